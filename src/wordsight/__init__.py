@@ -1,0 +1,22 @@
+"""CLIP, whole: sort pictures by words, and embed pictures and texts with any released checkpoint."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wordsight.model import Model, load
+    from wordsight.zeroshot import Classifier
+
+__version__ = "0.1.0"
+__all__ = ["Classifier", "Model", "__version__", "load"]
+
+_HOMES = {"Classifier": "wordsight.zeroshot", "Model": "wordsight.model", "load": "wordsight.model"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use: `import wordsight` loads nothing heavy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wordsight' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,60 @@
+"""The command line: each command lives in its own module and is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from wordsight import __version__
+from wordsight.errors import WordsightError, did_you_mean
+
+# command → (module, one line for `--help`): literal, so that `--help` imports no command
+COMMANDS = {
+    "classify": "Sort pictures by words.",
+    "convert": "Write a checkpoint in another layout.",
+    "demo": "Sort the bundled pictures with the bundled model.",
+    "doctor": "Show and check every fact of a model.",
+    "embed": "Write the embeddings of pictures to a file.",
+    "models": "List the models that are known by name.",
+    "quantize": "Make an int8 copy of a model, and say what it costs.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"wordsight.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="wordsight")
+def group() -> None:
+    """CLIP for pictures on your own machine: sort them by words, embed them, read any checkpoint."""
+
+
+def main() -> None:
+    """Run the command line; errors of the user's making become one line and exit status 2."""
+    try:
+        group(standalone_mode=True)
+    except WordsightError as error:
+        click.echo(f"wordsight: {error}", err=True)
+        sys.exit(2)

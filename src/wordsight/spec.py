@@ -1,0 +1,227 @@
+"""What a model *is*: one frozen, serialisable record of every fact that goes silently wrong elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from wordsight.errors import CheckpointError, did_you_mean
+
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
+Triple = tuple[float, float, float]
+
+OPENAI_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VitTower:
+    """Vision transformer (Dosovitskiy et al. 2021), as in CLIP (class token) and SigLIP (attention pooling).
+
+    `pooling`: "cls" takes the class token after the last norm and multiplies by `visual.proj`;
+    "attention" is SigLIP's multihead attention pooling head over all tokens (no class token).
+    """
+
+    arch: Literal["vit"] = "vit"
+    image_size: int
+    patch_size: int
+    width: int
+    layers: int
+    heads: int
+    mlp_width: int
+    activation: Activation
+    pooling: Literal["cls", "attention"]
+    patch_bias: bool = False
+    pre_norm: bool = True
+    norm_eps: float = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetTower:
+    """OpenAI's ModifiedResNet: 3-convolution stem, anti-aliased strides, attention pooling (Radford et al. 2021)."""
+
+    arch: Literal["modified_resnet"] = "modified_resnet"
+    image_size: int
+    width: int
+    layers: tuple[int, int, int, int]
+    heads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EfficientNetTower:
+    """EfficientNet-Lite trunk (batch norms folded) with a locked-image-tuning head (Tan & Le 2019; Zhai et al. 2022).
+
+    `stages` rows are (expand_ratio, kernel, stride, channels, repeats). The head reads the pooled last features,
+    the means of the blocks in `tap_means` and the standard deviations of those in `tap_spreads`, standardised.
+    """
+
+    arch: Literal["efficientnet_lite"] = "efficientnet_lite"
+    image_size: int
+    stem_width: int
+    stages: tuple[tuple[int, int, int, int, int], ...]
+    features: int
+    tap_means: tuple[int, ...]
+    tap_spreads: tuple[int, ...]
+    head_width: int
+    head_layers: int
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTower:
+    """Text transformer (Radford et al. 2021, §2.4; Zhai et al. 2023).
+
+    `pooling`: which position is the text's feature. "argmax": the highest token id (OpenAI, and HF configs with
+    eos_token_id=2); "eos": the first position that holds `eos_id` of the tokenizer; "last": the last position (SigLIP).
+    `projection_bias`: whether `text_projection` has a bias (SigLIP).
+    """
+
+    context_length: int
+    vocab_size: int
+    width: int
+    layers: int
+    heads: int
+    mlp_width: int
+    activation: Activation
+    causal: bool
+    pooling: Literal["argmax", "eos", "last"]
+    projection_bias: bool = False
+    norm_eps: float = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """From an RGB picture to pixels: `resize` "shortest" = shorter side to `image_size` and centre crop (torchvision's
+    rounding); "squash" = straight to a square. Resampling is Pillow's (with antialias), in uint8; then (x/255-mean)/std.
+    """
+
+    image_size: int
+    resize: Literal["shortest", "squash"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: Triple = OPENAI_MEAN
+    std: Triple = OPENAI_STD
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerSpec:
+    """From text to token ids. `kind` "clip_bpe": CLIP's bundled merges; "tokenizer_json": the checkpoint's own file;
+    "sentencepiece": the checkpoint's own `spiece.model`.
+
+    `clean`: "clip" = unescape HTML, collapse white space, lower case (OpenAI's `basic_clean`, `whitespace_clean`);
+    "canonicalize" = SigLIP's: lower case, punctuation removed; "lower": lower case and white space; "none": as given.
+    """
+
+    kind: Literal["clip_bpe", "tokenizer_json", "sentencepiece"]
+    context_length: int
+    vocab_size: int
+    bos_id: int | None
+    eos_id: int
+    pad_id: int
+    clean: Literal["clip", "canonicalize", "lower", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything needed to use a model's tensors rightly. `logit_scale` is the log; `scale` its exponential.
+
+    `name`, `licence`, `source` and `provenance` (fact → where it came from, e.g. "preprocess.mean":
+    "open_clip_config.json") describe; all else determines embeddings and scores, and enters the fingerprint.
+    """
+
+    name: str
+    family: Literal["clip", "siglip"]
+    embed_dim: int
+    image: VitTower | ResNetTower | EfficientNetTower
+    text: TextTower
+    preprocess: Preprocess
+    tokenizer: TokenizerSpec
+    logit_scale: float
+    logit_bias: float | None = None
+    normalisation: Literal["l2"] = "l2"
+    licence: str = "unknown"
+    source: str = "unknown"
+    provenance: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def scale(self) -> float:
+        """The factor on cosines: exp(logit_scale)."""
+        return math.exp(self.logit_scale)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what determines the model's answers, as nested plain values: the fingerprint's part of the spec."""
+        plain = dataclasses.asdict(self)
+        for descriptive in ("name", "licence", "source", "provenance"):
+            del plain[descriptive]
+        return plain
+
+    def to_json(self) -> str:
+        """Return the spec as JSON; `from_json` gives an equal spec back."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Read a spec that `to_json` wrote.
+
+        Raises: CheckpointError for text that is not JSON, and for missing, unknown or ill-typed keys (named).
+        """
+        try:
+            plain = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CheckpointError(
+                f"The spec is not valid JSON ({error}); write it with `wordsight convert`."
+            ) from error
+        return typing.cast(ModelSpec, _build(cls, plain, "spec"))
+
+
+_TOWERS = {"vit": VitTower, "modified_resnet": ResNetTower, "efficientnet_lite": EfficientNetTower}
+
+
+def _build(cls: type, plain: Any, where: str) -> Any:
+    """Build dataclass `cls` from plain JSON values, checking names and types on the way."""
+    if not isinstance(plain, dict):
+        raise CheckpointError(f"{where} is {plain!r}, expected an object with the fields of {cls.__name__}.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in plain:
+        if name not in fields:
+            raise CheckpointError(f"{where} has the unknown key {name!r}.{did_you_mean(name, fields)}")
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, spec_field in fields.items():
+        if name in plain:
+            values[name] = _convert(hints[name], plain[name], f"{where}.{name}")
+        elif spec_field.default is dataclasses.MISSING and spec_field.default_factory is dataclasses.MISSING:
+            raise CheckpointError(f"{where} lacks the key {name!r}; a {cls.__name__} needs {', '.join(fields)}.")
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Return `value` as the type `hint` says, or raise CheckpointError with the place."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint == (VitTower | ResNetTower | EfficientNetTower):
+        arch = value.get("arch") if isinstance(value, dict) else None
+        if arch not in _TOWERS:
+            raise CheckpointError(f"{where}.arch is {arch!r}, expected one of {', '.join(_TOWERS)}.")
+        return _build(_TOWERS[arch], value, where)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, where)
+    if origin is Literal:
+        if value not in args:
+            raise CheckpointError(f"{where} is {value!r}, expected one of {', '.join(map(repr, args))}.")
+        return value
+    if origin is tuple and isinstance(value, list):
+        if args[-1] is not Ellipsis and len(args) != len(value):
+            raise CheckpointError(f"{where} has {len(value)} values, expected {len(args)}.")
+        each = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        return tuple(_convert(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(each, value, strict=True)))
+    if origin is dict and isinstance(value, dict):
+        return value
+    accepted = args or (hint,)
+    if float in accepted and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if any(kind in (bool, int, float, str, type(None)) and type(value) is kind for kind in accepted):
+        return value
+    raise CheckpointError(f"{where} is {value!r}, expected {getattr(hint, '__name__', hint)}.")
