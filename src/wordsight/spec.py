@@ -95,8 +95,8 @@ class TextTower:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """From an RGB picture to pixels: `resize` "shortest" = shorter side to `image_size` and centre crop (torchvision's
-    rounding); "squash" = straight to a square. Resampling is Pillow's (with antialias), in uint8; then (x/255-mean)/std.
+    """From an RGB picture to pixels. `resize` "shortest": shorter side to `image_size`, centre crop (torchvision's
+    rounding); "squash": straight to a square. Resampling is Pillow's (with antialias), in uint8; then (x/255-mean)/std.
     """
 
     image_size: int
