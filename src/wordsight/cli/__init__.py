@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
@@ -21,8 +22,17 @@ COMMANDS = {
     "quantize": "Make an int8 copy of a model, and say what it costs.",
 }
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
 
 class _LazyGroup(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
