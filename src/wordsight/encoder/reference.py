@@ -1,0 +1,387 @@
+"""All of CLIP's inference on one page, in float64 NumPy: the oracle of the other backends, and the copy to read.
+
+Nothing here is shared with the fast paths: pixels, tokens and features are computed a second time, slowly and plainly,
+so that `wordsight doctor` and the tests compare two independent answers.
+Shape letters: B batch, C H W pixels, P patch, T S sequence, E width, M MLP width, D embed_dim.
+Source: Radford et al. 2021, §2.4 (CLIP); Zhai et al. 2023 (SigLIP); Dosovitskiy et al. 2021 (ViT).
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import importlib.resources
+import itertools
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.spec import Activation, ModelSpec, Preprocess, ResNetTower, TokenizerSpec, VitTower
+
+Tensors = Mapping[str, np.ndarray]
+Array = NDArray[np.float64]
+
+
+def encode_images(checkpoint: Checkpoint, pixels_BHWC: np.ndarray) -> Array:
+    """Return image features (B,D), float64, not normalised, of uint8 pixels (B,S,S,3)."""
+    spec = checkpoint.spec
+    x_BHWC = (pixels_BHWC.astype(np.float64) / 255 - np.array(spec.preprocess.mean)) / np.array(spec.preprocess.std)
+    return IMAGE_TOWERS[spec.image.arch](spec.image, checkpoint.tensors, x_BHWC.transpose(0, 3, 1, 2))
+
+
+def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
+    """Return text features (B,D), float64, not normalised, of token ids (B,T)."""
+    spec, tensors = checkpoint.spec, checkpoint.tensors
+    tower = spec.text
+    x_BTE = _float64(tensors["token_embedding.weight"][tokens_BT]) + _float64(tensors["positional_embedding"])
+    x_BTE = transformer(x_BTE, tensors, "transformer", tower, causal=tower.causal)
+    x_BTE = layer_norm(x_BTE, tensors, "ln_final", tower.norm_eps)
+    x_BE = x_BTE[np.arange(len(tokens_BT)), text_positions(spec, tokens_BT)]
+    x_BD: Array = x_BE @ _float64(tensors["text_projection"])
+    return x_BD + _float64(tensors["text_projection_bias"]) if tower.projection_bias else x_BD
+
+
+def text_positions(spec: ModelSpec, tokens_BT: np.ndarray) -> np.ndarray:
+    """Return for each text the position (B,) whose vector stands for it."""
+    if spec.text.pooling == "argmax":
+        return np.argmax(tokens_BT, axis=1)  # the end-of-text token has the highest id of OpenAI's vocabulary
+    if spec.text.pooling == "eos":
+        return np.argmax(tokens_BT == spec.tokenizer.eos_id, axis=1)  # the first: padding may repeat the id
+    return np.full(len(tokens_BT), tokens_BT.shape[1] - 1)
+
+
+# Image towers: (tower, tensors, normalised pixels (B,3,H,W)) → features (B,D).
+
+
+def vit(tower: VitTower, tensors: Tensors, x_BCHW: Array) -> Array:
+    """Vision transformer: patches to tokens, blocks, then the class token's projection or SigLIP's attention pool."""
+    patches_BEHW = convolve(x_BCHW, _float64(tensors["visual.conv1.weight"]), stride=tower.patch_size)
+    x_BTE = patches_BEHW.reshape(*patches_BEHW.shape[:2], -1).transpose(0, 2, 1)
+    if tower.patch_bias:
+        x_BTE = x_BTE + _float64(tensors["visual.conv1.bias"])
+    if tower.pooling == "cls":
+        class_token = _float64(tensors["visual.class_embedding"])
+        x_BTE = np.concatenate([np.broadcast_to(class_token, (len(x_BTE), 1, tower.width)), x_BTE], axis=1)
+    x_BTE = x_BTE + _float64(tensors["visual.positional_embedding"])
+    if tower.pre_norm:
+        x_BTE = layer_norm(x_BTE, tensors, "visual.ln_pre", tower.norm_eps)
+    x_BTE = transformer(x_BTE, tensors, "visual.transformer", tower)
+    x_BTE = layer_norm(x_BTE, tensors, "visual.ln_post", tower.norm_eps)
+    if tower.pooling == "attention":
+        return siglip_pool(tower, tensors, x_BTE)
+    return x_BTE[:, 0] @ _float64(tensors["visual.proj"])
+
+
+def siglip_pool(tower: VitTower, tensors: Tensors, x_BTE: Array) -> Array:
+    """SigLIP's pooling head: one learned probe attends to all tokens; then a residual MLP (Zhai et al. 2022)."""
+    probe_B1E = np.broadcast_to(_float64(tensors["visual.attn_pool.probe"]), (len(x_BTE), 1, tower.width))
+    x_B1E = attention(probe_B1E, x_BTE, tensors, "visual.attn_pool.attn", tower.heads)
+    normed_B1E = layer_norm(x_B1E, tensors, "visual.attn_pool.ln", tower.norm_eps)
+    return (x_B1E + mlp(normed_B1E, tensors, "visual.attn_pool.mlp", tower.activation))[:, 0]
+
+
+def modified_resnet(tower: ResNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
+    """OpenAI's ResNet: three-convolution stem, average pooling before each stride, attention pool at the end."""
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv1", stride=2), tensors, "visual.bn1"))
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv2"), tensors, "visual.bn2"))
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv3"), tensors, "visual.bn3"))
+    x_BCHW = average_pool(x_BCHW, 2)
+    for stage, blocks in enumerate(tower.layers, start=1):
+        for block in range(blocks):
+            stride = 2 if stage > 1 and block == 0 else 1
+            x_BCHW = bottleneck(x_BCHW, tensors, f"visual.layer{stage}.{block}", stride)
+
+    x_BTE = x_BCHW.reshape(*x_BCHW.shape[:2], -1).transpose(0, 2, 1)
+    x_BTE = np.concatenate([x_BTE.mean(axis=1, keepdims=True), x_BTE], axis=1)
+    x_BTE = x_BTE + _float64(tensors["visual.attnpool.positional_embedding"])
+    query_B1E = linear(x_BTE[:, :1], tensors, "visual.attnpool.q_proj")
+    key_BTE, value_BTE = (linear(x_BTE, tensors, f"visual.attnpool.{kind}_proj") for kind in "kv")
+    pooled_B1E = attend(query_B1E, key_BTE, value_BTE, tower.heads)
+    return linear(pooled_B1E, tensors, "visual.attnpool.c_proj")[:, 0]
+
+
+def bottleneck(x_BCHW: Array, tensors: Tensors, name: str, stride: int) -> Array:
+    """Residual block 1×1, 3×3, 1×1; a stride is an average pool, on the shortcut too (He et al. 2016; CLIP §2.4)."""
+    shortcut = x_BCHW
+    if f"{name}.downsample.0.weight" in tensors:
+        shortcut = _conv(average_pool(x_BCHW, stride), tensors, f"{name}.downsample.0")
+        shortcut = batch_norm(shortcut, tensors, f"{name}.downsample.1")
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, f"{name}.conv1"), tensors, f"{name}.bn1"))
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, f"{name}.conv2"), tensors, f"{name}.bn2"))
+    x_BCHW = batch_norm(_conv(average_pool(x_BCHW, stride), tensors, f"{name}.conv3"), tensors, f"{name}.bn3")
+    return relu(x_BCHW + shortcut)
+
+
+IMAGE_TOWERS: dict[str, Callable[[Any, Tensors, Array], Array]] = {
+    "vit": vit,
+    "modified_resnet": modified_resnet,
+}
+
+
+# Layers.
+
+
+def transformer(x_BTE: Array, tensors: Tensors, name: str, tower: Any, causal: bool = False) -> Array:
+    """Pre-norm residual blocks: x + attention(norm(x)), then x + mlp(norm(x))."""
+    for i in range(tower.layers):
+        block = f"{name}.resblocks.{i}"
+        normed = layer_norm(x_BTE, tensors, f"{block}.ln_1", tower.norm_eps)
+        x_BTE = x_BTE + attention(normed, normed, tensors, f"{block}.attn", tower.heads, causal)
+        normed = layer_norm(x_BTE, tensors, f"{block}.ln_2", tower.norm_eps)
+        x_BTE = x_BTE + mlp(normed, tensors, f"{block}.mlp", tower.activation)
+    return x_BTE
+
+
+def attention(to_BTE: Array, of_BSE: Array, tensors: Tensors, name: str, heads: int, causal: bool = False) -> Array:
+    """Multi-head attention of positions T to positions S, with query, key and value weights stacked in that order."""
+    wq, wk, wv = np.split(_float64(tensors[f"{name}.in_proj_weight"]), 3)
+    bq, bk, bv = np.split(_float64(tensors[f"{name}.in_proj_bias"]), 3)
+    x_BTE = attend(to_BTE @ wq.T + bq, of_BSE @ wk.T + bk, of_BSE @ wv.T + bv, heads, causal)
+    return linear(x_BTE, tensors, f"{name}.out_proj")
+
+
+def attend(q_BTE: Array, k_BSE: Array, v_BSE: Array, heads: int, causal: bool = False) -> Array:
+    """softmax(q·kᵀ / √head width)·v for each head; causal: a position sees itself and what is before it."""
+    q_BhTe, k_BhSe, v_BhSe = (x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3) for x in (q_BTE, k_BSE, v_BSE))
+    scores_BhTS = q_BhTe @ k_BhSe.swapaxes(2, 3) / math.sqrt(q_BhTe.shape[-1])
+    if causal:
+        scores_BhTS = np.where(np.tri(*scores_BhTS.shape[2:]) == 1, scores_BhTS, -np.inf)
+    weights_BhTS = np.exp(scores_BhTS - scores_BhTS.max(axis=-1, keepdims=True))
+    weights_BhTS /= weights_BhTS.sum(axis=-1, keepdims=True)
+    x_BTE: Array = (weights_BhTS @ v_BhSe).transpose(0, 2, 1, 3).reshape(q_BTE.shape)
+    return x_BTE
+
+
+def mlp(x: Array, tensors: Tensors, name: str, activation: Activation) -> Array:
+    """Widen, activate, narrow."""
+    return linear(ACTIVATIONS[activation](linear(x, tensors, f"{name}.c_fc")), tensors, f"{name}.c_proj")
+
+
+def linear(x: Array, tensors: Tensors, name: str) -> Array:
+    """x·Wᵀ + b."""
+    return x @ _float64(tensors[f"{name}.weight"]).T + _float64(tensors[f"{name}.bias"])
+
+
+def layer_norm(x: Array, tensors: Tensors, name: str, eps: float) -> Array:
+    """Zero mean and unit variance along the last axis, then gain and bias (Ba et al. 2016)."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    scaled: Array = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+    return scaled * _float64(tensors[f"{name}.weight"]) + _float64(tensors[f"{name}.bias"])
+
+
+def batch_norm(x_BCHW: Array, tensors: Tensors, name: str, eps: float = 1e-5) -> Array:
+    """Batch norm with its running statistics, as at inference (Ioffe & Szegedy 2015)."""
+    mean, variance, gain, bias = (
+        _float64(tensors[f"{name}.{part}"])[:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    return (x_BCHW - mean) / np.sqrt(variance + eps) * gain + bias
+
+
+def convolve(x_BCHW: Array, weight_OCkk: Array, stride: int = 1, padding: int = 0) -> Array:
+    """2-D convolution (cross-correlation) without bias: every window against every filter."""
+    kernel = weight_OCkk.shape[-1]
+    padded = np.pad(x_BCHW, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows_BCHWkk = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(2, 3))
+    strided = windows_BCHWkk[:, :, ::stride, ::stride]
+    return np.moveaxis(np.tensordot(strided, weight_OCkk, axes=([1, 4, 5], [1, 2, 3])), -1, 1)
+
+
+def average_pool(x_BCHW: Array, size: int) -> Array:
+    """Mean of size×size squares."""
+    B, C, H, W = x_BCHW.shape
+    whole: Array = x_BCHW[:, :, : H // size * size, : W // size * size]
+    squares = whole.reshape(B, C, H // size, size, W // size, size)
+    return np.asarray(squares.mean(axis=(3, 5)))
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def gelu(x: Array) -> Array:
+    """x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016), by the C library's erf, one by one."""
+    erf: Array = np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))
+    return 0.5 * x * (1 + erf)
+
+
+ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+    "quick_gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
+    "gelu": gelu,
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+}
+
+
+def _float64(tensor: np.ndarray) -> Array:
+    return np.asarray(tensor, dtype=np.float64)
+
+
+def _conv(x_BCHW: Array, tensors: Tensors, name: str, stride: int = 1) -> Array:
+    weight = _float64(tensors[f"{name}.weight"])
+    return convolve(x_BCHW, weight, stride, padding=weight.shape[-1] // 2)
+
+
+# Pixels.
+
+
+def preprocess(rgb_HWC: np.ndarray, spec: Preprocess) -> np.ndarray:
+    """Return uint8 pixels (S,S,3) of an RGB picture (H,W,3): resized, then cropped with torchvision's rounding."""
+    size, (H, W) = spec.image_size, rgb_HWC.shape[:2]
+    if spec.resize == "squash":
+        return resize(rgb_HWC, size, size, spec.interpolation)
+    height, width = (size, int(size * W / H)) if H <= W else (int(size * H / W), size)
+    top, left = int(round((height - size) / 2.0)), int(round((width - size) / 2.0))  # noqa: RUF046 (as torchvision)
+    return resize(rgb_HWC, height, width, spec.interpolation)[top : top + size, left : left + size]
+
+
+def resize(rgb_HWC: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
+    """Return the picture at another size exactly as Pillow's `resize` does: columns, uint8, then rows, uint8."""
+    if width != rgb_HWC.shape[1]:
+        rgb_HWC = _resize_rows(rgb_HWC.swapaxes(0, 1), width, interpolation).swapaxes(0, 1)
+    if height != rgb_HWC.shape[0]:
+        rgb_HWC = _resize_rows(rgb_HWC, height, interpolation)
+    return rgb_HWC
+
+
+def resampling_weights(length: int, wanted: int, interpolation: str) -> Iterator[tuple[int, list[float]]]:
+    """Yield for each wanted pixel the first source pixel it reads, and its weights, which sum to 1.
+
+    Source: Pillow's convolution-based resampling; the filter widens when shrinking (antialias).
+    """
+    support, kernel = {"bicubic": (2.0, _bicubic), "bilinear": (1.0, _bilinear)}[interpolation]
+    scale = length / wanted
+    stretch = max(scale, 1.0)
+    for i in range(wanted):
+        centre = (i + 0.5) * scale
+        first = max(int(centre - support * stretch + 0.5), 0)
+        last = min(int(centre + support * stretch + 0.5), length)
+        weights = [kernel((x - centre + 0.5) * (1.0 / stretch)) for x in range(first, last)]
+        total = 0.0
+        for weight in weights:  # in order, as Pillow adds them: `sum` compensates, and the last bit may differ
+            total += weight
+        yield first, [weight / total for weight in weights]
+
+
+def _resize_rows(pixels: np.ndarray, wanted: int, interpolation: str) -> np.ndarray:
+    """Resample axis 0 in Pillow's fixed point: weights of 22 bits, sums rounded and clipped to uint8."""
+    out = np.empty((wanted, *pixels.shape[1:]), dtype=np.uint8)
+    for i, (first, weights) in enumerate(resampling_weights(len(pixels), wanted, interpolation)):
+        fixed = np.array([int(math.copysign(0.5, w) + w * (1 << 22)) for w in weights], dtype=np.int64)
+        total = np.tensordot(fixed, pixels[first : first + len(fixed)].astype(np.int64), axes=1) + (1 << 21)
+        out[i] = np.clip(total >> 22, 0, 255)
+    return out
+
+
+def _bicubic(x: float, a: float = -0.5) -> float:
+    """Keys' cubic convolution kernel (Keys 1981), a = −1/2 in Pillow."""
+    x = abs(x)
+    if x < 1:
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+    return (((x - 5) * x + 8) * x - 4) * a if x < 2 else 0.0
+
+
+def _bilinear(x: float) -> float:
+    return max(1.0 - abs(x), 0.0)
+
+
+# Tokens.
+
+
+class ReferenceTokenizer:
+    """CLIP's byte-pair encoding (Sennrich et al. 2016; Radford et al. 2021), the slow way."""
+
+    def __init__(self, spec: TokenizerSpec) -> None:
+        self.spec = spec
+        packed = importlib.resources.files("wordsight").joinpath("data/bpe_simple_vocab_16e6.txt.gz").read_bytes()
+        # The first line is a header; the vocabulary of 49,408 has room for this many merges of the file's 262,144.
+        lines = gzip.decompress(packed).decode().split("\n")[1 : 49408 - 2 * 256 - 2 + 1]
+        merges = [tuple(line.split()) for line in lines]
+        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
+        letters = byte_letters()
+        symbols = [*letters.values(), *(letter + "</w>" for letter in letters.values()), *map("".join, merges)]
+        self.ids = {symbol: i for i, symbol in enumerate([*symbols, "<|startoftext|>", "<|endoftext|>"])}
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Return token ids (B,T) int32: start, the text's tokens as far as they fit, end, padding."""
+        start, end, length = self.ids["<|startoftext|>"], self.ids["<|endoftext|>"], self.spec.context_length
+        ids_BT = np.full((len(texts), length), self.spec.pad_id, dtype=np.int32)
+        for row, text in zip(ids_BT, texts, strict=True):
+            ids = [start, *(i for word in clip_words(text) for i in self._word_ids(word))][: length - 1]
+            row[: len(ids) + 1] = [*ids, end]
+        return ids_BT
+
+    def _word_ids(self, word: str) -> list[int]:
+        """Join the word's letters pair by pair, the pair with the lowest rank first, everywhere it occurs."""
+        if word in ("<|startoftext|>", "<|endoftext|>"):
+            return [self.ids[word]]
+        letters = byte_letters()
+        parts = [letters[byte] for byte in word.encode()]
+        parts[-1] += "</w>"
+        while True:
+            known = [pair for pair in itertools.pairwise(parts) if pair in self.ranks]
+            if not known:
+                return [self.ids[part] for part in parts]
+            best, joined = min(known, key=self.ranks.__getitem__), list[str]()
+            for part in parts:
+                # A joined pair is taken: "aaa" with the pair (a, a) gives "aa", "a".
+                if joined and (joined[-1], part) == best:
+                    joined[-1] += part
+                else:
+                    joined.append(part)
+            parts = joined
+
+
+def clip_words(text: str) -> Iterator[str]:
+    """Yield the pieces that CLIP encodes apart: contractions, runs of letters, single digits, runs of other signs."""
+    text = unicodedata.normalize("NFC", html.unescape(html.unescape(text)))
+    text = " ".join(text.split()).lower()
+    i = 0
+    while i < len(text):
+        start = i
+        for fixed in ("<|startoftext|>", "<|endoftext|>", "'s", "'t", "'re", "'ve", "'m", "'ll", "'d"):
+            if text.startswith(fixed, i):
+                i += len(fixed)
+                break
+        else:
+            kind = _kind(text[i])
+            i += 1
+            while kind in "L*" and i < len(text) and _kind(text[i]) == kind:
+                i += 1
+            if kind == " ":
+                continue
+        yield text[start:i]
+
+
+def byte_letters() -> dict[int, str]:
+    """Return the printable letter that stands for each byte: itself where printable, else one from U+0100 on."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
+
+
+def _kind(letter: str) -> str:
+    """Return "L" for letters, "N" for numbers, " " for white space, "*" for all else."""
+    return " " if letter.isspace() else {"L": "L", "N": "N"}.get(unicodedata.category(letter)[0], "*")
+
+
+class ReferenceEncoder:
+    """The reference behind the interface of every backend: slow; features rounded to float32."""
+
+    backend = "reference"
+    precision = "f64"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def encode_images(self, pixels_BHWC: np.ndarray) -> np.ndarray:
+        """Return image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3)."""
+        return encode_images(self.checkpoint, pixels_BHWC).astype(np.float32)
+
+    def encode_texts(self, tokens_BT: np.ndarray) -> np.ndarray:
+        """Return text features (B,D), float32, not normalised, of token ids (B,T)."""
+        return encode_texts(self.checkpoint, tokens_BT).astype(np.float32)

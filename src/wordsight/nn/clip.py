@@ -1,0 +1,85 @@
+"""CLIP as a torch module whose parameters have the checkpoint's canonical names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wordsight.nn.resnet import ModifiedResNet
+from wordsight.nn.text import TextTransformer
+from wordsight.nn.vit import VisionTransformer
+from wordsight.spec import ModelSpec
+
+# (tower, embed_dim) → module from normalised pixels (B,3,S,S) to features (B,D), by `spec.image.arch`.
+IMAGE_TOWERS: dict[str, Callable[[Any, int], nn.Module]] = {
+    "vit": VisionTransformer,
+    "modified_resnet": ModifiedResNet,
+}
+
+
+class CLIP(TextTransformer):
+    """Two towers and the scale of their cosines (Radford et al. 2021).
+
+    Every checkpoint keeps the text tower's tensors at the root and the image tower's under `visual`, so this class
+    does too: it is a text tower that can also see. `logit_scale` is in log space.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.visual = build_image_tower(spec)
+        self.logit_scale = nn.Parameter(torch.tensor(spec.logit_scale))
+        if spec.logit_bias is not None:
+            self.logit_bias = nn.Parameter(torch.tensor(spec.logit_bias))
+
+    def encode_image(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        features_BD: Tensor = self.visual(pixels_BCHW)
+        return features_BD
+
+    def forward(self, pixels_BCHW: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return image and text features (B,D), each row of unit length."""
+        image_BD, text_BD = self.encode_image(pixels_BCHW), self.encode_text(tokens_BT)
+        return nn.functional.normalize(image_BD, dim=-1), nn.functional.normalize(text_BD, dim=-1)
+
+
+def build_model(spec: ModelSpec) -> CLIP:
+    """Return the network that `spec` describes, freshly initialised; `logit_scale` starts at the spec's."""
+    return CLIP(spec)
+
+
+def build_image_tower(spec: ModelSpec) -> nn.Module:
+    """Return the image tower alone: `visual` of `build_model(spec)`."""
+    return IMAGE_TOWERS[spec.image.arch](spec.image, spec.embed_dim)
+
+
+def build_text_tower(spec: ModelSpec) -> TextTransformer:
+    """Return the text tower alone: `build_model(spec)` without `visual` and `logit_scale`."""
+    return TextTransformer(spec)
+
+
+def load_tensors(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: str = "") -> None:
+    """Load a checkpoint's tensors as float32 into a module built from its spec, on any device, `meta` included.
+
+    Only names that start with `prefix` are read, without it; the match is strict. The tensors are copied.
+
+    Raises: RuntimeError for missing, unexpected or ill-shaped tensors, which `read_checkpoint` rules out.
+    """
+    state = {
+        name.removeprefix(prefix): torch.from_numpy(np.array(tensor, dtype=np.float32))
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def to_tensors(module: nn.Module) -> dict[str, np.ndarray]:
+    """Return a module's parameters and statistics as float32 NumPy arrays under canonical names."""
+    return {
+        name: tensor.detach().to("cpu", torch.float32).numpy().copy()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }

@@ -1,0 +1,103 @@
+"""OpenAI's ModifiedResNet: ResNet-D's stem, anti-aliased strides, attention pooling (Radford et al. 2021, §2.4)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wordsight.nn.transformer import attend
+from wordsight.spec import ResNetTower
+
+
+class ModifiedResNet(nn.Module):
+    """Pictures to features: convolutions only, until one attention pool over the last map.
+
+    Three changes to He et al. 2016: a stem of three 3×3 convolutions (He et al. 2019), an average pool before every
+    stride (Zhang 2019), and attention in place of the mean.
+    """
+
+    def __init__(self, tower: ResNetTower, embed_dim: int) -> None:
+        super().__init__()
+        width = tower.width
+        self.conv1 = nn.Conv2d(3, width // 2, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width // 2)
+        self.conv2 = nn.Conv2d(width // 2, width // 2, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width // 2)
+        self.conv3 = nn.Conv2d(width // 2, width, 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(width)
+        incoming = width
+        stages = []
+        for stage, blocks in enumerate(tower.layers):
+            inner = width * 2**stage
+            stride = 1 if stage == 0 else 2
+            first = Bottleneck(incoming, inner, stride)
+            stages.append(nn.Sequential(first, *(Bottleneck(4 * inner, inner) for _ in range(blocks - 1))))
+            incoming = 4 * inner
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.attnpool = AttentionPool2d(tower.image_size // 32, incoming, tower.heads, embed_dim)
+
+    def forward(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        x_BCHW = F.relu(self.bn1(self.conv1(pixels_BCHW)))
+        x_BCHW = F.relu(self.bn2(self.conv2(x_BCHW)))
+        x_BCHW = F.relu(self.bn3(self.conv3(x_BCHW)))
+        x_BCHW = F.avg_pool2d(x_BCHW, 2)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x_BCHW = stage(x_BCHW)
+        pooled_BD: Tensor = self.attnpool(x_BCHW)
+        return pooled_BD
+
+
+class Bottleneck(nn.Module):
+    """Residual block 1×1, 3×3, 1×1; a stride is an average pool, on the shortcut too."""
+
+    def __init__(self, incoming: int, inner: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(incoming, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, 4 * inner, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * inner)
+        nn.init.zeros_(self.bn3.weight)  # each block starts as the identity (Goyal et al. 2017, §5.1)
+        self.stride = stride
+        self.downsample: nn.Sequential | None = None
+        if stride > 1 or incoming != 4 * inner:
+            # OpenAI's names: the pool is "-1", so that the convolution stays "0" and its norm "1".
+            layers = [("-1", nn.AvgPool2d(stride)), ("0", nn.Conv2d(incoming, 4 * inner, 1, bias=False))]
+            self.downsample = nn.Sequential(OrderedDict([*layers, ("1", nn.BatchNorm2d(4 * inner))]))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return (B,4·inner,H/stride,W/stride) of (B,incoming,H,W)."""
+        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
+        x_BCHW = F.relu(self.bn1(self.conv1(x_BCHW)))
+        x_BCHW = F.relu(self.bn2(self.conv2(x_BCHW)))
+        if self.stride > 1:
+            x_BCHW = F.avg_pool2d(x_BCHW, self.stride)
+        return F.relu(self.bn3(self.conv3(x_BCHW)) + shortcut)
+
+
+class AttentionPool2d(nn.Module):
+    """One head layer of attention whose query is the map's mean: (B,C,H,W) to (B,D)."""
+
+    def __init__(self, side: int, channels: int, heads: int, embed_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.positional_embedding = nn.Parameter(torch.randn(side**2 + 1, channels) * channels**-0.5)
+        self.q_proj = nn.Linear(channels, channels)
+        self.k_proj = nn.Linear(channels, channels)
+        self.v_proj = nn.Linear(channels, channels)
+        self.c_proj = nn.Linear(channels, embed_dim)
+        for layer in (self.q_proj, self.k_proj, self.v_proj, self.c_proj):
+            nn.init.normal_(layer.weight, std=channels**-0.5)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return (B,D) of (B,C,H,W)."""
+        x_BTE = x_BCHW.flatten(2).transpose(1, 2)
+        x_BTE = torch.cat([x_BTE.mean(dim=1, keepdim=True), x_BTE], dim=1) + self.positional_embedding
+        pooled_B1E = attend(self.q_proj(x_BTE[:, :1]), self.k_proj(x_BTE), self.v_proj(x_BTE), self.heads)
+        pooled_BD: Tensor = self.c_proj(pooled_B1E[:, 0])
+        return pooled_BD

@@ -1,0 +1,53 @@
+"""The text tower (Radford et al. 2021, §2.4; SigLIP's: Zhai et al. 2023)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.nn.transformer import Transformer
+from wordsight.spec import ModelSpec
+
+
+class TextTransformer(nn.Module):
+    """Token ids to features: embeddings, a transformer, the vector at one position, a projection."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        tower = spec.text
+        self.spec = spec
+        self.token_embedding = nn.Embedding(tower.vocab_size, tower.width)
+        self.positional_embedding = nn.Parameter(torch.randn(tower.context_length, tower.width) * 0.01)
+        self.transformer = Transformer(
+            tower.width,
+            tower.layers,
+            tower.heads,
+            mlp_width=tower.mlp_width,
+            activation=tower.activation,
+            norm_eps=tower.norm_eps,
+        )
+        self.ln_final = nn.LayerNorm(tower.width, eps=tower.norm_eps)
+        self.text_projection = nn.Parameter(torch.randn(tower.width, spec.embed_dim) * tower.width**-0.5)
+        if tower.projection_bias:
+            self.text_projection_bias = nn.Parameter(torch.zeros(spec.embed_dim))
+        nn.init.normal_(self.token_embedding.weight, std=0.02)  # 0.02 and 0.01: OpenAI's, as in GPT-2
+
+    def encode_text(self, tokens_BT: Tensor) -> Tensor:
+        """Return features (B,D), not normalised, of token ids (B,T)."""
+        x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding
+        x_BTE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal))
+        x_BE = x_BTE[torch.arange(len(x_BTE), device=x_BTE.device), self.text_positions(tokens_BT)]
+        x_BD: Tensor = x_BE @ self.text_projection
+        return x_BD + self.text_projection_bias if self.spec.text.projection_bias else x_BD
+
+    def text_positions(self, tokens_BT: Tensor) -> Tensor:
+        """Return for each text the position (B,) whose vector stands for it."""
+        if self.spec.text.pooling == "argmax":
+            return tokens_BT.argmax(dim=1)  # the end-of-text token has the highest id of OpenAI's vocabulary
+        if self.spec.text.pooling == "eos":
+            return (tokens_BT == self.spec.tokenizer.eos_id).int().argmax(dim=1)  # the first: padding may repeat the id
+        return tokens_BT.new_full((len(tokens_BT),), tokens_BT.shape[1] - 1)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Return `encode_text(tokens_BT)`."""
+        return self.encode_text(tokens_BT)
