@@ -1,0 +1,153 @@
+"""One unit embedding per class: prompts → normalised embeddings → mean → normalised; kept on disk once made."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.paths import cache_dir
+from wordsight.templates import fill
+
+Floats = NDArray[np.float32]
+ClassNames = Sequence[str] | Mapping[str, Sequence[str]]
+
+_PROMPTS_AT_ONCE = 1024
+_CACHE_FORMAT = 1
+
+
+class TextEmbedder(Protocol):
+    """What class embeddings need of a model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that determines the model's answers."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Return one unit vector per text, (N, D)."""
+
+
+def parse_classes(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return class name → wordings, from lines "cat" or "invoices = a scanned invoice, a bill".
+
+    Empty lines and lines that begin with `#` are left out. Raises: InputError for duplicates and empty names.
+    """
+    names: list[str] = []
+    wordings: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, after = (part.strip() for part in line.partition("="))
+        words = tuple(word.strip() for word in after.split(",") if word.strip())
+        if not name or (equals and not words):
+            raise InputError(f"The class {line.strip()!r} is not complete; expected 'name' or 'name = wording, …'.")
+        names.append(name)
+        wordings[name] = words or (name,)
+    check_classnames(names)
+    return wordings
+
+
+def check_classnames(names: Sequence[str]) -> None:
+    """Raise InputError for an empty list, an empty name, or a name given twice (upper and lower case alike)."""
+    if isinstance(names, str):
+        raise InputError(f"The class names are the one string {names!r}; give a list such as ['cat', 'dog'].")
+    if not names:
+        raise InputError("The list of classes is empty; give at least one class name, such as 'cat'.")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"The class name {name!r} is empty or no text; each class needs a name.")
+    folded = [name.strip().casefold() for name in names]
+    twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
+    if twice:
+        raise InputError(f"Classes given more than once: {', '.join(map(repr, twice))}; name each class once.")
+
+
+def as_wordings(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
+    """Return class name → wordings for a list of names (each its own wording) or a mapping, checked."""
+    if isinstance(classnames, Mapping):
+        check_classnames(list(classnames))
+        for name, words in classnames.items():
+            if isinstance(words, str) or not words:
+                raise InputError(f"The wordings of class {name!r} are {words!r}; expected a list with one or more.")
+        return {name: tuple(words) for name, words in classnames.items()}
+    check_classnames(classnames)
+    return {name: (name,) for name in classnames}
+
+
+def embed_classes(
+    model: TextEmbedder, wordings: Mapping[str, Sequence[str]], templates: Sequence[str], *, cache: bool = True
+) -> Floats:
+    """Return the class embeddings (K, D), unit length, float32: each the mean over its wordings × templates.
+
+    With `cache` they are kept under `paths.cache_dir("classes")` by the model's fingerprint, the way it is run
+    (backend, precision) and the prompts; a damaged file is made again, a folder that cannot be written is no error.
+    Source: Radford et al. 2021, §3.1.4.
+    """
+    prompts_of = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
+    if not cache:
+        return _embed(model, prompts_of)
+    path = cache_dir("classes") / f"{_cache_key(model, prompts_of)}.npy"
+    kept = _read_cached(path, len(prompts_of))
+    if kept is None:
+        kept = _embed(model, prompts_of)
+        _write_cached(path, kept)
+    return kept
+
+
+def unit_rows(vectors_ND: NDArray[np.floating]) -> Floats:
+    """Return each row divided by its own length: along the last axis, never along axis 0. (N, D) → (N, D)."""
+    lengths_N1 = np.linalg.norm(vectors_ND, axis=-1, keepdims=True)
+    return np.asarray(vectors_ND / np.maximum(lengths_N1, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def _embed(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> Floats:
+    """Embed all prompts, some at a time, and take the mean of each class's."""
+    flat = list(itertools.chain.from_iterable(prompts_of))
+    parts = [model.embed_texts(flat[i : i + _PROMPTS_AT_ONCE]) for i in range(0, len(flat), _PROMPTS_AT_ONCE)]
+    vectors_PD = unit_rows(np.concatenate(parts))
+    starts = np.cumsum([0, *map(len, prompts_of)])
+    means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
+    return unit_rows(np.stack(means))
+
+
+def _cache_key(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> str:
+    encoder = getattr(model, "encoder", None)
+    way = [str(getattr(encoder, "backend", "")), str(getattr(encoder, "precision", ""))]
+    plain = json.dumps([_CACHE_FORMAT, model.fingerprint, way, prompts_of], ensure_ascii=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _read_cached(path: Path, count: int) -> Floats | None:
+    """Return the kept embeddings, or None when there are none or they are damaged."""
+    try:
+        kept = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if kept.dtype != np.float32 or kept.ndim != 2 or len(kept) != count or not np.isfinite(kept).all():
+        return None
+    sound: bool = np.allclose(np.linalg.norm(kept, axis=-1), 1, atol=1e-3)
+    return kept if sound else None
+
+
+def _write_cached(path: Path, embeddings_KD: Floats) -> None:
+    """Write beside the place and rename, so that no reader ever sees half a file; give up quietly when not allowed."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, embeddings_KD)
+            os.replace(name, path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
