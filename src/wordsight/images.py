@@ -1,0 +1,236 @@
+"""From files, bytes, PIL pictures and arrays to RGB pictures; what cannot be read is an ImageError with the reason."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+
+from wordsight.errors import ImageError, InputError
+
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+
+# Formats that Pillow reads by running another program (EPS) or can name but not read.
+_REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+# At a DCT scale that leaves this many times the target, the loss is about 0.2 grey levels (docs/log.md).
+_DRAFT_MARGIN = 2
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that could not be read: the item as it was given, and why. Counted and listed, never silent."""
+
+    item: Any
+    reason: str
+
+
+class _UnreadableError(Exception):
+    """A reason of ours, to be reported with the picture's name."""
+
+
+def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Image:
+    """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array.
+
+    EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
+    picture the current one); 16-bit channels keep their upper 8 bits; float pictures in 0–1 or 0–255 are
+    read so and others stretched from their least to their greatest value; colour profiles are ignored.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A).
+
+    at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
+        eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
+        difference of about 0.2/255 after resizing. None decodes all pixels.
+
+    Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        raise InputError(
+            f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
+        )
+    try:
+        with _quiet_pillow():
+            if isinstance(source, Image.Image):
+                return _to_rgb(ImageOps.exif_transpose(source))
+            if isinstance(source, str | os.PathLike):
+                with _open_file(Path(source)) as file:
+                    return _decode(file, at_least)
+            return _decode(io.BytesIO(source), at_least)
+    except Exception as error:  # Pillow's plugins raise nearly every built-in kind on damaged files
+        raise ImageError(f"{source_name(source)}: {_reason(error)}") from error
+
+
+def skipped(item: Any, error: ImageError) -> Skipped:
+    """Return the record of a picture that raised `error`, its reason without the name."""
+    return Skipped(item, str(error).removeprefix(f"{source_name(item)}: "))
+
+
+def source_name(source: Any) -> str:
+    """Return a printable one-line name of a picture's source: its path with odd bytes and controls escaped."""
+    if isinstance(source, str | os.PathLike):
+        text = os.fsdecode(source).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if isinstance(source, Image.Image):
+        filename = getattr(source, "filename", "")
+        return source_name(filename) if filename else f"PIL picture {source.mode} {source.width}×{source.height}"
+    if isinstance(source, np.ndarray):
+        return f"array {source.shape} {source.dtype}"
+    return f"{len(source)} bytes" if isinstance(source, bytes | bytearray) else type(source).__name__
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    """Open a regular file that holds something; a pipe or device would block or never end."""
+    if str(path).startswith(("http:/", "https:/")):
+        raise _UnreadableError("is an address, not a file; download it first")
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise _UnreadableError("is a folder; give the pictures in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise _UnreadableError("is not a regular file")
+    return path.open("rb")
+
+
+def _decode(file: IO[bytes], at_least: int | None) -> Image.Image:
+    """Return the picture in an open file as upright RGB, all its pixels loaded."""
+    image = _identify(file)
+    source_pixels = image.width * image.height
+    if at_least and image.format in ("JPEG", "MPO"):
+        image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
+    # libjpeg holds a progressive picture's coefficients whole, at 2 bytes each, however small the result.
+    needed = max(image.width * image.height, source_pixels // 2 if image.info.get("progressive") else 0)
+    if Image.MAX_IMAGE_PIXELS is not None and needed > 2 * Image.MAX_IMAGE_PIXELS:
+        raise _UnreadableError(_too_large(source_pixels))
+    ImageOps.exif_transpose(image, in_place=True)
+    return _to_rgb(image)
+
+
+def _identify(file: IO[bytes]) -> Image.Image:
+    """Open a picture lazily; JPEGs of any size, since DCT scaling decides how much of them is decoded."""
+    head = file.read(32)
+    file.seek(0)
+    if not head:
+        raise _UnreadableError("the file is empty")
+    try:
+        return Image.open(file, formats=_formats())
+    except Image.DecompressionBombError:
+        file.seek(0)
+        if head.startswith(b"\xff\xd8\xff"):
+            return JpegImagePlugin.JpegImageFile(file)
+        raise
+    except UnidentifiedImageError:
+        if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+            raise _UnreadableError(
+                "is a HEIC picture; install pillow-heif and call pillow_heif.register_heif_opener()"
+            ) from None
+        raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}") from None
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats to try, after all of Pillow's plug-ins are known."""
+    Image.init()
+    return tuple(name for name in Image.ID if name not in _REFUSED)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return `image` as RGB: wide channels scaled to 8 bits, transparency over white."""
+    if min(image.size) < 1:
+        raise _UnreadableError(f"has no pixels ({image.width}×{image.height})")
+    image.load()
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        return white.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_8_bits(wide_HW: np.ndarray) -> np.ndarray:
+    """Scale integers of 16 or 32 bits and floats to uint8. The range decides where the type does not."""
+    if wide_HW.dtype.itemsize == 2:
+        return (wide_HW >> 8).astype(np.uint8)
+    values = np.nan_to_num(wide_HW.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if wide_HW.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        return (wide_HW >> 8 if high > 255 else wide_HW).astype(np.uint8)
+    if wide_HW.dtype.kind == "f" and low >= 0 and high <= 1:
+        return np.rint(values * 255).astype(np.uint8)
+    if low >= 0 and high <= 255:
+        return np.rint(values).astype(np.uint8)
+    return np.rint((values - low) * (255 / (high - low) if high > low else 0.0)).astype(np.uint8)
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    """Return the picture in a uint8 array (H, W), (H, W, 3) or (H, W, 4)."""
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not shaped or not array.size:
+        raise InputError(
+            f"A picture is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
+            "(H, W, 3) or (H, W, 4), not empty; floats in 0–1: (255 * x).round().astype('uint8')."
+        )
+    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
+
+
+def _reason(error: Exception) -> str:
+    """Return what to tell the user about an error while reading a picture."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{_too_large(None)} ({error})"
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, _UnreadableError | OSError):
+        return str(error)
+    return f"is damaged ({type(error).__name__}: {error})"
+
+
+def _too_large(pixels: int | None) -> str:
+    """Return the reason for refusing a picture that would need too much memory."""
+    seen = "has more" if pixels is None else f"has {pixels:,} pixels, more"
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    return f"{seen} than the limit of {limit:,} pixels; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS"
+
+
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_quiet_filter: Any = None
+
+
+@contextlib.contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings while any thread decodes, and only then.
+
+    `warnings.catch_warnings` is not safe in threads, so one filter is put in by the first and taken out by the last.
+    """
+    global _quiet_depth, _quiet_filter
+    with _quiet_lock:
+        _quiet_depth += 1
+        if _quiet_depth == 1:
+            warnings.filterwarnings("ignore", module=r"PIL\.|wordsight\.images")
+            _quiet_filter = warnings.filters[0]
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if _quiet_depth == 0:
+                with contextlib.suppress(ValueError):
+                    warnings.filters.remove(_quiet_filter)  # type: ignore[attr-defined]

@@ -1,0 +1,74 @@
+"""From an RGB picture to the model's square of pixels: Pillow's resampling, torchvision's sizes and crop rounding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from wordsight.errors import InputError
+from wordsight.spec import Preprocess
+
+_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
+# A picture more elongated than this is cropped before it is resized, so that its memory stays bounded.
+ELONGATED = 16
+
+
+def preprocess(image: Image.Image, spec: Preprocess) -> np.ndarray:
+    """Return the pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
+
+    "shortest": shorter side to S with antialias, then the centre S×S; "squash": straight to S×S. Equal, pixel by
+    pixel, to torchvision's Resize + CenterCrop on PIL images. A picture more than 16 times as long as wide is cropped
+    first, which bounds memory; only the order of Pillow's two passes can then differ, as it also does between Pillow
+    versions: by one grey level, or a few where extreme contrasts are clipped between the passes.
+
+    Raises: InputError for a picture that is not RGB or has no pixels.
+    Source: torchvision.transforms (`_compute_resized_output_size`, `center_crop`); Radford et al. 2021, openai/CLIP.
+    """
+    if image.mode != "RGB" or min(image.size) < 1:
+        raise InputError(
+            f"preprocess needs an RGB picture, got mode {image.mode}, size {image.width}×{image.height}; "
+            "use wordsight.images.read_image to make one."
+        )
+    size, filter_ = spec.image_size, _FILTERS[spec.interpolation]
+    if spec.resize == "squash":
+        return np.array(image.resize((size, size), filter_))
+    if max(image.size) > ELONGATED * min(image.size):
+        return np.array(_crop_then_resize(image, size, spec.interpolation))
+    width, height = resized_size(image.width, image.height, size)
+    left, top = crop_start(width, size), crop_start(height, size)
+    whole = image.resize((width, height), filter_)
+    return np.array(whole.crop((left, top, left + size, top + size)))
+
+
+def resized_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """Return (width, height) with the shorter side `size` and the longer one cut to a whole pixel, as torchvision."""
+    if width <= height:
+        return size, int(size * height / width)
+    return int(size * width / height), size
+
+
+def crop_start(length: int, size: int) -> int:
+    """Return where a centre crop of `size` starts in `length`: halves go to the even neighbour, as in torchvision."""
+    return round((length - size) / 2.0)
+
+
+def _crop_then_resize(image: Image.Image, size: int, interpolation: str) -> Image.Image:
+    """Resize only the part of `image` that the centre crop keeps, with the neighbours its filter reaches.
+
+    The window is cut at whole pixels first since Pillow holds a box's corners in 32-bit floats.
+    """
+    corners = []
+    for length, resized in zip(image.size, resized_size(*image.size, size), strict=True):
+        scale = length / resized
+        start = crop_start(resized, size) * scale
+        reach = math.ceil(_SUPPORT[interpolation] * max(scale, 1.0)) + 1
+        first = max(0, math.floor(start) - reach)
+        last = min(length, math.ceil(start + size * scale) + reach)
+        corners.append((first, last, start - first, start - first + size * scale))
+    (left, right, x0, x1), (top, bottom, y0, y1) = corners
+    window = image.crop((left, top, right, bottom))
+    box = (x0, y0, min(x1, window.width), min(y1, window.height))
+    return window.resize((size, size), _FILTERS[interpolation], box=box)
