@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import openvino.opset13 as ops
 
+from wordsight.encoder.runtime import ops
 from wordsight.spec import EfficientNetTower, Preprocess
 
 Tensors = Mapping[str, np.ndarray]
@@ -111,7 +111,7 @@ def _convolve(x: Any, tensors: Tensors, name: str, stride: int = 1) -> Any:
 
 
 def _convolve_depthwise(x: Any, tensors: Tensors, name: str, stride: int) -> Any:
-    weight = np.asarray(tensors[f"{name}.weight"], dtype=np.float32)[:, None]  # (C,1,k,k) → groups (C,1,1,k,k)
+    weight = np.asarray(tensors[f"{name}.weight"], dtype=np.float32)[:, None]  # (C,1,k,k) → C groups of (1,1,k,k)
     node = ops.group_convolution(x, ops.constant(weight), [stride] * 2, [0, 0], [0, 0], [1, 1], "same_upper")
     return _bias(node, tensors, name)
 
