@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.spec import Activation, ModelSpec, Preprocess, ResNetTower, TokenizerSpec, VitTower
+from wordsight.spec import Activation, EfficientNetTower, ModelSpec, Preprocess, ResNetTower, TokenizerSpec, VitTower
 
 Tensors = Mapping[str, np.ndarray]
 Array = NDArray[np.float64]
@@ -46,13 +46,13 @@ def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
     return x_BD + _float64(tensors["text_projection_bias"]) if tower.projection_bias else x_BD
 
 
-def text_positions(spec: ModelSpec, tokens_BT: np.ndarray) -> np.ndarray:
+def text_positions(spec: ModelSpec, tokens_BT: np.ndarray) -> NDArray[np.intp]:
     """Return for each text the position (B,) whose vector stands for it."""
-    if spec.text.pooling == "argmax":
-        return np.argmax(tokens_BT, axis=1)  # the end-of-text token has the highest id of OpenAI's vocabulary
-    if spec.text.pooling == "eos":
-        return np.argmax(tokens_BT == spec.tokenizer.eos_id, axis=1)  # the first: padding may repeat the id
-    return np.full(len(tokens_BT), tokens_BT.shape[1] - 1)
+    if spec.text.pooling == "last":
+        return np.full(len(tokens_BT), tokens_BT.shape[1] - 1)
+    # "argmax": OpenAI's end-of-text token has the highest id. "eos": the first one, as padding may repeat it.
+    marks_BT = tokens_BT if spec.text.pooling == "argmax" else tokens_BT == spec.tokenizer.eos_id
+    return np.array([marks_T.argmax() for marks_T in marks_BT], dtype=np.intp)
 
 
 # Image towers: (tower, tensors, normalised pixels (B,3,H,W)) → features (B,D).
@@ -117,9 +117,44 @@ def bottleneck(x_BCHW: Array, tensors: Tensors, name: str, stride: int) -> Array
     return relu(x_BCHW + shortcut)
 
 
+def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
+    """EfficientNet-Lite trunk, batch norms folded; then the head of the bundled model (Tan & Le 2019; Zhai et al. 2022).
+
+    The head: standardised pooled features of several depths → linear → residual MLPs → projection; plus one learned
+    vector per trunk class, weighted by the trunk's posterior.
+    """
+    x_BCHW = relu6(same_convolution(x_BCHW, tensors, "visual.stem", stride=2))
+    maps, index = [], 0
+    for ratio, _, stride, _, repeats in tower.stages:
+        for repeat in range(repeats):
+            name, incoming = f"visual.blocks.{index}", x_BCHW
+            if ratio != 1:
+                x_BCHW = relu6(same_convolution(x_BCHW, tensors, f"{name}.expand"))
+            x_BCHW = relu6(same_depthwise(x_BCHW, tensors, f"{name}.depthwise", stride if repeat == 0 else 1))
+            x_BCHW = same_convolution(x_BCHW, tensors, f"{name}.project")
+            if incoming.shape == x_BCHW.shape and (repeat > 0 or stride == 1):
+                x_BCHW = x_BCHW + incoming
+            maps.append(x_BCHW)
+            index += 1
+    last_BC = relu6(same_convolution(x_BCHW, tensors, "visual.head")).mean(axis=(2, 3))
+    means = [maps[i].mean(axis=(2, 3)) for i in tower.tap_means]
+    spreads = [maps[i].std(axis=(2, 3)) for i in tower.tap_spreads]
+    pooled_BF = np.concatenate([last_BC, *means, *spreads], axis=1)
+    pooled_BF = (pooled_BF - _float64(tensors["visual.standardise.mean"])) * _float64(tensors["visual.standardise.scale"])
+    h_BE = linear(pooled_BF, tensors, "visual.input")
+    for i in range(tower.head_layers):
+        h_BE = h_BE + mlp(h_BE, tensors, f"visual.mlp.{i}", "gelu")
+    logits_BK = linear(last_BC, tensors, "visual.classifier")
+    posterior_BK = np.exp(logits_BK - logits_BK.max(axis=1, keepdims=True))
+    posterior_BK /= posterior_BK.sum(axis=1, keepdims=True)
+    features_BD: Array = h_BE @ _float64(tensors["visual.proj"]) + posterior_BK @ _float64(tensors["visual.class_vectors"])
+    return features_BD
+
+
 IMAGE_TOWERS: dict[str, Callable[[Any, Tensors, Array], Array]] = {
     "vit": vit,
     "modified_resnet": modified_resnet,
+    "efficientnet_lite": efficientnet_lite,
 }
 
 
@@ -191,6 +226,32 @@ def convolve(x_BCHW: Array, weight_OCkk: Array, stride: int = 1, padding: int = 
     return np.moveaxis(np.tensordot(strided, weight_OCkk, axes=([1, 4, 5], [1, 2, 3])), -1, 1)
 
 
+def same_convolution(x_BCHW: Array, tensors: Tensors, name: str, stride: int = 1) -> Array:
+    """Convolution with bias and TensorFlow's "SAME" padding: as many outputs as strides, an odd pixel at the end."""
+    weight = _float64(tensors[f"{name}.weight"])
+    padded = pad_same(x_BCHW, weight.shape[-1], stride)
+    return convolve(padded, weight, stride) + _float64(tensors[f"{name}.bias"])[:, None, None]
+
+
+def same_depthwise(x_BCHW: Array, tensors: Tensors, name: str, stride: int) -> Array:
+    """Each channel with its own filter, of weight (C,1,k,k); "SAME" padding."""
+    weight = _float64(tensors[f"{name}.weight"])
+    kernel = weight.shape[-1]
+    padded = pad_same(x_BCHW, kernel, stride)
+    windows_BCHWkk = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(2, 3))
+    filtered: Array = np.einsum("bchwij,cij->bchw", windows_BCHWkk[:, :, ::stride, ::stride], weight[:, 0])
+    return filtered + _float64(tensors[f"{name}.bias"])[:, None, None]
+
+
+def pad_same(x_BCHW: Array, kernel: int, stride: int) -> Array:
+    """Zeros around so that the output has ⌈size / stride⌉ rows and columns."""
+    pads = [(0, 0), (0, 0)]
+    for length in x_BCHW.shape[2:]:
+        total = max((math.ceil(length / stride) - 1) * stride + kernel - length, 0)
+        pads.append((total // 2, total - total // 2))
+    return np.pad(x_BCHW, pads)
+
+
 def average_pool(x_BCHW: Array, size: int) -> Array:
     """Mean of size×size squares."""
     B, C, H, W = x_BCHW.shape
@@ -202,6 +263,11 @@ def average_pool(x_BCHW: Array, size: int) -> Array:
 def relu(x: Array) -> Array:
     """max(x, 0)."""
     return np.maximum(x, 0)
+
+
+def relu6(x: Array) -> Array:
+    """min(max(x, 0), 6)."""
+    return np.clip(x, 0, 6)
 
 
 def gelu(x: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wordsight.nn.efficientnet import EfficientNet
 from wordsight.nn.resnet import ModifiedResNet
 from wordsight.nn.text import TextTransformer
 from wordsight.nn.vit import VisionTransformer
@@ -18,6 +19,7 @@ from wordsight.spec import ModelSpec
 IMAGE_TOWERS: dict[str, Callable[[Any, int], nn.Module]] = {
     "vit": VisionTransformer,
     "modified_resnet": ModifiedResNet,
+    "efficientnet_lite": EfficientNet,
 }
 
 

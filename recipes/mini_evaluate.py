@@ -1,0 +1,116 @@
+"""The accuracy table of `mini`: zero-shot classes and retrieval on pictures that were never learnt from.
+
+Every figure has a bootstrap 95 % interval over pictures (classification) or queries (retrieval).
+Prompts are plain: "a photo of a {}." for classes, the caption itself for retrieval.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mini_data import Picture
+from mini_text import CLOTHES
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+PLAIN = "a photo of a {}."
+EmbedTexts = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured accuracy in percent with its 95 % bootstrap interval over `n` pictures or queries."""
+
+    task: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def figure(task: str, metric: str, hits: np.ndarray) -> Figure:
+    """Mean of 0/1 hits with the interval of 1,000 resamples (fixed seed)."""
+    hits = np.asarray(hits, dtype=np.float64)
+    draws = np.random.default_rng(0).integers(0, len(hits), (1000, len(hits)))
+    low, high = np.percentile(hits[draws].mean(axis=1), [2.5, 97.5])
+    return Figure(task, metric, *(round(100 * float(v), 2) for v in (hits.mean(), low, high)), len(hits))
+
+
+def classify(images_ND: np.ndarray, labels: Sequence[str], names: Sequence[str], embed_texts: EmbedTexts) -> np.ndarray:
+    """Whether each picture's nearest class prompt is its label's."""
+    classes_KD = embed_texts([PLAIN.format(n) for n in names])
+    nearest = (images_ND @ classes_KD.T).argmax(axis=1)
+    return np.array([names[k] for k in nearest]) == np.array(labels)
+
+
+def ranks(images_ND: np.ndarray, captions: Sequence[tuple[int, str]], embed_texts: EmbedTexts) -> np.ndarray:
+    """Rank (0 = first) of the right picture for each (picture row, caption)."""
+    scores_QN = embed_texts([text for _, text in captions]) @ images_ND.T
+    own = scores_QN[np.arange(len(captions)), [row for row, _ in captions]]
+    return (scores_QN > own[:, None]).sum(axis=1)
+
+
+def picture_to_text(images_ND: np.ndarray, captions: Sequence[tuple[int, str]], embed_texts: EmbedTexts) -> np.ndarray:
+    """Rank of the best right caption for each picture."""
+    scores_NQ = images_ND @ embed_texts([text for _, text in captions]).T
+    right = np.array([row for row, _ in captions])[None, :] == np.arange(len(images_ND))[:, None]
+    best = np.where(right, scores_NQ, -2).max(axis=1)
+    return (scores_NQ > best[:, None]).sum(axis=1)
+
+
+def table(pictures: Sequence[Picture], images_ND: np.ndarray, cifar_labels: Sequence[int], embed_texts: EmbedTexts,
+          roles: tuple[str, ...] = ("measure",)) -> list[Figure]:  # fmt: skip
+    """All figures; `images_ND[i]` is the unit embedding of `pictures[i]`."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for i, picture in enumerate(pictures):
+        if picture.role in roles:
+            rows[picture.source].append(i)
+    found: list[Figure] = []
+    if "cifar10" in rows:
+        labels = [CIFAR10[cifar_labels[int(pictures[i].path[6:])]] for i in rows["cifar10"]]
+        found.append(figure("cifar10", "top-1", classify(images_ND[rows["cifar10"]], labels, CIFAR10, embed_texts)))
+    if "clothing" in rows:
+        labels = [CLOTHES.get(pictures[i].label, pictures[i].label) for i in rows["clothing"]]
+        found.append(figure("clothing", "top-1", classify(images_ND[rows["clothing"]], labels, sorted(set(labels)), embed_texts)))
+    if "fashion" in rows:
+        found += _fashion(pictures, images_ND, rows["fashion"], embed_texts)
+    for source in ("flickr8k-a", "flickr8k-train", "coco159", "stamps", "openclipart"):
+        if source in rows:
+            found += _retrieval(source, [pictures[i] for i in rows[source]], images_ND[rows[source]], embed_texts)
+    sets = [s for s in rows if s.startswith("transfer/")]
+    means = []
+    for source in sorted(sets):
+        labels = [pictures[i].label for i in rows[source]]
+        if len(set(labels)) > 1:
+            found.append(figure(source, "top-1", classify(images_ND[rows[source]], labels, sorted(set(labels)), embed_texts)))
+            means.append(found[-1].value)
+    if means:
+        found.append(Figure("transfer, mean of sets", "top-1", round(float(np.mean(means)), 2), float("nan"), float("nan"), len(means)))
+    return found
+
+
+def _fashion(pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts) -> list[Figure]:
+    kinds = [pictures[i].label.split("|")[0].lower() for i in rows]
+    top = [k for k, _ in Counter(kinds).most_common(20)]
+    keep = [j for j, k in enumerate(kinds) if k in top]
+    hits = classify(images_ND[[rows[j] for j in keep]], [kinds[j] for j in keep], sorted(top), embed_texts)
+    colours = [pictures[i].label.split("|")[1] for i in rows]
+    common = [c for c, _ in Counter(colours).most_common(12)]
+    keep_c = [j for j, c in enumerate(colours) if c in common]
+    hits_c = classify(images_ND[[rows[j] for j in keep_c]], [f"{colours[j]} garment" for j in keep_c],
+                      [f"{c} garment" for c in sorted(common)], embed_texts)  # fmt: skip
+    return [figure("fashion, type of 20", "top-1", hits), figure("fashion, colour of 12", "top-1", hits_c)]
+
+
+def _retrieval(source: str, pictures: Sequence[Picture], images_ND: np.ndarray, embed_texts: EmbedTexts) -> list[Figure]:
+    captions = [(row, text) for row, picture in enumerate(pictures)
+                for text in (picture.texts[:1] if source == "openclipart" else picture.texts)]  # fmt: skip
+    place = ranks(images_ND, captions, embed_texts)
+    found = [figure(source, f"text→image R@{k}", place < k) for k in (1, 5, 10)]
+    if source.startswith(("flickr", "coco")):
+        back = picture_to_text(images_ND, captions, embed_texts)
+        found += [figure(source, f"image→text R@{k}", back < k) for k in (1, 5, 10)]
+    return found

@@ -1,0 +1,72 @@
+"""The student text tower: distilled from the frozen teacher, then trained jointly with the image head."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mini_text import Student
+from mini_train import Average, Head, HeadConfig, Sampler, Tables, TextHead, contrast, image_loss, parameter_groups
+from torch import Tensor, nn
+
+BUCKETS = 4
+
+
+def run(student: Student, tokens_NT: np.ndarray) -> Tensor:
+    """Student features of texts, in buckets of like length so that little padding is computed."""
+    lengths = (tokens_NT != 0).sum(1)
+    order = np.argsort(lengths, kind="stable")
+    parts = []
+    for rows in np.array_split(order, BUCKETS if len(order) >= 64 else 1):
+        cut = torch.from_numpy(tokens_NT[rows, : lengths[rows].max()].astype(np.int64))
+        with torch.autocast("cpu", torch.bfloat16):
+            parts.append(student(cut).float())
+    return torch.cat(parts)[torch.from_numpy(np.argsort(order, kind="stable"))]
+
+
+def embed_all(student: Student, tokens_NT: np.ndarray, batch: int = 2048) -> Tensor:
+    """Unit embeddings of many texts, without gradient."""
+    with torch.no_grad():
+        return torch.cat([F.normalize(run(student, tokens_NT[i : i + batch]), dim=-1) for i in range(0, len(tokens_NT), batch)])
+
+
+def likeness(student_BD: Tensor, target_BD: Tensor, temperature: float = 0.05) -> Tensor:
+    """Distillation loss: cosine distance to the target, and the target's neighbours kept in order within the batch."""
+    student, target = F.normalize(student_BD, dim=-1), F.normalize(target_BD, dim=-1)
+    cosine = (1 - (student * target).sum(-1)).mean()
+    wanted = (target @ target.T / temperature).softmax(-1)
+    found = (student @ target.T / temperature).log_softmax(-1)
+    return 10 * cosine + F.kl_div(found, wanted, reduction="batchmean")
+
+
+def distil(student: Student, tokens_NT: np.ndarray, target_ND: np.ndarray, *, samples: int, weights: np.ndarray, batch: int = 1024,
+           rate: float = 1.5e-3, seed: int = 0, checkpoint: Path | None = None) -> Student:  # fmt: skip
+    """Train the student to give the teacher's embedding; `weights` says how often each text is drawn."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    steps = samples // batch
+    optimiser = torch.optim.AdamW(parameter_groups([student], 0.05), lr=rate, betas=(0.9, 0.98))
+    average = Average([student], 0.998)
+    cumulative = np.cumsum(weights / weights.sum())
+    began = time.time()
+    for step in range(steps):
+        progress = step / steps
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rows = np.searchsorted(cumulative, rng.random(batch)).clip(max=len(tokens_NT) - 1)
+        loss = likeness(run(student, tokens_NT[rows]), torch.from_numpy(target_ND[rows]).float())
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        average.update()
+        if step % 50 == 0 or step + 1 == steps:
+            print(f"student: step {step} of {steps}, loss {float(loss):.4f}, {time.time() - began:.0f} s", flush=True)
+            if checkpoint is not None and step % 200 == 0:
+                torch.save(student.state_dict(), checkpoint)
+    average.swap()
+    return student
