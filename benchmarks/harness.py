@@ -93,8 +93,12 @@ import json, sys, time
 start = time.perf_counter()
 {body}
 seconds = time.perf_counter() - start
-import resource
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+try:  # Linux: the high-water mark of this program alone; getrusage may count its parent's
+    with open("/proc/self/status") as status:
+        peak = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+except OSError:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(json.dumps({{"seconds": seconds, "peak_mib": peak / 2**20, "modules": len(sys.modules)}}))
 """
 
