@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "paths"},
-    {"spec"},
+    {"spec", "templates", "sources", "sorting"},
     {"checkpoint"},
     {"catalog"},
     {"convert"},
@@ -21,6 +21,8 @@ LAYERS = [
     {"nn", "images", "preprocess", "tokenizer", "samples"},
     {"encoder"},
     {"model"},
+    {"class_embeddings", "contact_sheet"},
+    {"rejection", "embedding_files"},
     {"index", "ingest"},
     {"search", "zeroshot", "probe"},
     {"train", "curate", "evaluate", "doctor"},

@@ -12,8 +12,11 @@ from wordsight.errors import InputError
 # what counts as a picture inside a folder; a file that is named outright is tried whatever it is called.
 # HEIC is here although Pillow cannot read it: such files are then counted as skipped, not passed over in silence.
 EXTENSIONS = frozenset(
-    [".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"]
-    + [".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"]
+    f".{kind}"
+    for kind in (
+        *("avif", "bmp", "dib", "gif", "heic", "heif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm"),
+        *("png", "pnm", "ppm", "tga", "tif", "tiff", "webp"),
+    )
 )
 
 

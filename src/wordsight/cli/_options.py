@@ -58,7 +58,7 @@ def model_options(command: F) -> F:
         click.option("--exact", is_flag=True, help="Decode big JPEGs in full (slower, hardly ever matters)."),
         click.option("--precision", default="auto", show_default=True, help="auto, f32, bf16 or int8."),
         click.option("--backend", default="auto", show_default=True, help="auto, openvino, torch or reference."),
-        click.option("--model", "model_name", default="mini", show_default=True, help="A name, hf-hub:…, file or folder."),
+        click.option("--model", "model_name", default="mini", show_default=True, help="Name, file, folder, hf-hub:…"),
     ):
         command = option(command)
     return command
@@ -84,10 +84,12 @@ def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
 
 def report_skips(skips: Sequence[Skipped], total: int) -> int:
     """Write the skipped pictures with their reasons to standard error, and return the exit code."""
+    from wordsight.images import source_name
+
     if skips:
         click.echo(f"wordsight: {len(skips)} of {total} pictures skipped:", err=True)
         for skip in skips[:SKIPS_SHOWN]:
-            click.echo(f"  {skip.item}: {skip.reason}", err=True)
+            click.echo(f"  {source_name(skip.item)}: {skip.reason}", err=True)
         if len(skips) > SKIPS_SHOWN:
             click.echo(f"  … and {len(skips) - SKIPS_SHOWN} more", err=True)
     if len(skips) == total:

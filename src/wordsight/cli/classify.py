@@ -102,7 +102,7 @@ def command(
             else:
                 skips.append(answer)
                 if form == "json":
-                    click.echo(json.dumps({"path": str(answer.item), "skipped": answer.reason}, ensure_ascii=False))
+                    click.echo(json.dumps({"path": str(answer.item), "skipped": answer.reason}))
             advance()
     ctx.exit(report_skips(skips, len(pictures)))
 
@@ -154,12 +154,14 @@ def _answers(
 
 def _as_text(labels: Sequence[str]) -> Render:
     """Return a renderer: "  97 % cat      photos/a.jpg   (dog 2 %)"."""
+    from wordsight.images import source_name
+
     width = min(max(map(len, labels)), 30)
 
     def render(path: Path, ranked: Ranked, _: float | None) -> str:
         (label, proba), *others = ranked
         more = "  ".join(f"{name} {p:.0%}" for name, p in others if p >= 0.01)
-        return f"{proba:6.1%}  {label:<{width}}  {path}" + (f"  ({more})" if more else "")
+        return f"{proba:6.1%}  {label:<{width}}  {source_name(path)}" + (f"  ({more})" if more else "")
 
     return render
 
@@ -169,7 +171,7 @@ def _as_json(path: Path, ranked: Ranked, p_none: float | None) -> str:
     answer: dict[str, Any] = {"path": str(path), **top[0], "top": top}
     if p_none is not None:
         answer["none_probability"] = round(p_none, 6)
-    return json.dumps(answer, ensure_ascii=False)
+    return json.dumps(answer)
 
 
 def _csv_heading(top: int, none: bool) -> str:
@@ -178,8 +180,10 @@ def _csv_heading(top: int, none: bool) -> str:
 
 
 def _as_csv(path: Path, ranked: Ranked, p_none: float | None) -> str:
+    from wordsight.images import source_name
+
     cells = [cell for label, p in ranked for cell in (label, f"{p:.6f}")]
-    return _csv_row([str(path), *cells, *([] if p_none is None else [f"{p_none:.6f}"])])
+    return _csv_row([source_name(path), *cells, *([] if p_none is None else [f"{p_none:.6f}"])])
 
 
 def _csv_row(cells: Sequence[str]) -> str:

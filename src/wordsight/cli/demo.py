@@ -1,0 +1,65 @@
+"""`wordsight demo`: sort the bundled pictures with the bundled model."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wordsight.contact_sheet import Tile
+
+
+@click.command()
+@click.option("--out", default="wordsight-demo", type=click.Path(file_okay=False, path_type=Path), show_default=True,
+              help="Folder for the contact sheet.")  # fmt: skip
+def command(out: Path) -> None:
+    """Sort the bundled pictures with the bundled model, offline; write a contact sheet as PNG and HTML."""
+    from wordsight.contact_sheet import Tile, render_html, render_png
+    from wordsight.model import load
+    from wordsight.samples import DEMO_CLASSES, sample_pictures
+    from wordsight.zeroshot import Classifier
+
+    start = time.perf_counter()
+    pictures = sample_pictures()
+    classifier = Classifier(load("mini"), DEMO_CLASSES, none=True)
+    tiles = [Tile(path, ranked) for path, ranked in zip(pictures, classifier.top_k(pictures, 3), strict=True)]
+    seconds = time.perf_counter() - start
+    _print_table(tiles)
+
+    title = f"{len(pictures)} pictures sorted by words"
+    subtitle = "wordsight demo · " + " · ".join(DEMO_CLASSES)
+    out.mkdir(parents=True, exist_ok=True)
+    png, page = out / "contact-sheet.png", out / "contact-sheet.html"
+    render_png(tiles, title, subtitle).save(png)
+    page.write_text(render_html(tiles, title, subtitle), encoding="utf-8")
+    click.echo(f"\n{len(pictures)} pictures, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, nothing downloaded.")
+    click.echo(f"Contact sheet: {page} and {png.name}")
+    click.echo("Now yours: wordsight classify PATH/TO/PICTURES --classes cat dog 'red coat' --none")
+
+
+def _print_table(tiles: Sequence[Tile]) -> None:
+    """Print one row per picture: file, best answer, its probability as a bar, the next answers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from wordsight.zeroshot import NONE_LABEL
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("picture", no_wrap=True, min_width=max(len(tile.picture.name) for tile in tiles))
+    table.add_column("answer", no_wrap=True, max_width=24)
+    table.add_column("", no_wrap=True, min_width=15)
+    table.add_column("then", no_wrap=True)
+    for tile in tiles:
+        (label, proba), *others = tile.ranked
+        style = "yellow" if label == NONE_LABEL else "bold green"
+        then = ", ".join(f"{name} {p:.0%}" for name, p in others if p >= 0.01)
+        bar = Text.assemble(f"{proba:4.0%} ", ("█" * round(10 * proba), "blue"))
+        table.add_row(tile.picture.name, Text(label, style), bar, Text(then, "dim"))
+    Console().print(table)

@@ -1,0 +1,150 @@
+"""A sheet of thumbnails with each picture's best answers as bars: one PNG, or one HTML file that needs no other."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from wordsight.images import read_image, source_name
+
+BARS = 3
+
+# light colours for paper and screens: page, tile, thumbnail ground, text, faint text, bar, bar's ground
+_PAGE, _TILE, _GROUND, _TEXT, _FAINT, _BAR, _TRACK = (
+    *("#f2f3f5", "#ffffff", "#e7e9ed", "#1d2127", "#6b7280"),
+    *("#2f6fde", "#e4e8ef"),
+)
+_TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _HEAD_H = 300, 220, 14, 18, 40, 84
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture with its answers, best first: (label, probability)."""
+
+    picture: Path
+    ranked: Sequence[tuple[str, float]]
+
+
+def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns: int = 4) -> Image.Image:
+    """Return the sheet as an RGB picture. Labels in scripts that Pillow's own font lacks show as boxes: use HTML."""
+    columns = max(1, min(columns, len(tiles)))
+    rows = -(-len(tiles) // columns)
+    tile_h = _THUMB_H + 2 * _PAD + BARS * _ROW_H
+    width = columns * (_TILE_W + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, _HEAD_H + rows * (tile_h + _GAP)), _PAGE)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_GAP, 16), _fit(title, 28, width - 2 * _GAP), fill=_TEXT, font=_font(28))
+    draw.text((_GAP, 52), _fit(subtitle, 16, width - 2 * _GAP), fill=_FAINT, font=_font(16))
+    for i, tile in enumerate(tiles):
+        left = _GAP + (i % columns) * (_TILE_W + _GAP)
+        top = _HEAD_H + (i // columns) * (tile_h + _GAP)
+        draw.rounded_rectangle((left, top, left + _TILE_W, top + tile_h), 10, fill=_TILE)
+        _draw_thumb(sheet, tile.picture, left + _PAD, top + _PAD)
+        _draw_bars(draw, tile.ranked[:BARS], left + _PAD, top + 2 * _PAD + _THUMB_H - 4)
+    return sheet
+
+
+def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "") -> str:
+    """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting."""
+    cards = "\n".join(_card(tile) for tile in tiles)
+    return _PAGE_HTML.format(
+        style=_STYLE, title=html.escape(title), subtitle=html.escape(subtitle), cards=cards
+    )
+
+
+def _draw_thumb(sheet: Image.Image, picture: Path, left: int, top: int) -> None:
+    box = (_TILE_W - 2 * _PAD, _THUMB_H - _PAD)
+    ImageDraw.Draw(sheet).rectangle((left, top, left + box[0] - 1, top + box[1] - 1), fill=_GROUND)
+    thumb = _thumb(picture, box)
+    sheet.paste(thumb, (left + (box[0] - thumb.width) // 2, top + (box[1] - thumb.height) // 2))
+
+
+def _draw_bars(draw: ImageDraw.ImageDraw, ranked: Sequence[tuple[str, float]], left: int, top: int) -> None:
+    """Draw label, percentage and bar for each answer, the first one stronger."""
+    width = _TILE_W - 2 * _PAD
+    for i, (label, proba) in enumerate(ranked):
+        y = top + i * _ROW_H
+        size, ink = (19, _TEXT) if i == 0 else (16, _FAINT)
+        percent = f"{proba:.0%}"
+        draw.text((left + width, y), percent, fill=ink, font=_font(size), anchor="ra")
+        draw.text((left, y), _fit(label, size, width - 58), fill=ink, font=_font(size))
+        draw.rounded_rectangle((left, y + 25, left + width, y + 31), 3, fill=_TRACK)
+        if proba * width >= 1:
+            bar = _BAR if i == 0 else "#9db7e8"
+            draw.rounded_rectangle((left, y + 25, left + max(6, round(proba * width)), y + 31), 3, fill=bar)
+
+
+def _thumb(picture: Path, box: tuple[int, int]) -> Image.Image:
+    """Return the picture scaled to fit `box`; small pictures are enlarged at most twice."""
+    image = read_image(picture, at_least=max(box))
+    factor = min(box[0] / image.width, box[1] / image.height, 2.0)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _fit(text: str, size: int, width: int) -> str:
+    """Return `text`, cut with an ellipsis where it is wider than `width` pixels."""
+    font = _font(size)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _card(tile: Tile) -> str:
+    file = io.BytesIO()
+    _thumb(tile.picture, (560, 400)).save(file, "JPEG", quality=82, optimize=True)
+    data = base64.b64encode(file.getvalue()).decode()
+    name = html.escape(source_name(tile.picture.name))
+    label = html.escape(tile.ranked[0][0])
+    bars = "".join(
+        f'<li><span>{html.escape(answer)}</span><span>{proba:.0%}</span>'
+        f'<div><i style="width:{100 * proba:.1f}%"></i></div></li>'
+        for answer, proba in tile.ranked[:BARS]
+    )
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{label}"><figcaption><ol>{bars}</ol>'
+        f"<small>{name}</small></figcaption></figure>"
+    )
+
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #f2f3f5; --tile: #fff; --ground: #e7e9ed; --text: #1d2127;
+  --faint: #5c6470; --bar: #2f6fde; --bar2: #9db7e8; --track: #e4e8ef }
+@media (prefers-color-scheme: dark) { :root { --page: #14171b; --tile: #1f242b; --ground: #2a3038; --text: #eceff3;
+  --faint: #a3acb8; --bar: #6ea0ff; --bar2: #45618f; --track: #313843 } }
+body { margin: 0 auto; max-width: 1360px; padding: 24px; background: var(--page); color: var(--text);
+  font: 16px/1.35 system-ui, sans-serif }
+h1 { margin: 0; font-size: 1.6rem } p { margin: .3rem 0 1.4rem; color: var(--faint) }
+main { display: grid; align-items: start; gap: 18px; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)) }
+figure { margin: 0; overflow: hidden; border-radius: 10px; background: var(--tile) }
+img { display: block; width: 100%; height: 220px; object-fit: contain; background: var(--ground) }
+figcaption { padding: 10px 14px 12px } ol { list-style: none; margin: 0; padding: 0 }
+li { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-bottom: 8px; color: var(--faint) }
+li:first-child { color: var(--text); font-weight: 600; font-size: 1.1rem }
+li div { grid-column: 1 / 3; height: 6px; border-radius: 3px; background: var(--track) }
+li i { display: block; height: 100%; border-radius: 3px; background: var(--bar2) }
+li:first-child i { background: var(--bar) } span { overflow-wrap: anywhere }
+small { color: var(--faint); overflow-wrap: anywhere }
+"""
+
+_PAGE_HTML = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style></head>
+<body><h1>{title}</h1><p>{subtitle}</p>
+<main>
+{cards}
+</main></body></html>
+"""

@@ -1,0 +1,29 @@
+"""The bundled sample pictures and the classes that `wordsight demo` sorts them into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# one class for each picture but the retina's, whose right answer is "none of these"; and some that no picture shows
+DEMO_CLASSES = (
+    "cat",
+    "dog",
+    "horse",
+    "astronaut",
+    "photographer",
+    "rocket",
+    "galaxies",
+    "cup of coffee",
+    "strawberry",
+    "pizza",
+    "bicycle",
+    "sailing boat",
+    "brick wall",
+    "grass",
+)
+
+
+def sample_pictures() -> list[Path]:
+    """Return the paths of the bundled pictures, by name; `CREDITS.md` beside them says whose they are."""
+    folder = Path(__file__).parent / "data" / "samples"
+    return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))
