@@ -1,0 +1,268 @@
+"""A model in use: raw pictures and texts in, unit vectors out."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import itertools
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.encoder import Encoder, open_encoder
+from wordsight.errors import CheckpointError, ImageError, InputError
+from wordsight.images import Skipped, read_image, skipped, source_name
+from wordsight.preprocess import preprocess
+from wordsight.spec import ModelSpec
+from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens
+
+_BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and reference: 16, which fill two cores
+_TEXTS_AT_ONCE = 256
+
+
+def load(name_or_path: str | Path, backend: str = "auto", precision: str = "auto") -> Model:
+    """Return the model of a name, file or folder: "mini", "ViT-B-32/openai", "hf-hub:org/repo", a `.pt`, a folder.
+
+    backend: "auto" (torch where it is installed and sees a GPU, else openvino), "openvino", "torch", "reference".
+    precision: "auto" (what the machine does fast), "f32", "bf16", "int8".
+    Towers are compiled on first use, each apart.
+
+    Raises: UnknownModelError, OfflineError, CheckpointError; InputError for an unknown backend or precision.
+    """
+    from wordsight.weights import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
+
+    checkpoint = read_checkpoint(name_or_path)
+    return Model(checkpoint, open_encoder(checkpoint, backend, precision))
+
+
+class Model:
+    """A checkpoint and the encoder that runs it. Made by `load`.
+
+    Embeddings are float32 rows of unit length in the order given; their products are cosines.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, encoder: Encoder) -> None:
+        self.checkpoint = checkpoint
+        self.encoder = encoder
+
+    def __repr__(self) -> str:
+        """Return the name, backend and precision."""
+        return f"<Model {self.spec.name}, {self.encoder.backend} {self.encoder.precision}>"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is."""
+        return self.checkpoint.spec
+
+    @property
+    def scale(self) -> float:
+        """The factor on cosines before softmax or sigmoid."""
+        return self.spec.scale
+
+    @property
+    def bias(self) -> float | None:
+        """What is added to scaled cosines before the sigmoid (SigLIP), or None."""
+        return self.spec.logit_bias
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that determines the model's answers; names its caches and indexes."""
+        return self.checkpoint.fingerprint
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer; `model.tokenizer(texts).cut` tells how many tokens of each do not fit."""
+        return Tokenizer(self.spec.tokenizer, self.checkpoint.tokenizer_files)
+
+    def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
+        """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
+
+        Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read.
+        Raises: InputError for anything that is not a str.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        tokens = self.tokenizer(texts)
+        _warn_of_cuts(texts, tokens)
+        embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            part = slice(start, start + _TEXTS_AT_ONCE)
+            features_BD = self.encoder.encode_texts(tokens.ids[part])
+            embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
+        return embeddings_ND
+
+    def embed_images(
+        self,
+        images: Any,
+        *,
+        exact: bool = False,
+        batch_size: int | None = None,
+        on_skip: Callable[[Skipped], object] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> np.ndarray:
+        """Return the unit embeddings (N, D) float32 of pictures, in their order; (0, D) of none.
+
+        images: one picture or any iterable of pictures, each a path, encoded bytes, a PIL picture or a uint8 array
+            (H, W), (H, W, 3), (H, W, 4); an array (N, H, W, 3) is N pictures.
+        exact: decode all pixels of large JPEGs (see `read_image`), slower and 0.2/255 nearer to the file.
+        on_skip: called with each picture that cannot be read, whose row is then left out. Without it, such a picture
+            raises ImageError.
+        progress: called with the number of pictures done since its last call.
+
+        Raises: ImageError naming the first picture that cannot be read; InputError for other kinds of input.
+        """
+        items = _as_items(images)
+        rows = np.empty((len(items) if isinstance(items, Sequence) else 0, self.spec.embed_dim), np.float32)
+        parts: list[np.ndarray] = []  # where the number of pictures is not known
+        done = 0
+        with contextlib.closing(self._batches(items, exact, batch_size)) as batches:
+            for batch in batches:
+                good = []
+                for item, answer in batch:
+                    if not isinstance(answer, Skipped):
+                        good.append(answer)
+                    elif on_skip is None:
+                        raise ImageError(f"{source_name(item)}: {answer.reason}")
+                    else:
+                        on_skip(answer)
+                if isinstance(items, Sequence):
+                    rows[done : done + len(good)] = np.reshape(good, (-1, self.spec.embed_dim))
+                elif good:
+                    parts.append(np.stack(good))
+                done += len(good)
+                if progress is not None:
+                    progress(len(batch))
+        return np.concatenate([rows[:done], *parts]) if parts else rows[:done]
+
+    def stream_images(
+        self, images: Any, *, exact: bool = False, batch_size: int | None = None
+    ) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
+        """Yield (item, unit embedding (D,)) of each picture as it comes, or Skipped, in the order given.
+
+        Takes from `images` only a few batches ahead of what it yields, so a source of any length needs little memory;
+        pictures are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
+        Raises: InputError for something that is no picture's source.
+        """
+        with contextlib.closing(self._batches(_as_items(images), exact, batch_size)) as batches:
+            for batch in batches:
+                for item, answer in batch:
+                    yield answer if isinstance(answer, Skipped) else (item, answer)
+
+    def _batches(
+        self, items: Iterable[Any], exact: bool, batch_size: int | None
+    ) -> Generator[list[tuple[Any, np.ndarray | Skipped]], None, None]:
+        """Yield batches of (item, embedding or Skipped); a batch closes early where many pictures are skipped."""
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
+        size = batch_size or _BATCH.get(self.encoder.backend, 16)
+        read = functools.partial(self._read, at_least=None if exact else self.spec.preprocess.image_size)
+        batch: list[tuple[Any, np.ndarray | Skipped]] = []
+        good = 0
+        with contextlib.closing(read_ahead(items, read, 2 * size + decode_threads())) as pictures:
+            for item, pixels in pictures:
+                batch.append((item, pixels))
+                good += not isinstance(pixels, Skipped)
+                if good == size or len(batch) >= 4 * size:
+                    yield self._encode(batch)
+                    batch, good = [], 0
+        if batch:
+            yield self._encode(batch)
+
+    def _read(self, item: Any, *, at_least: int | None) -> np.ndarray | Skipped:
+        """Return the pixels (S, S, 3) of one picture, or why there are none."""
+        try:
+            return preprocess(read_image(item, at_least=at_least), self.spec.preprocess)
+        except ImageError as error:
+            return skipped(item, error)
+
+    def _encode(self, batch: list[tuple[Any, np.ndarray | Skipped]]) -> list[tuple[Any, np.ndarray | Skipped]]:
+        """Return the batch with embeddings in the place of pixels."""
+        pixels = [pixels for _, pixels in batch if not isinstance(pixels, Skipped)]
+        if not pixels:
+            return batch
+        names = [source_name(item) for item, pixels in batch if not isinstance(pixels, Skipped)]
+        rows = iter(unit_rows(self.encoder.encode_images(np.stack(pixels)), names))
+        return [(item, answer if isinstance(answer, Skipped) else next(rows)) for item, answer in batch]
+
+
+def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return features (B, D) as float32 divided by their norms along the last axis.
+
+    Raises: CheckpointError naming the input whose features are NaN, infinite or all zero: they have no direction.
+    """
+    features_BD = np.asarray(features_BD, np.float32)
+    norms_B1 = np.linalg.norm(features_BD, axis=-1, keepdims=True)
+    good_B = (np.isfinite(norms_B1) & (norms_B1 > 0))[:, 0]
+    if not good_B.all():
+        bad = int(np.argmin(good_B))
+        raise CheckpointError(
+            f"The model's features of {names[bad]} have the norm {norms_B1[bad, 0]}, expected a positive number. "
+            "Its tensors are damaged, or the precision is too low for them: try precision='f32'."
+        )
+    return np.asarray(features_BD / norms_B1, np.float32)
+
+
+def decode_threads() -> int:
+    """Return how many pictures to decode at a time: one for each processor this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_ahead(
+    items: Iterable[Any], read: Callable[[Any], Any], look_ahead: int, threads: int | None = None
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yield (item, read(item)) in order, reading in threads at most `look_ahead` items ahead of the one yielded.
+
+    `items` is advanced in the caller's thread. Pillow lets go of the interpreter while it decodes and resizes.
+    """
+    source = iter(items)
+    waiting: collections.deque[tuple[Any, Future[Any]]] = collections.deque()
+    pool = ThreadPoolExecutor(threads or decode_threads(), thread_name_prefix="wordsight-decode")
+    try:
+        while True:
+            for item in itertools.islice(source, look_ahead - len(waiting)):
+                waiting.append((item, pool.submit(read, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            yield item, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _as_items(images: Any) -> Iterable[Any]:
+    """Return an iterable of pictures from what a caller may give: one, several, or a stack in an array."""
+    if isinstance(images, np.ndarray):
+        return list(images) if images.ndim == 4 or images.dtype.kind in "OU" else [images]
+    if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        return [images]
+    if not isinstance(images, Iterable):
+        raise InputError(
+            f"Pictures are given as {type(images).__name__}, expected a path, a PIL picture, a uint8 array, "
+            "or a list or other iterable of them."
+        )
+    return images
+
+
+def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:
+    """Warn once of the texts that did not fit, naming the first and what it lost."""
+    cut = np.flatnonzero(tokens.cut)
+    if not len(cut):
+        return
+    first = texts[cut[0]]
+    shown = first if len(first) <= 60 else first[:59] + "…"
+    others = f" (and {len(cut) - 1} more texts)" if len(cut) > 1 else ""
+    warnings.warn(
+        f"The text {shown!r} is longer than the model's context of {tokens.ids.shape[1]} tokens: its last "
+        f"{tokens.cut[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).cut.",
+        TextCutWarning,
+        stacklevel=3,
+    )
