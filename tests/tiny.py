@@ -64,7 +64,25 @@ def tiny_siglip_tokenizer(folder: Path) -> None:
     """Write a small tokenizer.json that ends each text with </s> (id 1), as SigLIP's does."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    words = "a photo of the cat dog red green blue house tree person car with and in on".split()
+    words = [
+        "a",
+        "photo",
+        "of",
+        "the",
+        "cat",
+        "dog",
+        "red",
+        "green",
+        "blue",
+        "house",
+        "tree",
+        "person",
+        "car",
+        "with",
+        "and",
+        "in",
+        "on",
+    ]
     vocab = {token: i for i, token in enumerate(["<pad>", "</s>", "<unk>", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -1,0 +1,10 @@
+"""File layouts: for each, its names ↔ canonical names and its configuration ↔ ModelSpec, both ways.
+
+`openai` (.pt), `open_clip`, `hf_clip`, `hf_siglip` and `native` hold one layout each; `validate` checks the result.
+Tensors are only renamed, transposed, split and joined: every bit of every number is kept.
+"""
+
+SUPPORTED = (
+    "wordsight reads CLIP with a vision transformer (class token) or OpenAI's ModifiedResNet, "
+    "and SigLIP / SigLIP 2 of fixed resolution"
+)

@@ -1,0 +1,8 @@
+"""wordsight's own layout: `wordsight.json` (the spec), `model.safetensors` under canonical names, tokenizer files."""
+
+from __future__ import annotations
+
+FILE = "wordsight.json"
+WEIGHTS = "model.safetensors"
+# files of the folder that are no part of the tokenizer
+NOT_TOKENIZER = (FILE, WEIGHTS)

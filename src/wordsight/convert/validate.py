@@ -1,0 +1,190 @@
+"""Is this a whole model? The names and shapes that a spec asks for, and numbers that are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from wordsight.errors import CheckpointError
+from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower, VitTower
+
+Shapes = dict[str, tuple[int, ...]]
+_SHOWN = 4
+_CHUNK = 1 << 18  # elements looked at together: they stay in the processor's cache
+# the bits that are all set in NaN and Inf, by dtype
+_EXPONENT = {
+    "float16": (np.uint16, 0x7C00),
+    "bfloat16": (np.uint16, 0x7F80),
+    "float32": (np.uint32, 0x7F800000),
+    "float64": (np.uint64, 0x7FF0000000000000),
+}
+
+
+def _norm(name: str, width: int) -> Shapes:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _linear(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _attention(name: str, width: int) -> Shapes:
+    joint: Shapes = {f"{name}.in_proj_weight": (3 * width, width), f"{name}.in_proj_bias": (3 * width,)}
+    return joint | _linear(f"{name}.out_proj", width, width)
+
+
+def _transformer(name: str, width: int, mlp_width: int, layers: int) -> Shapes:
+    shapes: Shapes = {}
+    for i in range(layers):
+        block = f"{name}.resblocks.{i}"
+        shapes |= _norm(f"{block}.ln_1", width) | _attention(f"{block}.attn", width) | _norm(f"{block}.ln_2", width)
+        shapes |= _linear(f"{block}.mlp.c_fc", mlp_width, width) | _linear(f"{block}.mlp.c_proj", width, mlp_width)
+    return shapes
+
+
+def _vit(tower: VitTower, embed_dim: int) -> Shapes:
+    width, patch = tower.width, tower.patch_size
+    cells = (tower.image_size // patch) ** 2
+    shapes: Shapes = {"visual.conv1.weight": (width, 3, patch, patch)}
+    if tower.patch_bias:
+        shapes["visual.conv1.bias"] = (width,)
+    if tower.pre_norm:
+        shapes |= _norm("visual.ln_pre", width)
+    shapes |= _transformer("visual.transformer", width, tower.mlp_width, tower.layers) | _norm("visual.ln_post", width)
+    if tower.pooling == "cls":
+        shapes["visual.class_embedding"] = (width,)
+        shapes["visual.positional_embedding"] = (cells + 1, width)
+        shapes["visual.proj"] = (width, embed_dim)
+        return shapes
+    pool = "visual.attn_pool"
+    shapes |= {"visual.positional_embedding": (cells, width), f"{pool}.probe": (width,)}
+    shapes |= _attention(f"{pool}.attn", width) | _norm(f"{pool}.ln", width)
+    shapes |= _linear(f"{pool}.mlp.c_fc", tower.mlp_width, width) | _linear(
+        f"{pool}.mlp.c_proj", width, tower.mlp_width
+    )
+    return shapes
+
+
+def _batch_norm(name: str, width: int) -> Shapes:
+    return _norm(name, width) | {f"{name}.running_mean": (width,), f"{name}.running_var": (width,)}
+
+
+def _resnet(tower: ResNetTower, embed_dim: int) -> Shapes:
+    width, half = tower.width, tower.width // 2
+    shapes: Shapes = {}
+    for i, (outputs, inputs) in enumerate([(half, 3), (half, half), (width, half)], start=1):
+        shapes |= {f"visual.conv{i}.weight": (outputs, inputs, 3, 3)} | _batch_norm(f"visual.bn{i}", outputs)
+    inputs = width
+    for stage, count in enumerate(tower.layers):
+        planes = width * 2**stage
+        for i in range(count):
+            block = f"visual.layer{stage + 1}.{i}"
+            shapes |= {f"{block}.conv1.weight": (planes, inputs, 1, 1), f"{block}.conv2.weight": (planes, planes, 3, 3)}
+            shapes |= {f"{block}.conv3.weight": (4 * planes, planes, 1, 1)}
+            shapes |= _batch_norm(f"{block}.bn1", planes) | _batch_norm(f"{block}.bn2", planes)
+            shapes |= _batch_norm(f"{block}.bn3", 4 * planes)
+            if i == 0:
+                shapes[f"{block}.downsample.0.weight"] = (4 * planes, inputs, 1, 1)
+                shapes |= _batch_norm(f"{block}.downsample.1", 4 * planes)
+            inputs = 4 * planes
+    features = 32 * width
+    shapes["visual.attnpool.positional_embedding"] = ((tower.image_size // 32) ** 2 + 1, features)
+    for part in ("q_proj", "k_proj", "v_proj"):
+        shapes |= _linear(f"visual.attnpool.{part}", features, features)
+    return shapes | _linear("visual.attnpool.c_proj", embed_dim, features)
+
+
+def expected_shapes(spec: ModelSpec) -> Shapes:
+    """Return {canonical name: shape} of every tensor that a model of this spec has.
+
+    For the bundled model's tower only the text side is listed: its encoder checks the rest.
+    """
+    text = spec.text
+    shapes: Shapes = {
+        "token_embedding.weight": (text.vocab_size, text.width),
+        "positional_embedding": (text.context_length, text.width),
+        "text_projection": (text.width, spec.embed_dim),
+        "logit_scale": (),
+    }
+    shapes |= _transformer("transformer", text.width, text.mlp_width, text.layers) | _norm("ln_final", text.width)
+    if text.projection_bias:
+        shapes["text_projection_bias"] = (spec.embed_dim,)
+    if spec.logit_bias is not None:
+        shapes["logit_bias"] = ()
+    if isinstance(spec.image, VitTower):
+        shapes |= _vit(spec.image, spec.embed_dim)
+    elif isinstance(spec.image, ResNetTower):
+        shapes |= _resnet(spec.image, spec.embed_dim)
+    return shapes
+
+
+def _named(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + rest
+
+
+def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) -> None:
+    """Raise CheckpointError that names missing, extra and wrongly shaped tensors, and sizes that contradict."""
+    image = spec.image
+    if isinstance(image, VitTower) and image.image_size % image.patch_size and spec.family == "clip":
+        raise CheckpointError(
+            f"{where}: image_size {image.image_size} is no multiple of patch_size {image.patch_size}."
+        )
+    if spec.preprocess.image_size != image.image_size:
+        raise CheckpointError(
+            f"{where}: pictures are made {spec.preprocess.image_size} px, but the image tower takes {image.image_size}."
+        )
+    for tower, what in ((image, "image"), (spec.text, "text")):
+        if not isinstance(tower, (EfficientNetTower, ResNetTower)) and tower.width % tower.heads:
+            raise CheckpointError(
+                f"{where}: the {what} tower's width {tower.width} does not divide by {tower.heads} heads."
+            )
+    shapes = expected_shapes(spec)
+    if missing := shapes.keys() - tensors.keys():
+        raise CheckpointError(
+            f"{where} lacks {len(missing)} of {len(shapes)} tensors: {_named(missing)}. "
+            "Fetch it again, or check that its configuration belongs to it."
+        )
+    extra = tensors.keys() - shapes.keys()
+    if extra and not isinstance(image, EfficientNetTower):
+        raise CheckpointError(
+            f"{where} has {len(extra)} tensors that this architecture has no place for: {_named(extra)}. "
+            "It is another architecture, or its configuration belongs to another file."
+        )
+    wrong = {
+        name: (tuple(tensors[name].shape), shape) for name, shape in shapes.items() if tensors[name].shape != shape
+    }
+    if wrong:
+        name, (seen, expected) = next(iter(wrong.items()))
+        raise CheckpointError(
+            f"{where}: {len(wrong)} tensors have other shapes than the configuration says, such as {name}: {seen}, "
+            f"expected {expected}. Check that the configuration belongs to the file."
+        )
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], where: str) -> None:
+    """Raise CheckpointError that names the tensors which hold NaN or Inf, or which are no numbers of a known kind."""
+    broken = [name for name, tensor in tensors.items() if not _finite(name, tensor, where)]
+    if broken:
+        raise CheckpointError(
+            f"{where}: NaN or Inf in {len(broken)} tensors: {_named(broken)}. The training that made it diverged, or "
+            "the file is damaged; use another checkpoint."
+        )
+
+
+def _finite(name: str, tensor: np.ndarray, where: str) -> bool:
+    """Look at the exponent bits, a chunk at a time: no copy of the tensor is made."""
+    if tensor.dtype.name not in _EXPONENT:
+        raise CheckpointError(f"{where}: {name} has the dtype {tensor.dtype.name}, expected {', '.join(_EXPONENT)}.")
+    kind, exponent = _EXPONENT[tensor.dtype.name]
+    flat = tensor.T if tensor.T.flags.c_contiguous else np.ascontiguousarray(tensor)
+    bits = flat.reshape(-1).view(kind)
+    mask = bits.dtype.type(exponent)
+    buffer = np.empty(min(_CHUNK, bits.size), bits.dtype)
+    for begin in range(0, bits.size, _CHUNK):
+        chunk = bits[begin : begin + _CHUNK]
+        if np.bitwise_and(chunk, mask, out=buffer[: chunk.size]).max() == mask:
+            return False
+    return True

@@ -1,0 +1,240 @@
+"""Open a model by name, file or folder, in any layout; write it in another."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wordsight import catalog, hub
+from wordsight.checkpoint import Checkpoint
+from wordsight.convert import native, open_clip, openai, validate
+from wordsight.convert.hf_tokenizer import ALSO_READ, KEPT
+from wordsight.convert.layouts import PROCESSORS, WEIGHTS, Layout, Parts, to_checkpoint, to_parts
+from wordsight.errors import CheckpointError, InputError, UnknownModelError, did_you_mean
+from wordsight.safetensors_file import read_safetensors, read_sharded, write_safetensors
+from wordsight.torch_file import read_torch_file, write_torch_file
+
+Progress = Callable[[int, int], None]
+_SMALL_FILES = ("config.json", open_clip.FILE, native.FILE, *PROCESSORS, *KEPT, *ALSO_READ)
+_MAX_SMALL_FILE = 200 * 2**20
+_OPEN_CLIP_WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_model.safetensors.index.json",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+_HF_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+
+
+def read_checkpoint(
+    name_or_path: str | Path, *, like: str | None = None, progress: Progress | None = None
+) -> Checkpoint:
+    """Open a model: "mini", a catalogue name, `hf-hub:org/repo`, `local-dir:path`, a file or a folder.
+
+    like: a catalogue name whose facts (activation, preprocessing) hold for an open_clip file that has none beside it.
+    progress: called with (bytes done, bytes in all) while a model that was asked for by name is downloaded.
+
+    Raises: UnknownModelError (with what was likely meant), OfflineError (with what to do), CheckpointError,
+        UnsafePickleError.
+    """
+    asked = str(name_or_path)
+    if isinstance(name_or_path, str):
+        if asked == "mini":
+            return _read_bundled()
+        if asked.startswith("hf-hub:"):
+            repo = asked.removeprefix("hf-hub:")
+            return _read_folder(hub.fetch_repo(repo), repo, f"https://huggingface.co/{repo}", like)
+        if asked.startswith("local-dir:"):
+            return _read_path(Path(asked.removeprefix("local-dir:")).expanduser(), like)
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return _read_path(path, like)
+    if isinstance(name_or_path, str) and (name := catalog.find(asked)):
+        return _read_catalogued(name, progress)
+    if isinstance(name_or_path, Path) or path.suffix in _ENDINGS or asked.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"There is no file or folder {asked!r}; expected a checkpoint, or a name of `wordsight models`."
+        )
+    raise UnknownModelError(
+        f"The model {asked!r} is neither a file, a folder nor a known name.{did_you_mean(asked, catalog.names())} "
+        "`wordsight models` lists the names; any other model of the hub is hf-hub:org/repo."
+    )
+
+
+def _read_bundled() -> Checkpoint:
+    from importlib import resources
+
+    folder = Path(str(resources.files("wordsight"))) / "data" / "mini"
+    if not (folder / native.FILE).is_file():
+        raise CheckpointError(
+            "This installation has no bundled model: the folder data/mini of the package is missing. "
+            "Install wordsight from its wheel, or make the model with `python recipes/mini.py`."
+        )
+    return _read_folder(folder, "mini", "bundled", None)
+
+
+def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
+    entry = catalog.MODELS[name]
+    if url := entry.get("url"):
+        file = hub.fetch_url(url, sha256=entry.get("sha256", ""), progress=progress)
+        read = _read_file(file, name, url, name)
+    else:
+        repo = entry["hub"]
+        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", name)
+    return catalog.described(read, name)
+
+
+def _read_path(path: Path, like: str | None) -> Checkpoint:
+    if path.is_dir():
+        return _read_folder(path, path.resolve().name, str(path), like)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file or folder {str(path)!r}.")
+    return _read_file(path, path.stem, str(path), like)
+
+
+def _small_files(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for name in _SMALL_FILES:
+        file = folder / name
+        if file.is_file():
+            if file.stat().st_size > _MAX_SMALL_FILE:
+                raise CheckpointError(
+                    f"{file} has {file.stat().st_size} bytes, too many for a configuration or tokenizer."
+                )
+            found[name] = file.read_bytes()
+    return found
+
+
+def _read_folder(folder: Path, name: str, source: str, like: str | None) -> Checkpoint:
+    files = _small_files(folder)
+    layout: Layout
+    open_clip_weights = [n for n in _OPEN_CLIP_WEIGHTS if (folder / n).is_file()]
+    hf_weights = [n for n in _HF_WEIGHTS if (folder / n).is_file()]
+    if native.FILE in files:
+        layout, weights = "wordsight", [n for n in (native.WEIGHTS,) if (folder / n).is_file()]
+    elif open_clip.FILE in files and open_clip_weights:
+        layout, weights = "open_clip", open_clip_weights
+    elif "config.json" in files and hf_weights:
+        layout, weights = "hf", hf_weights
+    else:
+        return _read_only_file(folder, name, source, like)
+    if not weights:
+        raise CheckpointError(f"{folder} has a configuration but no {WEIGHTS[layout]}; fetch the folder again.")
+    return _checked(Parts(layout, files, _read_tensors(folder / weights[0])[0]), name, source, folder)
+
+
+def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> Checkpoint:
+    single = sorted(file for file in folder.iterdir() if file.suffix in _ENDINGS)
+    if len(single) == 1:
+        return _read_file(single[0], name, source, like)
+    seen = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
+    raise CheckpointError(
+        f"{folder} is no checkpoint: it holds {seen}. Expected config.json with model.safetensors (Hugging Face), "
+        "open_clip_config.json with open_clip_model.safetensors, wordsight.json with model.safetensors, or one .pt file."
+    )
+
+
+def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
+    """Return (tensors, "safetensors" | "torchscript" | "state_dict"); the content decides, not the file's ending."""
+    if path.name.endswith(".index.json"):
+        return read_sharded(path), "safetensors"
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80" or start[8:9] != b"{":
+        if path.suffix == ".safetensors":
+            return read_safetensors(path), "safetensors"  # says what is wrong with it
+        return read_torch_file(path)
+    return read_safetensors(path), "safetensors"
+
+
+def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoint:
+    files = _small_files(path.parent)
+    tensors, kind = _read_tensors(path)
+    if native.FILE in files and path.name == native.WEIGHTS:
+        return _checked(Parts("wordsight", files, tensors), name, source, path)
+    if any(key.startswith(("text_model.", "vision_model.")) for key in tensors):
+        if "config.json" not in files:
+            raise CheckpointError(
+                f"{path} has Hugging Face's names; its config.json is missing beside it. Fetch the folder."
+            )
+        return _checked(Parts("hf", files, tensors), name, source, path)
+    if kind == "torchscript" or openai.is_openai(tensors):
+        return _checked(Parts("openai", {}, tensors), name, source, path)
+    if not any(key.startswith("visual.") for key in tensors):
+        shown = ", ".join(list(tensors)[:4])
+        raise CheckpointError(
+            f"{path} is no CLIP: its tensors are {shown} …; expected names such as visual.conv1.weight."
+        )
+    if like is None and open_clip.FILE not in files:
+        like = catalog.by_file(path.name)
+        if like is None:
+            raise CheckpointError(
+                f"{path} is an open_clip file, and nothing beside it says its activation and preprocessing, which must "
+                f"not be guessed. Put its {open_clip.FILE} into the same folder, or say which model it is: "
+                "--like ViT-B-32/laion2b_s34b_b79k (read_checkpoint(..., like=...))."
+            )
+    if like is not None:
+        known = catalog.find(like)
+        if known is None:
+            raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
+        files = {**files, open_clip.FILE: catalog.open_clip_config(known)}
+    return _checked(Parts("open_clip", files, tensors), name, source, path)
+
+
+def _checked(parts: Parts, name: str, source: str, where: Path) -> Checkpoint:
+    checkpoint = to_checkpoint(parts, name=name, source=source, where=str(where))
+    validate.check_finite(checkpoint.tensors, str(where))
+    return checkpoint
+
+
+def write_checkpoint(checkpoint: Checkpoint, destination: str | Path, layout: Layout) -> None:
+    """Write a model in a layout: a new folder, or for "openai" a new `.pt` file; reading it back gives the same.
+
+    Everything is written beside the destination first and renamed when whole, so nothing half-made is left.
+
+    Raises: InputError for a destination that exists or a disk that is full; CheckpointError where the layout cannot
+        hold the model.
+    """
+    destination = Path(destination).expanduser()
+    parts = to_parts(checkpoint, layout)
+    if destination.exists() and not (destination.is_dir() and layout != "openai" and not any(destination.iterdir())):
+        raise InputError(f"{destination} exists already; give another destination, or remove it first.")
+    temporary: Path | None = None
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _check_room(parts, destination)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
+        temporary.chmod(0o755)
+        if layout == "openai":
+            write_torch_file(parts.tensors, temporary / "model.pt")
+            os.replace(temporary / "model.pt", destination)
+        else:
+            for name, content in parts.files.items():
+                (temporary / name).write_bytes(content)
+            write_safetensors(parts.tensors, temporary / WEIGHTS[layout])
+            os.replace(temporary, destination)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"The disk of {destination} is full; nothing was left there. Free some space.") from error
+        raise InputError(
+            f"{destination} cannot be written ({error.strerror or error}); choose another place."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_room(parts: Parts, destination: Path) -> None:
+    needed = sum(t.nbytes for t in parts.tensors.values()) + sum(map(len, parts.files.values()))
+    free = shutil.disk_usage(destination.parent).free
+    if free < needed:
+        raise InputError(
+            f"{destination} needs {needed / 2**20:.0f} MiB, but its disk has {free / 2**20:.0f} MiB free; free some space."
+        )
