@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "src" / "wordsight"
 LAYERS = [
     {"errors", "paths"},
     {"spec"},
-    {"checkpoint", "spiece", "templates", "samples", "sources", "pickles", "safetensors_file"},
+    {"checkpoint", "spiece", "templates", "samples", "sources", "pickles"},
     {"catalog", "torch_file"},
+    {"safetensors_file"},
     {"convert"},
     {"weights"},
     {"nn", "images", "preprocess", "tokenizer", "class_embeddings"},

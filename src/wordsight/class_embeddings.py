@@ -104,7 +104,7 @@ def embed_classes(
     return kept
 
 
-def unit_rows(vectors_ND: NDArray[np.floating]) -> Floats:
+def normalise_rows(vectors_ND: NDArray[np.floating]) -> Floats:
     """Return each row divided by its own length: along the last axis, never along axis 0. (N, D) → (N, D)."""
     lengths_N1 = np.linalg.norm(vectors_ND, axis=-1, keepdims=True)
     return np.asarray(vectors_ND / np.maximum(lengths_N1, np.finfo(np.float32).tiny), dtype=np.float32)
@@ -114,10 +114,10 @@ def _embed(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> Floats:
     """Embed all prompts, some at a time, and take the mean of each class's."""
     flat = list(itertools.chain.from_iterable(prompts_of))
     parts = [model.embed_texts(flat[i : i + _PROMPTS_AT_ONCE]) for i in range(0, len(flat), _PROMPTS_AT_ONCE)]
-    vectors_PD = unit_rows(np.concatenate(parts))
+    vectors_PD = normalise_rows(np.concatenate(parts))
     starts = np.cumsum([0, *map(len, prompts_of)])
     means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
-    return unit_rows(np.stack(means))
+    return normalise_rows(np.stack(means))
 
 
 def _cache_key(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wordsight.class_embeddings import ClassNames, Floats, TextEmbedder, as_wordings, embed_classes, unit_rows
+from wordsight.class_embeddings import ClassNames, Floats, TextEmbedder, as_wordings, embed_classes, normalise_rows
 from wordsight.errors import InputError
 from wordsight.rejection import NoneOfThese
 from wordsight.templates import Templates, resolve_templates
@@ -81,7 +81,7 @@ class Classifier:
 
     def proba_of_embeddings(self, image_ND: Floats) -> Floats:
         """Return what `predict_proba` does, for pictures already embedded: (N, D) → (N, K) or (N, K + 1)."""
-        image_ND = unit_rows(np.atleast_2d(image_ND))
+        image_ND = normalise_rows(np.atleast_2d(image_ND))
         if image_ND.shape[-1] != self.class_embeddings.shape[-1]:
             raise InputError(
                 f"The picture embeddings have {image_ND.shape[-1]} numbers each, the class embeddings "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def command(
     if how and not sort_into:
         raise InputError(f"--{how} says how to sort, but not where; add --sort-into DIR.")
     sorter = _sorter(sort_into, tuple(wordings), how or "copy", none, paths)
-    pictures = find_pictures(paths, sys.stdin)
+    pictures = find_pictures(paths, map(os.fsdecode, sys.stdin.buffer))
 
     from wordsight.model import load
     from wordsight.zeroshot import Classifier

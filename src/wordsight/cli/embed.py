@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ def command(
     from wordsight.sources import find_pictures
 
     check_destination(output, force=force)
-    pictures = find_pictures(paths, sys.stdin)
+    pictures = find_pictures(paths, map(os.fsdecode, sys.stdin.buffer))
 
     from wordsight.model import load
 

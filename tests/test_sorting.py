@@ -1,0 +1,106 @@
+"""Putting pictures into class folders: safe names, nothing overwritten, a listing that tells the way back."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wordsight.errors import InputError
+from wordsight.sorting import LISTING, Sorter, safe_name
+
+
+def make(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("red coat", "red coat"), ("a/b\\c", "a_b_c"), ("..", "_"), (" x. ", "x"), ("NUL", "NUL_"),
+     ("con.fig", "con.fig_"), ("what?", "what_"), ("Straße 漢", "Straße 漢"), ("a" * 200, "a" * 100), ("", "_")],
+)  # fmt: skip
+def test_class_names_become_safe_folder_names(name, folder):
+    assert safe_name(name) == folder
+
+
+@given(st.text(max_size=300))
+def test_every_name_is_one_plain_path_component(name):
+    safe = safe_name(name)
+    assert 0 < len(safe) <= 101
+    assert not set(safe) & set('/\\:*?"<>|\0')
+    assert safe not in (".", "..")
+
+
+def test_two_classes_never_share_a_folder(tmp_path):
+    sorter = Sorter(tmp_path, {"a/b": "a/b", "a:b": "a:b", "A_B": "A_B", "c": "c"})
+    assert len({name.casefold() for name in sorter.folder_of.values()}) == 4
+
+
+def test_a_copy_never_overwrites(tmp_path):
+    first, second = make(tmp_path / "1" / "x.jpg", "one"), make(tmp_path / "2" / "x.jpg", "two")
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"})
+    assert sorter.place(first, "cat", 0.9) == tmp_path / "out" / "cat" / "x.jpg"
+    assert sorter.place(second, "cat", 0.8) == tmp_path / "out" / "cat" / "x-2.jpg"
+    assert sorter.place(second, "cat", 0.8) == tmp_path / "out" / "cat" / "x-2.jpg"  # the same content: already there
+    assert [(tmp_path / "out" / "cat" / name).read_text() for name in ("x.jpg", "x-2.jpg")] == ["one", "two"]
+    assert first.exists()
+
+
+def test_a_move_can_be_undone_from_the_listing(tmp_path):
+    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    sorter = Sorter(tmp_path / "out", {"cat": "cat", "dog": "dog"}, "move")
+    sorter.place(pictures[0], "cat", 0.9)
+    sorter.place(pictures[1], "dog", 0.7)
+    assert not any(picture.exists() for picture in pictures)
+    with open(tmp_path / "out" / LISTING, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["label"], row["probability"], row["how"]) for row in rows] == [
+        ("cat", "0.9000", "move"), ("dog", "0.7000", "move")]  # fmt: skip
+    for row in rows:
+        os.rename(row["destination"], row["source"])
+    assert [picture.read_text() for picture in pictures] == ["a.jpg", "b.jpg"]
+
+
+def test_a_moved_picture_gets_a_free_name_too(tmp_path):
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
+    for n in (1, 2):
+        sorter.place(make(tmp_path / str(n) / "x.jpg", "same"), "cat", 0.5)
+    assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["x-2.jpg", "x.jpg"]
+
+
+def test_a_picture_that_is_in_its_folder_stays(tmp_path):
+    picture = make(tmp_path / "out" / "cat" / "x.jpg", "x")
+    assert Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(picture, "cat", 0.5) == picture
+
+
+def test_links_point_to_the_original(tmp_path, monkeypatch):
+    make(tmp_path / "x.jpg", "x")
+    monkeypatch.chdir(tmp_path)
+    link = Sorter(tmp_path / "out", {"cat": "cat"}, "link").place(Path("x.jpg"), "cat", 1.0)
+    assert link.is_symlink()
+    assert link.read_text() == "x"
+
+
+def test_the_listing_grows(tmp_path):
+    for n in (1, 2):
+        Sorter(tmp_path / "out", {"cat": "cat"}).place(make(tmp_path / f"{n}.jpg", str(n)), "cat", 0.5)
+    assert len((tmp_path / "out" / LISTING).read_text().splitlines()) == 3
+
+
+def test_sorting_into_what_is_being_sorted_is_refused(tmp_path):
+    (tmp_path / "in" / "cat").mkdir(parents=True)
+    for folder, given_folder in [("in", "in"), ("in/sorted", "in"), (".", "in/cat")]:
+        names = {"in": "in", "cat": "cat"} if folder == "." else {"cat": "cat"}
+        target = tmp_path / "in" if folder == "." else tmp_path / folder
+        with pytest.raises(InputError, match="which is being sorted; choose a folder outside it"):
+            Sorter(target, names).check([tmp_path / given_folder])
+    Sorter(tmp_path / "out", {"cat": "cat"}).check([tmp_path / "in"])
+
+
+def test_sorting_into_a_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a file; --sort-into needs a folder"):
+        Sorter(make(tmp_path / "f", ""), {"cat": "cat"}).check([])
