@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -20,11 +21,13 @@ class Checkpoint:
     tensors: canonical (OpenAI's) names → arrays, often memory-mapped and read-only; float16, float32, bfloat16
         (`ml_dtypes`) as stored, so that writing them back is bit-exact. Includes `logit_scale` (and `logit_bias`).
     tokenizer_files: file name → content, e.g. {"tokenizer.json": b"..."}; empty where CLIP's bundled merges serve.
+    folder: the wordsight folder it was read from, where int8 graphs may lie beside the tensors; None for other layouts.
     """
 
     spec: ModelSpec
     tensors: Mapping[str, np.ndarray]
     tokenizer_files: Mapping[str, bytes] = field(default_factory=dict)
+    folder: Path | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,8 @@ def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoi
 def _checked(parts: Parts, name: str, source: str, where: Path) -> Checkpoint:
     checkpoint = to_checkpoint(parts, name=name, source=source, where=str(where))
     validate.check_finite(checkpoint.tensors, str(where))
+    if parts.layout == "wordsight":
+        return replace(checkpoint, folder=where if where.is_dir() else where.parent)
     return checkpoint
 
 

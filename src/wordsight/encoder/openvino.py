@@ -13,7 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from wordsight.checkpoint import Checkpoint
+from wordsight.encoder.openvino_cache import cache_settings
 from wordsight.encoder.openvino_graphs import image_model, text_model
+from wordsight.encoder.openvino_int8 import check_int8, read_int8
 from wordsight.encoder.runtime import ov
 from wordsight.errors import InputError
 from wordsight.spec import ModelSpec
@@ -39,7 +41,8 @@ def processor_precisions() -> tuple[str, ...]:
 class OpenVinoEncoder:
     """Encodes pixels and tokens on the CPU; each tower is built on first use, once for bulk and once for single rows.
 
-    precision: "f32", "bf16" (products in bfloat16) or "auto": bf16 where the processor has it, else f32.
+    precision: "f32", "bf16" (products in bfloat16), "int8" (of the image tower; made by `wordsight quantize`) or
+        "auto": bf16 where the processor has it, else f32.
 
     Raises: InputError for a precision that this processor or this checkpoint does not have.
     """
@@ -120,17 +123,30 @@ def _keep(request: Any, of: tuple[list[np.ndarray], np.ndarray]) -> None:
 
 
 def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, *, bulk: bool) -> Any:
-    """Return the tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request."""
-    model = (image_model if tower == "image" else text_model)(checkpoint)
-    return core().compile_model(model, "CPU", properties(precision, bulk=bulk))
+    """Return the tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request.
 
-
-def properties(precision: str, *, bulk: bool) -> dict[str, Any]:
-    """Return OpenVINO's settings for a precision and a use."""
-    return {
-        "INFERENCE_PRECISION_HINT": "f32" if precision == "f32" else "bf16",
+    An "int8" model has int8 products in its image tower; what else it computes is done as with "auto".
+    """
+    if precision == "int8":
+        model = read_int8(core(), checkpoint) if tower == "image" else text_model(checkpoint)
+    else:
+        model = (image_model if tower == "image" else text_model)(checkpoint)
+    settings = {
+        "INFERENCE_PRECISION_HINT": native_precision() if precision == "int8" else precision,
         "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
     }
+    cache = cache_settings(checkpoint)
+    if cache:
+        try:
+            return core().compile_model(model, "CPU", settings | cache)
+        except RuntimeError:  # a full disk, say: the cache must never be the reason to fail
+            pass
+    return core().compile_model(model, "CPU", settings)
+
+
+def native_precision() -> str:
+    """Return the fastest floating type of this processor: "bf16" where it has it, else "f32"."""
+    return "bf16" if "bf16" in processor_precisions() else "f32"
 
 
 def choose_precision(checkpoint: Checkpoint, asked: str) -> str:
@@ -138,9 +154,12 @@ def choose_precision(checkpoint: Checkpoint, asked: str) -> str:
 
     Raises: InputError for a precision that this processor or this checkpoint does not have.
     """
-    native = processor_precisions()
     if asked == "auto":
-        return "bf16" if "bf16" in native else "f32"
+        return native_precision()
+    if asked == "int8":
+        check_int8(checkpoint)
+        return asked
+    native = processor_precisions()
     if asked not in native:
         name = core().get_property("CPU", "FULL_DEVICE_NAME")
         raise InputError(f"precision is {asked!r}, but this processor ({name}) has only {', '.join(native)}.")

@@ -1,0 +1,82 @@
+"""int8 image towers: made by post-training static quantisation (NNCF), kept beside a wordsight folder's tensors.
+
+Files: `image.int8.xml` and `image.int8.bin` (OpenVINO's own format) and `int8.json`, which says of what tensors they
+were made and what they cost. Text towers stay as they are: texts are few, short and cached, and drift more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.encoder.openvino_graphs import image_model
+from wordsight.encoder.runtime import ov, without_telemetry
+from wordsight.errors import InputError, MissingExtraError
+
+GRAPH, WEIGHTS, FACTS = "image.int8.xml", "image.int8.bin", "int8.json"
+
+
+def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarray]) -> Any:
+    """Return the image tower as an OpenVINO model with int8 matrix products and convolutions.
+
+    batches_BHWC: calibration pixels, uint8 (B,S,S,3), which give the ranges of activations.
+    Raises: MissingExtraError without NNCF; InputError for no pixels.
+    """
+    with without_telemetry():
+        try:
+            import nncf
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("Quantisation", "nncf", "quantize") from error
+    rows = [batch[i : i + 1] for batch in batches_BHWC for i in range(len(batch))]
+    if not rows:
+        raise InputError("There are no pictures to calibrate with; give a folder with some hundred like those to come.")
+    transformer = checkpoint.spec.image.arch == "vit"
+    return nncf.quantize(
+        image_model(checkpoint),
+        nncf.Dataset(rows),
+        subset_size=len(rows),
+        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+        preset=nncf.QuantizationPreset.MIXED,
+    )
+
+
+def save_int8(model: Any, folder: Path, facts: dict[str, Any]) -> None:
+    """Write an int8 image tower and its facts into a wordsight folder; the facts last, as they make it valid."""
+    (folder / FACTS).unlink(missing_ok=True)
+    ov.save_model(model, folder / GRAPH, compress_to_fp16=False)
+    temporary = folder / f"{FACTS}.part"
+    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / FACTS)
+
+
+def check_int8(checkpoint: Checkpoint) -> None:
+    """Raise InputError unless an int8 image tower lies beside the checkpoint and was made of its tensors."""
+    how = "Make one with: wordsight quantize MODEL --calibrate FOLDER_OF_PICTURES -o OUT, then load OUT."
+    if checkpoint.folder is None or not (checkpoint.folder / FACTS).is_file():
+        raise InputError(f"precision is 'int8', but {checkpoint.spec.name!r} has no int8 image tower. {how}")
+    made_of = json.loads((checkpoint.folder / FACTS).read_text(encoding="utf-8")).get("fingerprint")
+    if made_of != checkpoint.fingerprint:
+        raise InputError(
+            f"The int8 image tower in {checkpoint.folder} was made of other tensors (fingerprint {made_of}, "
+            f"the model's is {checkpoint.fingerprint}). {how}"
+        )
+
+
+def read_int8(core: Any, checkpoint: Checkpoint) -> Any:
+    """Return the int8 image tower that lies beside a checkpoint, uncompiled.
+
+    Raises: InputError if its files are damaged.
+    """
+    assert checkpoint.folder is not None
+    try:
+        return core.read_model(checkpoint.folder / GRAPH)
+    except RuntimeError as error:
+        raise InputError(
+            f"{checkpoint.folder / GRAPH} cannot be read; make it again with wordsight quantize. ({error})"
+        ) from error
