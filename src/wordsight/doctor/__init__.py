@@ -1,0 +1,66 @@
+"""The doctor: every fact of a model with its origin, judged, and its answers computed a second time.
+
+Three kinds of evidence, as none suffices alone: facts against the tensors and against what is known of released models
+(`doubts`); fast paths against an independent reference (`checks`); and the facts against alternatives on pictures
+with captions (`whatif`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.doctor.facts import facts
+from wordsight.doctor.report import Finding, Report, Verdict
+from wordsight.errors import WordsightError
+
+__all__ = ["Finding", "Report", "Verdict", "examine"]
+
+
+def examine(model: Any, *, fast: bool = False) -> Report:
+    """Return a report on a model: a name, path, `Checkpoint` or loaded `Model`.
+
+    `fast` leaves out everything that runs the towers (reference, drift of precisions, what-if). The reference takes
+    seconds for ViT-B/32, minutes for the largest models.
+    Raises: whatever reading the checkpoint raises; a model that can be read but not run gives a failed check.
+    """
+    checkpoint = _checkpoint(model)
+    judged = facts(checkpoint)
+    checks = tuple(_all_checks(checkpoint, fast))
+    return Report(checkpoint.spec.name, checkpoint.fingerprint, judged, checks)
+
+
+def _checkpoint(model: Any) -> Checkpoint:
+    """Return the checkpoint that a name, path, checkpoint or loaded model means."""
+    if isinstance(model, str | Path):
+        from wordsight.weights import read_checkpoint
+
+        return read_checkpoint(model)
+    checkpoint: Checkpoint = getattr(model, "checkpoint", model)
+    return checkpoint
+
+
+def _all_checks(checkpoint: Checkpoint, fast: bool) -> Iterator[Finding]:
+    """Yield the findings of each check; one that cannot run is itself a failed finding."""
+    from wordsight.doctor import checks, whatif
+
+    yield from _guarded("tokens", lambda: checks.token_checks(checkpoint))
+    yield from _guarded("pixels", lambda: checks.pixel_checks(checkpoint))
+    if fast:
+        return
+    from wordsight.encoder.openvino import processor_precisions
+
+    others = tuple(p for p in processor_precisions() if p == "bf16")
+    yield from _guarded("embeddings", lambda: checks.embedding_checks(checkpoint))
+    yield from _guarded("drift", lambda: checks.drift_checks(checkpoint, others))
+    yield from _guarded("fit", lambda: whatif.whatif_checks(checkpoint))
+
+
+def _guarded(subject: str, run: Any) -> Iterator[Finding]:
+    """Yield a check's findings; where it cannot run because of the model, a failed finding that says so."""
+    try:
+        yield from run()
+    except (WordsightError, ValueError, KeyError, IndexError, RuntimeError) as error:
+        yield Finding(subject, "could not be run", "", "fail", f"{type(error).__name__}: {error}".split("\n")[0])

@@ -1,0 +1,80 @@
+"""Every fact of a spec with its origin, judged: by the tensors' shapes, by the other facts, by known releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.doctor.doubts import Doubt, all_doubts
+from wordsight.doctor.report import Finding, gravest
+from wordsight.spec import ModelSpec, VitTower
+
+
+def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
+    """Return one finding for each fact of the spec, and for tensors; rules that find nothing leave it "ok"."""
+    doubts: dict[str, list[Doubt]] = {}
+    for doubt in all_doubts(checkpoint):
+        doubts.setdefault(doubt.subject, []).append(doubt)
+    rows = [*_spec_rows(checkpoint.spec), _dtype_row(checkpoint), *_shape_rows(checkpoint)]
+    judged = [_judged(row, doubts.pop(row.subject, [])) for row in rows]
+    return (*judged, *(_judged(found[0], found[1:]) for found in doubts.values()))
+
+
+def _judged(row: Finding, doubts: list[Doubt]) -> Finding:
+    """Return the row with its doubts' gravest verdict and all their notes."""
+    every = [row, *doubts]
+    note = "; ".join(finding.note for finding in every if finding.note)
+    return Finding(row.subject, row.value, row.origin, gravest(f.verdict for f in every), note)
+
+
+def _spec_rows(spec: ModelSpec) -> Iterator[Finding]:
+    """Yield a row for each leaf of the spec, with the provenance of the leaf or of what holds it."""
+
+    def rows(plain: Any, place: str) -> Iterator[Finding]:
+        if isinstance(plain, dict):
+            for key, value in plain.items():
+                yield from rows(value, f"{place}.{key}" if place else key)
+            return
+        origin = spec.provenance.get(place) or spec.provenance.get(place.rpartition(".")[0]) or "not recorded"
+        yield Finding(place, _shown(plain), origin)
+
+    yield from rows(spec.facts(), "")
+    yield Finding("scale", f"{spec.scale:.4g}", "exp(logit_scale)")
+    yield Finding("licence", spec.licence, spec.provenance.get("licence", "not recorded"))
+    yield Finding("source", spec.source, spec.provenance.get("source", "not recorded"))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    if isinstance(value, tuple | list):
+        return ", ".join(_shown(v) for v in value) if value and isinstance(value[0], int | float) else str(value)
+    return str(value)
+
+
+def _dtype_row(checkpoint: Checkpoint) -> Finding:
+    """Say which dtypes the tensors are stored in, and how many numbers there are."""
+    counts: dict[str, int] = {}
+    for tensor in checkpoint.tensors.values():
+        counts[tensor.dtype.name] = counts.get(tensor.dtype.name, 0) + tensor.size
+    value = ", ".join(f"{name} ({size / 1e6:.1f} M)" for name, size in sorted(counts.items(), key=lambda x: -x[1]))
+    return Finding("tensors.dtype", value, "the tensors")
+
+
+def _shape_rows(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Yield the projections with their shapes: x @ projection, so rows are the tower's width, columns embed_dim."""
+    spec, tensors = checkpoint.spec, checkpoint.tensors
+    expected = {"text_projection": (spec.text.width, spec.embed_dim)}
+    if isinstance(spec.image, VitTower) and spec.image.pooling == "cls":
+        expected["visual.proj"] = (spec.image.width, spec.embed_dim)
+    for name, shape in expected.items():
+        origin = spec.provenance.get(name, "as stored; applied as x @ projection")
+        if name not in tensors:
+            yield Finding(name, "missing", origin, "fail", f"expected {shape}")
+        elif tensors[name].shape != shape:
+            turned = " (it is transposed)" if tensors[name].shape == shape[::-1] else ""
+            yield Finding(name, str(tensors[name].shape), origin, "fail", f"expected {shape}{turned}")
+        else:
+            square = "square: only the what-if check can tell a transposed one" if shape[0] == shape[1] else ""
+            yield Finding(name, f"{shape[0]} × {shape[1]}", origin, "ok", square)
