@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from wordsight.errors import ImageError, InputError
 
@@ -23,7 +23,7 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarr
 
 # Formats that Pillow reads by running another program (EPS) or can name but not read.
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
-# At a DCT scale that leaves this many times the target, the loss is about 0.2 grey levels (docs/log.md).
+# At a DCT scale that leaves this many times the target, the loss is about 0.3 grey levels (docs/log.md).
 _DRAFT_MARGIN = 2
 
 
@@ -39,7 +39,24 @@ class _UnreadableError(Exception):
     """A reason of ours, to be reported with the picture's name."""
 
 
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """An RGB picture and the part of it (left, top, right, bottom; pixels) that the file's picture fills.
+
+    The part is all of it but for DCT-scaled JPEGs, whose last column and row stand for fewer pixels of the file than
+    the others: 1,801 columns at a half are 900.5, held in 901.
+    """
+
+    image: Image.Image
+    box: tuple[float, float, float, float]
+
+
 def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Image:
+    """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array: `decode`'s image."""
+    return decode(source, at_least=at_least).image
+
+
+def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array.
 
     EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
@@ -49,12 +66,12 @@ def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Ima
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
-        difference of about 0.2/255 after resizing. None decodes all pixels.
+        difference of about 0.3/255 after resizing. None decodes all pixels.
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _whole(_from_array(source))
     if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         raise InputError(
             f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
@@ -62,7 +79,7 @@ def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Ima
     try:
         with _quiet_pillow():
             if isinstance(source, Image.Image):
-                return _to_rgb(ImageOps.exif_transpose(source))
+                return _whole(_to_rgb(ImageOps.exif_transpose(source)))
             if isinstance(source, str | os.PathLike):
                 with _open_file(Path(source)) as file:
                     return _decode(file, at_least)
@@ -101,18 +118,38 @@ def _open_file(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _decode(file: IO[bytes], at_least: int | None) -> Image.Image:
+def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
     """Return the picture in an open file as upright RGB, all its pixels loaded."""
     image = _identify(file)
-    source_pixels = image.width * image.height
+    width, height = image.size
+    drafted = None
     if at_least and image.format in ("JPEG", "MPO"):
-        image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
+        drafted = image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
     # libjpeg holds a progressive picture's coefficients whole, at 2 bytes each, however small the result.
-    needed = max(image.width * image.height, source_pixels // 2 if image.info.get("progressive") else 0)
+    needed = max(image.width * image.height, width * height // 2 if image.info.get("progressive") else 0)
     if Image.MAX_IMAGE_PIXELS is not None and needed > 2 * Image.MAX_IMAGE_PIXELS:
-        raise _UnreadableError(_too_large(source_pixels))
+        raise _UnreadableError(_too_large(width * height))
+    if drafted is None:
+        ImageOps.exif_transpose(image, in_place=True)
+        return _whole(_to_rgb(image))
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     ImageOps.exif_transpose(image, in_place=True)
-    return _to_rgb(image)
+    return Decoded(_to_rgb(image), _turned_box(drafted[1][2:], image.size, orientation))
+
+
+def _turned_box(
+    filled: tuple[float, float], size: tuple[int, int], orientation: int
+) -> tuple[float, float, float, float]:
+    """Return where the `filled` (width, height) at the stored picture's top left lies in the turned one of `size`."""
+    width, height = filled if orientation < 5 else filled[::-1]
+    left = size[0] - width if orientation in (2, 3, 6, 7) else 0.0
+    top = size[1] - height if orientation in (3, 4, 7, 8) else 0.0
+    return left, top, left + width, top + height
+
+
+def _whole(image: Image.Image) -> Decoded:
+    """Return a picture that fills all of its pixels."""
+    return Decoded(image, (0.0, 0.0, image.width, image.height))
 
 
 def _identify(file: IO[bytes]) -> Image.Image:

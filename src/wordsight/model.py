@@ -19,7 +19,7 @@ from PIL import Image
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.images import Skipped, read_image, skipped, source_name
+from wordsight.images import Skipped, decode, skipped, source_name
 from wordsight.preprocess import preprocess
 from wordsight.spec import ModelSpec
 from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens
@@ -111,7 +111,7 @@ class Model:
 
         images: one picture or any iterable of pictures, each a path, encoded bytes, a PIL picture or a uint8 array
             (H, W), (H, W, 3), (H, W, 4); an array (N, H, W, 3) is N pictures.
-        exact: decode all pixels of large JPEGs (see `read_image`), slower and 0.2/255 nearer to the file.
+        exact: decode all pixels of large JPEGs (see `images.decode`), slower and 0.3/255 nearer to the file.
         on_skip: called with each picture that cannot be read, whose row is then left out. Without it, such a picture
             raises ImageError.
         progress: called with the number of pictures done since its last call.
@@ -178,7 +178,8 @@ class Model:
     def _read(self, item: Any, *, at_least: int | None) -> np.ndarray | Skipped:
         """Return the pixels (S, S, 3) of one picture, or why there are none."""
         try:
-            return preprocess(read_image(item, at_least=at_least), self.spec.preprocess)
+            picture = decode(item, at_least=at_least)
+            return preprocess(picture.image, self.spec.preprocess, picture.box)
         except ImageError as error:
             return skipped(item, error)
 
