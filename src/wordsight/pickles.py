@@ -341,8 +341,8 @@ def _set_item(vm: Interpreter, _: Any) -> None:
 
 
 _ACTIONS: dict[str, Callable[[Interpreter, Any], None]] = {
-    "PROTO": lambda vm, _: None,
-    "FRAME": lambda vm, _: None,
+    "PROTO": lambda *_: None,
+    "FRAME": lambda *_: None,
     "NONE": _push(lambda: None),
     "NEWTRUE": _push(lambda: True),
     "NEWFALSE": _push(lambda: False),

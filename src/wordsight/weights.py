@@ -83,12 +83,11 @@ def _read_bundled() -> Checkpoint:
 
 def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
     entry = catalog.MODELS[name]
-    if url := entry.get("url"):
-        file = hub.fetch_url(url, sha256=entry.get("sha256", ""), progress=progress)
-        read = _read_file(file, name, url, name)
+    if repo := entry.get("hub"):
+        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", None)
     else:
-        repo = entry["hub"]
-        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", name)
+        file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
+        read = _read_file(file, name, entry["url"], name)
     return catalog.described(read, name)
 
 
@@ -106,9 +105,7 @@ def _small_files(folder: Path) -> dict[str, bytes]:
         file = folder / name
         if file.is_file():
             if file.stat().st_size > _MAX_SMALL_FILE:
-                raise CheckpointError(
-                    f"{file} has {file.stat().st_size} bytes, too many for a configuration or tokenizer."
-                )
+                raise CheckpointError(f"{file} has {file.stat().st_size} bytes, too many for such a file.")
             found[name] = file.read_bytes()
     return found
 
@@ -138,7 +135,7 @@ def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> C
     seen = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
     raise CheckpointError(
         f"{folder} is no checkpoint: it holds {seen}. Expected config.json with model.safetensors (Hugging Face), "
-        "open_clip_config.json with open_clip_model.safetensors, wordsight.json with model.safetensors, or one .pt file."
+        "open_clip_config.json with open_clip_model.safetensors, wordsight.json with model.safetensors, or one .pt."
     )
 
 
@@ -174,19 +171,27 @@ def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoi
             f"{path} is no CLIP: its tensors are {shown} …; expected names such as visual.conv1.weight."
         )
     if like is None and open_clip.FILE not in files:
-        like = catalog.by_file(path.name)
+        like = _recognised(path)
         if like is None:
             raise CheckpointError(
                 f"{path} is an open_clip file, and nothing beside it says its activation and preprocessing, which must "
                 f"not be guessed. Put its {open_clip.FILE} into the same folder, or say which model it is: "
                 "--like ViT-B-32/laion2b_s34b_b79k (read_checkpoint(..., like=...))."
             )
-    if like is not None:
-        known = catalog.find(like)
-        if known is None:
-            raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
-        files = {**files, open_clip.FILE: catalog.open_clip_config(known)}
-    return _checked(Parts("open_clip", files, tensors), name, source, path)
+    if like is None:
+        return _checked(Parts("open_clip", files, tensors), name, source, path)
+    known = catalog.find(like)
+    if known is None:
+        raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
+    inferred = _checked(Parts("openai", {}, open_clip.to_canonical(tensors)), name, source, path)
+    return catalog.with_facts(inferred, known)
+
+
+def _recognised(path: Path) -> str | None:
+    """Return the catalogue name of a file that was published under this name with this hash."""
+    name = catalog.by_file(path.name)
+    sha256 = catalog.MODELS[name].get("sha256") if name else None
+    return name if sha256 and hub.sha256_of(path).startswith(sha256) else None
 
 
 def _checked(parts: Parts, name: str, source: str, where: Path) -> Checkpoint:
@@ -239,5 +244,5 @@ def _check_room(parts: Parts, destination: Path) -> None:
     free = shutil.disk_usage(destination.parent).free
     if free < needed:
         raise InputError(
-            f"{destination} needs {needed / 2**20:.0f} MiB, but its disk has {free / 2**20:.0f} MiB free; free some space."
+            f"{destination} needs {needed / 2**20:.0f} MiB, but its disk has {free / 2**20:.0f} MiB left; make room."
         )

@@ -74,7 +74,7 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
     if parts.layout != "wordsight":
         spec = dataclasses.replace(spec, name=name, source=source)
     validate.check_names(spec, checkpoint.tensors, where)
-    return Checkpoint(spec, checkpoint.tensors, checkpoint.tokenizer_files)
+    return dataclasses.replace(checkpoint, spec=spec)
 
 
 def _read_openai(parts: Parts) -> Checkpoint:
@@ -168,7 +168,8 @@ def to_parts(checkpoint: Checkpoint, layout: Layout) -> Parts:
     if differences or dict(back.tokenizer_files) != dict(held.tokenizer_files):
         lost = "; ".join(differences[:4]) or "the tokenizer's files"
         raise CheckpointError(
-            f"The {layout} layout cannot hold {held.spec.name or 'this model'}: {lost}. Use --to wordsight, which holds all."
+            f"The {layout} layout cannot hold {held.spec.name or 'this model'}: {lost}. "
+            "Use --to wordsight, which holds all."
         )
     return parts
 

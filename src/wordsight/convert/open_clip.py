@@ -45,13 +45,13 @@ TIMM_SIGLIP: dict[str, tuple[int, int, int, int, Activation]] = {
 }
 
 # keys that change the network, and the values under which they do not
-_NEUTRAL_IMAGE = {
+_NEUTRAL_IMAGE: dict[str, tuple[Any, ...]] = {
     "ls_init_value": (None,), "attentional_pool": (False, None), "no_ln_pre": (False,), "input_patchnorm": (False,),
     "pos_embed_type": ("learnable",), "final_ln_after_pool": (False,), "pool_type": ("tok",), "act_kwargs": (None, {}),
     "global_average_pool": (False,), "block_type": (None, "default"), "qk_norm": (False,),
     "scaled_cosine_attn": (False,),
 }  # fmt: skip
-_NEUTRAL_TEXT = {
+_NEUTRAL_TEXT: dict[str, tuple[Any, ...]] = {
     "ls_init_value": (None,), "embed_cls": (False,), "final_ln_after_pool": (False,), "proj_type": ("linear",),
     "block_type": (None, "default"), "qk_norm": (False,), "scaled_cosine_attn": (False,), "use_pad_mask": (False,),
 }  # fmt: skip
@@ -77,14 +77,8 @@ def spec_of(
     quick = bool(model.get("image.activation", "quick_gelu", False, f"{DEFAULT}: gelu"))
     tower = _image_tower(image, quick)
     words = _text_tower(text, quick and "timm_model_name" not in image.config)
-    if (
-        text.config.get("hf_tokenizer_name")
-        or any(name in tokenizer_files for name in ("spiece.model",))
-        or (isinstance(tower, VitTower) and tower.pooling == "attention")
-    ):
-        files = dict(tokenizer_files)
-    else:
-        files = {}
+    siglip_tower = isinstance(tower, VitTower) and tower.pooling == "attention"
+    files = dict(tokenizer_files) if text.config.get("hf_tokenizer_name") or siglip_tower else {}
     tokenizer, kept = tokenizer_of(
         files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text, tower), log=log
     )
@@ -109,7 +103,7 @@ def _check_neutral(facts: Facts, neutral: Mapping[str, tuple[Any, ...]]) -> None
     for key, values in neutral.items():
         if key in facts.config and facts.config[key] not in values:
             raise CheckpointError(
-                f"{facts.file}: {facts.place(key)} is {facts.config[key]!r}, which wordsight does not have; {SUPPORTED}."
+                f"{facts.file}: {facts.place(key)} is {facts.config[key]!r}, which is not supported; {SUPPORTED}."
             )
 
 

@@ -1,0 +1,77 @@
+"""`wordsight models`: the models that are known by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+def rows(pattern: str = "") -> list[dict[str, Any]]:
+    """Return one plain row per known model whose name holds `pattern` (or matches it, with * and ?)."""
+    import fnmatch
+
+    from wordsight import catalog
+
+    wanted = f"*{pattern.lower()}*"
+    made: list[dict[str, Any]] = []
+    for name, entry in catalog.MODELS.items():
+        aliases = [alias for alias, target in catalog.ALIASES.items() if target == name]
+        if not any(fnmatch.fnmatchcase(known.lower(), wanted) for known in (name, *aliases)):
+            continue
+        made.append(
+            {
+                "name": name,
+                "also": aliases,
+                "params_million": entry.get("params"),
+                "embed_dim": entry["embed_dim"],
+                "image_size": entry["image_size"],
+                "imagenet_zero_shot_top1": entry.get("top1"),
+                "top1_source": entry.get("top1_source"),
+                "licence": entry["licence"],
+                "source": f"hf-hub:{entry['hub']}" if "hub" in entry else entry["url"],
+                "sha256": entry.get("sha256"),
+            }
+        )
+    return made
+
+
+@click.command(name="models")
+@click.argument("pattern", default="")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one list of objects.")
+def command(pattern: str, as_json: bool) -> None:
+    """List the models that are known by name; PATTERN keeps those whose name holds it (* and ? as in a shell).
+
+    The model `mini` is part of the package. Any other model of the hub is opened as hf-hub:org/repo.
+    """
+    found = rows(pattern)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        from wordsight.catalog import names
+        from wordsight.errors import UnknownModelError, did_you_mean
+
+        raise UnknownModelError(f"No known model matches {pattern!r}.{did_you_mean(pattern, names())}")
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, caption="ImageNet: zero-shot top-1 in %, as published; --json names each source")
+    for heading in ("name", "params", "dim", "pixels", "ImageNet", "licence", "from"):
+        right = heading in ("params", "dim", "pixels", "ImageNet")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "name", overflow="fold")
+    for row in found:
+        params, top1 = row["params_million"], row["imagenet_zero_shot_top1"]
+        source = row["source"] if row["source"].startswith("hf-hub:") else row["source"].split("/")[2]
+        table.add_row(
+            row["name"],
+            f"{params:.0f} M" if params else "",
+            str(row["embed_dim"]),
+            str(row["image_size"]),
+            f"{top1:.1f}" if top1 else "",
+            row["licence"],
+            source,
+        )
+    Console().print(table)
