@@ -26,7 +26,7 @@ LAYERS = [
     {"rejection"},
     {"search", "zeroshot", "probe"},
     {"sorting", "contact_sheet", "embedding_files"},
-    {"train", "curate", "evaluate", "doctor"},
+    {"train", "curate", "evaluate", "doctor", "quantize"},
     {"cli", "serve"},
 ]
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}

@@ -20,7 +20,7 @@ LIMIT = 2 * 2**30  # bytes that all entries may take; those unused for longest g
 
 
 def cache_settings(checkpoint: Checkpoint) -> dict[str, str]:
-    """Return OpenVINO's setting for the folder of compiled graphs; empty where nothing is gained or no folder is to be had."""
+    """Return OpenVINO's setting for the folder of compiled graphs; empty where it gains nothing or is read-only."""
     if sum(tensor.nbytes for tensor in checkpoint.tensors.values()) not in WORTHWHILE:
         return {}
     folder = cache_dir("openvino")

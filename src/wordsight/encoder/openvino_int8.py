@@ -6,7 +6,10 @@ were made and what they cost. Text towers stay as they are: texts are few, short
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,28 +25,41 @@ from wordsight.errors import InputError, MissingExtraError
 GRAPH, WEIGHTS, FACTS = "image.int8.xml", "image.int8.bin", "int8.json"
 
 
+def import_nncf() -> Any:
+    """Return the module nncf, imported without its telemetry and its chatter.
+
+    Raises: MissingExtraError where it is not installed.
+    """
+    with without_telemetry():
+        try:
+            import nncf
+        except ModuleNotFoundError as error:
+            if error.name != "nncf":
+                raise
+            raise MissingExtraError("Quantisation", "nncf", "quantize") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
 def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarray]) -> Any:
     """Return the image tower as an OpenVINO model with int8 matrix products and convolutions.
 
     batches_BHWC: calibration pixels, uint8 (B,S,S,3), which give the ranges of activations.
     Raises: MissingExtraError without NNCF; InputError for no pixels.
     """
-    with without_telemetry():
-        try:
-            import nncf
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("Quantisation", "nncf", "quantize") from error
+    nncf = import_nncf()
     rows = [batch[i : i + 1] for batch in batches_BHWC for i in range(len(batch))]
     if not rows:
         raise InputError("There are no pictures to calibrate with; give a folder with some hundred like those to come.")
     transformer = checkpoint.spec.image.arch == "vit"
-    return nncf.quantize(
-        image_model(checkpoint),
-        nncf.Dataset(rows),
-        subset_size=len(rows),
-        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-        preset=nncf.QuantizationPreset.MIXED,
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws its progress there
+        return nncf.quantize(
+            image_model(checkpoint),
+            nncf.Dataset(rows),
+            subset_size=len(rows),
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            preset=nncf.QuantizationPreset.MIXED,
+        )
 
 
 def save_int8(model: Any, folder: Path, facts: dict[str, Any]) -> None:
