@@ -72,6 +72,6 @@ def _torch_sees_a_gpu() -> bool:
     may_be = sys.platform == "darwin" or any(os.path.exists(driver) for driver in drivers)
     if not may_be or importlib.util.find_spec("torch") is None:
         return False
-    import torch
+    from wordsight.encoder.torch import sees_a_gpu
 
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
+    return sees_a_gpu()

@@ -94,6 +94,11 @@ class TorchEncoder:
         return tower.eval().requires_grad_(False).to(self.device)
 
 
+def sees_a_gpu() -> bool:
+    """Return whether torch can compute on something faster than the processor."""
+    return _device(None).type != "cpu"
+
+
 def _device(name: str | None) -> torch.device:
     """Return the device called `name`, or the fastest there is."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
