@@ -214,7 +214,7 @@ def _openai_model(visual: nn.Module, seed: int, embed_dim: int, context_length: 
 
 
 def openai_vit(seed: int = 0) -> nn.Module:
-    """A module tree with OpenAI's names: ViT of width 128 (2 heads), patch 8 at 32 px, 48 dimensions; text width 128."""
+    """A module tree with OpenAI's names: ViT of width 128 (2 heads), patch 8 at 32 px, 48 dimensions; text 128."""
     return _openai_model(_vit(128, 8, 32, 2, 48), seed, 48, 77, 32)
 
 

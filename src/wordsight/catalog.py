@@ -44,7 +44,7 @@ _METACLIP = "https://dl.fbaipublicfiles.com/MMPT/metaclip"
 _RESULTS = "open_clip docs/openclip_results.csv"
 _SIGLIP2 = "big_vision README_siglip2.md"
 _METACLIP_README = "MetaCLIP README.md"
-_APPLE = "Apple (AMLR, see the model's page)"
+_APPLE = "Apple AMLR"
 
 # fmt: off
 MODELS: dict[str, Entry] = {

@@ -54,7 +54,7 @@ def chosen_files(available: list[str]) -> list[str]:
             return [*configs, weights, *shards]
         return [*configs, weights]
     raise CheckpointError(
-        f"The repository holds {', '.join(available[:6]) or 'nothing'}: no weights as Hugging Face or open_clip have them."
+        f"It holds {', '.join(available[:6]) or 'nothing'}: no weights in Hugging Face's or open_clip's layout."
     )
 
 

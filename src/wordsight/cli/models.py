@@ -54,24 +54,36 @@ def command(pattern: str, as_json: bool) -> None:
         from wordsight.errors import UnknownModelError, did_you_mean
 
         raise UnknownModelError(f"No known model matches {pattern!r}.{did_you_mean(pattern, names())}")
+    _print_table(found)
+
+
+def _print_table(found: list[dict[str, Any]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE, caption="ImageNet: zero-shot top-1 in %, as published; --json names each source")
-    for heading in ("name", "params", "dim", "pixels", "ImageNet", "licence", "from"):
-        right = heading in ("params", "dim", "pixels", "ImageNet")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "name", overflow="fold")
+    console = Console()
+    roomy = console.width >= 130
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption="params: both towers; top-1: zero-shot on ImageNet in %, as published (--json names the sources)",
+    )
+    for heading, width in {"name": 0, "params": 6, "dim": 4, "px": 3, "top-1": 5, "licence": 12}.items():
+        right = heading in ("params", "dim", "px", "top-1")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=width or None)
+    if roomy:
+        table.add_column("from", no_wrap=True)
     for row in found:
         params, top1 = row["params_million"], row["imagenet_zero_shot_top1"]
         source = row["source"] if row["source"].startswith("hf-hub:") else row["source"].split("/")[2]
-        table.add_row(
+        cells = [
             row["name"],
             f"{params:.0f} M" if params else "",
             str(row["embed_dim"]),
             str(row["image_size"]),
             f"{top1:.1f}" if top1 else "",
             row["licence"],
-            source,
-        )
-    Console().print(table)
+        ]
+        table.add_row(*cells, *([source] if roomy else []))
+    console.print(table)
