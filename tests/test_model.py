@@ -283,3 +283,22 @@ def test_load_opens_a_checkpoint_by_path(tmp_path, files):
     assert model.embed_images(files[:3]).shape == (3, 48)
     with pytest.raises(InputError, match=r"backend is 'openvinoo'.*Did you mean: openvino"):
         wordsight.load(tmp_path / "model", backend="openvinoo")
+
+
+def test_odd_pictures_are_embedded_and_hopeless_ones_counted(model, tmp_path, monkeypatch):
+    Image.new("RGB", (1, 1), (10, 0, 77)).save(tmp_path / "a_dot.png")
+    Image.new("RGB", (3000, 2), (10, 0, 77)).save(tmp_path / "b_line.png")
+    Image.fromarray(np.full((9, 7), 257 * 50, np.uint16)).save(tmp_path / "c_16_bit.png")
+    Image.new("CMYK", (30, 20), (0, 0, 0, 128)).save(tmp_path / "d_cmyk.tif")
+    frames = [Image.new("RGB", (8, 8), shade) for shade in ("red", "blue")]
+    frames[0].save(tmp_path / "e_animated.gif", save_all=True, append_images=frames[1:])
+    Image.new("RGB", (400, 400)).save(tmp_path / "f_huge.png")
+    (tmp_path / "g_cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    skips: list[Skipped] = []
+    embeddings = model.embed_images(sorted(tmp_path.iterdir()), on_skip=skips.append)
+    rows = np.ones((5, 48))
+    rows[:, :3] = [(10, 0, 77), (10, 0, 77), (50, 50, 50), (127, 127, 127), (255, 0, 0)]
+    assert np.allclose(embeddings, rows / np.linalg.norm(rows, axis=-1, keepdims=True), atol=1e-3)
+    assert [s.item.name for s in skips] == ["f_huge.png", "g_cut.jpg"]
+    assert "more than the limit of 100,000 pixels" in skips[0].reason
