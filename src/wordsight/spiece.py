@@ -43,7 +43,7 @@ def read_spiece(content: bytes) -> tokenizers.Tokenizer:
         )
     if trainer.get(3, _UNIGRAM) != _UNIGRAM:
         raise CheckpointError(
-            f"The sentencepiece model is of type {trainer[3]}, expected 1 (unigram); "
+            f"The sentencepiece model is of type {trainer[3]!r}, expected 1 (unigram); "
             "put the model's tokenizer.json beside its weights instead."
         )
     return _unigram(pieces, unknown[0], rules)
@@ -61,8 +61,8 @@ def _unigram(pieces: list[tuple[str, float, int]], unknown: int, rules: dict[int
     byte_fallback = any(kind == _BYTE for _, _, kind in pieces)
     engine = tokenizers.Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
     steps: list[normalizers.Normalizer] = []
-    if charsmap := rules.get(2):
-        steps.append(normalizers.Precompiled(charsmap))
+    if (charsmap := rules.get(2)) and isinstance(charsmap, bytes):
+        steps.append(normalizers.Precompiled(charsmap))  # type: ignore[arg-type]  # it takes bytes alone
     if rules.get(4, 1):  # remove_extra_whitespaces
         steps += [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip(left=True, right=True)]
     if steps:
