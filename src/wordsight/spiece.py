@@ -62,7 +62,7 @@ def _unigram(pieces: list[tuple[str, float, int]], unknown: int, rules: dict[int
     engine = tokenizers.Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
     steps: list[normalizers.Normalizer] = []
     if (charsmap := rules.get(2)) and isinstance(charsmap, bytes):
-        steps.append(normalizers.Precompiled(charsmap))  # type: ignore[arg-type]  # it takes bytes alone
+        steps.append(normalizers.Precompiled(charsmap))
     if rules.get(4, 1):  # remove_extra_whitespaces
         steps += [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip(left=True, right=True)]
     if steps:
