@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "paths"},
     {"spec"},
     {"checkpoint", "spiece", "templates", "samples", "sources", "pickles"},
-    {"catalog", "torch_file"},
+    {"catalog", "hub", "torch_file"},
     {"safetensors_file"},
     {"convert"},
     {"weights"},
@@ -35,9 +35,9 @@ RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}
 HOMES = {
     "torch": ("nn/", "train/", "encoder/torch.py"),
     "openvino": ("encoder/",),
-    "nncf": ("encoder/",),
+    "nncf": ("encoder/openvino_int8.py",),
     "tokenizers": ("tokenizer.py", "spiece.py"),
-    "huggingface_hub": ("weights",),
+    "huggingface_hub": ("hub.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
 }

@@ -9,10 +9,12 @@ from click.testing import CliRunner
 from random_models import SPECS, random_checkpoint
 from taught_model import taught_checkpoint
 
+from wordsight.catalog import MODELS
 from wordsight.checkpoint import Checkpoint
 from wordsight.cli import doctor as cli_doctor
 from wordsight.doctor import checks, examine
 from wordsight.doctor.facts import facts
+from wordsight.doctor.families import RELEASE_ACTIVATION
 from wordsight.doctor.report import Finding, Report
 from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
 from wordsight.encoder import reference
@@ -96,6 +98,21 @@ def test_heads_are_held_against_released_towers(taught):
     wide = dataclasses.replace(taught.spec.image, width=1280, layers=32, heads=20)
     found = finding(facts(altered(taught, image=wide)), "image.heads")
     assert (found.verdict, found.note) == ("warn", "released towers of width 1280 and 32 layers have 16")
+
+
+def test_a_catalogued_name_is_held_against_its_entry(taught):
+    named = altered(taught, name="ViT-L-14/dfn2b_s39b")
+    rows = {f.subject: f for f in facts(named)}
+    assert rows["image.activation"].verdict == "fail"
+    assert rows["image.activation"].note == "the catalogue has gelu for ViT-L-14/dfn2b_s39b"
+    assert "the catalogue has 224" in rows["preprocess.image_size"].note
+    assert rows["preprocess.mean"].verdict == "ok"
+
+
+def test_the_table_of_releases_agrees_with_the_catalogue():
+    for name, entry in MODELS.items():
+        for tag, activation in RELEASE_ACTIVATION.items():
+            assert tag not in name or entry["activation"] == activation
 
 
 def test_towers_of_an_unknown_release_should_agree(taught):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from wordsight import catalog
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor import families
 from wordsight.doctor.report import Finding, Verdict
@@ -22,6 +23,7 @@ def all_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
     yield from _size_doubts(checkpoint)
     yield from _head_doubts(spec)
     yield from _activation_doubts(spec)
+    yield from _catalogue_doubts(spec)
     yield from _pixel_doubts(spec)
     yield from _token_doubts(checkpoint)
     yield from _scale_doubts(checkpoint)
@@ -81,10 +83,32 @@ def _head_doubts(spec: ModelSpec) -> Iterator[Doubt]:
             yield _doubt(f"{part}.heads", "warn", f"{tower.width // tower.heads} numbers a head; 64 is usual")
 
 
+def _catalogue_doubts(spec: ModelSpec) -> Iterator[Doubt]:
+    """Hold a model that bears a catalogued name against its entry."""
+    name = catalog.find(spec.name)
+    if name is None:
+        return
+    expected = catalog.preprocess_of(name)
+    for fact in ("image_size", "resize", "mean", "std"):
+        if getattr(spec.preprocess, fact) != getattr(expected, fact):
+            yield _doubt(f"preprocess.{fact}", "warn", f"the catalogue has {getattr(expected, fact)} for {name}")
+    activation = catalog.MODELS[name]["activation"]
+    for place, seen in _activations(spec):
+        if activation not in (seen, "timm"):
+            yield _doubt(place, "fail", f"the catalogue has {activation} for {name}")
+
+
+def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
+    """Return the place and value of each tower's activation; those of the convolutional towers are fixed."""
+    places: list[tuple[str, str]] = [("text.activation", spec.text.activation)]
+    if isinstance(spec.image, VitTower):
+        places.append(("image.activation", spec.image.activation))
+    return places
+
+
 def _activation_doubts(spec: ModelSpec) -> Iterator[Doubt]:
     """Hold activations against the release that the name or source tells, and the two towers against each other."""
-    image = spec.image if isinstance(spec.image, VitTower) else None
-    places = [("text.activation", spec.text.activation)] + ([("image.activation", image.activation)] if image else [])
+    places = _activations(spec)
     told = [text.lower() for text in (spec.name, spec.source)]
     release = next((tag for text in told for tag in families.RELEASE_ACTIVATION if tag in text), None)
     if release and not any("quickgelu" in text for text in told):
@@ -93,8 +117,8 @@ def _activation_doubts(spec: ModelSpec) -> Iterator[Doubt]:
             if seen != expected:
                 yield _doubt(place, "fail", f"models released as {release!r} use {expected}")
         return
-    if image and image.activation != spec.text.activation:
-        yield _doubt("text.activation", "warn", f"the image tower has {image.activation}; released towers agree")
+    if len({seen for _, seen in places}) > 1:
+        yield _doubt("text.activation", "warn", f"the image tower has {places[1][1]}; released towers agree")
 
 
 def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:

@@ -1,0 +1,185 @@
+"""Write the generated blocks of README and docs: help texts, model table, module map, benchmark tables.
+
+    python docs/generate.py            # write
+    python docs/generate.py --check    # only say which files are out of date; exit status 1 if any
+
+A block stands between `<!-- generated: WHAT -->` and `<!-- end generated -->`; WHAT is a key of `BLOCKS`, with an
+argument after a space where it takes one, e.g. `<!-- generated: help classify -->`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"(<!-- generated: (?P<what>[^\n]+?) -->\n)(?P<body>.*?)(<!-- end generated -->)", re.DOTALL)
+WIDTH = 96
+SHORT_LIST = (
+    "ViT-B-32/openai", "ViT-B-16/openai", "ViT-L-14/openai", "ViT-B-32/laion2b_s34b_b79k",
+    "ViT-L-14/datacomp_xl_s13b_b90k",
+    "ViT-H-14-378/dfn5b", "ViT-B-16-SigLIP/webli", "ViT-SO400M-14-SigLIP-384/webli",
+)  # fmt: skip
+
+
+def help_text(command: str = "") -> str:
+    """Return what `wordsight COMMAND --help` prints, fenced."""
+    from wordsight.cli import group
+
+    widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    parent = click.Context(group, info_name="wordsight", **widths, **group.context_settings)
+    if not command:
+        return fenced(group.get_help(parent))
+    chosen: click.Command = importlib.import_module(f"wordsight.cli.{command}").command
+    context = click.Context(chosen, info_name=command, parent=parent, **widths, **chosen.context_settings)
+    return fenced(chosen.get_help(context))
+
+
+def every_help() -> str:
+    """Return the help of each command under a heading of its own."""
+    from wordsight.cli import COMMANDS
+
+    return "\n".join(f"## wordsight {name}\n\n{help_text(name)}" for name in COMMANDS)
+
+
+def module_map() -> str:
+    """Return the package's modules with the first sentence of each docstring, as an indented tree."""
+    package = ROOT / "src" / "wordsight"
+    entries: list[tuple[str, str]] = []
+
+    def walk(folder: Path, indent: str) -> None:
+        for path in sorted(folder.iterdir(), key=lambda p: (p.is_dir(), p.name)):
+            if path.is_dir() and (path / "__init__.py").exists():
+                entries.append((f"{indent}{path.name}/", claim(path / "__init__.py")))
+                walk(path, indent + "  ")
+            elif path.suffix == ".py" and path.name != "__init__.py":
+                entries.append((indent + path.name, claim(path)))
+
+    walk(package, "")
+    column = max(len(name) for name, _ in entries) + 2
+    return fenced("\n".join(f"{name:{column}}{text}".rstrip() for name, text in entries))
+
+
+def claim(path: Path) -> str:
+    """Return the first line of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].rstrip(".")
+
+
+def model_table(form: str = "") -> str:
+    """Return the table of known models; "short" shows those of SHORT_LIST."""
+    from wordsight.catalog import MODELS
+
+    rows = []
+    for name, entry in MODELS.items():
+        if form == "short" and name not in SHORT_LIST:
+            continue
+        top1 = f"{entry['top1']:.1f}" if "top1" in entry else "–"
+        size = f"{entry['params']:,.0f} M" if "params" in entry else "–"
+        cells = [f"`{name}`", size, str(entry.get("image_size", "–")), top1, entry.get("licence", "unknown")]
+        rows.append(cells if form == "short" else [*cells, entry.get("top1_source", "–")])
+    header = ["name", "parameters", "pixels", "ImageNet top-1, %", "licence"]
+    return table(header if form == "short" else [*header, "number from"], rows)
+
+
+def template_table() -> str:
+    """Return the built-in template sets with their size and first template."""
+    from wordsight.templates import TEMPLATE_SETS
+
+    rows = [[f"`{name}`", str(len(templates)), templates[0]] for name, templates in TEMPLATE_SETS.items()]
+    return table(["set", "templates", "first"], rows)
+
+
+def benchmark(name: str) -> str:
+    """Return the rows of `benchmarks/results/NAME.jsonl` as tables, one for each set of columns, under the machine."""
+    if not (ROOT / "benchmarks" / "results" / f"{name}.jsonl").exists():
+        return f"No results are recorded yet: run `python benchmarks/{name}.py`.\n"
+    lines, tables = [], {}
+    for record in results(name):
+        if record.get("kind") == "machine":
+            versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
+            lines.append(f"{record['processor']}, {record['cores']} cores, {record['at'][:10]}; {versions}.")
+        else:
+            plain = {key: value for key, value in record.items() if not isinstance(value, list | dict)}
+            tables.setdefault(tuple(plain), []).append([shown(value) for value in plain.values()])
+    return "\n\n".join([*lines, *(table(list(header), rows) for header, rows in tables.items())])
+
+
+def shown(value: Any) -> str:
+    """Return a value as a cell: three digits of small numbers, one decimal of large ones."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return "–" if value is None else str(value)
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def fenced(text: str) -> str:
+    """Return text as a fenced block, free of trailing white space."""
+    body = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    return f"```text\n{body}\n```\n"
+
+
+def results(name: str) -> list[dict[str, Any]]:
+    """Return the records of `benchmarks/results/NAME.jsonl`, oldest first."""
+    path = ROOT / "benchmarks" / "results" / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+BLOCKS: dict[str, Callable[..., str]] = {
+    "help": help_text,
+    "every-help": every_help,
+    "modules": module_map,
+    "models": model_table,
+    "templates": template_table,
+    "benchmark": benchmark,
+}
+
+
+def renewed(text: str) -> str:
+    """Return a page's text with each generated block made anew."""
+
+    def one(match: re.Match[str]) -> str:
+        what, *arguments = match["what"].split()
+        if what not in BLOCKS:
+            raise SystemExit(f"unknown generated block {what!r}; known: {', '.join(BLOCKS)}")
+        return f"{match[1]}\n{BLOCKS[what](*arguments).rstrip()}\n\n{match[4]}"
+
+    return BLOCK.sub(one, text)
+
+
+def pages() -> list[Path]:
+    """Return the pages that may hold generated blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def stale() -> list[Path]:
+    """Return the pages whose generated blocks differ from what would be written now."""
+    return [page for page in pages() if renewed(text := page.read_text(encoding="utf-8")) != text]
+
+
+def main() -> None:
+    """Write the pages that are out of date, or with --check only name them."""
+    changed = stale()
+    for page in changed:
+        print(page.relative_to(ROOT))
+        if "--check" not in sys.argv:
+            page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+    if changed and "--check" in sys.argv:
+        raise SystemExit("these pages are out of date; write them anew with: python docs/generate.py")
+
+
+if __name__ == "__main__":
+    main()

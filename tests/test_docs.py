@@ -1,0 +1,134 @@
+"""What README and docs say is true: their blocks run, what is generated is up to date, links lead somewhere."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wordsight.cli import COMMANDS, group
+from wordsight.samples import sample_pictures
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(
+    r"(?P<skip><!-- not run: [^\n]+ -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+RUNNABLE = ("wordsight ", "printf ")
+
+
+def blocks(page):
+    """(kind, line, body) of each block of a page that claims to run."""
+    text = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        body = match["body"]
+        shell = match["kind"] == "sh" and all(line.startswith(RUNNABLE) for line in body.splitlines())
+        if not match["skip"] and (shell or match["kind"] == "python"):
+            yield match["kind"], text[: match.start("body")].count("\n"), body
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with photos/ and classes.txt, as the pages assume, and caches of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "photos").mkdir()
+    for picture in sample_pictures():
+        shutil.copy(picture, tmp_path / "photos")
+    (tmp_path / "classes.txt").write_text("cat\nrocket\ncup of coffee\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name_of)
+def test_code_blocks_run(page, workplace):
+    names = {"__name__": "__page__"}
+    for kind, line, body in blocks(page):
+        if kind == "python":
+            exec(compile("\n" * line + body, str(page), "exec"), names)
+        else:
+            for command in body.splitlines():
+                run_command(command)
+
+
+def run_command(line):
+    """Run one line of a shell block: printf by the shell, wordsight in this process, with `> file`."""
+    if not line.startswith("wordsight "):
+        subprocess.run(line, shell=True, check=True)
+        return
+    arguments = shlex.split(line)[1:]
+    target = None
+    if ">" in arguments:
+        target = arguments[arguments.index(">") + 1]
+        arguments = arguments[: arguments.index(">")]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        code = group.main(arguments, prog_name="wordsight", standalone_mode=False)
+    assert not code, f"{line} ended with {code}:\n{output.getvalue()}"
+    if target:
+        Path(target).write_text(output.getvalue())
+
+
+def test_generated_blocks_are_up_to_date():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    stale = [name_of(page) for page in generate.stale()]
+    assert not stale, f"write them anew with: python docs/generate.py ({', '.join(stale)})"
+
+
+def test_the_readme_says_what_and_how_within_15_lines():
+    head = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:15]
+    assert head[0] == "# wordsight"
+    assert any(line.startswith("pip install") for line in head)
+    code = head[head.index("```python") + 1 : -1]
+    assert head[-1] == "```"
+    assert len(code) <= 6
+    assert "import wordsight" in code
+
+
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_lead_somewhere(page):
+    dead = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
+    assert not dead
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_commands_help_works_and_loads_neither_torch_nor_openvino(command):
+    code = (
+        "import sys\nfrom wordsight.cli import group\n"
+        f"group([{command!r}, '--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'openvino', 'transformers', 'nncf', 'PIL', 'tokenizers', 'huggingface_hub'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: ")
+
+
+def test_every_page_is_on_the_site():
+    listed = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(p.relative_to(ROOT / "docs").as_posix() for p in PAGES[1:])
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_calls_nobody(tmp_path):
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed: pip install 'wordsight[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(r'(?:src|<link[^>]*href)="(https?://[^"]+)"', page.read_text(encoding="utf-8"))
+        assert not loaded, page
