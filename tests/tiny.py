@@ -7,6 +7,7 @@ saved by transformers, OpenAI files by `torch.jit.script(...).save`; weights are
 from __future__ import annotations
 
 import json
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -223,16 +224,21 @@ def openai_resnet(seed: int = 0) -> nn.Module:
     return _openai_model(_resnet(8, (1, 2, 1, 1), 64, 48), seed, 48, 77, 64)
 
 
+def _save_script(module: nn.Module, file: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is old, and so are OpenAI's files
+        torch.jit.script(module).save(str(file))
+    return Path(file)
+
+
 def tiny_openai_vit(file: Path, seed: int = 0) -> Path:
     """Save a TorchScript archive, OpenAI's `.pt`, of a vision transformer."""
-    torch.jit.script(openai_vit(seed)).save(str(file))
-    return Path(file)
+    return _save_script(openai_vit(seed), file)
 
 
 def tiny_openai_resnet(file: Path, seed: int = 0) -> Path:
     """Save a TorchScript archive, OpenAI's `.pt`, of a ModifiedResNet."""
-    torch.jit.script(openai_resnet(seed)).save(str(file))
-    return Path(file)
+    return _save_script(openai_resnet(seed), file)
 
 
 def open_clip_config(*, quick_gelu: bool = False) -> dict[str, object]:
