@@ -30,8 +30,9 @@ test-gpu: $(VENV)/.dev
 	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests recipes benchmarks
+	$(BIN)/ruff check src tests recipes benchmarks docs
 	$(BIN)/mypy
 
 docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
