@@ -64,7 +64,7 @@ def fetch_repo(repo: str) -> Path:
     Raises: UnknownModelError for a repository that does not exist or is closed; OfflineError without a network.
     """
     repo_id, _, revision = repo.strip("/").partition("@")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", repo_id):
         raise UnknownModelError(f"The hub repository is {repo!r}, expected hf-hub:organisation/name.")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub

@@ -145,11 +145,10 @@ def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
         return read_sharded(path), "safetensors"
     with path.open("rb") as file:
         start = file.read(9)
-    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80" or start[8:9] != b"{":
-        if path.suffix == ".safetensors":
-            return read_safetensors(path), "safetensors"  # says what is wrong with it
-        return read_torch_file(path)
-    return read_safetensors(path), "safetensors"
+    # safetensors: a length below 2**32 in eight bytes, then a JSON object
+    if path.suffix == ".safetensors" or (start[4:8] == bytes(4) and start[8:9] == b"{"):
+        return read_safetensors(path), "safetensors"
+    return read_torch_file(path)
 
 
 def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoint:
