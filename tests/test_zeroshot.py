@@ -210,5 +210,51 @@ def test_normalising_along_axis_0_costs_accuracy_in_a_made_up_space():
     np.testing.assert_allclose(np.linalg.norm(normalise_rows(image_ND), axis=-1), 1, rtol=1e-6)  # ours: the last axis
 
 
+# --- the bundled model on real pictures ------------------------------------------------------------------------------
+
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
-MINI = Path(__file__).parents[1] / "src" / "wordsight" / "data" / "mini" / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def mini():
+    import wordsight
+
+    if not (Path(wordsight.__file__).parent / "data" / "mini" / "model.safetensors").exists():
+        pytest.skip("the bundled model is not in this checkout")
+    return wordsight.load("mini")
+
+
+def real_pictures(pattern, each=8):
+    """The first `each` pictures of every folder that matches, with their folders' names."""
+    folders = sorted(DATA.glob(pattern))
+    if not folders:
+        pytest.skip(f"no pictures at {DATA / pattern}; set WORDSIGHT_DATA")
+    return [(path, folder.name) for folder in folders for path in sorted(folder.glob("*.*"))[:each]]
+
+
+def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
+    rows = real_pictures("clothing/validation/*", each=12)
+    wording = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
+    names = sorted({name for _, name in rows})
+    from wordsight.images import read_image
+    from wordsight.preprocess import preprocess
+
+    pixels = [preprocess(read_image(path, at_least=None), mini.spec.preprocess) for path, _ in rows]
+    image_ND = np.concatenate([mini.encoder.encode_images(np.stack(pixels[i : i + 16])) for i in range(0, len(rows), 16)])
+    prompts = [f"a photo of a {wording.get(name, name)}." for name in names]
+    text_KD = mini.encoder.encode_texts(mini.tokenizer(prompts).ids)
+    truth_N = np.array([names.index(name) for _, name in rows])
+    right, wrong = (accuracy(image_ND, text_KD, truth_N, axis) for axis in (-1, 0))
+    print(f"axis -1: {right:.3f}, axis 0: {wrong:.3f}")
+    assert right > 0.7
+    assert wrong < right, f"axis -1: {right:.3f}, axis 0: {wrong:.3f}"
+
+
+def test_real_pictures_of_classes_left_out_are_none_of_these(mini):
+    clothes = [path for path, _ in real_pictures("clothing/validation/*", each=4)]
+    other = [path for name in ("animals22", "flowers17", "vehicles3") for path, _ in real_pictures(f"transfer/{name}", 15)]
+    classifier = Classifier(mini, ["dress", "hat", "long-sleeve top", "jacket", "trousers", "shirt", "shoes", "shorts",
+                                   "skirt", "t-shirt"], none=True)  # fmt: skip
+    none_in, none_out = (classifier.predict_proba(paths)[:, -1] for paths in (clothes, other))
+    assert (none_in > 0.5).mean() < 0.3, "clothes taken for none of these"
+    assert (none_out > 0.5).mean() > 0.8, "animals, flowers and vehicles taken for clothes"

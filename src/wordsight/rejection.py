@@ -13,12 +13,16 @@ import numpy as np
 from wordsight.class_embeddings import Floats, TextEmbedder, embed_classes
 
 # a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
-NEAR_QUANTILE = 0.97
+NEAR_QUANTILE = 0.95
 # how many of the nearest bank prompts make the level that a class has to reach
-TOP = 5
-# logistic curve from margin to probability
-SLOPE = 3.0
-OFFSET = 0.0
+TOP = 3
+# the more classes, the higher the best of them stands by chance: taken off per natural logarithm of their number
+CROWD = 0.6
+# logistic curve from margin to probability; these three by benchmarks/none_of_these.py --fit
+SLOPE = 1.7
+OFFSET = -2.1
+# pictures × classes × bank prompts looked at in one go: bounds memory
+_CELLS_AT_ONCE = 1 << 24
 # templates used for the bank: their mean hardly moves beyond a few
 _BANK_TEMPLATES = 7
 
@@ -35,8 +39,8 @@ class NoneOfThese:
     """Judges pictures against classes (K, D) and a bank (B, D); `allowed_KB` tells which bank prompts count for which.
 
     For a picture, each class is compared with the level that unrelated prompts reach on that same picture: the mean
-    of its `TOP` nearest ones, in units of the spread of all. The best class's margin becomes a probability by a
-    logistic curve whose two numbers were fitted once (docs/none-of-these.md).
+    of its `TOP` nearest ones, in units of the spread of all. The best class's margin, less what the best of so many
+    classes has by chance, becomes a probability by a logistic curve fitted once (docs/none-of-these.md).
     """
 
     class_KD: Floats
@@ -57,20 +61,28 @@ class NoneOfThese:
     def from_embeddings(cls, class_KD: Floats, bank_BD: Floats) -> NoneOfThese:
         """Build from unit vectors: classes (K, D), bank (B, D)."""
         between_BB = bank_BD @ bank_BD.T
-        pairs = between_BB[np.triu_indices(len(bank_BD), 1)]
-        allowed_KB = class_KD @ bank_BD.T < np.quantile(pairs, NEAR_QUANTILE)
-        return cls(class_KD, bank_BD, allowed_KB)
+        limit = np.quantile(between_BB[np.triu_indices(len(bank_BD), 1)], NEAR_QUANTILE)
+        cosine_KB = class_KD @ bank_BD.T
+        # a class that is near to nearly everything ("thing") still keeps the farther half
+        limit_K1 = np.maximum(limit, np.median(cosine_KB, axis=1, keepdims=True))
+        return cls(class_KD, bank_BD, cosine_KB < limit_K1)
 
     def margin(self, image_ND: Floats) -> Floats:
         """Return how far the best class stands above unrelated prompts, in spreads of the bank. (N, D) → (N,)."""
+        rows = max(1, _CELLS_AT_ONCE // self.allowed_KB.size)
+        parts = [self._margin(image_ND[i : i + rows]) for i in range(0, len(image_ND), rows)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+    def _margin(self, image_ND: Floats) -> Floats:
         bank_NB = image_ND @ self.bank_BD.T
-        class_NK = image_ND @ self.class_KD.T
-        spread_N = bank_NB.std(axis=1)
-        best_N = np.full(len(image_ND), -np.inf, dtype=np.float32)
-        for k, allowed_B in enumerate(self.allowed_KB):
-            level_N = np.sort(bank_NB[:, allowed_B], axis=1)[:, -TOP:].mean(axis=1)
-            best_N = np.maximum(best_N, (class_NK[:, k] - level_N) / spread_N)
-        return best_N
+        order_NB = np.argsort(-bank_NB, axis=1)
+        sorted_NB = np.take_along_axis(bank_NB, order_NB, axis=1)
+        allowed_NKB = self.allowed_KB[:, order_NB].transpose(1, 0, 2)  # each picture's nearest bank prompts first
+        counted_NKB = allowed_NKB & (allowed_NKB.cumsum(axis=2) <= TOP)
+        level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / counted_NKB.sum(axis=2)
+        spread_N1 = bank_NB.std(axis=1, keepdims=True)
+        margin_NK = (image_ND @ self.class_KD.T - level_NK) / np.maximum(spread_N1, 1e-6)
+        return np.asarray(margin_NK.max(axis=1) - CROWD * np.log(len(self.class_KD)), dtype=np.float32)
 
     def proba(self, image_ND: Floats) -> Floats:
         """Return the probability of "none of these", (N, D) → (N,)."""
