@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import random_models
 import tiny
+import torch
+import transformers
 
 from wordsight.encoder import open_encoder, reference
 from wordsight.weights import read_checkpoint
@@ -55,6 +57,17 @@ def test_backends_agree_for_every_architecture(backend, random_checkpoint):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_agree_for_every_layout(backend, file_checkpoint):
     assert_agreement(backend, file_checkpoint)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name.startswith("transformers")])
+def test_the_reference_gives_what_transformers_gives_for_its_own_folder(layout, tmp_path):
+    folder = LAYOUTS[layout](tmp_path / "model")
+    checkpoint = read_checkpoint(folder)
+    pixels_BHWC, tokens_BT = random_models.random_inputs(checkpoint.spec)
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float64)
+    image_BD, text_BD = random_models.transformers_features(model, checkpoint.spec, pixels_BHWC, tokens_BT)
+    np.testing.assert_allclose(reference.encode_images(checkpoint, pixels_BHWC), image_BD, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(reference.encode_texts(checkpoint, tokens_BT), text_BD, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

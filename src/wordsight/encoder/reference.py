@@ -8,8 +8,10 @@ Source: Radford et al. 2021, §2.4 (CLIP); Zhai et al. 2023 (SigLIP); Dosovitski
 
 from __future__ import annotations
 
+import functools
 import gzip
 import html
+import importlib.metadata
 import importlib.resources
 import itertools
 import math
@@ -118,7 +120,7 @@ def bottleneck(x_BCHW: Array, tensors: Tensors, name: str, stride: int) -> Array
 
 
 def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
-    """EfficientNet-Lite trunk, batch norms folded; then the head of the bundled model (Tan & Le 2019; Zhai et al. 2022).
+    """EfficientNet-Lite trunk, batch norms folded; then the bundled model's head (Tan & Le 2019; Zhai et al. 2022).
 
     The head: standardised pooled features of several depths → linear → residual MLPs → projection; plus one learned
     vector per trunk class, weighted by the trunk's posterior.
@@ -140,14 +142,18 @@ def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array)
     means = [maps[i].mean(axis=(2, 3)) for i in tower.tap_means]
     spreads = [maps[i].std(axis=(2, 3)) for i in tower.tap_spreads]
     pooled_BF = np.concatenate([last_BC, *means, *spreads], axis=1)
-    pooled_BF = (pooled_BF - _float64(tensors["visual.standardise.mean"])) * _float64(tensors["visual.standardise.scale"])
+    pooled_BF = (pooled_BF - _float64(tensors["visual.standardise.mean"])) * _float64(
+        tensors["visual.standardise.scale"]
+    )
     h_BE = linear(pooled_BF, tensors, "visual.input")
     for i in range(tower.head_layers):
         h_BE = h_BE + mlp(h_BE, tensors, f"visual.mlp.{i}", "gelu")
     logits_BK = linear(last_BC, tensors, "visual.classifier")
     posterior_BK = np.exp(logits_BK - logits_BK.max(axis=1, keepdims=True))
     posterior_BK /= posterior_BK.sum(axis=1, keepdims=True)
-    features_BD: Array = h_BE @ _float64(tensors["visual.proj"]) + posterior_BK @ _float64(tensors["visual.class_vectors"])
+    features_BD: Array = h_BE @ _float64(tensors["visual.proj"]) + posterior_BK @ _float64(
+        tensors["visual.class_vectors"]
+    )
     return features_BD
 
 
@@ -306,12 +312,20 @@ def preprocess(rgb_HWC: np.ndarray, spec: Preprocess) -> np.ndarray:
 
 
 def resize(rgb_HWC: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
-    """Return the picture at another size exactly as Pillow's `resize` does: columns, uint8, then rows, uint8."""
-    if width != rgb_HWC.shape[1]:
-        rgb_HWC = _resize_rows(rgb_HWC.swapaxes(0, 1), width, interpolation).swapaxes(0, 1)
-    if height != rgb_HWC.shape[0]:
-        rgb_HWC = _resize_rows(rgb_HWC, height, interpolation)
+    """Return the picture at another size exactly as the installed Pillow does: one axis, to uint8, then the other."""
+    lost_height, lost_width = rgb_HWC.shape[0] - height, rgb_HWC.shape[1] - width
+    # Pillow 13 turned the order round for pictures that lose more than twice as many rows as columns.
+    rows_first = _pillow_major() >= 13 and lost_height > max(0, 2 * lost_width)
+    for axis in (0, 1) if rows_first else (1, 0):
+        wanted = (height, width)[axis]
+        if wanted != rgb_HWC.shape[axis]:
+            rgb_HWC = _resize_axis_0(rgb_HWC.swapaxes(0, axis), wanted, interpolation).swapaxes(0, axis)
     return rgb_HWC
+
+
+@functools.cache
+def _pillow_major() -> int:
+    return int(importlib.metadata.version("pillow").split(".")[0])
 
 
 def resampling_weights(length: int, wanted: int, interpolation: str) -> Iterator[tuple[int, list[float]]]:
@@ -333,7 +347,7 @@ def resampling_weights(length: int, wanted: int, interpolation: str) -> Iterator
         yield first, [weight / total for weight in weights]
 
 
-def _resize_rows(pixels: np.ndarray, wanted: int, interpolation: str) -> np.ndarray:
+def _resize_axis_0(pixels: np.ndarray, wanted: int, interpolation: str) -> np.ndarray:
     """Resample axis 0 in Pillow's fixed point: weights of 22 bits, sums rounded and clipped to uint8."""
     out = np.empty((wanted, *pixels.shape[1:]), dtype=np.uint8)
     for i, (first, weights) in enumerate(resampling_weights(len(pixels), wanted, interpolation)):
