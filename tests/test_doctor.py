@@ -19,6 +19,7 @@ from wordsight.doctor.report import Finding, Report
 from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
 from wordsight.encoder import reference
 from wordsight.samples import sample_pictures
+from wordsight.weights import write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +218,21 @@ def test_a_check_that_cannot_run_is_a_failed_finding(taught):
     assert report.of("embeddings").value == "could not be run"
 
 
+def test_int8_graphs_of_other_tensors_are_found(taught, tmp_path):
+    write_checkpoint(taught, tmp_path / "model", "wordsight")
+    (tmp_path / "model" / "image.int8.xml").write_text("")
+    (tmp_path / "model" / "int8.json").write_text(json.dumps({"fingerprint": "of another"}))
+    found = examine(tmp_path / "model").of("drift.int8")
+    assert found.verdict == "fail"
+    assert "made of other tensors" in found.note
+
+
+def test_nothing_is_left_in_the_cache(taught, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path))
+    examine(taught)
+    assert not list(tmp_path.iterdir())
+
+
 def test_fast_leaves_the_towers_alone(taught, monkeypatch):
     monkeypatch.setattr(checks, "embedding_checks", None)
     monkeypatch.setattr(checks, "drift_checks", None)
@@ -232,9 +248,14 @@ def report_with(verdict):
     )
 
 
+def answer_with(monkeypatch, report):
+    monkeypatch.setattr("wordsight.weights.read_checkpoint", lambda name, progress: name)
+    monkeypatch.setattr("wordsight.doctor.examine", lambda model, fast: report)
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
 def test_the_exit_code_tells_whether_a_check_failed(monkeypatch, verdict, code):
-    monkeypatch.setattr("wordsight.doctor.examine", lambda model, fast: report_with(verdict))
+    answer_with(monkeypatch, report_with(verdict))
     result = CliRunner().invoke(cli_doctor.command, ["some-model"])
     assert result.exit_code == code, result.output
     assert "config.json" in result.output
@@ -242,7 +263,7 @@ def test_the_exit_code_tells_whether_a_check_failed(monkeypatch, verdict, code):
 
 
 def test_json_holds_the_whole_report(monkeypatch):
-    monkeypatch.setattr("wordsight.doctor.examine", lambda model, fast: report_with("warn"))
+    answer_with(monkeypatch, report_with("warn"))
     result = CliRunner().invoke(cli_doctor.command, ["some-model", "--json"])
     plain = json.loads(result.output)
     assert plain["verdict"] == "warn"

@@ -30,9 +30,13 @@ def command(ctx: click.Context, model: str, as_json: bool, fast: bool) -> None:
 
     MODEL is a name (see `wordsight models`), a file, a folder or hf-hub:org/repo; the bundled model if left out.
     """
+    from wordsight.cli.progress import download_progress
     from wordsight.doctor import examine
+    from wordsight.weights import read_checkpoint
 
-    report = examine(model, fast=fast)
+    with download_progress() as progress:
+        checkpoint = read_checkpoint(model, progress=progress)
+    report = examine(checkpoint, fast=fast)
     if as_json:
         click.echo(report.to_json())
     else:

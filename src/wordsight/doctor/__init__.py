@@ -7,7 +7,8 @@ with captions (`whatif`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,22 @@ def _all_checks(checkpoint: Checkpoint, fast: bool) -> Iterator[Finding]:
     yield from _guarded("pixels", lambda: checks.pixel_checks(checkpoint))
     if fast:
         return
-    from wordsight.encoder.openvino import processor_precisions
-
-    others = tuple(p for p in processor_precisions() if p == "bf16")
     yield from _guarded("embeddings", lambda: checks.embedding_checks(checkpoint))
-    yield from _guarded("drift", lambda: checks.drift_checks(checkpoint, others))
+    for precision in _other_precisions(checkpoint):
+        yield from _guarded(f"drift.{precision}", partial(checks.drift_checks, checkpoint, precision))
     yield from _guarded("fit", lambda: whatif.whatif_checks(checkpoint))
 
 
-def _guarded(subject: str, run: Any) -> Iterator[Finding]:
+def _other_precisions(checkpoint: Checkpoint) -> list[str]:
+    """Return the precisions besides f32 that this processor runs natively and this checkpoint has."""
+    from wordsight.encoder.openvino import processor_precisions
+    from wordsight.encoder.openvino_int8 import GRAPH
+
+    quantised = checkpoint.folder is not None and (checkpoint.folder / GRAPH).exists()
+    return ["bf16"] * ("bf16" in processor_precisions()) + ["int8"] * quantised
+
+
+def _guarded(subject: str, run: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """Yield a check's findings; where it cannot run because of the model, a failed finding that says so."""
     try:
         yield from run()

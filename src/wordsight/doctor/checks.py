@@ -10,7 +10,8 @@ from PIL import Image
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.report import Finding
-from wordsight.encoder import Encoder, open_encoder, reference
+from wordsight.encoder import reference
+from wordsight.encoder.openvino import OpenVinoEncoder
 from wordsight.preprocess import preprocess
 from wordsight.tokenizer import CLIP_VOCAB_SIZE, Tokenizer
 
@@ -83,7 +84,7 @@ def inputs(checkpoint: Checkpoint, pictures: int) -> tuple[np.ndarray, np.ndarra
 def embedding_checks(checkpoint: Checkpoint, precision: str = "f32") -> Iterator[Finding]:
     """Yield the greatest difference of unit embeddings between OpenVINO in f32 and the float64 reference."""
     pixels_BHWC, tokens_BT = inputs(checkpoint, 2)
-    encoder = open_encoder(checkpoint, "openvino", precision)
+    encoder = OpenVinoEncoder(checkpoint, precision, cache=False)
     for what, ours, theirs in (
         ("images", encoder.encode_images, reference.encode_images),
         ("texts", encoder.encode_texts, reference.encode_texts),
@@ -95,20 +96,22 @@ def embedding_checks(checkpoint: Checkpoint, precision: str = "f32") -> Iterator
         yield Finding(f"embeddings.{what}", value, "reference, float64", "ok" if sound else "fail")
 
 
-def drift_checks(checkpoint: Checkpoint, precisions: tuple[str, ...]) -> Iterator[Finding]:
-    """Yield, for each precision, the least cosine of its embeddings with those in f32."""
-    pixels_BHWC, tokens_BT = inputs(checkpoint, len(SHAPES))
-    exact = _both(open_encoder(checkpoint, "openvino", "f32"), pixels_BHWC, tokens_BT)
-    for precision in precisions:
-        drifted = _both(open_encoder(checkpoint, "openvino", precision), pixels_BHWC, tokens_BT)
-        images, texts = (float((a * b).sum(axis=-1).min()) for a, b in zip(exact, drifted, strict=True))
-        sound = min(images, texts) >= COSINE
-        note = "" if sound else f"below {COSINE}: use --precision f32 where ranks matter"
-        value = f"least cosine with f32: images {images:.5f}, texts {texts:.5f}"
-        yield Finding(f"drift.{precision}", value, "openvino f32", "ok" if sound else "warn", note)
+def drift_checks(checkpoint: Checkpoint, precision: str) -> Iterator[Finding]:
+    """Yield the least cosine of a precision's embeddings with those in f32."""
+    batches = inputs(checkpoint, len(SHAPES))
+    exact, drifted = (_both(checkpoint, name, *batches) for name in ("f32", precision))
+    images, texts = (float((a * b).sum(axis=-1).min()) for a, b in zip(exact, drifted, strict=True))
+    sound = min(images, texts) >= COSINE
+    note = "" if sound else f"below {COSINE}: use --precision f32 where small differences matter"
+    value = f"least cosine with f32: images {images:.5f}, texts {texts:.5f}"
+    yield Finding(f"drift.{precision}", value, "openvino f32", "ok" if sound else "warn", note)
 
 
-def _both(encoder: Encoder, pixels_BHWC: np.ndarray, tokens_BT: np.ndarray) -> tuple[NDArray[np.float64], ...]:
+def _both(
+    checkpoint: Checkpoint, precision: str, pixels_BHWC: np.ndarray, tokens_BT: np.ndarray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the unit embeddings of pixels and of tokens in a precision."""
+    encoder = OpenVinoEncoder(checkpoint, precision, cache=False)
     return unit(encoder.encode_images(pixels_BHWC)), unit(encoder.encode_texts(tokens_BT))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.checks import unit
 from wordsight.doctor.report import Finding, Verdict
-from wordsight.encoder import open_encoder
+from wordsight.encoder.openvino import OpenVinoEncoder
 from wordsight.images import read_image
 from wordsight.preprocess import preprocess
 from wordsight.samples import sample_pictures
@@ -79,7 +79,7 @@ def fit(image_ND: np.ndarray, text_ND: np.ndarray) -> float:
 
 def embed_samples(checkpoint: Checkpoint, side: str) -> np.ndarray:
     """Return unit embeddings (N,D) of the sample pictures or of their captions, in f32."""
-    encoder = open_encoder(checkpoint, "openvino", "f32")
+    encoder = OpenVinoEncoder(checkpoint, "f32", cache=False)
     if side == "text":
         tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
         return unit(encoder.encode_texts(tokenizer(list(CAPTIONS.values())).ids))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -43,14 +44,16 @@ class OpenVinoEncoder:
 
     precision: "f32", "bf16" (products in bfloat16), "int8" (of the image tower; made by `wordsight quantize`) or
         "auto": bf16 where the processor has it, else f32.
+    cache: keep compiled graphs on disk.
 
     Raises: InputError for a precision that this processor or this checkpoint does not have.
     """
 
     backend = "openvino"
 
-    def __init__(self, checkpoint: Checkpoint, precision: str = "auto") -> None:
+    def __init__(self, checkpoint: Checkpoint, precision: str = "auto", *, cache: bool = True) -> None:
         self.checkpoint = checkpoint
+        self.cache = cache
         self.precision = choose_precision(checkpoint, precision)
         self._compiled: dict[tuple[Tower, bool], Requests] = {}
         self._lock = threading.Lock()
@@ -97,7 +100,9 @@ class OpenVinoEncoder:
         """Return the compiled tower: for bulk a stream for each core or so, for one row all cores on one request."""
         with self._lock:
             if (tower, bulk) not in self._compiled:
-                self._compiled[tower, bulk] = Requests(compile_tower(self.checkpoint, tower, self.precision, bulk=bulk))
+                settings = cache_settings(self.checkpoint) if self.cache else {}
+                compiled = compile_tower(self.checkpoint, tower, self.precision, settings, bulk=bulk)
+                self._compiled[tower, bulk] = Requests(compiled)
             return self._compiled[tower, bulk]
 
 
@@ -122,7 +127,9 @@ def _keep(request: Any, of: tuple[list[np.ndarray], np.ndarray]) -> None:
     of[1][:] = request.get_output_tensor().data
 
 
-def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, *, bulk: bool) -> Any:
+def compile_tower(
+    checkpoint: Checkpoint, tower: Tower, precision: str, cache: Mapping[str, str], *, bulk: bool
+) -> Any:
     """Return the tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request.
 
     An "int8" model has int8 products in its image tower; what else it computes is done as with "auto".
@@ -135,10 +142,9 @@ def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, *, bulk:
         "INFERENCE_PRECISION_HINT": native_precision() if precision == "int8" else precision,
         "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
     }
-    cache = cache_settings(checkpoint)
     if cache:
         try:
-            return core().compile_model(model, "CPU", settings | cache)
+            return core().compile_model(model, "CPU", {**settings, **cache})
         except RuntimeError:  # a full disk, say: the cache must never be the reason to fail
             pass
     return core().compile_model(model, "CPU", settings)
