@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.convert import hf_processor, open_clip
+from wordsight.convert import hf_processor, hf_tokenizer, open_clip
 from wordsight.convert.layouts import to_parts
 from wordsight.convert.validate import check_finite, expected_shapes
 from wordsight.errors import CheckpointError, InputError
@@ -257,6 +257,21 @@ def test_siglip_as_open_clip_has_it_is_the_same_model(
     assert read_checkpoint(tmp_path / "m").fingerprint == original.fingerprint
 
 
+def leaves(value: Any, place: str = "") -> list[str]:
+    if not isinstance(value, dict):
+        return [place]
+    return [leaf for key, inner in value.items() for leaf in leaves(inner, f"{place}.{key}".lstrip("."))]
+
+
+@pytest.mark.parametrize("kind", ["hf_clip", "hf_siglip", "open_clip", "openai_vit", "openai_resnet"])
+def test_every_fact_says_where_it_came_from(made: dict[str, Path], kind: str) -> None:
+    spec = read_checkpoint(made[kind]).spec
+    facts = leaves(spec.facts())
+    assert [f for f in facts if f not in spec.provenance and f.rpartition(".")[0] not in spec.provenance] == []
+    known = {*facts, *(f.rpartition(".")[0] for f in facts), "source", "licence", "tokenizer"}
+    assert set(spec.provenance) - known <= {"text.mlp_width", "logit_scale"}
+
+
 # --- round trips ------------------------------------------------------------------------------------------------------
 
 HOLDS = {
@@ -389,6 +404,22 @@ def test_hf_clip_with_its_own_tokenizer_keeps_it(made: dict[str, Path], tmp_path
         assert read_checkpoint(tmp_path / layout / "copy").fingerprint == read.fingerprint
     write_checkpoint(read, tmp_path / "copy.pt", "openai")  # the vocabulary is CLIP's: nothing is lost
     assert read_checkpoint(tmp_path / "copy.pt").tensors.keys() == read.tensors.keys()
+
+
+@pytest.mark.parametrize(
+    ("config", "vocabulary", "clean"),
+    [
+        ({"tokenizer_class": "SiglipTokenizer"}, 32_000, "canonicalize"),
+        ({"tokenizer_class": "SiglipTokenizer"}, 250_000, "canonicalize"),  # the multilingual SigLIP
+        ({"tokenizer_class": "GemmaTokenizerFast"}, 256_000, "lower"),
+        ({"tokenizer_class": "Siglip2Tokenizer"}, 256_000, "lower"),
+        (None, 256_000, "lower"),
+        (None, 32_000, "canonicalize"),
+    ],
+)
+def test_how_siglip_cleans_its_texts(config: dict[str, str] | None, vocabulary: int, clean: str) -> None:
+    files = {} if config is None else {"tokenizer_config.json": json.dumps(config).encode()}
+    assert hf_tokenizer.siglip_clean(files, vocabulary)[0] == clean
 
 
 def test_unknown_layout_says_what_was_meant(made: dict[str, Path], tmp_path: Path) -> None:

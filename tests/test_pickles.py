@@ -7,6 +7,8 @@ import os
 import pickle
 import struct
 import sys
+import tempfile
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -260,6 +262,32 @@ def test_large_tensors_are_not_copied(tmp_path: Path) -> None:
     while base.base is not None and not isinstance(base, np.memmap):
         base = base.base
     assert isinstance(base, np.memmap)
+
+
+def test_a_traced_module_is_read_like_a_scripted_one(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.trace(module, torch.ones(1, 3)).save(str(tmp_path / "traced.pt"))
+        torch.jit.script(module).save(str(tmp_path / "scripted.pt"))
+    for name in ("traced.pt", "scripted.pt"):
+        read, kind = read_torch_file(tmp_path / name)
+        assert kind == "torchscript"
+        assert set(read) == set(module.state_dict())
+        assert all(np.array_equal(read[key], tensor.numpy()) for key, tensor in module.state_dict().items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), new_format=st.booleans())
+def test_one_wrong_byte_in_a_file_gives_a_clear_error_or_tensors(place: float, value: int, new_format: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "x.pt"
+        torch.save({"w": torch.ones(2, 3)}, file, _use_new_zipfile_serialization=new_format)
+        content = bytearray(file.read_bytes())
+        content[int(place * len(content))] = value
+        file.write_bytes(content)
+        with contextlib.suppress(CheckpointError):
+            read_torch_file(file)
 
 
 @pytest.mark.parametrize("kept", [0, 3, 10, 200, 0.5, 0.99])

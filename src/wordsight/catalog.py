@@ -372,5 +372,7 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 def described(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """Return the checkpoint under its catalogue name, with its licence."""
-    spec = dataclasses.replace(checkpoint.spec, name=name, licence=MODELS[name].get("licence", "unknown"))
+    licence = MODELS[name].get("licence", "unknown")
+    provenance = {**checkpoint.spec.provenance, "licence": "catalogue"}
+    spec = dataclasses.replace(checkpoint.spec, name=name, licence=licence, provenance=provenance)
     return dataclasses.replace(checkpoint, spec=spec)

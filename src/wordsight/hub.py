@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -10,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from wordsight.errors import CheckpointError, OfflineError, UnknownModelError
+from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError
 from wordsight.paths import cache_dir
 
 Progress = Callable[[int, int], None]
@@ -128,6 +129,8 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(url, part, progress)
     except (OSError, urllib.error.URLError) as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"The disk of {part.parent} is full; free some space and call again.") from error
         raise OfflineError(
             f"{url} could not be fetched ({error}). What came so far is kept, and the next call goes on from there. "
             + _hint(f"curl -LO {url}", name)

@@ -92,7 +92,7 @@ class _Arrays:
 def _read_zip(path: Path) -> tuple[Any, _Arrays]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise CheckpointError(f"{path} is a damaged or truncated archive ({error}); fetch it again.") from error
     with archive:
         entries = {info.filename: info for info in archive.infolist()}

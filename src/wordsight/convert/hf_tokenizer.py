@@ -13,6 +13,7 @@ from wordsight.spec import TokenizerSpec
 # the files that a checkpoint carries along, so that the folder stays whole in every layout that is a folder
 KEPT = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model", "tokenizer.model")
 ALSO_READ = ("vocab.json", "merges.txt")
+GEMMA_VOCAB = 256_000
 Clean = Literal["clip", "canonicalize", "lower", "none"]
 
 
@@ -56,12 +57,13 @@ def _own(
     log["tokenizer"] = "tokenizer.json"
 
     def find(role: str, *candidates: str) -> int | None:
+        fact = f"tokenizer.{role.removesuffix('_token')}_id"
         if (token := special.get(role)) in ids:
-            log[f"tokenizer.{role}"] = "tokenizer_config.json" if token else ""
+            log[fact] = f"tokenizer_config.json: {role} = {token}"
             return ids[str(token)]
         for candidate in candidates:
             if candidate in ids:
-                log[f"tokenizer.{role}"] = f"tokenizer.json holds {candidate!r}"
+                log[fact] = f"tokenizer.json holds {candidate!r}"
                 return ids[candidate]
         return None
 
@@ -81,6 +83,23 @@ def _own(
         pad_id=eos if pad is None else pad,
         clean=clean,
     )
+
+
+def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, str]:
+    """Return what SigLIP's tokenizers do to the text first, and how we know.
+
+    SigLIP lowers and removes punctuation (big_vision's `canonicalize`), SigLIP 2, with Gemma's vocabulary, lowers only.
+    """
+    kind = None
+    if "tokenizer_config.json" in files:
+        kind = _json(files["tokenizer_config.json"], "tokenizer_config.json").get("tokenizer_class")
+    if isinstance(kind, str) and kind.startswith(("Siglip2", "Gemma")):
+        return "lower", f"tokenizer_config.json: tokenizer_class = {kind}, so SigLIP 2's rule"
+    if isinstance(kind, str) and kind.startswith("Siglip"):
+        return "canonicalize", f"tokenizer_config.json: tokenizer_class = {kind}, so SigLIP's rule"
+    if vocab_size == GEMMA_VOCAB:
+        return "lower", f"a vocabulary of {vocab_size} is Gemma's, so SigLIP 2's rule"
+    return "canonicalize", "SigLIP's rule"
 
 
 def _json(content: bytes, name: str) -> dict[str, Any]:

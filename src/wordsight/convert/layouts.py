@@ -36,6 +36,21 @@ _KNOWN_OTHERS = ("chinese_clip", "clipseg", "altclip", "blip", "blip-2", "siglip
                  "clip_vision_model", "siglip_text_model", "siglip_vision_model", "x_clip", "groupvit")  # fmt: skip
 
 
+# where facts come from that no file states, unless a reader knows better; "image" holds for all of the image tower
+_RULES = {
+    "family": "the tensors: SigLIP has logit_bias and an attention-pooling head",
+    "embed_dim": "inferred from shape of text_projection",
+    "image": "the architecture's rule",
+    "text": "the architecture's rule",
+    "text.mlp_width": "inferred from shape of transformer.resblocks.0.mlp.c_fc.weight",
+    "preprocess.image_size": "the image tower's image_size",
+    "logit_bias": "the tensors: none",
+    "normalisation": "the family's rule: each embedding along its last axis",
+    "source": "as opened",
+    "licence": "not stated in the files that were read",
+}
+
+
 @dataclass(frozen=True)
 class Parts:
     """A checkpoint as it lies in one layout: small files by name (JSON, tokenizer), and tensors under its own names."""
@@ -72,7 +87,8 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
         raise type(error)(f"{where}: {error}") from error
     spec = checkpoint.spec
     if parts.layout != "wordsight":
-        spec = dataclasses.replace(spec, name=name, source=source)
+        provenance = {**_RULES, **spec.provenance}
+        spec = dataclasses.replace(spec, name=name, source=source, provenance=provenance)
     validate.check_names(spec, checkpoint.tensors, where)
     return dataclasses.replace(checkpoint, spec=spec)
 
@@ -122,8 +138,7 @@ def _read_hf(parts: Parts) -> Checkpoint:
     preprocess = hf_processor.preprocess_of(_processor(parts.files), kind, image.image_size, log)
     clean: hf_tokenizer.Clean = "none"
     if kind == "siglip":
-        clean = "lower" if text.vocab_size > 200_000 else "canonicalize"
-        log["tokenizer.clean"] = f"the family's rule ({'SigLIP 2' if clean == 'lower' else 'SigLIP'}): {clean}"
+        clean, log["tokenizer.clean"] = hf_tokenizer.siglip_clean(parts.files, text.vocab_size)
     tokenizer, kept = hf_tokenizer.tokenizer_of(
         parts.files, context_length=text.context_length, vocab_size=text.vocab_size, clean=clean, log=log
     )
