@@ -188,7 +188,9 @@ def attention(to_BTE: Array, of_BSE: Array, tensors: Tensors, name: str, heads: 
 
 def attend(q_BTE: Array, k_BSE: Array, v_BSE: Array, heads: int, causal: bool = False) -> Array:
     """softmax(q·kᵀ / √head width)·v for each head; causal: a position sees itself and what is before it."""
-    q_BhTe, k_BhSe, v_BhSe = (x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3) for x in (q_BTE, k_BSE, v_BSE))
+    q_BhTe, k_BhSe, v_BhSe = (
+        x.reshape(*x.shape[:2], heads, x.shape[2] // heads).transpose(0, 2, 1, 3) for x in (q_BTE, k_BSE, v_BSE)
+    )
     scores_BhTS = q_BhTe @ k_BhSe.swapaxes(2, 3) / math.sqrt(q_BhTe.shape[-1])
     if causal:
         scores_BhTS = np.where(np.tri(*scores_BhTS.shape[2:]) == 1, scores_BhTS, -np.inf)

@@ -43,8 +43,9 @@ class CLIP(TextTransformer):
         return features_BD
 
     def forward(self, pixels_BCHW: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return image and text features (B,D), each row of unit length."""
-        image_BD, text_BD = self.encode_image(pixels_BCHW), self.encode_text(tokens_BT)
+        """Return image and text features (B,D), float32, each row of unit length."""
+        # Under autocast the features come in bfloat16, in which no length is 1 to better than 0.4 %.
+        image_BD, text_BD = self.encode_image(pixels_BCHW).float(), self.encode_text(tokens_BT).float()
         return nn.functional.normalize(image_BD, dim=-1), nn.functional.normalize(text_BD, dim=-1)
 
 

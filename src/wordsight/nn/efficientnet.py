@@ -25,8 +25,9 @@ class EfficientNet(nn.Module):
         super().__init__()
         self.tower = tower
         self.stem = nn.Conv2d(3, tower.stem_width, 3, stride=2)
-        self.blocks = nn.ModuleList(_blocks(tower))
-        channels = [block.channels for block in self.blocks]
+        blocks = list(_blocks(tower))
+        self.blocks = nn.ModuleList(blocks)
+        channels = [block.channels for block in blocks]
         self.head = nn.Conv2d(channels[-1], tower.features, 1)
         self.classifier = nn.Linear(tower.features, tower.classes)
         pooled = tower.features + sum(channels[i] for i in (*tower.tap_means, *tower.tap_spreads))
@@ -69,7 +70,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output map."""
-        y_BCHW = F.relu6(self.expand(x_BCHW)) if self.ratio != 1 else x_BCHW
+        y_BCHW: Tensor = F.relu6(self.expand(x_BCHW)) if self.ratio != 1 else x_BCHW
         y_BCHW = F.relu6(self.depthwise(pad_same(y_BCHW, self.kernel, self.stride)))
         y_BCHW = self.project(y_BCHW)
         return x_BCHW + y_BCHW if self.residual else y_BCHW

@@ -53,7 +53,7 @@ class Attention(nn.Module):
 
 def attend(q_BTE: Tensor, k_BSE: Tensor, v_BSE: Tensor, heads: int, *, causal: bool = False) -> Tensor:
     """Return softmax(q·kᵀ / √head width)·v for each head, heads side by side again: (B,T,E)."""
-    q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (q_BTE, k_BSE, v_BSE))
+    q, k, v = (x.view(*x.shape[:2], heads, x.shape[2] // heads).transpose(1, 2) for x in (q_BTE, k_BSE, v_BSE))
     return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
 
 
