@@ -34,7 +34,7 @@ class TextTransformer(nn.Module):
 
     def encode_text(self, tokens_BT: Tensor) -> Tensor:
         """Return features (B,D), not normalised, of token ids (B,T)."""
-        x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding
+        x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
         x_BTE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal))
         x_BE = x_BTE[torch.arange(len(x_BTE), device=x_BTE.device), self.text_positions(tokens_BT)]
         x_BD: Tensor = x_BE @ self.text_projection
