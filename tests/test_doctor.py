@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,8 @@ def test_every_fact_is_shown_with_where_it_came_from(taught):
     assert rows["preprocess.mean"].value == "0.48145466, 0.4578275, 0.40821073"
     assert rows["text.pooling"].origin == "config.json"
     assert rows["preprocess.std"].origin == "not recorded"
+    read = dataclasses.replace(noted, folder=Path("some-folder"))
+    assert finding(facts(read), "preprocess.std").origin == "wordsight.json"
     assert rows["text_projection"].value == "64 × 64"
     assert "only the what-if check" in rows["text_projection"].note
     assert rows["tensors.dtype"].value.startswith("float32 (")

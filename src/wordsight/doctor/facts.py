@@ -8,7 +8,7 @@ from typing import Any
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.doubts import Doubt, all_doubts
 from wordsight.doctor.report import Finding, gravest
-from wordsight.spec import ModelSpec, VitTower
+from wordsight.spec import VitTower
 
 
 def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
@@ -16,7 +16,7 @@ def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
     doubts: dict[str, list[Doubt]] = {}
     for doubt in all_doubts(checkpoint):
         doubts.setdefault(doubt.subject, []).append(doubt)
-    rows = [*_spec_rows(checkpoint.spec), _dtype_row(checkpoint), *_shape_rows(checkpoint)]
+    rows = [*_spec_rows(checkpoint), _dtype_row(checkpoint), *_shape_rows(checkpoint)]
     judged = [_judged(row, doubts.pop(row.subject, [])) for row in rows]
     return (*judged, *(_judged(found[0], found[1:]) for found in doubts.values()))
 
@@ -28,21 +28,23 @@ def _judged(row: Finding, doubts: list[Doubt]) -> Finding:
     return Finding(row.subject, row.value, row.origin, gravest(f.verdict for f in every), note)
 
 
-def _spec_rows(spec: ModelSpec) -> Iterator[Finding]:
+def _spec_rows(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield a row for each leaf of the spec, with the provenance of the leaf or of what holds it."""
+    spec = checkpoint.spec
+    unrecorded = "not recorded" if checkpoint.folder is None else "wordsight.json"
 
     def rows(plain: Any, place: str) -> Iterator[Finding]:
         if isinstance(plain, dict):
             for key, value in plain.items():
                 yield from rows(value, f"{place}.{key}" if place else key)
             return
-        origin = spec.provenance.get(place) or spec.provenance.get(place.rpartition(".")[0]) or "not recorded"
+        origin = spec.provenance.get(place) or spec.provenance.get(place.rpartition(".")[0]) or unrecorded
         yield Finding(place, _shown(plain), origin)
 
     yield from rows(spec.facts(), "")
     yield Finding("scale", f"{spec.scale:.4g}", "exp(logit_scale)")
-    yield Finding("licence", spec.licence, spec.provenance.get("licence", "not recorded"))
-    yield Finding("source", spec.source, spec.provenance.get("source", "not recorded"))
+    yield Finding("licence", spec.licence, spec.provenance.get("licence", unrecorded))
+    yield Finding("source", spec.source, spec.provenance.get("source", unrecorded))
 
 
 def _shown(value: Any) -> str:
