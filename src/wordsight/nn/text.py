@@ -36,7 +36,7 @@ class TextTransformer(nn.Module):
         """Return features (B,D), not normalised, of token ids (B,T)."""
         x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
         x_BTE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal))
-        x_BE = x_BTE[torch.arange(len(x_BTE), device=x_BTE.device), self.text_positions(tokens_BT)]
+        x_BE = x_BTE[torch.arange(x_BTE.shape[0], device=x_BTE.device), self.text_positions(tokens_BT)]
         x_BD: Tensor = x_BE @ self.text_projection
         return x_BD + self.text_projection_bias if self.spec.text.projection_bias else x_BD
 
@@ -46,7 +46,7 @@ class TextTransformer(nn.Module):
             return tokens_BT.argmax(dim=1)  # the end-of-text token has the highest id of OpenAI's vocabulary
         if self.spec.text.pooling == "eos":
             return (tokens_BT == self.spec.tokenizer.eos_id).int().argmax(dim=1)  # the first: padding may repeat the id
-        return tokens_BT.new_full((len(tokens_BT),), tokens_BT.shape[1] - 1)
+        return tokens_BT.new_full((tokens_BT.shape[0],), tokens_BT.shape[1] - 1)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         """Return `encode_text(tokens_BT)`."""

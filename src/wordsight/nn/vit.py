@@ -43,7 +43,7 @@ class VisionTransformer(nn.Module):
         """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         x_BTE = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
         if self.tower.pooling == "cls":
-            class_B1E = self.class_embedding.to(x_BTE.dtype).expand(len(x_BTE), 1, -1)
+            class_B1E = self.class_embedding.to(x_BTE.dtype).expand(x_BTE.shape[0], 1, -1)
             x_BTE = torch.cat([class_B1E, x_BTE], dim=1)
         x_BTE = x_BTE + self.positional_embedding
         if self.tower.pre_norm:
@@ -68,7 +68,7 @@ class AttentionPool(nn.Module):
 
     def forward(self, x_BTE: Tensor) -> Tensor:
         """Return (B,E) of tokens (B,T,E)."""
-        probe_B1E = self.probe.to(x_BTE.dtype).expand(len(x_BTE), 1, -1)
+        probe_B1E = self.probe.to(x_BTE.dtype).expand(x_BTE.shape[0], 1, -1)
         x_B1E: Tensor = self.attn(probe_B1E, x_BTE)
         x_B1E = x_B1E + self.mlp(self.ln(x_B1E))
         return x_B1E[:, 0]
