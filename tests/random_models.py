@@ -60,7 +60,8 @@ def random_checkpoint(spec: ModelSpec, seed: int = 0) -> Checkpoint:
     for name, shape in shapes.items():
         if name in tensors or name.endswith("num_batches_tracked"):
             continue
-        noise = rng.standard_normal(shape, dtype=np.float32)
+        noise = rng.random(shape, dtype=np.float32)  # uniform: four times as fast as normal, which tells at full size
+        noise = (noise - np.float32(0.5)) * np.float32(12**0.5)
         if name.endswith("running_var"):
             tensors[name] = 0.5 + np.abs(noise)
         elif len(shape) == 1:
