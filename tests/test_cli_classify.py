@@ -144,3 +144,12 @@ def test_odd_file_names_are_printed_on_one_line(run, tmp_path):
     write_pictures(tmp_path / "odd", ["red-\n1.png"])
     result = run("odd --classes red blue --top 1")
     assert result.stdout.splitlines() == [result.stdout.rstrip("\n")]
+
+
+def test_a_picture_that_cannot_be_placed_is_one_more_skip(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "red").write_text("a file where the folder should be")
+    result = run("in --classes red blue green --sort-into out --json")
+    assert result.exit_code == 1
+    assert "could not be put into the folder of 'red'" in result.stderr
+    assert sum("skipped" in json.loads(line) for line in result.stdout.splitlines()) == 1

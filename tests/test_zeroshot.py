@@ -240,7 +240,8 @@ def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
     from wordsight.preprocess import preprocess
 
     pixels = [preprocess(read_image(path, at_least=None), mini.spec.preprocess) for path, _ in rows]
-    image_ND = np.concatenate([mini.encoder.encode_images(np.stack(pixels[i : i + 16])) for i in range(0, len(rows), 16)])
+    batches = [np.stack(pixels[i : i + 16]) for i in range(0, len(rows), 16)]
+    image_ND = np.concatenate([mini.encoder.encode_images(batch) for batch in batches])
     prompts = [f"a photo of a {wording.get(name, name)}." for name in names]
     text_KD = mini.encoder.encode_texts(mini.tokenizer(prompts).ids)
     truth_N = np.array([names.index(name) for _, name in rows])
@@ -252,7 +253,8 @@ def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
 
 def test_real_pictures_of_classes_left_out_are_none_of_these(mini):
     clothes = [path for path, _ in real_pictures("clothing/validation/*", each=4)]
-    other = [path for name in ("animals22", "flowers17", "vehicles3") for path, _ in real_pictures(f"transfer/{name}", 15)]
+    sets = ("animals22", "flowers17", "vehicles3")
+    other = [path for name in sets for path, _ in real_pictures(f"transfer/{name}", each=15)]
     classifier = Classifier(mini, ["dress", "hat", "long-sleeve top", "jacket", "trousers", "shirt", "shoes", "shorts",
                                    "skirt", "t-shirt"], none=True)  # fmt: skip
     none_in, none_out = (classifier.predict_proba(paths)[:, -1] for paths in (clothes, other))

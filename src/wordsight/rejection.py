@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wordsight.class_embeddings import Floats, TextEmbedder, embed_classes
+from wordsight.class_embeddings import Floats, TextEmbedder, embed_classes, normalise_rows
 
 # a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
-NEAR_QUANTILE = 0.95
+NEAR_QUANTILE = 0.97
 # how many of the nearest bank prompts make the level that a class has to reach
 TOP = 3
 # the more classes, the higher the best of them stands by chance: taken off per natural logarithm of their number
@@ -60,9 +60,11 @@ class NoneOfThese:
     @classmethod
     def from_embeddings(cls, class_KD: Floats, bank_BD: Floats) -> NoneOfThese:
         """Build from unit vectors: classes (K, D), bank (B, D)."""
-        between_BB = bank_BD @ bank_BD.T
+        centre_D = bank_BD.mean(axis=0)  # all prompts share a direction, and short common words are near to all others
+        bank_centred_BD = normalise_rows(bank_BD - centre_D)
+        between_BB = bank_centred_BD @ bank_centred_BD.T
         limit = np.quantile(between_BB[np.triu_indices(len(bank_BD), 1)], NEAR_QUANTILE)
-        cosine_KB = class_KD @ bank_BD.T
+        cosine_KB = normalise_rows(class_KD - centre_D) @ bank_centred_BD.T
         # a class that is near to nearly everything ("thing") still keeps the farther half
         limit_K1 = np.maximum(limit, np.median(cosine_KB, axis=1, keepdims=True))
         return cls(class_KD, bank_BD, cosine_KB < limit_K1)

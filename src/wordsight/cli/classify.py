@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wordsight.zeroshot import Classifier
 
 Ranked = list[tuple[str, float]]
+Answer = tuple[Path, Ranked, float | None]  # the picture, its labels best first, the probability of none
 Render = Callable[[Path, Ranked, float | None], str]
 
 EPILOG = """\b
@@ -96,10 +97,10 @@ def command(
     skips: list[Skipped] = []
     with progress_bar(len(pictures), "Sorting") as advance:
         for answer in _answers(classifier, model.stream_images(pictures, exact=exact), top):
+            if sorter is not None and isinstance(answer, tuple):
+                answer = _placed(sorter, answer)
             if isinstance(answer, tuple):
-                path, ranked, p_none = answer
-                if sorter is None or _placed(sorter, path, ranked[0], skips):
-                    click.echo(render(path, ranked, p_none))
+                click.echo(render(*answer))
             else:
                 skips.append(answer)
                 if form == "json":
@@ -118,7 +119,7 @@ def _wordings(paths: Sequence[str], classes: Sequence[str], file: Path | None) -
         raise InputError("No classes are given; add --classes cat dog … or --classes-file FILE.")
     if not paths:
         taken = [name for name in classes if name == "-" or Path(name).exists()]
-        hint = f" ({taken[-1]!r} was read as a class; put paths before --classes, or after '--'.)" if taken else ""
+        hint = f" ({taken[-1]!r} was read as a class; put paths before --classes, or after '--')" if taken else ""
         raise InputError(f"No pictures are given; name files, folders or patterns before the options.{hint}")
     if file is None:
         return parse_classes(classes)
@@ -142,7 +143,7 @@ def _sorter(folder: Path | None, names: tuple[str, ...], how: Any, none: bool, p
 
 def _answers(
     classifier: Classifier, stream: Iterator[Any], top: int
-) -> Iterator[tuple[Path, Ranked, float | None] | Skipped]:
+) -> Iterator[Answer | Skipped]:
     """Turn a stream of (path, embedding) and Skipped into answers, in order."""
     for entry in stream:
         if isinstance(entry, tuple):
@@ -193,13 +194,13 @@ def _csv_row(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def _placed(sorter: Sorter, path: Path, best: tuple[str, float], skips: list[Skipped]) -> bool:
-    """Put one picture into its folder; a failure is one more skip."""
+def _placed(sorter: Sorter, answer: Answer) -> Answer | Skipped:
+    """Put one picture into its folder and return its answer; a failure is one more skip."""
     from wordsight.images import Skipped
 
+    path, ranked, _ = answer
     try:
-        sorter.place(path, *best)
+        sorter.place(path, *ranked[0])
     except OSError as error:
-        skips.append(Skipped(path, f"could not be put into the folder of {best[0]!r} ({error.strerror or error})"))
-        return False
-    return True
+        return Skipped(path, f"could not be put into the folder of {ranked[0][0]!r} ({error.strerror or error})")
+    return answer
