@@ -601,3 +601,21 @@ def test_merges_of_another_tokenizer_are_refused(made: dict[str, Path], tmp_path
     (folder / "merges.txt").write_text("#version: 0.2\na b\n")
     with pytest.raises(CheckpointError, match=r"merges\.txt is not CLIP's own"):
         read_checkpoint(folder)
+
+
+@pytest.mark.slow
+def test_a_full_size_model_goes_round_all_layouts(tmp_path: Path) -> None:
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+    model = CLIPModel(CLIPConfig())  # the defaults are ViT-B/32's sizes
+    model.save_pretrained(tmp_path / "hf")
+    CLIPImageProcessor().save_pretrained(tmp_path / "hf")
+    original = read_checkpoint(tmp_path / "hf")
+    assert original.spec.text.pooling == "eos"
+    write_checkpoint(original, tmp_path / "b32.pt", "openai")
+    write_checkpoint(read_checkpoint(tmp_path / "b32.pt"), tmp_path / "open_clip", "open_clip")
+    write_checkpoint(read_checkpoint(tmp_path / "open_clip"), tmp_path / "wordsight", "wordsight")
+    write_checkpoint(read_checkpoint(tmp_path / "wordsight"), tmp_path / "again", "hf")
+    state = load_file(tmp_path / "again" / "model.safetensors")
+    assert set(state) == set(model.state_dict()) - {n for n in model.state_dict() if n.endswith("position_ids")}
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items() if name in state)

@@ -178,6 +178,14 @@ def test_paths_that_climb_are_never_opened(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["climb.pt"]
 
 
+@pytest.mark.parametrize("opcode", [b"\x8d", b"\x8e"])
+def test_a_string_that_claims_an_exabyte(tmp_path: Path, opcode: bytes) -> None:
+    file = tmp_path / "huge.pt"
+    file.write_bytes(b"\x80\x04" + opcode + struct.pack("<Q", 2**60) + b"short")
+    with pytest.raises(CheckpointError, match=r"huge\.pt.*expected 1152921504606846976 bytes"):
+        read_torch_file(file)
+
+
 def test_laughing_tuples_end_soon() -> None:
     nested = b"(t" + b"2\x86" * 60 + b"."  # t = (t, t), sixty times: 2**60 leaves, one object each
     assert isinstance(read_pickle(nested), tuple)

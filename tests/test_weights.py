@@ -153,8 +153,21 @@ def test_a_hub_model_is_fetched_and_named(folder: Path, monkeypatch: pytest.Monk
     assert (asked["repo"], asked["revision"], asked["allow_patterns"]) == ("org/repo", "v2", listed[:2])
     assert read.spec.source == "https://huggingface.co/org/repo@v2"
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
-    known = read_checkpoint("ViT-B-32/laion2b_s34b_b79k")
-    assert (known.spec.name, known.spec.licence) == ("ViT-B-32/laion2b_s34b_b79k", "MIT")
+    name = "ViT-B-32/laion2b_s34b_b79k"
+    with pytest.raises(CheckpointError, match=r"takes pictures of 32 px .*, but ViT-B-32/laion2b_s34b_b79k has 224 px"):
+        read_checkpoint(name)
+    monkeypatch.setitem(catalog.MODELS, name, {**catalog.MODELS[name], "image_size": 32, "embed_dim": 48})
+    known = read_checkpoint(name)
+    assert (known.spec.name, known.spec.licence) == (name, "MIT")
+    assert known.spec.facts() == read.spec.facts()
+    assert known.spec.provenance["preprocess.mean"] == "open_clip_config.json: preprocess_cfg.mean"
+    quick = {**catalog.MODELS[name], "activation": "quick_gelu", "preprocess": "half"}
+    monkeypatch.setitem(catalog.MODELS, name, quick)
+    told = read_checkpoint(name).spec
+    assert told.image.activation == "quick_gelu"  # type: ignore[union-attr]
+    assert told.provenance["image.activation"] == f"catalogue: {name}"  # the configuration has no key for it
+    assert told.preprocess.mean == known.spec.preprocess.mean  # the configuration states it
+    assert told.provenance["preprocess.mean"].endswith("; the catalogue says (0.5, 0.5, 0.5)")
 
 
 def test_what_is_in_the_hubs_cache_needs_no_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,6 +397,15 @@ def test_shards_are_put_together(tmp_path: Path) -> None:
     index = {"weight_map": {name: file for file, part in parts.items() for name in part}}
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
     assert read_checkpoint(sharded).fingerprint == read_checkpoint(whole).fingerprint
+    in_pickles = tmp_path / "in_pickles"
+    shutil.copytree(sharded, in_pickles)
+    for file, part in parts.items():
+        (in_pickles / file).unlink()
+        torch.save({name: torch.tensor(tensors[name]) for name in part}, in_pickles / f"{file[:11]}.bin")
+    as_bin = {"weight_map": {name: f"{file[:11]}.bin" for name, file in index["weight_map"].items()}}
+    (in_pickles / "model.safetensors.index.json").unlink()
+    (in_pickles / "pytorch_model.bin.index.json").write_text(json.dumps(as_bin))
+    assert read_checkpoint(in_pickles).fingerprint == read_checkpoint(whole).fingerprint
     (sharded / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"lacks the shard model-00002-of-00002\.safetensors"):
         read_checkpoint(sharded)

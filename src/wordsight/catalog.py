@@ -8,11 +8,11 @@ activations, preprocessing) and `docs/openclip_results.csv` (parameters, zero-sh
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError
-from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Activation, Preprocess, ResNetTower, VitTower
+from wordsight.spec import OPENAI_MEAN, OPENAI_STD, ModelSpec, Preprocess, VitTower
 
 
 class Entry(TypedDict, total=False):
@@ -184,8 +184,6 @@ MODELS: dict[str, Entry] = {
     "ViT-L-14/dfn2b": {"hub": "apple/DFN2B-CLIP-ViT-L-14", "activation": "quick_gelu", "preprocess": "clip",
         "image_size": 224, "embed_dim": 768, "params": 427.62, "licence": _APPLE, "top1": 81.41,
         "top1_source": _RESULTS},
-    "ViT-L-14/dfn2b_s39b": {"hub": "apple/DFN2B-CLIP-ViT-L-14-39B", "activation": "gelu", "preprocess": "clip",
-        "image_size": 224, "embed_dim": 768, "params": 427.62, "licence": _APPLE},
     "ViT-H-14/dfn5b": {"hub": "apple/DFN5B-CLIP-ViT-H-14", "activation": "quick_gelu", "preprocess": "squash",
         "image_size": 224, "embed_dim": 1024, "head_width": 80, "params": 986.11, "licence": _APPLE, "top1": 83.44,
         "top1_source": _RESULTS},
@@ -343,12 +341,15 @@ def preprocess_of(name: str) -> Preprocess:
 
 
 def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """Return a checkpoint whose sizes were inferred, with what no shape tells: activation, heads, preprocessing.
+    """Return a checkpoint with what the catalogue knows of it: activation, heads, preprocessing.
 
-    Raises: CheckpointError for SigLIP (its tokenizer is not in the file) and for a file that cannot be that model.
+    What a configuration beside the weights states wins, and the provenance tells where the catalogue says otherwise;
+    what was filled in by a rule or a default comes from the catalogue. SigLIP's facts all are in its configuration.
+
+    Raises: CheckpointError for a file that cannot be that model.
     """
     entry, spec = MODELS[name], checkpoint.spec
-    if entry["activation"] == "timm":
+    if entry["activation"] == "timm" and spec.family != "siglip":
         raise CheckpointError(f"{name} needs its configuration and tokenizer beside it: use hf-hub:{entry['hub']}.")
     sizes = (spec.image.image_size, spec.embed_dim)
     if sizes != (entry["image_size"], entry["embed_dim"]):
@@ -356,18 +357,33 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
             f"The file takes pictures of {sizes[0]} px and gives {sizes[1]} dimensions, but {name} has "
             f"{entry['image_size']} px and {entry['embed_dim']}; it is another model."
         )
-    activation: Activation = entry["activation"]
-    image = spec.image
-    log = dict(spec.provenance)
-    if isinstance(image, VitTower):
-        heads = image.width // entry.get("head_width", 64)
-        image = dataclasses.replace(image, activation=activation, heads=heads)
-        log["image.heads"] = log["image.activation"] = f"catalogue: {name}"
-    assert isinstance(image, (VitTower, ResNetTower))
-    log["text.activation"] = log["preprocess"] = f"catalogue: {name}"
-    text = dataclasses.replace(spec.text, activation=activation)
-    spec = dataclasses.replace(spec, image=image, text=text, preprocess=preprocess_of(name), provenance=log)
+    if entry["activation"] == "timm":
+        return checkpoint
+    for place, value in _known_facts(name, spec).items():
+        part, field = place.split(".")
+        held = getattr(spec, part)
+        before = spec.provenance.get(place, spec.provenance.get(part, "a rule"))
+        stated = "rule" not in before and "default" not in before
+        if stated and getattr(held, field) == value:
+            continue
+        origin = f"{before}; the catalogue says {value}" if stated else f"catalogue: {name}"
+        if not stated:
+            held = dataclasses.replace(held, **{field: value})
+        spec = dataclasses.replace(spec, **{part: held}, provenance={**spec.provenance, place: origin})
     return dataclasses.replace(checkpoint, spec=spec)
+
+
+def _known_facts(name: str, spec: ModelSpec) -> dict[str, Any]:
+    """Return place in the spec → the catalogue's value, of what no shape tells."""
+    entry, preprocess = MODELS[name], preprocess_of(name)
+    facts: dict[str, Any] = {
+        f"preprocess.{field}": getattr(preprocess, field) for field in ("resize", "interpolation", "mean", "std")
+    }
+    facts["text.activation"] = entry["activation"]
+    if isinstance(spec.image, VitTower):
+        facts["image.activation"] = entry["activation"]
+        facts["image.heads"] = spec.image.width // entry.get("head_width", 64)
+    return facts
 
 
 def described(checkpoint: Checkpoint, name: str) -> Checkpoint:

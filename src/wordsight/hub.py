@@ -24,12 +24,13 @@ _CONFIGS = (
 )  # fmt: skip
 # weights in the order of preference; a later one is fetched only where no earlier one exists
 _WEIGHTS = (
-    ("open_clip_model.safetensors",),
-    ("open_clip_model.safetensors.index.json",),
-    ("model.safetensors",),
-    ("model.safetensors.index.json",),
-    ("open_clip_pytorch_model.bin",),
-    ("pytorch_model.bin",),
+    "open_clip_model.safetensors",
+    "open_clip_model.safetensors.index.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
 )
 
 
@@ -46,12 +47,12 @@ def chosen_files(available: list[str]) -> list[str]:
     Raises: CheckpointError where there are no weights that wordsight reads.
     """
     configs = [name for name in _CONFIGS if name in available]
-    for (weights,) in _WEIGHTS:
+    for weights in _WEIGHTS:
         if weights not in available or (weights.startswith("open_clip") and "open_clip_config.json" not in available):
             continue
         if weights.endswith(".index.json"):
-            stem = weights.removesuffix(".safetensors.index.json")
-            shards = [n for n in available if re.fullmatch(re.escape(stem) + r"-\d+-of-\d+\.safetensors", n)]
+            stem, ending = weights.removesuffix(".index.json").rsplit(".", 1)
+            shards = [n for n in available if re.fullmatch(rf"{re.escape(stem)}-\d+-of-\d+\.{ending}", n)]
             return [*configs, weights, *shards]
         return [*configs, weights]
     raise CheckpointError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,8 @@ def _entry(path: Path, name: str, entry: Any, room: int) -> tuple[np.dtype[Any],
     return dtype, tuple(shape), begin, end
 
 
-def read_sharded(index: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of all the files that a `*.safetensors.index.json` names.
+def read_sharded(index: Path, read: Callable[[Path], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the tensors of all the files that a `*.index.json` names, each read by `read`.
 
     Raises: CheckpointError for a missing shard (named) and for shards outside the folder.
     """
@@ -110,7 +110,7 @@ def read_sharded(index: Path) -> dict[str, np.ndarray]:
         shard = index.parent / name
         if not shard.is_file():
             raise CheckpointError(f"{index.parent} lacks the shard {name}; fetch the folder again.")
-        made |= read_safetensors(shard)
+        made |= read(shard)
     if lost := set(weight_map) - set(made):
         raise CheckpointError(f"{index.parent}: {sorted(lost)[0]} and {len(lost) - 1} more tensors are in no shard.")
     return {name: made[name] for name in weight_map}

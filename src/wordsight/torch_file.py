@@ -7,6 +7,7 @@ that are stored uncompressed are memory-mapped. Source: torch/serialization.py's
 from __future__ import annotations
 
 import io
+import mmap
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
-from wordsight.pickles import STORAGES, Module, TensorRef, read_pickle
+from wordsight.pickle_values import STORAGES, Module, TensorRef
+from wordsight.pickles import read_pickle
 
 MAX_PICKLE_BYTES = 512 * 2**20
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -141,7 +143,8 @@ class _ZipBuffers(dict[str, np.ndarray]):
 
 def _read_legacy(path: Path) -> tuple[Any, _Arrays]:
     """The stream of torch < 1.6: magic, protocol, system, value, storage keys, then each storage's size and bytes."""
-    with path.open("rb") as file:
+    # mapped, because a mapping's read(n) gives what is there; a file's first makes room for all n bytes claimed
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
         if read_pickle(file) != _LEGACY_MAGIC:
             raise CheckpointError(f"{path} is a pickle that torch did not write; expected a model's state dict.")
         protocol, system = read_pickle(file), read_pickle(file)

@@ -14,7 +14,7 @@ import numpy as np
 
 from wordsight import catalog, hub
 from wordsight.checkpoint import Checkpoint
-from wordsight.convert import native, open_clip, openai, validate
+from wordsight.convert import native, open_clip, open_clip_names, openai, validate
 from wordsight.convert.hf_tokenizer import ALSO_READ, KEPT
 from wordsight.convert.layouts import PROCESSORS, WEIGHTS, Layout, Parts, to_checkpoint, to_parts
 from wordsight.errors import CheckpointError, InputError, UnknownModelError, did_you_mean
@@ -30,7 +30,12 @@ _OPEN_CLIP_WEIGHTS = (
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
 )
-_HF_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_HF_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 _ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -84,7 +89,8 @@ def _read_bundled() -> Checkpoint:
 def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
     entry = catalog.MODELS[name]
     if repo := entry.get("hub"):
-        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", None)
+        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", name)
+        read = catalog.with_facts(read, name)
     else:
         file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
         read = _read_file(file, name, entry["url"], name)
@@ -140,9 +146,9 @@ def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> C
 
 
 def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
-    """Return (tensors, "safetensors" | "torchscript" | "state_dict"); the content decides, not the file's ending."""
+    """Return (tensors, "safetensors" | "torchscript" | "state_dict" | "shards"), by content, not by the ending."""
     if path.name.endswith(".index.json"):
-        return read_sharded(path), "safetensors"
+        return read_sharded(path, lambda shard: _read_tensors(shard)[0]), "shards"
     with path.open("rb") as file:
         start = file.read(9)
     # safetensors: a length below 2**32 in eight bytes, then a JSON object
@@ -182,7 +188,7 @@ def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoi
     known = catalog.find(like)
     if known is None:
         raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
-    inferred = _checked(Parts("openai", {}, open_clip.to_canonical(tensors)), name, source, path)
+    inferred = _checked(Parts("openai", {}, open_clip_names.to_canonical(tensors)), name, source, path)
     return catalog.with_facts(inferred, known)
 
 

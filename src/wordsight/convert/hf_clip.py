@@ -131,6 +131,8 @@ def to_canonical(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -
     """Rename, join q, k, v, and transpose both projections."""
     image, text = towers_of(config, {})
     made = rename(joined(tensors), dict(table(image.layers, text.layers)))
+    if "logit_scale" in made and made["logit_scale"].size == 1:
+        made["logit_scale"] = made["logit_scale"].reshape(())
     return {name: tensor.T if name in TRANSPOSED else tensor for name, tensor in made.items()}
 
 

@@ -19,6 +19,7 @@ from wordsight.convert import (
     hf_tokenizer,
     native,
     open_clip,
+    open_clip_names,
     openai,
     validate,
 )
@@ -103,7 +104,7 @@ def _read_open_clip(parts: Parts) -> Checkpoint:
     config = read_json(parts.files, open_clip.FILE)
     if "multimodal_cfg" not in (config.get("model_cfg") or {}):
         _refuse_others(parts.tensors)
-    tensors = open_clip.to_canonical(parts.tensors)
+    tensors = open_clip_names.to_canonical(parts.tensors)
     spec, kept = open_clip.spec_of(config, tensors, parts.files)
     return Checkpoint(spec, tensors, kept)
 
@@ -240,7 +241,7 @@ def _write_openai(checkpoint: Checkpoint) -> Parts:
 
 def _write_open_clip(checkpoint: Checkpoint) -> Parts:
     files = {open_clip.FILE: _json_bytes(open_clip.config_of(checkpoint.spec)), **checkpoint.tokenizer_files}
-    return Parts("open_clip", files, open_clip.from_canonical(checkpoint.spec, checkpoint.tensors))
+    return Parts("open_clip", files, open_clip_names.from_canonical(checkpoint.spec, checkpoint.tensors))
 
 
 def _write_hf(checkpoint: Checkpoint) -> Parts:
