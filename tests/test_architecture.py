@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "paths"},
-    {"spec"},
+    {"spec", "pickle_values"},
     {"checkpoint", "spiece", "templates", "samples", "sources", "pickles"},
     {"catalog", "hub", "torch_file"},
     {"safetensors_file"},

@@ -123,7 +123,6 @@ def test_every_page_is_on_the_site():
     assert sorted(listed) == sorted(p.relative_to(ROOT / "docs").as_posix() for p in PAGES[1:])
 
 
-@pytest.mark.slow
 def test_the_site_builds_and_calls_nobody(tmp_path):
     pytest.importorskip("mkdocs", reason="the docs extra is not installed: pip install 'wordsight[docs]'")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
