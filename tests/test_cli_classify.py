@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import warnings
 
 import pytest
 from click.testing import CliRunner
@@ -153,3 +154,13 @@ def test_a_picture_that_cannot_be_placed_is_one_more_skip(run, tmp_path):
     assert result.exit_code == 1
     assert "could not be put into the folder of 'red'" in result.stderr
     assert sum("skipped" in json.loads(line) for line in result.stdout.splitlines()) == 1
+
+
+def test_a_warning_is_one_plain_line(run, monkeypatch):
+    def embed(self, texts):
+        warnings.warn("The text is too long.", UserWarning, stacklevel=2)
+        return kept(self, texts)
+
+    kept = ColourModel.embed_texts
+    monkeypatch.setattr(ColourModel, "embed_texts", embed)
+    assert run("in --classes red blue").stderr == "wordsight: The text is too long.\n"

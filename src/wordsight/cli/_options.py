@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -64,22 +66,38 @@ def model_options(command: F) -> F:
     return command
 
 
+@dataclass(frozen=True)
+class Bar:
+    """What a command calls while it works: `advance` once per picture, `say` for a line of standard output."""
+
+    advance: Callable[[], object]
+    say: Callable[[str], object]
+
+
 @contextlib.contextmanager
-def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Give a function to call once per picture; a bar is drawn on standard error when that is a terminal."""
+def progress_bar(total: int, what: str) -> Iterator[Bar]:
+    """Draw a bar on standard error while that is a terminal; lines of output appear above it."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield Bar(lambda: None, click.echo)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # rich must not send what goes to a file or a pipe to the terminal
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+        # on one terminal only the console knows where the bar is; what goes to a file or a pipe must not pass it
+        say = (lambda line: console.out(line, highlight=False)) if sys.stdout.isatty() else click.echo
+        yield Bar(lambda: progress.advance(task), say)
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show warnings, such as of a text that is too long, as one line each on standard error."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: click.echo(f"wordsight: {message}", err=True)
+        yield
 
 
 def report_skips(skips: Sequence[Skipped], total: int) -> int:

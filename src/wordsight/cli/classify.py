@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._options import SpreadCommand, model_options, progress_bar, report_skips
+from wordsight.cli._options import SpreadCommand, model_options, plain_warnings, progress_bar, report_skips
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,22 +90,23 @@ def command(
     from wordsight.zeroshot import Classifier
 
     model = load(model_name, backend=backend, precision=precision)
-    classifier = Classifier(model, wordings, templates=templates, none=none)
+    with plain_warnings():
+        classifier = Classifier(model, wordings, templates=templates, none=none)
     if form == "csv":
         click.echo(_csv_heading(min(top, len(classifier.labels)), none))
     render: Render = {"json": _as_json, "csv": _as_csv}.get(form or "", _as_text(classifier.labels))
     skips: list[Skipped] = []
-    with progress_bar(len(pictures), "Sorting") as advance:
+    with progress_bar(len(pictures), "Sorting") as bar:
         for answer in _answers(classifier, model.stream_images(pictures, exact=exact), top):
             if sorter is not None and isinstance(answer, tuple):
                 answer = _placed(sorter, answer)
             if isinstance(answer, tuple):
-                click.echo(render(*answer))
+                bar.say(render(*answer))
             else:
                 skips.append(answer)
                 if form == "json":
-                    click.echo(json.dumps({"path": str(answer.item), "skipped": answer.reason}))
-            advance()
+                    bar.say(json.dumps({"path": str(answer.item), "skipped": answer.reason}))
+            bar.advance()
     ctx.exit(report_skips(skips, len(pictures)))
 
 

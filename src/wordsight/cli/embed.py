@@ -58,14 +58,14 @@ def command(
     skips: list[Skipped] = []
     with (
         open_writer(output, model.spec.embed_dim, about, force=force) as writer,
-        progress_bar(len(pictures), "Embedding") as advance,
+        progress_bar(len(pictures), "Embedding") as bar,
     ):
         for entry in model.stream_images(pictures, exact=exact):
             if isinstance(entry, tuple):
                 writer.add(*entry)
             else:
                 skips.append(entry)
-            advance()
+            bar.advance()
         if (code := report_skips(skips, len(pictures))) != NOTHING_READ:
             written = writer.commit()
             names = ", ".join(map(str, written))
