@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -90,10 +92,20 @@ def test_models_command_lists_and_filters() -> None:
 
 def test_models_command_as_json_names_every_source() -> None:
     listed = json.loads(CliRunner().invoke(command, ["--json"]).output)
-    assert len(listed) == len(catalog.MODELS)
+    assert [row["name"] for row in listed if row["name"] != "mini"] == list(catalog.MODELS)
     row = next(row for row in listed if row["name"] == "ViT-B-32/openai")
     assert (row["imagenet_zero_shot_top1"], row["top1_source"]) == (63.32, "open_clip docs/openclip_results.csv")
     assert row["also"] == ["ViT-B/32"]
+
+
+def test_models_command_lists_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "mini"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
+    assert rows("mini") == []
+    (folder / "wordsight.json").write_text('{"embed_dim": 256, "image": {"image_size": 260}, "licence": "Apache-2.0"}')
+    (row,) = rows("mini")
+    assert (row["name"], row["embed_dim"], row["image_size"], row["source"]) == ("mini", 256, 260, "bundled")
 
 
 def test_models_command_of_nothing_says_what_was_meant() -> None:

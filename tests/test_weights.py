@@ -384,6 +384,19 @@ def test_safetensors_are_mapped_and_equal_the_reference_reader(folder: Path, tmp
     assert all(np.array_equal(again[name], tensor) for name, tensor in theirs.items())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_every_width_of_number_is_kept_bit_by_bit(tmp_path: Path, dtype: torch.dtype) -> None:
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    tensor = torch.linspace(-3, 3, 7).to(dtype)
+    save_torch({"a": tensor, "odd": torch.ones(3, dtype=torch.uint8)}, tmp_path / "x.safetensors")
+    read = read_safetensors(tmp_path / "x.safetensors")
+    assert read["a"].dtype.name == str(dtype).removeprefix("torch.")
+    write_safetensors(read, tmp_path / "y.safetensors")
+    assert torch.equal(load_torch(tmp_path / "y.safetensors")["a"], tensor)
+
+
 def test_shards_are_put_together(tmp_path: Path) -> None:
     whole = tiny.tiny_hf_clip(tmp_path / "whole")
     sharded = tmp_path / "sharded"

@@ -15,7 +15,7 @@ def rows(pattern: str = "") -> list[dict[str, Any]]:
     from wordsight import catalog
 
     wanted = f"*{pattern.lower()}*"
-    made: list[dict[str, Any]] = []
+    made = _bundled() if fnmatch.fnmatchcase("mini", wanted) else []
     for name, entry in catalog.MODELS.items():
         aliases = [alias for alias, target in catalog.ALIASES.items() if target == name]
         if not any(fnmatch.fnmatchcase(known.lower(), wanted) for known in (name, *aliases)):
@@ -35,6 +35,30 @@ def rows(pattern: str = "") -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def _bundled() -> list[dict[str, Any]]:
+    """Return the row of the bundled model, read from its spec alone; none where it is missing."""
+    from importlib import resources
+
+    file = resources.files("wordsight").joinpath("data/mini/wordsight.json")
+    if not file.is_file():
+        return []
+    spec = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        {
+            "name": "mini",
+            "also": [],
+            "params_million": None,
+            "embed_dim": spec["embed_dim"],
+            "image_size": spec["image"]["image_size"],
+            "imagenet_zero_shot_top1": None,
+            "top1_source": None,
+            "licence": spec.get("licence", "unknown"),
+            "source": "bundled",
+            "sha256": None,
+        }
+    ]
 
 
 @click.command(name="models")
@@ -76,7 +100,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         table.add_column("from", no_wrap=True)
     for row in found:
         params, top1 = row["params_million"], row["imagenet_zero_shot_top1"]
-        source = row["source"] if row["source"].startswith("hf-hub:") else row["source"].split("/")[2]
+        source = row["source"].split("/")[2] if row["source"].startswith("https:") else row["source"]
         cells = [
             row["name"],
             f"{params:.0f} M" if params else "",
