@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from wordsight.encoder import open_encoder, reference
+from wordsight.errors import InputError
 from wordsight.weights import read_checkpoint
 
 # Backends that must agree with the NumPy reference; each is opened as a user opens it.
@@ -86,6 +87,8 @@ def test_the_reference_is_a_backend_too():
     pixels_BHWC, tokens_BT = random_models.random_inputs(checkpoint.spec)
     encoder = open_encoder(checkpoint, backend="reference")
     assert (encoder.backend, encoder.precision) == ("reference", "f64")
+    with pytest.raises(InputError, match="precision is 'bf16'; the reference computes in float64 only"):
+        open_encoder(checkpoint, backend="reference", precision="bf16")
     expected = reference.encode_images(checkpoint, pixels_BHWC).astype(np.float32)
     np.testing.assert_array_equal(encoder.encode_images(pixels_BHWC), expected)
     expected = reference.encode_texts(checkpoint, tokens_BT).astype(np.float32)

@@ -58,6 +58,8 @@ def open_encoder(checkpoint: Checkpoint, backend: str = "auto", precision: str =
 
         return TorchEncoder(checkpoint, precision)
     if backend == "reference":
+        if precision != "auto":
+            raise InputError(f"precision is {precision!r}; the reference computes in float64 only: leave it at 'auto'.")
         from wordsight.encoder.reference import ReferenceEncoder
 
         return ReferenceEncoder(checkpoint)
