@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from random_models import SPECS, random_checkpoint
 from taught_model import taught_checkpoint
+from tiny import tiny_hf_clip
 
 from wordsight.catalog import MODELS
 from wordsight.checkpoint import Checkpoint
@@ -20,7 +21,7 @@ from wordsight.doctor.report import Finding, Report
 from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
 from wordsight.encoder import reference
 from wordsight.samples import sample_pictures
-from wordsight.weights import write_checkpoint
+from wordsight.weights import read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,13 @@ def test_towers_of_an_unknown_release_should_agree(taught):
 def test_spoilt_tensors_are_doubted(taught, name, tensor, verdict, note):
     found = finding(facts(altered(taught, tensors={"visual.proj": tensor})), name)
     assert (found.verdict, found.note) == (verdict, note)
+
+
+def test_a_matrix_that_was_transposed_on_reading_says_so(tmp_path):
+    rows = {f.subject: f for f in facts(read_checkpoint(tiny_hf_clip(tmp_path)))}
+    assert rows["visual.proj"].value == "96 × 48"
+    assert rows["visual.proj"].origin == "visual_projection.weight, transposed on reading"
+    assert all(f.origin != "not recorded" for f in rows.values())
 
 
 def test_a_transposed_matrix_that_is_not_square_is_named(taught):

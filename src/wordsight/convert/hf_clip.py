@@ -88,6 +88,8 @@ def spec_of(
             "expected the same, or 2 for the highest token id."
         )
     log["logit_scale"] = "tensor logit_scale"
+    log["text_projection"] = "text_projection.weight, transposed on reading"
+    log["visual.proj"] = "visual_projection.weight, transposed on reading"
     return ModelSpec(
         name="",
         family="clip",

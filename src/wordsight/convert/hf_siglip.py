@@ -70,6 +70,7 @@ def spec_of(
     image, text = towers_of(config, log)
     projected = Facts(config.get("text_config") or {}, "config.json", "text_config", log)
     log["logit_scale"], log["logit_bias"] = "tensor logit_scale", "tensor logit_bias"
+    log["text_projection"] = "text_model.head.weight, transposed on reading"
     return ModelSpec(
         name="",
         family="siglip",
