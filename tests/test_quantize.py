@@ -19,6 +19,7 @@ from wordsight.encoder.openvino_int8 import FACTS, GRAPH
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.model import load
 from wordsight.quantize import quantize
+from wordsight.samples import sample_pictures
 
 CLASSES = ["cat", "dog", "sunset"]
 
@@ -107,14 +108,18 @@ def test_the_matrix_products_are_int8(folder):
     assert constants.count("<Type: 'int8_t'>") == 10  # patches; qkv, out, fc, proj; kv, q, out, fc, proj of the last
 
 
-def test_a_folder_is_quantised_in_place(folder, pictures, tmp_path):
+def test_a_folder_is_quantised_in_place_with_real_pictures(folder, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("*int8*"))
     with pytest.raises(InputError, match="has no int8 image tower"):
         load(own, precision="int8")
-    done = quantize(own, sorted(pictures.iterdir()), samples=5, classes=CLASSES)
-    assert (done.folder, done.calibrated, done.held_out, len(done.skipped)) == (own, 5, 35, 1)
-    assert load(own, precision="int8").embed_images(np.zeros((1, 32, 32, 3), np.uint8)).shape == (1, 48)
+    paths = sample_pictures()
+    done = quantize(own, paths, samples=5, classes=CLASSES)
+    assert (done.folder, done.calibrated, done.held_out, done.skipped) == (own, 5, len(paths) - 5, ())
+    int8, exact = (load(own, precision=precision).embed_images(paths) for precision in ("int8", "f32"))
+    cosines = (int8 * exact).sum(axis=1)
+    assert cosines.min() > 0.9  # five pictures give poor ranges
+    assert cosines.min() <= done.cosine_min + 1e-5  # which is of the pictures not calibrated with
 
 
 def test_a_modified_resnet_is_quantised_too():
