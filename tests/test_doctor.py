@@ -106,10 +106,10 @@ def test_heads_are_held_against_released_towers(taught):
 
 
 def test_a_catalogued_name_is_held_against_its_entry(taught):
-    named = altered(taught, name="ViT-L-14/dfn2b_s39b")
+    named = altered(taught, name="ViT-B-16/laion400m_e32")
     rows = {f.subject: f for f in facts(named)}
     assert rows["image.activation"].verdict == "fail"
-    assert rows["image.activation"].note == "the catalogue has gelu for ViT-L-14/dfn2b_s39b"
+    assert rows["image.activation"].note == "the catalogue has gelu for ViT-B-16/laion400m_e32"
     assert "the catalogue has 224" in rows["preprocess.image_size"].note
     assert rows["preprocess.mean"].verdict == "ok"
 
