@@ -81,15 +81,24 @@ def table(pictures: Sequence[Picture], images_ND: np.ndarray, cifar_labels: Sequ
         if source in rows:
             found += _retrieval(source, [pictures[i] for i in rows[source]], images_ND[rows[source]], embed_texts)
     sets = [s for s in rows if s.startswith("transfer/")]
-    means = []
+    each = []
     for source in sorted(sets):
         labels = [pictures[i].label for i in rows[source]]
         if len(set(labels)) > 1:
-            found.append(figure(source, "top-1", classify(images_ND[rows[source]], labels, sorted(set(labels)), embed_texts)))
-            means.append(found[-1].value)
-    if means:
-        found.append(Figure("transfer, mean of sets", "top-1", round(float(np.mean(means)), 2), float("nan"), float("nan"), len(means)))
+            each.append(classify(images_ND[rows[source]], labels, sorted(set(labels)), embed_texts))
+            found.append(figure(source, "top-1", each[-1]))
+    if each:
+        found.append(_mean_of_sets(each))
     return found
+
+
+def _mean_of_sets(each: list[np.ndarray]) -> Figure:
+    """Mean of the sets' accuracies; the interval resamples pictures within every set."""
+    rng = np.random.default_rng(0)
+    draws = np.mean([hits[rng.integers(0, len(hits), (1000, len(hits)))].mean(axis=1) for hits in each], axis=0)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    mean = np.mean([hits.mean() for hits in each])
+    return Figure("transfer, mean of sets", "top-1", *(round(100 * float(v), 2) for v in (mean, low, high)), len(each))
 
 
 def _fashion(pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts) -> list[Figure]:

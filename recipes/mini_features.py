@@ -30,7 +30,8 @@ GRID = 3  # the last block's map is also kept as 3 x 3 means, for experiments
 VIEWS = {"flickr8k-train": 5, "coco3k7": 5, "coco-val": 5, "ade20k": 5, "clothing": 2, "fashion": 1, "grocery": 1,
          "grocery-iconic": 3, "transfer": 3, "emoji-google": 1, "emoji-twitter": 1, "emoji-fluent": 1, "stamps": 2,
          "openclipart": 1}  # fmt: skip
-BATCH = 32
+BATCH = 8
+ROW = [("picture", "i4"), ("kind", "U8")]
 
 
 def trunk_tensors(source: Path) -> dict[str, np.ndarray]:
@@ -107,9 +108,15 @@ def _has_text(picture: Picture) -> bool:
     return picture.source.startswith(("emoji", "openclipart", "transfer/screens", "transfer/docs", "transfer/barcodes"))
 
 
+Image.MAX_IMAGE_PIXELS = None  # every file comes from a package named in mini_data
+
+
 def read_rgb(path: str) -> Image.Image:
     """A file as RGB, transparency over white."""
     with Image.open(path) as image:
+        if image.width * image.height > 30_000_000:  # a few clip-art pictures are gigantic
+            image = image.convert("RGBA")
+            image.thumbnail((1024, 1024))
         if image.mode in ("RGBA", "LA", "P", "PA"):
             image = image.convert("RGBA")
             white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -133,9 +140,12 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
     small, _ = cifar_test(source)
     compiled = compile_trunk(trunk_tensors(source))
     width = compiled.output(0).shape[1]
-    rows: list[tuple[int, str]] = []
+    begun = (work / "views.part.npy").exists()
+    rows: list[tuple[int, str]] = np.load(work / "views.part.npy").tolist() if begun else []
+    first = rows[-1][0] + 1 if rows else 0
     requests = ov.AsyncInferQueue(compiled, 0)
-    out = np.lib.format.open_memmap(work / "features.part.npy", "w+", np.float16, (220_000, width))
+    shape = None if begun else (220_000, width)
+    out = np.lib.format.open_memmap(work / "features.part.npy", "r+" if begun else "w+", np.float16, shape)
 
     def keep(request: Any, start: int) -> None:
         out[start : start + BATCH] = request.get_output_tensor(0).data
@@ -151,8 +161,8 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
         return views(picture, image)
 
     batch = np.zeros((BATCH, 260, 260, 3), np.uint8)
-    filled = done = 0
-    for index, found in _ahead(decode, len(pictures)):
+    filled, done = 0, len(rows)
+    for index, found in _ahead(decode, range(first, len(pictures))):
         for kind, pixels in found:
             batch[filled] = pixels
             rows.append((index, kind))
@@ -160,20 +170,25 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
             if filled == BATCH:
                 requests.start_async([batch], done)
                 batch, filled, done = np.zeros_like(batch), 0, done + BATCH
-        if index % 2000 == 0:
-            print(f"features: picture {index} of {len(pictures)}, view {done}", flush=True)
+        if index % 2000 == 1999:  # restart here
+            requests.start_async([batch], done)
+            requests.wait_all()
+            batch, filled, done = np.zeros_like(batch), 0, len(rows)
+            np.save(work / "views.part.npy", np.array(rows, dtype=ROW))
+            print(f"features: picture {index + 1} of {len(pictures)}, view {done}", flush=True)
     requests.start_async([batch], done)
     requests.wait_all()
     np.save(work / "features.npy", out[: len(rows)])
     (work / "features.part.npy").unlink()
-    np.save(work / "views.npy", np.array(rows, dtype=[("picture", "i4"), ("kind", "U8")]))
+    np.save(work / "views.npy", np.array(rows, dtype=ROW))
+    (work / "views.part.npy").unlink(missing_ok=True)
 
 
-def _ahead(decode: Any, count: int) -> Iterator[tuple[int, Any]]:
+def _ahead(decode: Any, indices: range) -> Iterator[tuple[int, Any]]:
     """Decode in two threads, at most 64 pictures ahead."""
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(decode, i) for i in range(min(64, count))]
-        for i in range(count):
+        waiting = [pool.submit(decode, i) for i in indices[:64]]
+        for place, i in enumerate(indices):
             yield i, waiting.pop(0).result()
-            if i + 64 < count:
-                waiting.append(pool.submit(decode, i + 64))
+            if place + 64 < len(indices):
+                waiting.append(pool.submit(decode, indices[place + 64]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 import torch
+import torch.nn.functional as F
 from mini_data import Picture
 from mini_features import trunk_tensors
 from mini_text import class_texts, picture_texts, teach
@@ -50,6 +51,8 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
     learnt = [i for i, p in enumerate(pictures) if p.role == "train"]
     natural = np.concatenate([views[i][:1] for i in learnt if pictures[i].source in CAPTIONED or pictures[i].source.startswith("transfer/")])
     sample = features[natural].float()
+    shift = class_shifts(sample, weight)
+    neutral = (sample - (F.linear(sample[:, : weight.shape[1]], weight, bias).softmax(-1) @ shift)).half()
     every = features[np.concatenate([views[i] for i in learnt])[::3]].float()
     spread = every.std(0)
     pools: dict[str, list[int]] = {}
@@ -61,9 +64,9 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
         has=_sparse(texts_of, len(ordered)), class_texts=by_kind,
         class_has=_sparse([np.concatenate(list(k.values())) for k in by_kind], len(ordered)),
         class_prompts=prompts, pair_texts=np.array(pairs), classifier=(weight, bias),
-        shift_KF=class_shifts(sample, weight), mean_F=every.mean(0), scale_F=1 / (spread + 0.02 * spread.mean()),
+        shift_KF=shift, mean_F=every.mean(0), scale_F=1 / (spread + 0.02 * spread.mean()),
         teacher=torch.from_numpy(teach(work, source, ordered, "teacher")),
-        pools={k: np.array(v) for k, v in pools.items()}, natural=natural,
+        pools={k: np.array(v) for k, v in pools.items()}, neutral_NF=neutral,
     )  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def picture_texts(picture: Picture) -> list[str]:
         return [name, f"emoji of {name}", f"{name} emoji", f"a {name}", *([", ".join(tags[:4])] if tags else [])]
     if picture.source == "fashion":
         title, kind, *rest = picture.texts
-        return [title, kind, f"a photo of a {kind}.", *rest, f"a photo of {rest[0]}"]
+        colour = rest[0].removesuffix(kind).strip()
+        return [title, kind, f"a photo of a {kind}.", *rest, f"a photo of {rest[0]}", f"a {colour} garment", f"something {colour}"]
     if picture.source == "openclipart":
         return [*picture.texts, f"clip art of {picture.texts[0]}", f"a drawing of {picture.texts[0]}"]
     if picture.source == "grocery":
@@ -100,9 +101,17 @@ def distillation_texts(nouns: Nouns, classes: list[ClassWords], captions: list[s
 
 
 def teach(work: Path, source: Path, texts: list[str], name: str) -> np.ndarray:
-    """The teacher's unit embeddings (N,384) float16 of the texts, cached as `name`."""
-    if (target := work / f"{name}.npy").exists() and len(cached := np.load(target)) == len(texts):
-        return cached
+    """The teacher's unit embeddings (N,384) float16 of the texts; only those not yet in the cache `name` are computed."""
+    known, listed = work / f"{name}.npy", work / f"{name}.json"
+    held = dict(zip(json.loads(listed.read_text()), np.load(known), strict=True)) if listed.exists() else {}
+    if missing := [t for t in dict.fromkeys(texts) if t not in held]:
+        held |= dict(zip(missing, _teach(source, missing), strict=True))
+        np.save(known, np.stack(list(held.values())))
+        listed.write_text(json.dumps(list(held)))
+    return np.stack([held[t] for t in texts])
+
+
+def _teach(source: Path, texts: list[str]) -> np.ndarray:
     import openvino as ov
     from tokenizers import Tokenizer
     from transformers import BertModel
@@ -111,7 +120,7 @@ def teach(work: Path, source: Path, texts: list[str], name: str) -> np.ndarray:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(48)
     tokenizer.no_padding()
-    bert = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    bert = BertModel.from_pretrained(folder, add_pooling_layer=False).eval().requires_grad_(False)
 
     class Mean(nn.Module):
         def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -137,7 +146,6 @@ def teach(work: Path, source: Path, texts: list[str], name: str) -> np.ndarray:
         if start % 64_000 == 0:
             print(f"teacher: {start} of {len(order)}", flush=True)
     queue.wait_all()
-    np.save(target, out)
     return out
 
 
@@ -224,11 +232,20 @@ class Student(nn.Module):
         return self.ln_final(x[torch.arange(len(x)), end_B]) @ self.text_projection
 
     def start_from(self, vectors_VD: np.ndarray) -> None:
-        """Token table from the teacher's vectors of the token strings: centred, main directions, small."""
+        """Start as a bag of words: the token table is the teacher's vectors of the token strings in their main
+        directions, the first attention averages it, and the projection turns the directions back.
+        """  # fmt: skip
+        width = TOWER.width
         centred = vectors_VD.astype(np.float32) - vectors_VD.astype(np.float32).mean(0)
-        u, s, _ = np.linalg.svd(centred, full_matrices=False)
-        table = (u * s)[:, : TOWER.width]
+        centred[[PAD, EOS]] = 0
+        u, s, vt = np.linalg.svd(centred, full_matrices=False)
+        table = (u * s)[:, :width]
         self.token_embedding.weight.data = torch.from_numpy(table / table.std() * 0.05).float()
+        first = self.transformer["resblocks"][0].attn
+        first.in_proj_weight.data[: 2 * width] *= 0.3
+        first.in_proj_weight.data[2 * width :] = torch.eye(width)
+        first.out_proj.weight.data = torch.eye(width)
+        self.text_projection.data = torch.from_numpy(vt[:width].copy())
 
 
 def token_strings(tokenizer_json: str) -> list[str]:

