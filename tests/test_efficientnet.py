@@ -57,8 +57,11 @@ def test_openvino_torch_and_the_float64_reference_agree(checkpoint: Checkpoint) 
         np.testing.assert_allclose(unit(found), unit(expected), atol=1e-5, err_msg=encoder.backend)
 
 
-@pytest.mark.parametrize(("length", "kernel", "stride", "pads"), [(260, 3, 2, (0, 1)), (65, 5, 2, (2, 2)), (33, 3, 2, (1, 1)),
-                                                                  (130, 3, 1, (1, 1)), (17, 5, 2, (2, 2)), (130, 5, 2, (1, 2))])  # fmt: skip
+SAME = [(260, 3, 2, (0, 1)), (65, 5, 2, (2, 2)), (33, 3, 2, (1, 1)), (130, 3, 1, (1, 1)), (17, 5, 2, (2, 2)),
+        (130, 5, 2, (1, 2))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("length", "kernel", "stride", "pads"), SAME)
 def test_same_padding_follows_the_size_of_the_map(length: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
     """TensorFlow's rule worked out by hand: total = (⌈n/s⌉ - 1)·s + k - n, the odd pixel at the end."""
     padded = pad_same(torch.ones(1, 1, 1, length), kernel, stride)[0, 0, padded_row(kernel)]

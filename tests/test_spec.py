@@ -39,8 +39,8 @@ def spec(**changes):
         kind="clip_bpe", context_length=77, vocab_size=49408, bos_id=49406, eos_id=49407, pad_id=0, clean="clip"
     )
     base = ModelSpec(
-        name="ViT-B-32/openai", family="clip", embed_dim=512, image=VIT, text=text, preprocess=Preprocess(image_size=224),
-        tokenizer=tokenizer, logit_scale=4.6052,
+        name="ViT-B-32/openai", family="clip", embed_dim=512, image=VIT, text=text,
+        preprocess=Preprocess(image_size=224), tokenizer=tokenizer, logit_scale=4.6052,
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 

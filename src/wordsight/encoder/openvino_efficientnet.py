@@ -54,11 +54,15 @@ def pooled_graph(tower: EfficientNetTower, tensors: Tensors, last: Any, taps: Ma
     return ops.concat([last_BF, *means, *spreads], axis=1), ops.softmax(logits_BK, axis=1)
 
 
-def trunk_graph(tower: EfficientNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Any) -> tuple[Any, dict[int, Any]]:
+def trunk_graph(
+    tower: EfficientNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Any
+) -> tuple[Any, dict[int, Any]]:
     """Return the last feature map (B,F,h,w) and every tapped block's output, by block number."""
     x = ops.convert(ops.transpose(pixels_BHWC, np.array([0, 3, 1, 2])), "f32")
     mean, std = (255 * np.array(v, dtype=np.float32).reshape(1, 3, 1, 1) for v in (preprocess.mean, preprocess.std))
-    x = _relu6(_convolve(ops.divide(ops.subtract(x, ops.constant(mean)), ops.constant(std)), tensors, "visual.stem", stride=2))
+    x = _relu6(
+        _convolve(ops.divide(ops.subtract(x, ops.constant(mean)), ops.constant(std)), tensors, "visual.stem", stride=2)
+    )
     taps = {}
     for block in blocks(tower):
         name, incoming = f"visual.blocks.{block.index}", x
