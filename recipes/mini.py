@@ -41,6 +41,7 @@ HEAD = HeadConfig()
 
 
 def main() -> None:
+    """Run every stage that is not done yet, and write the model."""
     parser = argparse.ArgumentParser(description="Train the bundled model.")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache/wordsight-recipes/mini")
@@ -65,7 +66,9 @@ def main() -> None:
     with torch.no_grad():
         teacher = torch.from_numpy(texts.teacher_ND)
         parts = [F.normalize(text_head(part.float()), dim=-1).half() for part in teacher.split(8192)]
-    mini_student.distil(student, texts.tokens_NT, torch.cat(parts).numpy(), samples=ADAPT, weights=texts.weights_N, rate=8e-4, seed=seed)
+    mini_student.distil(
+        student, texts.tokens_NT, torch.cat(parts).numpy(), samples=ADAPT, weights=texts.weights_N, rate=8e-4, seed=seed
+    )
     table = mini_student.embed_all(student, texts.tokens_NT[: len(tables.texts)]).half()
     refit = dataclasses.replace(HEAD, steps=REFIT.steps, learning_rate=REFIT.learning_rate, warmup=REFIT.warmup)
     head, _, log_scale, _ = train_head(tables, refit, seed + 100, student=table, start=head)
@@ -91,7 +94,9 @@ def student_texts(work: Path, source: Path, tables: Tables, nouns: Nouns, classe
     often, sometimes = set(captions), {text for words in classes for _, text in mini_text.class_texts(words)}
     weights = [3.0 if t in often else 1.5 if t in sometimes else 1.0 for t in tables.texts] + [0.5] * len(extra)
     teacher = np.concatenate([tables.teacher.numpy(), mini_text.teach(work, source, extra, "teacher_extra")])
-    return StudentTexts(tokenizer_json, mini_text.encode(tokenizer_json, [*tables.texts, *extra]), teacher, np.array(weights))
+    return StudentTexts(
+        tokenizer_json, mini_text.encode(tokenizer_json, [*tables.texts, *extra]), teacher, np.array(weights)
+    )
 
 
 def distilled(work: Path, source: Path, texts: StudentTexts) -> Student:

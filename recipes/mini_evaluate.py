@@ -74,7 +74,9 @@ def table(pictures: Sequence[Picture], images_ND: np.ndarray, cifar_labels: Sequ
         found.append(figure("cifar10", "top-1", classify(images_ND[rows["cifar10"]], labels, CIFAR10, embed_texts)))
     if "clothing" in rows:
         labels = [CLOTHES.get(pictures[i].label, pictures[i].label) for i in rows["clothing"]]
-        found.append(figure("clothing", "top-1", classify(images_ND[rows["clothing"]], labels, sorted(set(labels)), embed_texts)))
+        found.append(
+            figure("clothing", "top-1", classify(images_ND[rows["clothing"]], labels, sorted(set(labels)), embed_texts))
+        )
     if "fashion" in rows:
         found += _fashion(pictures, images_ND, rows["fashion"], embed_texts)
     for source in ("flickr8k-a", "flickr8k-train", "coco159", "stamps", "openclipart"):
@@ -101,7 +103,9 @@ def _mean_of_sets(each: list[np.ndarray]) -> Figure:
     return Figure("transfer, mean of sets", "top-1", *(round(100 * float(v), 2) for v in (mean, low, high)), len(each))
 
 
-def _fashion(pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts) -> list[Figure]:
+def _fashion(
+    pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts
+) -> list[Figure]:
     kinds = [pictures[i].label.split("|")[0].lower() for i in rows]
     top = [k for k, _ in Counter(kinds).most_common(20)]
     keep = [j for j, k in enumerate(kinds) if k in top]
@@ -114,7 +118,9 @@ def _fashion(pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int]
     return [figure("fashion, type of 20", "top-1", hits), figure("fashion, colour of 12", "top-1", hits_c)]
 
 
-def _retrieval(source: str, pictures: Sequence[Picture], images_ND: np.ndarray, embed_texts: EmbedTexts) -> list[Figure]:
+def _retrieval(
+    source: str, pictures: Sequence[Picture], images_ND: np.ndarray, embed_texts: EmbedTexts
+) -> list[Figure]:
     captions = [(row, text) for row, picture in enumerate(pictures)
                 for text in (picture.texts[:1] if source == "openclipart" else picture.texts)]  # fmt: skip
     place = ranks(images_ND, captions, embed_texts)

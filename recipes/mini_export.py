@@ -16,7 +16,9 @@ from wordsight.spec import ModelSpec, TokenizerSpec
 from wordsight.weights import write_checkpoint
 
 
-def checkpoint(source: Path, head: Head, config: HeadConfig, student: Student, scale: float, tokenizer_json: str) -> Checkpoint:
+def checkpoint(
+    source: Path, head: Head, config: HeadConfig, student: Student, scale: float, tokenizer_json: str
+) -> Checkpoint:
     """Trunk, head and student as one float16 checkpoint under canonical names."""
     tensors = dict(trunk_tensors(source))
     plain = {k: v.detach().numpy() for k, v in head.state_dict().items()}
@@ -30,7 +32,8 @@ def checkpoint(source: Path, head: Head, config: HeadConfig, student: Student, s
     halves["logit_scale"] = np.array(math.log(scale), np.float32)
     spec = ModelSpec(
         name="mini", family="clip", embed_dim=int(plain["proj"].shape[1]),
-        image=dataclasses.replace(LITE2, head_width=config.width, head_layers=config.layers), text=TOWER, preprocess=PIXELS,
+        image=dataclasses.replace(LITE2, head_width=config.width, head_layers=config.layers),
+        text=TOWER, preprocess=PIXELS,
         tokenizer=TokenizerSpec(kind="tokenizer_json", context_length=TOWER.context_length, vocab_size=TOWER.vocab_size,
                                 bos_id=None, eos_id=EOS, pad_id=PAD, clean="lower"),
         logit_scale=math.log(scale), licence="Apache-2.0 (data: see docs/models/mini.md)", source="recipes/mini.py",

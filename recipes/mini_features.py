@@ -95,7 +95,9 @@ def views(picture: Picture, image: Image.Image) -> list[tuple[str, np.ndarray]]:
         x, y = rng.uniform(0, image.width - w), rng.uniform(0, image.height - h)
         if n == 2:  # one view in low resolution: thumbnails, CIFAR
             small = int(rng.integers(28, 72))
-            crop = image.resize((small, small), Image.Resampling.BICUBIC, (x, y, x + w, y + h)).resize(size, Image.Resampling.BICUBIC)
+            crop = image.resize((small, small), Image.Resampling.BICUBIC, (x, y, x + w, y + h)).resize(
+                size, Image.Resampling.BICUBIC
+            )
         else:
             crop = image.resize(size, Image.Resampling.BICUBIC, (x, y, x + w, y + h))
         if n != 1 or rng.random() < 0.5:

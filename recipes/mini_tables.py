@@ -31,7 +31,10 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
     def number(text: str) -> int:
         return texts.setdefault(text, len(texts))
 
-    texts_of = [np.array([number(t) for t in picture_texts(p)], int) if p.role == "train" else np.zeros(0, int) for p in pictures]
+    texts_of = [
+        np.array([number(t) for t in picture_texts(p)], int) if p.role == "train" else np.zeros(0, int)
+        for p in pictures
+    ]
     by_kind: list[dict[str, np.ndarray]] = []
     for words in classes:
         kinds: dict[str, list[int]] = {}
@@ -44,12 +47,26 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
     for _ in range(PAIRS):
         a, b = rng.sample(range(len(classes)), 2)
         name_a, name_b = (rng.choice((*w.names[:2], *w.hypernyms[:1])) for w in (classes[a], classes[b]))
-        pairs.append((a, b, number(article(rng.choice(("a {} and a {}", "a photo of a {} and a {}.", "a {} with a {}")).format(name_a, name_b)))))
+        pairs.append(
+            (
+                a,
+                b,
+                number(
+                    article(
+                        rng.choice(("a {} and a {}", "a photo of a {} and a {}.", "a {} with a {}")).format(
+                            name_a, name_b
+                        )
+                    )
+                ),
+            )
+        )
     ordered = list(texts)
     trunk = trunk_tensors(source)
     weight, bias = (torch.from_numpy(trunk[f"visual.classifier.{k}"]) for k in ("weight", "bias"))
     learnt = [i for i, p in enumerate(pictures) if p.role == "train"]
-    natural = np.concatenate([views[i][:1] for i in learnt if pictures[i].source in CAPTIONED or pictures[i].source.startswith("transfer/")])
+    natural = np.concatenate(
+        [views[i][:1] for i in learnt if pictures[i].source in CAPTIONED or pictures[i].source.startswith("transfer/")]
+    )
     sample = features[natural].float()
     shift = class_shifts(sample, weight)
     neutral = (sample - (F.linear(sample[:, : weight.shape[1]], weight, bias).softmax(-1) @ shift)).half()
@@ -78,4 +95,6 @@ def _rows_of(owner: np.ndarray, count: int) -> list[np.ndarray]:
 def _sparse(rows: list[np.ndarray], width: int) -> scipy.sparse.csr_matrix:
     lengths = [len(r) for r in rows]
     columns = np.concatenate(rows)
-    return scipy.sparse.csr_matrix((np.ones(len(columns), np.int8), columns, np.cumsum([0, *lengths])), (len(rows), width))
+    return scipy.sparse.csr_matrix(
+        (np.ones(len(columns), np.int8), columns, np.cumsum([0, *lengths])), (len(rows), width)
+    )

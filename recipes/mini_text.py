@@ -44,7 +44,15 @@ def picture_texts(picture: Picture) -> list[str]:
     if picture.source == "fashion":
         title, kind, *rest = picture.texts
         colour = rest[0].removesuffix(kind).strip()
-        return [title, kind, f"a photo of a {kind}.", *rest, f"a photo of {rest[0]}", f"a {colour} garment", f"something {colour}"]
+        return [
+            title,
+            kind,
+            f"a photo of a {kind}.",
+            *rest,
+            f"a photo of {rest[0]}",
+            f"a {colour} garment",
+            f"something {colour}",
+        ]
     if picture.source == "openclipart":
         return [*picture.texts, f"clip art of {picture.texts[0]}", f"a drawing of {picture.texts[0]}"]
     if picture.source == "grocery":
@@ -67,7 +75,9 @@ def class_texts(words: ClassWords) -> list[tuple[str, str]]:
     return found
 
 
-def distillation_texts(nouns: Nouns, classes: list[ClassWords], captions: list[str], count: int, seed: int = 0) -> list[str]:
+def distillation_texts(
+    nouns: Nouns, classes: list[ClassWords], captions: list[str], count: int, seed: int = 0
+) -> list[str]:
     """Further texts for the student: WordNet words in prompts, glosses, colours, compositions, pieces of captions."""
     rng = random.Random(seed)
     common = [w for w, n in nouns.seen.items() if n > 0 and w.isascii()]
@@ -87,7 +97,16 @@ def distillation_texts(nouns: Nouns, classes: list[ClassWords], captions: list[s
             text = fill(rng.choice(TEMPLATES[:8]), f"{rng.choice(COLOURS)} {rng.choice((word, rng.choice(names)))}")
         elif kind < 0.72:
             other = rng.choice(names)
-            join = rng.choice(("a {} and a {}", "a photo of a {} and a {}.", "a {} on a {}", "a {} next to a {}", "a {} with a {}", "two {}s and a {}"))
+            join = rng.choice(
+                (
+                    "a {} and a {}",
+                    "a photo of a {} and a {}.",
+                    "a {} on a {}",
+                    "a {} next to a {}",
+                    "a {} with a {}",
+                    "two {}s and a {}",
+                )
+            )
             text = join.format(rng.choice((word, rng.choice(names))), other)
         else:  # a piece of a caption
             parts = rng.choice(captions).split()
@@ -101,7 +120,7 @@ def distillation_texts(nouns: Nouns, classes: list[ClassWords], captions: list[s
 
 
 def teach(work: Path, source: Path, texts: list[str], name: str) -> np.ndarray:
-    """The teacher's unit embeddings (N,384) float16 of the texts; only those not yet in the cache `name` are computed."""
+    """The teacher's unit embeddings (N,384) float16 of the texts; only those not in the cache `name` are computed."""
     known, listed = work / f"{name}.npy", work / f"{name}.json"
     held = dict(zip(json.loads(listed.read_text()), np.load(known), strict=True)) if listed.exists() else {}
     if missing := [t for t in dict.fromkeys(texts) if t not in held]:
@@ -130,7 +149,9 @@ def _teach(source: Path, texts: list[str]) -> np.ndarray:
 
     example = torch.ones(2, 8, dtype=torch.long)
     model = ov.convert_model(Mean().eval(), example_input=(example, example))
-    compiled = ov.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "bf16"})
+    compiled = ov.Core().compile_model(
+        model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "bf16"}
+    )
     encoded = [e.ids for e in tokenizer.encode_batch(texts)]
     order = np.argsort([len(e) for e in encoded], kind="stable")
     out = np.zeros((len(texts), 384), np.float16)
@@ -158,11 +179,16 @@ def build_tokenizer(work: Path, texts: list[str]) -> str:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "),
                                                  normalizers.Strip(), normalizers.Lowercase()])  # fmt: skip
-    words = pre_tokenizers.Split(Regex(r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), "removed", invert=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)])
+    words = pre_tokenizers.Split(
+        Regex(r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), "removed", invert=True
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [words, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=TOWER.vocab_size, special_tokens=["<pad>", "<end>"],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)  # fmt: skip
+                                  show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())  # fmt: skip
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", EOS)])
     target.write_text(tokenizer.to_str())
@@ -190,7 +216,11 @@ class _Attention(nn.Module):
 
     def forward(self, x_BTE: Tensor) -> Tensor:
         B, T, E = x_BTE.shape
-        q, k, v = F.linear(x_BTE, self.in_proj_weight, self.in_proj_bias).view(B, T, 3, TOWER.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            F.linear(x_BTE, self.in_proj_weight, self.in_proj_bias)
+            .view(B, T, 3, TOWER.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out_proj(mixed.transpose(1, 2).reshape(B, T, E))
 
@@ -216,7 +246,9 @@ class Student(nn.Module):
         self.token_embedding = nn.Embedding(t.vocab_size, t.width)
         nn.init.normal_(self.token_embedding.weight, std=0.02)
         self.positional_embedding = nn.Parameter(torch.randn(t.context_length, t.width) * 0.01)
-        self.transformer = nn.ModuleDict({"resblocks": nn.ModuleList(_Block(t.width, t.mlp_width) for _ in range(t.layers))})
+        self.transformer = nn.ModuleDict(
+            {"resblocks": nn.ModuleList(_Block(t.width, t.mlp_width) for _ in range(t.layers))}
+        )
         self.ln_final = nn.LayerNorm(t.width)
         self.text_projection = nn.Parameter(torch.randn(t.width, embed_dim) * t.width**-0.5)
         for block in self.transformer["resblocks"]:

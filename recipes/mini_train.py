@@ -20,19 +20,21 @@ from torch import Tensor, nn
 
 CAPTIONED = ("flickr8k-train", "coco3k7", "coco-val", "ade20k")
 # Share of the batch of each group of sources.
-SHARES = {"flickr8k-train": 0.40, "coco3k7": 0.22, "coco-val": 0.005, "ade20k": 0.025, "transfer": 0.13, "clothing": 0.05,
-          "fashion": 0.07, "grocery": 0.015, "grocery-iconic": 0.002, "emoji-google": 0.015, "emoji-twitter": 0.01,
-          "emoji-fluent": 0.013, "stamps": 0.015, "openclipart": 0.03}  # fmt: skip
+SHARES = {
+    "flickr8k-train": 0.38, "coco3k7": 0.20, "coco-val": 0.005, "ade20k": 0.02, "transfer": 0.13, "clothing": 0.07,
+    "fashion": 0.09, "grocery": 0.015, "grocery-iconic": 0.002, "emoji-google": 0.015, "emoji-twitter": 0.01,
+    "emoji-fluent": 0.013, "stamps": 0.015, "openclipart": 0.05,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
     """How a head is trained."""
 
-    steps: int = 1500
+    steps: int = 1000
     batch: int = 1024
     prototypes: int = 512
-    width: int = 512
+    width: int = 768
     layers: int = 1
     dropout: float = 0.5
     text_dropout: float = 0.3
@@ -44,8 +46,6 @@ class HeadConfig:
     proto_weight: float = 1.0
     ema: float = 0.995
     warmup: int = 100
-    text_learning: float = 1.0
-    mixing: float = 0.0
     shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
 
 
@@ -60,13 +60,17 @@ def dropout(x: Tensor, share: float, training: bool) -> Tensor:
 class Head(nn.Module):
     """Image head: standardise, linear, residual MLPs, project; plus class vectors weighted by the posterior."""
 
-    def __init__(self, mean_F: Tensor, scale_F: Tensor, embed_dim: int, config: HeadConfig, class_vectors_KD: Tensor) -> None:
+    def __init__(
+        self, mean_F: Tensor, scale_F: Tensor, embed_dim: int, config: HeadConfig, class_vectors_KD: Tensor
+    ) -> None:
         super().__init__()
         self.register_buffer("mean", mean_F)
         self.register_buffer("scale", scale_F)
         self.input = nn.Linear(len(mean_F), config.width)
         self.mlp = nn.ModuleList(
-            nn.ModuleDict({"c_fc": nn.Linear(config.width, 2 * config.width), "c_proj": nn.Linear(2 * config.width, config.width)})
+            nn.ModuleDict(
+                {"c_fc": nn.Linear(config.width, 2 * config.width), "c_proj": nn.Linear(2 * config.width, config.width)}
+            )
             for _ in range(config.layers)
         )
         self.proj = nn.Parameter(torch.randn(config.width, embed_dim) * config.width**-0.5)
@@ -183,9 +187,17 @@ class Sampler:
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Tensor]:
         """(pictures, view rows, texts, also true) of one batch; no picture twice."""
         counts = self.rng.multinomial(self.c.batch, self.shares)
-        chosen = [self.rng.choice(self.t.pools[n], min(c, len(self.t.pools[n])), replace=False) for n, c in zip(self.names, counts, strict=True)]
+        chosen = [
+            self.rng.choice(self.t.pools[n], min(c, len(self.t.pools[n])), replace=False)
+            for n, c in zip(self.names, counts, strict=True)
+        ]
         pictures = np.concatenate(chosen)
-        rows = np.array([v[0] if self.rng.random() < 0.3 else v[self.rng.integers(len(v))] for v in (self.t.views[p] for p in pictures)])
+        rows = np.array(
+            [
+                v[0] if self.rng.random() < 0.3 else v[self.rng.integers(len(v))]
+                for v in (self.t.views[p] for p in pictures)
+            ]
+        )
         texts = np.array([self.rng.choice(self.t.texts_of[p]) for p in pictures])
         return pictures, rows, texts, torch.from_numpy(self.t.has[pictures][:, texts].toarray() > 0)
 
@@ -239,21 +251,24 @@ class Average:
 def parameter_groups(modules: Sequence[nn.Module], decay: float) -> list[dict[str, object]]:
     """Weight decay on matrices only."""
     every = [p for m in modules for p in m.parameters()]
-    return [{"params": [p for p in every if p.ndim > 1], "weight_decay": decay},
-            {"params": [p for p in every if p.ndim <= 1], "weight_decay": 0.0}]
+    return [
+        {"params": [p for p in every if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in every if p.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Generator, head: Head, scale: Tensor,
                embed: object, prompts_KD: Tensor) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
-    """The three losses of one step; `embed` maps text numbers to text features, `prompts_KD` are the classes' prompts."""
+    """The three losses of one step; `embed`: text numbers → text features; `prompts_KD`: the classes' prompts."""
     pictures, rows, texts, also = sampler.pairs()
     classes, names, also_class = sampler.classes()
     composed = sampler.compositions(c.prototypes // 8)
     strength = 0.8 + 1.2 * torch.rand(len(classes), generator=generator)
     pooled = t.features_VF[rows].float()
     pseudo = prototypes(t, torch.from_numpy(classes), generator, strength)
-    two = (prototypes(t, torch.from_numpy(composed[:, 0]), generator, torch.full((len(composed),), 1.6))
-           + prototypes(t, torch.from_numpy(composed[:, 1]), generator, torch.full((len(composed),), 1.6))) / 2  # fmt: skip
+    strong = torch.full((len(composed),), 1.6)
+    first, second = (prototypes(t, torch.from_numpy(composed[:, k]), generator, strong) for k in (0, 1))
+    two = (first + second) / 2
     every = torch.cat([pooled, pseudo, two])
     posterior = t.posterior(every)
     with torch.autocast("cpu", torch.bfloat16):
@@ -274,11 +289,21 @@ def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Gene
     return loss, {"pairs": float(pairs.detach()), "proto": float(proto.detach()), "kl": float(kl.detach())}
 
 
-NATURAL = ("flickr8k-train", "coco3k7", "coco-val", "transfer/caltech101", "transfer/imagewoof", "transfer/dogs120", "transfer/birds50")
+NATURAL = (
+    "flickr8k-train",
+    "coco3k7",
+    "coco-val",
+    "transfer/caltech101",
+    "transfer/imagewoof",
+    "transfer/dogs120",
+    "transfer/birds50",
+)
 
 
-def train_head(t: Tables, c: HeadConfig, seed: int, evaluate: object = None, every: int = 250, student: Tensor | None = None,
-               start: Head | None = None) -> tuple[Head, nn.Module, nn.Parameter, list[dict[str, float]]]:  # fmt: skip
+def train_head(
+    t: Tables, c: HeadConfig, seed: int, evaluate: object = None, every: int = 250, *, student: Tensor | None = None,
+    start: Head | None = None,
+) -> tuple[Head, nn.Module, nn.Parameter, list[dict[str, float]]]:  # fmt: skip
     """Train the image head and the teacher's text head together; averaged weights are returned.
 
     evaluate: called with (head, text head) at every `every` steps; what it returns is kept in the history.
@@ -295,8 +320,8 @@ def train_head(t: Tables, c: HeadConfig, seed: int, evaluate: object = None, eve
     if start is not None:
         head.load_state_dict(start.state_dict())
     log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
-    optimiser = torch.optim.AdamW([*parameter_groups([head, text_head], c.weight_decay), {"params": [log_scale], "weight_decay": 0.0}],
-                                  lr=c.learning_rate, betas=(0.9, 0.98))  # fmt: skip
+    groups = [*parameter_groups([head, text_head], c.weight_decay), {"params": [log_scale], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=c.learning_rate, betas=(0.9, 0.98))
     average, sampler, history = Average([head, text_head], c.ema), Sampler(t, c, seed), []
 
     def embed(numbers: np.ndarray) -> Tensor:

@@ -13,19 +13,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Too general to say what a picture shows.
-TOO_GENERAL = set("""entity object thing whole unit artifact artefact organism being matter substance causal_agent
-instrumentality instrumentation device way method attribute covering physical_entity living_thing abstraction
-psychological_feature group relation mechanism equipment implement commodity consumer_goods good merchandise structure
-construction part piece location state activity event product creation matter nutrient system facility installation
-arrangement support restraint protective_covering protection means beast creature fauna brute conveyance transport
-area region signal communication natural_object durables consumer_durables stuff surface body space cause
-line building_complex conductor machine top cover opening place enclosure establishment craft chordate carnivore
-vertebrate placental eutherian craniate mortal soul container solid outlet nourishment sustenance obstruction barrier
-portion fluid motorcar paraphernalia someone individual housing lodging edifice weapon_system reflector""".split())  # fmt: skip
+TOO_GENERAL = {
+    "entity", "object", "thing", "whole", "unit", "artifact", "artefact", "organism", "being", "matter",
+    "substance", "causal_agent", "instrumentality", "instrumentation", "device", "way", "method", "attribute",
+    "covering", "physical_entity", "living_thing", "abstraction", "psychological_feature", "group", "relation",
+    "mechanism", "equipment", "implement", "commodity", "consumer_goods", "good", "merchandise", "structure",
+    "construction", "part", "piece", "location", "state", "activity", "event", "product", "creation",
+    "nutrient", "system", "facility", "installation", "arrangement", "support", "restraint", "protective_covering",
+    "protection", "means", "beast", "creature", "fauna", "brute", "conveyance", "transport", "area", "region",
+    "signal", "communication", "natural_object", "durables", "consumer_durables", "stuff", "surface", "body",
+    "space", "cause", "line", "building_complex", "conductor", "machine", "top", "cover", "opening", "place",
+    "enclosure", "establishment", "craft", "chordate", "carnivore", "vertebrate", "placental", "eutherian",
+    "craniate", "mortal", "soul", "container", "solid", "outlet", "nourishment", "sustenance", "obstruction",
+    "barrier", "portion", "fluid", "motorcar", "paraphernalia", "someone", "individual", "housing", "lodging",
+    "edifice", "weapon_system", "reflector",
+}  # fmt: skip
 TEMPLATES = ("a photo of a {}.", "a photo of a {}.", "{}", "{}", "a {}", "a photo of the {}.", "a picture of a {}.",
              "a close-up photo of a {}.", "a photo of one {}.", "a good photo of a {}.", "an image of a {}",
-             "a photo of my {}.", "a blurry photo of a {}.", "a low resolution photo of a {}.", "there is a {} in the picture.",
-             "a cropped photo of a {}.", "a photo of a small {}.", "a photo of a large {}.", "the {}", "a pixelated photo of a {}.")  # fmt: skip
+             "a photo of my {}.", "a blurry photo of a {}.", "a low resolution photo of a {}.",
+             "there is a {} in the picture.",
+             "a cropped photo of a {}.", "a photo of a small {}.", "a photo of a large {}.", "the {}",
+             "a pixelated photo of a {}.")  # fmt: skip
 COLOURS = ("red", "blue", "green", "yellow", "black", "white", "brown", "grey", "pink", "purple", "orange")
 
 
@@ -107,7 +115,9 @@ def class_words(source: Path, nouns: Nouns) -> list[ClassWords]:
         names = [usual.replace(" (", " ").replace(")", "")]
         for lemma in synset.lemmas:
             plain = lemma.replace("_", " ")
-            latin = plain[0].isupper() and " " in plain and plain.split()[1].islower() and synset.lemmas.index(lemma) > 0
+            latin = (
+                plain[0].isupper() and " " in plain and plain.split()[1].islower() and synset.lemmas.index(lemma) > 0
+            )
             if not latin and plain.lower() not in (n.lower() for n in names):
                 names.append(plain)
         hypernyms = [w for w in _hypernyms(synset, nouns) if w not in (n.lower() for n in names)]
@@ -133,7 +143,7 @@ def _hypernyms(synset: Synset, nouns: Nouns) -> list[str]:
 
 
 def article(prompt: str) -> str:
-    """"a apple" → "an apple"."""
+    """ "a apple" → "an apple"."""
     return re.sub(r"\b([Aa]) (?=[aeioAEIO]|un(?!i))", r"\1n ", prompt)
 
 
