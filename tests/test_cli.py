@@ -58,6 +58,13 @@ def test_a_users_error_is_one_line_and_exit_2(call):
     assert stderr == "wordsight: the class list is empty; give at least two classes.\n"
 
 
+def test_a_fault_of_files_and_disks_is_one_line_and_exit_2(call):
+    def body():
+        raise PermissionError(13, "Permission denied", "out.npy")
+
+    assert call(body) == (2, "wordsight: 'out.npy': Permission denied\n")
+
+
 def test_interrupt_is_exit_130_without_a_traceback(call):
     def body():
         raise KeyboardInterrupt

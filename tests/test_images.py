@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images import Skipped, read_image, skipped, source_name
+from wordsight.images import Skipped, read_image, recorded_path, skipped, source_name
 
 
 def scene(width: int = 64, height: int = 48) -> Image.Image:
@@ -225,6 +225,10 @@ def test_odd_file_names(tmp_path):
         assert "\n" not in str(caught.value)
         str(caught.value).encode()  # printable everywhere
     assert source_name("a\nb\udce9.png") == r"a\nb\xe9.png"
+    screenshot = "Screenshot 3.04\u202fPM 👩\u200d🚀.png"  # as macOS names them; a joiner in the emoji
+    assert "\u202f" in source_name(screenshot)
+    assert recorded_path(screenshot) == screenshot
+    assert recorded_path("a\n\u2028b\udce9.png") == r"a\n\u2028b\xe9.png"
 
 
 @pytest.mark.parametrize(

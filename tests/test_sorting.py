@@ -104,3 +104,33 @@ def test_sorting_into_what_is_being_sorted_is_refused(tmp_path):
 def test_sorting_into_a_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a file; --sort-into needs a folder"):
         Sorter(make(tmp_path / "f", ""), {"cat": "cat"}).check([])
+
+
+def test_sorting_again_what_a_pattern_finds_among_the_results_is_refused(tmp_path):
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
+    sorter.check([make(tmp_path / "x.jpg", "x")])
+    there = sorter.place(tmp_path / "x.jpg", "cat", 1.0)
+    with pytest.raises(InputError, match="lies in a folder that pictures are sorted into; give a pattern"):
+        sorter.check([there])
+
+
+def test_a_moved_picture_that_cannot_be_listed_is_put_back(tmp_path, monkeypatch):
+    def full(self, row):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Sorter, "_note", full)
+    picture = make(tmp_path / "x.jpg", "x")
+    with pytest.raises(OSError, match="No space left"):
+        Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(picture, "cat", 1.0)
+    assert picture.read_text() == "x"
+    assert not list((tmp_path / "out" / "cat").iterdir())
+
+
+def test_a_moved_link_still_leads_to_its_picture(tmp_path):
+    make(tmp_path / "in" / "x.jpg", "x")
+    (tmp_path / "in" / "link.jpg").symlink_to("x.jpg")
+    there = Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(tmp_path / "in" / "link.jpg", "cat", 1.0)
+    assert there.is_symlink()
+    assert there.read_text() == "x"
+    assert not (tmp_path / "in" / "link.jpg").is_symlink()
+    assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["link.jpg"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from wordsight.class_embeddings import Floats
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images import source_name
+from wordsight.images import recorded_path
 
 _ROWS_AT_ONCE = 1024
 
@@ -122,7 +122,7 @@ class _Npy(_Staged):
     def add(self, path: Path, embedding_D: Floats) -> None:
         """Add one row; its path is written on one line, with odd bytes and line breaks escaped."""
         self.array.write(np.ascontiguousarray(embedding_D, dtype="<f4").tobytes())
-        self.paths.write(f"{source_name(path)}\n")
+        self.paths.write(f"{recorded_path(path)}\n")
         self.rows += 1
 
     def commit(self) -> list[Path]:

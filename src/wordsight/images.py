@@ -8,8 +8,9 @@ import io
 import os
 import stat
 import threading
+import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -97,13 +98,26 @@ def source_name(source: Any) -> str:
     """Return a printable one-line name of a picture's source: its path with odd bytes and controls escaped."""
     if isinstance(source, str | os.PathLike):
         text = os.fsdecode(source).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return _escaped(text, lambda c: c.isprintable() or unicodedata.category(c) == "Zs")
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
         return source_name(filename) if filename else f"PIL picture {source.mode} {source.width}×{source.height}"
     if isinstance(source, np.ndarray):
         return f"array {source.shape} {source.dtype}"
     return f"{len(source)} bytes" if isinstance(source, bytes | bytearray) else type(source).__name__
+
+
+def recorded_path(path: str | os.PathLike[str]) -> str:
+    """Return a path for a file of paths, one a line: only odd bytes, controls and line breaks are escaped.
+
+    Spaces of all kinds and joiners, which names of screenshots and emoji hold, stay, so that the path can be opened.
+    """
+    text = os.fsdecode(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _escaped(text, lambda c: unicodedata.category(c) not in ("Cc", "Zl", "Zp"))
+
+
+def _escaped(text: str, plain: Callable[[str], bool]) -> str:
+    return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def _open_file(path: Path) -> IO[bytes]:

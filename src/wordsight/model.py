@@ -28,18 +28,25 @@ _BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and referen
 _TEXTS_AT_ONCE = 256
 
 
-def load(name_or_path: str | Path, backend: str = "auto", precision: str = "auto") -> Model:
+def load(
+    name_or_path: str | Path,
+    backend: str = "auto",
+    precision: str = "auto",
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Model:
     """Return the model of a name, file or folder: "mini", "ViT-B-32/openai", "hf-hub:org/repo", a `.pt`, a folder.
 
     backend: "auto" (torch where it is installed and sees a GPU, else openvino), "openvino", "torch", "reference".
     precision: "auto" (what the machine does fast), "f32", "bf16", "int8".
+    progress: called with (bytes done, bytes in all) while a file is downloaded.
     Towers are compiled on first use, each apart.
 
     Raises: UnknownModelError, OfflineError, CheckpointError; InputError for an unknown backend or precision.
     """
     from wordsight.weights import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
 
-    checkpoint = read_checkpoint(name_or_path)
+    checkpoint = read_checkpoint(name_or_path, progress=progress)
     return Model(checkpoint, open_encoder(checkpoint, backend, precision))
 
 

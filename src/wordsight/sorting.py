@@ -44,15 +44,27 @@ class Sorter:
         self.folder_of = _folder_names(labels)
 
     def check(self, inputs: Iterable[Path]) -> None:
-        """Raise InputError where results would land inside what is sorted, and be sorted again by the next run."""
+        """Raise InputError where results would land inside what is sorted, and be sorted again by the next run.
+
+        inputs: what the user named (folders count with all that is in them), or the pictures that were found.
+        """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{str(self.folder)!r} is a file; --sort-into needs a folder, or a name to make one.")
-        places = [self.folder, *(self.folder / name for name in self.folder_of.values())]
+        places = [place.resolve() for place in (self.folder, *map(self.folder.joinpath, self.folder_of.values()))]
+        seen: set[Path] = set()
         for given in inputs:
             if not given.is_dir():
+                if given.parent in seen:
+                    continue
+                seen.add(given.parent)
+                if given.parent.resolve() in places[1:]:
+                    raise InputError(
+                        f"{str(given)!r} lies in a folder that pictures are sorted into; give a pattern or list that "
+                        f"leaves out {str(self.folder)!r}, or sort into another folder."
+                    )
                 continue
             for place in places:
-                if place.resolve().is_relative_to(given.resolve()):
+                if place.is_relative_to(given.resolve()):
                     raise InputError(
                         f"Sorting into {str(place)!r} would put pictures inside {str(given)!r}, which is being sorted; "
                         "choose a folder outside it."
@@ -61,12 +73,18 @@ class Sorter:
     def place(self, picture: Path, label: str, probability: float) -> Path:
         """Put `picture` into the folder of `label` and return where it is now; a taken name gets "-2", "-3", ...
 
-        A copy or link of the same content that is already there is left as it is. Raises: OSError.
+        A copy or link of the same content that is already there is left as it is.
+        Raises: OSError; a moved picture that cannot be listed is put back first.
         """
         folder = self.folder / self.folder_of[label]
         folder.mkdir(parents=True, exist_ok=True)
         destination = _put(picture, folder, self.how)
-        self._note([os.path.abspath(picture), os.path.abspath(destination), label, f"{probability:.4f}", self.how])
+        try:
+            self._note([os.path.abspath(picture), os.path.abspath(destination), label, f"{probability:.4f}", self.how])
+        except OSError:  # a full disk, say
+            if self.how == "move" and destination != picture:
+                shutil.move(destination, picture)
+            raise
         return destination
 
     def _note(self, row: list[str]) -> None:
@@ -117,6 +135,12 @@ def _put(picture: Path, folder: Path, how: How) -> Path:
 def _fill(picture: Path, destination: Path, how: How) -> None:
     """Copy or move onto the empty file that was just made; when that fails, leave nothing there."""
     try:
+        if how == "move" and picture.is_symlink():  # a relative link would point nowhere from its new place
+            link = destination.with_name(f".{destination.name}.part")
+            link.symlink_to(picture.resolve())
+            os.replace(link, destination)
+            picture.unlink()
+            return
         if how == "move":
             try:
                 os.replace(picture, destination)

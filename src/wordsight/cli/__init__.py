@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import sys
 from typing import Any
@@ -62,9 +64,17 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of the user's making become one line and exit status 2."""
+    """Run the command line; errors of the user's making, and of files and disks, become one line and exit status 2."""
+    with contextlib.suppress(AttributeError):  # a console that lacks a letter shows its number instead
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         group(standalone_mode=True)
     except WordsightError as error:
         click.echo(f"wordsight: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno is None or (error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT)):
+            raise
+        where = f"{error.filename!r}: " if error.filename else ""
+        click.echo(f"wordsight: {where}{error.strerror}", err=True)
         sys.exit(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +65,12 @@ def model_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def listed() -> Iterator[str]:
+    """Yield the lines of standard input as paths, bytes that are no UTF-8 included; none where it is closed."""
+    if sys.stdin is not None:
+        yield from map(os.fsdecode, sys.stdin.buffer)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._options import SpreadCommand, model_options, plain_warnings, progress_bar, report_skips
+from wordsight.cli._options import SpreadCommand, listed, model_options, plain_warnings, progress_bar, report_skips
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,12 +82,16 @@ def command(
     if how and not sort_into:
         raise InputError(f"--{how} says how to sort, but not where; add --sort-into DIR.")
     sorter = _sorter(sort_into, tuple(wordings), how or "copy", none, paths)
-    pictures = find_pictures(paths, map(os.fsdecode, sys.stdin.buffer))
+    pictures = find_pictures(paths, listed())
+    if sorter is not None:
+        sorter.check(pictures)
 
+    from wordsight.cli.progress import download_progress
     from wordsight.model import load
     from wordsight.zeroshot import Classifier
 
-    model = load(model_name, backend=backend, precision=precision)
+    with download_progress() as progress:
+        model = load(model_name, backend=backend, precision=precision, progress=progress)
     with plain_warnings():
         classifier = Classifier(model, wordings, templates=templates, none=none)
     if form == "csv":
@@ -183,10 +185,10 @@ def _csv_heading(top: int, none: bool) -> str:
 
 
 def _as_csv(path: Path, ranked: Ranked, p_none: float | None) -> str:
-    from wordsight.images import source_name
+    from wordsight.images import recorded_path
 
     cells = [cell for label, p in ranked for cell in (label, f"{p:.6f}")]
-    return _csv_row([source_name(path), *cells, *([] if p_none is None else [f"{p_none:.6f}"])])
+    return _csv_row([recorded_path(path), *cells, *([] if p_none is None else [f"{p_none:.6f}"])])
 
 
 def _csv_row(cells: Sequence[str]) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.cli._options import NOTHING_READ, model_options, progress_bar, report_skips
+from wordsight.cli._options import NOTHING_READ, listed, model_options, progress_bar, report_skips
 
 if TYPE_CHECKING:
     from wordsight.images import Skipped
@@ -49,11 +47,13 @@ def command(
     from wordsight.sources import find_pictures
 
     check_destination(output, force=force)
-    pictures = find_pictures(paths, map(os.fsdecode, sys.stdin.buffer))
+    pictures = find_pictures(paths, listed())
 
+    from wordsight.cli.progress import download_progress
     from wordsight.model import load
 
-    model = load(model_name, backend=backend, precision=precision)
+    with download_progress() as progress:
+        model = load(model_name, backend=backend, precision=precision, progress=progress)
     about = {"model": model.spec.name, "fingerprint": model.fingerprint}
     skips: list[Skipped] = []
     with (

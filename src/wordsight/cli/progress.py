@@ -26,4 +26,5 @@ def download_progress() -> Iterator[Callable[[int, int], None]]:
     try:
         yield report
     finally:
-        bar.stop()
+        if tasks:  # stopping a bar that never was prints an empty line
+            bar.stop()
