@@ -12,6 +12,7 @@ import struct
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     import huggingface_hub
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", refuse)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
 
 
@@ -147,7 +148,8 @@ def test_a_hub_model_is_fetched_and_named(folder: Path, monkeypatch: pytest.Monk
         return str(folder)
 
     listed = ["open_clip_config.json", "open_clip_model.safetensors", "README.md"]
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda *_, **__: listed)
+    about = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in listed])
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: about)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     read = read_checkpoint("hf-hub:org/repo@v2")
     assert (asked["repo"], asked["revision"], asked["allow_patterns"]) == ("org/repo", "v2", listed[:2])
@@ -176,9 +178,18 @@ def test_what_is_in_the_hubs_cache_needs_no_network(folder: Path, monkeypatch: p
     def listing(*_: Any, **__: Any) -> Any:
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", listing)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", listing)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **options: str(folder))
     assert read_checkpoint("hf-hub:org/repo").spec.name == "org/repo"
+
+
+def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", "model.pt")
+
+    monkeypatch.setattr(weights, "_read_folder", refuse)
+    with pytest.raises(CheckpointError, match=r"model\.pt cannot be read \(Permission denied\); check its permissions"):
+        read_checkpoint(folder)
 
 
 # --- downloads by URL -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import http.client
 import os
 import re
 import urllib.error
@@ -73,8 +74,9 @@ def fetch_repo(repo: str) -> Path:
     from huggingface_hub import errors
 
     try:
-        listed = huggingface_hub.HfApi().list_repo_files(repo_id, revision=revision or None)
-        wanted = chosen_files(listed)
+        # one request; `list_repo_files` would try six times, 23 seconds, where there is no network
+        about = huggingface_hub.HfApi().model_info(repo_id, revision=revision or None)
+        wanted = chosen_files([file.rfilename for file in about.siblings or ()])
         return Path(huggingface_hub.snapshot_download(repo_id, revision=revision or None, allow_patterns=wanted))
     except CheckpointError:
         raise
@@ -129,8 +131,8 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(url, part, progress)
-    except (OSError, urllib.error.URLError) as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, http.client.HTTPException) as error:  # OSError: URLError too
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"The disk of {part.parent} is full; free some space and call again.") from error
         raise OfflineError(
             f"{url} could not be fetched ({error}). What came so far is kept, and the next call goes on from there. "

@@ -98,11 +98,16 @@ def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
 
 
 def _read_path(path: Path, like: str | None) -> Checkpoint:
-    if path.is_dir():
-        return _read_folder(path, path.resolve().name, str(path), like)
-    if not path.is_file():
-        raise CheckpointError(f"There is no file or folder {str(path)!r}.")
-    return _read_file(path, path.stem, str(path), like)
+    try:
+        if path.is_dir():
+            return _read_folder(path, path.resolve().name, str(path), like)
+        if not path.is_file():
+            raise CheckpointError(f"There is no file or folder {str(path)!r}.")
+        return _read_file(path, path.stem, str(path), like)
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or path} cannot be read ({error.strerror or error}); check its permissions and its disk."
+        ) from error
 
 
 def _small_files(folder: Path) -> dict[str, bytes]:
