@@ -289,7 +289,7 @@ MODELS: dict[str, Entry] = {
 }
 # fmt: on
 
-# OpenAI's own names, and the "-quickgelu" spelling by which open_clip calls the same weights
+# OpenAI's own names
 ALIASES: dict[str, str] = {
     "RN50": "RN50/openai",
     "RN101": "RN101/openai",

@@ -31,7 +31,11 @@ class Checkpoint:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash of the spec's facts, tensors and tokenizer files: equal exactly when the answers are; 32 hex digits."""
+        """Hash of the spec's facts, tensors and tokenizer files: equal only when the answers are; 32 hex digits.
+
+        The same model in another layout may have another one: stored in another dtype, or with other tokenizer files.
+        What `wordsight convert` writes keeps it.
+        """
         digest = hashlib.sha256(json.dumps(self.spec.facts(), sort_keys=True).encode())
         for name in sorted(self.tensors):
             tensor = np.ascontiguousarray(self.tensors[name])

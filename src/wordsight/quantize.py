@@ -66,7 +66,7 @@ def quantize(
     Raises: InputError for too few readable pictures and unfit destinations; MissingExtraError without NNCF.
     Source: Jacob et al. 2018; NNCF's MinMax and SmoothQuant (Xiao et al. 2023) for transformers.
     """
-    from wordsight.encoder.openvino_int8 import import_nncf, quantize_image_tower, save_int8
+    from wordsight.encoder.openvino_int8 import import_nncf, quantize_image_tower, save_facts, save_int8
 
     import_nncf()  # before any work is done
     tell = progress or (lambda _: None)
@@ -91,7 +91,7 @@ def quantize(
         skipped=tuple(skips),
     )
     facts = {key: value for key, value in dataclasses.asdict(done).items() if key not in ("folder", "skipped")}
-    save_int8(graph, folder, {"fingerprint": checkpoint.fingerprint, **facts})
+    save_facts(folder, {"fingerprint": checkpoint.fingerprint, **facts})
     return done
 
 
@@ -133,14 +133,15 @@ def _speeds(encode: dict[str, Callable[[np.ndarray], np.ndarray]], pixels_NHWC: 
 def _folder(checkpoint: Checkpoint, name_or_path: str | Path, destination: str | Path | None) -> Path:
     """Return the wordsight folder that is to hold the int8 image tower: new, or the model's own."""
     if destination is None:
-        if checkpoint.folder is None or not Path(name_or_path).exists():
+        given = Path(str(name_or_path).removeprefix("local-dir:")).expanduser().resolve()
+        if checkpoint.folder is None or checkpoint.folder.resolve() not in (given, given.parent):
             raise InputError(
                 f"{str(name_or_path)!r} is no wordsight folder of yours; say where to put its copy: -o OUT."
             )
         return checkpoint.folder
     folder = Path(destination).expanduser()
-    own = checkpoint.folder is not None and folder.exists() and folder.resolve() == checkpoint.folder.resolve()
-    if folder.exists() and not own:
+    same = checkpoint.folder is not None and folder.exists() and folder.resolve() == checkpoint.folder.resolve()
+    if folder.exists() and not same:
         raise InputError(f"{folder} exists already; give a folder that does not, or the model's own.")
     return folder
 

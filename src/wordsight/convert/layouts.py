@@ -29,7 +29,6 @@ from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower
 
 Layout = Literal["hf", "open_clip", "openai", "wordsight"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-CONFIGS = {"hf": "config.json", "open_clip": open_clip.FILE, "wordsight": native.FILE}
 WEIGHTS = {"hf": "model.safetensors", "open_clip": "open_clip_model.safetensors", "wordsight": native.WEIGHTS}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # what else Hugging Face and open_clip have, so that an error can say what it is
@@ -86,6 +85,11 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
         checkpoint = _READ[parts.layout](parts)
     except CheckpointError as error:
         raise type(error)(f"{where}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:  # say, a list for an object
+        raise CheckpointError(
+            f"{where}: the configuration has a value of the wrong kind ({type(error).__name__}: {error}); "
+            "fetch the files again."
+        ) from error
     spec = checkpoint.spec
     if parts.layout != "wordsight":
         provenance = {**_RULES, **spec.provenance}

@@ -4,5 +4,3 @@ from __future__ import annotations
 
 FILE = "wordsight.json"
 WEIGHTS = "model.safetensors"
-# files of the folder that are no part of the tokenizer
-NOT_TOKENIZER = (FILE, WEIGHTS)

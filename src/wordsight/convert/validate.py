@@ -128,6 +128,10 @@ def _named(names: Iterable[str]) -> str:
 def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) -> None:
     """Raise CheckpointError that names missing, extra and wrongly shaped tensors, and sizes that contradict."""
     image = spec.image
+    for tower, what in ((image, "image"), (spec.text, "text")):
+        for size, value in vars(tower).items():
+            if type(value) is int and value < 1 and size != "head_layers":
+                raise CheckpointError(f"{where}: {what}.{size} is {value}, expected a positive whole number.")
     if isinstance(image, VitTower) and image.image_size % image.patch_size and spec.family == "clip":
         raise CheckpointError(
             f"{where}: image_size {image.image_size} is no multiple of patch_size {image.patch_size}."

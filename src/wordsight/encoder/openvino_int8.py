@@ -66,9 +66,20 @@ def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarr
 
 
 def save_int8(model: Any, folder: Path, facts: dict[str, Any]) -> None:
-    """Write an int8 image tower and its facts into a wordsight folder; the facts last, as they make it valid."""
+    """Write an int8 image tower and its facts into a wordsight folder; the facts last, as they make it valid.
+
+    Files are made under other names and renamed: another process may have the old ones mapped.
+    """
     (folder / FACTS).unlink(missing_ok=True)
-    ov.save_model(model, folder / GRAPH, compress_to_fp16=False)
+    part = folder / f"part.{GRAPH}"
+    ov.save_model(model, part, compress_to_fp16=False)
+    os.replace(part.with_suffix(".bin"), folder / WEIGHTS)
+    os.replace(part, folder / GRAPH)
+    save_facts(folder, facts)
+
+
+def save_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what an int8 image tower was made of and what it costs, whole or not at all."""
     temporary = folder / f"{FACTS}.part"
     temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(temporary, folder / FACTS)
