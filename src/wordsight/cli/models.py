@@ -93,7 +93,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         padding=(0, 1, 0, 0),
         caption="params: both towers; top-1: zero-shot on ImageNet in %, as published (--json names the sources)",
     )
-    longest = max(len(row["name"]) for row in found)  # names stay whole; what a licence has in brackets is left to --json
+    longest = max(len(row["name"]) for row in found)  # names stay whole
     for heading, width in {"name": longest, "params": 6, "dim": 4, "px": 3, "top-1": 5, "licence": 12}.items():
         right = heading in ("params", "dim", "px", "top-1")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=width or None)
