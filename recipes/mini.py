@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,15 @@ from mini_export import checkpoint, export
 from mini_text import Student
 from mini_train import CAPTIONED, Head, HeadConfig, Tables, TextHead, train_head
 from mini_words import ClassWords, Nouns
+from torch import nn
 
 EXTRA_TEXTS = 180_000  # beyond what is said of pictures and classes
 DISTIL = 420_000  # texts the student sees while it learns the teacher's embedding; shared by all seeds
 ADAPT = 150_000  # and then the embedding that the text head made of it, per seed
-REFIT = HeadConfig(steps=400, learning_rate=5e-4, warmup=20)  # the image head on the student's own embeddings
 HEAD = HeadConfig()
+# The image head on the student's own embeddings, then both together; clothes are few and easily forgotten.
+REFIT = dataclasses.replace(HEAD, steps=400, learning_rate=5e-4, warmup=20, shares=HEAD.shares | {"clothing": 0.10})
+JOINT = dataclasses.replace(HEAD, steps=150, batch=512, prototypes=256, shares=HEAD.shares | {"clothing": 0.16})
 
 
 def main() -> None:
@@ -66,14 +70,15 @@ def main() -> None:
     with torch.no_grad():
         teacher = torch.from_numpy(texts.teacher_ND)
         parts = [F.normalize(text_head(part.float()), dim=-1).half() for part in teacher.split(8192)]
-    mini_student.distil(
-        student, texts.tokens_NT, torch.cat(parts).numpy(), samples=ADAPT, weights=texts.weights_N, rate=8e-4, seed=seed
-    )
-    table = mini_student.embed_all(student, texts.tokens_NT[: len(tables.texts)]).half()
-    refit = dataclasses.replace(HEAD, steps=REFIT.steps, learning_rate=REFIT.learning_rate, warmup=REFIT.warmup)
-    head, _, log_scale, _ = train_head(tables, refit, seed + 100, student=table, start=head)
+    target = torch.cat(parts).numpy()
+    often = texts.weights_N
+    mini_student.distil(student, texts.tokens_NT, target, samples=ADAPT, weights=often, rate=8e-4, seed=seed)
+    own = mini_student.embed_all(student, texts.tokens_NT[: len(tables.texts)]).half()
+    head, _, log_scale, _ = train_head(tables, REFIT, seed + 100, student=own, start=head)
+    log_scale = nn.Parameter(log_scale.detach().clamp(max=math.log(100)))
+    mini_student.train_jointly(student, head, log_scale, tables, JOINT, texts.tokens_NT, target, seed=seed + 200)
     scale = float(log_scale.detach().exp().clamp(max=100))
-    export(options.out, checkpoint(source, head, refit, student, scale, texts.tokenizer_json))
+    export(options.out, checkpoint(source, head, JOINT, student, scale, texts.tokenizer_json))
 
 
 @dataclass(frozen=True)
