@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from wordsight.checkpoint import Checkpoint
+from wordsight.convert.validate import check_names, expected_shapes
 from wordsight.encoder import reference
 from wordsight.encoder.openvino import OpenVinoEncoder
 from wordsight.encoder.torch import TorchEncoder
+from wordsight.errors import CheckpointError
 from wordsight.nn.clip import build_model, to_tensors
 from wordsight.nn.efficientnet import pad_same
 from wordsight.spec import EfficientNetTower, ModelSpec, Preprocess, TextTower, TokenizerSpec
@@ -73,3 +75,19 @@ def test_same_padding_follows_the_size_of_the_map(length: int, kernel: int, stri
 def padded_row(kernel: int) -> int:
     """The row that holds the picture when a single row is padded."""
     return (kernel - 1) // 2
+
+
+def test_missing_and_extra_tensors_are_named(checkpoint: Checkpoint) -> None:
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    assert shapes == expected_shapes(checkpoint.spec)
+    lacking = {name: tensor for name, tensor in checkpoint.tensors.items() if name != "visual.blocks.2.expand.bias"}
+    with pytest.raises(CheckpointError, match=r"lacks 1 of \d+ tensors: visual\.blocks\.2\.expand\.bias"):
+        check_names(checkpoint.spec, lacking, "here")
+    with pytest.raises(CheckpointError, match=r"1 tensors that this architecture has no place for: visual\.surplus"):
+        check_names(checkpoint.spec, {**checkpoint.tensors, "visual.surplus": np.zeros(1)}, "here")
+
+
+def test_a_tap_beyond_the_trunk_is_refused(checkpoint: Checkpoint) -> None:
+    spec = dataclasses.replace(checkpoint.spec, image=dataclasses.replace(TOWER, tap_means=(0, 99)))
+    with pytest.raises(CheckpointError, match=r"taps the blocks \(0, 99, 0, 1\), but the trunk has 7: 0 to 6"):
+        check_names(spec, checkpoint.tensors, "here")

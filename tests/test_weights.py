@@ -297,6 +297,12 @@ def test_like_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
         read_checkpoint(file, like="ViT-B-32/openia")
 
 
+def test_like_is_refused_where_the_model_says_its_facts_itself(folder: Path) -> None:
+    for model in (folder, "mini"):
+        with pytest.raises(InputError, match=r"says its own facts.*leave --like"):
+            read_checkpoint(model, like="ViT-B-32/openai")
+
+
 def test_a_published_file_is_known_by_its_name_and_hash(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,15 +44,19 @@ def read_checkpoint(
 ) -> Checkpoint:
     """Open a model: "mini", a catalogue name, `hf-hub:org/repo`, `local-dir:path`, a file or a folder.
 
-    like: a catalogue name whose facts (activation, preprocessing) hold for an open_clip file that has none beside it.
+    like: a catalogue name whose facts (activation, preprocessing) hold for an open_clip file that has none beside it;
+        refused for a model that says its facts itself.
     progress: called with (bytes done, bytes in all) while a model that was asked for by name is downloaded.
 
     Raises: UnknownModelError (with what was likely meant), OfflineError (with what to do), CheckpointError,
-        UnsafePickleError.
+        UnsafePickleError; InputError for a needless `like`.
     """
     asked = str(name_or_path)
+    if like is not None and catalog.find(like) is None:
+        raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
     if isinstance(name_or_path, str):
         if asked == "mini":
+            _refuse_needless(like, asked)
             return _read_bundled()
         if asked.startswith("hf-hub:"):
             repo = asked.removeprefix("hf-hub:")
@@ -63,6 +67,7 @@ def read_checkpoint(
     if path.exists():
         return _read_path(path, like)
     if isinstance(name_or_path, str) and (name := catalog.find(asked)):
+        _refuse_needless(like, asked)
         return _read_catalogued(name, progress)
     if isinstance(name_or_path, Path) or path.suffix in _ENDINGS or asked.startswith((".", "/", "~")):
         raise CheckpointError(
@@ -86,6 +91,14 @@ def _read_bundled() -> Checkpoint:
     return _read_folder(folder, "mini", "bundled", None)
 
 
+def _refuse_needless(like: str | None, where: object) -> None:
+    if like is not None:
+        raise InputError(
+            f"{where} says its own facts, so it cannot be told that it is like {like!r}; leave --like (like=) out. "
+            "It is for open_clip weights without a configuration."
+        )
+
+
 def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
     entry = catalog.MODELS[name]
     if repo := entry.get("hub"):
@@ -93,7 +106,7 @@ def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
         read = catalog.with_facts(read, name)
     else:
         file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
-        read = _read_file(file, name, entry["url"], name)
+        read = _read_file(file, name, entry["url"], None if name.endswith("/openai") else name)
     return catalog.described(read, name)
 
 
@@ -136,6 +149,7 @@ def _read_folder(folder: Path, name: str, source: str, like: str | None) -> Chec
         return _read_only_file(folder, name, source, like)
     if not weights:
         raise CheckpointError(f"{folder} has a configuration but no {WEIGHTS[layout]}; fetch the folder again.")
+    _refuse_needless(like, folder)
     return _checked(Parts(layout, files, _read_tensors(folder / weights[0])[0]), name, source, folder)
 
 
@@ -165,36 +179,41 @@ def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
 def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoint:
     files = _small_files(path.parent)
     tensors, kind = _read_tensors(path)
-    if native.FILE in files and path.name == native.WEIGHTS:
-        return _checked(Parts("wordsight", files, tensors), name, source, path)
-    if any(key.startswith(("text_model.", "vision_model.")) for key in tensors):
-        if "config.json" not in files:
-            raise CheckpointError(
-                f"{path} has Hugging Face's names; its config.json is missing beside it. Fetch the folder."
-            )
-        return _checked(Parts("hf", files, tensors), name, source, path)
-    if kind == "torchscript" or openai.is_openai(tensors):
-        return _checked(Parts("openai", {}, tensors), name, source, path)
+    own = _own_facts(path, files, tensors, kind)
+    if own is not None:
+        _refuse_needless(like, path)
+        return _checked(own, name, source, path)
     if not any(key.startswith("visual.") for key in tensors):
         shown = ", ".join(list(tensors)[:4])
         raise CheckpointError(
             f"{path} is no CLIP: its tensors are {shown} …; expected names such as visual.conv1.weight."
         )
-    if like is None and open_clip.FILE not in files:
-        like = _recognised(path)
-        if like is None:
-            raise CheckpointError(
-                f"{path} is an open_clip file, and nothing beside it says its activation and preprocessing, which must "
-                f"not be guessed. Put its {open_clip.FILE} into the same folder, or say which model it is: "
-                "--like ViT-B-32/laion2b_s34b_b79k (read_checkpoint(..., like=...))."
-            )
-    if like is None:
-        return _checked(Parts("open_clip", files, tensors), name, source, path)
-    known = catalog.find(like)
+    known = catalog.find(like) if like else _recognised(path)
     if known is None:
-        raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
+        raise CheckpointError(
+            f"{path} is an open_clip file, and nothing beside it says its activation and preprocessing, which must "
+            f"not be guessed. Put its {open_clip.FILE} into the same folder, or say which model it is: "
+            "--like ViT-B-32/laion2b_s34b_b79k (read_checkpoint(..., like=...))."
+        )
     inferred = _checked(Parts("openai", {}, open_clip_names.to_canonical(tensors)), name, source, path)
     return catalog.with_facts(inferred, known)
+
+
+def _own_facts(path: Path, files: dict[str, bytes], tensors: Mapping[str, np.ndarray], kind: str) -> Parts | None:
+    """Return the parts of a file whose facts are told by its layout or by what lies beside it; else None."""
+    if native.FILE in files and path.name == native.WEIGHTS:
+        return Parts("wordsight", files, tensors)
+    if any(key.startswith(("text_model.", "vision_model.")) for key in tensors):
+        if "config.json" not in files:
+            raise CheckpointError(
+                f"{path} has Hugging Face's names; its config.json is missing beside it. Fetch the folder."
+            )
+        return Parts("hf", files, tensors)
+    if kind == "torchscript" or openai.is_openai(tensors):
+        return Parts("openai", {}, tensors)
+    if open_clip.FILE in files and any(key.startswith("visual.") for key in tensors):
+        return Parts("open_clip", files, tensors)
+    return None
 
 
 def _recognised(path: Path) -> str | None:

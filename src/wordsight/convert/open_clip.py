@@ -77,7 +77,7 @@ def spec_of(
     siglip_tower = isinstance(tower, VitTower) and tower.pooling == "attention"
     files = dict(tokenizer_files) if text.config.get("hf_tokenizer_name") or siglip_tower else {}
     tokenizer, kept = tokenizer_of(
-        files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text, tower), log=log
+        files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text), log=log
     )
     siglip = "logit_bias" in tensors
     log["logit_scale"] = "tensor logit_scale"
@@ -190,11 +190,10 @@ def _text_tower(facts: Facts, quick: bool) -> TextTower:
     )
 
 
-def _clean(facts: Facts, tower: VitTower | ResNetTower) -> Clean:
+def _clean(facts: Facts) -> Clean:
     known: dict[str, Clean] = {"canonicalize": "canonicalize", "lower": "lower", "whitespace": "none", "none": "none"}
-    siglip = isinstance(tower, VitTower) and tower.pooling == "attention"
     kwargs = facts.within("tokenizer_kwargs")
-    clean = kwargs.get("tokenizer.clean", "clean", "canonicalize" if siglip else "whitespace", DEFAULT)
+    clean = kwargs.get("tokenizer.clean", "clean", "whitespace", DEFAULT)
     if clean not in known:
         raise CheckpointError(
             f"{facts.file}: {kwargs.place('clean')} is {clean!r}, expected one of {', '.join(known)}."

@@ -95,11 +95,40 @@ def _resnet(tower: ResNetTower, embed_dim: int) -> Shapes:
     return shapes | _linear("visual.attnpool.c_proj", embed_dim, features)
 
 
-def expected_shapes(spec: ModelSpec) -> Shapes:
-    """Return {canonical name: shape} of every tensor that a model of this spec has.
+def _convolution(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs, kernel, kernel), f"{name}.bias": (outputs,)}
 
-    For the bundled model's tower only the text side is listed: its encoder checks the rest.
-    """
+
+def _efficientnet(tower: EfficientNetTower, embed_dim: int) -> Shapes:
+    shapes = _convolution("visual.stem", tower.stem_width, 3, 3)
+    incoming, widths = tower.stem_width, []
+    for ratio, kernel, _, channels, repeats in tower.stages:
+        for _ in range(repeats):
+            block, inner = f"visual.blocks.{len(widths)}", incoming * ratio
+            if ratio != 1:
+                shapes |= _convolution(f"{block}.expand", inner, incoming, 1)
+            shapes |= _convolution(f"{block}.depthwise", inner, 1, kernel)
+            shapes |= _convolution(f"{block}.project", channels, inner, 1)
+            widths.append(channels)
+            incoming = channels
+    taps = (*tower.tap_means, *tower.tap_spreads)
+    if not all(0 <= tap < len(widths) for tap in taps):
+        raise CheckpointError(
+            f"The spec taps the blocks {taps}, but the trunk has {len(widths)}: 0 to {len(widths) - 1}."
+        )
+    pooled, width = tower.features + sum(widths[tap] for tap in taps), tower.head_width
+    shapes |= _convolution("visual.head", tower.features, incoming, 1)
+    shapes |= _linear("visual.classifier", tower.classes, tower.features)
+    shapes |= {"visual.standardise.mean": (pooled,), "visual.standardise.scale": (pooled,)}
+    shapes |= _linear("visual.input", width, pooled)
+    for i in range(tower.head_layers):
+        shapes |= _linear(f"visual.mlp.{i}.c_fc", 2 * width, width)
+        shapes |= _linear(f"visual.mlp.{i}.c_proj", width, 2 * width)
+    return shapes | {"visual.proj": (width, embed_dim), "visual.class_vectors": (tower.classes, embed_dim)}
+
+
+def expected_shapes(spec: ModelSpec) -> Shapes:
+    """Return {canonical name: shape} of every tensor that a model of this spec has."""
     text = spec.text
     shapes: Shapes = {
         "token_embedding.weight": (text.vocab_size, text.width),
@@ -116,6 +145,8 @@ def expected_shapes(spec: ModelSpec) -> Shapes:
         shapes |= _vit(spec.image, spec.embed_dim)
     elif isinstance(spec.image, ResNetTower):
         shapes |= _resnet(spec.image, spec.embed_dim)
+    else:
+        shapes |= _efficientnet(spec.image, spec.embed_dim)
     return shapes
 
 
@@ -151,8 +182,7 @@ def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) 
             f"{where} lacks {len(missing)} of {len(shapes)} tensors: {_named(missing)}. "
             "Fetch it again, or check that its configuration belongs to it."
         )
-    extra = tensors.keys() - shapes.keys()
-    if extra and not isinstance(image, EfficientNetTower):
+    if extra := tensors.keys() - shapes.keys():
         raise CheckpointError(
             f"{where} has {len(extra)} tensors that this architecture has no place for: {_named(extra)}. "
             "It is another architecture, or its configuration belongs to another file."

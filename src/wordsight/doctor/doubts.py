@@ -109,7 +109,8 @@ def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
 def _activation_doubts(spec: ModelSpec) -> Iterator[Doubt]:
     """Hold activations against the release that the name or source tells, and the two towers against each other."""
     places = _activations(spec)
-    told = [text.lower() for text in (spec.name, spec.source)]
+    # a source that is a path says where a file lies, not whose it is
+    told = [text.lower() for text in (spec.name, spec.source) if text is spec.name or text.startswith("https://")]
     release = next((tag for text in told for tag in families.RELEASE_ACTIVATION if tag in text), None)
     if release and not any("quickgelu" in text for text in told):
         expected = families.RELEASE_ACTIVATION[release]

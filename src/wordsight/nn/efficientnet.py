@@ -110,7 +110,7 @@ def pad_same(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
     """Pad as TensorFlow's "SAME", with which the trunk was trained: an odd pixel goes to the end."""
     pads = []
     for length in (x_BCHW.shape[3], x_BCHW.shape[2]):
-        total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
+        total = max(((length - 1) // stride) * stride + kernel - length, 0)
         pads += [total // 2, total - total // 2]
     return F.pad(x_BCHW, pads)
 
