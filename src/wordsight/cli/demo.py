@@ -53,7 +53,7 @@ def _print_table(tiles: Sequence[Tile]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("picture", no_wrap=True, min_width=max(len(tile.picture.name) for tile in tiles))
-    table.add_column("answer", no_wrap=True, max_width=24)
+    table.add_column("answer", no_wrap=True, min_width=max(len(tile.ranked[0][0]) for tile in tiles))
     table.add_column("", no_wrap=True, min_width=15)
     table.add_column("then", no_wrap=True)
     for tile in tiles:
