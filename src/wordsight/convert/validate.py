@@ -101,7 +101,8 @@ def _convolution(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
 
 def _efficientnet(tower: EfficientNetTower, embed_dim: int) -> Shapes:
     shapes = _convolution("visual.stem", tower.stem_width, 3, 3)
-    incoming, widths = tower.stem_width, []
+    incoming = tower.stem_width
+    widths: list[int] = []
     for ratio, kernel, _, channels, repeats in tower.stages:
         for _ in range(repeats):
             block, inner = f"visual.blocks.{len(widths)}", incoming * ratio
