@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from wordsight import catalog
-from wordsight.cli.models import command, rows
+from wordsight.cli import group
+from wordsight.cli.models import rows
 from wordsight.errors import UnknownModelError
 
 
@@ -81,9 +82,9 @@ def test_names_as_people_write_them(written: str, meant: str | None) -> None:
 
 
 def test_models_command_lists_and_filters() -> None:
-    everything = CliRunner().invoke(command, []).output
+    everything = CliRunner().invoke(group, ["models"]).output
     assert all(name in everything for name in catalog.MODELS)
-    table = CliRunner().invoke(command, ["siglip2"]).output
+    table = CliRunner().invoke(group, ["models", "siglip2"]).output
     assert "ViT-B-16-SigLIP2/webli" in table
     assert "openai" not in table
     assert [row["name"] for row in rows("ViT-B/32")] == ["ViT-B-32/openai"]
@@ -91,7 +92,7 @@ def test_models_command_lists_and_filters() -> None:
 
 
 def test_models_command_as_json_names_every_source() -> None:
-    listed = json.loads(CliRunner().invoke(command, ["--json"]).output)
+    listed = json.loads(CliRunner().invoke(group, ["models", "--json"]).output)
     assert [row["name"] for row in listed if row["name"] != "mini"] == list(catalog.MODELS)
     row = next(row for row in listed if row["name"] == "ViT-B-32/openai")
     assert (row["imagenet_zero_shot_top1"], row["top1_source"]) == (63.32, "open_clip docs/openclip_results.csv")
@@ -109,8 +110,8 @@ def test_models_command_lists_the_bundled_model(tmp_path: Path, monkeypatch: pyt
 
 
 def test_models_command_of_nothing_says_what_was_meant() -> None:
-    result = CliRunner().invoke(command, ["ViT-B-32/opena"])
+    result = CliRunner().invoke(group, ["models", "ViT-B-32/opena"])
     assert result.exit_code == 0
-    result = CliRunner().invoke(command, ["ViT-B-32/openia"])
+    result = CliRunner().invoke(group, ["models", "ViT-B-32/openia"])
     assert isinstance(result.exception, UnknownModelError)
     assert "Did you mean: ViT-B-32/openai" in str(result.exception)

@@ -13,7 +13,7 @@ from tiny import tiny_hf_clip
 
 from wordsight.catalog import MODELS
 from wordsight.checkpoint import Checkpoint
-from wordsight.cli import doctor as cli_doctor
+from wordsight.cli import group
 from wordsight.doctor import checks, examine
 from wordsight.doctor.facts import facts
 from wordsight.doctor.families import RELEASE_ACTIVATION
@@ -267,7 +267,7 @@ def answer_with(monkeypatch, report):
 @pytest.mark.parametrize(("verdict", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
 def test_the_exit_code_tells_whether_a_check_failed(monkeypatch, verdict, code):
     answer_with(monkeypatch, report_with(verdict))
-    result = CliRunner().invoke(cli_doctor.command, ["some-model"])
+    result = CliRunner().invoke(group, ["doctor", "some-model"])
     assert result.exit_code == code, result.output
     assert "config.json" in result.output
     assert "[1]" in result.output
@@ -275,7 +275,7 @@ def test_the_exit_code_tells_whether_a_check_failed(monkeypatch, verdict, code):
 
 def test_json_holds_the_whole_report(monkeypatch):
     answer_with(monkeypatch, report_with("warn"))
-    result = CliRunner().invoke(cli_doctor.command, ["some-model", "--json"])
+    result = CliRunner().invoke(group, ["doctor", "some-model", "--json"])
     plain = json.loads(result.output)
     assert plain["verdict"] == "warn"
     assert plain["checks"] == [{"subject": "x", "value": "[1]", "origin": "y", "verdict": "warn", "note": "z"}]

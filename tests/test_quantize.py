@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from wordsight import quantize as quantizing
-from wordsight.cli.quantize import command
+from wordsight.cli import group
 from wordsight.encoder.openvino import OpenVinoEncoder, native_precision
 from wordsight.encoder.openvino_int8 import FACTS, GRAPH
 from wordsight.errors import InputError, MissingExtraError
@@ -56,7 +56,7 @@ def ran(original, pictures, tmp_path_factory):
         "--classes",
         *CLASSES,
     ]
-    return CliRunner().invoke(command, arguments), folder
+    return CliRunner().invoke(group, ["quantize", *arguments]), folder
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file, save_file
 
 from wordsight import catalog, hub, weights
-from wordsight.cli.convert import command as convert
+from wordsight.cli import group
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError, UnsafePickleError
 from wordsight.safetensors_file import read_safetensors, write_safetensors
 from wordsight.weights import read_checkpoint, write_checkpoint
@@ -487,9 +487,9 @@ def test_a_place_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
 
 
 def test_convert_command(folder: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(convert, [str(folder), str(tmp_path / "hf"), "--to", "hf"], catch_exceptions=False)
+    result = CliRunner().invoke(group, ["convert", str(folder), str(tmp_path / "hf"), "--to", "hf"])
     assert result.exit_code == 0
     fingerprint = read_checkpoint(folder).fingerprint
     assert fingerprint in result.output
     assert read_checkpoint(tmp_path / "hf").fingerprint == fingerprint
-    assert CliRunner().invoke(convert, [str(folder), "x", "--to", "onnx"]).exit_code == 2
+    assert CliRunner().invoke(group, ["convert", str(folder), "x", "--to", "onnx"]).exit_code == 2

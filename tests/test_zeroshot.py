@@ -233,6 +233,9 @@ def real_pictures(pattern, each=8):
 
 
 def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
+    """Over a whole set axis 0 hardly matters here; a batch at a time, as the tutorial does it, the answers depend on
+    which pictures happen to be together: clothing validation, 341 pictures in folder order, 88.6 → 82.1 %.
+    """
     rows = real_pictures("clothing/validation/*", each=12)
     wording = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
     names = sorted({name for _, name in rows})
@@ -245,10 +248,14 @@ def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
     prompts = [f"a photo of a {wording.get(name, name)}." for name in names]
     text_KD = mini.encoder.encode_texts(mini.tokenizer(prompts).ids)
     truth_N = np.array([names.index(name) for _, name in rows])
-    right, wrong = (accuracy(image_ND, text_KD, truth_N, axis) for axis in (-1, 0))
-    print(f"axis -1: {right:.3f}, axis 0: {wrong:.3f}")
-    assert right > 0.7
-    assert wrong < right, f"axis -1: {right:.3f}, axis 0: {wrong:.3f}"
+    right, whole = (accuracy(image_ND, text_KD, truth_N, axis) for axis in (-1, 0))
+    parts = [slice(i, i + 12) for i in range(0, len(rows), 12)]
+    batch, alone = (np.mean([accuracy(image_ND[p], text_KD, truth_N[p], axis) for p in parts]) for axis in (0, -1))
+    report = f"axis -1: {right:.3f}; axis 0: {whole:.3f} at once, {batch:.3f} in batches of 12"
+    print(report)
+    assert right > 0.7, report
+    assert batch < right - 0.02, report
+    assert alone == pytest.approx(right)  # along the last axis it does not matter what else is in the batch
 
 
 def test_real_pictures_of_classes_left_out_are_none_of_these(mini):

@@ -102,7 +102,9 @@ def _refuse_needless(like: str | None, where: object) -> None:
 def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
     entry = catalog.MODELS[name]
     if repo := entry.get("hub"):
-        read = _read_folder(hub.fetch_repo(repo), name, f"https://huggingface.co/{repo}", name)
+        folder = hub.fetch_repo(repo)
+        configured = any((folder / file).is_file() for file in (open_clip.FILE, "config.json"))
+        read = _read_folder(folder, name, f"https://huggingface.co/{repo}", None if configured else name)
         read = catalog.with_facts(read, name)
     else:
         file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
