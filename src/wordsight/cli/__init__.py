@@ -36,9 +36,11 @@ class _LazyGroup(click.Group):
             sys.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"wordsight.cli.{cmd_name}")
@@ -48,11 +50,13 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse an unknown command with what was likely meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from `COMMANDS`, importing none."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
