@@ -21,7 +21,7 @@ from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
 from wordsight.images import Skipped, decode, skipped, source_name
 from wordsight.preprocess import preprocess
-from wordsight.spec import ModelSpec
+from wordsight.spec import ModelSpec, Preprocess
 from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens
 
 _BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and reference: 16, which fill two cores
@@ -169,7 +169,7 @@ class Model:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
         size = batch_size or _BATCH.get(self.encoder.backend, 16)
-        read = functools.partial(self._read, at_least=None if exact else self.spec.preprocess.image_size)
+        read = functools.partial(read_pixels, spec=self.spec.preprocess, exact=exact)
         batch: list[tuple[Any, np.ndarray | Skipped]] = []
         good = 0
         with contextlib.closing(read_ahead(items, read, 2 * size + decode_threads())) as pictures:
@@ -182,14 +182,6 @@ class Model:
         if batch:
             yield self._encode(batch)
 
-    def _read(self, item: Any, *, at_least: int | None) -> np.ndarray | Skipped:
-        """Return the pixels (S, S, 3) of one picture, or why there are none."""
-        try:
-            picture = decode(item, at_least=at_least)
-            return preprocess(picture.image, self.spec.preprocess, picture.box)
-        except ImageError as error:
-            return skipped(item, error)
-
     def _encode(self, batch: list[tuple[Any, np.ndarray | Skipped]]) -> list[tuple[Any, np.ndarray | Skipped]]:
         """Return the batch with embeddings in the place of pixels."""
         pixels = [pixels for _, pixels in batch if not isinstance(pixels, Skipped)]
@@ -198,6 +190,15 @@ class Model:
         names = [source_name(item) for item, pixels in batch if not isinstance(pixels, Skipped)]
         rows = iter(unit_rows(self.encoder.encode_images(np.stack(pixels)), names))
         return [(item, answer if isinstance(answer, Skipped) else next(rows)) for item, answer in batch]
+
+
+def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
+    """Return the pixels (S, S, 3) uint8 that a model sees of one picture, or why there are none."""
+    try:
+        picture = decode(item, at_least=None if exact else spec.image_size)
+        return preprocess(picture.image, spec, picture.box)
+    except ImageError as error:
+        return skipped(item, error)
 
 
 def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -16,10 +16,9 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
-from wordsight.errors import ImageError, InputError
-from wordsight.images import Skipped, decode, skipped
-from wordsight.model import decode_threads, load, read_ahead, unit_rows
-from wordsight.preprocess import preprocess
+from wordsight.errors import InputError
+from wordsight.images import Skipped
+from wordsight.model import decode_threads, load, read_ahead, read_pixels, unit_rows
 from wordsight.samples import DEMO_CLASSES
 from wordsight.spec import Preprocess
 from wordsight.weights import read_checkpoint, write_checkpoint
@@ -155,21 +154,13 @@ def _read(pictures: Sequence[Path], spec: Preprocess) -> tuple[np.ndarray, list[
     """Return the pixels (N,S,S,3) of those that can be read, and the others."""
     pixels: list[np.ndarray] = []
     skips: list[Skipped] = []
-    for _, answer in read_ahead(pictures, functools.partial(_pixels, spec=spec), 2 * decode_threads()):
+    for _, answer in read_ahead(pictures, functools.partial(read_pixels, spec=spec), 2 * decode_threads()):
         if isinstance(answer, Skipped):
             skips.append(answer)
         else:
             pixels.append(answer)
     size = spec.image_size
     return np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8), skips
-
-
-def _pixels(path: Path, spec: Preprocess) -> np.ndarray | Skipped:
-    try:
-        picture = decode(path, at_least=spec.image_size)
-        return preprocess(picture.image, spec, picture.box)
-    except ImageError as error:
-        return skipped(path, error)
 
 
 def _split(pixels_NHWC: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
