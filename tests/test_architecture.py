@@ -19,13 +19,14 @@ LAYERS = [
     {"safetensors_file"},
     {"convert"},
     {"weights"},
+    {"raw"},
     {"nn", "images", "preprocess", "tokenizer", "class_embeddings"},
     {"encoder"},
     {"model"},
     {"index", "ingest"},
     {"rejection"},
     {"search", "zeroshot", "probe"},
-    {"sorting", "contact_sheet", "embedding_files"},
+    {"sorting", "contact_sheet", "embedding_files", "thumbnails"},
     {"train", "curate", "evaluate", "doctor", "quantize"},
     {"cli", "serve"},
 ]
@@ -40,6 +41,17 @@ HOMES = {
     "huggingface_hub": ("hub.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
+    "lance": ("index/lance.py",),
+    "qdrant_client": ("index/qdrant.py",),
+    "pinecone": ("index/pinecone.py",),
+    "sqlglot": ("index/filters.py",),
+    "pypdfium2": ("ingest/pdf.py",),
+    "pillow_heif": ("images.py",),
+    "rawpy": ("raw.py",),
+    "datasets": ("ingest/",),
+    "ray": ("search/on_ray.py",),
+    "xxhash": ("ingest/", "search/"),
+    "filelock": ("index/", "search/"),
 }
 
 
@@ -112,7 +124,7 @@ def test_no_module_is_named_after_nothing():
 
 
 HEAVY = {"torch", "openvino", "nncf", "numpy", "PIL", "tokenizers", "huggingface_hub", "rich", "safetensors",
-         "ml_dtypes", "transformers", "pyarrow"}  # fmt: skip
+         "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ class ImageError(WordsightError):
     """A picture that cannot be read."""
 
 
+class StoreError(WordsightError):
+    """An index that cannot be read or written: not there, damaged, of another model, in use, or the disk is full."""
+
+
 class MissingExtraError(WordsightError):
     """A feature whose optional dependency is not installed."""
 

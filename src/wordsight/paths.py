@@ -1,4 +1,4 @@
-"""Where wordsight keeps what it can make again: compiled graphs, class embeddings."""
+"""Where wordsight keeps things: what it can make again (compiled graphs, class embeddings), and the user's own index."""
 
 import os
 import sys
@@ -19,3 +19,16 @@ def cache_dir(part: str) -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return base / "wordsight" / part
+
+
+def default_index() -> Path:
+    """Return the folder of the index that is used where none is named: `$WORDSIGHT_INDEX`, else in the user's data."""
+    if named := os.environ.get("WORDSIGHT_INDEX"):
+        return Path(named)
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return base / "wordsight" / "index"

@@ -1,0 +1,165 @@
+"""What an index holds and answers: a row for each picture, and the `Index` that every store implements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
+Value: TypeAlias = str | int | float | bool | None
+Note: TypeAlias = dict[str, Any]  # what JSON can hold
+
+FORMAT = 1
+# columns that `where` may name beside a table's own; a table's column of the same name becomes "table_<name>"
+OWN_COLUMNS = ("path", "page", "width", "height", "taken")
+
+
+@dataclass(frozen=True)
+class About:
+    """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
+
+    model: what `wordsight.load` takes to get the model again. created: ISO 8601, UTC.
+    """
+
+    model: str
+    fingerprint: str
+    dim: int
+    created: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One picture (or page) of an index.
+
+    id: unique in the index: the path; of a PDF page "<path>#page=3"; of a tar's member "<path>#<key>"; of a table's row
+        "<table>#<image>". Characters that are no UTF-8 are kept by `ingest.paths`.
+    source: what the user named that brought it (an absolute path or an address).
+    path: the file that holds the picture; page: counted from 1, of documents only.
+    digest: hash of the content; equal digests share a vector. about: hash of text and meta: what changed beside pixels.
+    size, mtime_ns: of the file at `path` when it was read: the shortcut that saves reading it again.
+    width, height: of the picture in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
+    text: what BM25 reads. meta: a table's columns. vector: (D,) float32, unit length.
+    thumbnail: a small JPEG where the file itself is no picture (pages); empty else.
+    """
+
+    id: str
+    source: str
+    path: str
+    digest: str
+    vector: Floats
+    page: int | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    width: int = 0
+    height: int = 0
+    taken: str | None = None
+    about: str = ""
+    text: str = ""
+    meta: Mapping[str, Value] = field(default_factory=dict)
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What is needed of a row to tell whether it is up to date, without its vector."""
+
+    id: str
+    source: str
+    path: str
+    digest: str
+    size: int
+    mtime_ns: int
+    about: str
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A row that answers a query: `score` is the cosine (`nearest`) or BM25's score (`match_text`).
+
+    The row has its vector, meta and text; its thumbnail may be left out (see `Index.thumbnail`).
+    """
+
+    row: Row
+    score: float
+
+
+class Index(ABC):
+    """A store of rows. Everything written is durable when a method returns; a killed process leaves a readable index.
+
+    `where`: an SQL condition over OWN_COLUMNS and the tables' columns: "gender = 'Women' and price < 50".
+    Raises (all methods): InputError for a condition that cannot be read, naming it and the columns there are;
+    StoreError for a store that cannot be read or written, naming where it lies and what to do.
+    """
+
+    about: About
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Return the columns that `where` may name → "text", "integer", "number" or "boolean"."""
+
+    @abstractmethod
+    def stamps(self) -> Iterator[Stamp]:
+        """Yield the stamp of every row, some at a time: memory does not grow with the index."""
+
+    @abstractmethod
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add rows, all or none; a row whose id is there already takes the old one's place."""
+
+    @abstractmethod
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove rows; ids that are not there are passed over."""
+
+    @abstractmethod
+    def get(self, ids: Sequence[str]) -> list[Row]:
+        """Return the rows of those ids that are there, in the order asked, whole (vector, text, thumbnail)."""
+
+    @abstractmethod
+    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
+        """Return digest → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
+
+    @abstractmethod
+    def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
+        """Return the k rows of the largest cosine with a unit vector, best first."""
+
+    @abstractmethod
+    def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
+        """Return the k rows whose text matches best by BM25, best first; none where no word is found."""
+
+    @abstractmethod
+    def sample(self, n: int) -> Floats:
+        """Return the vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
+
+    @abstractmethod
+    def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
+        """Yield (ids, vectors (B, D)) of the whole index, some at a time."""
+
+    @abstractmethod
+    def note(self, key: str) -> Note | None:
+        """Return what was noted under a key (learnt thresholds, sources, the tuned fusion), or None."""
+
+    @abstractmethod
+    def set_note(self, key: str, note: Note) -> None:
+        """Keep a note."""
+
+    @abstractmethod
+    def optimise(self) -> None:
+        """Make queries fast after rows came or went: compact, bring the text and the ANN index up to date."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def thumbnail(self, id: str) -> bytes:
+        """Return the row's small JPEG, or b""."""
+        rows = self.get([id])
+        return rows[0].thumbnail if rows else b""

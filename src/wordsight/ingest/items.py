@@ -1,0 +1,58 @@
+"""Units (files, as they are found) and the items in them: what is known of a picture before it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from PIL import Image
+
+from wordsight.images import ImageSource, Skipped
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What one item holds, once read: `digest` of its bytes, and `picture`, which decodes or renders it when called.
+
+    A PDF page's digest is that of file and page number: nothing is rendered to learn it.
+    """
+
+    digest: str
+    picture: Callable[[], ImageSource | Image.Image]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One picture (or page) of a source; its fields are those of `index.Row`.
+
+    read: returns the content; called in decoding threads. Raises: ImageError with the reason.
+    """
+
+    id: str
+    source: str
+    path: str
+    read: Callable[[], Content]
+    page: int | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    text: str = ""
+    meta: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A file (or data set) of a source, listed but not opened; `items` opens it.
+
+    final: an unchanged size and mtime mean unchanged items: pictures, PDFs and tars, but not tables, whose pictures
+        are other files.
+    """
+
+    source: str
+    path: str
+    size: int
+    mtime_ns: int
+    items: Callable[[], Iterator[Item | Skipped]]
+    final: bool = True

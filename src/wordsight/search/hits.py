@@ -1,0 +1,36 @@
+"""What a search answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wordsight.index import Row
+from wordsight.index.rows import Value
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """One answer, best first in its list.
+
+    score: the cosine with the query's vector. proba: the probability that the picture answers the query
+    (see `search.cutoff`). bm25: the text score, or None where texts were not searched or held no word of it.
+    """
+
+    id: str
+    path: Path
+    score: float
+    proba: float
+    row: Row = field(repr=False)
+    bm25: float | None = None
+
+    @property
+    def page(self) -> int | None:
+        """The page, counted from 1, or None for what is no document."""
+        return self.row.page
+
+    @property
+    def meta(self) -> Mapping[str, Value]:
+        """The columns of the table that the picture came with."""
+        return self.row.meta
