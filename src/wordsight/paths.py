@@ -1,4 +1,4 @@
-"""Where wordsight keeps things: what it can make again (compiled graphs, class embeddings), and the user's own index."""
+"""Where wordsight keeps what it can make again (compiled graphs, class embeddings), and the user's own index."""
 
 import os
 import sys
