@@ -71,7 +71,8 @@ class MemoryIndex(Index):
     def add(self, rows):
         for row in rows:
             if row.vector.shape != (self.about.dim,):
-                raise InputError(f"The vector of {row.id!r} has the shape {row.vector.shape}; expected {self.about.dim}.")
+                seen = row.vector.shape
+                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
         self.rows.update({row.id: row for row in rows})
 
     def remove(self, ids):
@@ -127,10 +128,11 @@ class MemoryIndex(Index):
             quoted = ", ".join(f'"{name}"' for name in columns)
             base.execute(f"create table rows (_id, {quoted})")
             for row in self.rows.values():
-                values = [row.meta.get(name, getattr(row, name, None) if name in OWN_COLUMNS else None) for name in columns]
+                own = {name: getattr(row, name) for name in OWN_COLUMNS}
+                values = [{**row.meta, **own}.get(name) for name in columns]
                 base.execute(f"insert into rows values ({', '.join('?' * (1 + len(columns)))})", [row.id, *values])
             try:
                 chosen = {id for (id,) in base.execute(f"select _id from rows where {condition}")}
             except sqlite3.Error as error:
-                raise InputError(f"The condition {condition!r} cannot be read ({error}); columns: {columns}.") from error
+                raise InputError(f"The condition {condition!r} cannot be read ({error}); known: {columns}.") from None
         return [row for row in self.rows.values() if row.id in chosen]

@@ -19,9 +19,15 @@ COMMANDS = {
     "convert": "Write a checkpoint in another layout.",
     "demo": "Sort the bundled pictures with the bundled model.",
     "doctor": "Show and check every fact of a model.",
+    "duplicates": "Find pictures that an index holds more than once.",
     "embed": "Write the embeddings of pictures to a file.",
+    "export": "Write an index as clip-retrieval's files.",
+    "import": "Read clip-retrieval's files into an index.",
+    "index": "Make pictures, products and PDF pages findable; run again to update.",
     "models": "List the models that are known by name.",
     "quantize": "Make an int8 copy of a model, and say what it costs.",
+    "search": "Find pictures by words, by example, or by both.",
+    "tune": "Choose how words and pictures are weighed, on your own judged queries.",
 }
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
