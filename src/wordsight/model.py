@@ -129,7 +129,7 @@ class Model:
         rows = np.empty((len(items) if isinstance(items, Sequence) else 0, self.spec.embed_dim), np.float32)
         parts: list[np.ndarray] = []  # where the number of pictures is not known
         done = 0
-        with contextlib.closing(self._batches(items, exact, batch_size)) as batches:
+        with contextlib.closing(self._batches(items, self._reader(exact), batch_size)) as batches:
             for batch in batches:
                 good = []
                 for item, answer in batch:
@@ -157,39 +157,53 @@ class Model:
         pictures are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
         Raises: InputError for something that is no picture's source.
         """
-        with contextlib.closing(self._batches(_as_items(images), exact, batch_size)) as batches:
+        with contextlib.closing(self._batches(_as_items(images), self._reader(exact), batch_size)) as batches:
             for batch in batches:
                 for item, answer in batch:
                     yield answer if isinstance(answer, Skipped) else (item, answer)
 
+    def stream_read(
+        self, items: Iterable[Any], read: Callable[[Any], Any], *, batch_size: int | None = None
+    ) -> Generator[tuple[Any, Any], None, None]:
+        """Yield (item, answer) of each item as it comes, in order: `stream_images` for those who read in their own way.
+
+        read: called in the decoding threads; returns pixels (S, S, 3) uint8 (`preprocess`), whose answer is the unit
+            embedding (D,), or anything else, which is the answer as it stands.
+        """
+        with contextlib.closing(self._batches(items, read, batch_size)) as batches:
+            for batch in batches:
+                yield from batch
+
+    def _reader(self, exact: bool) -> Callable[[Any], np.ndarray | Skipped]:
+        return functools.partial(read_pixels, spec=self.spec.preprocess, exact=exact)
+
     def _batches(
-        self, items: Iterable[Any], exact: bool, batch_size: int | None
-    ) -> Generator[list[tuple[Any, np.ndarray | Skipped]], None, None]:
-        """Yield batches of (item, embedding or Skipped); a batch closes early where many pictures are skipped."""
+        self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
+    ) -> Generator[list[tuple[Any, Any]], None, None]:
+        """Yield batches of (item, embedding or what was read); a batch closes early where few pictures need encoding."""
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
         size = batch_size or _BATCH.get(self.encoder.backend, 16)
-        read = functools.partial(read_pixels, spec=self.spec.preprocess, exact=exact)
-        batch: list[tuple[Any, np.ndarray | Skipped]] = []
+        batch: list[tuple[Any, Any]] = []
         good = 0
         with contextlib.closing(read_ahead(items, read, 2 * size + decode_threads())) as pictures:
             for item, pixels in pictures:
                 batch.append((item, pixels))
-                good += not isinstance(pixels, Skipped)
+                good += isinstance(pixels, np.ndarray)
                 if good == size or len(batch) >= 4 * size:
                     yield self._encode(batch)
                     batch, good = [], 0
         if batch:
             yield self._encode(batch)
 
-    def _encode(self, batch: list[tuple[Any, np.ndarray | Skipped]]) -> list[tuple[Any, np.ndarray | Skipped]]:
+    def _encode(self, batch: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
         """Return the batch with embeddings in the place of pixels."""
-        pixels = [pixels for _, pixels in batch if not isinstance(pixels, Skipped)]
+        pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
         if not pixels:
             return batch
-        names = [source_name(item) for item, pixels in batch if not isinstance(pixels, Skipped)]
+        names = [source_name(item) for item, answer in batch if isinstance(answer, np.ndarray)]
         rows = iter(unit_rows(self.encoder.encode_images(np.stack(pixels)), names))
-        return [(item, answer if isinstance(answer, Skipped) else next(rows)) for item, answer in batch]
+        return [(item, next(rows) if isinstance(answer, np.ndarray) else answer) for item, answer in batch]
 
 
 def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
