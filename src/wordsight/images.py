@@ -86,7 +86,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
                     return _decode(file, at_least)
             return _decode(io.BytesIO(source), at_least)
     except Exception as error:  # Pillow's plugins raise nearly every built-in kind on damaged files
-        raise ImageError(f"{source_name(source)}: {_reason(error)}") from error
+        raise ImageError(f"{source_name(source)}: {reason_of(error)}") from error
 
 
 def skipped(item: Any, error: ImageError) -> Skipped:
@@ -236,7 +236,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return what to tell the user about an error while reading a picture."""
     if isinstance(error, Image.DecompressionBombError):
         return f"{_too_large(None)} ({error})"

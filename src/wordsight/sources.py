@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from wordsight.errors import InputError
 
-# what counts as a picture inside a folder; a file that is named outright is tried whatever it is called.
-# HEIC is here although Pillow cannot read it: such files are then counted as skipped, not passed over in silence.
-EXTENSIONS = frozenset(
+# What counts as a picture inside a folder; a file that is named outright is tried whatever it is called. Kinds that
+# need an extra package are here too: without it such files are counted as skipped, not passed over in silence.
+RAW_EXTENSIONS = frozenset(
     f".{kind}"
     for kind in (
-        *("avif", "bmp", "dib", "gif", "heic", "heif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm"),
-        *("png", "pnm", "ppm", "tga", "tif", "tiff", "webp"),
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
+        *("nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
+    )
+)
+EXTENSIONS = RAW_EXTENSIONS | frozenset(
+    f".{kind}"
+    for kind in (
+        *("apng", "avif", "bmp", "dib", "gif", "heic", "heics", "heif", "heifs", "hif", "ico", "j2c", "j2k", "jfif"),
+        *("jp2", "jpe", "jpeg", "jpf", "jpg", "jpx", "mpo", "pbm", "pcx", "pgm", "png", "pnm", "ppm", "psd", "qoi"),
+        *("sgi", "tga", "tif", "tiff", "webp"),
     )
 )
 
@@ -46,9 +54,9 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
     if text == "-":
         for line in listing:
             if name := line.rstrip("\r\n"):
-                yield from _walk(Path(name)) if os.path.isdir(name) else [Path(name)]
+                yield from _pictures(name) if os.path.isdir(name) else [Path(name)]
     elif path.is_dir():
-        yield from _walk(path)
+        yield from _pictures(path)
     elif os.path.lexists(path):
         yield path
     elif glob.has_magic(text):
@@ -56,19 +64,67 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
         if not matches:
             raise InputError(f"The pattern {text!r} matches nothing; check it, or name a folder.")
         for match in matches:
-            yield from _walk(Path(match)) if os.path.isdir(match) else [Path(match)]
+            yield from _pictures(match) if os.path.isdir(match) else [Path(match)]
     else:
         raise InputError(f"{text!r} does not exist; expected a picture, a folder, a pattern such as '*.jpg', or '-'.")
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the pictures under `folder`, each folder's files before its subfolders, by name."""
-    for where, subfolders, files in os.walk(folder, onerror=_refuse):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS:
-                yield Path(where, name)
+def walk(
+    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = lambda _: False
+) -> Iterator[str | OSError]:
+    """Yield the paths of the files under `folder` with one of these endings (".jpg"); an error where a folder fails.
+
+    Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
+    with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
+    listed. An OSError's `filename` is the folder that could not be listed, or not to its end.
+    excluded: asked with each path below `folder`, "sub/a.jpg", those of subfolders ending in "/".
+    """
+    waiting = [(os.fspath(folder), "")]
+    while waiting:
+        where, below = waiting.pop()
+        files, subfolders, error = _list(where, endings)
+        if error is not None:
+            yield error
+        for name in files:
+            if not excluded(below + name):
+                yield os.path.join(where, name)
+        waiting += [
+            (os.path.join(where, name), f"{below}{name}/")
+            for name in reversed(subfolders)
+            if not excluded(f"{below}{name}/")
+        ]
 
 
-def _refuse(error: OSError) -> None:
-    raise InputError(f"The folder {error.filename!r} cannot be listed ({error.strerror}); check its permissions.")
+def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
+    """Return the names of a folder's files and subfolders, sorted, and what went wrong."""
+    files, subfolders = [], []
+    problem = None
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if _leads_to_folder(entry):
+                    if not entry.is_symlink():
+                        subfolders.append(entry.name)
+                elif os.path.splitext(entry.name)[1].lower() in endings:
+                    files.append(entry.name)
+    except OSError as error:
+        problem = OSError(error.errno, error.strerror, folder)
+    return sorted(files), sorted(subfolders), problem
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _pictures(folder: str | Path) -> Iterator[Path]:
+    for found in walk(folder, EXTENSIONS):
+        if isinstance(found, OSError):
+            raise InputError(
+                f"The folder {found.filename!r} cannot be listed ({found.strerror}); check its permissions."
+            )
+        yield Path(found)

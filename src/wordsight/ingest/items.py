@@ -24,11 +24,22 @@ class Content:
     picture: Callable[[], ImageSource | Image.Image]
 
 
+@dataclass(frozen=True)
+class Unlisted(Skipped):
+    """A folder, table, document, archive or data set that could not be listed, or not to its end.
+
+    `item` is its path (a Path; a data set's name). What was found in or below it before is not known to be gone.
+    """
+
+
 @dataclass(frozen=True, eq=False)
 class Item:
     """One picture (or page) of a source; its fields are those of `index.Row`.
 
-    read: returns the content; called in decoding threads. Raises: ImageError with the reason.
+    read: returns the content; called in decoding threads. Raises: ImageError with the reason alone.
+    path: `ingest.paths.to_text` of the file, absolute; an address where a table names one; a data set's name.
+    size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a data set the second
+        stands for its state.
     """
 
     id: str

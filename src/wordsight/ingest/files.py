@@ -1,0 +1,71 @@
+"""Picture files, and folders of them, of documents and of archives."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from wordsight.errors import ImageError
+from wordsight.images import Skipped, reason_of
+from wordsight.ingest.digests import digest_of, digest_of_file
+from wordsight.ingest.items import Content, Item, Unit, Unlisted
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import name_words, to_text
+from wordsight.sources import EXTENSIONS, walk
+
+# Lists the items of a file: called with its path, source, status and the words of its name.
+Opener: TypeAlias = Callable[[str, str, os.stat_result, str], Iterator[Item | Skipped]]
+
+# A file larger than this is hashed piece by piece and decoded from its path, not held in memory.
+_HELD = 64 << 20
+
+
+def folder_units(
+    folder: str, source: str, options: IngestOptions, openers: dict[str, Opener]
+) -> Iterator[Unit | Skipped]:
+    """Yield the pictures below an absolute folder, and the files that an opener is known for, as they are found."""
+    for found in walk(folder, EXTENSIONS | openers.keys(), options.excluded()):
+        if isinstance(found, OSError):
+            yield Unlisted(Path(found.filename), f"cannot be listed ({found.strerror})")
+        else:
+            yield file_unit(found, source, openers, name_words(os.path.relpath(found, folder)))
+
+
+def file_unit(path: str, source: str, openers: dict[str, Opener], words: str | None = None) -> Unit | Skipped:
+    """Return the unit of one file by its absolute path, or why it has none. words: those of its name by default."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return Skipped(Path(path), "is a link to a file that does not exist" if os.path.islink(path) else "is gone")
+    except OSError as error:
+        return Unlisted(Path(path), reason_of(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(Path(path), "is not a regular file")
+    opener = openers.get(os.path.splitext(path)[1].lower(), picture_item)
+    words = name_words(os.path.basename(path)) if words is None else words
+    items = functools.partial(opener, path, source, status, words)
+    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, items)
+
+
+def picture_item(path: str, source: str, status: os.stat_result, words: str) -> Iterator[Item | Skipped]:
+    """Yield the one item of a picture file."""
+    text = to_text(path)
+    read = functools.partial(read_file, path)
+    yield Item(text, source, text, read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=words)
+
+
+def read_file(path: str) -> Content:
+    """Return the content of a picture file. Raises: ImageError with the reason alone."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_HELD)
+            if len(content) < _HELD:
+                return Content(digest_of(content), lambda: content)
+            file.seek(0)
+            return Content(digest_of_file(file), lambda: path)
+    except OSError as error:
+        raise ImageError(reason_of(error)) from error

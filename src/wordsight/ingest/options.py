@@ -1,0 +1,48 @@
+"""What a user may say about how sources are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wordsight.errors import InputError, MissingExtraError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestOptions:
+    """How sources are read.
+
+    exclude: patterns as in a .gitignore file, matched against paths within a folder that is a source: "thumbs/",
+        "*.gif", "/2019/**", "!keep.gif".
+    image_column: the column of a table or data set that holds the pictures, or a pattern over its columns
+        ("images/{id}.jpg"); None finds it.
+    text_columns: the columns that words are searched in; None: all that hold text.
+    urls: fetch the pictures of a table whose cells are addresses (http and https).
+    mask_title_block: of pages of documents, leave out the text block in the corner (done by `search.update`).
+    """
+
+    exclude: tuple[str, ...] = ()
+    image_column: str | None = None
+    text_columns: tuple[str, ...] | None = None
+    urls: bool = False
+    mask_title_block: bool = False
+
+    def excluded(self) -> Callable[[str], bool]:
+        """Return whether a path ("sub/a.jpg", of folders "sub/") is left out.
+
+        Raises: InputError for what is no pattern; MissingExtraError without pathspec where there are patterns.
+        """
+        if not self.exclude:
+            return lambda _: False
+        try:
+            import pathspec
+        except ImportError:
+            raise MissingExtraError("Leaving out files by patterns", "pathspec", "search") from None
+        try:
+            spec = pathspec.GitIgnoreSpec.from_lines(self.exclude)
+        except ValueError as error:
+            raise InputError(
+                f"The patterns to leave out, {', '.join(map(repr, self.exclude))}, cannot be read ({error}); "
+                "expected patterns as in a .gitignore file, such as 'thumbs/' or '*.gif'."
+            ) from error
+        return lambda path: bool(spec.match_file(path))

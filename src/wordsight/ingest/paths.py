@@ -1,0 +1,40 @@
+"""File names as text that every store can keep, and the words in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+# Bytes 0x80–0xFF that are no UTF-8 become U+EF80–U+EFFF, private-use code points that no writing uses. A name that
+# really holds one of these has its three UTF-8 bytes written so, which keeps the two apart.
+_PRIVATE = 0xEF00
+_TO_KEEP = re.compile("[\udc80-\udcff\uef80-\uefff]")
+_KEPT = re.compile("[\uef80-\uefff]")
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def to_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as valid Unicode, different for different paths; `to_path` gives the path back.
+
+    Names that are UTF-8, nearly all, stay as they are, line breaks too.
+    """
+    text = os.fsencode(path).decode("utf-8", "surrogateescape")
+    return _TO_KEEP.sub(lambda match: _keep(match.group()), text)
+
+
+def to_path(text: str) -> Path:
+    """Return the path that `to_text` wrote."""
+    escaped = _KEPT.sub(lambda match: chr(ord(match.group()) - _PRIVATE + 0xDC00), text)
+    return Path(os.fsdecode(escaped.encode("utf-8", "surrogateescape")))
+
+
+def name_words(path: str | os.PathLike[str]) -> str:
+    """Return the words of a (relative) path without its ending: "Rome 2019/redVespa_2.jpg" → "Rome 2019 red Vespa 2"."""
+    stem = os.path.splitext(to_text(path))[0]
+    return " ".join(_WORD.findall(_CAMEL.sub(" ", stem)))
+
+
+def _keep(char: str) -> str:
+    return "".join(chr(_PRIVATE + byte) for byte in char.encode("utf-8", "surrogateescape"))

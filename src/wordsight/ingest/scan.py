@@ -1,0 +1,66 @@
+"""From sources to units: which reader takes what the user named."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from wordsight.errors import InputError
+from wordsight.images import Skipped
+from wordsight.ingest.files import Opener, file_unit, folder_units
+from wordsight.ingest.items import Unit
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import to_path, to_text
+
+# kinds of files that hold several pictures and are opened also when they lie in a folder
+OPENERS: dict[str, Opener] = {}
+
+
+def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
+    """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
+
+    sources: picture files; folders, searched through all their subfolders for pictures, camera RAW, PDF and tar
+        (names that begin with a dot and links to folders are passed over); names that `source_root` returned.
+    What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
+
+    Raises (at once, before anything is listed): InputError for a source that does not exist.
+    """
+    named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    if not named:
+        raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
+    options = options or IngestOptions()
+    options.excluded()  # patterns that cannot be read are told at once
+    roots = {source_root(source): source for source in named}
+    return itertools.chain.from_iterable([_units(source, root, options) for root, source in roots.items()])
+
+
+def source_root(source: str | Path) -> str:
+    """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
+
+    `scan` takes it again, from wherever it is called.
+    """
+    return to_text(os.path.abspath(_path_of(source)))
+
+
+def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
+    path = os.path.abspath(_path_of(source))
+    if os.path.isdir(path):
+        return folder_units(path, root, options, OPENERS)
+    if not os.path.lexists(path):
+        raise InputError(_missing(source))
+    return iter([file_unit(path, root, OPENERS)])
+
+
+def _path_of(source: str | Path) -> str:
+    """Return the path of a source as it was typed, or as `source_root` recorded it."""
+    text = os.fspath(source)
+    return text if os.path.lexists(text) else os.fspath(to_path(text))
+
+
+def _missing(source: str | Path) -> str:
+    text = str(source)
+    if text.startswith(("http://", "https://")):
+        return f"{text!r} is an address; download it first, or name a table of addresses and add --urls."
+    return f"{text!r} does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
