@@ -1,5 +1,45 @@
 """Where vectors, metadata and texts are kept: one `Index` class, and a store behind it (Lance, Qdrant, Pinecone)."""
 
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from wordsight.errors import MissingExtraError
 from wordsight.index.rows import About, Index, Match, Row, Stamp
 
-__all__ = ["About", "Index", "Match", "Row", "Stamp"]
+__all__ = ["About", "Index", "Match", "Row", "Stamp", "create_index", "open_index"]
+
+# how a location begins → (module of the store, what it is to the user, package, extra)
+STORES = {"qdrant:": "wordsight.index.qdrant", "pinecone:": "wordsight.index.pinecone"}
+
+
+def open_index(location: str | Path | None = None) -> Index:
+    """Open an index: a folder, "s3://…", "qdrant:…" or "pinecone:…"; by default the user's own.
+
+    Raises: StoreError where there is none, or it cannot be read; MissingExtraError.
+    """
+    return _open(location, None)
+
+
+def create_index(location: str | Path | None, about: About) -> Index:
+    """Make an index, or open the one that is there if it is of the same model.
+
+    Raises: StoreError for one of another model, naming both, or a place that cannot be written; MissingExtraError.
+    """
+    return _open(location, about)
+
+
+def _open(location: str | Path | None, about: About | None) -> Index:
+    from wordsight.paths import default_index
+
+    where = str(default_index() if location is None else location)
+    module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance")
+    try:
+        store = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        raise MissingExtraError("An index", "pyarrow", "search") from None
+    index: Index = store.open_store(where, about)
+    return index

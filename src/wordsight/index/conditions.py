@@ -1,0 +1,107 @@
+"""What the store says about a user's condition and its own troubles, in words that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
+
+from wordsight.errors import InputError, StoreError, WordsightError, did_you_mean
+
+EXAMPLE = "gender = 'Women' and price < 50"
+# where in its own sources an error arose, which Lance appends: ", scanner.rs:839:33"
+PLACE = re.compile(r",? ?\S*\.rs:\d+:\d+")
+# (what Lance's message holds, what it means)
+REASONS = (
+    (re.compile(r"No field named (?P<name>.+?)\. (?:Valid fields|Did you mean)"), "there is no column {name}"),
+    (re.compile(r"sql parser error: (?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)(?:,|$)"), "{why}"),
+    (re.compile(r"Error tokenizing statement: .*\((?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)"), "{why}"),
+    (re.compile(r"literal \w+\((?P<value>.*?)\) and could not convert to literal of type '(?P<kind>\w+)'"),
+     "{value} is no {kind}"),
+    (re.compile(r"The filter (?P<what>.+) does not return a boolean"), "it is neither true nor false"),
+    (re.compile(r"Invalid function '(?P<name>\w+)'"), "there is no function {name}"),
+    (re.compile(r"Expression '(?P<what>.+)' is not supported"), "{what} is not supported"),
+)  # fmt: skip
+QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
+KINDS = {"Int64": "integer", "Float64": "number", "Utf8": "text", "Boolean": "boolean"}
+
+
+def checked(condition: str, columns: Container[str]) -> str:
+    """Return a condition as Lance reads it.
+
+    What stands in double quotes is a column where there is one of that name, else text, as in SQLite (Lance takes it
+    for text always). Brackets around it all keep what follows a condition from being passed over.
+    Raises: InputError for an empty one.
+    """
+    if not condition.strip():
+        raise InputError(f'The condition is empty; write one such as "{EXAMPLE}", or leave it out.')
+
+    def quoted(found: re.Match[str]) -> str:
+        if not found[0].startswith('"'):
+            return found[0]
+        name = found[0][1:-1].replace('""', '"')
+        return f"`{name}`" if name in columns else "'" + name.replace("'", "''") + "'"
+
+    return f"({QUOTED.sub(quoted, condition)}\n)"
+
+
+def unreadable(condition: str, said: str, columns: Mapping[str, str]) -> InputError:
+    """Return the error for a condition that the store refused with the message `said`."""
+    reason, hint = plain(said), ""
+    for pattern, words in REASONS:
+        if found := pattern.search(said):
+            seen = {name: KINDS.get(value, value) for name, value in found.groupdict().items()}
+            reason = words.format(**seen)
+            if words.startswith("there is no column"):
+                hint = did_you_mean(seen["name"].strip('"`'), columns)
+            break
+    listed = ", ".join(f"{_quoted(name)} ({kind})" for name, kind in columns.items())
+    return InputError(
+        f"The condition {condition!r} cannot be read: {reason}.{hint} Columns: {listed}. "
+        f"Write it as in SQL: {EXAMPLE}; text in single quotes, odd column names in double quotes."
+    )
+
+
+def plain(said: str) -> str:
+    """Return Lance's message without the places in its sources."""
+    return PLACE.sub("", said).removeprefix("Invalid user input: ").strip(" .,")
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def store_errors(where: str, doing: str) -> Iterator[None]:
+    """Turn what Lance, Arrow and the system raise into a StoreError that names the index.
+
+    doing: "read" or "written".
+    """
+    try:
+        yield
+    except WordsightError:
+        raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:  # a Rust panic is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise trouble(where, doing, error) from error
+
+
+def trouble(where: str, doing: str, error: BaseException) -> StoreError:
+    """Return the StoreError for something that went wrong below."""
+    said = plain(str(error)) or type(error).__name__
+    lower = said.lower()
+    if "no space left" in lower or "disk full" in lower or "os error 28" in lower or "quota" in lower:
+        todo = "The disk is full: free some space and run it again. What was indexed before is kept."
+    elif "permission denied" in lower or "read-only" in lower:
+        todo = "Check the permissions of the folder. What was indexed before is kept."
+    elif doing == "read":
+        todo = (
+            "Files of it are damaged or missing; put the folder back from a copy, or delete it and make the index anew "
+            "with: wordsight index …"
+        )
+    else:
+        todo = "What was indexed before is kept; run it again."
+    return StoreError(f"The index {where} cannot be {doing} ({said}). {todo}")

@@ -1,0 +1,88 @@
+"""What keeps a Lance data set fast and small: compaction, its text and ANN indexes, wider columns, old versions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wordsight.index.rows import Floats
+from wordsight.index.schema import NAME_KEY, OLD
+from wordsight.index.snapshot import leftovers, remove_quietly
+
+EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
+ROWS_PER_FILE = 32_768  # what one new picture makes Lance write again, at most
+ID_INDEX_FROM = 10_000  # rows from which looking up an id in a tree is worth its upkeep
+KEPT_RUNS = 3  # states before the last runs that can be gone back to
+CACHES = {"index_cache_size_bytes": 512 * 2**20, "metadata_cache_size_bytes": 64 * 2**20}
+TEXT_INDEX = "_text_idx"
+RUN = "run-"
+
+
+def ensure_text_index(dataset: Any) -> None:
+    """Make the text index where there is none: English stems, lower case, every word kept."""
+    if TEXT_INDEX not in {index.name for index in dataset.describe_indices()}:
+        dataset.create_scalar_index(
+            "_text", "INVERTED", TEXT_INDEX, stem=True, lower_case=True, remove_stop_words=False, ascii_folding=True,
+            memory_limit=256, num_workers=1,
+        )  # fmt: skip
+
+
+def optimise(dataset: Any, local: bool) -> None:
+    """Compact small files, bring indexes up to date, forget versions but those that `KEPT_RUNS` runs ended with."""
+    dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FILE, batch_size=1024, num_threads=1)
+    ensure_text_index(dataset)
+    names = {index.name for index in dataset.describe_indices()}
+    if dataset.count_rows() >= ID_INDEX_FROM:
+        for column in ("_id", "_digest"):
+            if f"{column}_idx" not in names:
+                dataset.create_scalar_index(column, "BTREE", f"{column}_idx")
+    dataset.optimize.optimize_indices()
+    _tag(dataset)
+    # only the holder of the lock runs this, so what no version names was left by a killed process
+    dataset.cleanup_old_versions(
+        timedelta(0) if local else timedelta(days=1), delete_unverified=local, error_if_tagged_old_versions=False
+    )
+
+
+def _tag(dataset: Any) -> None:
+    tags = {name: tag["version"] for name, tag in dataset.tags.list().items() if name.startswith(RUN)}
+    if dataset.version not in tags.values():
+        dataset.tags.create(f"{RUN}{dataset.version}", dataset.version)
+        tags[f"{RUN}{dataset.version}"] = dataset.version
+    for name in sorted(tags, key=lambda name: tags[name])[:-KEPT_RUNS]:
+        dataset.tags.delete(name)
+
+
+def nearest_query(query_D: Floats, k: int) -> dict[str, Any]:
+    """Return how Lance is asked for the nearest rows."""
+    return {"column": "_vector", "q": query_D, "k": k, "metric": "dot", "use_index": False}
+
+
+def widen(dataset: Any, schema: pa.Schema, fields: list[pa.Field]) -> None:
+    """Give a data set columns that it lacks, and make integer columns columns of numbers.
+
+    Each step leaves a data set that reads as before or after it: the new column takes the old one's name in the same
+    transaction in which the old one loses it.
+    """
+    for name in dataset.schema.names:
+        if name.startswith(OLD):
+            dataset.drop_columns([name])
+    for field in fields:
+        if field.name not in schema.names:
+            dataset.add_columns([field])
+            continue
+        old, new = f"{OLD}{field.name}", f"{OLD}{field.name} as number"
+        dataset.add_columns({new: f"cast(`{field.name}` as double)"})
+        dataset.alter_columns({"path": field.name, "name": old}, {"path": new, "name": field.name})
+        if field.metadata and NAME_KEY in field.metadata:
+            dataset.update_field_metadata({field.name: {NAME_KEY.decode(): field.metadata[NAME_KEY].decode()}})
+        dataset.drop_columns([old])
+
+
+def remove_leftovers(folder: Path, keep: Path | None) -> None:
+    """Remove other versions' snapshots, and what killed processes left half written."""
+    remove_quietly(leftovers(folder, keep))
+    remove_quietly(folder.glob("*.json.*.part"))
