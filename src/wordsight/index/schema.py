@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from wordsight.errors import InputError, StoreError
 from wordsight.index.rows import FORMAT, OWN_COLUMNS, About, Floats, Row, Value
+
+Number = TypeVar("Number", bound=np.generic)
 
 ABOUT_KEY = b"wordsight.about"
 NAME_KEY = b"wordsight.name"
@@ -209,8 +212,15 @@ def to_vectors(column: pa.ChunkedArray | pa.FixedSizeListArray) -> Floats:
     """Return a vector column as (N, D) float32; a single chunk is not copied."""
     dim = column.type.list_size
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    # `flatten` heeds an offset, `values` does not
-    parts: list[Floats] = [chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, dim) for chunk in chunks]
+    # `values` passes over the offset; `flatten`, which heeds it, imports pyarrow.compute: 0.06 s
+    parts = [numbers(chunk.values, np.float32).reshape(-1, dim)[chunk.offset :][: len(chunk)] for chunk in chunks]
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
+
+
+def numbers(array: pa.Array, dtype: type[Number]) -> NDArray[Number]:
+    """Return the numbers of an Arrow array without a copy. pyarrow's own `to_numpy` imports pandas for it: 0.4 s."""
+    if not len(array):
+        return np.zeros(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * np.dtype(dtype).itemsize)

@@ -107,7 +107,7 @@ class Snapshot:
 
     def _positions(self, rowids: NDArray[np.uint64]) -> NDArray[np.intp]:
         if self._position_of is None:
-            every = [batch.column("_rowid").to_numpy() for batch in self._batches]
+            every = [columns.numbers(batch.column("_rowid"), np.uint64) for batch in self._batches]
             rowids_N = np.concatenate(every)
             order = np.argsort(rowids_N, kind="stable")
             self._position_of = rowids_N[order], order
