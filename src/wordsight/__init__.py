@@ -1,4 +1,4 @@
-"""CLIP, whole: sort pictures by words, and embed pictures and texts with any released checkpoint."""
+"""CLIP, whole: sort pictures by words, find them by words and by example, embed pictures and texts with any released checkpoint."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wordsight.model import Model, load
+    from wordsight.search.gallery import Gallery
     from wordsight.zeroshot import Classifier
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Model", "__version__", "load"]
+__all__ = ["Classifier", "Gallery", "Model", "__version__", "load"]
 
-_HOMES = {"Classifier": "wordsight.zeroshot", "Model": "wordsight.model", "load": "wordsight.model"}
+_HOMES = {
+    "Classifier": "wordsight.zeroshot",
+    "Gallery": "wordsight.search.gallery",
+    "Model": "wordsight.model",
+    "load": "wordsight.model",
+}
 
 
 def __getattr__(name: str) -> Any:

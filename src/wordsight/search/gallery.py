@@ -1,0 +1,317 @@
+"""A collection of pictures that can be searched: an index, the model it was made with, and the sources it follows."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wordsight.errors import InputError, StoreError, UnknownModelError, did_you_mean
+from wordsight.images import Skipped
+from wordsight.index import About, Index, Stamp, create_index, open_index
+from wordsight.ingest import Item, Unit
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import to_path, to_text
+from wordsight.ingest.scan import scan, source_root
+from wordsight.model import Model, load
+from wordsight.paths import default_index
+from wordsight.search.counting import counted
+from wordsight.search.direct import Given, given_units
+from wordsight.search.update import Embed, Progress, Summary, UpdateOptions, update
+
+if TYPE_CHECKING:
+    from wordsight.search.duplicates import Group
+    from wordsight.search.hits import Hit
+    from wordsight.search.query import By
+
+Source: TypeAlias = str | Path
+OnProgress: TypeAlias = Callable[[Progress], object]
+
+SOURCES = "sources"  # note: source → how it is read
+
+
+class Gallery:
+    """An index and its model. Made by `open` or `create`; closed by `close` or a `with` block.
+
+        with Gallery.create("my-index") as gallery:
+            gallery.add("photos/")
+            hits = gallery.search("a red car", where="width > 1000")
+
+    The model is loaded when first needed, and refused if it is not the one that the index was made with.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        model: Model | str | Path | None = None,
+        *,
+        location: str = "",
+        backend: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.index = index
+        self.location = location
+        self._model = _checked(model, index.about, location) if isinstance(model, Model) else None
+        self._to_load = str(index.about.model if model is None or isinstance(model, Model) else model)
+        self._backend, self._precision = backend, precision
+
+    @classmethod
+    def open(
+        cls,
+        location: Source | None = None,
+        *,
+        model: Model | str | Path | None = None,
+        backend: str = "auto",
+        precision: str = "auto",
+    ) -> Gallery:
+        """Return the gallery of an index that is there.
+
+        location: a folder, an address ("s3://…", "qdrant:…", "pinecone:…"), or None for the user's own index.
+        model: needed only where the name that the index recorded does not lead to it.
+        Raises: StoreError if there is none, or it was made with another model.
+        """
+        where = _where(location)
+        return cls(open_index(where), model, location=where, backend=backend, precision=precision)
+
+    @classmethod
+    def create(
+        cls,
+        location: Source | None = None,
+        *,
+        model: Model | str | Path = "mini",
+        backend: str = "auto",
+        precision: str = "auto",
+    ) -> Gallery:
+        """Return the gallery of a new index, or of the one that is there if it was made with this model.
+
+        Raises: StoreError for an index of another model, naming both; what `wordsight.load` raises.
+        """
+        where = _where(location)
+        made = model if isinstance(model, Model) else load(model, backend, precision)
+        about = About(_name_of(model), made.fingerprint, made.spec.embed_dim, _now())
+        return cls(create_index(where, about), made, location=where, backend=backend, precision=precision)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.index)
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self.index.close()
+
+    @property
+    def about(self) -> About:
+        """What the index was made with."""
+        return self.index.about
+
+    @property
+    def model(self) -> Model:
+        """The model, loaded on first use. Raises: StoreError if it is not the index's."""
+        if self._model is None:
+            try:
+                model = load(self._to_load, self._backend, self._precision)
+            except UnknownModelError as error:
+                raise StoreError(
+                    f"The index {self.location!r} was made with the model {self.about.model!r}, which is not found "
+                    f"({error}) Say where it is now with --model, or Gallery.open(…, model=…)."
+                ) from error
+            self._model = _checked(model, self.about, self.location)
+        return self._model
+
+    @property
+    def sources(self) -> dict[str, IngestOptions]:
+        """The sources that the index follows → how they are read."""
+        recorded = self.index.note(SOURCES) or {}
+        return {source: _options_of(said) for source, said in recorded.items()}
+
+    def add(
+        self,
+        sources: Source | Iterable[Source | Given],
+        *,
+        options: IngestOptions | None = None,
+        exact: bool = False,
+        embed: Embed | None = None,
+        progress: OnProgress | None = None,
+    ) -> Summary:
+        """Bring sources into the index: only what is new or changed since the last time is embedded.
+
+        sources: paths of pictures, folders, tables, PDF and tar files, which the index follows from now on (`refresh`);
+            or pictures that are no files: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which
+            stay until they are removed. Not both in one call.
+        options: how the sources are read; None: as the last time.
+        exact: decode all pixels of large JPEGs. embed: what embeds elsewhere, such as `search.on_ray.embedder`.
+
+        Raises: InputError for a source that does not exist (nothing is changed then); StoreError where the index cannot
+        be written (what was committed stays, and the next call continues there). So does Ctrl-C.
+        """
+        named = [sources] if isinstance(sources, str | Path) else list(sources)
+        how = UpdateOptions(exact=exact, embed=embed)
+        given = [source for source in named if isinstance(source, tuple | Item)]
+        if given:
+            if len(given) < len(named):
+                raise InputError("Paths and pictures with ids are given together; add them in two calls.")
+            return self._update(lambda: given_units(given), (), how, progress)
+        if not named:
+            raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
+        recorded = self.sources
+        roots = [source_root(source) for source in named if isinstance(source, str | Path)]
+        chosen = {root: options or recorded.get(root) or IngestOptions() for root in roots}
+        _scan(chosen)  # says at once what does not exist, before it is recorded
+        self._record(recorded | chosen)
+        return self._follow(chosen, how, progress)
+
+    def refresh(
+        self, *, exact: bool = False, embed: Embed | None = None, progress: OnProgress | None = None
+    ) -> Summary:
+        """Do for all recorded sources what `add` does. One that is not there now is skipped, and its pictures stay.
+
+        A source that is a single file leaves, if its folder is there and it is not.
+        """
+        recorded = self.sources
+        if not recorded:
+            raise InputError(f"The index {self.location!r} follows no source yet; name pictures or folders to add.")
+        absent = [source for source in recorded if os.path.isabs(source) and not os.path.lexists(to_path(source))]
+        deleted = [source for source in absent if to_path(source).parent.is_dir() and self._was_file(source)]
+        removed = sum(self.forget(source) for source in deleted)
+        present = {source: options for source, options in recorded.items() if source not in absent}
+        summary = self._follow(present, UpdateOptions(exact=exact, embed=embed), progress)
+        away = [source for source in absent if source not in deleted]
+        return dataclasses.replace(
+            summary,
+            removed=summary.removed + removed,
+            skipped=(*(Skipped(source, "is not there now") for source in away), *summary.skipped),
+            kept=(*away, *summary.kept),
+        )
+
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        by: By = "auto",
+        cut: bool = True,
+        whiten: bool = False,
+    ) -> list[Hit]:
+        """Return up to k pictures that answer a query, best first; [] means no match.
+
+        query: words; a picture (Path, PIL, array, bytes); a list of these, or of pairs (one of these, weight).
+        The others, and what is raised: see `search.query.run`.
+        """
+        from wordsight.search.query import run
+
+        return run(self.index, self.model, query, k, where=where, by=by, cut=cut, whiten=whiten)
+
+    def duplicates(self, threshold: float | None = None) -> list[Group]:
+        """Return groups of pictures that are nearly the same: see `search.duplicates`."""
+        from wordsight.search.duplicates import duplicates
+
+        return duplicates(self.index, threshold)
+
+    def remove(self, names: Source | Iterable[Source]) -> int:
+        """Remove pictures by id or path (of a document: all its pages), and return how many there were.
+
+        Pictures of a source that is followed come back with the next `refresh`, while their files are there.
+        """
+        asked = [names] if isinstance(names, str | Path) else list(names)
+        wanted = {name if isinstance(name, str) else to_text(name) for name in asked}
+        wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
+        return self._remove(lambda stamp: stamp.id in wanted or stamp.path in wanted)
+
+    def forget(self, source: Source) -> int:
+        """Follow a source no longer and remove its pictures; return how many there were.
+
+        Raises: InputError for one that is not followed.
+        """
+        recorded = self.sources
+        root = str(source) if str(source) in recorded else source_root(source)
+        if root not in recorded:
+            followed = ", ".join(map(repr, recorded)) or "none"
+            hint = did_you_mean(root, recorded)
+            raise InputError(f"The source {str(source)!r} is not followed by this index; it follows {followed}.{hint}")
+        removed = self._remove(lambda stamp: stamp.source == root)
+        self._record({name: options for name, options in recorded.items() if name != root})
+        return removed
+
+    def _remove(self, wanted: Callable[[Stamp], bool]) -> int:
+        ids = [stamp.id for stamp in self.index.stamps() if wanted(stamp)]
+        if ids:
+            self.index.remove(ids)
+            self.index.optimise()
+        return len(ids)
+
+    def _was_file(self, source: str) -> bool:
+        return any(s.path == source or s.id.startswith(f"{source}#") for s in self.index.stamps() if s.source == source)
+
+    def _record(self, sources: Mapping[str, IngestOptions]) -> None:
+        note = {source: dataclasses.asdict(options) for source, options in sources.items()}
+        self.index.set_note(SOURCES, note)
+
+    def _follow(self, sources: Mapping[str, IngestOptions], how: UpdateOptions, progress: OnProgress | None) -> Summary:
+        masked = frozenset(source for source, options in sources.items() if options.mask_title_block)
+        how = dataclasses.replace(how, masked=masked)
+        return self._update(lambda: _scan(sources), tuple(sources), how, progress)
+
+    def _update(
+        self,
+        units: Callable[[], Iterator[Unit | Skipped]],
+        roots: Sequence[str],
+        how: UpdateOptions,
+        progress: OnProgress | None,
+    ) -> Summary:
+        with counted(units, progress) as report:
+            summary = update(self.index, self.model, units(), roots, options=how, progress=report)
+        if summary.altered:
+            self.index.optimise()
+        return summary
+
+
+def _scan(sources: Mapping[str, IngestOptions]) -> Iterator[Unit | Skipped]:
+    return itertools.chain.from_iterable([scan([source], options) for source, options in sources.items()])
+
+
+def _options_of(said: Mapping[str, Any]) -> IngestOptions:
+    """Return the options that a note holds; what another version wrote and this one does not know is passed over."""
+    known = {field.name for field in dataclasses.fields(IngestOptions)}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key in known
+    }
+    return IngestOptions(**values)
+
+
+def _checked(model: Model, about: About, location: str) -> Model:
+    if model.fingerprint != about.fingerprint:
+        raise StoreError(
+            f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
+            f"one is {model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot be compared: use the "
+            "index's model, or make another index with --into."
+        )
+    return model
+
+
+def _name_of(model: Model | str | Path) -> str:
+    """Return what `load` takes to get a model again, from any folder."""
+    if isinstance(model, Model):
+        return str(model.checkpoint.folder.absolute()) if model.checkpoint.folder else model.spec.name
+    return os.path.abspath(model) if os.path.exists(model) else str(model)
+
+
+def _where(location: Source | None) -> str:
+    if location is None:
+        return str(default_index())
+    return os.fspath(location)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
