@@ -1,4 +1,4 @@
-"""CLIP, whole: sort pictures by words, find them by words and by example, embed pictures and texts with any released checkpoint."""
+"""CLIP, whole: sort pictures by words, find them by words or by example, embed them with any released checkpoint."""
 
 from __future__ import annotations
 
