@@ -271,6 +271,11 @@ def _check_call(index: Index, model: Model, query: Query, k: int, by: str, white
         )
     if whiten and any(part.kind == "text" for part in query.parts):
         raise InputError("whiten compares pictures with pictures, but the query holds text; leave one of the two out.")
+    check_model(index, model)
+
+
+def check_model(index: Index, model: Model) -> None:
+    """Raise StoreError where an index was made with another model, naming both."""
     if model.fingerprint != index.about.fingerprint or model.spec.embed_dim != index.about.dim:
         raise StoreError(
             f"The index was made with {index.about.model} ({index.about.fingerprint[:12]}, {index.about.dim} "
