@@ -7,11 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wordsight.errors import MissingExtraError, StoreError
+from wordsight.index.conditions import trouble
 from wordsight.index.rows import About, Note
 from wordsight.index.schema import read_about
+
+if TYPE_CHECKING:
+    import filelock
 
 FACTS = "wordsight-index.json"
 ITEMS = "items.lance"
@@ -70,36 +74,35 @@ class WriterLock:
     """The right to write an index: one process has it at a time; the system takes it back when that one ends."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            import filelock
-        except ImportError:
-            raise MissingExtraError("Writing an index", "filelock", "search") from None
         self._folder = folder
-        self._timeout = filelock.Timeout
-        self._lock = filelock.FileLock(folder / LOCK, is_singleton=False)
+        self._lock: filelock.FileLock | None = None
 
     @property
     def held(self) -> bool:
         """Whether this object has it."""
-        return bool(self._lock.is_locked)
+        return self._lock is not None and self._lock.is_locked
 
     def acquire(self) -> None:
         """Take it, or keep it. Raises: StoreError if another has it, or the folder cannot be written."""
         if self.held:
             return
         try:
-            self._lock.acquire(timeout=0)
-        except self._timeout:
+            import filelock
+        except ImportError:
+            raise MissingExtraError("Writing an index", "filelock", "search") from None
+        self._lock = filelock.FileLock(self._folder / LOCK, timeout=0, is_singleton=False)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
             raise StoreError(
                 f"The index {self._folder} is in use: another process is writing it. Wait until it is done; "
                 "searching is possible meanwhile."
             ) from None
         except OSError as error:
-            raise StoreError(
-                f"The index {self._folder} cannot be written ({error.strerror or error}); "
-                "check the folder's permissions and the disk."
-            ) from None
+            raise trouble(str(self._folder), "written", error) from error
 
     def release(self) -> None:
         """Give it back."""
-        self._lock.release(force=True)
+        if self._lock is not None:
+            self._lock.release(force=True)
+            self._lock = None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +21,23 @@ from wordsight.index import schema as columns
 from wordsight.index import upkeep
 from wordsight.index.conditions import checked, store_errors, trouble, unreadable
 from wordsight.index.rows import About, Floats, Index, Match, Note, Row, Stamp
-from wordsight.index.snapshot import Snapshot, snapshot_path, stamps_of, write_snapshot
+from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
 
 NOTE = "wordsight.note."
-IDS_PER_CONDITION = 500
+VALUES_PER_CONDITION = 500
+LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
 SCAN = {"batch_size": 4096, "batch_readahead": 2, "io_buffer_size": 64 * 2**20}  # so that memory does not grow
 HAS_SCHEME = "://"
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A state of an index: its number, when it came about (ISO 8601, the machine's own time), how many rows it had."""
+
+    number: int
+    when: str
+    rows: int
 
 
 def open_store(location: str, about: About | None) -> LanceIndex:
@@ -109,318 +124,318 @@ class LanceIndex(Index):
         self.location = location
         self.about = about
         self._folder = folder
-        self._data: Any = None
-        self._seen: Snapshot | None = None
-        self._seen_version = -1
-        self._lock: folders.WriterLock | None = None
+        self._snapshots = None if folder is None else Snapshots(folder)
+        self._lock = None if folder is None else folders.WriterLock(folder)
+        self._opened: Any = None
+        self._looked = 0.0
 
     def __len__(self) -> int:
         if snapshot := self._snapshot():
             return len(snapshot)
-        with store_errors(self.location, "read"):
-            return int(self._dataset().count_rows())
+        return int(self._read(lambda data: data.count_rows()))
 
     def columns(self) -> dict[str, str]:
         """Return the columns that `where` may name → their kind."""
-        return columns.columns_of(self._schema())
+        snapshot = self._snapshot()
+        return columns.columns_of(snapshot.schema if snapshot else self._read(lambda data: data.schema))
 
     def stamps(self) -> Iterator[Stamp]:
         """Yield the stamp of every row."""
-        names = ["_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about"]
-        with store_errors(self.location, "read"):
-            for batch in self._scan(names):
-                yield from stamps_of(batch)
+        for batch in self._stream(["_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about"]):
+            yield from stamps_of(batch)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows in one transaction; of rows with the same id the last one stays."""
         rows = list({row.id: row for row in rows}.values())
         if not rows:
             return
-        self._begin()
-        schema = self._dataset().schema
-        known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
-        kinds = columns.kinds_in((row.meta for row in rows), known)
-        wider, fields = columns.widened(schema, kinds)
-        table = columns.to_table(rows, wider)
-        with store_errors(self.location, "written"):
-            dataset = self._dataset()
-            if wider is not schema:
-                upkeep.widen(dataset, schema, fields)
-                table = table.select(dataset.schema.names)
-            present = self._present([row.id for row in rows])
-            if present:
-                merge = dataset.merge_insert("_id").when_matched_update_all().when_not_matched_insert_all()
-                merge.execute(table)
+        with self._writing() as data:
+            schema = data.schema
+            known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
+            wider, fields = columns.widened(schema, columns.kinds_in((row.meta for row in rows), known))
+            table = columns.to_table(rows, wider)
+            upkeep.widen(data, fields)
+            if self._present(data, [row.id for row in rows]):
+                merge = data.merge_insert("_id").when_matched_update_all().when_not_matched_insert_all()
+                merge.execute(table.select(data.schema.names))
             else:
-                dataset.insert(table)
-        self._checked_out()
+                data.insert(table.select(data.schema.names))
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows, all or none."""
-        present = sorted(self._present(ids))
-        if not present:
+        if not self._read(lambda data: self._present(data, ids)):
             return
-        self._begin()
-        with store_errors(self.location, "written"):
-            # one condition, hence one transaction
-            self._dataset().delete(_among("_id", present))
-        self._checked_out()
+        with self._writing() as data:
+            data.delete(_among("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Return the rows of those ids that are there, whole, in the order asked."""
-        found: dict[str, Row] = {}
-        wanted = list(dict.fromkeys(ids))
-        with store_errors(self.location, "read"):
-            for part in _parts(wanted):
-                table = self._dataset().to_table(filter=_among("_id", part))
-                found.update((row.id, row) for row in columns.to_rows(table))
+
+        def rows_of(data: Any) -> dict[str, Row]:
+            tables = (data.to_table(filter=_among("_id", part)) for part in _parts(ids))
+            return {row.id: row for table in tables for row in columns.to_rows(table)}
+
+        found = self._read(rows_of)
         return [found[id] for id in ids if id in found]
 
     def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
         """Return digest → vector of the contents that are there."""
-        found: dict[str, Floats] = {}
-        with store_errors(self.location, "read"):
-            for part in _parts(list(dict.fromkeys(digests))):
-                for batch in self._scan(["_digest", "_vector"], filter=_among("_digest", part)):
-                    found |= zip(batch["_digest"].to_pylist(), columns.to_vectors(batch["_vector"]), strict=True)
-        return found
+
+        def vectors(data: Any) -> dict[str, Floats]:
+            names = ["_digest", "_vector"]
+            tables = (data.to_table(columns=names, filter=_among("_digest", part)) for part in _parts(digests))
+            return {
+                digest: vector
+                for table in tables
+                for digest, vector in zip(
+                    table["_digest"].to_pylist(), columns.to_vectors(table["_vector"]), strict=True
+                )
+            }
+
+        return self._read(vectors)
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows of the largest cosine: exact up to `upkeep.EXACT_LIMIT` rows."""
         query_D = np.asarray(query_D, np.float32)
         if query_D.shape != (self.about.dim,):
-            raise InputError(
-                f"The query has the shape {query_D.shape}; the index holds vectors of ({self.about.dim},)."
-            )
+            raise InputError(f"The query has the shape {query_D.shape}; the index holds ({self.about.dim},).")
         if k < 1:
             return []
         snapshot = self._snapshot(build=True)
-        if snapshot is None:
-            return self._nearest_in_lance(query_D, k, where)
-        if where is None:
-            return [Match(row, score) for row, score in snapshot.nearest(query_D, k)]
-        rowids = self._filtered(where)
-        return [Match(row, score) for row, score in snapshot.nearest(query_D, k, rowids)]
+        if snapshot and where is None:
+            return list(starmap(Match, snapshot.nearest(query_D, k)))
+        if snapshot:
+            version, rowids = self._ask(where, [], with_row_id=True)
+            if version == snapshot.version:  # else another process has written between the two
+                found = snapshot.nearest(query_D, k, columns.numbers(rowids["_rowid"].combine_chunks(), np.uint64))
+                return list(starmap(Match, found))
+        return self._nearest_in_lance(query_D, k, where)
 
     def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows whose text matches best; quotes and operators in `words` mean nothing."""
         if k < 1:
             return []
-        lance = _lance()
-        query = lance.query.MatchQuery(words, "_text")
-        table = self._ask(where, full_text_query=query, limit=k, columns=[*self._light(), "_score"], with_row_id=True)
+        query = _lance().query.MatchQuery(words, "_text")
+        _, table = self._ask(where, [*self._light(), "_score"], full_text_query=query, limit=k, with_row_id=True)
         table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
         return list(map(Match, columns.to_rows(table), table["_score"].to_pylist()))
 
     def sample(self, n: int) -> Floats:
         """Return the vectors of ≤ n rows spread evenly."""
         total = len(self)
-        chosen = (
-            np.unique(np.linspace(0, total - 1, min(n, total)).astype(np.intp))
-            if total and n > 0
-            else np.zeros(0, np.intp)
-        )
-        if not len(chosen):
+        if not total or n < 1:
             return np.zeros((0, self.about.dim), np.float32)
-        if snapshot := self._snapshot(build=True):
+        chosen = np.unique(np.linspace(0, total - 1, min(n, total)).astype(np.intp))
+        snapshot = self._snapshot(build=True)
+        if snapshot and len(snapshot) == total:
             return snapshot.vectors(chosen)
-        with store_errors(self.location, "read"):
-            return columns.to_vectors(self._dataset().take([int(i) for i in chosen], columns=["_vector"])["_vector"])
+        taken = self._read(lambda data: data.take(chosen.tolist(), columns=["_vector"]))
+        return columns.to_vectors(taken["_vector"])
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Yield (ids, vectors) of the whole index."""
-        with store_errors(self.location, "read"):
-            for batch in self._scan(["_id", "_vector"], batch_size=size):
-                yield batch["_id"].to_pylist(), columns.to_vectors(batch["_vector"])
+        for batch in self._stream(["_id", "_vector"], batch_size=size):
+            yield batch["_id"].to_pylist(), columns.to_vectors(batch["_vector"])
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key."""
-        if self._folder is not None and self._data is None:
-            facts = folders.read_facts(self._folder)
-            if facts is not None:
-                return facts.notes.get(key)
-        with store_errors(self.location, "read"):
-            return self._notes().get(key)
+        if self._folder is not None and self._opened is None and (facts := folders.read_facts(self._folder)):
+            return facts.notes.get(key)
+        return self._read(_notes).get(key)
 
     def set_note(self, key: str, note: Note) -> None:
         """Keep a note, inside the data set and in the folder's own file."""
-        held = self._lock is not None and self._lock.held
-        self._begin()
+        had_lock = self._lock is not None and self._lock.held
         try:
-            with store_errors(self.location, "written"):
-                before = self._dataset().version
-                self._dataset().update_config({NOTE + key: json.dumps(note)})
-                self._carry_snapshot(before)
-                if self._folder is not None:
-                    folders.Facts(self.about, self._notes()).write(self._folder)
+            with self._writing() as data:
+                before = data.version
+                data.update_config({NOTE + key: json.dumps(note)})
+                if self._snapshots is not None:
+                    self._snapshots.carry(before, data.version)
+                self._write_facts(data)
         finally:
-            if not held:
-                self._end()
+            if not had_lock:
+                self._release()
 
     def optimise(self) -> None:
         """Compact, bring the text and the ANN index up to date, drop old versions, write the snapshot; end writing."""
-        self._begin()
         try:
-            with store_errors(self.location, "written"):
-                dataset = self._dataset()
-                upkeep.optimise(dataset, local=self._folder is not None)
-                if self._folder is not None:
-                    folders.Facts(self.about, self._notes()).write(self._folder)
-                    self._write_snapshot()
+            with self._writing() as data:
+                upkeep.optimise(data, local=self._folder is not None)
+                self._write_facts(data)
+                self._write_snapshot(data)
         finally:
-            self._end()
+            self._release()
+
+    def versions(self) -> list[Version]:
+        """Return the states that can be gone back to, oldest first: those that the last calls of `optimise` left."""
+
+        def states(data: Any) -> list[Version]:
+            when = {version["version"]: version["timestamp"] for version in data.versions()}
+            return [
+                Version(number, when[number].isoformat(timespec="seconds"), data.checkout_version(number).count_rows())
+                for number in upkeep.runs(data)
+            ]
+
+        return self._read(states)
+
+    def restore(self, number: int) -> None:
+        """Make the rows and notes what they were at a version; what came after is a version of its own.
+
+        Raises: InputError for a number that is none of `versions`.
+        """
+        known = [version.number for version in self.versions()]
+        if number not in known:
+            raise InputError(f"The index {self.location} keeps no version {number}; it keeps {known}.")
+        try:
+            with self._writing() as data:
+                data.checkout_version(number).restore()
+                data.checkout_latest()
+                self._write_facts(data)
+                self._write_snapshot(data)
+        finally:
+            self._release()
 
     def close(self) -> None:
         """Let go of the files and of the right to write."""
-        self._end()
-        self._data = self._seen = None
-        self._seen_version = -1
+        self._release()
+        self._opened = None
+        if self._snapshots is not None:
+            self._snapshots.close()
 
     # reading
 
     def _dataset(self) -> Any:
-        """The data set at its newest version."""
-        if self._data is None:
-            with store_errors(self.location, "read"):
-                self._data = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
-        elif self._folder is not None and self._data.version != folders.newest_version(self._folder):
-            self._data.checkout_latest()
-        return self._data
+        """The data set at its newest version; at an address, as of some seconds ago."""
+        if self._opened is None:
+            self._opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
+        elif self._folder is None:
+            if time.monotonic() - self._looked > LOOK_AGAIN:
+                self._opened.checkout_latest()
+        elif self._opened.version != folders.newest_version(self._folder):
+            self._opened.checkout_latest()
+        self._looked = time.monotonic()
+        return self._opened
 
-    def _schema(self) -> pa.Schema:
-        if snapshot := self._snapshot():
-            schema: pa.Schema = snapshot.schema
-            return schema
+    def _read(self, call: Callable[[Any], Answer]) -> Answer:
+        """Return what `call` reads from the data set; once more if another process rewrote it under the first call."""
         with store_errors(self.location, "read"):
-            return self._dataset().schema
+            data = self._dataset()
+            version = data.version
+            try:
+                return call(data)
+            except (OSError, ValueError, RuntimeError):
+                if self._folder is None or folders.newest_version(self._folder) == version:
+                    raise
+            return call(self._dataset())
+
+    def _stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
+        with store_errors(self.location, "read"):
+            yield from _scan(self._dataset(), names, **more)
 
     def _light(self) -> list[str]:
         """The columns that a match has: all but the thumbnail."""
-        return [name for name in self._dataset().schema.names if name != "_thumbnail"]
+        return [name for name in self._read(lambda data: data.schema.names) if name != "_thumbnail"]
 
-    def _scan(self, names: Sequence[str], **more: Any) -> Iterator[pa.RecordBatch]:
-        for batch in self._dataset().scanner(columns=list(names), **{**SCAN, **more}).to_batches():
-            if batch.num_rows:
-                yield batch
+    @staticmethod
+    def _present(data: Any, ids: Sequence[str]) -> set[str]:
+        tables = (data.to_table(columns=["_id"], filter=_among("_id", part)) for part in _parts(ids))
+        return {id for table in tables for id in table["_id"].to_pylist()}
 
-    def _present(self, ids: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        with store_errors(self.location, "read"):
-            for part in _parts(list(dict.fromkeys(ids))):
-                for batch in self._scan(["_id"], filter=_among("_id", part)):
-                    found.update(batch["_id"].to_pylist())
-        return found
+    def _ask(self, where: str | None, names: list[str], **query: Any) -> tuple[int, pa.Table]:
+        """Run one query of Lance; return the version that answered, and the answer.
 
-    def _ask(self, where: str | None, **query: Any) -> pa.Table:
-        """Run one query of Lance. Raises: InputError for a condition that cannot be read; StoreError."""
+        Raises: InputError for a condition that cannot be read; StoreError.
+        """
         condition = None if where is None else checked(where, self.columns())
-        with store_errors(self.location, "read"):
-            dataset = self._dataset()
+
+        def ask(data: Any) -> tuple[int, pa.Table]:
             if condition is not None:
                 # reading a condition on its own tells the user's mistakes from the store's troubles
                 try:
-                    dataset.scanner(columns=["_id"], filter=condition).explain_plan()
+                    data.scanner(columns=["_id"], filter=condition).explain_plan()
                 except (OSError, ValueError, RuntimeError) as error:
-                    raise unreadable(where or "", str(error), self.columns()) from None
-            scanner = dataset.scanner(filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query)
-            return scanner.to_table()
+                    raise unreadable(where or "", str(error), columns.columns_of(data.schema)) from None
+            scanner = data.scanner(
+                names, filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query
+            )
+            return data.version, scanner.to_table()
 
-    def _filtered(self, where: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
-        table = self._ask(where, columns=[], with_row_id=True)
-        return np.asarray(table["_rowid"].to_numpy(), np.uint64)
+        return self._read(ask)
 
     def _nearest_in_lance(self, query_D: Floats, k: int, where: str | None) -> list[Match]:
-        asked = upkeep.nearest_query(query_D, k)
-        rows = columns.to_rows(self._ask(where, nearest=asked, columns=self._light()))
-        matches = [Match(row, float(row.vector @ query_D)) for row in rows]
+        _, table = self._ask(where, self._light(), nearest=upkeep.nearest_query(query_D, k))
+        matches = [Match(row, float(row.vector @ query_D)) for row in columns.to_rows(table)]
         return sorted(matches, key=lambda match: -match.score)[:k]
-
-    def _notes(self) -> dict[str, Note]:
-        config = self._dataset().config()
-        return {key.removeprefix(NOTE): json.loads(note) for key, note in config.items() if key.startswith(NOTE)}
-
-    # the snapshot
 
     def _snapshot(self, build: bool = False) -> Snapshot | None:
         """The snapshot of the newest version, or None; `build` writes it if there is none and nobody is writing."""
-        if self._folder is None:
+        if self._folder is None or self._snapshots is None or self._lock is None:
             return None
-        version = folders.newest_version(self._folder)
-        if version is None:
-            raise trouble(self.location, "read", FileNotFoundError("it has no version left"))
-        if version == self._seen_version:
-            return self._seen
+        with store_errors(self.location, "read"):
+            version = folders.newest_version(self._folder)
+            if version is None:
+                raise FileNotFoundError(f"no version left in {folders.ITEMS}/_versions")
+            snapshot = self._snapshots.open(version)
+        if snapshot or not build or self._lock.held:
+            return snapshot
         try:
-            self._seen, self._seen_version = Snapshot(snapshot_path(self._folder, version)), version
-        except (OSError, pa.ArrowInvalid):
-            self._seen, self._seen_version = None, -1
-            if build and not (self._lock and self._lock.held) and self._dataset().count_rows() <= upkeep.EXACT_LIMIT:
-                return self._rebuilt()
-        return self._seen
-
-    def _rebuilt(self) -> Snapshot | None:
-        """The snapshot that a killed writer did not come to write; None where this process may not write it."""
-        try:
-            self._begin()
-        except StoreError:
-            return None
-        try:
-            return self._write_snapshot()
-        except OSError:
+            with self._writing() as data:
+                return self._write_snapshot(data)
+        except StoreError:  # another process writes, or this one may not
             return None
         finally:
-            self._end()
-
-    def _write_snapshot(self) -> Snapshot | None:
-        assert self._folder is not None
-        dataset = self._dataset()
-        path = snapshot_path(self._folder, dataset.version)
-        if dataset.count_rows() > upkeep.EXACT_LIMIT:
-            upkeep.remove_leftovers(self._folder, keep=None)
-            return None
-        if not path.exists():
-            names = self._light()
-            fields = [dataset.schema.field(name) for name in names]
-            schema = pa.schema([*fields, pa.field("_rowid", pa.uint64())], dataset.schema.metadata)
-            batches = self._scan(names, with_row_id=True, batch_size=16384)
-            write_snapshot(path, schema, (batch.select(schema.names).cast(schema) for batch in batches))
-        upkeep.remove_leftovers(self._folder, keep=path)
-        self._seen, self._seen_version = Snapshot(path), dataset.version
-        return self._seen
-
-    def _carry_snapshot(self, before: int) -> None:
-        """Give the snapshot of `before` the newest version's name: no row has changed since."""
-        if self._folder is None:
-            return
-        old = snapshot_path(self._folder, before)
-        if old.exists():
-            self._seen, self._seen_version = None, -1
-            try:
-                os.replace(old, snapshot_path(self._folder, self._dataset().version))
-            except OSError:
-                return
+            self._release()
 
     # writing
 
-    def _begin(self) -> None:
-        """Take the right to write, if this object has it not. Raises: StoreError if another process has it."""
-        if self._folder is not None:
-            self._lock = self._lock or folders.WriterLock(self._folder)
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """Take the right to write, which is kept; yield the data set at its newest version."""
+        if self._lock is not None:
             self._lock.acquire()
+        with store_errors(self.location, "written"):
+            yield self._dataset()
 
-    def _end(self) -> None:
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
 
-    def _checked_out(self) -> None:
-        self._seen, self._seen_version = None, -1
+    def _write_facts(self, data: Any) -> None:
+        if self._folder is not None:
+            folders.Facts(self.about, _notes(data)).write(self._folder)
+
+    def _write_snapshot(self, data: Any) -> Snapshot | None:
+        if self._snapshots is None:
+            return None
+        if data.count_rows() > upkeep.EXACT_LIMIT:
+            self._snapshots.tidy(keep=None)
+            return None
+        names = [name for name in data.schema.names if name != "_thumbnail"]
+        fields = [*(data.schema.field(name) for name in names), pa.field("_rowid", pa.uint64())]
+        schema = pa.schema(fields, data.schema.metadata)
+        batches = _scan(data, names, with_row_id=True, batch_size=ROWS_PER_BATCH)
+        return self._snapshots.write(data.version, schema, (batch.cast(schema) for batch in batches))
+
+
+def _scan(data: Any, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
+    batches = data.scanner(names, **{**SCAN, **more}).to_batches()
+    yield from (batch for batch in batches if batch.num_rows)
+
+
+def _notes(data: Any) -> dict[str, Note]:
+    return {key.removeprefix(NOTE): json.loads(note) for key, note in data.config().items() if key.startswith(NOTE)}
 
 
 def _among(column: str, values: Sequence[str]) -> str:
-    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    return f"{column} in ({quoted})"
+    return f"{column} in ({', '.join(_literal(value) for value in values)})"
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), IDS_PER_CONDITION):
-        yield values[start : start + IDS_PER_CONDITION]
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), VALUES_PER_CONDITION):
+        yield unique[start : start + VALUES_PER_CONDITION]

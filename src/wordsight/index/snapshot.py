@@ -22,16 +22,6 @@ LEFT_OUT = ("_thumbnail",)
 ROWS_PER_BATCH = 16384  # 32 MiB of 512-dimensional vectors: what writing holds in memory
 
 
-def snapshot_path(folder: Path, version: int) -> Path:
-    """Return where the snapshot of a version lies."""
-    return folder / f"snapshot-{version}.arrow"
-
-
-def leftovers(folder: Path, keep: Path | None = None) -> list[Path]:
-    """Return the snapshots, whole or half written, that are not `keep`."""
-    return [path for path in folder.glob("snapshot-*.arrow*") if path != keep]
-
-
 def write_snapshot(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     """Write a snapshot: record batches of `schema`, which are held one at a time; the file appears whole or not at all.
 
@@ -48,6 +38,53 @@ def write_snapshot(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBat
         raise
 
 
+class Snapshots:
+    """The snapshots in an index's folder; only that of the newest version is of use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: Snapshot | None = None
+
+    def open(self, version: int) -> Snapshot | None:
+        """Return the snapshot of a version, or None where there is none that can be read."""
+        last = self._last
+        if last is None or last.version != version:
+            try:
+                last = Snapshot(self._path(version), version)
+            except FileNotFoundError:
+                last = None
+            except (OSError, pa.ArrowInvalid):
+                remove_quietly([self._path(version)])
+                last = None
+            self._last = last
+        return last
+
+    def write(self, version: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Snapshot | None:
+        """Write the snapshot of a version, if there is none yet, and remove all others."""
+        if self.open(version) is None:
+            write_snapshot(self._path(version), schema, batches)
+        self.tidy(keep=version)
+        return self.open(version)
+
+    def carry(self, before: int, after: int) -> None:
+        """Give the snapshot of one version the name of the next, which has the same rows."""
+        self._last = None
+        with contextlib.suppress(OSError):
+            os.replace(self._path(before), self._path(after))
+
+    def tidy(self, keep: int | None) -> None:
+        """Remove the snapshots, whole and half written, of all versions but `keep`."""
+        keep_path = None if keep is None else self._path(keep)
+        remove_quietly(path for path in self._folder.glob("snapshot-*.arrow*") if path != keep_path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._last = None
+
+    def _path(self, version: int) -> Path:
+        return self._folder / f"snapshot-{version}.arrow"
+
+
 def remove_quietly(paths: Iterable[Path]) -> None:
     """Remove files; one that Windows still has mapped stays until the next time."""
     for path in paths:
@@ -58,7 +95,8 @@ def remove_quietly(paths: Iterable[Path]) -> None:
 class Snapshot:
     """A snapshot, opened. Raises: OSError or pyarrow's ArrowInvalid for a file that is damaged."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, version: int) -> None:
+        self.version = version
         self._map = pa.memory_map(str(path))
         reader = pa.ipc.open_file(self._map)
         self.schema: pa.Schema = reader.schema

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from wordsight.index.rows import Floats
 from wordsight.index.schema import NAME_KEY, OLD
-from wordsight.index.snapshot import leftovers, remove_quietly
 
 EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
 ROWS_PER_FILE = 32_768  # what one new picture makes Lance write again, at most
@@ -31,29 +29,29 @@ def ensure_text_index(dataset: Any) -> None:
 
 
 def optimise(dataset: Any, local: bool) -> None:
-    """Compact small files, bring indexes up to date, forget versions but those that `KEPT_RUNS` runs ended with."""
+    """Compact small files, bring indexes up to date, forget all versions but those that the last runs ended with."""
+    if dataset.version in runs(dataset):
+        return
     dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FILE, batch_size=1024, num_threads=1)
     ensure_text_index(dataset)
-    names = {index.name for index in dataset.describe_indices()}
-    if dataset.count_rows() >= ID_INDEX_FROM:
+    rows, names = dataset.count_rows(), {index.name for index in dataset.describe_indices()}
+    if rows >= ID_INDEX_FROM:
         for column in ("_id", "_digest"):
             if f"{column}_idx" not in names:
                 dataset.create_scalar_index(column, "BTREE", f"{column}_idx")
     dataset.optimize.optimize_indices()
-    _tag(dataset)
+    dataset.tags.create(f"{RUN}{dataset.version}", dataset.version)
+    for number in runs(dataset)[:-KEPT_RUNS]:
+        dataset.tags.delete(f"{RUN}{number}")
     # only the holder of the lock runs this, so what no version names was left by a killed process
     dataset.cleanup_old_versions(
         timedelta(0) if local else timedelta(days=1), delete_unverified=local, error_if_tagged_old_versions=False
     )
 
 
-def _tag(dataset: Any) -> None:
-    tags = {name: tag["version"] for name, tag in dataset.tags.list().items() if name.startswith(RUN)}
-    if dataset.version not in tags.values():
-        dataset.tags.create(f"{RUN}{dataset.version}", dataset.version)
-        tags[f"{RUN}{dataset.version}"] = dataset.version
-    for name in sorted(tags, key=lambda name: tags[name])[:-KEPT_RUNS]:
-        dataset.tags.delete(name)
+def runs(dataset: Any) -> list[int]:
+    """Return the versions that runs ended with and that are kept, oldest first."""
+    return sorted(tag["version"] for name, tag in dataset.tags.list().items() if name.startswith(RUN))
 
 
 def nearest_query(query_D: Floats, k: int) -> dict[str, Any]:
@@ -61,17 +59,16 @@ def nearest_query(query_D: Floats, k: int) -> dict[str, Any]:
     return {"column": "_vector", "q": query_D, "k": k, "metric": "dot", "use_index": False}
 
 
-def widen(dataset: Any, schema: pa.Schema, fields: list[pa.Field]) -> None:
+def widen(dataset: Any, fields: list[pa.Field]) -> None:
     """Give a data set columns that it lacks, and make integer columns columns of numbers.
 
     Each step leaves a data set that reads as before or after it: the new column takes the old one's name in the same
     transaction in which the old one loses it.
     """
-    for name in dataset.schema.names:
-        if name.startswith(OLD):
-            dataset.drop_columns([name])
+    if left := [name for name in dataset.schema.names if name.startswith(OLD)]:
+        dataset.drop_columns(left)
     for field in fields:
-        if field.name not in schema.names:
+        if field.name not in dataset.schema.names:
             dataset.add_columns([field])
             continue
         old, new = f"{OLD}{field.name}", f"{OLD}{field.name} as number"
@@ -80,9 +77,3 @@ def widen(dataset: Any, schema: pa.Schema, fields: list[pa.Field]) -> None:
         if field.metadata and NAME_KEY in field.metadata:
             dataset.update_field_metadata({field.name: {NAME_KEY.decode(): field.metadata[NAME_KEY].decode()}})
         dataset.drop_columns([old])
-
-
-def remove_leftovers(folder: Path, keep: Path | None) -> None:
-    """Remove other versions' snapshots, and what killed processes left half written."""
-    remove_quietly(leftovers(folder, keep))
-    remove_quietly(folder.glob("*.json.*.part"))
