@@ -31,7 +31,7 @@ def to_path(text: str) -> Path:
 
 
 def name_words(path: str | os.PathLike[str]) -> str:
-    """Return the words of a (relative) path without its ending: "Rome 2019/redVespa_2.jpg" → "Rome 2019 red Vespa 2"."""
+    """Return the words of a (relative) path without its ending: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
     stem = os.path.splitext(to_text(path))[0]
     return " ".join(_WORD.findall(_CAMEL.sub(" ", stem)))
 

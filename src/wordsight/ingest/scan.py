@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,23 +10,27 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 from wordsight.images import Skipped
+from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import to_path, to_text
-
-# kinds of files that hold several pictures and are opened also when they lie in a folder
-OPENERS: dict[str, Opener] = {}
+from wordsight.ingest.pdf import page_items
+from wordsight.ingest.table_files import ENDINGS
+from wordsight.ingest.tables import table_unit
+from wordsight.ingest.tars import sample_items
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
     """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: picture files; folders, searched through all their subfolders for pictures, camera RAW, PDF and tar
-        (names that begin with a dot and links to folders are passed over); names that `source_root` returned.
+        (names that begin with a dot and links to folders are passed over); tables (.csv, .tsv, .jsonl, .parquet); PDF;
+        tar; "hf:NAME_OR_FOLDER[:SPLIT]"; names that `source_root` returned. One named twice counts once.
     What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
 
-    Raises (at once, before anything is listed): InputError for a source that does not exist.
+    Raises (at once, before anything is listed): InputError for a source that does not exist, a table or data set that
+        cannot be opened or lacks a column; MissingExtraError for what a named source needs.
     """
     named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not named:
@@ -39,18 +44,37 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 def source_root(source: str | Path) -> str:
     """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
 
-    `scan` takes it again, from wherever it is called.
+    Of a data set: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
+    if _is_dataset(source):
+        name, split = hf.parse(str(source))
+        return hf.PREFIX + name + (f":{split}" if split else "")
     return to_text(os.path.abspath(_path_of(source)))
 
 
 def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
+    if _is_dataset(source):
+        return hf.dataset_units(root, options)
     path = os.path.abspath(_path_of(source))
+    openers: dict[str, Opener] = {
+        ".pdf": page_items,
+        ".tar": functools.partial(sample_items, text_columns=options.text_columns),
+    }
     if os.path.isdir(path):
-        return folder_units(path, root, options, OPENERS)
+        return folder_units(path, root, options, openers)
     if not os.path.lexists(path):
         raise InputError(_missing(source))
-    return iter([file_unit(path, root, OPENERS)])
+    lower = path.lower()
+    if lower.endswith(ENDINGS):
+        return [table_unit(path, root, options)]
+    if lower.endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")):
+        raise InputError(f"{path!r} is compressed, and single pictures cannot be read from it; unpack it first.")
+    return [file_unit(path, root, openers)]
+
+
+def _is_dataset(source: str | Path) -> bool:
+    text = os.fspath(source)
+    return text.startswith(hf.PREFIX) and not os.path.lexists(text)
 
 
 def _path_of(source: str | Path) -> str:

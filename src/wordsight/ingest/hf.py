@@ -1,0 +1,191 @@
+"""Data sets of the `datasets` library, "hf:NAME_OR_FOLDER[:SPLIT]": saved on disk, a folder of pictures, a name."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wordsight.errors import ImageError, InputError, did_you_mean
+from wordsight.images import Skipped, reason_of
+from wordsight.ingest.columns import Kinds, meta_of, plain
+from wordsight.ingest.digests import digest_of
+from wordsight.ingest.files import read_file
+from wordsight.ingest.items import Content, Item, Unit
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import name_words, to_path, to_text
+
+PREFIX = "hf:"
+
+
+def parse(source: str) -> tuple[str, str | None]:
+    """Return the name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
+
+    Raises: InputError where no name follows.
+    """
+    text = source.removeprefix(PREFIX)
+    name, split = text, None
+    if not os.path.isdir(_path(text)) and ":" in text:
+        name, _, split = text.rpartition(":")
+    if not name:
+        raise InputError(f"{source!r} names no data set; expected hf:NAME, hf:FOLDER or hf:NAME:SPLIT.")
+    if os.path.isdir(_path(name)):
+        name = to_text(os.path.abspath(_path(name)))
+    return name, split
+
+
+def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
+    """Return the units of a data set, one for each split, loaded from the disk, the cache, or where its name leads.
+
+    Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
+    Raises: InputError where the library is missing, the data set cannot be loaded or holds no column of pictures.
+    """
+    name, split = parse(source)
+    splits = _load(name, split)
+    units = []
+    for split_name, data in splits.items():
+        root = f"{PREFIX}{name}" + (f":{split_name}" if split_name else "")
+        reader = DatasetReader(data, PREFIX + name + (f":{split}" if split else ""), root, options)
+        units.append(Unit(reader.source, root, len(data), reader.state, reader.items, final=False))
+    return units
+
+
+class DatasetReader:
+    """Reads one split. Pictures are taken as they are stored, not decoded."""
+
+    def __init__(self, data: Any, source: str, root: str, options: IngestOptions) -> None:
+        from datasets import Image
+
+        self.source, self.root, self.options = source, root, options
+        self.column = _picture_column(data, root, options.image_column)
+        for name in options.text_columns or ():
+            _check(name, data, root)
+        self.data = data.cast_column(self.column, Image(decode=False))
+        self.state = int(str(data._fingerprint)[:15], 16)  # changes with the data
+        self._lock = threading.Lock()
+        others = [name for name, feature in data.features.items() if not _is_media(feature)]
+        self.rest = self.data.select_columns(others)
+
+    def items(self) -> Iterator[Item | Skipped]:
+        """Yield the rows in order: "<source>#row=<number>", counted from 0 as the library does."""
+        kinds = Kinds()
+        for record in self.rest:
+            kinds.see(self._values(record))
+        kinds.settle()
+        for row in range(len(self.data)):
+            values = kinds.typed(self._values(self.rest[row]))
+            wanted = [name for name in values if kinds.kinds[name] == "text"]
+            wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
+            said = [str(values[name]) for name in wanted if values.get(name) is not None]
+            cell = self._cell(row)
+            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=meta_of(values))
+            file = cell.get("path")
+            if file:
+                said.append(name_words(os.path.basename(file)))
+            text = "\n".join(dict.fromkeys(filter(None, said)))
+            if cell.get("bytes") is not None:
+                yield make(path=self.root, read=functools.partial(self._read, row), mtime_ns=self.state, text=text)
+            elif file:
+                yield from self._file_item(make, file, text, row)
+            else:
+                yield Skipped(f"{self.root} row {row}", "holds no picture")
+
+    def _file_item(self, make: Any, file: str, text: str, row: int) -> Iterator[Item | Skipped]:
+        try:
+            status = os.stat(file)
+        except OSError as error:
+            yield Skipped(f"{self.root} row {row}", f"{reason_of(error)}: {file}")
+            return
+        read = functools.partial(read_file, file)
+        path = to_text(os.path.abspath(file))
+        yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
+
+    def _read(self, row: int) -> Content:
+        content = self._cell(row)["bytes"]
+        if not content:
+            raise ImageError("the file is empty")
+        return Content(digest_of(content), lambda: content)
+
+    def _cell(self, row: int) -> Mapping[str, Any]:
+        with self._lock:
+            cell = self.data[row][self.column]
+        return cell or {}
+
+    def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row without pictures; numbers of classes as their names."""
+        values = {}
+        for name, value in record.items():
+            feature = self.data.features[name]
+            named = hasattr(feature, "int2str") and isinstance(value, int) and value >= 0
+            values[name] = feature.int2str(value) if named else plain(value)
+        return values
+
+
+def _load(name: str, split: str | None) -> dict[str, Any]:
+    """Return split → data set; the one of a single data set is called by the split asked for, or ""."""
+    try:
+        import datasets
+    except ImportError:
+        raise InputError(
+            f"The source {PREFIX}{name} needs the package 'datasets', which is not installed. "
+            "Install it with: pip install datasets"
+        ) from None
+    folder = os.fspath(_path(name))
+    try:
+        if os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
+            os.path.join(folder, "dataset_dict.json")
+        ):
+            loaded = datasets.load_from_disk(folder)
+        else:
+            loaded = datasets.load_dataset(folder if os.path.isdir(folder) else name)
+    except Exception as error:  # the library raises its own kinds, the hub's, pyarrow's and built-in ones
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"The data set {name!r} cannot be loaded ({first}).") from error
+    if not isinstance(loaded, dict):
+        if split not in (None, str(loaded.split)):
+            raise InputError(f"The data set {name!r} has no split {split!r}; it is one set without splits.")
+        return {split or "": loaded}
+    if split is None:
+        return dict(loaded)
+    if split not in loaded:
+        raise InputError(
+            f"The data set {name!r} has no split {split!r}; it has {', '.join(loaded)}.{did_you_mean(split, loaded)}"
+        )
+    return {split: loaded[split]}
+
+
+def _picture_column(data: Any, root: str, named: str | None) -> str:
+    """Return the column of pictures: the one named, else the first whose type is a picture.
+
+    Raises: InputError naming the columns.
+    """
+    from datasets import Image
+
+    if named is not None:
+        _check(named, data, root)
+        return named
+    for name, feature in data.features.items():
+        if isinstance(feature, Image):
+            return str(name)
+    raise InputError(
+        f"The data set {root!r} has no column of pictures; its columns are {', '.join(data.features)}. "
+        "Name one that holds their bytes or paths with --image-column."
+    )
+
+
+def _check(name: str, data: Any, root: str) -> None:
+    if name not in data.features:
+        raise InputError(
+            f"The data set {root!r} has no column {name!r}; its columns are {', '.join(data.features)}."
+            f"{did_you_mean(name, data.features)}"
+        )
+
+
+def _is_media(feature: Any) -> bool:
+    return type(feature).__name__ in ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
+
+
+def _path(name: str) -> str:
+    return name if os.path.isdir(name) else os.fspath(to_path(name))

@@ -1,0 +1,172 @@
+"""PDF documents: each page an item, rendered when it is read, with the text that the file holds for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from wordsight.errors import ImageError, MissingExtraError
+from wordsight.images import Skipped, reason_of
+from wordsight.ingest.digests import digest_of_file
+from wordsight.ingest.items import Content, Item, Unlisted
+from wordsight.ingest.paths import to_text
+
+# Pixels of a page's longer side, whatever its size on paper: about twice what models see, enough for a thumbnail.
+PAGE_SIDE = 1024
+TEXT_LIMIT = 20_000  # characters of a page that are kept for search; a dense page of print has 6,000
+_OPEN_AT_ONCE = 4  # documents; a closed one is opened again when one of its pages is read
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]+")
+
+# PDFium may be in one call at a time, in the whole process. Re-entrant: a document may be collected within a call.
+_lock = threading.RLock()
+_open: OrderedDict[int, Any] = OrderedDict()  # Document.key → PdfDocument
+
+
+def page_items(path: str, source: str, status: os.stat_result, words: str) -> Iterator[Item | Skipped]:
+    """Yield the pages of a PDF. One that needs a password, or is none, is `Unlisted`; one without pages `Skipped`."""
+    try:
+        document = Document(path)
+        count = len(document)
+    except (ImageError, MissingExtraError) as error:
+        yield Unlisted(Path(path), str(error))
+        return
+    if not count:
+        yield Skipped(Path(path), "is a PDF without pages")
+    text = to_text(path)
+    for number in range(1, count + 1):
+        yield Item(
+            id=f"{text}#page={number}",
+            source=source,
+            path=text,
+            read=functools.partial(document.read, number),
+            page=number,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            text="\n".join(filter(None, [words, document.text(number)])),
+        )
+
+
+class Document:
+    """A PDF file, opened when something is asked of it and closed when nothing refers to it any more.
+
+    Raises (all methods): ImageError with the reason alone; MissingExtraError without pypdfium2.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._key = id(self)
+        self._hashing = threading.Lock()
+        weakref.finalize(self, _close, self._key)
+
+    def __len__(self) -> int:
+        with _lock:
+            return len(self._handle())
+
+    def read(self, number: int) -> Content:
+        """Return page `number`, counted from 1, as an item's content: its digest is that of file and page."""
+        return Content(f"{self._digest}#page={number}", functools.partial(self.render, number))
+
+    def render(self, number: int) -> Image.Image:
+        """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels."""
+        image: Image.Image = self._with_page(number, _rendered)
+        return image
+
+    def text(self, number: int) -> str:
+        """Return the text of a page, at most TEXT_LIMIT characters; "" where there is none or it is damaged."""
+        try:
+            return str(self._with_page(number, _text))
+        except ImageError:
+            return ""  # `render` says what is wrong with the page
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        try:
+            with self._hashing, open(self.path, "rb") as file:
+                return digest_of_file(file)
+        except OSError as error:
+            raise ImageError(reason_of(error)) from error
+
+    def _with_page(self, number: int, use: Callable[[Any], Any]) -> Any:
+        with _lock:
+            handle = self._handle()
+            pdfium = _pdfium()
+            try:
+                page = handle[number - 1]
+                try:
+                    return use(page)
+                finally:
+                    page.close()
+            except (pdfium.PdfiumError, IndexError, ValueError, OSError) as error:
+                raise ImageError(f"page {number} is damaged ({error})") from error
+
+    def _handle(self) -> Any:
+        """Return the open PDFium document; the caller holds the lock."""
+        if self._key in _open:
+            _open.move_to_end(self._key)
+            return _open[self._key]
+        handle = _opened(self.path)
+        while len(_open) >= _OPEN_AT_ONCE:
+            _open.popitem(last=False)[1].close()
+        _open[self._key] = handle
+        return handle
+
+
+def _opened(path: str) -> Any:
+    pdfium = _pdfium()
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed with the document; PDFium takes no path that is no UTF-8
+    except OSError as error:
+        raise ImageError(reason_of(error)) from error
+    try:
+        handle = pdfium.PdfDocument(file, autoclose=True)
+        handle.init_forms()  # what was filled in is drawn
+        return handle
+    except pdfium.PdfiumError as error:
+        file.close()
+        if getattr(error, "err_code", None) == pdfium.raw.FPDF_ERR_PASSWORD:
+            raise ImageError("is encrypted and needs a password; save a copy without one") from error
+        raise ImageError(f"is no PDF that can be read ({error})") from error
+
+
+def _close(key: int) -> None:
+    with _lock:
+        if key in _open:
+            _open.pop(key).close()
+
+
+def _rendered(page: Any) -> Image.Image:
+    longer = max(page.get_size())
+    if not 0 < longer < float("inf"):
+        raise ValueError(f"its size is {page.get_size()}")
+    bitmap = page.render(scale=PAGE_SIDE / longer, rev_byteorder=True)
+    try:
+        image: Image.Image = bitmap.to_pil()
+        return image.convert("RGB").copy()  # not a view of memory that PDFium frees
+    finally:
+        bitmap.close()
+
+
+def _text(page: Any) -> str:
+    words = page.get_textpage()
+    try:
+        text = words.get_text_range(0, min(words.count_chars(), TEXT_LIMIT))
+    finally:
+        words.close()
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\ufffe", "")).strip()
+
+
+def _pdfium() -> Any:
+    try:
+        import pypdfium2
+    except ImportError:
+        raise MissingExtraError("Reading PDF", "pypdfium2", "search") from None
+    return pypdfium2

@@ -1,0 +1,202 @@
+"""Files of rows: CSV, TSV, JSON lines, Parquet, read as a stream of records, as often as asked."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import decimal
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, TypeAlias
+
+from wordsight.errors import InputError, MissingExtraError
+from wordsight.images import reason_of
+from wordsight.ingest.columns import Kinds, plain
+from wordsight.sources import EXTENSIONS
+
+Record: TypeAlias = dict[str, Any]
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_DELIMITERS = ",;\t|"
+_PARQUET_ROWS = 256  # read at a time; where pictures lie in the cells this is what is held
+_LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
+
+
+class TableFile(ABC):
+    """A table: its columns, and its records as often as asked, in order.
+
+    Raises: InputError when it is opened and cannot be read; ValueError or OSError where it turns out damaged later.
+    """
+
+    columns: list[str]
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @abstractmethod
+    def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
+        """Yield each row as column → value, or why it is no row. columns: those needed; None is all."""
+
+    def kinds(self) -> Kinds:
+        """Return what nothing is known of yet; a format that records its types tells them."""
+        return Kinds()
+
+
+def open_table(path: str) -> TableFile:
+    """Return the table in a file by its ending. Raises: InputError saying what is wrong; MissingExtraError."""
+    ending = os.path.splitext(path)[1].lower()
+    kind = ParquetFile if ending == ".parquet" else JsonLinesFile if ending in (".jsonl", ".ndjson") else CsvFile
+    try:
+        return kind(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
+
+
+def why(error: Exception) -> str:
+    """Return the reason why a table cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        byte = error.object[error.start]
+        return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it as CSV in UTF-8"
+    return reason_of(error) if isinstance(error, OSError) else str(error)
+
+
+class CsvFile(TableFile):
+    """Rows of cells. The delimiter of a .tsv is the tab, else that of , ; | and tab which the header holds most of.
+
+    Without a header (the first line names a picture) columns are called column_1, column_2 and so on.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        with open(path, "rb") as file:
+            self._encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with self._open() as file:
+            header = file.readline()
+        tabs = path.lower().endswith(".tsv")
+        self._delimiter = "\t" if tabs else max(_DELIMITERS, key=header.count)
+        with self._open() as file:
+            first = next(self._rows(file), [])
+        # a first line that names a picture is a row: captions without a header are common
+        self._header = not any(os.path.splitext(cell.strip())[1].lower() in EXTENSIONS for cell in first)
+        self.columns = _named(first if self._header else [""] * len(first))
+        if not self.columns:
+            raise ValueError("it is empty; expected a first line with the names of the columns")
+
+    def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
+        """Yield each row as column → cell, all of it text."""
+        with self._open() as file:
+            rows = self._rows(file)
+            if self._header:
+                next(rows, None)
+            for row in rows:
+                if not row:  # an empty line
+                    continue
+                if len(row) > len(self.columns):
+                    yield f"has {len(row)} cells, expected {len(self.columns)}; check its quotes"
+                else:
+                    yield dict(zip(self.columns, row, strict=False))
+
+    def kinds(self) -> Kinds:
+        """Return kinds that are read from how cells are written."""
+        return Kinds(cells=True)
+
+    def _open(self) -> IO[str]:
+        return open(self.path, encoding=self._encoding, newline="")
+
+    def _rows(self, file: IO[str]) -> Iterator[list[str]]:
+        try:
+            yield from csv.reader(file, delimiter=self._delimiter)
+        except csv.Error as error:
+            raise ValueError(f"it is damaged ({error})") from error
+
+
+class JsonLinesFile(TableFile):
+    """One JSON object a line."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        columns: dict[str, None] = {}
+        for number, record in enumerate(self.records()):
+            if number == _LOOKED_AT:
+                break
+            if isinstance(record, dict):
+                columns.update(dict.fromkeys(record))
+        self.columns = list(columns)
+        if not self.columns:
+            raise ValueError('it holds no JSON object a line, expected {"image": "a.jpg", "title": "…"}')
+
+    def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
+        """Yield each object; lists of words become lines, other nested values JSON."""
+        with open(self.path, encoding="utf-8-sig") as file:
+            for line in file:
+                if not line.strip():
+                    continue
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    yield f"is no JSON ({error})"
+                    continue
+                if isinstance(record, dict):
+                    yield {str(name): plain(value) for name, value in record.items()}
+                else:
+                    yield f"is {line.strip()[:20]!r}, expected an object of JSON"
+
+
+class ParquetFile(TableFile):
+    """Columns of Parquet. Pictures may lie in it: as bytes, or as data sets keep them, {"bytes": …, "path": …}."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        try:
+            import pyarrow.parquet
+        except ImportError:
+            raise MissingExtraError("Reading Parquet", "pyarrow", "search") from None
+        with pyarrow.parquet.ParquetFile(path) as file:
+            self._schema = file.schema_arrow
+        self.columns = list(self._schema.names)
+
+    def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
+        """Yield each row; times become ISO 8601, decimals numbers."""
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=columns):
+                for record in batch.to_pylist():
+                    yield {name: _from_arrow(value) for name, value in record.items()}
+
+    def kinds(self) -> Kinds:
+        """Return the kinds that the file records."""
+        from pyarrow import types
+
+        known = Kinds()
+        for field in self._schema:
+            numeric = types.is_floating(field.type) or types.is_decimal(field.type)
+            known.kinds[field.name] = (
+                "boolean" if types.is_boolean(field.type)
+                else "number" if numeric or types.is_uint64(field.type)
+                else "integer" if types.is_integer(field.type)
+                else "text"
+            )  # fmt: skip
+        return known
+
+
+def _from_arrow(value: Any) -> Any:
+    """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be pictures."""
+    if isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value):
+        return value
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    return float(value) if isinstance(value, decimal.Decimal) else plain(value)
+
+
+def _named(header: list[str]) -> list[str]:
+    """Return names for all columns, each once: an empty one is called by its number."""
+    names: list[str] = []
+    for number, cell in enumerate(header, 1):
+        name = cell.strip() or f"column_{number}"
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names

@@ -1,0 +1,260 @@
+"""Tables of pictures: each row an item, its picture a file, an address or bytes in the cell, its columns metadata."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import string
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wordsight.errors import ImageError, InputError, did_you_mean
+from wordsight.images import Skipped, reason_of
+from wordsight.ingest.columns import Kinds, meta_of
+from wordsight.ingest.digests import digest_of, hash_of
+from wordsight.ingest.files import read_file
+from wordsight.ingest.items import Content, Item, Unit, Unlisted, Value
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import name_words, to_path, to_text
+from wordsight.ingest.table_files import Record, TableFile, open_table, why
+from wordsight.ingest.urls import fetch, is_address
+from wordsight.sources import EXTENSIONS
+
+# what columns of pictures are called, the likeliest first, in lower case
+_USUAL = (
+    *("image", "image_path", "img", "img_path", "picture", "photo", "path", "file_path", "filepath", "file"),
+    *("filename", "file_name", "image_file", "image_filename", "image_url", "img_url", "url", "link"),
+)
+_TRIED_ROWS = 1000  # at most, to find the column of pictures
+_TRIED_CELLS = 20  # of each column
+
+_LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
+ADD_URLS = "is an address; add --urls to fetch such pictures"
+
+
+def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
+    """Return the unit of a table. Raises: InputError for a table that cannot be read or a column that is not there."""
+    table = open_table(path)
+    for name in options.text_columns or ():
+        _check(name, table)
+    reader = TableReader(table, source, options, picture_column(table, options))
+    status = os.stat(path)
+    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=False)
+
+
+class PictureColumn:
+    """Where a row names its picture: a column, or a pattern over columns, "images/{id}.jpg"."""
+
+    def __init__(self, named: str, table: TableFile) -> None:
+        self.name: str | None = named if named in table.columns or "{" not in named else None
+        self.pattern = named
+        if self.name is not None:
+            _check(named, table)
+            self.needs = [named]
+        else:
+            try:
+                parts = list(string.Formatter().parse(named))
+            except ValueError as error:
+                raise InputError(f"The pattern {named!r} cannot be read ({error}); {_LIKE}.") from error
+            if any(form or conversion for _, _, form, conversion in parts):
+                raise InputError(f"The pattern {named!r} formats a column, which is not done here; {_LIKE}.")
+            self.needs = [name for _, name, _, _ in parts if name is not None]
+            for name in self.needs:
+                _check(name, table)
+
+    def of(self, record: Record) -> Any:
+        """Return the cell of a row: a path or an address, bytes, a data set's structure, or "" where it is empty."""
+        if self.name is not None:
+            cell = record.get(self.name)
+        elif all(record.get(name) not in (None, "") for name in self.needs):
+            cell = self.pattern.format(**record)
+        else:
+            cell = None
+        if cell is None or (isinstance(cell, dict) and not cell.get("bytes") and not cell.get("path")):
+            return ""
+        if isinstance(cell, dict) and not cell.get("bytes"):
+            cell = cell["path"]
+        return cell if isinstance(cell, bytes | dict) else str(cell).strip()
+
+
+def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
+    """Return the column that the user named, else the one whose cells name files that exist, hold bytes or addresses.
+
+    Raises: InputError naming the columns there are.
+    """
+    if options.image_column is not None:
+        return PictureColumn(options.image_column, table)
+    by_usage = {name.lower(): name for name in reversed(table.columns)}
+    usual = [by_usage[name] for name in _USUAL if name in by_usage]
+    others = [name for name in table.columns if name not in usual]
+    rows = [row for row in itertools.islice(table.records(), _TRIED_ROWS) if isinstance(row, dict)]
+    cells = {
+        name: [row[name] for row in rows if row.get(name) not in (None, "")][:_TRIED_CELLS] for name in table.columns
+    }
+    for name, pattern in _likely(usual, others):
+        found = _found(cells[name], pattern, os.path.dirname(table.path))
+        if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
+            return PictureColumn(name if pattern == "{}" else pattern.format(f"{{{name}}}"), table)
+    for name in [*usual, *others]:
+        embedded = any(isinstance(cell, bytes | dict) for cell in cells[name])
+        if embedded or (name in usual and any(is_address(str(cell).strip()) for cell in cells[name])):
+            return PictureColumn(name, table)
+    raise InputError(
+        f"No column of the table {table.path!r} names pictures that exist, looked for in "
+        f"{os.path.dirname(table.path)!r}; its columns are {', '.join(table.columns)}. Name one with --image-column, or a pattern such as "
+        "'images/{id}.jpg'."
+    )
+
+
+def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (column, pattern of its cells) of where pictures may be named, the likeliest first."""
+    for pattern, names in (("{}", usual), ("{}", others), ("images/{}", [*usual, *others])):
+        yield from ((name, pattern) for name in names)
+    for pattern in ("images/{}.jpg", "{}.jpg", "images/{}.png", "{}.png"):  # a column of keys
+        yield from ((name, pattern) for name in others if not {"{", "}"} & set(name))
+
+
+def _found(cells: list[Any], pattern: str, folder: str) -> int:
+    """Return how many of the cells name each a picture file of its own."""
+    paths = {pattern.format(cell).strip() for cell in cells if isinstance(cell, str | int)}
+    return sum(os.path.splitext(path)[1].lower() in EXTENSIONS and _is_file(path, folder) for path in paths)
+
+
+class TableReader:
+    """Reads a table twice: once for what holds for whole columns, once for its items."""
+
+    def __init__(self, table: TableFile, source: str, options: IngestOptions, pictures: PictureColumn) -> None:
+        self.table, self.source, self.options, self.pictures = table, source, options, pictures
+        self.folder = os.path.dirname(table.path)
+
+    def items(self) -> Iterator[Item | Skipped]:
+        """Yield the rows in order; those without a picture as `Skipped`, a table that breaks off as `Unlisted`.
+
+        A row's id is "<table>#<cell>"; where several name the same picture, "<table>#<cell>#2" and so on: reordered
+        rows keep their ids, but for rows of the same picture, which may change places.
+        """
+        try:
+            kinds, repeated = self._first_pass()
+            seen: Counter[int] = Counter()
+            for number, record in enumerate(self.table.records(), 1):
+                if isinstance(record, str):
+                    yield Skipped(self._row(number), record)
+                    continue
+                cell = self.pictures.of(record)
+                name = self._name(cell, number)
+                mark = hash_of(name)
+                if mark in repeated:
+                    seen[mark] += 1
+                suffix = f"#{seen[mark]}" if seen.get(mark, 0) > 1 else ""
+                yield self._item(cell, name + suffix, number, kinds, record)
+        except (OSError, ValueError) as error:
+            yield Unlisted(Path(self.table.path), why(error))
+
+    def _first_pass(self) -> tuple[Kinds, frozenset[int]]:
+        """Return the columns' kinds, and the hashes of pictures that several rows name, at 8 bytes a row."""
+        kinds = self.table.kinds()
+        known = bool(kinds.kinds)
+        marks = array("Q")
+        for number, record in enumerate(self.table.records(self.pictures.needs if known else None), 1):
+            if isinstance(record, str):
+                continue
+            if not known:
+                kinds.see(record)
+            marks.append(hash_of(self._name(self.pictures.of(record), number)))
+        kinds.settle()
+        values, counts = np.unique(
+            np.frombuffer(marks, np.uint64) if marks else np.empty(0, np.uint64), return_counts=True
+        )
+        return kinds, frozenset(values[counts > 1].tolist())
+
+    def _name(self, cell: Any, number: int) -> str:
+        """Return what tells a row's picture from others: what its cell says, else the row's number."""
+        if isinstance(cell, dict):
+            cell = cell.get("path") or ""
+        return to_text(cell) if isinstance(cell, str) and cell else f"row={number}"
+
+    def _item(self, cell: Any, name: str, number: int, kinds: Kinds, record: Record) -> Item | Skipped:
+        values = kinds.typed(
+            {key: value for key, value in record.items() if key != self.pictures.name and not _is_embedded(value)}
+        )
+        make = functools.partial(
+            Item,
+            id=f"{to_text(self.table.path)}#{name}",
+            source=self.source,
+            text=self._text(values, kinds, cell),
+            meta=meta_of(values),
+        )
+        if not cell:
+            return Skipped(self._row(number), "names no picture")
+        try:
+            if _is_embedded(cell):
+                content = cell if isinstance(cell, bytes) else cell["bytes"]
+                status = os.stat(self.table.path)
+                read = functools.partial(_embedded, content)
+                return make(path=to_text(self.table.path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
+            if is_address(cell):
+                return make(path=cell, read=functools.partial(_fetched, cell)) if self.options.urls else Skipped(
+                    cell, ADD_URLS
+                )  # fmt: skip
+            path = _absolute(cell, self.folder)
+            status = os.stat(path)
+        except (OSError, ValueError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            return Skipped(Path(_absolute(cell, self.folder)), f"{reason}, named in {self._row(number)}")
+        read = functools.partial(read_file, path)
+        return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def _text(self, values: dict[str, Value], kinds: Kinds, cell: Any) -> str:
+        """Return the words of a row: its columns of text, or those asked for, and those of its picture's name."""
+        wanted: Sequence[str] = (
+            [name for name in values if kinds.kinds.get(name) == "text" and name not in self.pictures.needs]
+            if self.options.text_columns is None
+            else self.options.text_columns
+        )
+        said = [str(values[name]) for name in wanted if values.get(name) is not None]
+        if isinstance(cell, str):
+            said.append(name_words(os.path.basename(cell)))
+        return "\n".join(dict.fromkeys(line for line in said if line and not is_address(line)))
+
+    def _row(self, number: int) -> str:
+        return f"{os.path.basename(self.table.path)} row {number}"
+
+
+def _check(name: str, table: TableFile) -> None:
+    if name not in table.columns:
+        raise InputError(
+            f"The table {table.path!r} has no column {name!r}; its columns are {', '.join(table.columns)}."
+            f"{did_you_mean(name, table.columns)}"
+        )
+
+
+def _absolute(cell: str, folder: str) -> str:
+    return os.path.normpath(os.path.join(folder, os.fspath(to_path(cell))))
+
+
+def _is_file(cell: str, folder: str) -> bool:
+    try:
+        return os.path.isfile(_absolute(cell, folder))
+    except ValueError:  # a NUL in it
+        return False
+
+
+def _is_embedded(cell: Any) -> bool:
+    return isinstance(cell, bytes | dict)
+
+
+def _embedded(content: bytes) -> Content:
+    return Content(digest_of(content), lambda: content)
+
+
+def _fetched(url: str) -> Content:
+    try:
+        return _embedded(fetch(url))
+    except InputError as error:
+        raise ImageError(str(error)) from error

@@ -1,0 +1,175 @@
+"""Archives of pictures with captions beside them, as webdataset and img2dataset write them: key.jpg, key.txt, key.json.
+
+Source: webdataset, `base_plus_ext` and `group_by_keys`: a sample is a run of members of the same folder and name up to
+the first dot; https://github.com/webdataset/webdataset.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import ImageError
+from wordsight.images import Skipped, reason_of
+from wordsight.ingest.columns import Kinds, meta_of, plain
+from wordsight.ingest.digests import digest_of
+from wordsight.ingest.items import Content, Item, Unlisted
+from wordsight.ingest.paths import name_words, to_text
+from wordsight.sources import EXTENSIONS
+
+_TEXTS = (".txt", ".text", ".caption")
+# metadata that words are searched in where the user names none: img2dataset's JSON is full of addresses and hashes
+_SPOKEN = frozenset(
+    {"alt", "alt_text", "caption", "class", "description", "keywords", "label", "tags", "text", "title"}
+)
+_SIDE_LIMIT = 1 << 20  # bytes of a caption or of metadata
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: where its bytes lie."""
+
+    start: int
+    size: int
+
+
+@dataclass
+class Sample:
+    """The members of one key, by what follows the first dot of their names, in lower case: ".jpg", ".seg.png"."""
+
+    key: str
+    members: dict[str, Member] = field(default_factory=dict)
+
+
+def sample_items(
+    path: str,
+    source: str,
+    status: os.stat_result,
+    words: str,  # noqa: ARG001 - those of the archive's own name say nothing of a picture
+    text_columns: tuple[str, ...] | None = None,
+) -> Iterator[Item | Skipped]:
+    """Yield the pictures of a tar with their captions and metadata; where the file is cut off, those before the cut."""
+    kinds = Kinds()
+    try:
+        with open(path, "rb") as file:
+            for sample in samples(path, file):
+                if isinstance(sample, Sample):
+                    kinds.see(_metadata(sample, file))
+            kinds.settle()
+            for sample in samples(path, file):
+                if isinstance(sample, Sample):
+                    yield from _pictures(sample, file, path, source, status, kinds, text_columns)
+                else:
+                    yield sample
+    except OSError as error:
+        yield Unlisted(Path(path), reason_of(error))
+
+
+def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
+    """Yield the samples of an open archive, one after the other, and at last what is wrong with it, if anything is."""
+    sample: Sample | None = None
+    whole = os.fstat(file.fileno()).st_size
+    problem = ""
+    try:
+        for member in _members(file):
+            if member.offset_data + member.size > whole:
+                problem = f"is cut off within {member.name!r}; what comes before it was read"
+                break
+            key, ending = split_name(member.name)
+            if not member.isreg() or not ending or os.path.basename(key).startswith("."):
+                continue
+            if sample is None or sample.key != key or ending in sample.members:
+                if sample is not None:
+                    yield sample
+                sample = Sample(key)
+            sample.members[ending] = Member(member.offset_data, member.size)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        before = "; what comes before it was read" if sample is not None else ""
+        hint = "; unpack a compressed one" if not before else ""
+        problem = f"is damaged, or no tar archive ({error}){before}{hint}"
+    if sample is not None:
+        yield sample
+    if problem:
+        yield Unlisted(Path(path), problem)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return a member's key and ending: "a.b/0001.seg.png" → ("a.b/0001", ".seg.png")."""
+    folder, slash, base = name.rpartition("/")
+    stem, dot, ending = base.partition(".")
+    return folder + slash + stem, (dot + ending).lower()
+
+
+def _members(file: Any) -> Iterator[tarfile.TarInfo]:
+    """Yield the members without keeping them: `tarfile` remembers all it has seen, a kilobyte each."""
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]
+            yield member
+
+
+def _pictures(
+    sample: Sample,
+    file: Any,
+    path: str,
+    source: str,
+    status: os.stat_result,
+    kinds: Kinds,
+    text_columns: tuple[str, ...] | None,
+) -> Iterator[Item]:
+    """Yield the pictures of one sample: "<path>#<key>", others of the same key "<path>#<key>.<ending>"."""
+    pictures = [ending for ending in sample.members if os.path.splitext(ending)[1] in EXTENSIONS]
+    if not pictures:
+        return
+    metadata = kinds.typed(_metadata(sample, file))
+    captions = [_text(sample.members[ending], file) for ending in _TEXTS if ending in sample.members]
+    spoken = _SPOKEN if text_columns is None else text_columns
+    columns = (str(value) for name, value in metadata.items() if name in spoken and value is not None)
+    text = "\n".join(dict.fromkeys(filter(None, [*captions, *columns, name_words(f"{sample.key}.")])))
+    archive, key = to_text(path), to_text(sample.key)
+    for ending in pictures:
+        yield Item(
+            id=f"{archive}#{key}" + (ending if ending != pictures[0] else ""),
+            source=source,
+            path=archive,
+            read=functools.partial(_read, path, sample.members[ending]),
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            text=text,
+            meta=meta_of(metadata),
+        )
+
+
+def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
+    """Return what a sample's JSON says; nothing where it is damaged or no object: the picture is worth more."""
+    member = sample.members.get(".json")
+    if member is None:
+        return {}
+    try:
+        values = json.loads(_text(member, file))
+    except ValueError:
+        return {}
+    return {str(name): plain(value) for name, value in values.items()} if isinstance(values, dict) else {}
+
+
+def _text(member: Member, file: Any) -> str:
+    file.seek(member.start)
+    content: bytes = file.read(min(member.size, _SIDE_LIMIT))
+    return content.decode("utf-8-sig", "replace").strip()
+
+
+def _read(path: str, member: Member) -> Content:
+    try:
+        with open(path, "rb") as file:
+            file.seek(member.start)
+            content = file.read(member.size)
+    except OSError as error:
+        raise ImageError(reason_of(error)) from error
+    return Content(digest_of(content), lambda: content)

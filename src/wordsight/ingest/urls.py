@@ -1,0 +1,69 @@
+"""Pictures by address: fetched only where the user asked for it."""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from wordsight.errors import ImageError, InputError
+
+TIMEOUT = 20.0  # seconds without an answer; the whole picture may take three times as long
+SIZE_LIMIT = 100 << 20  # bytes
+_CHUNK = 1 << 16
+_SAFE = "%/:=&?~#+!$,;'@()*[]"  # all but spaces and letters beyond ASCII, which browsers escape too
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an http or https address."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -> bytes:
+    """Return what an http or https address holds. Nothing but the address is sent; nothing is kept on disk.
+
+    timeout: seconds to wait for an answer; three times as long for all of it.
+    Raises: ImageError with the reason alone; InputError for another kind of address.
+    """
+    if not is_address(url):
+        raise InputError(f"{url!r} is no address of a picture; expected one that begins with http:// or https://.")
+    deadline = time.monotonic() + 3 * timeout
+    try:
+        with _opener().open(urllib.parse.quote(url, safe=_SAFE), timeout=timeout) as answer:
+            content = bytearray()
+            while chunk := answer.read1(_CHUNK):
+                content += chunk
+                if len(content) > size_limit:
+                    raise ImageError(f"the picture at this address is larger than {size_limit:,} bytes")
+                if time.monotonic() > deadline:
+                    raise ImageError(f"the address took longer than {3 * timeout:g} seconds")
+            missing = answer.length or 0
+    except urllib.error.HTTPError as error:
+        raise ImageError(f"the address answers {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ImageError(f"the address cannot be fetched ({reason or type(error).__name__})") from error
+    if missing:
+        raise ImageError(f"the address broke off {missing:,} bytes before the end")
+    return bytes(content)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener of http and https and nothing else: an address may not lead to a file of this machine."""
+    from wordsight import __version__
+
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    opener.addheaders = [("User-Agent", f"wordsight/{__version__}"), ("Accept", "image/*,*/*;q=0.5")]
+    return opener
