@@ -47,18 +47,25 @@ def load(
     from wordsight.weights import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
 
     checkpoint = read_checkpoint(name_or_path, progress=progress)
-    return Model(checkpoint, open_encoder(checkpoint, backend, precision))
+    return Model(checkpoint, open_encoder(checkpoint, backend, precision), loaded_from=_lasting(name_or_path))
+
+
+def _lasting(name_or_path: str | Path) -> str:
+    """Return a model's name as it is, and its path as one that holds from any folder."""
+    return os.path.abspath(name_or_path) if os.path.exists(name_or_path) else str(name_or_path)
 
 
 class Model:
     """A checkpoint and the encoder that runs it. Made by `load`.
 
     Embeddings are float32 rows of unit length in the order given; their products are cosines.
+    loaded_from: what `load` takes to get the model again; "" for one that was made otherwise.
     """
 
-    def __init__(self, checkpoint: Checkpoint, encoder: Encoder) -> None:
+    def __init__(self, checkpoint: Checkpoint, encoder: Encoder, *, loaded_from: str = "") -> None:
         self.checkpoint = checkpoint
         self.encoder = encoder
+        self.loaded_from = loaded_from
 
     def __repr__(self) -> str:
         """Return the name, backend and precision."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = str | Path
 OnProgress: TypeAlias = Callable[[Progress], object]
+OnDownload: TypeAlias = Callable[[int, int], None]
 
 SOURCES = "sources"  # note: source → how it is read
 
@@ -53,12 +54,13 @@ class Gallery:
         location: str = "",
         backend: str = "auto",
         precision: str = "auto",
+        download: OnDownload | None = None,
     ) -> None:
         self.index = index
         self.location = location
         self._model = _checked(model, index.about, location) if isinstance(model, Model) else None
         self._to_load = str(index.about.model if model is None or isinstance(model, Model) else model)
-        self._backend, self._precision = backend, precision
+        self._backend, self._precision, self._download = backend, precision, download
 
     @classmethod
     def open(
@@ -68,15 +70,17 @@ class Gallery:
         model: Model | str | Path | None = None,
         backend: str = "auto",
         precision: str = "auto",
+        download: OnDownload | None = None,
     ) -> Gallery:
         """Return the gallery of an index that is there.
 
         location: a folder, an address ("s3://…", "qdrant:…", "pinecone:…"), or None for the user's own index.
         model: needed only where the name that the index recorded does not lead to it.
+        download: called with (bytes done, bytes in all) while a model's file is downloaded.
         Raises: StoreError if there is none, or it was made with another model.
         """
         where = _where(location)
-        return cls(open_index(where), model, location=where, backend=backend, precision=precision)
+        return cls(open_index(where), model, location=where, backend=backend, precision=precision, download=download)
 
     @classmethod
     def create(
@@ -86,14 +90,15 @@ class Gallery:
         model: Model | str | Path = "mini",
         backend: str = "auto",
         precision: str = "auto",
+        download: OnDownload | None = None,
     ) -> Gallery:
         """Return the gallery of a new index, or of the one that is there if it was made with this model.
 
         Raises: StoreError for an index of another model, naming both; what `wordsight.load` raises.
         """
         where = _where(location)
-        made = model if isinstance(model, Model) else load(model, backend, precision)
-        about = About(_name_of(model), made.fingerprint, made.spec.embed_dim, _now())
+        made = model if isinstance(model, Model) else load(model, backend, precision, progress=download)
+        about = About(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
         return cls(create_index(where, about), made, location=where, backend=backend, precision=precision)
 
     def __len__(self) -> int:
@@ -120,7 +125,7 @@ class Gallery:
         """The model, loaded on first use. Raises: StoreError if it is not the index's."""
         if self._model is None:
             try:
-                model = load(self._to_load, self._backend, self._precision)
+                model = load(self._to_load, self._backend, self._precision, progress=self._download)
             except UnknownModelError as error:
                 raise StoreError(
                     f"The index {self.location!r} was made with the model {self.about.model!r}, which is not found "
@@ -168,7 +173,8 @@ class Gallery:
         roots = [source_root(source) for source in named if isinstance(source, str | Path)]
         chosen = {root: options or recorded.get(root) or IngestOptions() for root in roots}
         _scan(chosen)  # says at once what does not exist, before it is recorded
-        self._record(recorded | chosen)
+        if recorded | chosen != recorded:
+            self._record(recorded | chosen)
         return self._follow(chosen, how, progress)
 
     def refresh(
@@ -272,8 +278,7 @@ class Gallery:
     ) -> Summary:
         with counted(units, progress) as report:
             summary = update(self.index, self.model, units(), roots, options=how, progress=report)
-        if summary.altered:
-            self.index.optimise()
+        self.index.optimise()
         return summary
 
 
@@ -298,13 +303,6 @@ def _checked(model: Model, about: About, location: str) -> Model:
             "index's model, or make another index with --into."
         )
     return model
-
-
-def _name_of(model: Model | str | Path) -> str:
-    """Return what `load` takes to get a model again, from any folder."""
-    if isinstance(model, Model):
-        return str(model.checkpoint.folder.absolute()) if model.checkpoint.folder else model.spec.name
-    return os.path.abspath(model) if os.path.exists(model) else str(model)
 
 
 def _where(location: Source | None) -> str:

@@ -1,0 +1,281 @@
+"""`wordsight index`: make pictures findable, and keep the index up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from wordsight.cli._options import DONE, NOTHING_READ, SKIPS_SHOWN, SOME_SKIPPED, model_options
+from wordsight.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from wordsight.images import Skipped
+    from wordsight.ingest.options import IngestOptions
+    from wordsight.search.gallery import Gallery
+    from wordsight.search.update import Progress, Summary
+
+EPILOG = """\b
+Examples:
+  wordsight index photos/                                  then: wordsight search "a red car"
+  wordsight index                                          (what was indexed before, brought up to date)
+  wordsight index products.csv --image-column photo --into shop
+  wordsight index manuals/ --mask-title-block --into drawings --exclude drafts/ --exclude '*.tif'
+  wordsight index --status
+  wordsight index --forget photos/
+
+SOURCEs are pictures, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of pictures, "hf:NAME". Only what
+is new or changed is embedded; a picture whose file is gone leaves the index. Nothing is written to the sources.
+
+\b
+Exit codes: 0 all done; 1 some pictures were skipped (listed on standard error); 2 the call or an input is wrong;
+3 no picture could be read; 130 interrupted: what was done is kept, the same command continues.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--into", metavar="DIR", help="Where the index lies or shall lie, if not in the user's own place.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out such paths, as .gitignore does.")
+@click.option("--image-column", metavar="NAME", help="The column of a table that names the pictures.")
+@click.option("--text-column", "text_columns", multiple=True, metavar="NAME", help="Search words in these columns.")
+@click.option("--urls", is_flag=True, help="Fetch pictures that a table gives by address (http, https).")
+@click.option("--mask-title-block", is_flag=True, help="Of PDF pages, do not look at the text block in the corner.")
+@click.option("--forget", multiple=True, metavar="SOURCE", help="Follow a source no longer; remove its pictures.")
+@click.option("--status", is_flag=True, help="Say what the index holds, and do nothing.")
+@click.option("--on", type=click.Choice(["ray"]), help="Read and embed on a Ray cluster.")
+@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
+@model_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    sources: tuple[str, ...],
+    into: str | None,
+    exclude: tuple[str, ...],
+    image_column: str | None,
+    text_columns: tuple[str, ...],
+    urls: bool,
+    mask_title_block: bool,
+    forget: tuple[str, ...],
+    status: bool,
+    on: str | None,
+    as_json: bool,
+    model_name: str,
+    backend: str,
+    precision: str,
+    exact: bool,
+) -> None:
+    """Make pictures findable: SOURCEs are put into an index, which `wordsight search` reads.
+
+    Without a SOURCE, all that were named before are brought up to date.
+    """
+    from wordsight.ingest.options import IngestOptions
+
+    options = IngestOptions(
+        exclude=exclude,
+        image_column=image_column,
+        text_columns=text_columns or None,
+        urls=urls,
+        mask_title_block=mask_title_block,
+    )
+    said = options if options != IngestOptions() else None
+    _check_call(sources, said, forget, status)
+    chosen = None if ctx.get_parameter_source("model_name") is ParameterSource.DEFAULT else model_name
+    from wordsight.cli.progress import download_progress
+
+    with download_progress() as download:
+        how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
+        with _gallery(into, chosen, make=bool(sources), how=how) as gallery:
+            if status or forget:
+                removed = sum(gallery.forget(source) for source in forget)
+                click.echo(json.dumps(_status(gallery)) if as_json else _status_text(gallery, removed))
+                return
+            if said:
+                _announce(gallery, sources, said)
+            summary = _run(gallery, sources, options=said, exact=exact, on=on)
+            click.echo(json.dumps(_summary(gallery, summary)) if as_json else _summary_text(gallery, summary, into))
+    ctx.exit(_report(summary))
+
+
+def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequence[str], status: bool) -> None:
+    if (forget or status) and (sources or said):
+        raise InputError(f"{'--forget' if forget else '--status'} stands alone; index sources in a call of their own.")
+    if said and not sources:
+        raise InputError("Options are given, but no source that they are for; name it again with its new options.")
+    for source in sources:
+        if ":" not in source and not os.path.lexists(source):
+            raise InputError(f"{source!r} does not exist; expected a picture, a folder, a table, PDF or tar.")
+
+
+def _gallery(into: str | None, model: str | None, *, make: bool, how: dict[str, Any]) -> Gallery:
+    """Return the gallery that is there, else make one: with the model that was asked for, or the bundled one."""
+    from wordsight.search.gallery import Gallery
+
+    try:
+        return Gallery.open(into, model=model, **how)
+    except StoreError:
+        if not make:
+            raise
+    return Gallery.create(into, model=model or "mini", **how)
+
+
+def _announce(gallery: Gallery, sources: Sequence[str], options: IngestOptions) -> None:
+    """Say on standard error where a source was read otherwise the last time."""
+    from wordsight.ingest.scan import source_root
+
+    for source in sources:
+        before = gallery.sources.get(source_root(source))
+        if before is not None and before != options:
+            was = ", ".join(f"{k}={v!r}" for k, v in asdict(before).items() if v != asdict(options)[k])
+            click.echo(f"wordsight: {source!r} is read otherwise than the last time (it was: {was}).", err=True)
+
+
+def _run(gallery: Gallery, sources: Sequence[str], *, options: Any, exact: bool, on: str | None) -> Summary:
+    """Bring the sources, or all that were recorded, into the index, with a bar."""
+    last: list[Progress] = []
+    embed = None
+    if on == "ray":
+        from wordsight.search.on_ray import embedder
+
+        embed = embedder(gallery.model)
+    with progress_bar() as draw:
+
+        def progress(state: Progress) -> None:
+            last[:] = [state]
+            draw(state)
+
+        try:
+            if not sources:
+                return gallery.refresh(exact=exact, embed=embed, progress=progress)
+            return gallery.add(sources, options=options, exact=exact, embed=embed, progress=progress)
+        except KeyboardInterrupt:
+            done = last[0].in_index if last else 0
+            click.echo(f"wordsight: {done:,} pictures of this run are in; the same command continues there.", err=True)
+            raise
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], object]]:
+    """Draw a bar on standard error while that is a terminal: files done, pictures per second, time left."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich import progress as rich
+
+    said = rich.TextColumn("{task.completed:,.0f}/{task.fields[of]} files  {task.fields[rate]:.0f} pictures/s")
+    columns = (rich.TextColumn("Indexing"), rich.BarColumn(), said, rich.TimeRemainingColumn())
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("index", total=None, of="…", rate=0.0)
+
+        def draw(state: Progress) -> None:
+            of = "…" if state.total is None else f"{state.total:,}"
+            bar.update(task, completed=state.done, total=state.total, of=of, rate=state.rate)
+
+        yield draw
+
+
+COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # as `search.update.Summary` explains them
+
+
+def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
+    return {
+        "index": gallery.location,
+        "pictures": len(gallery),
+        **{name: getattr(summary, name) for name in COUNTS},
+        "embedded": summary.embedded,
+        "seconds": round(summary.seconds, 3),
+        "skipped": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.skipped],
+        "kept_sources": list(summary.kept),
+    }
+
+
+def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
+    counts = ", ".join(f"{getattr(summary, name):,} {name}" for name in COUNTS if getattr(summary, name))
+    rate = f", {summary.embedded / summary.seconds:.0f} embedded/s" if summary.embedded and summary.seconds else ""
+    where = f" --in {shlex.quote(into)}" if into else ""
+    took = f"{summary.seconds:.1f} s{rate}"
+    return (
+        f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took}).\n"
+        f'Find them with: wordsight search "a red car"{where}'
+    )
+
+
+def _report(summary: Summary) -> int:
+    """Write what was skipped and kept to standard error, and return the exit code."""
+    for source in summary.kept:
+        click.echo(
+            f"wordsight: {source} holds no pictures now, which it did before; they stay in the index. If it is no "
+            "matter of a disk that is not there, remove them with: wordsight index --forget …",
+            err=True,
+        )
+    if summary.skipped:
+        click.echo(f"wordsight: {len(summary.skipped):,} skipped:", err=True)
+        for line in _grouped(summary.skipped):
+            click.echo(f"  {line}", err=True)
+    if not summary.skipped:
+        return DONE
+    return SOME_SKIPPED if summary.altered or summary.unchanged else NOTHING_READ
+
+
+def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
+    """Yield lines that name the first skips of each reason, the most frequent reason first."""
+    from wordsight.images import source_name
+
+    items_of: defaultdict[str, list[Any]] = defaultdict(list)
+    for skip in skips:
+        items_of[skip.reason].append(skip.item)
+    left = SKIPS_SHOWN
+    for reason, items in sorted(items_of.items(), key=lambda pair: -len(pair[1])):
+        shown = items[: max(left, 0)]
+        left -= len(shown)
+        if len(items) == 1 and shown:
+            yield f"{source_name(items[0])}: {reason}"
+            continue
+        yield f"{reason} ({len(items):,}){':' if shown else ''}"
+        yield from (f"  {source_name(item)}" for item in shown)
+        if len(items) > len(shown):
+            yield f"  … and {len(items) - len(shown):,} more"
+
+
+def _status(gallery: Gallery) -> dict[str, Any]:
+    rows_of = Counter(stamp.source for stamp in gallery.index.stamps())
+    sources = gallery.sources
+    return {
+        "index": gallery.location,
+        "pictures": len(gallery),
+        "bytes": _size(gallery.location),
+        **asdict(gallery.about),
+        "sources": {name: {"pictures": rows_of[name], **asdict(options)} for name, options in sources.items()},
+        "columns": gallery.index.columns(),
+    }
+
+
+def _status_text(gallery: Gallery, removed: int) -> str:
+    status = _status(gallery)
+    size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
+    lines = [f"{removed:,} pictures removed."] if removed else []
+    lines += [
+        f"{status['pictures']:,} pictures in {status['index']}{size}",
+        f"model: {status['model']} (fingerprint {status['fingerprint']}, {status['dim']} dimensions)",
+        *(f"source: {name} ({said['pictures']:,} pictures)" for name, said in status["sources"].items()),
+        "columns for --where: " + ", ".join(f"{name} ({kind})" for name, kind in status["columns"].items()),
+    ]
+    return "\n".join(lines)
+
+
+def _size(location: str) -> int | None:
+    """Return the bytes in a folder, or None for what is none."""
+    if not os.path.isdir(location):
+        return None
+    return sum(file.stat().st_size for file in Path(location).rglob("*") if file.is_file())
