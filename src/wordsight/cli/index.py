@@ -170,8 +170,8 @@ def progress_bar() -> Iterator[Callable[[Progress], object]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
     from rich import progress as rich
+    from rich.console import Console
 
     said = rich.TextColumn("{task.completed:,.0f}/{task.fields[of]} files  {task.fields[rate]:.0f} pictures/s")
     columns = (rich.TextColumn("Indexing"), rich.BarColumn(), said, rich.TimeRemainingColumn())
