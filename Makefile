@@ -1,4 +1,4 @@
-# Two promises: `make demo` (sets up, then sorts real pictures by words) and `make test`.
+# Two promises: `make demo` (sets up, then sorts and finds real pictures by words) and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: $(BIN)/python pyproject.toml
-	$(PIP) -e .
+	$(PIP) -e '.[search]'
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, write_pictures
+from colour_model import write_pictures
 from PIL import Image
 
 from wordsight.cli import group
@@ -61,14 +61,15 @@ def test_the_html_needs_no_other_file_and_escapes_what_users_write(tiles):
     assert not opened
 
 
-def test_the_demo_prints_a_table_and_writes_the_sheet(tmp_path, monkeypatch):
+def test_the_demo_sorts_finds_and_writes_the_sheet(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("wordsight.model.load", lambda *args, **options: ColourModel())
     result = CliRunner().invoke(group, ["demo", "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     for path in sample_pictures():
         assert path.name in result.stdout
-    assert "wordsight classify" in result.stdout.splitlines()[-1]
+    assert re.search(r"^search 'something to drink': coffee.jpg \d+%", result.stdout, re.MULTILINE)
+    assert "wordsight classify" in result.stdout
+    assert "wordsight search" in result.stdout.splitlines()[-1]
     with Image.open(tmp_path / "out" / "contact-sheet.png") as sheet:
         assert sheet.width > 1000
     assert (tmp_path / "out" / "contact-sheet.html").stat().st_size > 100_000

@@ -1,4 +1,4 @@
-"""`wordsight demo`: sort the bundled pictures with the bundled model."""
+"""`wordsight demo`: sort the bundled pictures with the bundled model, and find some of them by words."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wordsight.contact_sheet import Tile
+    from wordsight.model import Model
+
+SEARCHES = ("something to drink", "a furry animal", "a fruit", "a dog playing the piano")
 
 
 @click.command()
 @click.option("--out", default="wordsight-demo", type=click.Path(file_okay=False, path_type=Path), show_default=True,
               help="Folder for the contact sheet.")  # fmt: skip
 def command(out: Path) -> None:
-    """Sort the bundled pictures with the bundled model, offline; write a contact sheet as PNG and HTML."""
+    """Sort the bundled pictures with the bundled model, offline; write a contact sheet as PNG and HTML.
+
+    Then find some of them by words, where the extra for searching is installed.
+    """
     from wordsight.contact_sheet import Tile, render_html, render_png
     from wordsight.model import load
     from wordsight.samples import DEMO_CLASSES, sample_pictures
@@ -26,7 +32,8 @@ def command(out: Path) -> None:
 
     start = time.perf_counter()
     pictures = sample_pictures()
-    classifier = Classifier(load("mini"), DEMO_CLASSES, none=True)
+    model = load("mini")
+    classifier = Classifier(model, DEMO_CLASSES, none=True)
     tiles = [Tile(path, ranked) for path, ranked in zip(pictures, classifier.top_k(pictures, 3), strict=True)]
     seconds = time.perf_counter() - start
     _print_table(tiles)
@@ -39,7 +46,26 @@ def command(out: Path) -> None:
     page.write_text(render_html(tiles, title, subtitle), encoding="utf-8")
     click.echo(f"\n{len(pictures)} pictures, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, nothing downloaded.")
     click.echo(f"Contact sheet: {page} and {png.name}")
-    click.echo("Now yours: wordsight classify PATH/TO/PICTURES --classes cat dog 'red coat' --none")
+    _search(model, pictures[0].parent, out / "index")
+    click.echo("\nNow yours: wordsight classify PATH/TO/PICTURES --classes cat dog 'red coat' --none")
+    click.echo('           wordsight index PATH/TO/PICTURES; wordsight search "a red coat"')
+
+
+def _search(model: Model, folder: Path, index: Path) -> None:
+    """Index the pictures and print what some words find."""
+    from wordsight.errors import MissingExtraError
+    from wordsight.search.gallery import Gallery
+
+    click.echo()
+    try:
+        with Gallery.create(index, model=model) as gallery:
+            gallery.add(folder)
+            for words in SEARCHES:
+                hits = gallery.search(words, 3)
+                found = ", ".join(f"{hit.path.name} {hit.proba:.0%}" for hit in hits) or "no match"
+                click.echo(f"search {words!r}: {found}")
+    except MissingExtraError as error:
+        click.echo(f"Searching: {error}")
 
 
 def _print_table(tiles: Sequence[Tile]) -> None:
