@@ -1,0 +1,47 @@
+"""BM25 as sparse vectors, for stores that search these: one dimension a word, its weight in place of its count.
+
+A document's weights are BM25's term-frequency part; the store multiplies a query's words by their inverse document
+frequency (Qdrant's `Modifier.IDF`: ln(1 + (N - n + 0.5) / (n + 0.5)), Lucene's), and the dot product is BM25's score.
+
+Source: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond", §3.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+
+K1, B = 1.2, 0.75  # Lucene's
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in order: runs of letters and digits, without case and accents.
+
+    There is no stemming ("coat" does not find "coats"), and a run of Chinese or Japanese characters is one word.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return re.findall(r"[^\W_]+", "".join(char for char in plain if not unicodedata.combining(char)))
+
+
+def word_id(word: str) -> int:
+    """Return a word's dimension: 32 bits of its hash, the same everywhere.
+
+    Of 100,000 different words about one pair shares a dimension (n²/2 · 2⁻³²).
+    """
+    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
+
+
+def document_vector(text: str, mean_words: float) -> tuple[list[int], list[float]]:
+    """Return (dimensions, rising; weights) of a text in a collection whose texts have `mean_words` words on average."""
+    counts = Counter(word_id(word) for word in words_of(text))
+    length = K1 * (1 - B + B * counts.total() / mean_words)
+    dimensions = sorted(counts)
+    return dimensions, [counts[at] * (K1 + 1) / (counts[at] + length) for at in dimensions]
+
+
+def query_vector(words: str) -> tuple[list[int], list[float]]:
+    """Return (dimensions, rising; weights) of a query's different words: 1 each, before the store's IDF."""
+    dimensions = sorted({word_id(word) for word in words_of(words)})
+    return dimensions, [1.0] * len(dimensions)
