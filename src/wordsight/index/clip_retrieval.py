@@ -1,0 +1,225 @@
+"""Embeddings as clip-retrieval keeps them: `img_emb/img_emb_0.npy` beside `metadata/metadata_0.parquet`, and so on.
+
+Line i of a metadata part describes row i of the embeddings part of the same number.
+Source: clip-retrieval 2.44, clip_inference/writer.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from wordsight.errors import InputError
+from wordsight.images import Skipped
+from wordsight.index.rows import OWN_COLUMNS, Floats, Index, Row, Value
+from wordsight.index.schema import INT_64, KINDS, column_name
+
+EMBEDDINGS, METADATA = "img_emb", "metadata"
+MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint
+ROWS_PER_PART = 65_536  # held in memory while a part is put together
+ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Part:
+    """One embeddings file (N, D) and the metadata of its rows."""
+
+    embeddings: Path
+    metadata: Path
+    rows: int
+    dim: int
+
+
+def export_index(
+    index: Index,
+    folder: Path,
+    *,
+    dtype: Literal["float16", "float32"] = "float16",
+    rows_per_part: int = ROWS_PER_PART,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Write an index into a new folder, and return the number of rows.
+
+    dtype: clip-retrieval writes float16, whose cosines differ by less than 1e-3. progress: called with rows done.
+    Raises: InputError for a folder that holds such files already; OSError; what `Index.batches` raises.
+    """
+    if (folder / EMBEDDINGS).exists() or (folder / METADATA).exists():
+        raise InputError(f"{str(folder)!r} holds {EMBEDDINGS}/ or {METADATA}/ already; choose another folder.")
+    for name in (EMBEDDINGS, METADATA):
+        (folder / name).mkdir(parents=True)
+    digits = len(str(max(0, len(index) - 1) // rows_per_part))
+    kinds = {name: kind for name, kind in index.columns().items() if name not in OWN_COLUMNS}
+    done = 0
+    for number, rows in enumerate(_parts_of(index, rows_per_part)):
+        stem = str(number).zfill(digits)
+        vectors_ND = np.stack([row.vector for row in rows]).astype(dtype)
+        np.save(folder / EMBEDDINGS / f"{EMBEDDINGS}_{stem}.npy", vectors_ND)
+        parquet.write_table(_metadata(rows, kinds), folder / METADATA / f"{METADATA}_{stem}.parquet")
+        done += len(rows)
+        if progress:
+            progress(done)
+    facts = {"model": index.about.model, "fingerprint": index.about.fingerprint, "dim": index.about.dim}
+    (folder / MODEL).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return done
+
+
+def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
+    part: list[Row] = []
+    for ids, _ in index.batches(min(ROWS_AT_ONCE, rows_per_part)):
+        part += index.get(ids)
+        while len(part) >= rows_per_part:
+            yield part[:rows_per_part]
+            part = part[rows_per_part:]
+    if part:
+        yield part
+
+
+def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
+    """Return image_path, caption, the index's own columns and those of tables, under their names in conditions."""
+    metas = [{column_name(name): value for name, value in row.meta.items()} for row in rows]
+    columns: dict[str, pa.Array] = {
+        "image_path": pa.array([row.path for row in rows]),
+        "caption": pa.array([str(meta.get("caption") or row.text) for meta, row in zip(metas, rows, strict=True)]),
+        "page": pa.array([row.page for row in rows], pa.int64()),
+        "width": pa.array([row.width for row in rows], pa.int64()),
+        "height": pa.array([row.height for row in rows], pa.int64()),
+        "taken": pa.array([row.taken for row in rows], pa.string()),
+    }
+    for name, kind in kinds.items():
+        if name not in columns:
+            columns[name] = pa.array([meta.get(name) for meta in metas], KINDS[kind])
+    return pa.table(columns)
+
+
+def model_of(folder: Path) -> str | None:
+    """Return the model that `export_index` noted in a folder, or None."""
+    try:
+        return str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def find_parts(folder: Path) -> list[Part]:
+    """Return the parts of a folder in the order of their numbers, each checked for as many vectors as lines.
+
+    Raises: InputError for a folder that has none, a part without its other half, or one of another length or shape.
+    """
+    embeddings = _numbered(folder / EMBEDDINGS, ".npy")
+    metadata = _numbered(folder / METADATA, ".parquet")
+    if not embeddings:
+        raise InputError(
+            f"{str(folder)!r} holds no {EMBEDDINGS}/{EMBEDDINGS}_0.npy; expected the output folder of "
+            "clip-retrieval inference, or of wordsight export."
+        )
+    if alone := embeddings.keys() ^ metadata.keys():
+        raise InputError(
+            f"In {str(folder)!r} the parts {sorted(alone)} have embeddings or metadata but not both; copy the rest too."
+        )
+    return [_checked(embeddings[number], metadata[number]) for number in sorted(embeddings)]
+
+
+def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
+    found = ((re.search(r"(\d+)$", path.stem), path) for path in folder.glob(f"*{suffix}"))
+    return {int(number[1]): path for number, path in found if number}
+
+
+def _checked(embeddings: Path, metadata: Path) -> Part:
+    try:
+        shape = np.load(embeddings, mmap_mode="r").shape
+        lines = parquet.ParquetFile(metadata).metadata.num_rows
+    except (ValueError, EOFError, pa.ArrowInvalid) as error:
+        raise InputError(f"{str(embeddings)!r} or {str(metadata)!r} is damaged ({error}); copy it again.") from None
+    if len(shape) != 2:
+        raise InputError(f"{str(embeddings)!r} has the shape {shape}; expected (rows, dimensions).")
+    if shape[0] != lines:
+        raise InputError(f"{str(embeddings)!r} has {shape[0]} rows, {str(metadata)!r} has {lines}; expected as many.")
+    return Part(embeddings, metadata, *shape)
+
+
+def import_folder(folder: Path, index: Index, progress: Callable[[int], object] | None = None) -> list[Skipped]:
+    """Add the rows of a folder to an index, and return those that could not be used, with the reason.
+
+    The vectors become unit length. Of columns, numbers, text, true and false are kept as they are, dates as ISO 8601,
+    lists and objects as JSON.
+    Raises: InputError for what `find_parts` refuses, or vectors of another length than the index's.
+    """
+    parts = find_parts(folder)
+    for part in parts:
+        if part.dim != index.about.dim:
+            raise InputError(
+                f"{str(part.embeddings)!r} holds vectors of {part.dim} dimensions; the model {index.about.model} makes "
+                f"{index.about.dim}. Name the model that made them with --model."
+            )
+    skipped: list[Skipped] = []
+    done = 0
+    for part in parts:
+        for rows in _rows_of(part, str(folder.absolute()), skipped):
+            index.add(rows)
+            done += len(rows)
+            if progress:
+                progress(done)
+    index.optimise()
+    return skipped
+
+
+def _rows_of(part: Part, source: str, skipped: list[Skipped]) -> Iterator[list[Row]]:
+    vectors_ND = np.load(part.embeddings, mmap_mode="r")
+    start = 0
+    for batch in parquet.ParquetFile(part.metadata).iter_batches(ROWS_AT_ONCE):
+        metas = batch.to_pylist()
+        block_ND = np.asarray(vectors_ND[start : start + len(metas)], np.float32)
+        norms_N = np.linalg.norm(block_ND, axis=1)
+        rows = []
+        for i, (meta, norm) in enumerate(zip(metas, norms_N, strict=True)):
+            if np.isfinite(norm) and norm > 0:
+                rows.append(_row(meta, block_ND[i] / norm, f"{part.metadata.stem}#{start + i}", source))
+            else:
+                where = f"{part.embeddings.name}, row {start + i}"
+                skipped.append(Skipped(where, f"its vector has the length {norm}; expected a number above 0"))
+        start += len(metas)
+        yield rows
+
+
+def _row(meta: dict[str, Any], vector: Floats, fallback: str, source: str) -> Row:
+    """Return a row of the index. A path that leads to a file from here is made absolute."""
+    path = str(meta.pop("image_path", None) or meta.get("url") or f"{source}/{fallback}")
+    if Path(path).is_file():
+        path = str(Path(path).absolute())
+    page, width, height, taken = (meta.pop(name, None) for name in ("page", "width", "height", "taken"))
+    kept = {name: value for name, value in ((name, _value(value)) for name, value in meta.items()) if value is not None}
+    return Row(
+        id=f"{path}#page={int(page)}" if _is_number(page) else path,
+        source=source,
+        path=path,
+        digest=f"vector:{hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()}",
+        vector=vector,
+        page=int(page) if _is_number(page) else None,
+        width=int(width) if _is_number(width) else 0,
+        height=int(height) if _is_number(height) else 0,
+        taken=None if taken is None else str(_value(taken)),
+        text=" ".join([*re.findall(r"\w+", Path(path).stem.replace("_", " ")), str(kept.get("caption", ""))]).strip(),
+        meta=kept,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _value(value: Any) -> Value:
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if isinstance(value, int):
+        return value if value in INT_64 else str(value)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return json.dumps(value, ensure_ascii=False, default=str)
