@@ -32,7 +32,7 @@ _open: OrderedDict[int, Any] = OrderedDict()  # Document.key → PdfDocument
 
 
 def page_items(path: str, source: str, status: os.stat_result, words: str) -> Iterator[Item | Skipped]:
-    """Yield the pages of a PDF. One that needs a password, or is none, is `Unlisted`; one without pages `Skipped`."""
+    """Yield the pages of a PDF. One that needs a password, is damaged or has no pages is `Unlisted`."""
     try:
         document = Document(path)
         count = len(document)
@@ -40,7 +40,7 @@ def page_items(path: str, source: str, status: os.stat_result, words: str) -> It
         yield Unlisted(Path(path), str(error))
         return
     if not count:
-        yield Skipped(Path(path), "is a PDF without pages")
+        yield Unlisted(Path(path), "is a PDF without pages")
     text = to_text(path)
     for number in range(1, count + 1):
         yield Item(
@@ -106,7 +106,7 @@ class Document:
                 finally:
                     page.close()
             except (pdfium.PdfiumError, IndexError, ValueError, OSError) as error:
-                raise ImageError(f"page {number} is damaged ({error})") from error
+                raise ImageError(f"page {number} is damaged ({_pdfium_reason(error)})") from error
 
     def _handle(self) -> Any:
         """Return the open PDFium document; the caller holds the lock."""
@@ -134,7 +134,12 @@ def _opened(path: str) -> Any:
         file.close()
         if getattr(error, "err_code", None) == pdfium.raw.FPDF_ERR_PASSWORD:
             raise ImageError("is encrypted and needs a password; save a copy without one") from error
-        raise ImageError(f"is no PDF that can be read ({error})") from error
+        raise ImageError(f"is no PDF that can be read ({_pdfium_reason(error)})") from error
+
+
+def _pdfium_reason(error: Exception) -> str:
+    """Return "Data format error" of "Failed to load document (PDFium: Data format error)."."""
+    return str(error).rpartition("PDFium: ")[2].rstrip(".)")
 
 
 def _close(key: int) -> None:

@@ -107,8 +107,8 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
             return PictureColumn(name, table)
     raise InputError(
         f"No column of the table {table.path!r} names pictures that exist, looked for in "
-        f"{os.path.dirname(table.path)!r}; its columns are {', '.join(table.columns)}. Name one with --image-column, or a pattern such as "
-        "'images/{id}.jpg'."
+        f"{os.path.dirname(table.path)!r}; its columns are {', '.join(table.columns)}. "
+        "Name one with --image-column, or a pattern such as 'images/{id}.jpg'."
     )
 
 

@@ -82,7 +82,7 @@ def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
                 problem = f"is cut off within {member.name!r}; what comes before it was read"
                 break
             key, ending = split_name(member.name)
-            if not member.isreg() or not ending or os.path.basename(key).startswith("."):
+            if not member.isreg() or not ending or os.path.basename(member.name).startswith("."):
                 continue
             if sample is None or sample.key != key or ending in sample.members:
                 if sample is not None:
@@ -113,6 +113,11 @@ def _members(file: Any) -> Iterator[tarfile.TarInfo]:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]
             yield member
+        end = archive.offset
+    file.seek(end)
+    mark = file.read(tarfile.BLOCKSIZE)  # zeros; `tarfile` takes anything but a member for the end
+    if mark.strip(b"\0") or len(mark) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"neither a member nor the archive's end mark is at byte {end:,}")
 
 
 def _pictures(
@@ -125,7 +130,7 @@ def _pictures(
     text_columns: tuple[str, ...] | None,
 ) -> Iterator[Item]:
     """Yield the pictures of one sample: "<path>#<key>", others of the same key "<path>#<key>.<ending>"."""
-    pictures = [ending for ending in sample.members if os.path.splitext(ending)[1] in EXTENSIONS]
+    pictures = [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
     if not pictures:
         return
     metadata = kinds.typed(_metadata(sample, file))
