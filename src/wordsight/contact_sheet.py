@@ -1,4 +1,7 @@
-"""A sheet of thumbnails with each picture's best answers as bars: one PNG, or one HTML file that needs no other."""
+"""A sheet of thumbnails, each with bars, lines and a link: one PNG, or one HTML file that needs no other.
+
+Shared by everything that answers with pictures: classes, search results, groups of duplicates.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
+from wordsight.errors import ImageError
 from wordsight.images import read_image, source_name
+from wordsight.search.hits import Hit
+
+Picture: TypeAlias = Path | bytes | Image.Image | None  # None, and what cannot be read, show as an empty ground
 
 BARS = 3
 
@@ -20,22 +28,67 @@ _PAGE, _TILE, _GROUND, _TEXT, _FAINT, _BAR, _TRACK = (
     *("#f2f3f5", "#ffffff", "#e7e9ed", "#1d2127", "#6b7280"),
     *("#2f6fde", "#e4e8ef"),
 )
-_TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _HEAD_H = 300, 220, 14, 18, 40, 84
+_TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _LINE_H, _HEAD_H = 300, 220, 14, 18, 40, 20, 84
+_COLUMNS_SHOWN = 6
+_LINK_SCHEMES = ("file:", "http:", "https:")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture with its answers, best first: (label, probability)."""
+    """One picture with its answers, best first: (label, probability), drawn as bars.
 
-    picture: Path
-    ranked: Sequence[tuple[str, float]]
+    lines: written below the bars, as they are. name: the last line of the HTML; the file's name where it is not given.
+    link: an address (file:, http:, https:) that the tile in the HTML leads to.
+    """
+
+    picture: Picture
+    ranked: Sequence[tuple[str, float]] = ()
+    lines: Sequence[str] = ()
+    name: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Tiles that belong together, such as one group of duplicates."""
+
+    heading: str
+    tiles: Sequence[Tile]
+
+
+def hit_tile(hit: Hit, thumbnail: bytes = b"") -> Tile:
+    """Return the tile of a search result: its name and probability as a bar, its columns, a link to the file.
+
+    thumbnail: of the index, for what is no picture file (pages, members of tars); the file is read where it is empty.
+    """
+    page = "" if hit.page is None else f", page {hit.page}"
+    columns = [f"{key}: {value}" for key, value in hit.meta.items() if value not in (None, "")]
+    name = source_name(hit.path)
+    return Tile(
+        picture=thumbnail or (hit.path if hit.page is None else None),
+        ranked=[(source_name(hit.path.name) + page, hit.proba)],
+        lines=[*columns[:_COLUMNS_SHOWN], f"cosine {hit.score:.3f}"],
+        name=name,
+        link=file_link(hit.path, hit.page),
+    )
+
+
+def file_link(path: Path, page: int | None = None) -> str:
+    """Return the address that a browser opens a file by, at a page of a document; an address stays itself."""
+    text = str(path)
+    if text.startswith(("http:/", "https:/")):  # a Path holds one slash of the two
+        scheme, _, rest = text.partition(":/")
+        return f"{scheme}://{rest.lstrip('/')}"
+    return path.absolute().as_uri() + ("" if page is None else f"#page={page}")
 
 
 def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns: int = 4) -> Image.Image:
     """Return the sheet as an RGB picture. Labels in scripts that Pillow's own font lacks show as boxes: use HTML."""
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    tile_h = _THUMB_H + 2 * _PAD + BARS * _ROW_H
+    bars = max((min(len(tile.ranked), BARS) for tile in tiles), default=0)
+    lines = max((len(tile.lines) for tile in tiles), default=0)
+    tile_h = _THUMB_H + 2 * _PAD + bars * _ROW_H + lines * _LINE_H
     width = columns * (_TILE_W + _GAP) + _GAP
     sheet = Image.new("RGB", (width, _HEAD_H + rows * (tile_h + _GAP)), _PAGE)
     draw = ImageDraw.Draw(sheet)
@@ -46,19 +99,44 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
         top = _HEAD_H + (i // columns) * (tile_h + _GAP)
         draw.rounded_rectangle((left, top, left + _TILE_W, top + tile_h), 10, fill=_TILE)
         _draw_thumb(sheet, tile.picture, left + _PAD, top + _PAD)
-        _draw_bars(draw, tile.ranked[:BARS], left + _PAD, top + 2 * _PAD + _THUMB_H - 4)
+        below = top + 2 * _PAD + _THUMB_H - 4
+        _draw_bars(draw, tile.ranked[:BARS], left + _PAD, below)
+        for number, line in enumerate(tile.lines):
+            y = below + min(len(tile.ranked), BARS) * _ROW_H + number * _LINE_H
+            draw.text((left + _PAD, y), _fit(_one_line(line), 15, _TILE_W - 2 * _PAD), fill=_FAINT, font=_font(15))
     return sheet
 
 
-def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "") -> str:
-    """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting."""
-    cards = "\n".join(_card(tile) for tile in tiles)
+def render_html(
+    tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Picture] = ()
+) -> str:
+    """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting.
+
+    asked: pictures that were searched by, shown beside the title.
+    """
+    return _page(_cards(tiles), title, subtitle, asked)
+
+
+def render_sections_html(sections: Sequence[Section], title: str, subtitle: str = "") -> str:
+    """Return the HTML page of several sections, each under its heading."""
+    parts = (f"<h2>{html.escape(section.heading)}</h2>\n{_cards(section.tiles)}" for section in sections)
+    return _page("\n".join(parts), title, subtitle, ())
+
+
+def _page(body: str, title: str, subtitle: str, asked: Sequence[Picture]) -> str:
+    queries = "".join(f'<img src="{_data(picture, (320, 320))}" alt="query">' for picture in asked)
+    if queries:
+        queries = f'<div class="asked">{queries}</div>'
     return _PAGE_HTML.format(
-        style=_STYLE, title=html.escape(title), subtitle=html.escape(subtitle), cards=cards
+        style=_STYLE, title=html.escape(title), subtitle=html.escape(subtitle), asked=queries, body=body
     )
 
 
-def _draw_thumb(sheet: Image.Image, picture: Path, left: int, top: int) -> None:
+def _cards(tiles: Sequence[Tile]) -> str:
+    return "<main>\n" + "\n".join(_card(tile) for tile in tiles) + "\n</main>"
+
+
+def _draw_thumb(sheet: Image.Image, picture: Picture, left: int, top: int) -> None:
     box = (_TILE_W - 2 * _PAD, _THUMB_H - _PAD)
     ImageDraw.Draw(sheet).rectangle((left, top, left + box[0] - 1, top + box[1] - 1), fill=_GROUND)
     thumb = _thumb(picture, box)
@@ -80,9 +158,12 @@ def _draw_bars(draw: ImageDraw.ImageDraw, ranked: Sequence[tuple[str, float]], l
             draw.rounded_rectangle((left, y + 25, left + max(6, round(proba * width)), y + 31), 3, fill=bar)
 
 
-def _thumb(picture: Path, box: tuple[int, int]) -> Image.Image:
+def _thumb(picture: Picture, box: tuple[int, int]) -> Image.Image:
     """Return the picture scaled to fit `box`; small pictures are enlarged at most twice."""
-    image = read_image(picture, at_least=max(box))
+    try:
+        image = Image.new("RGB", box, _GROUND) if picture is None else read_image(picture, at_least=max(box))
+    except ImageError:  # moved or damaged since it was found: the answer stays an answer
+        image = Image.new("RGB", box, _GROUND)
     factor = min(box[0] / image.width, box[1] / image.height, 2.0)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.resize(size, Image.Resampling.LANCZOS)
@@ -102,21 +183,33 @@ def _fit(text: str, size: int, width: int) -> str:
     return text.rstrip() + "…"
 
 
-def _card(tile: Tile) -> str:
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _data(picture: Picture, box: tuple[int, int]) -> str:
+    """Return a picture, scaled to fit `box`, as the address of its own bytes."""
     file = io.BytesIO()
-    _thumb(tile.picture, (560, 400)).save(file, "JPEG", quality=82, optimize=True)
-    data = base64.b64encode(file.getvalue()).decode()
-    name = html.escape(source_name(tile.picture.name))
-    label = html.escape(tile.ranked[0][0])
+    _thumb(picture, box).save(file, "JPEG", quality=82, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _card(tile: Tile) -> str:
+    file_name = source_name(tile.picture.name) if isinstance(tile.picture, Path) else ""
+    name = html.escape(tile.name or file_name)
+    label = html.escape(tile.ranked[0][0] if tile.ranked else tile.name or file_name)
     bars = "".join(
-        f'<li><span>{html.escape(answer)}</span><span>{proba:.0%}</span>'
+        f"<li><span>{html.escape(answer)}</span><span>{proba:.0%}</span>"
         f'<div><i style="width:{100 * proba:.1f}%"></i></div></li>'
         for answer, proba in tile.ranked[:BARS]
     )
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{label}"><figcaption><ol>{bars}</ol>'
-        f"<small>{name}</small></figcaption></figure>"
-    )
+    bars = f"<ol>{bars}</ol>" if bars else ""
+    lines = "".join(f"<p>{html.escape(_one_line(line))}</p>" for line in tile.lines)
+    picture = f'<img src="{_data(tile.picture, (560, 400))}" alt="{label}" loading="lazy">'
+    if tile.link.startswith(_LINK_SCHEMES):
+        link = html.escape(tile.link)
+        picture, name = f'<a href="{link}">{picture}</a>', f'<a href="{link}">{name}</a>'
+    return f"<figure>{picture}<figcaption>{bars}{lines}<small>{name}</small></figcaption></figure>"
 
 
 _STYLE = """
@@ -126,7 +219,10 @@ _STYLE = """
   --faint: #a3acb8; --bar: #6ea0ff; --bar2: #45618f; --track: #313843 } }
 body { margin: 0 auto; max-width: 1360px; padding: 24px; background: var(--page); color: var(--text);
   font: 16px/1.35 system-ui, sans-serif }
-h1 { margin: 0; font-size: 1.6rem } p { margin: .3rem 0 1.4rem; color: var(--faint) }
+h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere } h2 { margin: 1.6rem 0 .6rem; font-size: 1.1rem }
+header p { margin: .3rem 0 1.4rem; color: var(--faint) } .asked { display: flex; gap: 10px; margin-bottom: 18px }
+.asked img { width: auto; height: 120px; border-radius: 8px } a { color: inherit }
+figcaption p { margin: 0 0 4px; font-size: .9rem; color: var(--faint); overflow-wrap: anywhere }
 main { display: grid; align-items: start; gap: 18px; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)) }
 figure { margin: 0; overflow: hidden; border-radius: 10px; background: var(--tile) }
 img { display: block; width: 100%; height: 220px; object-fit: contain; background: var(--ground) }
@@ -143,8 +239,7 @@ _PAGE_HTML = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{style}</style></head>
-<body><h1>{title}</h1><p>{subtitle}</p>
-<main>
-{cards}
-</main></body></html>
+<body><header><h1>{title}</h1><p>{subtitle}</p>{asked}</header>
+{body}
+</body></html>
 """

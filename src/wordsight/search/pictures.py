@@ -1,0 +1,26 @@
+"""The picture of a row: its file, or what the index keeps in its place."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from wordsight.errors import ImageError
+from wordsight.images import read_image
+from wordsight.index import Index, Row
+from wordsight.ingest.paths import to_path
+
+
+def row_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB picture of a row: of its file, else (pages, members of archives) the thumbnail in the index.
+
+    at_least: as of `images.read_image`. Raises: ImageError where there is neither.
+    """
+    if row.page is None:
+        try:
+            return read_image(to_path(row.path), at_least=at_least)
+        except ImageError:
+            if not (kept := row.thumbnail or index.thumbnail(row.id)):
+                raise
+    elif not (kept := row.thumbnail or index.thumbnail(row.id)):
+        raise ImageError(f"{row.id}: the index keeps no picture of this page; index it again.")
+    return read_image(kept)

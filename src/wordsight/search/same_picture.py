@@ -1,0 +1,198 @@
+"""Whether two pictures are copies of each other, told from small versions of their pixels.
+
+A copy may be resized, encoded anew, cropped by up to a fifth, mirrored, a little brighter or more colourful. The two
+are laid over each other (which is the crop of which, from where, mirrored or not), and the light and colour of one
+brought to the other's; then what is left of the difference is looked at piece by piece. Pictures that only resemble
+each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
+whole. How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from wordsight.images import ImageSource, read_image
+
+# what 99 of 100 copies keep to, and of 440 pairs of the most similar products none but true copies
+DETAIL, DIFFERENCE = 0.8, 14.0
+_SIDE, _COARSE, _FINE = 128, 32, 48  # pixels of a miniature, of the search for the crop, of the last comparison
+_PIECE = 4  # pixels of a piece of the fine picture: 12 × 12 pieces
+_KEPT = (1.0, 0.95, 0.9, 0.85, 0.8)  # shares of the longer-kept side that a crop may have left
+_LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
+_PROMISING, _NEARLY = 0.7, 0.9  # correlations below which no alignment is refined, or not to the last half pixel
+_FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
+
+
+class Miniature:
+    """A picture as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
+
+    def __init__(self, picture: Image.Image, ratio: float | None = None) -> None:
+        self.ratio = picture.width / picture.height if ratio is None else ratio
+        self.square = picture if picture.size == (_SIDE, _SIDE) else _resized(picture)
+        self.grey = self.square.convert("L")
+        self.coarse = np.asarray(self.grey.resize((_COARSE, _COARSE), Image.Resampling.BOX), np.float32)
+        self._templates: dict[tuple[int, int], np.ndarray] = {}
+
+    @classmethod
+    def of(cls, source: ImageSource) -> Miniature:
+        """Return the miniature of a path, bytes, PIL picture or array. Raises: ImageError."""
+        return cls(read_image(source, at_least=_SIDE))
+
+    @functools.cached_property
+    def mirrored(self) -> Miniature:
+        """The picture, left and right exchanged."""
+        return Miniature(ImageOps.mirror(self.square), self.ratio)
+
+    @functools.cached_property
+    def fine(self) -> np.ndarray:
+        """The picture as (48, 48, 3) float32."""
+        return _cut(self.square, (0.0, 0.0, _SIDE, _SIDE))
+
+    @functools.cached_property
+    def fine_grey(self) -> np.ndarray:
+        """The grey picture as (48, 48) float32."""
+        return _cut(self.grey, (0.0, 0.0, _SIDE, _SIDE))
+
+    def template(self, height: int, width: int) -> np.ndarray:
+        """Return the grey picture at a size as a vector of mean 0 and length 1; zeros where it is plain."""
+        if (height, width) not in self._templates:
+            small = np.asarray(self.grey.resize((width, height), Image.Resampling.BOX), np.float32).ravel()
+            small = small - small.mean()
+            norm = float(np.linalg.norm(small))
+            self._templates[height, width] = small / norm if norm > 1 else np.zeros_like(small)
+        return self._templates[height, width]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two pictures are once laid over each other.
+
+    detail: correlation of what is left without light, shade and large shapes, 1 at most. difference: grey levels by
+    which the piece (a 144th of the picture) that differs most does so.
+    """
+
+    detail: float
+    difference: float
+
+    @property
+    def same(self) -> bool:
+        """Whether one is a copy of the other."""
+        return self.detail >= DETAIL and self.difference <= DIFFERENCE
+
+
+UNLIKE = Likeness(0.0, 255.0)
+
+
+def likeness(one: Miniature, other: Miniature) -> Likeness:
+    """Return how alike two pictures are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail."""
+    if _detail(one.fine_grey).std() < _FLAT and _detail(other.fine_grey).std() < _FLAT:
+        return Likeness(1.0, _worst_piece(one.fine - other.fine))
+    placed = max((_place(whole, part) for whole, part in ((one, other), (other, one))), key=lambda found: found[0])
+    correlation, whole, part, box = placed
+    if correlation < _PROMISING:
+        return UNLIKE
+    refined = _refine(whole, part, box)
+    if refined is None:
+        return UNLIKE
+    seen = _cut(whole.square, refined)
+    detail = _correlation(_detail(seen.mean(axis=2)), _detail(part.fine.mean(axis=2)))
+    ways = _unexplained(seen, part.fine), _unexplained(part.fine, seen)
+    return Likeness(detail, min(map(_worst_piece, ways)))
+
+
+def _resized(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX if min(picture.size) > 2 * _SIDE
+                                         else Image.Resampling.BICUBIC)  # fmt: skip
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
+
+
+def _place(whole: Miniature, part: Miniature) -> tuple[float, Miniature, Miniature, Box]:
+    """Return (correlation, whole, part or its mirror image, box of the whole) where `part` fits best as its crop."""
+    stretch = part.ratio / whole.ratio  # share of the width kept / share of the height kept
+    best: tuple[float, Miniature, Miniature, Box] = (-1.0, whole, part, (0.0, 0.0, 1.0, 1.0))
+    for kept in _KEPT:
+        share_x, share_y = (kept, kept / stretch) if stretch >= 1 else (kept * stretch, kept)
+        if min(share_x, share_y) < _LEAST:
+            break
+        height, width = round(share_y * _COARSE), round(share_x * _COARSE)
+        windows_NP = _windows(whole.coarse, height, width)
+        for turned in (part, part.mirrored):
+            scores_N = windows_NP @ turned.template(height, width)
+            at = int(scores_N.argmax())
+            if scores_N[at] > best[0]:
+                top, left = divmod(at, _COARSE - width + 1)
+                corner = np.array([left, top, left + width, top + height]) * (_SIDE / _COARSE)
+                best = (float(scores_N[at]), whole, turned, tuple(corner.tolist()))
+    return best
+
+
+def _windows(picture_HW: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return every window of a picture as a row of mean 0 and length 1."""
+    windows = np.lib.stride_tricks.sliding_window_view(picture_HW, (height, width))
+    rows_NP = windows.reshape(-1, height * width)
+    rows_NP = rows_NP - rows_NP.mean(axis=1, keepdims=True)
+    return np.asarray(rows_NP / np.maximum(np.linalg.norm(rows_NP, axis=1, keepdims=True), 1.0))
+
+
+def _cut(picture: Image.Image, box: Box) -> np.ndarray:
+    return np.asarray(picture.resize((_FINE, _FINE), Image.Resampling.BILINEAR, box=box), np.float32)
+
+
+_MOVES = ((1, 0, 1, 0), (0, 1, 0, 1), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
+
+
+def _refine(whole: Miniature, part: Miniature, box: Box) -> Box | None:
+    """Move the box and its sides until the pictures agree best; None where they turn out not to."""
+    best, step = _correlation(_cut(whole.grey, box), part.fine_grey), 2.0
+    while step >= 0.5:
+        before = best
+        for move in _MOVES:
+            for sign in (step, -step):
+                left, top, right, bottom = (edge + sign * by for edge, by in zip(box, move, strict=True))
+                inside = min(left, top) >= 0 and max(right, bottom) <= _SIDE
+                if not inside or min(right - left, bottom - top) < _LEAST * _SIDE:
+                    continue
+                score = _correlation(_cut(whole.grey, (left, top, right, bottom)), part.fine_grey)
+                if score > best:
+                    best, box = score, (left, top, right, bottom)
+        if best <= before:
+            if best < _NEARLY:
+                return None
+            step /= 2
+    return box
+
+
+def _correlation(one_HW: np.ndarray, other_HW: np.ndarray) -> float:
+    """Return the normalised correlation of two arrays of one shape."""
+    one, other = one_HW.ravel() - one_HW.mean(), other_HW.ravel() - other_HW.mean()
+    norms = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(one @ other) / norms if norms > 0 else 0.0
+
+
+def _detail(grey_HW: np.ndarray) -> np.ndarray:
+    """Return the picture less its mean over 7 × 7 pixels: detail without light, shade and large shapes."""
+    sums = np.pad(np.pad(grey_HW, 3, mode="edge").cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    mean: np.ndarray = (sums[7:, 7:] - sums[:-7, 7:] - sums[7:, :-7] + sums[:-7, :-7]) / 49
+    return np.asarray(grey_HW - mean)
+
+
+def _unexplained(one_HW3: np.ndarray, other_HW3: np.ndarray) -> np.ndarray:
+    """Return what of `other` is no change of brightness, contrast and saturation of `one` (least squares)."""
+    grey = one_HW3.mean(axis=2, keepdims=True)
+    wide = np.broadcast_to(grey, one_HW3.shape)
+    terms = np.stack([wide.ravel(), (wide * wide).ravel() / 255, (one_HW3 - grey).ravel(), np.ones(wide.size)], axis=1)
+    weights = np.linalg.lstsq(terms.T @ terms, terms.T @ other_HW3.ravel(), rcond=None)[0]
+    return np.asarray(other_HW3 - (terms @ weights).reshape(other_HW3.shape))
+
+
+def _worst_piece(difference_HW3: np.ndarray) -> float:
+    """Return the largest mean of absolute differences of any piece."""
+    pieces = _FINE // _PIECE
+    means = np.abs(difference_HW3).reshape(pieces, _PIECE, pieces, _PIECE, 3).mean(axis=(1, 3, 4))
+    return float(means.max())
