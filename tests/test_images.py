@@ -2,15 +2,19 @@
 
 import io
 import os
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageDraw
+from small_dng import bayer, small_dng
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images import Skipped, read_image, recorded_path, skipped, source_name
+from wordsight.sources import EXTENSIONS
 
 
 def scene(width: int = 64, height: int = 48) -> Image.Image:
@@ -24,6 +28,12 @@ def scene(width: int = 64, height: int = 48) -> Image.Image:
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def encoded_heic(image: Image.Image, **options) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=90, **options)
     return buffer.getvalue()
 
 
@@ -173,7 +183,7 @@ def test_what_cannot_be_read_says_why(tmp_path):
         "cut.png": (png[: len(png) // 2], "truncated|damaged"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "[Tt]runcated"),
         "head.jpg": (jpeg[:12], "."),
-        "phone.heic": (heic, "HEIC picture; install pillow-heif"),
+        "phone.heic": (heic, "damaged"),
         "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture that Pillow can read"),
     }
     for name, (content, reason) in cases.items():
@@ -185,6 +195,162 @@ def test_what_cannot_be_read_says_why(tmp_path):
     broken[40:60] = bytes(20)
     with pytest.raises(ImageError, match=r"^\d+ bytes: "):
         read_image(bytes(broken))
+
+
+def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
+    sensor = small_dng(bayer(np.full((64, 96, 3), 0.5)))
+    previewed = small_dng(
+        bayer(np.full((64, 96, 3), 0.5)), preview=encoded(scene(96, 64), "JPEG"), preview_size=(96, 64)
+    )
+    canon = b"II*\0\x10\0\0\0CR\x02\0" + bytes(40)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    monkeypatch.setattr("wordsight.images._formats", lambda: ("JPEG", "PNG", "TIFF"))  # a Pillow without AVIF
+    cases = {
+        "phone.heic": (encoded_heic(scene()), "Reading HEIC pictures needs .*pip install 'wordsight\\[search\\]'"),
+        "a.avif": (
+            encoded(scene(), "AVIF"),
+            "is an AVIF picture, which this Pillow cannot read; pip install --upgrade",
+        ),
+        "sensor.dng": (sensor, "is no TIFF that Pillow can read; if it is camera RAW: .*'wordsight\\[raw\\]'"),
+        "previewed.dng": (previewed, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
+        "canon.cr2": (canon, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
+    }
+    for name, (content, reason) in cases.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ImageError, match=rf"{name}: {reason}"):
+            read_image(tmp_path / name)
+
+
+def test_heic_pictures_are_read_from_paths_and_bytes(tmp_path):
+    content = encoded_heic(scene())
+    kinds = dict(Image.OPEN)
+    (tmp_path / "phone.jpg").write_bytes(content)  # whatever they are called
+    for source in (content, tmp_path / "phone.jpg"):
+        assert mean_difference(read_image(source), scene()) < 4
+    assert kinds == Image.OPEN  # Pillow's own list is the caller's
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heic_orientation_is_applied_once(orientation):
+    """libheif turns the pixels itself; EXIF says so too and must not turn them again."""
+    upright = scene()
+    turn_back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = upright.transpose(turn_back[orientation]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert mean_difference(read_image(encoded_heic(stored, exif=exif.tobytes())), upright) < 4
+
+
+def test_heic_transparency_10_bits_and_bursts():
+    rgba = scene().convert("RGBA")
+    rgba.putalpha(0)
+    assert np.asarray(read_image(encoded_heic(rgba))).min() > 250
+    wide = pillow_heif.from_bytes("RGB;16", (64, 48), np.full((48, 64, 3), 32768, "<u2").tobytes())
+    buffer = io.BytesIO()
+    wide.save(buffer, quality=-1)
+    assert pillow_heif.open_heif(buffer, convert_hdr_to_8bit=False).info["bit_depth"] in (10, 12)
+    assert abs(np.asarray(read_image(buffer.getvalue())).astype(int) - 128).max() <= 2
+    burst = pillow_heif.from_pillow(Image.new("RGB", (64, 48), "red"))
+    burst.add_from_pillow(Image.new("RGB", (64, 48), "blue"))
+    buffer = io.BytesIO()
+    burst.save(buffer, primary_index=1)
+    assert read_image(buffer.getvalue()).getpixel((9, 9))[2] > 240  # the one its camera shows
+
+
+def test_heic_over_the_limit_is_refused(monkeypatch):
+    content = encoded_heic(scene(400, 300))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
+    with pytest.raises(ImageError, match="has 120,000 pixels, more than the limit of 10,000"):
+        read_image(content)
+
+
+def test_avif_first_frame_and_orientation():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(scene().transpose(Image.Transpose.ROTATE_90), "AVIF", exif=exif, quality=90)
+    assert mean_difference(read_image(content), scene()) < 6
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    animated = encoded(frames[0], "AVIF", save_all=True, append_images=frames[1:])
+    assert read_image(animated).getpixel((4, 4))[0] > 240
+
+
+# four fields of known linear colours, the darkest 0.1 and the brightest 1, so that nothing needs brightening
+FIELDS = {(0, 0): (1, 0.1, 0.1), (0, 1): (0.1, 0.8, 0.1), (1, 0): (0.1, 0.1, 0.8), (1, 1): (0.5, 0.5, 0.5)}
+
+
+def fields(height: int, width: int) -> np.ndarray:
+    linear = np.zeros((height, width, 3))
+    for (row, column), colour in FIELDS.items():
+        linear[row * height // 2 :, column * width // 2 :][: height // 2, : width // 2] = colour
+    return linear
+
+
+def in_srgb(linear) -> np.ndarray:
+    """IEC 61966-2-1."""
+    linear = np.asarray(linear)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def test_raw_colours_are_those_that_the_sensor_saw():
+    picture = np.asarray(read_image(small_dng(bayer(fields(64, 96)))))
+    assert picture.shape == (64, 96, 3)
+    for (row, column), colour in FIELDS.items():
+        seen = picture[16 + 32 * row, 24 + 48 * column]
+        assert np.abs(seen - in_srgb(colour)).max() < 3, (colour, seen)
+
+
+def test_raw_is_read_at_half_its_size_where_that_is_enough(tmp_path):
+    path = tmp_path / "sensor.DNG"
+    path.write_bytes(small_dng(bayer(fields(64, 96))))
+    assert read_image(path, at_least=32).size == (48, 32)
+    assert read_image(path, at_least=33).size == (96, 64)
+    turned = read_image(small_dng(bayer(fields(64, 96)), orientation=6), at_least=32)
+    assert turned.size == (32, 48)
+    assert turned.getpixel((24, 12))[0] > 250  # red, at the upper left before, is at the upper right
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_preview_of_raw_is_taken_where_it_is_large_enough(orientation):
+    gray = np.full((400, 600, 3), 0.5)
+    preview = scene(300, 200)
+    content = small_dng(
+        bayer(gray), orientation=orientation, preview=encoded(preview, "JPEG", quality=95), preview_size=(300, 200)
+    )
+    turn = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
+    upright = preview if orientation == 1 else preview.transpose(turn[orientation])
+    assert mean_difference(read_image(content, at_least=200), upright) < 3
+    assert read_image(content, at_least=50).size == tuple(side // 2 for side in upright.size)  # itself scaled by DCT
+    assert sorted(read_image(content, at_least=201).size) == [400, 600]
+    assert sorted(read_image(content).size) == [400, 600]  # no preview stands for all pixels unless it has as many
+
+
+def test_a_preview_of_another_shape_shows_another_part(monkeypatch):
+    content = small_dng(bayer(fields(64, 96)), preview=encoded(scene(64, 64), "JPEG"), preview_size=(64, 64))
+    assert read_image(content, at_least=33).size == (96, 64)
+
+
+def test_raw_that_cannot_be_read_says_why(monkeypatch):
+    content = small_dng(bayer(fields(64, 96)))
+    for damaged in (content[:3000], b"FUJIFILMCCD-RAW " + bytes(500), b"II*\0" + bytes(60)):
+        with pytest.raises(ImageError, match=r"bytes: is a camera RAW file that LibRaw cannot read \(\w"):
+            read_image(damaged)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ImageError, match="has 6,144 pixels, more than the limit of 2,000 pixels"):
+        read_image(content)
+    assert read_image(content, at_least=10).size == (48, 32)  # half of each side is within it
+
+
+def test_every_ending_that_pillow_reads_is_known_or_left_out_on_purpose():
+    left_out = {
+        *(".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg", ".eps", ".ps", ".wmf", ".emf"),  # see images._REFUSED
+        *(".blp", ".cur", ".dcx", ".dds", ".fit", ".fits", ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".icns", ".iim"),
+        *(".im", ".msp", ".pcd", ".pfm", ".pxr", ".ras", ".xbm", ".xpm", ".vda", ".vst", ".icb"),  # of programs, games
+        *(".bw", ".rgb", ".rgba", ".jpc", ".avifs"),  # rare names of kinds that are known by others
+    }
+    Image.init()
+    read = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    assert read - EXTENSIONS <= left_out
 
 
 def test_a_wrong_extension_does_not_matter(tmp_path):

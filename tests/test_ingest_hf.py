@@ -112,7 +112,7 @@ def test_rows_without_a_picture_are_skipped(tmp_path):
     first, skip, empty = items_of(source)
     assert first.text == "a red coat\nlong"
     assert skip == Skipped(f"{source} row 1", "holds no picture")
-    with pytest.raises(ImageError, match="^the file is empty$"):
+    with pytest.raises(ImageError, match=r"^the file is empty$"):
         empty.read()
 
 

@@ -18,7 +18,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
-from wordsight.errors import ImageError, InputError
+from wordsight.errors import ImageError, InputError, MissingExtraError, WordsightError
+from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
@@ -26,6 +27,8 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarr
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
 # At a DCT scale that leaves this many times the target, the loss is about 0.3 grey levels (docs/log.md).
 _DRAFT_MARGIN = 2
+# what follows "ftyp" in HEIF files that hold HEVC, of stills and of bursts; "mif1" may hold AVIF instead
+_HEIF = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 
 @dataclass(frozen=True)
@@ -134,14 +137,14 @@ def _open_file(path: Path) -> IO[bytes]:
 
 def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
     """Return the picture in an open file as upright RGB, all its pixels loaded."""
-    image = _identify(file)
+    image = _identify(file, at_least)
     width, height = image.size
     drafted = None
     if at_least and image.format in ("JPEG", "MPO"):
         drafted = image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
     # libjpeg holds a progressive picture's coefficients whole, at 2 bytes each, however small the result.
     needed = max(image.width * image.height, width * height // 2 if image.info.get("progressive") else 0)
-    if Image.MAX_IMAGE_PIXELS is not None and needed > 2 * Image.MAX_IMAGE_PIXELS:
+    if needed > _most_pixels():
         raise _UnreadableError(_too_large(width * height))
     if drafted is None:
         ImageOps.exif_transpose(image, in_place=True)
@@ -166,25 +169,58 @@ def _whole(image: Image.Image) -> Decoded:
     return Decoded(image, (0.0, 0.0, image.width, image.height))
 
 
-def _identify(file: IO[bytes]) -> Image.Image:
+def _identify(file: IO[bytes], at_least: int | None) -> Image.Image:
     """Open a picture lazily; JPEGs of any size, since DCT scaling decides how much of them is decoded."""
     head = file.read(32)
     file.seek(0)
     if not head:
         raise _UnreadableError("the file is empty")
+    if looks_raw(head):
+        return open_raw(file, at_least, _most_pixels())
     try:
-        return Image.open(file, formats=_formats())
+        image = Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
         file.seek(0)
         if head.startswith(b"\xff\xd8\xff"):
             return JpegImagePlugin.JpegImageFile(file)
         raise
     except UnidentifiedImageError:
-        if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-            raise _UnreadableError(
-                "is a HEIC picture; install pillow-heif and call pillow_heif.register_heif_opener()"
-            ) from None
-        raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}") from None
+        file.seek(0)
+        return _identify_others(file, head, at_least)
+    if image.format == "TIFF" and is_raw_tiff(getattr(image, "tag_v2", {})):
+        file.seek(0)
+        return open_raw(file, at_least, _most_pixels())
+    return image
+
+
+def _identify_others(file: IO[bytes], head: bytes, at_least: int | None) -> Image.Image:
+    """Open what Pillow alone cannot: HEIC, and RAW whose first directory is the sensor's."""
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if brand in (b"avif", b"avis") or (brand == b"mif1" and b"avif" in head):
+        raise _UnreadableError("is an AVIF picture, which this Pillow cannot read; pip install --upgrade pillow")
+    if brand in _HEIF:
+        return _open_heif(file)
+    if may_be_raw(head):
+        try:
+            return open_raw(file, at_least, _most_pixels())
+        except MissingExtraError as error:
+            raise _UnreadableError(f"is no TIFF that Pillow can read; if it is camera RAW: {error}") from None
+    raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}")
+
+
+def _open_heif(file: IO[bytes]) -> Image.Image:
+    """Open a HEIC picture by pillow-heif's class, without registering it with Pillow, which is the caller's."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise MissingExtraError("Reading HEIC pictures", "pillow-heif", "search") from None
+    image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _most_pixels() -> float:
+    """Return how many pixels a picture may have."""
+    return float("inf") if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
 @functools.cache
@@ -248,7 +284,7 @@ def reason_of(error: Exception) -> str:
         return "not enough memory to decode it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, _UnreadableError | OSError):
+    if isinstance(error, _UnreadableError | OSError | WordsightError):
         return str(error)
     return f"is damaged ({type(error).__name__}: {error})"
 

@@ -66,7 +66,8 @@ class DatasetReader:
         self.state = int(str(data._fingerprint)[:15], 16)  # changes with the data
         self._lock = threading.Lock()
         others = [name for name, feature in data.features.items() if not _is_media(feature)]
-        self.rest = self.data.select_columns(others)
+        # a set of no columns would have no rows
+        self.rest: Any = self.data.select_columns(others) if others else [{}] * len(data)
 
     def items(self) -> Iterator[Item | Skipped]:
         """Yield the rows in order: "<source>#row=<number>", counted from 0 as the library does."""

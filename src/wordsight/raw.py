@@ -1,0 +1,104 @@
+"""Camera RAW: the preview that the camera stored where it is large enough, else the sensor's picture by LibRaw."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any
+
+from PIL import ExifTags, Image
+
+from wordsight.errors import ImageError, MissingExtraError
+
+# How much a preview's proportions may differ from the sensor's picture: sensors have a margin of some pixels. Beyond
+# that it is cut, or has black bars.
+_SAME_SHAPE = 0.05
+_FULL_SIZE = 0.9  # of the sensor's sides: cameras' largest previews leave out the margin
+_SRGB = (2.4, 12.92)  # LibRaw's gamma and slope for it; its default is BT.709's, which is darker
+_ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}  # LibRaw's flip → EXIF
+_TURNS = {3: Image.Transpose.ROTATE_180, 5: Image.Transpose.ROTATE_90, 6: Image.Transpose.ROTATE_270}
+
+_STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"\0MRM", b"FOVb", b"II\x1a\0\0\0HEAPCCDR")
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
+
+
+def looks_raw(head: bytes) -> bool:
+    """Return whether a file's first 16 bytes are those of a kind of RAW that no other format shares."""
+    canon = head[8:10] == b"CR" and head.startswith(_TIFF_STARTS)
+    return canon or head[4:12] == b"ftypcrx " or head.startswith(_STARTS)
+
+
+def may_be_raw(head: bytes) -> bool:
+    """Return whether a file's first bytes are those of TIFF, which most kinds of RAW are."""
+    return head.startswith(_TIFF_STARTS)
+
+
+def is_raw_tiff(tags: Any) -> bool:
+    """Return whether a TIFF's first directory (tag → value) is that of a RAW file, whose picture lies elsewhere in it.
+
+    Source: DNG 1.4 (DNGVersion, 50706); TIFF/EP: the first directory is a smaller picture (254), with others below
+    it (330).
+    """
+    return 50706 in tags or bool(tags.get(254, 0) & 1 and 330 in tags)
+
+
+def open_raw(file: IO[bytes], at_least: int | None, most_pixels: float) -> Image.Image:
+    """Return the picture of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
+
+    at_least: a side in pixels. The preview serves where its shorter side is as long; else the sensor's picture at half
+        its size, where that is; else at its full size. None: the preview only where it is of full size.
+    most_pixels: a larger picture is refused.
+    Raises: ImageError with the reason alone; MissingExtraError without rawpy.
+    """
+    rawpy = _rawpy()
+    try:
+        with rawpy.imread(file) as raw:
+            sizes = raw.sizes
+            width, height = sizes.iwidth, sizes.iheight
+            preview = _preview(rawpy, raw)
+            if preview is not None and _serves(preview.size, (width, height), at_least):
+                return preview
+            half = at_least is not None and min(width, height) // 2 >= at_least
+            if width * height // (4 if half else 1) > most_pixels:
+                raise ImageError(f"has {width * height:,} pixels, more than the limit of {most_pixels:,.0f} pixels")
+            pixels_HW3 = raw.postprocess(half_size=half, use_camera_wb=True, gamma=_SRGB, output_bps=8)
+            return Image.fromarray(pixels_HW3)
+    except rawpy.LibRawError as error:
+        said = error.args[0] if error.args else type(error).__name__
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise ImageError(f"is a camera RAW file that LibRaw cannot read ({reason})") from error
+
+
+def _preview(rawpy: Any, raw: Any) -> Image.Image | None:
+    """Return the largest preview that the file holds, None where there is none that can be read."""
+    try:
+        found = raw.extract_thumb()
+    except rawpy.LibRawError:
+        return None
+    flip = raw.sizes.flip
+    if found.format != rawpy.ThumbFormat.JPEG:
+        turned = Image.fromarray(found.data)
+        return turned.transpose(_TURNS[flip]) if flip in _TURNS else turned
+    try:
+        preview = Image.open(io.BytesIO(found.data), formats=["JPEG"])
+    except OSError:
+        return None
+    exif = preview.getexif()
+    if ExifTags.Base.Orientation not in exif:
+        exif[ExifTags.Base.Orientation] = _ORIENTATIONS.get(flip, 1)
+    return preview
+
+
+def _serves(preview: tuple[int, int], sensor: tuple[int, int], at_least: int | None) -> bool:
+    """Return whether a preview is large enough and shows the same part of the picture."""
+    (low, high), (sensor_low, sensor_high) = sorted(preview), sorted(sensor)
+    if abs(high / low - sensor_high / sensor_low) > _SAME_SHAPE * sensor_high / sensor_low:
+        return False
+    return low >= (_FULL_SIZE * sensor_low if at_least is None else at_least)
+
+
+def _rawpy() -> Any:
+    try:
+        import rawpy
+    except ImportError:
+        raise MissingExtraError("Reading camera RAW", "rawpy", "raw") from None
+    return rawpy
