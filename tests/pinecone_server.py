@@ -3,7 +3,8 @@
 It holds what the documentation says of the control plane (describe, create, list and delete an index) and of the
 documents API (upsert, search, fetch, list, delete, statistics), and refuses what that says is refused: bad ids and
 field names, nulls, documents without the vector, more than 40 KB of metadata, requests over 2 MB. Numbers come back as
-floats. `lag` keeps writes from the next searches, as the real service does for up to a minute.
+floats. A namespace is there once it has been written to. `lag` keeps writes from the next searches, as the real service
+does for up to a minute.
 
     with PineconeServer() as server:
         server.named_by(monkeypatch)  # PINECONE_CONTROLLER_HOST and PINECONE_API_KEY
@@ -160,6 +161,7 @@ class StoredIndex:
         match = re.fullmatch(r"namespaces/([^/]+)/documents/(\w+)", path)
         require(match, f"no such path: {path}", 404)
         namespace, verb = unquote(match[1]), match[2]
+        require(namespace in self.stored or verb == "upsert", f"Namespace not found: {namespace}", 404)
         held = self.stored.setdefault(namespace, {})
         reply = getattr(self, verb)(held, asked, namespace)
         if verb in ("upsert", "delete"):

@@ -175,13 +175,13 @@ class PineconeIndex(Index):
     def _record(self, key: str) -> Any:
         head_id = _document_id(key)
         for _ in range(5):
-            head = self._documents.fetch(namespace=self._beside, ids=[head_id]).documents.get(head_id)
+            head = self._by_id(self._beside, [head_id]).get(head_id)
             if head is None:
                 return None
             rest = self._parts(head_id, head)
             parts = {head_id: head}
             for some in _portions(rest, 40):
-                parts |= self._documents.fetch(namespace=self._beside, ids=some).documents
+                parts |= self._by_id(self._beside, some)
             if len(parts) == 1 + len(rest):
                 return json.loads("".join(parts[id].get("value") for id in [head_id, *rest]))
             time.sleep(PAUSE)
@@ -193,7 +193,7 @@ class PineconeIndex(Index):
 
     def _set_record(self, key: str, value: Any) -> None:
         head_id, text = _document_id(key), json.dumps(value)  # ASCII: a character is a byte
-        old = self._documents.fetch(namespace=self._beside, ids=[head_id]).documents.get(head_id)
+        old = self._by_id(self._beside, [head_id]).get(head_id)
         pieces = [text[at : at + NOTE_BYTES] for at in range(0, len(text), NOTE_BYTES)]
         version = hashlib.sha256(text.encode() + str(time.time_ns()).encode()).hexdigest()[:12]
         head = {"_id": head_id, "key": key, "version": version, "parts": len(pieces), "value": pieces[0]}
@@ -242,19 +242,33 @@ class PineconeIndex(Index):
 
     def sample(self, n: int) -> Floats:
         """Return the vectors (≤ n, D) of the first documents: their ids are hashes, so they are spread evenly."""
-        if n < 1:
-            return np.zeros((0, self.about.dim), np.float32)
-        with _asking(self._location):
-            listing = self._documents.list(namespace=self._namespace, limit=min(n, IDS_A_LISTING))
-            ids = [entry.id for entry, _ in zip(listing, range(n), strict=False)]
+        ids: list[str] = []
+        if n > 0:
+            with _asking(self._location), self._perhaps_empty():
+                listing = self._documents.list(namespace=self._namespace, limit=min(n, IDS_A_LISTING))
+                ids += (entry.id for entry, _ in zip(listing, range(n), strict=False))
         found = self._fetched(ids, ["vector"])
         return _vectors([found[id] for id in ids if id in found]).reshape(-1, self.about.dim)
 
+    @contextlib.contextmanager
+    def _perhaps_empty(self) -> Iterator[None]:
+        """Pass over "not found": a namespace comes to be with the first document that is written to it."""
+        from pinecone.errors.exceptions import NotFoundError
+
+        with contextlib.suppress(NotFoundError):
+            yield
+
+    def _by_id(self, namespace: str, document_ids: Sequence[str], fields: list[str] | None = None) -> dict[str, Any]:
+        with self._perhaps_empty():
+            found = self._documents.fetch(namespace=namespace, ids=document_ids, include_fields=fields)
+            return dict(found.documents)
+        return {}
+
     def _chosen(self, filter_: Mapping[str, Any], fields: list[str], limit: int) -> Iterator[Any]:
         """Yield the documents that a filter chooses, a page at a time."""
-        token = None
+        token, page = None, None
         while True:
-            with _asking(self._location):
+            with _asking(self._location), self._perhaps_empty():
                 page = self._documents.fetch(
                     namespace=self._namespace,
                     filter=filter_,
@@ -262,6 +276,8 @@ class PineconeIndex(Index):
                     limit=limit,
                     pagination_token=token,
                 )
+            if page is None:
+                return
             yield from page.documents.values()
             token = page.pagination.next if page.pagination else None
             if not token:
@@ -271,7 +287,7 @@ class PineconeIndex(Index):
         found: dict[str, Any] = {}
         with _asking(self._location):
             for some in _portions(dict.fromkeys(document_ids), WHOLE_A_FETCH):
-                found |= self._documents.fetch(namespace=self._namespace, ids=some, include_fields=fields).documents
+                found |= self._by_id(self._namespace, some, fields)
         return found
 
     def get(self, ids: Sequence[str]) -> list[Row]:
@@ -332,8 +348,12 @@ class PineconeIndex(Index):
     def _settled(self, **asked: Any) -> list[Any]:
         """Search until the answer has seen what this process wrote."""
         deadline = time.monotonic() + SETTLE
+        response = None
         while True:
-            response = self._documents.search(**asked)
+            with self._perhaps_empty():
+                response = self._documents.search(**asked)
+            if response is None:
+                return []
             seen = response.response_info.lsn_reconciled if response.response_info else None
             if self._written is None or seen is None:
                 break
@@ -407,7 +427,8 @@ class PineconeIndex(Index):
 
     def _delete(self, namespace: str, document_ids: Sequence[str]) -> None:
         for some in _portions(dict.fromkeys(document_ids), IDS_A_DELETE):
-            self._noted(self._documents.delete(namespace=namespace, ids=some))
+            with self._perhaps_empty():
+                self._noted(self._documents.delete(namespace=namespace, ids=some))
 
     def _noted(self, response: Any) -> None:
         """Remember how far a search has to have come to see this write."""
