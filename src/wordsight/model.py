@@ -52,7 +52,10 @@ def load(
 
 def _lasting(name_or_path: str | Path) -> str:
     """Return a model's name as it is, and its path as one that holds from any folder."""
-    return os.path.abspath(name_or_path) if os.path.exists(name_or_path) else str(name_or_path)
+    path = os.path.expanduser(str(name_or_path).removeprefix("local-dir:"))
+    if name_or_path == "mini" or not os.path.exists(path):
+        return str(name_or_path)
+    return os.path.abspath(path)
 
 
 class Model:

@@ -244,7 +244,7 @@ def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
             continue
         yield f"{reason} ({len(items):,}){':' if shown else ''}"
         yield from (f"  {source_name(item)}" for item in shown)
-        if len(items) > len(shown):
+        if shown and len(items) > len(shown):
             yield f"  … and {len(items) - len(shown):,} more"
 
 

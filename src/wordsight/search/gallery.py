@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wordsight.errors import InputError, StoreError, UnknownModelError, did_you_mean
+from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError, did_you_mean
 from wordsight.images import Skipped
 from wordsight.index import About, Index, Stamp, create_index, open_index
 from wordsight.ingest import Item, Unit
@@ -126,10 +126,10 @@ class Gallery:
         if self._model is None:
             try:
                 model = load(self._to_load, self._backend, self._precision, progress=self._download)
-            except UnknownModelError as error:
+            except (UnknownModelError, CheckpointError) as error:
                 raise StoreError(
-                    f"The index {self.location!r} was made with the model {self.about.model!r}, which is not found "
-                    f"({error}) Say where it is now with --model, or Gallery.open(…, model=…)."
+                    f"The index {self.location!r} was made with the model {self.about.model!r}, which cannot be "
+                    f"opened: {error} Say where it is now with --model, or Gallery.open(…, model=…)."
                 ) from error
             self._model = _checked(model, self.about, self.location)
         return self._model
@@ -170,9 +170,10 @@ class Gallery:
         if not named:
             raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
         recorded = self.sources
-        roots = [source_root(source) for source in named if isinstance(source, str | Path)]
+        paths = [source for source in named if isinstance(source, str | Path)]
+        scan(paths, options)  # says at once what does not exist, before it is recorded
+        roots = [source_root(path) for path in paths]
         chosen = {root: options or recorded.get(root) or IngestOptions() for root in roots}
-        _scan(chosen)  # says at once what does not exist, before it is recorded
         if recorded | chosen != recorded:
             self._record(recorded | chosen)
         return self._follow(chosen, how, progress)

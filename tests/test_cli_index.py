@@ -1,0 +1,169 @@
+"""`wordsight index` as a person and a script see it."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from indexing import colour_model, write_pictures
+
+from wordsight.cli import group
+from wordsight.cli.index import progress_bar
+from wordsight.errors import InputError, StoreError
+from wordsight.search.update import Progress
+
+pytest.importorskip("lance")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Call the command in a folder with pictures in `in`; the user's own index lies in `mine`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "mine"))
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda name, *args, **options: colour_model())
+    write_pictures(tmp_path / "in", range(5))
+
+    def run(line, **options):
+        return CliRunner().invoke(group, ["index", *line.split()], catch_exceptions=True, **options)
+
+    return run
+
+
+def test_the_first_run_says_what_was_done_and_what_comes_next(run, tmp_path):
+    result = run("in")
+    assert result.exit_code == 0, result.output
+    first, second = result.stdout.splitlines()
+    assert re.fullmatch(rf"5 pictures in {tmp_path}/mine: 5 added \(\d+\.\d s, \d+ embedded/s\)\.", first)
+    assert second == 'Find them with: wordsight search "a red car"'
+    assert result.stderr == ""
+
+
+def test_without_a_source_everything_is_brought_up_to_date(run, tmp_path):
+    run("in --into there")
+    write_pictures(tmp_path / "in", [9])
+    (tmp_path / "in" / "000.png").unlink()
+    result = run("--into there")
+    assert result.stdout.startswith("5 pictures in there: 1 added, 1 removed, 4 unchanged (")
+    assert result.stdout.endswith('wordsight search "a red car" --in there\n')
+
+
+def test_json_is_one_object(run):
+    answer = json.loads(run("in --json").stdout)
+    assert answer.pop("seconds") > 0
+    assert answer.pop("index").endswith("mine")
+    assert answer == {
+        "pictures": 5, "added": 5, "changed": 0, "reused": 0, "described": 0, "removed": 0, "unchanged": 0,
+        "embedded": 5, "skipped": [], "kept_sources": [],
+    }  # fmt: skip
+
+
+def test_what_was_skipped_is_grouped_by_reason_and_changes_the_exit_code(run, tmp_path):
+    for n in range(30):
+        (tmp_path / "in" / f"empty-{n:02}.jpg").touch()
+    (tmp_path / "in" / "odd\nname.jpg").write_bytes(b"no picture")
+    result = run("in")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "wordsight: 31 skipped:"
+    assert lines[1] == "  the file is empty (30):"
+    assert lines[2] == f"    {tmp_path}/in/empty-00.jpg"
+    assert lines[22] == "    … and 10 more"
+    assert lines[23].startswith("  is not a picture that Pillow can read")
+    assert len(lines) == 24
+    assert [skip["reason"] for skip in json.loads(run("in --json").stdout)["skipped"]].count("the file is empty") == 30
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "empty.png").touch()
+    result = run("bad --into elsewhere")
+    assert result.exit_code == 3
+    assert f"  {tmp_path}/bad/empty.png: the file is empty" in result.stderr
+
+
+def test_files_are_left_out_by_patterns_and_that_is_remembered(run, tmp_path):
+    write_pictures(tmp_path / "in" / "thumbs", [7, 8])
+    result = run("in --exclude thumbs/ --exclude 003.png")
+    assert result.stdout.startswith("4 pictures")
+    assert run("in").stdout.startswith("4 pictures")
+    result = run("in --exclude thumbs/")
+    assert result.stdout.startswith("5 pictures")
+    assert "'in' is read otherwise than the last time (it was: exclude=('thumbs/', '003.png'))" in result.stderr
+
+
+def test_a_table_is_read_by_its_columns(run, tmp_path):
+    rows = ["photo,title,other", "in/000.png,a coat,x.png", "in/001.png,a hat,y.png"]
+    (tmp_path / "shop.tsv").write_text("\n".join(rows).replace(",", "\t"))
+    assert run("shop.tsv --image-column photo --text-column title").stdout.startswith("2 pictures")
+    status = run("--status")
+    assert "title (text)" in status.stdout
+
+
+def test_the_status_tells_the_model_and_the_sources(run, tmp_path):
+    run("in")
+    result = run("--status")
+    lines = result.stdout.splitlines()
+    assert re.fullmatch(rf"5 pictures in {tmp_path}/mine, \d+\.\d MiB", lines[0])
+    assert re.fullmatch(r"model: random \(fingerprint [0-9a-f]{32}, 8 dimensions\)", lines[1])
+    assert lines[2] == f"source: {tmp_path}/in (5 pictures)"
+    assert lines[3].startswith("columns for --where: path (text), page (integer)")
+    answer = json.loads(run("--status --json").stdout)
+    assert answer["sources"][f"{tmp_path}/in"]["pictures"] == 5
+    assert answer["bytes"] > 1000
+
+
+def test_a_source_is_forgotten_on_request_only(run, tmp_path):
+    run("in")
+    for file in (tmp_path / "in").iterdir():
+        file.unlink()
+    result = run("")
+    assert "holds no pictures now, which it did before; they stay in the index" in result.stderr
+    assert run("--forget in").stdout.startswith("5 pictures removed.\n0 pictures in")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "message"),
+    [
+        ("nowhere", InputError, "'nowhere' does not exist"),
+        ("--status", StoreError, "There is no index"),
+        ("", StoreError, "There is no index"),
+        ("in --status", InputError, "--status stands alone"),
+        ("in --forget in", InputError, "--forget stands alone"),
+        ("--urls", InputError, "no source that they are for"),
+    ],
+)
+def test_mistakes_are_named_before_any_model_is_loaded(run, monkeypatch, line, kind, message):
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda *args, **options: pytest.fail("a model was loaded"))
+    result = run(line)
+    assert isinstance(result.exception, kind)  # which `main` turns into one line and exit status 2
+    assert message in str(result.exception)
+
+
+def test_another_model_is_refused(run, monkeypatch):
+    run("in")
+    other = colour_model(logit_scale=1.0)
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda *args, **options: other)
+    result = run("in --model other")
+    assert isinstance(result.exception, StoreError)
+    assert other.fingerprint in str(result.exception)
+
+
+def test_an_interrupt_says_how_to_go_on(run, monkeypatch):
+    def interrupted(gallery, sources, *, progress, **options):
+        progress(Progress(7, None, 7, 5, 0, 1.0))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wordsight.search.gallery.Gallery.add", interrupted)
+    result = run("in")
+    assert result.exit_code == 130
+    assert "5 pictures of this run are in; the same command continues there." in result.stderr
+
+
+def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
+    with progress_bar() as draw:
+        draw(Progress(1, 2, 1, 1, 0, 1.0))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress_bar() as draw:
+        draw(Progress(1, None, 1, 1, 0, 1.0))
+        draw(Progress(1500, 3000, 750, 1, 0, 10.0))
+    assert "1,500/3,000 files  75 pictures/s" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)

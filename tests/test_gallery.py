@@ -1,0 +1,190 @@
+"""`Gallery`, as a program uses it: an index on disk, its model, and the sources it follows."""
+
+import numpy as np
+import pytest
+from indexing import colour, colour_model, vector_of, write_pictures
+from PIL import Image
+
+import wordsight
+from wordsight import weights
+from wordsight.errors import InputError, StoreError
+from wordsight.ingest.options import IngestOptions
+from wordsight.samples import sample_pictures
+from wordsight.search.gallery import Gallery
+
+pytest.importorskip("lance")
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    write_pictures(tmp_path / "in", range(6))
+    with Gallery.create(tmp_path / "index", model=colour_model()) as gallery:
+        yield gallery
+
+
+def test_pictures_are_found_by_words_with_the_bundled_model(tmp_path):
+    with wordsight.Gallery.create(tmp_path / "index") as gallery:
+        summary = gallery.add(sample_pictures())
+        assert summary.added == len(gallery) == len(sample_pictures())
+        best = gallery.search("a cat", 1)[0]
+        assert best.path.name == "cat.jpg"
+        assert best.score == pytest.approx(float(gallery.model.embed_texts("a cat")[0] @ best.row.vector), abs=1e-3)
+
+
+def test_an_index_knows_its_model_and_is_opened_without_naming_it(tmp_path, monkeypatch):
+    import random_models
+    from indexing import SPEC
+
+    monkeypatch.chdir(tmp_path)
+    weights.write_checkpoint(random_models.random_checkpoint(SPEC), tmp_path / "model", "wordsight")
+    with Gallery.create("index", model="model", backend="reference") as gallery:
+        gallery.add([("a", Image.new("RGB", (9, 9), "red"))])
+    monkeypatch.chdir(tmp_path.parent)
+    with Gallery.open(tmp_path / "index", backend="reference") as gallery:
+        assert gallery.about.model == str(tmp_path / "model")
+        assert gallery.search(Image.new("RGB", (9, 9), "red"), 1, cut=False)[0].id == "a"
+    (tmp_path / "model").rename(tmp_path / "elsewhere")
+    with Gallery.open(tmp_path / "index") as gallery, pytest.raises(StoreError, match=r"cannot be opened.*--model"):
+        _ = gallery.model
+    with Gallery.open(tmp_path / "index", model=tmp_path / "elsewhere") as gallery:
+        assert gallery.model.fingerprint == gallery.about.fingerprint
+
+
+def test_another_model_is_refused_and_both_are_named(gallery, tmp_path):
+    other = colour_model(logit_scale=1.0)
+    both = rf"{gallery.about.fingerprint}.*{other.fingerprint}"
+    with pytest.raises(StoreError, match=both):
+        Gallery.open(tmp_path / "index", model=other)
+    with pytest.raises(StoreError, match=both):
+        Gallery.create(tmp_path / "index", model=other)
+    with Gallery.open(tmp_path / "index", model="mini") as opened, pytest.raises(StoreError, match="mini"):
+        opened.add(tmp_path / "in")
+
+
+def test_there_must_be_an_index_to_open(tmp_path):
+    with pytest.raises(StoreError, match="There is no index"):
+        Gallery.open(tmp_path / "nothing")
+
+
+def test_the_users_own_index_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "mine"))
+    with Gallery.create(model=colour_model()) as gallery:
+        gallery.add([("a", Image.new("RGB", (4, 4)))])
+    with Gallery.open() as gallery:
+        assert len(gallery) == 1
+        assert gallery.location == str(tmp_path / "mine")
+
+
+def test_refresh_does_what_adding_all_sources_again_would(gallery, tmp_path):
+    write_pictures(tmp_path / "other", [20, 21])
+    gallery.add(tmp_path / "in")
+    gallery.add([str(tmp_path / "other")])
+    (tmp_path / "in" / "000.png").unlink()
+    write_pictures(tmp_path / "other", [22])
+    summary = gallery.refresh()
+    assert (summary.added, summary.removed, summary.unchanged) == (1, 1, 7)
+    assert list(gallery.sources) == [str(tmp_path / "in"), str(tmp_path / "other")]
+
+
+def test_a_source_that_is_away_is_skipped_and_keeps_its_pictures(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    (tmp_path / "in").rename(tmp_path / "unplugged")
+    summary = gallery.refresh()
+    assert len(gallery) == 6
+    assert summary.kept == (str(tmp_path / "in"),)
+    assert summary.skipped[0].reason == "is not there now"
+
+
+def test_a_single_picture_that_was_named_and_deleted_leaves(gallery, tmp_path):
+    gallery.add([tmp_path / "in" / "000.png", tmp_path / "in" / "001.png"])
+    (tmp_path / "in" / "000.png").unlink()
+    assert gallery.refresh().removed == 1
+    assert list(gallery.sources) == [str(tmp_path / "in" / "001.png")]
+
+
+def test_the_way_a_source_is_read_is_remembered(gallery, tmp_path):
+    options = IngestOptions(exclude=("*5.png",))
+    assert gallery.add(tmp_path / "in", options=options).added == 5
+    assert gallery.add(tmp_path / "in").unchanged == 5
+    assert gallery.refresh().unchanged == 5
+    assert gallery.sources == {str(tmp_path / "in"): options}
+    assert gallery.add(tmp_path / "in", options=IngestOptions()).added == 1
+    assert gallery.add(tmp_path / "in", options=options).removed == 1  # what is left out now leaves
+
+
+def test_forgetting_a_source_removes_its_pictures(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    with pytest.raises(InputError, match=r"'nowhere' is not followed by this index; it follows '.*in'"):
+        gallery.forget("nowhere")
+    assert gallery.forget(tmp_path / "in") == 6
+    assert len(gallery) == 0
+    with pytest.raises(InputError, match="follows no source yet"):
+        gallery.refresh()
+
+
+def test_pictures_are_removed_by_path_and_come_back_with_a_refresh(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    assert gallery.remove([tmp_path / "in" / "000.png", str(tmp_path / "in" / "001.png"), "unknown"]) == 2
+    assert len(gallery) == 4
+    assert gallery.refresh().added == 2
+
+
+def test_a_source_that_does_not_exist_changes_nothing(gallery, tmp_path):
+    with pytest.raises(InputError, match="'missing' does not exist"):
+        gallery.add([tmp_path / "in", "missing"])
+    assert len(gallery) == 0
+    assert gallery.sources == {}
+    with pytest.raises(InputError, match="No source was named"):
+        gallery.add([])
+
+
+def test_pictures_in_memory_are_added_under_ids(gallery, tmp_path):
+    pictures = [
+        ("red", Image.new("RGB", (20, 10), (255, 0, 0)), {"title": "a red thing", "price": 5}),
+        ("green", np.full((10, 20, 3), (0, 255, 0), np.uint8)),
+        ("file", tmp_path / "in" / "003.png"),
+        ("bytes", (tmp_path / "in" / "004.png").read_bytes()),
+    ]
+    assert gallery.add(pictures).added == 4
+    row = gallery.index.get(["red"])[0]
+    assert np.allclose(row.vector, vector_of((255, 0, 0)), atol=1e-6)
+    assert (row.text, row.meta, row.width, row.height) == ("a red thing", {"title": "a red thing", "price": 5}, 20, 10)
+    assert row.thumbnail.startswith(b"\xff\xd8")  # there is no file to show
+    assert gallery.index.get(["file"])[0].thumbnail == b""
+    assert gallery.add(pictures).unchanged == 4
+    changed = gallery.add([("green", np.full((10, 20, 3), (0, 0, 255), np.uint8))])
+    assert changed.changed == 1
+    assert len(gallery) == 4
+    gallery.add(tmp_path / "in")
+    assert gallery.refresh().removed == 0  # they stay
+
+
+def test_pictures_in_memory_are_given_in_one_form(gallery):
+    with pytest.raises(InputError, match=r"expected \(id, picture\)"):
+        gallery.add([(5, Image.new("RGB", (4, 4)))])
+    with pytest.raises(InputError, match="given as NoneType"):
+        gallery.add([("a", None)])
+    with pytest.raises(InputError, match="add them in two calls"):
+        gallery.add([("a", Image.new("RGB", (4, 4))), "folder"])
+
+
+def test_progress_knows_the_total_in_time(gallery, tmp_path):
+    states = []
+    write_pictures(tmp_path / "in", range(300))
+    gallery.add(tmp_path / "in", progress=states.append)
+    assert states[-1].total == states[-1].done == 300
+
+
+def test_a_table_brings_columns_to_search_in(gallery, tmp_path):
+    lines = ["image,title,price", "in/000.png,a coat,10", "in/001.png,a hat,20", "in/002.png,shoes,30"]
+    table = tmp_path / "shop.csv"
+    table.write_text("\n".join(lines))
+    assert gallery.add(table).added == 3
+    hits = gallery.search(Image.new("RGB", (9, 9), colour(0)), where="price >= 20", cut=False)
+    assert {hit.meta["title"] for hit in hits} == {"a hat", "shoes"}
+    table.write_text("\n".join([*lines[:2], "in/001.png,a cap,21"]))
+    summary = gallery.add(table)
+    assert (summary.described, summary.removed, summary.unchanged, summary.embedded) == (1, 1, 1, 0)
+    (tmp_path / "in" / "001.png").unlink()
+    summary = gallery.refresh()
+    assert (summary.removed, len(summary.skipped)) == (1, 1)
