@@ -592,9 +592,10 @@ class AsADict(RuleBasedStateMachine):
     @rule(words=st.sampled_from(["red", "blue coat", "hat hat red", "green"]))
     def match_text(self, words):
         every = {match.row.id: match.score for match in self.model.match_text(words, 99)}
-        assert {match.row.id: match.score for match in self.index.match_text(words, 99)} == pytest.approx(
-            every, rel=1e-4
-        )
+        found = {match.row.id: match.score for match in self.index.match_text(words, 99)}
+        assert found.keys() == every.keys()
+        if self.tidy:  # until then, rows that came before count with the word frequencies of their time
+            assert found == pytest.approx(every, rel=1e-4)
 
     @invariant()
     def holds_the_same(self):
@@ -602,7 +603,8 @@ class AsADict(RuleBasedStateMachine):
         order = sorted(self.model.stamps(), key=lambda stamp: stamp.id)
         assert sorted(self.index.stamps(), key=lambda stamp: stamp.id) == order
         assert self.index.note("n") == self.model.note("n")
-        assert self.index.columns().items() >= self.model.columns().items()
+        for name, kind in self.model.columns().items():
+            assert self.index.columns()[name] in (kind, "number")  # which it stays when the fractions have gone
         held = {
             id: vector.tolist()
             for ids, vectors in self.index.batches(3)
@@ -625,3 +627,76 @@ TestAsADict = AsADict.TestCase
 TestAsADict.settings = settings(
     max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+# past the size up to which every vector is compared
+
+
+def clustered(n, dim=64, seed=0):
+    """Unit vectors about n / 100 centres of a low-rank space, as embeddings of photos of some subjects lie."""
+    random = np.random.default_rng(seed)
+    spread = (1 + np.arange(dim)) ** -0.6
+    centres = random.normal(size=(max(1, n // 100), dim)) * spread
+    picked = random.integers(len(centres), size=n)
+    vectors_ND = centres[picked] + 0.7 * random.normal(size=(n, dim)) * spread
+    vectors_ND[:, 0] += 2
+    return (vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)).astype(np.float32)
+
+
+def recall_at_10(index, vectors_ND, queries_QD):
+    hits = 0
+    for query_D in queries_QD:
+        best = {str(i) for i in np.argsort(-(vectors_ND @ query_D))[:10]}
+        found = index.nearest(query_D, 10)
+        hits += len(best & set(ids(found)))
+        for match in found:  # the scores are exact, whichever rows were found
+            assert match.score == pytest.approx(float(vectors_ND[int(match.row.id)] @ query_D), abs=1e-6)
+    return hits / (10 * len(queries_QD))
+
+
+def filled(folder, vectors_ND):
+    index = create_index(folder, about(dim=vectors_ND.shape[1]))
+    for start in range(0, len(vectors_ND), 5000):
+        part = vectors_ND[start : start + 5000]
+        index.add([row(str(start + i), vector, meta={"n": start + i}) for i, vector in enumerate(part)])
+    return index
+
+
+def has_vector_index(index):
+    from wordsight.index.upkeep import VECTOR_INDEX
+
+    return index._read(lambda data: VECTOR_INDEX in {found.name for found in data.describe_indices()})
+
+
+def test_a_large_index_is_searched_through_an_ann_index_kept_up_to_date(tmp_path, monkeypatch):
+    monkeypatch.setattr("wordsight.index.upkeep.EXACT_LIMIT", 1000)
+    vectors_ND = clustered(3200)
+    held_ND, queries_QD = vectors_ND[:3000], vectors_ND[3180:]
+    index = filled(tmp_path / "index", held_ND[:900])
+    index.optimise()
+    assert not has_vector_index(index)
+    index.add([row(str(i), held_ND[i], meta={"n": i}) for i in range(900, 2900)])
+    index.optimise()
+    assert has_vector_index(index)
+    assert not list((tmp_path / "index").glob("snapshot*"))
+    index.add([row(str(i), held_ND[i], meta={"n": i}) for i in range(2900, 3000)])  # not in the ANN index yet
+    assert ids(index.nearest(held_ND[2950], 1)) == ["2950"]
+    assert recall_at_10(index, held_ND, queries_QD) >= 0.95
+    index.optimise()
+    index.remove(["2950"])
+    assert "2950" not in ids(index.nearest(held_ND[2950], 10))
+    # however few a condition leaves, they are all found
+    assert ids(index.nearest(queries_QD[0], 10, "n = 17")) == ["17"]
+    assert len(index.nearest(queries_QD[0], 10, "n % 2 = 0")) == 10
+    assert len(index) == 2999
+    assert index.sample(10).shape == (10, 64)
+
+
+@pytest.mark.slow
+def test_the_ann_index_finds_95_of_100(tmp_path, monkeypatch):
+    monkeypatch.setattr("wordsight.index.upkeep.EXACT_LIMIT", 10_000)
+    vectors_ND = clustered(50_200, dim=256)
+    index = filled(tmp_path / "index", vectors_ND[:50_000])
+    index.optimise()
+    assert has_vector_index(index)
+    assert recall_at_10(index, vectors_ND[:50_000], vectors_ND[50_000:]) >= 0.95

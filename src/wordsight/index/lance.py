@@ -364,7 +364,12 @@ class LanceIndex(Index):
         return self._read(ask)
 
     def _nearest_in_lance(self, query_D: Floats, k: int, where: str | None) -> list[Match]:
-        _, table = self._ask(where, self._light(), nearest=upkeep.nearest_query(query_D, k))
+        few = False
+        if where is not None:
+            _, found = self._ask(where, [], with_row_id=True, limit=upkeep.EXACT_LIMIT + 1)
+            few = found.num_rows <= upkeep.EXACT_LIMIT
+        asked = self._read(lambda data: upkeep.nearest_query(data, query_D, k, few))
+        _, table = self._ask(where, self._light(), nearest=asked)
         matches = [Match(row, float(row.vector @ query_D)) for row in columns.to_rows(table)]
         return sorted(matches, key=lambda match: -match.score)[:k]
 

@@ -13,9 +13,15 @@ from wordsight.index.schema import NAME_KEY, OLD
 EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
 ROWS_PER_FILE = 32_768  # what one new picture makes Lance write again, at most
 ID_INDEX_FROM = 10_000  # rows from which looking up an id in a tree is worth its upkeep
+REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where comparing every vector means fetching it
+# RaBitQ, one bit a dimension (Gao and Long 2024), 80 bytes a row: of Lance's kinds the quickest to build (100,000 rows
+# of 512 in 6 s, where IVF_PQ took minutes) and better than IVF_PQ: recall@10 0.99 against 0.95, 5 candidates refined
+ANN_KIND, ANN_BITS = "IVF_RQ", 1
+ROWS_PER_PARTITION = 4096
+PROBES, REFINED = 32, 10  # partitions looked at, and candidates (of k each) whose cosine is computed in full
 KEPT_RUNS = 3  # states before the last runs that can be gone back to
 CACHES = {"index_cache_size_bytes": 512 * 2**20, "metadata_cache_size_bytes": 64 * 2**20}
-TEXT_INDEX = "_text_idx"
+TEXT_INDEX, VECTOR_INDEX = "_text_idx", "_vector_idx"
 RUN = "run-"
 
 
@@ -39,6 +45,8 @@ def optimise(dataset: Any, local: bool) -> None:
         for column in ("_id", "_digest"):
             if f"{column}_idx" not in names:
                 dataset.create_scalar_index(column, "BTREE", f"{column}_idx")
+    if rows > (EXACT_LIMIT if local else REMOTE_EXACT_LIMIT):
+        _ensure_vector_index(dataset, rows, VECTOR_INDEX in names)
     dataset.optimize.optimize_indices()
     dataset.tags.create(f"{RUN}{dataset.version}", dataset.version)
     for number in runs(dataset)[:-KEPT_RUNS]:
@@ -49,14 +57,29 @@ def optimise(dataset: Any, local: bool) -> None:
     )
 
 
+def _ensure_vector_index(dataset: Any, rows: int, present: bool) -> None:
+    """Build the ANN index; anew when the collection has outgrown the partitions that it was built with."""
+    partitions = max(1, rows // ROWS_PER_PARTITION)
+    if present:
+        (built, *_) = dataset.stats.index_stats(VECTOR_INDEX)["indices"]
+        if partitions <= 4 * built["num_partitions"]:
+            return
+    dataset.create_index(
+        "_vector", ANN_KIND, VECTOR_INDEX, metric="cosine", replace=True, num_partitions=partitions, num_bits=ANN_BITS
+    )
+
+
 def runs(dataset: Any) -> list[int]:
     """Return the versions that runs ended with and that are kept, oldest first."""
     return sorted(tag["version"] for name, tag in dataset.tags.list().items() if name.startswith(RUN))
 
 
-def nearest_query(query_D: Floats, k: int) -> dict[str, Any]:
-    """Return how Lance is asked for the nearest rows."""
-    return {"column": "_vector", "q": query_D, "k": k, "metric": "dot", "use_index": False}
+def nearest_query(dataset: Any, query_D: Floats, k: int, few: bool) -> dict[str, Any]:
+    """Return how Lance is asked for the nearest rows; `few`: a condition leaves so few that each is compared."""
+    asked = {"column": "_vector", "q": query_D, "k": k}
+    if few or VECTOR_INDEX not in {index.name for index in dataset.describe_indices()}:
+        return {**asked, "metric": "dot", "use_index": False}
+    return {**asked, "metric": "cosine", "nprobes": PROBES, "refine_factor": REFINED}
 
 
 def widen(dataset: Any, fields: list[pa.Field]) -> None:
