@@ -23,8 +23,10 @@ def bayer(linear_HW3: np.ndarray) -> np.ndarray:
     return mosaic
 
 
-def small_dng(mosaic_HW: np.ndarray, *, orientation: int = 1, preview: bytes = b"", preview_size=(0, 0)) -> bytes:
-    """The bytes of a DNG. preview: a JPEG; it then comes first, as cameras write it."""
+def small_dng(
+    mosaic_HW: np.ndarray, *, orientation: int = 1, preview: bytes = b"", preview_size=(0, 0), taken: str = ""
+) -> bytes:
+    """The bytes of a DNG. preview: a JPEG; it then comes first, as cameras write it. taken: "2020:02:03 04:05:06"."""
     height, width = mosaic_HW.shape
     strip = mosaic_HW.astype("<u2").tobytes()
     matrix = [part for value in _XYZ_TO_SRGB for part in (round(value * 10000), 10000)]
@@ -33,6 +35,8 @@ def small_dng(mosaic_HW: np.ndarray, *, orientation: int = 1, preview: bytes = b
         (50706, _BYTE, [1, 4, 0, 0]), (50707, _BYTE, [1, 1, 0, 0]), (50708, _ASCII, b"Example One\0"),
         (50721, _SRATIONAL, matrix), (50728, _RATIONAL, [1, 1, 1, 1, 1, 1]), (50778, _SHORT, [21]),
     ]  # fmt: skip
+    if taken:
+        camera.append((306, _ASCII, taken.encode() + b"\0"))
     sensor = [
         (254, _LONG, [0]), (256, _LONG, [width]), (257, _LONG, [height]), (258, _SHORT, [16]), (259, _SHORT, [1]),
         (262, _SHORT, [32803]), (273, _LONG, ["strip"]), (277, _SHORT, [1]), (278, _LONG, [height]),

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from small_dng import bayer, small_dng
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images import Skipped, read_image, recorded_path, skipped, source_name
+from wordsight.images import Header, Skipped, read_header, read_image, recorded_path, skipped, source_name
 from wordsight.sources import EXTENSIONS
 
 
@@ -212,7 +212,10 @@ def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
             encoded(scene(), "AVIF"),
             "is an AVIF picture, which this Pillow cannot read; pip install --upgrade",
         ),
-        "sensor.dng": (sensor, "is no TIFF that Pillow can read; if it is camera RAW: .*'wordsight\\[raw\\]'"),
+        "sensor.dng": (
+            sensor,
+            "is not a picture that Pillow can read; .*; camera RAW needs: pip install 'wordsight\\[raw\\]'",
+        ),
         "previewed.dng": (previewed, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
         "canon.cr2": (canon, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
     }
@@ -224,6 +227,7 @@ def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
 
 def test_heic_pictures_are_read_from_paths_and_bytes(tmp_path):
     content = encoded_heic(scene())
+    Image.init()
     kinds = dict(Image.OPEN)
     (tmp_path / "phone.jpg").write_bytes(content)  # whatever they are called
     for source in (content, tmp_path / "phone.jpg"):
@@ -298,6 +302,50 @@ def test_raw_colours_are_those_that_the_sensor_saw():
     for (row, column), colour in FIELDS.items():
         seen = picture[16 + 32 * row, 24 + 48 * column]
         assert np.abs(seen - in_srgb(colour)).max() < 3, (colour, seen)
+
+
+def dated(**tags: str) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0132] = "2024:01:01 00:00:00"  # when a program last wrote the file: not when it was taken
+    details = exif.get_ifd(0x8769)
+    for name, value in tags.items():
+        details[{"original": 0x9003, "digitized": 0x9004}[name]] = value
+    return exif
+
+
+def test_a_header_tells_size_as_seen_and_when_it_was_taken(tmp_path, monkeypatch):
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(
+        encoded(scene(), "JPEG", exif=dated(original="2021:05:03 10:11:12", digitized="2022:01:01 00:00:00"))
+    )
+    monkeypatch.setattr(Image.Image, "convert", None)  # nothing is decoded
+    assert read_header(path) == read_header(path.read_bytes()) == Header(48, 64, "2021-05-03T10:11:12")
+    scanned = encoded(scene(), "PNG", exif=dated(digitized="1998:07:01 08:00:00.5"))
+    assert read_header(scanned).taken == "1998-07-01T08:00:00"
+    for nothing in ({}, {"original": "0000:00:00 00:00:00"}, {"original": "    :  :     :  :  "}):
+        assert read_header(encoded(scene(), "JPEG", exif=dated(**nothing))) == Header(48, 64)
+    assert read_header(np.zeros((4, 5, 3), np.uint8)) == read_header(Image.new("L", (5, 4))) == Header(5, 4)
+
+
+def test_headers_of_heic_and_raw():
+    heic = encoded_heic(scene(), exif=dated(original="2021:05:03 10:11:12").tobytes())
+    assert read_header(heic) == Header(48, 64, "2021-05-03T10:11:12")
+    assert read_header(small_dng(bayer(fields(64, 96)))) == Header(96, 64)
+    preview = encoded(scene(30, 20), "JPEG")
+    turned = small_dng(
+        bayer(fields(64, 96)), orientation=6, preview=preview, preview_size=(30, 20), taken="2020:02:03 04:05:06"
+    )
+    assert read_header(turned) == Header(64, 96, "2020-02-03T04:05:06")
+
+
+def test_headers_that_cannot_be_read_say_why(tmp_path):
+    with pytest.raises(ImageError, match=r"^5 bytes: is not a picture that Pillow can read"):
+        read_header(b"hello")
+    with pytest.raises(ImageError, match=r"gone.png: no such file"):
+        read_header(tmp_path / "gone.png")
+    with pytest.raises(InputError, match="given as int, expected a path"):
+        read_header(3)
 
 
 def test_raw_is_read_at_half_its_size_where_that_is_enough(tmp_path):

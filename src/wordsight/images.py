@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import stat
 import threading
 import unicodedata
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from wordsight.errors import ImageError, InputError, MissingExtraError, WordsightError
-from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw
+from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw, raw_header, raw_is_installed
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
@@ -27,6 +28,7 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarr
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
 # At a DCT scale that leaves this many times the target, the loss is about 0.3 grey levels (docs/log.md).
 _DRAFT_MARGIN = 2
+_DATE = re.compile(r"(?!0000)(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d).*")  # as EXIF writes it
 # what follows "ftyp" in HEIF files that hold HEVC, of stills and of bursts; "mif1" may hold AVIF instead
 _HEIF = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 
@@ -76,10 +78,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     """
     if isinstance(source, np.ndarray):
         return _whole(_from_array(source))
-    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
-        raise InputError(
-            f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
-        )
+    _check_kind(source)
     try:
         with _quiet_pillow():
             if isinstance(source, Image.Image):
@@ -90,6 +89,59 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
             return _decode(io.BytesIO(source), at_least)
     except Exception as error:  # Pillow's plugins raise nearly every built-in kind on damaged files
         raise ImageError(f"{source_name(source)}: {reason_of(error)}") from error
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture: width and height as it is seen (upright), pixels; when it was taken, or None.
+
+    taken: ISO 8601 without a zone, from EXIF: when the shutter opened, else when the film was scanned.
+    """
+
+    width: int
+    height: int
+    taken: str | None = None
+
+
+def read_header(source: ImageSource) -> Header:
+    """Return a picture's size and date without decoding its pixels; the same kinds of source as `decode` takes.
+
+    Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
+    """
+    if isinstance(source, np.ndarray):
+        return Header(source.shape[1], source.shape[0])
+    if isinstance(source, Image.Image):
+        return _header(source)
+    _check_kind(source)
+    try:
+        with _quiet_pillow():
+            if not isinstance(source, str | os.PathLike):
+                return _file_header(io.BytesIO(source))
+            with _open_file(Path(source)) as file:
+                return _file_header(file)
+    except Exception as error:
+        raise ImageError(f"{source_name(source)}: {reason_of(error)}") from error
+
+
+def _file_header(file: IO[bytes]) -> Header:
+    image = _identify(file)
+    return Header(*raw_header(file)) if image is None else _header(image)
+
+
+def _header(image: Image.Image) -> Header:
+    exif = image.getexif()
+    turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    width, height = image.size[::-1] if turned else image.size
+    return Header(width, height, _taken(exif))
+
+
+def _taken(exif: Image.Exif) -> str | None:
+    """Return "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12". "DateTime" is when a program wrote the file."""
+    details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
+    for tag in (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized):
+        if found := _DATE.fullmatch(str(details.get(tag, "")).strip("\0 ")):
+            return "{}-{}-{}T{}".format(*found.groups())
+    return None
 
 
 def skipped(item: Any, error: ImageError) -> Skipped:
@@ -123,6 +175,13 @@ def _escaped(text: str, plain: Callable[[str], bool]) -> str:
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def _check_kind(source: Any) -> None:
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        raise InputError(
+            f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
+        )
+
+
 def _open_file(path: Path) -> IO[bytes]:
     """Open a regular file that holds something; a pipe or device would block or never end."""
     if str(path).startswith(("http:/", "https:/")):
@@ -137,7 +196,7 @@ def _open_file(path: Path) -> IO[bytes]:
 
 def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
     """Return the picture in an open file as upright RGB, all its pixels loaded."""
-    image = _identify(file, at_least)
+    image = _identify(file) or open_raw(file, at_least, _most_pixels())
     width, height = image.size
     drafted = None
     if at_least and image.format in ("JPEG", "MPO"):
@@ -169,14 +228,14 @@ def _whole(image: Image.Image) -> Decoded:
     return Decoded(image, (0.0, 0.0, image.width, image.height))
 
 
-def _identify(file: IO[bytes], at_least: int | None) -> Image.Image:
-    """Open a picture lazily; JPEGs of any size, since DCT scaling decides how much of them is decoded."""
+def _identify(file: IO[bytes]) -> Image.Image | None:
+    """Open a picture lazily, of any size, since DCT scaling decides how much of a JPEG is decoded; None: it is RAW."""
     head = file.read(32)
     file.seek(0)
     if not head:
         raise _UnreadableError("the file is empty")
     if looks_raw(head):
-        return open_raw(file, at_least, _most_pixels())
+        return None
     try:
         image = Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
@@ -186,26 +245,24 @@ def _identify(file: IO[bytes], at_least: int | None) -> Image.Image:
         raise
     except UnidentifiedImageError:
         file.seek(0)
-        return _identify_others(file, head, at_least)
+        return _identify_others(file, head)
     if image.format == "TIFF" and is_raw_tiff(getattr(image, "tag_v2", {})):
         file.seek(0)
-        return open_raw(file, at_least, _most_pixels())
+        return None
     return image
 
 
-def _identify_others(file: IO[bytes], head: bytes, at_least: int | None) -> Image.Image:
-    """Open what Pillow alone cannot: HEIC, and RAW whose first directory is the sensor's."""
+def _identify_others(file: IO[bytes], head: bytes) -> Image.Image | None:
+    """Open what Pillow alone cannot: HEIC; None for RAW whose first directory is the sensor's."""
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in (b"avif", b"avis") or (brand == b"mif1" and b"avif" in head):
         raise _UnreadableError("is an AVIF picture, which this Pillow cannot read; pip install --upgrade pillow")
     if brand in _HEIF:
         return _open_heif(file)
-    if may_be_raw(head):
-        try:
-            return open_raw(file, at_least, _most_pixels())
-        except MissingExtraError as error:
-            raise _UnreadableError(f"is no TIFF that Pillow can read; if it is camera RAW: {error}") from None
-    raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}")
+    if may_be_raw(head) and raw_is_installed():
+        return None
+    hint = "; camera RAW needs: pip install 'wordsight[raw]'" if may_be_raw(head) else ""
+    raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}{hint}")
 
 
 def _open_heif(file: IO[bytes]) -> Image.Image:

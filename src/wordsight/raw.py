@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import io
+from collections.abc import Iterator
 from typing import IO, Any
 
 from PIL import ExifTags, Image
@@ -41,6 +44,27 @@ def is_raw_tiff(tags: Any) -> bool:
     return 50706 in tags or bool(tags.get(254, 0) & 1 and 330 in tags)
 
 
+def raw_is_installed() -> bool:
+    """Return whether RAW can be read here."""
+    return importlib.util.find_spec("rawpy") is not None
+
+
+def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
+    """Return the width and height of an open RAW file's picture as it is seen, and when it was taken (ISO 8601).
+
+    Raises: as `open_raw`.
+    """
+    rawpy = _rawpy()
+    with _reasons(rawpy), rawpy.imread(file) as raw:
+        width, height = raw.sizes.iwidth, raw.sizes.iheight
+        if raw.sizes.flip in (5, 6):
+            width, height = height, width
+        when = getattr(getattr(raw, "other", None), "timestamp", None)  # older rawpy has no `other`
+        # the camera's clock, without a zone; 1970 where the file tells nothing
+        taken = when.replace(tzinfo=None).isoformat() if when is not None and when.year > 1970 else None
+        return width, height, taken
+
+
 def open_raw(file: IO[bytes], at_least: int | None, most_pixels: float) -> Image.Image:
     """Return the picture of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
 
@@ -50,18 +74,23 @@ def open_raw(file: IO[bytes], at_least: int | None, most_pixels: float) -> Image
     Raises: ImageError with the reason alone; MissingExtraError without rawpy.
     """
     rawpy = _rawpy()
+    with _reasons(rawpy), rawpy.imread(file) as raw:
+        width, height = raw.sizes.iwidth, raw.sizes.iheight
+        preview = _preview(rawpy, raw)
+        if preview is not None and _serves(preview.size, (width, height), at_least):
+            return preview
+        half = at_least is not None and min(width, height) // 2 >= at_least
+        if width * height // (4 if half else 1) > most_pixels:
+            raise ImageError(f"has {width * height:,} pixels, more than the limit of {most_pixels:,.0f} pixels")
+        pixels_HW3 = raw.postprocess(half_size=half, use_camera_wb=True, gamma=_SRGB, output_bps=8)
+        return Image.fromarray(pixels_HW3)
+
+
+@contextlib.contextmanager
+def _reasons(rawpy: Any) -> Iterator[None]:
+    """Turn LibRaw's errors into ours."""
     try:
-        with rawpy.imread(file) as raw:
-            sizes = raw.sizes
-            width, height = sizes.iwidth, sizes.iheight
-            preview = _preview(rawpy, raw)
-            if preview is not None and _serves(preview.size, (width, height), at_least):
-                return preview
-            half = at_least is not None and min(width, height) // 2 >= at_least
-            if width * height // (4 if half else 1) > most_pixels:
-                raise ImageError(f"has {width * height:,} pixels, more than the limit of {most_pixels:,.0f} pixels")
-            pixels_HW3 = raw.postprocess(half_size=half, use_camera_wb=True, gamma=_SRGB, output_bps=8)
-            return Image.fromarray(pixels_HW3)
+        yield
     except rawpy.LibRawError as error:
         said = error.args[0] if error.args else type(error).__name__
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
