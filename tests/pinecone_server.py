@@ -313,8 +313,12 @@ class StoredIndex:
                     {"$gt": here.__gt__, "$gte": here.__ge__, "$lt": here.__lt__, "$lte": here.__le__} if both else {}
                 )
                 answers.append(both and order[operator](float(value)))
-            elif operator == "$in":
-                answers.append(there and here in value)
+            elif operator in ("$in", "$nin"):
+                require(
+                    value and not any(isinstance(each, bool) for each in value), f"{operator} takes texts and numbers"
+                )
+                within = there and not isinstance(here, bool) and here in value
+                answers.append(within is (operator == "$in"))
             else:
                 require(operator in ("$eq", "$ne", "$exists"), f"no operator {operator}")
                 answers.append({"$eq": same, "$ne": not same, "$exists": there is value}[operator])

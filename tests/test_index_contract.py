@@ -14,7 +14,7 @@ from memory_index import MemoryIndex, about
 from pinecone_server import PineconeServer
 
 from wordsight.errors import InputError, StoreError
-from wordsight.index import Row
+from wordsight.index import Row, create_index, open_index
 
 DIM = 4
 
@@ -36,13 +36,7 @@ class Place:
         )
 
     def open(self, made_with=None):
-        if self.store == "lance":
-            from wordsight.index.lance import open_store
-        elif self.store == "qdrant":
-            from wordsight.index.qdrant import open_store
-        else:
-            from wordsight.index.pinecone import open_store
-        return open_store(self.location, made_with)
+        return create_index(self.location, made_with) if made_with else open_index(self.location)
 
 
 @pytest.fixture(params=["lance", "qdrant", "pinecone"])
@@ -185,6 +179,14 @@ def test_any_text_that_a_table_can_have(index):
     for i, text in enumerate(["", *ODD]):
         (back,) = index.get([f"{i}"])
         assert (back.text, back.meta["title"]) == (text, text)
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark(place):
+    index = place.open(about())
+    index.add([row("a", text="x\ud800y", meta={"title": "\udcff"})])
+    (back,) = index.get(["a"])
+    assert (back.text, back.meta["title"]) == ("x?y", "?")
+    index.close()
 
 
 def test_a_vector_of_another_length_is_refused_and_nothing_is_added(index):
@@ -388,6 +390,14 @@ def test_columns_with_odd_names(index):
     index.add([row("a", meta={"price (€)": 3.0, "größe": "XL", "two words": 1}), row("b", meta={"price (€)": 5.0})])
     for where in ('"price (€)" < 4', "\"größe\" = 'XL'", '"two words" = 1'):
         assert ids(index.nearest(unit(1, 0, 0, 0), 5, where)) == ["a"]
+
+
+def test_a_tables_column_may_be_called_as_one_of_the_index(place):
+    index = place.open(about())
+    index.add([row("a", path="a", meta={"path": "of the table"}), row("b")])
+    assert index.get(["a"])[0].meta == {"path": "of the table"}
+    assert ids(index.nearest(unit(1, 0, 0, 0), 5, "table_path = 'of the table' and path = 'a'")) == ["a"]
+    index.close()
 
 
 def test_columns_come_with_new_rows(index):

@@ -204,13 +204,13 @@ def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[
     """
 
     def one(leaf: OneOf | NoneOf) -> list[dict[str, Any]]:
-        if columns[leaf.column] in ("integer", "number") and not all(type(value) is int for value in leaf.values):
-            exact = False
-        else:
-            exact = columns[leaf.column] != "number"  # of such a column, some values were kept as 3 and some as 3.0
-        if exact:
+        whole = all(type(value) is int for value in leaf.values)
+        type_ = columns[leaf.column]
+        if type_ == "number" or (type_ == "integer" and not whole):  # some were kept as 3, some as 3.0
+            return [{"key": key(leaf.column), "range": {"gte": value, "lte": value}} for value in leaf.values]
+        if type_ == "boolean" or len(leaf.values) == 1:
             return [{"key": key(leaf.column), "match": {"value": value}} for value in leaf.values]
-        return [{"key": key(leaf.column), "range": {"gte": value, "lte": value}} for value in leaf.values]
+        return [{"key": key(leaf.column), "match": {"any": list(leaf.values)}}]
 
     def written(node: Condition) -> dict[str, Any]:
         match node:
@@ -254,10 +254,10 @@ def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mappin
             case Present(column, negated):
                 return {key(column): {"$exists": not negated}}
             case OneOf(column, values):
-                return {"$or": [{key(column): {"$eq": value}} for value in values]}
+                return {key(column): {"$eq": values[0]} if len(values) == 1 else {"$in": list(values)}}
             case NoneOf(column, values):
-                unlike = [{key(column): {"$ne": value}} for value in values]
-                return {"$and": [{key(column): {"$exists": True}}, *unlike]}
+                unlike = {"$ne": values[0]} if len(values) == 1 else {"$nin": list(values)}
+                return {"$and": [{key(column): {"$exists": True}}, {key(column): unlike}]}
             case Compared():
                 ordered = _by_number(node, columns, "Pinecone")
                 orders = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
