@@ -17,9 +17,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ImageError
 from wordsight.images import read_image, source_name
+from wordsight.ingest.paths import to_path
 from wordsight.search.hits import Hit
 
-Picture: TypeAlias = Path | bytes | Image.Image | None  # None, and what cannot be read, show as an empty ground
+Picture: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground
 
 BARS = 3
 
@@ -39,13 +40,15 @@ class Tile:
 
     lines: written below the bars, as they are. name: the last line of the HTML; the file's name where it is not given.
     link: an address (file:, http:, https:) that the tile in the HTML leads to.
+    thumbnail: shown in place of the file, which then need be no picture (pages, members of archives).
     """
 
-    picture: Picture
+    picture: Path
     ranked: Sequence[tuple[str, float]] = ()
     lines: Sequence[str] = ()
     name: str = ""
     link: str = ""
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,14 @@ def hit_tile(hit: Hit, thumbnail: bytes = b"") -> Tile:
     """
     page = "" if hit.page is None else f", page {hit.page}"
     columns = [f"{key}: {value}" for key, value in hit.meta.items() if value not in (None, "")]
-    name = source_name(hit.path)
+    path = to_path(hit.row.path)
     return Tile(
-        picture=thumbnail or (hit.path if hit.page is None else None),
-        ranked=[(source_name(hit.path.name) + page, hit.proba)],
+        picture=path,
+        ranked=[(source_name(path.name) + page, hit.proba)],
         lines=[*columns[:_COLUMNS_SHOWN], f"cosine {hit.score:.3f}"],
-        name=name,
-        link=file_link(hit.path, hit.page),
+        name=source_name(path),
+        link=file_link(path, hit.page),
+        thumbnail=thumbnail,
     )
 
 
@@ -98,7 +102,7 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
         left = _GAP + (i % columns) * (_TILE_W + _GAP)
         top = _HEAD_H + (i // columns) * (tile_h + _GAP)
         draw.rounded_rectangle((left, top, left + _TILE_W, top + tile_h), 10, fill=_TILE)
-        _draw_thumb(sheet, tile.picture, left + _PAD, top + _PAD)
+        _draw_thumb(sheet, tile.thumbnail or tile.picture, left + _PAD, top + _PAD)
         below = top + 2 * _PAD + _THUMB_H - 4
         _draw_bars(draw, tile.ranked[:BARS], left + _PAD, below)
         for number, line in enumerate(tile.lines):
@@ -161,7 +165,7 @@ def _draw_bars(draw: ImageDraw.ImageDraw, ranked: Sequence[tuple[str, float]], l
 def _thumb(picture: Picture, box: tuple[int, int]) -> Image.Image:
     """Return the picture scaled to fit `box`; small pictures are enlarged at most twice."""
     try:
-        image = Image.new("RGB", box, _GROUND) if picture is None else read_image(picture, at_least=max(box))
+        image = read_image(picture, at_least=max(box))
     except ImageError:  # moved or damaged since it was found: the answer stays an answer
         image = Image.new("RGB", box, _GROUND)
     factor = min(box[0] / image.width, box[1] / image.height, 2.0)
@@ -195,9 +199,9 @@ def _data(picture: Picture, box: tuple[int, int]) -> str:
 
 
 def _card(tile: Tile) -> str:
-    file_name = source_name(tile.picture.name) if isinstance(tile.picture, Path) else ""
+    file_name = source_name(tile.picture.name)
     name = html.escape(tile.name or file_name)
-    label = html.escape(tile.ranked[0][0] if tile.ranked else tile.name or file_name)
+    label = html.escape(tile.ranked[0][0] if tile.ranked else file_name)
     bars = "".join(
         f"<li><span>{html.escape(answer)}</span><span>{proba:.0%}</span>"
         f'<div><i style="width:{100 * proba:.1f}%"></i></div></li>'
@@ -205,7 +209,7 @@ def _card(tile: Tile) -> str:
     )
     bars = f"<ol>{bars}</ol>" if bars else ""
     lines = "".join(f"<p>{html.escape(_one_line(line))}</p>" for line in tile.lines)
-    picture = f'<img src="{_data(tile.picture, (560, 400))}" alt="{label}" loading="lazy">'
+    picture = f'<img src="{_data(tile.thumbnail or tile.picture, (560, 400))}" alt="{label}" loading="lazy">'
     if tile.link.startswith(_LINK_SCHEMES):
         link = html.escape(tile.link)
         picture, name = f'<a href="{link}">{picture}</a>', f'<a href="{link}">{name}</a>'

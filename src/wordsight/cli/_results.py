@@ -1,0 +1,212 @@
+"""How results of a search are shown: a table, pictures beside lines, JSON, plain paths, a contact sheet, a viewer.
+
+Without rich, whose import takes a tenth of the time that a search may take.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wordsight.errors import ImageError, InputError
+from wordsight.images import source_name
+
+if TYPE_CHECKING:
+    from wordsight.index import Index
+    from wordsight.search.gallery import Gallery
+    from wordsight.search.hits import Hit
+    from wordsight.search.query import Part
+
+_BAR = 6  # cells
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_COLUMN = 24  # cells of a table's column at most
+_LEAST_PATH = 24
+_BOLD, _FAINT, _BLUE, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[34m", "\x1b[0m"
+
+
+def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | None) -> None:
+    """Write a table, or pictures with lines beside them where the terminal shows pictures or `ask` says so."""
+    from wordsight.thumbnails import way_of
+
+    terminal = sys.stdout.isatty()
+    way = way_of(os.environ) if ask or (ask is None and terminal) else None
+    if ask and way is None:
+        way = "blocks"
+    if way is None:
+        for line in table(hits, first, width=shutil.get_terminal_size().columns if terminal else None):
+            click.echo(line)
+        return
+    from wordsight.search.pictures import row_picture
+    from wordsight.thumbnails import COLUMNS, beside, cell_pixels
+
+    cell = cell_pixels(sys.stdout.fileno() if terminal else -1)
+    width = shutil.get_terminal_size().columns - COLUMNS - 3
+    for rank, hit in enumerate(hits, first):
+        lines = _lines(rank, hit, width)
+        try:
+            picture = row_picture(index, hit.row, at_least=320)
+        except ImageError:
+            click.echo("\n".join(lines) + "\n", color=True)
+            continue
+        click.echo(beside(picture, lines, way, cell), color=True)
+
+
+def table(hits: Sequence[Hit], first: int, *, width: int | None) -> list[str]:
+    """Return the lines of a table: rank, probability, path, page, columns. width: cells; None: as many as it takes."""
+    if not hits:
+        return []
+    keys = list(dict.fromkeys(key for hit in hits for key, value in hit.meta.items() if value not in (None, "")))
+    if any(hit.page is not None for hit in hits):
+        keys.insert(0, "page")
+    cells = {key: [_shortened(_cell(hit, key), _COLUMN) for hit in hits] for key in keys}
+    paths = [shown_path(hit) for hit in hits]
+    longest = max(map(_width, paths))
+    free = None if width is None else max(width - (3 + 2 + _BAR + 1 + 4 + 2), 10)
+    kept: list[str] = []
+    taken = 0
+    for key in keys:
+        takes = 2 + max(_width(key), *map(_width, cells[key]))
+        if free is not None and min(longest, max(_LEAST_PATH, free // 2)) + taken + takes > free:
+            break
+        kept.append(key)
+        taken += takes
+    room = longest if free is None else min(longest, free - taken)
+    wide = {key: max(_width(key), *map(_width, cells[key])) for key in kept}
+    head = " " * (3 + 2 + _BAR + 1 + 4 + 2) + _padded("path", room) + "".join(f"  {_padded(k, wide[k])}" for k in kept)
+    lines = [click.style(head.rstrip(), dim=True)] if kept else []
+    for i, hit in enumerate(hits):
+        columns = "".join(f"  {_padded(cells[key][i], wide[key])}" for key in kept)
+        bar = click.style(_bar(hit.proba), fg="blue")
+        line = f"{first + i:3}  {bar} {hit.proba:4.0%}  {_padded(_shortened(paths[i], room), room)}{columns}"
+        lines.append(line.rstrip())
+    return lines
+
+
+def _lines(rank: int, hit: Hit, width: int) -> list[str]:
+    """Return what stands beside a picture."""
+    page = "" if hit.page is None else f"  page {hit.page}"
+    size = f"{hit.row.width} × {hit.row.height}" if hit.row.width else ""
+    meta = "  ".join(f"{key}: {_cell(hit, key)}" for key, value in hit.meta.items() if value not in (None, ""))
+    return [
+        f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {hit.proba:4.0%}",
+        "     " + _shortened(shown_path(hit), max(width - 5, 10)) + page,
+        *(f"     {_FAINT}{_shortened(line, max(width - 5, 10))}{_PLAIN}" for line in (size, meta) if line),
+    ]
+
+
+def write_json(hits: Sequence[Hit], *, first: int) -> None:
+    """Write one object per line."""
+    for rank, hit in enumerate(hits, first):
+        click.echo(json.dumps(as_dict(rank, hit)))
+
+
+def as_dict(rank: int, hit: Hit) -> dict[str, Any]:
+    """Return what JSON tells of a result."""
+    return {
+        "rank": rank,
+        "path": str(file_of(hit)),
+        "page": hit.page,
+        "id": hit.id,
+        "probability": round(hit.proba, 6),
+        "score": round(hit.score, 6),
+        "bm25": None if hit.bm25 is None else round(hit.bm25, 6),
+        "width": hit.row.width,
+        "height": hit.row.height,
+        "taken": hit.row.taken,
+        "meta": dict(hit.meta),
+    }
+
+
+def write_paths(hits: Sequence[Hit], end: bytes) -> None:
+    """Write each file once, best first, byte for byte."""
+    for path in dict.fromkeys(map(file_of, hits)):
+        click.echo(os.fsencode(path) + end, nl=False)
+
+
+def write_html(file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str) -> None:
+    """Write the contact sheet."""
+    from wordsight.contact_sheet import hit_tile, render_html
+
+    tiles = [hit_tile(hit, hit.row.thumbnail or gallery.index.thumbnail(hit.id)) for hit in hits]
+    asked = [part.value for part in parts if part.kind == "image" and part.weight > 0]
+    n = len(gallery)
+    subtitle = f"{len(hits)} of {n:,} picture{'s' if n != 1 else ''} in {source_name(gallery.location)}"
+    page = render_html(tiles, title, subtitle, asked=asked)
+    file.write_text(page, encoding="utf-8", errors="backslashreplace")
+    click.echo(f"wordsight: contact sheet written to {source_name(file)}", err=True)
+
+
+def file_of(hit: Hit) -> Path:
+    """Return the file of a result, names of odd bytes restored."""
+    from wordsight.ingest.paths import to_path
+
+    return to_path(hit.row.path)
+
+
+def shown_path(hit: Hit) -> str:
+    """Return the path as it is printed: from the current folder where it lies in it, odd characters escaped."""
+    path = file_of(hit)
+    with_here = os.path.join(os.getcwd(), "")
+    text = os.fspath(path)
+    return source_name(text.removeprefix(with_here) if text.startswith(with_here) else text)
+
+
+def open_in_viewer(path: Path) -> None:
+    """Open a file with the program that the desktop has for it. Raises: InputError where there is none."""
+    if hasattr(os, "startfile"):
+        os.startfile(path)
+        return
+    program = "open" if sys.platform == "darwin" else "xdg-open"
+    try:
+        subprocess.Popen(
+            [program, os.fspath(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError as error:
+        raise InputError(
+            f"{source_name(path)} cannot be opened: the program {program!r} is missing ({error.strerror})."
+        ) from error
+
+
+def _cell(hit: Hit, key: str) -> str:
+    value = hit.page if key == "page" and key not in hit.meta else hit.meta.get(key)
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else source_name(" ".join(str(value).split()))
+
+
+def _bar(proba: float) -> str:
+    eighths = min(8 * _BAR, max(0, round(8 * _BAR * proba)))
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(_BAR)
+
+
+def _width(text: str) -> int:
+    """Return how many cells a text takes: letters of East Asia two, accents that stand for themselves none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(0, width - _width(text))
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text within so many cells, its middle left out: of a path, the end tells most."""
+    if _width(text) <= width:
+        return text
+    head, tail = text[: max(0, (width - 1) // 3)], text[-(max(1, width - 1 - (width - 1) // 3)) :]
+    while _width(head) + 1 + _width(tail) > width and (head or tail):
+        head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
+    return f"{head}…{tail}"

@@ -1,0 +1,232 @@
+"""`wordsight search`: find pictures by words, by example, or by both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wordsight.cli._options import DONE, plain_warnings
+from wordsight.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from wordsight.search.gallery import Gallery
+    from wordsight.search.hits import Hit
+    from wordsight.search.query import Part
+
+NO_MATCH = 1
+PARTS = ("words", "image", "no_words", "no_image", "weight")
+ORDER = "wordsight.search.order"  # in click's meta: the parts' options as they were given, each as often as it was
+
+EPILOG = """\b
+Examples:
+  wordsight search red winter coat
+  wordsight search "golden retriever" --image pool.jpg --not fruit
+  wordsight search --image dress.jpg --weight 2 "in green" --where "price < 50 and gender = 'Women'"
+  wordsight search "circuit diagram" --in drawings-index --html found.html --open
+  wordsight search sunset -k 100 -f -0 | xargs -0 cp -t sunsets/
+
+Words that stand next to each other are one text; texts and pictures add up. --weight W makes the part named just before
+it count W times as much as the others: words, --image, --not or --not-image.
+
+The percentage is the probability that a picture answers the query; those that probably do not are not shown, so "no
+match" is an answer. --all shows the nearest ones all the same.
+
+\b
+Exit codes: 0 found; 1 no match; 2 the call or an input is wrong, or there is no index.
+"""
+
+
+class SearchCommand(click.Command):
+    """A command that remembers in which order the parts of the query were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse words as values of an option among others; keep the order in `ctx.meta`."""
+        args = with_words(args, self.params)
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[ORDER] = [param.name for param in order if param.name in PARTS]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=SearchCommand, epilog=EPILOG, options_metavar="[WORDS]... [OPTIONS]")
+@click.option("--words", multiple=True, hidden=True)
+@click.option("--image", multiple=True, metavar="FILE|URL", help="A picture to be like; may be repeated.")
+@click.option("--not", "no_words", multiple=True, metavar="WORDS", help="What it shall not look like.")
+@click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="A picture to be unlike.")
+@click.option("--weight", multiple=True, type=float, metavar="W", help="How much the part before it counts; else 1.")
+@click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
+@click.option("--where", metavar="SQL", help="Only pictures of which this holds: \"width > 1000 and page = 1\".")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="How many results a page has.")
+@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="The page of results.")
+@click.option("--by", default="auto", show_default=True, type=click.Choice(["auto", "vector", "text", "both"]),
+              help="By looks, by the texts that came with pictures, or both.")  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="Show also what probably is no answer.")
+@click.option("--whiten", is_flag=True, help="Leave out what all pictures share (with --image, for drawings).")
+@click.option("--json", "form", flag_value="json", help="One JSON object per result and line.")
+@click.option("-f", "--files", "form", flag_value="files", help="Plain paths, one a line.")
+@click.option("-0", "zero", is_flag=True, help="With -f: end paths with NUL, for xargs -0.")
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Show pictures in the terminal (if not said: where it "
+              "can).")  # fmt: skip
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a contact sheet.")
+@click.option("--open", "show", is_flag=True, help="Open the contact sheet, or the best result, in its viewer.")
+@click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")
+@click.option("--backend", default="auto", show_default=True, help="auto, openvino, torch or reference.")
+@click.option("--precision", default="auto", show_default=True, help="auto, f32, bf16 or int8.")
+@click.pass_context
+def command(ctx: click.Context, /, location: str | None, form: str | None, **said: Any) -> None:
+    """Find pictures by WORDS, by pictures to be like, or by both, in what `wordsight index` has read."""
+    from wordsight.cli import _results as results
+
+    if said["zero"] and form != "files":
+        raise InputError("-0 ends plain paths with NUL; add -f.")
+    asked = list(bound(ctx.meta[ORDER], {name: said[name] for name in PARTS}))
+    with _gallery(location, said["model_name"], said["backend"], said["precision"]) as gallery:
+        parts = [_part(*one) for one in asked]
+        hits, nearest = _find(gallery, parts, said)
+        if form == "files":
+            results.write_paths(hits, b"\0" if said["zero"] else b"\n")
+        elif form == "json":
+            results.write_json(hits, first=1 + (said["page"] - 1) * said["k"])
+        else:
+            results.write_table(hits, gallery.index, first=1 + (said["page"] - 1) * said["k"], ask=said["thumbnails"])
+        if said["html"] and hits:
+            results.write_html(said["html"], hits, gallery, parts, title(asked))
+    if not hits:
+        click.echo(f"wordsight: {_no_match(title(asked), nearest, said)}", err=True)
+        ctx.exit(NO_MATCH)
+    if said["show"]:
+        results.open_in_viewer(said["html"] or results.file_of(hits[0]))
+    ctx.exit(DONE)
+
+
+def with_words(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
+    """Return `args` with words that stand next to each other as one `--words=…`; after "--" all are words."""
+    takes_value = {
+        name for param in params if isinstance(param, click.Option) and not param.is_flag for name in param.opts
+    }
+    given: list[str] = []
+    words: list[str] = []
+    rest = iter(args)
+
+    def end_words() -> None:
+        if words:
+            given.append(f"--words={' '.join(words)}")
+            words.clear()
+
+    for arg in rest:
+        if arg == "--":
+            words.extend(rest)
+        elif arg.startswith("-") and arg != "-":
+            end_words()
+            given.append(arg)
+            if arg in takes_value:
+                given.extend(value for value in [next(rest, None)] if value is not None)
+        else:
+            words.append(arg)
+    end_words()
+    return given
+
+
+Asked = tuple[str, str, float]  # "text" or "image", what was typed, weight
+
+
+def bound(order: Sequence[str], given: dict[str, Sequence[Any]]) -> Iterator[Asked]:
+    """Yield the parts of the query with their weights. Raises: InputError for weights of nothing, and no parts."""
+    values = {name: iter(given[name]) for name in given}
+    parts: list[Asked] = []
+    weighed = True
+    for name in order:
+        value = next(values[name])
+        if name == "weight":
+            if weighed:
+                raise InputError(
+                    f"--weight {value:g} does not follow a part of the query; put it right after the words, --image, "
+                    "--not or --not-image that it is for."
+                )
+            if not value > 0:
+                raise InputError(f"--weight is {value:g}, expected more than 0; for what is not wanted use --not.")
+            kind, what, sign = parts[-1]
+            parts[-1] = (kind, what, sign * value)
+            weighed = True
+        else:
+            parts.append(("image" if "image" in name else "text", value, -1.0 if name.startswith("no_") else 1.0))
+            weighed = False
+    if not parts:
+        raise InputError('Nothing is asked for; give some words, as in wordsight search "a red car", or --image FILE.')
+    yield from parts
+
+
+def title(asked: Sequence[Asked]) -> str:
+    """Return the query in one line: "red coat + 0.5 × pool.jpg − fruit"."""
+    line = ""
+    for kind, value, weight in asked:
+        name = value.rpartition("/")[2] or value if kind == "image" else value
+        sign = " − " if weight < 0 else " + " if line else ""
+        line += sign + (f"{abs(weight):g} × " if abs(weight) != 1 else "") + name
+    return line.strip()
+
+
+def _part(kind: str, value: str, weight: float) -> Part:
+    """Return a part of the query; a picture that is given by its address is fetched here."""
+    from wordsight.ingest.urls import fetch, is_address
+    from wordsight.search.query import Part
+
+    if kind == "text":
+        return Part("text", value, weight)
+    if not is_address(value):
+        return Part("image", Path(value), weight)
+    try:
+        return Part("image", fetch(value), weight)
+    except ImageError as error:
+        raise ImageError(f"{value}: {error}") from error
+
+
+def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any]) -> tuple[list[Hit], Hit | None]:
+    """Return the page of results, and where there is none the nearest picture."""
+    from wordsight.search.query import Query
+
+    query = Query(tuple(parts))
+    how = {"where": said["where"], "by": said["by"], "whiten": said["whiten"]}
+    end = said["page"] * said["k"]
+    with plain_warnings():
+        hits = gallery.search(query, end, cut=not said["everything"], **how)[end - said["k"] :]
+        below = [] if hits or said["everything"] else gallery.search(query, 1, cut=False, **how)
+    return hits, below[0] if below else None
+
+
+def _no_match(asked: str, nearest: Hit | None, said: dict[str, Any]) -> str:
+    from wordsight.images import source_name
+
+    if said["page"] > 1:
+        return f"there are no results on page {said['page']}; see an earlier page, or a larger -k."
+    where = f" where {said['where']}" if said["where"] else ""
+    if nearest is None:
+        return f"no match for {asked!r}{where}: nothing to compare with."
+    page = "" if nearest.page is None else f", page {nearest.page}"
+    return (
+        f"no match for {asked!r}{where}. The nearest is {source_name(nearest.path)}{page}, which answers it with a "
+        f"probability of {nearest.proba:.0%}; --all shows such results too."
+    )
+
+
+@contextlib.contextmanager
+def _gallery(location: str | None, model: str | None, backend: str, precision: str) -> Iterator[Gallery]:
+    """Open the index; its model is loaded when first needed, with a bar where it must be downloaded."""
+    from wordsight.search.gallery import Gallery
+
+    with contextlib.ExitStack() as stack:
+        bars: list[Any] = []
+
+        def download(done: int, total: int) -> None:
+            if not bars:
+                from wordsight.cli.progress import download_progress  # rich: 0.1 s that most searches do without
+
+                bars.append(stack.enter_context(download_progress()))
+            bars[0](done, total)
+
+        yield stack.enter_context(
+            Gallery.open(location, model=model, backend=backend, precision=precision, download=download)
+        )
