@@ -220,28 +220,27 @@ def _is_table(lines: _Lines, box: Box, rules: int) -> bool:
 def _within_frame(lines: _Lines, box: Box, left_too: bool = False) -> Box:
     """Return the box without the sides that are the frame's: those whose line goes on beyond the box."""
     left, top, right, bottom = box
-    inner_right, inner_bottom = right, bottom
+    ends_right, ends_bottom = right, bottom
     if lines.upward_HW[bottom - 2, right - 2] > bottom - top + 2 * _SLACK:
-        while inner_right > right - 2 * _SLACK and lines.ink_HW[top:bottom, inner_right - 1].mean() > 0.8:
-            inner_right -= 1
-        inner_right = _inner_edge(lines.ink_HW[top:bottom, : right + _SLACK].mean(axis=0), right)
+        ends_right = _line_start(lines.ink_HW[top:bottom].mean(axis=0), right)
     if lines.leftward_HW[bottom - 2, right - 2] > right - left + 2 * _SLACK or left_too:
-        inner_bottom = _inner_edge(lines.ink_HW[: bottom + _SLACK, left:right].mean(axis=1), bottom)
+        ends_bottom = _line_start(lines.ink_HW[:, left:right].mean(axis=1), bottom)
     if left_too:
-        inked_W = lines.ink_HW[top:bottom].mean(axis=0)
-        while left < right and inked_W[left] > 0.8:
-            left += 1
-    return max(0, left), max(0, top), inner_right, inner_bottom
+        mirrored = lines.ink_HW[top:bottom, ::-1].mean(axis=0)
+        left = len(mirrored) - _line_start(mirrored, len(mirrored) - left)
+    return max(0, left), max(0, top), ends_right, ends_bottom
 
 
-def _inner_edge(inked: NDArray[np.float64], end: int) -> int:
-    """Return where the line (a share of ink over 0.8) that lies about `end` begins."""
-    edge = min(end + _SLACK, len(inked)) - 1
-    while edge > end - 3 * _SLACK and inked[edge] <= 0.8:
-        edge -= 1
-    while edge > 0 and inked[edge] > 0.8:
-        edge -= 1
-    return edge + 1
+def _line_start(inked: NDArray[np.float64], about: int) -> int:
+    """Return the first row (column) of the line, a share of ink over 0.8, whose last is about there."""
+    first, end = max(0, about - 2 * _SLACK), min(about + _SLACK, len(inked))
+    line = np.flatnonzero(inked[first:end] > 0.8)
+    if not len(line):
+        return about
+    start = first + int(line[-1])
+    while start > 0 and inked[start - 1] > 0.8:
+        start -= 1
+    return start
 
 
 def _area(box: Box) -> int:
