@@ -12,11 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-import lance  # noqa: F401
+import lance  # noqa: F401  (so that forks need not)
 import pyarrow.dataset  # noqa: F401
 from indexing import colour_model, write_pictures
 
-import wordsight.index.lance
 from wordsight.ingest.scan import scan
 from wordsight.search.gallery import Gallery
 from wordsight.search.update import UpdateOptions, update

@@ -1,5 +1,6 @@
 """An index outlives what happens to the one who writes it: kill -9 at random points, an interrupt, a full disk."""
 
+import itertools
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ def test_killed_at_random_points_the_index_opens_and_ends_up_as_if_nothing_happe
     assert run.returncode == 0, run.stderr
     states = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(states) == kills + 3
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         assert before.items() <= after.items()  # what was in is in, the same
     killed_runs.index_all(folder, str(tmp_path / "fresh"))
     assert states[-1] == killed_runs.content(str(tmp_path / "fresh")) == killed_runs.content(where)

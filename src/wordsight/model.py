@@ -190,7 +190,7 @@ class Model:
     def _batches(
         self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
     ) -> Generator[list[tuple[Any, Any]], None, None]:
-        """Yield batches of (item, embedding or what was read); a batch closes early where few pictures need encoding."""
+        """Yield batches of (item, embedding or what was read); it closes early where few need encoding."""
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
         size = batch_size or _BATCH.get(self.encoder.backend, 16)

@@ -1,0 +1,81 @@
+"""Peak memory of indexing 100,000 pictures beside that of 10,000: it must not grow with the library.
+
+    python benchmarks/index_memory.py [--counts 10000 100000] [--side 64] [--again] [--quick]
+
+For each count a fresh process indexes a folder of that many generated pictures (JPEG, smooth noise, no two alike) with
+the bundled model into a new index, and says its peak resident memory (VmHWM). With --again a second fresh process then
+brings the finished index up to date, which reads what is known of all rows. Pictures stay in --folder for the next
+call. About 11 minutes a 100,000 on two cores; rows go to results/index_memory.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import harness
+import numpy as np
+from PIL import Image
+
+PER_FOLDER = 1000
+BODY = """
+from wordsight.search.gallery import Gallery
+with Gallery.create(sys.argv[2]) as gallery:
+    summary = gallery.add(sys.argv[1])
+    assert len(gallery) == int(sys.argv[3]), (len(gallery), summary)
+    assert summary.added + summary.unchanged == int(sys.argv[3]), summary
+"""
+
+
+def make_pictures(folder: Path, count: int, side: int) -> None:
+    """Write pictures 0 … count-1 that are not there yet: a smooth random picture each, as JPEG."""
+    for number in range(count):
+        path = folder / f"{number // PER_FOLDER:03}" / f"{number % PER_FOLDER:03}.jpg"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = np.random.default_rng(number).integers(0, 256, (6, 6, 3), np.uint8)
+        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(path, quality=85)
+
+
+def measure(count: int, folder: Path, again: bool, side: int) -> list[dict[str, Any]]:
+    """Return a row for the first run over `count` pictures, and one for the second."""
+    pictures = folder / str(count)
+    make_pictures(pictures, count, side)
+    index = folder / f"index-{count}"
+    shutil.rmtree(index, ignore_errors=True)
+    rows = []
+    for run in ("first", "again") if again else ("first",):
+        cost = harness.fresh_process(BODY, str(pictures), str(index), str(count))
+        row = {"pictures": count, "run": run, "peak_mib": cost["peak_mib"], "seconds": cost["seconds"]}
+        row["index_mib"] = sum(file.stat().st_size for file in index.rglob("*") if file.is_file()) / 2**20
+        rows.append(row)
+        print(harness.table([row]), flush=True)
+    shutil.rmtree(index)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--side", type=int, default=64, help="of a picture, in pixels")
+    parser.add_argument("--folder", type=Path, help="where the pictures lie, kept; by default a temporary folder")
+    parser.add_argument("--again", action="store_true", help="measure also bringing the finished index up to date")
+    parser.add_argument("--quick", action="store_true", help="200 and 1,000 pictures, nothing written")
+    options = parser.parse_args()
+    counts = [200, 1000] if options.quick else options.counts
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        rows = [row for count in counts for row in measure(count, folder, options.again, options.side)]
+    peaks = [row["peak_mib"] for row in rows if row["run"] == "first"]
+    growth = peaks[-1] - peaks[0]
+    print(f"\n{harness.table(rows)}\n\npeak of the last over the first: {growth:+.0f} MiB (aim: < 200)")
+    if not options.quick:
+        print(harness.write_rows("index_memory", [*rows, {"kind": "growth", "mib": growth}]))
+
+
+if __name__ == "__main__":
+    main()
