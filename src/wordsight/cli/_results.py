@@ -46,9 +46,9 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
             click.echo(line)
         return
     from wordsight.search.pictures import row_picture
-    from wordsight.thumbnails import COLUMNS, beside, cell_pixels
+    from wordsight.thumbnails import CELL, COLUMNS, beside, cell_pixels
 
-    cell = cell_pixels(sys.stdout.fileno() if terminal else -1)
+    cell = cell_pixels(sys.stdout.fileno()) if terminal else CELL
     width = shutil.get_terminal_size().columns - COLUMNS - 3
     for rank, hit in enumerate(hits, first):
         lines = _lines(rank, hit, width)

@@ -198,7 +198,7 @@ def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any]) -> tupl
 
 
 def _no_match(asked: str, nearest: Hit | None, said: dict[str, Any]) -> str:
-    from wordsight.images import source_name
+    from wordsight.cli._results import shown_path
 
     if said["page"] > 1:
         return f"there are no results on page {said['page']}; see an earlier page, or a larger -k."
@@ -207,7 +207,7 @@ def _no_match(asked: str, nearest: Hit | None, said: dict[str, Any]) -> str:
         return f"no match for {asked!r}{where}: nothing to compare with."
     page = "" if nearest.page is None else f", page {nearest.page}"
     return (
-        f"no match for {asked!r}{where}. The nearest is {source_name(nearest.path)}{page}, which answers it with a "
+        f"no match for {asked!r}{where}. The nearest is {shown_path(nearest)}{page}, which answers it with a "
         f"probability of {nearest.proba:.0%}; --all shows such results too."
     )
 

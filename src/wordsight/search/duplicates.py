@@ -2,7 +2,8 @@
 
 Pictures whose vectors are close are candidates; a look at their pixels (`search.same_picture`) decides. A group is the
 picture to keep (the most pixels, then the largest file, then the oldest) and its copies: each was compared with that
-picture itself, so that no chain of small steps joins what differs. Files of the same content are always together.
+picture itself, so that no chain of small steps joins what differs. Files of the same content are always together. A
+file that came by two ways, such as a folder and a table, is one picture, no copy of itself.
 """
 
 from __future__ import annotations
@@ -162,8 +163,11 @@ Compare = Callable[[Row, Row, float], bool]
 def _grouped(rows: Iterable[Row], least: float, compare: Compare | None) -> Iterator[Group]:
     """Yield the groups: the best picture not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
+    seen: set[tuple[str, str]] = set()
     for row in sorted(rows, key=_quality):
-        contents.setdefault(row.digest, []).append(row)
+        if (place := _place(row)) not in seen:
+            seen.add(place)
+            contents.setdefault(row.digest, []).append(row)
     classes = list(contents.values())
     taken_N = np.zeros(len(classes), bool)
     for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
@@ -203,6 +207,12 @@ def _cosines(vectors_ND: Floats | None, taken_N: np.ndarray) -> Iterator[tuple[i
         free = [i for i in range(top, min(top + block, n)) if not taken_N[i]]
         cosine_BN = vectors_ND[free] @ vectors_ND.T
         yield from ((i, cosines) for i, cosines in zip(free, cosine_BN, strict=True) if not taken_N[i])
+
+
+def _place(row: Row) -> tuple[str, str]:
+    """Return what two rows share that are the same picture of the same file."""
+    part = row.id.removeprefix(row.path) if row.id.startswith(f"{row.path}#") else ""
+    return row.path, part
 
 
 def _quality(row: Row) -> tuple[int, int, int, str]:

@@ -23,7 +23,7 @@ _SIDE, _COARSE, _FINE = 128, 32, 48  # pixels of a miniature, of the search for 
 _PIECE = 4  # pixels of a piece of the fine picture: 12 × 12 pieces
 _KEPT = (1.0, 0.95, 0.9, 0.85, 0.8)  # shares of the longer-kept side that a crop may have left
 _LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
-_PROMISING, _NEARLY = 0.7, 0.9  # correlations below which no alignment is refined, or not to the last half pixel
+_PROMISING, _NEARLY = 0.7, 0.85  # correlations below which no alignment is refined, or not to the last half pixel
 _FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
 
 
