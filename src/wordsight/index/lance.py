@@ -215,7 +215,8 @@ class LanceIndex(Index):
         """Return the k rows whose text matches best; quotes and operators in `words` mean nothing."""
         if k < 1:
             return []
-        query = _lance().query.MatchQuery(words, "_text")
+        # a word counts once, however often it is said
+        query = _lance().query.MatchQuery(" ".join(dict.fromkeys(words.lower().split())), "_text")
         _, table = self._ask(where, [*self._light(), "_score"], full_text_query=query, limit=k, with_row_id=True)
         table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
         return list(map(Match, columns.to_rows(table), table["_score"].to_pylist()))

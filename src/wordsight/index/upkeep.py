@@ -19,6 +19,7 @@ REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where compar
 ANN_KIND, ANN_BITS = "IVF_RQ", 1
 ROWS_PER_PARTITION = 4096
 PROBES, REFINED = 32, 10  # partitions looked at, and candidates (of k each) whose cosine is computed in full
+STALE_TEXTS = 0.02  # the share of texts that may be of rows gone by, before word frequencies are counted anew
 KEPT_RUNS = 3  # states before the last runs that can be gone back to
 CACHES = {"index_cache_size_bytes": 512 * 2**20, "metadata_cache_size_bytes": 64 * 2**20}
 TEXT_INDEX, VECTOR_INDEX = "_text_idx", "_vector_idx"
@@ -28,10 +29,14 @@ RUN = "run-"
 def ensure_text_index(dataset: Any) -> None:
     """Make the text index where there is none: English stems, lower case, every word kept."""
     if TEXT_INDEX not in {index.name for index in dataset.describe_indices()}:
-        dataset.create_scalar_index(
-            "_text", "INVERTED", TEXT_INDEX, stem=True, lower_case=True, remove_stop_words=False, ascii_folding=True,
-            memory_limit=256, num_workers=1,
-        )  # fmt: skip
+        _build_text_index(dataset)
+
+
+def _build_text_index(dataset: Any) -> None:
+    dataset.create_scalar_index(
+        "_text", "INVERTED", TEXT_INDEX, stem=True, lower_case=True, remove_stop_words=False, ascii_folding=True,
+        memory_limit=256, num_workers=1,
+    )  # fmt: skip
 
 
 def optimise(dataset: Any, local: bool) -> None:
@@ -48,6 +53,10 @@ def optimise(dataset: Any, local: bool) -> None:
     if rows > (EXACT_LIMIT if local else REMOTE_EXACT_LIMIT):
         _ensure_vector_index(dataset, rows, VECTOR_INDEX in names)
     dataset.optimize.optimize_indices()
+    # Lance goes on counting the words of rows that are gone
+    documents = sum(part.get("num_docs", 0) for part in dataset.stats.index_stats(TEXT_INDEX)["indices"])
+    if documents > (1 + STALE_TEXTS) * rows:
+        _build_text_index(dataset)
     dataset.tags.create(f"{RUN}{dataset.version}", dataset.version)
     for number in runs(dataset)[:-KEPT_RUNS]:
         dataset.tags.delete(f"{RUN}{number}")
