@@ -174,6 +174,27 @@ def test_pictures_over_the_limit_are_refused_unless_scaling_makes_them_fit(monke
     assert read_image(png).size == (400, 300)
 
 
+def test_a_bomb_is_refused_by_its_header():
+    """20,000×20,000 pixels in 57 bytes: nothing is decoded to tell."""
+    import struct
+    import zlib
+
+    body = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + b"IHDR" + body + struct.pack(">I", zlib.crc32(b"IHDR" + body))
+    data = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    with pytest.raises(ImageError, match=r"more than the limit of 178,956,970 pixels.*400000000 pixels"):
+        read_image(b"\x89PNG\r\n\x1a\n" + header + data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_a_picture_of_one_pixel(kind):
+    assert read_image(encoded(Image.new("RGB", (1, 1), "white"), kind), at_least=224).getpixel((0, 0)) == (
+        255,
+        255,
+        255,
+    )
+
+
 def test_what_cannot_be_read_says_why(tmp_path):
     png, jpeg = encoded(scene(), "PNG"), encoded(scene(), "JPEG")
     heic = b"\0\0\0\x18ftypheic" + bytes(40)

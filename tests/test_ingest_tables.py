@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from test_ingest_files import items_of
 
@@ -279,6 +281,28 @@ def test_the_kind_of_a_column_holds_for_all_its_cells(cells, expected):
     typed = [kinds.typed({"c": cell})["c"] for cell in cells]
     assert typed == expected
     assert [type(value) for value in typed] == [type(value) for value in expected]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["a.png", "b.png", "gone.png", "", "a.png#2"]), st.text()), max_size=8))
+def test_every_row_gives_one_item_or_one_reason_and_text_comes_back_as_it_was(tmp_path_factory, rows):
+    import csv
+
+    folder = tmp_path_factory.getbasetemp()
+    for name in ("a.png", "b.png", "a.png#2"):
+        (folder / name).touch()
+    with open(folder / "t.csv", "w", newline="", encoding="utf-8", errors="replace") as file:
+        csv.writer(file).writerows([["image", "words", "end"], *([image, words, "x"] for image, words in rows)])
+    found = items_of(folder / "t.csv", image_column="image")
+    assert len(found) == len(rows)
+    items = [item for item in found if isinstance(item, Item)]
+    assert len({item.id for item in items}) == len(items)
+    kept = [
+        words.encode("utf-8", "replace").decode() for image, words in rows if image in ("a.png", "b.png", "a.png#2")
+    ]
+    for item, words in zip(items, kept, strict=True):
+        value = item.meta.get("words")
+        assert not isinstance(value, str) or value == words
 
 
 def test_columns_that_an_index_has_itself_get_another_name():

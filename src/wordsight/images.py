@@ -234,13 +234,14 @@ def _identify(file: IO[bytes]) -> Image.Image | None:
     file.seek(0)
     if not head:
         raise _UnreadableError("the file is empty")
-    if looks_raw(head):
+    jpeg = head.startswith(b"\xff\xd8\xff")
+    if not jpeg and looks_raw(head):
         return None
     try:
         image = Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
         file.seek(0)
-        if head.startswith(b"\xff\xd8\xff"):
+        if jpeg:
             return JpegImagePlugin.JpegImageFile(file)
         raise
     except UnidentifiedImageError:

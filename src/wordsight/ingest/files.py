@@ -17,7 +17,7 @@ from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import name_words, to_text
 from wordsight.sources import EXTENSIONS, walk
 
-# Lists the items of a file: called with its path, source, status and the words of its name.
+# Lists the items of a file: called with its path, source, status and its name below the source.
 Opener: TypeAlias = Callable[[str, str, os.stat_result, str], Iterator[Item | Skipped]]
 
 # A file larger than this is hashed piece by piece and decoded from its path, not held in memory.
@@ -28,15 +28,16 @@ def folder_units(
     folder: str, source: str, options: IngestOptions, openers: dict[str, Opener]
 ) -> Iterator[Unit | Skipped]:
     """Yield the pictures below an absolute folder, and the files that an opener is known for, as they are found."""
+    start = len(os.path.join(folder, ""))
     for found in walk(folder, EXTENSIONS | openers.keys(), options.excluded()):
         if isinstance(found, OSError):
             yield Unlisted(Path(found.filename), f"cannot be listed ({found.strerror})")
         else:
-            yield file_unit(found, source, openers, name_words(os.path.relpath(found, folder)))
+            yield file_unit(found, source, openers, found[start:])
 
 
-def file_unit(path: str, source: str, openers: dict[str, Opener], words: str | None = None) -> Unit | Skipped:
-    """Return the unit of one file by its absolute path, or why it has none. words: those of its name by default."""
+def file_unit(path: str, source: str, openers: dict[str, Opener], name: str | None = None) -> Unit | Skipped:
+    """Return the unit of one file by its absolute path, or why it has none. name: whose words are searched."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -46,16 +47,15 @@ def file_unit(path: str, source: str, openers: dict[str, Opener], words: str | N
     if not stat.S_ISREG(status.st_mode):
         return Skipped(Path(path), "is not a regular file")
     opener = openers.get(os.path.splitext(path)[1].lower(), picture_item)
-    words = name_words(os.path.basename(path)) if words is None else words
-    items = functools.partial(opener, path, source, status, words)
+    items = functools.partial(opener, path, source, status, name or os.path.basename(path))
     return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, items)
 
 
-def picture_item(path: str, source: str, status: os.stat_result, words: str) -> Iterator[Item | Skipped]:
+def picture_item(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
     """Yield the one item of a picture file."""
     text = to_text(path)
     read = functools.partial(read_file, path)
-    yield Item(text, source, text, read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=words)
+    yield Item(text, source, text, read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=name_words(name))
 
 
 def read_file(path: str) -> Content:

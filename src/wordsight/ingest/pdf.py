@@ -18,7 +18,7 @@ from wordsight.errors import ImageError, MissingExtraError
 from wordsight.images import Skipped, reason_of
 from wordsight.ingest.digests import digest_of_file
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.paths import to_text
+from wordsight.ingest.paths import name_words, to_text
 
 # Pixels of a page's longer side, whatever its size on paper: about twice what models see, enough for a thumbnail.
 PAGE_SIDE = 1024
@@ -31,7 +31,7 @@ _lock = threading.RLock()
 _open: OrderedDict[int, Any] = OrderedDict()  # Document.key → PdfDocument
 
 
-def page_items(path: str, source: str, status: os.stat_result, words: str) -> Iterator[Item | Skipped]:
+def page_items(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
     """Yield the pages of a PDF. One that needs a password, is damaged or has no pages is `Unlisted`."""
     try:
         document = Document(path)
@@ -41,7 +41,7 @@ def page_items(path: str, source: str, status: os.stat_result, words: str) -> It
         return
     if not count:
         yield Unlisted(Path(path), "is a PDF without pages")
-    text = to_text(path)
+    text, words = to_text(path), name_words(name)
     for number in range(1, count + 1):
         yield Item(
             id=f"{text}#page={number}",

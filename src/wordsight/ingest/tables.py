@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import string
 from array import array
 from collections import Counter
@@ -35,6 +36,7 @@ _TRIED_ROWS = 1000  # at most, to find the column of pictures
 _TRIED_CELLS = 20  # of each column
 
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
+_NUMBERED = re.compile(r"#\d+$")  # "a#2" as a cell: its id is "…#a#2#1", for "…#a#2" is the second row of "a"
 ADD_URLS = "is an address; add --urls to fetch such pictures"
 
 
@@ -151,7 +153,8 @@ class TableReader:
                 mark = hash_of(name)
                 if mark in repeated:
                     seen[mark] += 1
-                suffix = f"#{seen[mark]}" if seen.get(mark, 0) > 1 else ""
+                nth = max(1, seen[mark])
+                suffix = f"#{nth}" if nth > 1 or _NUMBERED.search(name) else ""
                 yield self._item(cell, name + suffix, number, kinds, record)
         except (OSError, ValueError) as error:
             yield Unlisted(Path(self.table.path), why(error))

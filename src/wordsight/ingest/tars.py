@@ -51,7 +51,7 @@ def sample_items(
     path: str,
     source: str,
     status: os.stat_result,
-    words: str,  # noqa: ARG001 - those of the archive's own name say nothing of a picture
+    name: str,  # noqa: ARG001 - the archive's own name says nothing of a picture
     text_columns: tuple[str, ...] | None = None,
 ) -> Iterator[Item | Skipped]:
     """Yield the pictures of a tar with their captions and metadata; where the file is cut off, those before the cut."""
