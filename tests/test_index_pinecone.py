@@ -112,6 +112,17 @@ def test_a_refusal_is_passed_on(server, index):
     assert len(index) == 0
 
 
+def test_what_else_the_client_raises_names_the_index(index, monkeypatch):
+    from pinecone import PineconeError
+
+    def fail(**asked):
+        raise PineconeError("an answer that cannot be read")
+
+    monkeypatch.setattr(index._documents, "search", fail)
+    with pytest.raises(StoreError, match="client failed for pinecone:shop: an answer that cannot be read"):
+        index.match_text("coat", 1)
+
+
 # consistency
 
 

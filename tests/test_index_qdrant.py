@@ -68,6 +68,32 @@ def test_a_collection_of_someone_else_is_left_alone(tmp_path):
         open_store(f"qdrant:{tmp_path}/photos", about())
 
 
+def test_a_folder_that_is_none_or_is_damaged(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError, match="cannot be read or written"):
+        open_store(f"qdrant:{tmp_path}/file/photos", about())
+    open_store(f"qdrant:{tmp_path}/store/photos", about()).close()
+    (tmp_path / "store" / "meta.json").write_text("{")
+    with pytest.raises(StoreError, match="is damaged or of another version of the client"):
+        open_store(f"qdrant:{tmp_path}/store/photos", None)
+
+
+def test_a_closed_index_says_so(location):
+    index = open_store(location, about())
+    index.close()
+    with pytest.raises(StoreError, match="cannot be used: QdrantLocal instance is closed"):
+        len(index)
+
+
+def test_a_filter_that_the_client_is_too_old_for(location, monkeypatch):
+    monkeypatch.setattr(qdrant, "to_qdrant", lambda *_: {"must": [{"key": "path", "match": {"of_the_future": "x"}}]})
+    with (
+        closing(open_store(location, about())) as index,
+        pytest.raises(InputError, match="needs a newer qdrant-client"),
+    ):
+        index.match_text("coat", 1, "path like 'x%'")
+
+
 def test_without_the_client_the_extra_is_named(location, monkeypatch):
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(MissingExtraError, match=r"qdrant-client.*wordsight\[qdrant\]"):

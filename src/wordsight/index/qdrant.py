@@ -22,6 +22,7 @@ import base64
 import contextlib
 import json
 import os
+import pickle
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,12 +86,25 @@ def open_store(location: str, about: About | None) -> QdrantIndex:
                 check_compatibility=False,  # it would ask for the server's version in a thread of its own
             )
         else:
-            client = QdrantClient(path=place)
+            client = _opened(place, location)
     try:
         return QdrantIndex(client, collection, location, about)
     except BaseException:
         client.close()
         raise
+
+
+def _opened(folder: str, location: str) -> Any:
+    """Open a folder in local mode."""
+    from qdrant_client import QdrantClient
+
+    try:
+        return QdrantClient(path=folder)
+    except (ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise StoreError(
+            f"The folder of {location} is damaged or of another version of the client ({error}); put it back from a "
+            "copy, or delete it and make the index anew."
+        ) from error
 
 
 def _parts(location: str) -> tuple[str, str]:
