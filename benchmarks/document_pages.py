@@ -23,16 +23,15 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
+from wordsight.ingest.pdf import PAGE_SIDE, Document
 from wordsight.paths import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = 1024  # pixels of a page's longer side, as when PDFs are indexed
 
 CIRCUITS = "examples.pdf"
 CIRCUITS_MANUAL = "Circuit_macros.pdf"
 MANUAL = "LinuxCNC_Documentation.pdf"
 DEVELOPER = "LinuxCNC_Developer.pdf"
-SEVERAL = "several"
 
 # kind → document → pages, counted from 1. Labelled by eye on contact sheets of 50 thumbnails: a page belongs to a kind
 # where most of what is printed on it does; mixed pages are left out. "drawing": circuits, mechanical and geometrical
@@ -185,10 +184,9 @@ def _opened(path: Path) -> pypdfium2.PdfDocument:
     return pypdfium2.PdfDocument(path)
 
 
-def render(path: Path, number: int, longest: int = LONGEST) -> Image.Image:
-    """Return a page as a picture, its longer side `longest` pixels."""
-    page = _opened(path)[number - 1]
-    return page.render(scale=longest / max(page.get_size())).to_pil().convert("RGB")
+def render(page: Page) -> Image.Image:
+    """Return a page as the index sees it."""
+    return Document(str(page.path)).render(page.number)
 
 
 def figures() -> list[Image.Image]:
@@ -238,7 +236,7 @@ def resvg() -> object:
     return resvg_py
 
 
-def template(name: str, longest: int = 2 * LONGEST) -> Image.Image:
+def template(name: str, longest: int = 2 * PAGE_SIDE) -> Image.Image:
     """Return a drawing sheet's template as a picture: frame and title block, nothing drawn."""
     path = debian("freecad-common") / "usr/share/freecad/Mod/TechDraw/Templates" / name
     text = path.read_text(encoding="utf-8")
@@ -258,9 +256,11 @@ def template(name: str, longest: int = 2 * LONGEST) -> Image.Image:
     return white.convert("RGB")
 
 
-def on_template(drawing: Image.Image, sheet: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return a template with a drawing somewhere in its largest empty rectangle, filling 60–95 % of what it could."""
-    left, top, right, bottom = largest_empty(sheet)
+def on_template(
+    drawing: Image.Image, sheet: Image.Image, free: tuple[int, int, int, int], rng: np.random.Generator
+) -> Image.Image:
+    """Return a template with a drawing somewhere in its free part, filling 60–95 % of what it could."""
+    left, top, right, bottom = free
     factor = rng.uniform(0.6, 0.95) * min((right - left) / drawing.width, (bottom - top) / drawing.height)
     size = max(1, round(drawing.width * factor)), max(1, round(drawing.height * factor))
     x = left + int(rng.integers(0, max(1, right - left - size[0])))
