@@ -365,8 +365,8 @@ def clothes(request, tmp_path_factory, pinecone):
     """(store's name, an index of CLOTHES), for tests that only read."""
     with pytest.MonkeyPatch.context() as patch:
         pinecone.named_by(patch)
-        place = Place(request.param, tmp_path_factory.mktemp("clothes"), pinecone)
-        opened = MemoryIndex() if request.param == "memory" else place.open(about())
+        folder = tmp_path_factory.mktemp("clothes")
+        opened = MemoryIndex() if request.param == "memory" else Place(request.param, folder, pinecone).open(about())
         opened.add(CLOTHES)
         opened.optimise()
         yield request.param, opened
