@@ -1,6 +1,7 @@
 """Data sets of the `datasets` library become items: saved on disk, or a folder of pictures; no hub is asked."""
 
 import io
+import pickle
 import sys
 
 import pytest
@@ -63,6 +64,21 @@ def test_a_data_set_saved_on_disk(saved):
     assert dict(red.meta) == {"caption": "a red coat", "price": 1.5, "kind": "long", "table_width": 4}
     assert dict(blue.meta) == {"caption": "a blue coat", "kind": "short", "table_width": 4}
     assert read_image(lime.read().picture()).getpixel((0, 0)) == (0, 255, 0)
+
+
+def test_a_part_of_a_data_set_is_read_in_its_order(tmp_path):
+    coats().select([2, 0]).save_to_disk(tmp_path / "part")
+    assert [item.meta["caption"] for item in items_of(f"hf:{tmp_path / 'part'}")] == ["a blue coat", "a red coat"]
+    shuffled = coats().select([2, 0])  # as the library keeps it: a mapping of rows over the whole
+    reader = hf.DatasetReader(shuffled, "hf:x", "hf:x", IngestOptions())
+    blue, red = reader.items()
+    assert (blue.meta["caption"], red.meta["caption"]) == ("a blue coat", "a red coat")
+    assert read_image(red.read().picture()).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_its_pictures_can_be_read_in_another_process(saved):
+    red = items_of(f"hf:{saved}")[0]
+    assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
 
 
 def test_its_state_changes_with_its_content(saved, tmp_path):

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -151,6 +152,18 @@ def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
     assert len({item.read().digest for item in items}) == 500
     assert items[499].read().picture().size == (1024, 512)
     assert items[499].text == "long\nsheet 499"
+    assert len(opened) == 1
+
+
+def test_pages_can_be_read_in_another_process(drawings, monkeypatch):
+    pages = items_of(drawings)
+    seen = [(page.read().digest, np.asarray(page.read().picture())) for page in pages]
+    opened = []
+    monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
+    moved = [pickle.loads(pickle.dumps(page.read)) for page in pages]
+    for read, (digest, picture) in zip(moved, seen, strict=True):
+        assert read().digest == digest
+        assert (np.asarray(read().picture()) == picture).all()
     assert len(opened) == 1
 
 

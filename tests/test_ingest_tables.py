@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import os
+import pickle
 import threading
 import time
 from pathlib import Path
@@ -246,6 +247,16 @@ def test_parquet_that_holds_the_pictures(shop):
     assert empty == Skipped("t.parquet row 3", "names no picture")
     pq.write_table(pa.table({"label": [1, 2], "image": content}), shop / "t.parquet")
     assert [item.meta["label"] for item in items_of(shop / "t.parquet")] == [1, 2]
+
+
+def test_a_tables_pictures_can_be_read_in_another_process(shop):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"image": [(shop / "a.png").read_bytes()]}), shop / "t.parquet")
+    for table in (shop / "t.parquet", write(shop / "t.csv", CSV)):
+        red = items_of(table)[0]
+        assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
 
 
 def test_parquet_needs_pyarrow(shop, monkeypatch):

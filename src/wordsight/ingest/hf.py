@@ -62,12 +62,19 @@ class DatasetReader:
         self.column = _picture_column(data, root, options.image_column)
         for name in options.text_columns or ():
             _check(name, data, root)
-        self.data = data.cast_column(self.column, Image(decode=False))
+        data = data.cast_column(self.column, Image(decode=False))
+        self.data = data if data._indices is None else data.flatten_indices()
         self.state = int(str(data._fingerprint)[:15], 16)  # changes with the data
         self._lock = threading.Lock()
         others = [name for name, feature in data.features.items() if not _is_media(feature)]
         # a set of no columns would have no rows
         self.rest: Any = self.data.select_columns(others) if others else [{}] * len(data)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def items(self) -> Iterator[Item | Skipped]:
         """Yield the rows in order: "<source>#row=<number>", counted from 0 as the library does."""
@@ -75,18 +82,18 @@ class DatasetReader:
         for record in self.rest:
             kinds.see(self._values(record))
         kinds.settle()
+        paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
             wanted = [name for name in values if kinds.kinds[name] == "text"]
             wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
             said = [str(values[name]) for name in wanted if values.get(name) is not None]
-            cell = self._cell(row)
+            file = paths[row].as_py()
             make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=meta_of(values))
-            file = cell.get("path")
             if file:
                 said.append(name_words(os.path.basename(file)))
             text = "\n".join(dict.fromkeys(filter(None, said)))
-            if cell.get("bytes") is not None:
+            if held[row].as_py():
                 yield make(path=self.root, read=functools.partial(self._read, row), mtime_ns=self.state, text=text)
             elif file:
                 yield from self._file_item(make, file, text, row)
@@ -103,16 +110,20 @@ class DatasetReader:
         path = to_text(os.path.abspath(file))
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
+    def _cells(self) -> tuple[Any, Any]:
+        """Return the pictures' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
+        import pyarrow.compute
+
+        cells = self.data.data.column(self.column)
+        held = pyarrow.compute.is_valid(pyarrow.compute.struct_field(cells, "bytes"))
+        return pyarrow.compute.struct_field(cells, "path"), held
+
     def _read(self, row: int) -> Content:
-        content = self._cell(row)["bytes"]
+        with self._lock:
+            content = self.data[row][self.column]["bytes"]
         if not content:
             raise ImageError("the file is empty")
         return Content(digest_of(content), lambda: content)
-
-    def _cell(self, row: int) -> Mapping[str, Any]:
-        with self._lock:
-            cell = self.data[row][self.column]
-        return cell or {}
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row without pictures; numbers of classes as their names."""

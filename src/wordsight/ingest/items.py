@@ -36,7 +36,8 @@ class Unlisted(Skipped):
 class Item:
     """One picture (or page) of a source; its fields are those of `index.Row`.
 
-    read: returns the content; called in decoding threads. Raises: ImageError with the reason alone.
+    read: returns the content; called in decoding threads. Raises: ImageError with the reason alone. It can be
+        pickled, to be called in another process.
     path: `ingest.paths.to_text` of the file, absolute; an address where a table names one; a data set's name.
     size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a data set the second
         stands for its state.

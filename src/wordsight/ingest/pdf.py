@@ -28,7 +28,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]+")
 
 # PDFium may be in one call at a time, in the whole process. Re-entrant: a document may be collected within a call.
 _lock = threading.RLock()
-_open: OrderedDict[int, Any] = OrderedDict()  # Document.key → PdfDocument
+_open: OrderedDict[int, Any] = OrderedDict()  # Document._key → PdfDocument
+_unpickled: weakref.WeakValueDictionary[str, Document] = weakref.WeakValueDictionary()
 
 
 def page_items(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
@@ -66,6 +67,10 @@ class Document:
         self._key = id(self)
         self._hashing = threading.Lock()
         weakref.finalize(self, _close, self._key)
+
+    def __reduce__(self) -> tuple[Callable[[str], Document], tuple[str]]:
+        """Let pages be read in another process, which opens the file itself, once for all pages at hand."""
+        return _shared, (self.path,)
 
     def __len__(self) -> int:
         with _lock:
@@ -118,6 +123,14 @@ class Document:
             _open.popitem(last=False)[1].close()
         _open[self._key] = handle
         return handle
+
+
+def _shared(path: str) -> Document:
+    with _lock:
+        document = _unpickled.get(path)
+        if document is None:
+            document = _unpickled[path] = Document(path)
+        return document
 
 
 def _opened(path: str) -> Any:
