@@ -58,12 +58,16 @@ class Known:
 
     def find(self, id: str) -> int | None:
         """Return the position of a row, or None where there is none."""
+        if not len(self._id):  # all is new: the first run
+            return None
         wanted = np.uint64(hash_of(id))
         at = int(np.searchsorted(self._id, wanted))
         return at if at < len(self._id) and self._id[at] == wanted else None
 
     def of_file(self, path: str) -> np.ndarray:
         """Return the positions of the rows that belong to a file."""
+        if not len(self._id):
+            return self._by_path
         wanted = np.uint64(hash_of(path))
         start = np.searchsorted(self._sorted_path, wanted, "left")
         return self._by_path[start : np.searchsorted(self._sorted_path, wanted, "right")]

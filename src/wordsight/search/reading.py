@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images import ImageSource, Skipped, decode, source_name
+from wordsight.images import ImageSource, Skipped, decode, read_header, source_name
 from wordsight.index import Row
 from wordsight.index.rows import Floats
 from wordsight.ingest import Item
@@ -21,8 +20,6 @@ from wordsight.search.known import MASKED, Digests, about_of
 from wordsight.spec import Preprocess
 
 THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, in about 12 KB
-# EXIF of when the shutter opened, else of when the film was scanned; "DateTime" is when a program last wrote the file
-_TAKEN = (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +92,14 @@ class Reader:
             return Skipped(task.item.id, reason.removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(self, task: Task, digest: str, picture: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
-        width, height, taken = header(picture)
+        said = read_header(picture)
+        facts = Facts(digest, said.width, said.height, said.taken)
         if known and not task.thumbnail:
-            task.facts = Facts(digest, width, height, taken)
+            task.facts = facts
             return None
         decoded = decode(picture, at_least=None if self.exact else self.spec.image_size)
         thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
-        task.facts = Facts(digest, width or decoded.image.width, height or decoded.image.height, taken, thumbnail)
+        task.facts = dataclasses.replace(facts, thumbnail=thumbnail)
         if known:
             return None
         image = decoded.image
@@ -110,37 +108,6 @@ class Reader:
 
             image = mask(image)
         return preprocess(image, self.spec, decoded.box)
-
-
-def header(picture: ImageSource | Image.Image) -> tuple[int, int, str | None]:
-    """Return a picture's width and height as it is seen (upright), and when it was taken, from its header alone.
-
-    Zeros and None for what cannot be opened.
-    """
-    if isinstance(picture, np.ndarray):
-        return picture.shape[1], picture.shape[0], None
-    if isinstance(picture, Image.Image):
-        return picture.width, picture.height, None
-    try:
-        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else os.fspath(picture)) as image:
-            exif = image.getexif()
-            turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            width, height = image.size[::-1] if turned else image.size
-            return width, height, _taken(exif)
-    except Exception:  # `decode` says what is wrong with it, if anything is
-        return 0, 0, None
-
-
-def _taken(exif: Image.Exif) -> str | None:
-    """Return "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12"."""
-    if not exif:
-        return None
-    details = exif.get_ifd(ExifTags.IFD.Exif)
-    for tag in _TAKEN:
-        value = str(details.get(tag, "")).strip("\0 ")
-        if len(value) >= 19 and value[:4].isdigit() and value[:4] != "0000":
-            return f"{value[:10].replace(':', '-')}T{value[11:19]}"
-    return None
 
 
 def thumbnail_of(image: Image.Image) -> bytes:
