@@ -6,8 +6,8 @@ what the index was made with, its columns and its notes.
 
 What to expect of it:
 - A server finds neighbours by HNSW, which is approximate in large collections. Scores are exact.
-- One request is written whole or not at all; `add` of many rows sends several. Killed between two, it leaves the rows
-  of the first, which the next update completes.
+- A server writes one request whole or not at all, and `add` of many rows sends several; local mode writes row by row.
+  Killed between two, `add` leaves the rows that were written, and the next update completes them.
 - BM25 needs the mean length of the texts when a text is written. It is taken from the first rows, and `optimise`
   writes the weights anew once the mean has moved by more than 2 %.
 - Local mode is for trying out and for tests: it holds the collection in memory, scans every point for each query in
