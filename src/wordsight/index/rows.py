@@ -113,7 +113,11 @@ class Index(ABC):
 
     @abstractmethod
     def add(self, rows: Sequence[Row]) -> None:
-        """Add rows, all or none; a row whose id is there already takes the old one's place."""
+        """Add rows; a row whose id is there already takes the old one's place.
+
+        Lance adds all or none. Qdrant and Pinecone check all rows first, but a process killed while it sends them
+        leaves those that were sent.
+        """
 
     @abstractmethod
     def remove(self, ids: Sequence[str]) -> None:
