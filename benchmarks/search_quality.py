@@ -11,11 +11,11 @@
   set into 7 made-up offices' sheets (`tests/drawing_sheets.py`) and 10 templates of FreeCAD; each one on 3 of the 17.
 - hybrid: `hybrid_quality`, texts and looks together.
 
-Ways: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power 0.5
-unless said; "centre": power 0, which only takes off the mean); "pixels": cosine of 32×32 grey pixels, their mean taken
-off. Intervals are 95 % bootstraps over queries; queries that belong together (captions of one photo, sheets of one
-drawing) are drawn together. All choices by chance are seeded. About 6,000 pictures are embedded: minutes on two cores
-with mini. Results go to `results/search_quality.jsonl`.
+Ways: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power
+0.5 unless said; "centre": power 0, which only takes off the mean); "pixels": cosine of 32×32 grey pixels, their mean
+taken off. Intervals are 95 % bootstraps over queries; queries that belong together (captions of one photo, sheets of
+one drawing) are drawn together. All choices by chance are seeded. About 6,000 pictures are embedded: minutes on two
+cores with mini. Results go to `results/search_quality.jsonl`.
 """
 
 from __future__ import annotations
