@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 import shutil
+from array import array
 
 import numpy as np
 import pytest
@@ -435,7 +436,7 @@ def change(folder, what, one, other, chance):
 def test_what_is_known_of_a_row_takes_little_memory(library):
     library.run()
     known = Known(library.index.stamps())
-    arrays = [value for value in vars(known).values() if isinstance(value, np.ndarray)]
-    assert sum(array.nbytes for array in arrays) / len(known) < 64
+    columns = [value for value in vars(known).values() if isinstance(value, array | bytearray)]
+    assert sum(len(memoryview(column).cast("B")) for column in columns) / len(known) < 64
     assert known.find("nowhere") is None
     assert len(known.of_file("nowhere")) == 0

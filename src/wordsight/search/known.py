@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -24,8 +25,8 @@ def about_of(text: str, meta: Mapping[str, Value]) -> str:
 class Known:
     """The rows of an index as arrays of hashes. `seen` marks those that were met again: the others are gone.
 
-    Rows have positions 0 … N-1 here. A row belongs to the file at its `path` when its id is that path, or begins with
-    "<path>#": a table's rows do not, whose pictures are files of their own.
+    Rows have positions 0 … N-1 here, those of one file together. A row belongs to the file at its `path` when its id is
+    that path, or begins with "<path>#": a table's rows do not, whose pictures are files of their own.
     """
 
     def __init__(self, stamps: Iterable[Stamp]) -> None:
@@ -34,67 +35,60 @@ class Known:
         self.rows_of: Counter[str] = Counter()  # source → rows
         for stamp in stamps:
             owned = stamp.id == stamp.path or stamp.id.startswith(f"{stamp.path}#")
-            page = _is_page(stamp.id)
             columns["id"].append(hash_of(stamp.id))
-            columns["path"].append(hash_of(stamp.path if owned else f"\0{stamp.id}"))
+            columns["path"].append(hash_of(stamp.path) if owned else 0)
             columns["file"].append(_file(stamp.size, stamp.mtime_ns, stamp.digest.endswith(MASKED)))
             columns["digest"].append(hash_of(stamp.digest))
             columns["about"].append(hash_of(stamp.about))
-            pages.append(page)
+            pages.append("#page=" in stamp.id)
             self.rows_of[stamp.source] += 1
-        arrays = {name: np.frombuffer(column, np.uint64) for name, column in columns.items() if column}
-        arrays = arrays or {name: np.empty(0, np.uint64) for name in columns}
-        order = np.argsort(arrays["id"])
-        self._id, self._path, self._file, self._digest, self._about = (
-            arrays[name][order] for name in ("id", "path", "file", "digest", "about")
+        order = np.argsort(np.asarray(columns["path"]), kind="stable")
+        self._path, self._file, self._digest, self._about = (
+            _in_order(columns[name], order) for name in ("path", "file", "digest", "about")
         )
-        self._page = np.frombuffer(pages, np.uint8)[order] if pages else np.empty(0, np.uint8)
-        self._by_path = np.argsort(self._path, kind="stable").astype(np.uint32)
-        self._sorted_path = self._path[self._by_path]
-        self.seen = np.zeros(len(self._id), bool)
+        self._page = _in_order(pages, order)
+        ids = np.asarray(columns["id"])[order]
+        by_id = np.argsort(ids)
+        self._id = array("Q", ids[by_id].tobytes())
+        self._row_of_id = array("I", by_id.astype(np.uintc).tobytes())
+        self.seen = bytearray(len(self._id))
 
     def __len__(self) -> int:
         return len(self._id)
 
     def find(self, id: str) -> int | None:
         """Return the position of a row, or None where there is none."""
-        if not len(self._id):  # all is new: the first run
-            return None
-        wanted = np.uint64(hash_of(id))
-        at = int(np.searchsorted(self._id, wanted))
-        return at if at < len(self._id) and self._id[at] == wanted else None
+        wanted = hash_of(id)
+        at = bisect_left(self._id, wanted)
+        return self._row_of_id[at] if at < len(self._id) and self._id[at] == wanted else None
 
-    def of_file(self, path: str) -> np.ndarray:
+    def of_file(self, path: str) -> range:
         """Return the positions of the rows that belong to a file."""
-        if not len(self._id):
-            return self._by_path
-        wanted = np.uint64(hash_of(path))
-        start = np.searchsorted(self._sorted_path, wanted, "left")
-        return self._by_path[start : np.searchsorted(self._sorted_path, wanted, "right")]
+        wanted = hash_of(path)
+        start = bisect_left(self._path, wanted)
+        return range(start, bisect_right(self._path, wanted, start))
 
-    def same_file(self, rows: np.ndarray, size: int, mtime_ns: int, mask: bool) -> bool:
-        """Return whether rows are of a file of that size and time, and their pages masked or not as wanted."""
-        plain, page = _file(size, mtime_ns, False), _file(size, mtime_ns, mask)
-        wanted = np.where(self._page[rows] != 0, np.uint64(page), np.uint64(plain))
-        return bool(np.all(self._file[rows] == wanted))
+    def same_file(self, row: int, size: int, mtime_ns: int, mask: bool) -> bool:
+        """Return whether a row is of a file of that size and time, and a page masked or not as wanted."""
+        return self._file[row] == _file(size, mtime_ns, mask and bool(self._page[row]))
 
     def same_digest(self, row: int, digest: str) -> bool:
         """Return whether a row was made of this content."""
-        return bool(self._digest[row] == np.uint64(hash_of(digest)))
+        return self._digest[row] == hash_of(digest)
 
     def same_about(self, row: int, about: str) -> bool:
         """Return whether the same was said of a row."""
-        return bool(self._about[row] == np.uint64(hash_of(about)))
+        return self._about[row] == hash_of(about)
 
     def digests(self) -> Digests:
         """Return the contents whose vectors the index holds."""
-        return Digests(np.unique(self._digest))
+        return Digests(array("Q", np.unique(np.asarray(self._digest)).tobytes()))
 
 
 class Digests:
     """Contents that need no embedding, since the index holds their vector or another item is about to bring it."""
 
-    def __init__(self, known: np.ndarray) -> None:
+    def __init__(self, known: array[int]) -> None:
         self._known = known  # sorted
         self._claimed: set[int] = set()
         self._lock = threading.Lock()
@@ -102,8 +96,8 @@ class Digests:
     def claim(self, digest: str) -> bool:
         """Return True to the first who asks for a content that is not in the index: it is theirs to embed."""
         wanted = hash_of(digest)
-        at = int(np.searchsorted(self._known, np.uint64(wanted)))
-        if at < len(self._known) and self._known[at] == np.uint64(wanted):
+        at = bisect_left(self._known, wanted)
+        if at < len(self._known) and self._known[at] == wanted:
             return False
         with self._lock:
             if wanted in self._claimed:
@@ -111,16 +105,16 @@ class Digests:
             self._claimed.add(wanted)
             return True
 
-    def __getstate__(self) -> np.ndarray:
+    def __getstate__(self) -> array[int]:
         return self._known
 
-    def __setstate__(self, known: np.ndarray) -> None:
+    def __setstate__(self, known: array[int]) -> None:
         self.__init__(known)  # type: ignore[misc]
 
 
-def _is_page(id: str) -> bool:
-    return "#page=" in id
+def _in_order(column: array[int], order: np.ndarray) -> array[int]:
+    return array(column.typecode, np.asarray(column)[order].tobytes())
 
 
 def _file(size: int, mtime_ns: int, masked: bool) -> int:
-    return hash_of(f"{size} {mtime_ns} {masked}")
+    return hash((size, mtime_ns, masked)) & 0xFFFF_FFFF_FFFF_FFFF

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from wordsight.images import Skipped
 from wordsight.index import Stamp
 from wordsight.ingest import Item, Unit
@@ -93,7 +91,7 @@ class Plan:
         if not unit.final or unit.path in self._unfinished:
             return False
         rows = self.known.of_file(unit.path)
-        if not len(rows) or not self.known.same_file(rows, unit.size, unit.mtime_ns, masked):
+        if not rows or not all(self.known.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
             return False
         self._unchanged(rows, unit.source)
         return True
@@ -125,20 +123,21 @@ class Plan:
         if row is None:
             self._new.add(hash_of(item.id))
             return task
-        if not self.known.same_file(np.array([row]), item.size, item.mtime_ns, mask):
+        if not self.known.same_file(row, item.size, item.mtime_ns, mask):
             self.known.seen[row] = True
             return task
         if self.known.same_about(row, about_of(item.text, item.meta)):
-            self._unchanged(np.array([row]), item.source)
+            self._unchanged([row], item.source)
             return None
         self.known.seen[row] = True
         task.what = "describe"
         return task
 
-    def _unchanged(self, rows: np.ndarray, source: str) -> None:
-        self.tally.unchanged += int(np.count_nonzero(~self.known.seen[rows]))
+    def _unchanged(self, rows: Sequence[int], source: str) -> None:
+        for row in rows:
+            self.tally.unchanged += not self.known.seen[row]
+            self.known.seen[row] = True
         self.tally.good[source] += len(rows)
-        self.known.seen[rows] = True
 
     def _skip(self, skip: Skipped) -> None:
         """Count what could not be opened or listed; what the index has of it stays, unless it is gone."""
@@ -200,7 +199,7 @@ class Plan:
     def gone(self, stamps: Iterable[Stamp], roots: Collection[str]) -> Iterator[str]:
         """Yield the ids of rows of sources that were listed to their end and no longer hold them."""
         leaving = set(roots) - set(self.emptied(roots))
-        if self.known.seen.all():
+        if all(self.known.seen):
             return
         for stamp in stamps:
             row = self.known.find(stamp.id)
