@@ -1,14 +1,17 @@
 """Folders and files become items: what is found, what is left out, and what is said of the rest."""
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from wordsight.errors import ImageError, InputError, MissingExtraError
+from wordsight.errors import ImageError, InputError
 from wordsight.images import Skipped, read_image
 from wordsight.ingest import IngestOptions, Unit, Unlisted, scan, source_root
 from wordsight.ingest.files import read_file
@@ -69,15 +72,59 @@ def test_exclude_takes_patterns_as_git_does(photos):
         "A/c.png",
         "thumbs/t.png",
     ]
-    with pytest.raises(InputError, match=r"patterns to leave out, '!', cannot be read .*expected patterns as in"):
-        scan(photos, IngestOptions(exclude=("!",)))
 
 
-def test_patterns_need_pathspec_and_nothing_else_does(photos, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pathspec", None)
-    assert len(list(scan(photos))) == 4
-    with pytest.raises(MissingExtraError, match=r"pip install 'wordsight\[search\]'"):
-        scan(photos, IngestOptions(exclude=("*.gif",)))
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Folders of pictures that git can be asked about."""
+    if shutil.which("git") is None:
+        pytest.skip("git, which says what its patterns mean, is not installed")
+    root = tmp_path_factory.mktemp("tree")
+    for folder in ("", "a", "a/b", "b", "b/a", "b/a/a", "a b"):
+        (root / folder).mkdir(exist_ok=True)
+        for name in ("a.jpg", "b.jpg", "a.png", "#a.jpg", "a]b.jpg", "a-b.jpg"):
+            (root / folder / name).touch()
+    subprocess.run(["git", "init", "-q", root], check=True)
+    return root
+
+
+def kept_by_git(tree, patterns):
+    (tree / "rules").write_text("\n".join(patterns))
+    call = ["git", "-C", tree, "ls-files", "-z", "--others", "--exclude-from=rules"]
+    listed = subprocess.run(call, capture_output=True, check=True).stdout.decode().split("\0")
+    return {name for name in listed if name.endswith((".jpg", ".png"))}
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        ("*.jpg",), ("a/",), ("/a",), ("a/*", "!a/b/"), ("**/b",), ("b/**", "!b/a.jpg"), ("a/**/a.*",), ("b/a/",),
+        ("*", "!*.png"), ("*", "!*/", "!a.png"), ("?.jpg", "!a/a.jpg"), ("# none", "", r"\#a.jpg"), ("a/b/a.png",),
+        ("a.png/",), ("a b/",), ("*.PNG",), ("[!a].jpg",), ("a[]]b.jpg", "a[a-]b.jpg"), ("[,-.]*", "a[+--]b*"),
+        ("a", "!a/"), ("**",), ("/*", "!/b"), ("a/**",), ("**/a/**/a.png",), ("*a.jpg  ",), ("a***b.jpg",),
+        ("[ab].png",), ("[b-a]*",), ("[!b-a]*g",), (r"a[\]x]b.jpg",),
+    ],
+)  # fmt: skip
+def test_patterns_mean_what_they_mean_to_git(tree, patterns):
+    assert set(below(tree, scan(tree, IngestOptions(exclude=patterns)))) == kept_by_git(tree, patterns)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("ab*?/![].jpg", min_size=1, max_size=7), min_size=1, max_size=3))
+def test_any_pattern_means_what_it_means_to_git(tree, patterns):
+    # "a**/x" is no more than "a*/x", but git, which compares the "a" apart, then sees "**/x"
+    assume(not any(re.search(r"[^/!]\*\*", pattern) for pattern in patterns))
+    try:
+        kept = set(below(tree, scan(tree, IngestOptions(exclude=tuple(patterns)))))
+    except InputError:
+        return
+    assert kept == kept_by_git(tree, patterns), patterns
+
+
+@pytest.mark.parametrize("pattern", ["!", "/", "a[b", "a\\"])
+def test_what_is_no_pattern_is_told_at_once(photos, pattern):
+    with pytest.raises(InputError, match=r"The pattern '.*' cannot be read; expected one as in a .gitignore file"):
+        scan(photos, IngestOptions(exclude=("*.gif", pattern)))
 
 
 def test_a_source_is_recorded_so_that_it_is_found_again_from_elsewhere(photos, monkeypatch, tmp_path):

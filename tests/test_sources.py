@@ -73,3 +73,28 @@ def test_what_is_not_there_is_named(folder, source, message):
 def test_folders_without_pictures_are_an_error(tmp_path):
     with pytest.raises(InputError, match="No picture was found"):
         find_pictures([tmp_path])
+
+
+def test_links_to_files_are_followed_and_a_link_to_itself_does_no_harm(folder):
+    (folder / "sub" / "linked.png").symlink_to(folder / "b.jpg")
+    (folder / "sub" / "self.png").symlink_to(folder / "sub" / "self.png")
+    assert names(find_pictures(["sub"])) == ["sub/c.webp", "sub/linked.png", "sub/self.png", "sub/deeper/d.tif"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "deeper":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"folder './sub/deeper' cannot be listed \(Permission denied\); check its"):
+        find_pictures(["."])
+
+
+def test_camera_raw_and_heic_are_pictures(folder):
+    for name in ("x.NEF", "y.heic"):
+        (folder / name).touch()
+    assert names(find_pictures(["."]))[:4] == ["a.PNG", "b.jpg", "x.NEF", "y.heic"]

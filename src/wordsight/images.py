@@ -66,13 +66,15 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array.
 
     EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
-    picture the current one); 16-bit channels keep their upper 8 bits; float pictures in 0–1 or 0–255 are
-    read so and others stretched from their least to their greatest value; colour profiles are ignored.
+    picture the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
+    pictures in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
+    profiles are ignored.
     Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A).
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
-        difference of about 0.3/255 after resizing. None decodes all pixels.
+        difference of about 0.3/255 after resizing. Of camera RAW the stored preview serves where it is large enough,
+        else the sensor's picture at half its size (see `raw.open_raw`). None decodes all pixels.
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """

@@ -15,6 +15,7 @@ from wordsight.ingest.digests import digest_of, digest_of_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import name_words, to_text
+from wordsight.ingest.patterns import excluder
 from wordsight.sources import EXTENSIONS, walk
 
 # Lists the items of a file: called with its path, source, status and its name below the source.
@@ -29,7 +30,7 @@ def folder_units(
 ) -> Iterator[Unit | Skipped]:
     """Yield the pictures below an absolute folder, and the files that an opener is known for, as they are found."""
     start = len(os.path.join(folder, ""))
-    for found in walk(folder, EXTENSIONS | openers.keys(), options.excluded()):
+    for found in walk(folder, EXTENSIONS | openers.keys(), excluder(options.exclude)):
         if isinstance(found, OSError):
             yield Unlisted(Path(found.filename), f"cannot be listed ({found.strerror})")
         else:

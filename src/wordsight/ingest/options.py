@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from wordsight.errors import InputError, MissingExtraError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,23 +23,3 @@ class IngestOptions:
     text_columns: tuple[str, ...] | None = None
     urls: bool = False
     mask_title_block: bool = False
-
-    def excluded(self) -> Callable[[str], bool]:
-        """Return whether a path ("sub/a.jpg", of folders "sub/") is left out.
-
-        Raises: InputError for what is no pattern; MissingExtraError without pathspec where there are patterns.
-        """
-        if not self.exclude:
-            return lambda _: False
-        try:
-            import pathspec
-        except ImportError:
-            raise MissingExtraError("Leaving out files by patterns", "pathspec", "search") from None
-        try:
-            spec = pathspec.GitIgnoreSpec.from_lines(self.exclude)
-        except ValueError as error:
-            raise InputError(
-                f"The patterns to leave out, {', '.join(map(repr, self.exclude))}, cannot be read ({error}); "
-                "expected patterns as in a .gitignore file, such as 'thumbs/' or '*.gif'."
-            ) from error
-        return lambda path: bool(spec.match_file(path))

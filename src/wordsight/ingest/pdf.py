@@ -66,6 +66,7 @@ class Document:
         self.path = path
         self._key = id(self)
         self._hashing = threading.Lock()
+        self._hash = ""
         weakref.finalize(self, _close, self._key)
 
     def __reduce__(self) -> tuple[Callable[[str], Document], tuple[str]]:
@@ -78,7 +79,7 @@ class Document:
 
     def read(self, number: int) -> Content:
         """Return page `number`, counted from 1, as an item's content: its digest is that of file and page."""
-        return Content(f"{self._digest}#page={number}", functools.partial(self.render, number))
+        return Content(f"{self._digest()}#page={number}", functools.partial(self.render, number))
 
     def render(self, number: int) -> Image.Image:
         """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels."""
@@ -92,13 +93,16 @@ class Document:
         except ImageError:
             return ""  # `render` says what is wrong with the page
 
-    @functools.cached_property
     def _digest(self) -> str:
-        try:
-            with self._hashing, open(self.path, "rb") as file:
-                return digest_of_file(file)
-        except OSError as error:
-            raise ImageError(reason_of(error)) from error
+        """Return the hash of the file, read once for all of its pages."""
+        with self._hashing:
+            if not self._hash:
+                try:
+                    with open(self.path, "rb") as file:
+                        self._hash = digest_of_file(file)
+                except OSError as error:
+                    raise ImageError(reason_of(error)) from error
+            return self._hash
 
     def _with_page(self, number: int, use: Callable[[Any], Any]) -> Any:
         with _lock:

@@ -15,6 +15,7 @@ from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import to_path, to_text
+from wordsight.ingest.patterns import excluder
 from wordsight.ingest.pdf import page_items
 from wordsight.ingest.table_files import ENDINGS
 from wordsight.ingest.tables import table_unit
@@ -36,7 +37,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
     if not named:
         raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
     options = options or IngestOptions()
-    options.excluded()  # patterns that cannot be read are told at once
+    excluder(options.exclude)  # patterns that cannot be read are told at once
     roots = {source_root(source): source for source in named}
     return itertools.chain.from_iterable([_units(source, root, options) for root, source in roots.items()])
 
