@@ -11,10 +11,36 @@ from wordsight.index.rows import Floats
 from wordsight.rejection import NoneOfThese, bank_words
 from wordsight.templates import TEMPLATE_SETS
 
-# hits of a lower probability are left out
-CUT = 0.5
-# rows of the collection that are looked at
+# rows of the collection that the cosine is compared with
 SAMPLE = 2000
+# how many of the nearest rows tell what the best of this query is like
+TOP = 5
+# what is known beforehand of mean and spread counts like so many rows: decides in a collection of a dozen
+_PRIOR = 10
+# the spread of a query's cosines where there is one row only
+_USUAL = 0.1
+# standing beyond this, either way, is no further evidence: no real model went there
+_FARTHEST = 6.0
+# above so many rows the size no longer counts: no larger collection was fitted
+LARGEST = 4000
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A logistic curve: the weights of a hit's cosine, of the best hits' cosine and standing, and of the size."""
+
+    offset: float
+    cosine: float
+    best: float
+    standing: float
+    size: float
+
+
+# fitted by benchmarks/search_cutoff.py --fit, on collections whose right answers are known
+TEXT = Curve(-1.44, 2.59, -2.11, 0.75, -0.51)
+PICTURE = Curve(0.4, 1.95, -3.17, 1.5, -0.18)
+# hits of a lower probability are left out: the share at which F1 is best (see `Cutoff`)
+CUT = 0.16
 
 
 def bank_vectors(model: TextEmbedder) -> Floats:
@@ -22,25 +48,66 @@ def bank_vectors(model: TextEmbedder) -> Floats:
     return embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["plain"])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Cutoff:
-    """Judges the hits of one query."""
+    """What a query's cosines are judged by; the probability rises with the cosine, so that hits keep their order.
+
+    mean, spread: of the query's cosines with the collection. best: those of its `TOP` nearest rows, in spreads above
+    the mean. standing: how far these stand above what unrelated queries reach on the same rows, in spreads of
+    those. size: rows of the collection.
+
+    A cosine in spreads above the mean is what speaker verification calls a score normalised by its query (Z-norm),
+    `standing` one normalised by its answer (T-norm); Matějka et al. 2017 use both. The probability of a hit falls
+    with the best hits' cosine, as a row far below them is no answer, and with the size, as a large collection has
+    more rows that come near by chance. Taking hits of probabilities above half the F1 that can be reached makes
+    F1 best (Lipton et al. 2014): that is why `CUT` is below one half.
+    """
 
     mean: float
     spread: float
-    count: int
-    against: NoneOfThese | None
+    best: float
+    standing: float
+    size: int
+    curve: Curve
 
     @classmethod
-    def of(cls, query_D: Floats, sample_ND: Floats, bank_BD: Floats | None, count: int) -> Cutoff:
-        """Return the judge of a query from a sample of the collection (N, D), and for texts the bank (B, D)."""
-        cosine_N = sample_ND @ query_D
-        against = None if bank_BD is None else NoneOfThese.from_embeddings(query_D[None], bank_BD)
-        mean, spread = (float(cosine_N.mean()), float(cosine_N.std())) if len(cosine_N) else (0.0, 1.0)
-        return cls(mean, max(spread, 1e-6), count, against)
+    def of(
+        cls, query_D: Floats, near_KD: Floats, sample_ND: Floats, size: int, bank_BD: Floats | None = None
+    ) -> Cutoff:
+        """Return the judge of a query from its nearest rows, a sample of the collection, and for texts the bank.
 
-    def proba(self, cosine_K: Floats, vectors_KD: Floats) -> Floats:
-        """Return the probability that each hit answers, from its cosine and its vector; (K,), (K, D) → (K,)."""
-        z_K = (cosine_K - self.mean) / self.spread
-        logit_K = z_K - 1
+        Of pictures the sample itself stands for unrelated queries.
+        """
+        unrelated_BD = sample_ND[:: max(1, len(sample_ND) // 500)] if bank_BD is None else bank_BD
+        cosine_N, between_NB = sample_ND @ query_D, sample_ND[:: max(1, len(sample_ND) // 100)] @ unrelated_BD.T
+        mean, spread = _shrunk(cosine_N, between_NB)
+        near_KD = near_KD[np.argsort(-(near_KD @ query_D))[:TOP]]
+        if not len(near_KD):
+            return cls(mean, spread, 0.0, 0.0, size, PICTURE if bank_BD is None else TEXT)
+        best = float((near_KD @ query_D).mean() - mean) / spread
+        if bank_BD is None:
+            others_KB = near_KD @ unrelated_BD.T
+            standing_K = (near_KD @ query_D - others_KB.mean(axis=1)) / np.maximum(others_KB.std(axis=1), 1e-6)
+        else:
+            standing_K = NoneOfThese.from_embeddings(query_D[None], bank_BD).margin(near_KD)
+        standing = float(np.clip(standing_K.mean(), -_FARTHEST, _FARTHEST))
+        return cls(mean, spread, best, standing, size, PICTURE if bank_BD is None else TEXT)
+
+    def proba(self, cosine_K: Floats) -> Floats:
+        """Return the probability that hits of these cosines answer the query, (K,) → (K,)."""
+        z_K = (np.asarray(cosine_K, np.float64) - self.mean) / self.spread
+        known = self.curve.offset + self.curve.best * self.best + self.curve.standing * self.standing
+        logit_K = self.curve.cosine * z_K + known + self.curve.size * np.log(min(max(self.size, 1), LARGEST))
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logit_K)), np.float32)
+
+
+def _shrunk(cosine_N: Floats, between_NB: Floats) -> tuple[float, float]:
+    """Return mean and spread of a query's cosines, drawn to those of unrelated queries where there are few rows."""
+    if not len(cosine_N):
+        return 0.0, 1.0
+    n, mean, variance = len(cosine_N), float(cosine_N.mean()), float(np.var(cosine_N))
+    usual = between_NB[between_NB < 0.9999]  # a picture is no unrelated query of itself
+    if len(usual):
+        mean = (n * mean + _PRIOR * float(usual.mean())) / (n + _PRIOR)
+    variance = (n * variance + _PRIOR * float(np.var(usual) if len(usual) else _USUAL**2)) / (n + _PRIOR)
+    return mean, max(variance**0.5, 1e-6)

@@ -2,84 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from PIL import Image
 
-from wordsight.class_embeddings import normalise_rows
 from wordsight.errors import InputError, StoreError, did_you_mean
 from wordsight.index import Index, Row
 from wordsight.index.rows import Floats
 from wordsight.model import Model
-from wordsight.search.cutoff import CUT, SAMPLE, Cutoff, bank_vectors
+from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_vectors
 from wordsight.search.fusion import Fusion, ranked
 from wordsight.search.hits import Hit
+from wordsight.search.parts import Part, Query, query_vector
 
-Kind: TypeAlias = Literal["text", "image", "vector"]
+__all__ = ["By", "Part", "Query", "check_model", "run"]
+
 By: TypeAlias = Literal["auto", "vector", "text", "both"]
 
 # rows taken from each side before they are put in one order
 CANDIDATES = 200
-# rows compared whitened: the order by plain cosines only has to hold them somewhere
+# rows compared whitened: the best of them by a product that lacks only the rows' own whitened lengths
 _WHITENED = 2000
 # words that tell nothing of a picture, which a text that answers need not hold
 _EMPTY_WORDS = frozenset(
     ("a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "the", "this", "to",
      "with")
 )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One piece of a query. weight: how much it counts; a negative one asks for pictures unlike it.
-
-    value: of "text" a str; of "image" what `images.read_image` takes; of "vector" a vector (D,) of any length.
-    """
-
-    kind: Kind
-    value: Any
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """What is asked for: one or more parts, at least one of them wanted (of a positive weight)."""
-
-    parts: tuple[Part, ...]
-
-    def __post_init__(self) -> None:
-        for part in self.parts:
-            _check(part)
-        if not self.parts:
-            raise InputError("The query is empty; give a text, a picture, or several of them.")
-        if all(part.weight < 0 for part in self.parts):
-            raise InputError("The query says only what is not wanted; add a text or a picture that is.")
-
-    @classmethod
-    def of(cls, asked: Any) -> Query:
-        """Return the query that is meant: a str is text; a Path, PIL picture, bytes or a uint8 array is a picture.
-
-        A 1-D array of floats is a vector. A list holds any of these, and pairs (one of these, weight).
-        Raises: InputError for anything else, an empty text, no parts, and weights that say nothing.
-        """
-        return asked if isinstance(asked, cls) else cls(tuple(_parts(asked)))
-
-    @property
-    def words(self) -> str:
-        """The wanted texts, as BM25 reads them; empty where none is wanted."""
-        return " ".join(part.value for part in self.parts if part.kind == "text" and part.weight > 0)
-
-    @property
-    def only_texts(self) -> bool:
-        """Whether no part is a picture or a vector."""
-        return all(part.kind == "text" for part in self.parts)
 
 
 def run(
@@ -115,44 +67,12 @@ def run(
     if not found.rows:
         return []
     cosine_K = found.vectors_KD @ found.query_D
-    proba_K = found.cutoff.proba(cosine_K, found.vectors_KD)
+    proba_K = found.cutoff.proba(cosine_K)
     hits = (
         Hit(row.id, Path(row.path), float(cosine), float(p), row, found.bm25.get(row.id))
         for row, cosine, p in zip(found.rows, cosine_K, proba_K, strict=True)
     )
     return [hit for hit in hits if not cut or hit.proba >= CUT or (hit.bm25 and holds(hit.row.text, query.words))][:k]
-
-
-def query_vector(model: Model, query: Query, sample_ND: Floats) -> Floats:
-    """Return the one unit vector (D,) of a query: Σ weight · part / spread of the part's cosines over the collection.
-
-    Cosines of texts spread less than those of pictures, so that of two parts of the same weight the picture would
-    decide alone; in units of their spreads they count alike. One part is itself, whatever its weight.
-    """
-    parts_PD = embed_parts(model, query.parts)
-    if len(parts_PD) == 1:
-        return np.asarray(parts_PD[0])
-    spread_P = (sample_ND @ parts_PD.T).std(axis=0) if len(sample_ND) > 1 else np.ones(len(parts_PD))
-    weight_P = np.array([part.weight for part in query.parts]) / np.maximum(spread_P, 1e-6)
-    sum_D = weight_P / np.abs(weight_P).max() @ parts_PD.astype(np.float64)
-    if np.linalg.norm(sum_D) < 1e-6:
-        raise InputError("The parts of the query cancel each other out; change a weight.")
-    return np.asarray(normalise_rows(sum_D[None])[0])
-
-
-def embed_parts(model: Model, parts: Sequence[Part]) -> Floats:
-    """Return one unit vector per part, (P, D)."""
-    vectors_PD = np.empty((len(parts), model.spec.embed_dim), np.float32)
-    texts = [i for i, part in enumerate(parts) if part.kind == "text"]
-    images = [i for i, part in enumerate(parts) if part.kind == "image"]
-    if texts:
-        vectors_PD[texts] = model.embed_texts([parts[i].value for i in texts])
-    if images:
-        vectors_PD[images] = model.embed_images([parts[i].value for i in images])
-    for i, part in enumerate(parts):
-        if part.kind == "vector":
-            vectors_PD[i] = _unit(part.value, model.spec.embed_dim)
-    return vectors_PD
 
 
 def holds(text: str, words: str) -> bool:
@@ -176,9 +96,13 @@ def _find(index: Index, model: Model, query: Query, n: int, where: str | None, b
     """Take n rows of each side that counts and put them in one order."""
     sample_ND = index.sample(SAMPLE)
     query_D = query_vector(model, query, sample_ND)
-    near = [] if by == "text" else index.nearest(query_D, n, where)
+    near = index.nearest(query_D, n, where)
     fusion = _fusion(index, query, by, [match.row for match in near])
     said = [] if fusion.way == "vector" else index.match_text(query.words, n, where)
+    # a condition narrows the answers, not what it takes to be one
+    best = index.nearest(query_D, TOP) if where else near[:TOP]
+    near_KD = _stacked([match.row for match in best], sample_ND)
+    cutoff = Cutoff.of(query_D, near_KD, sample_ND, len(index), bank_vectors(model) if query.only_texts else None)
     if fusion.way == "text":
         near = []
     rows = {match.row.id: match.row for match in (*said, *near)}
@@ -186,23 +110,37 @@ def _find(index: Index, model: Model, query: Query, n: int, where: str | None, b
     cosines = {id: float(row.vector @ query_D) for id, row in rows.items()}
     floor = float((sample_ND @ query_D).mean()) if len(sample_ND) else None
     order = [rows[id] for id in ranked(fusion(cosines, bm25, floor))]
-    vectors_KD = np.stack([row.vector for row in order]) if order else sample_ND[:0]
-    bank_BD = bank_vectors(model) if query.only_texts else None
-    return _Found(order, query_D, vectors_KD, Cutoff.of(query_D, sample_ND, bank_BD, len(index)), bm25)
+    return _Found(order, query_D, _stacked(order, sample_ND), cutoff, bm25)
 
 
 def _find_whitened(index: Index, model: Model, query: Query, k: int, where: str | None) -> _Found:
-    """Put the rows nearest by plain cosines in the order of their whitened ones."""
+    """Return rows by their cosines with the query, both whitened.
+
+    The index holds plain vectors. W(q - m) · W(x - m) is, but for what no x changes, WW(q - m) · x: the index finds the
+    largest of these, and only the division by the length of W(x - m) is left to do.
+    """
     from wordsight.search.whitening import whitening_of
 
     whitening = whitening_of(index)
     sample_ND = index.sample(SAMPLE)
     query_D = query_vector(model, query, sample_ND)
-    rows = [match.row for match in index.nearest(query_D, max(k, _WHITENED), where)]
+    towards_D = whitening.matrix_DD @ (whitening.matrix_DD @ (query_D - whitening.mean_D))
+    if not np.linalg.norm(towards_D) > 0:  # the query lies in the mean: whitening keeps its own direction
+        towards_D = query_D.astype(np.float64)
+    unit_D = np.asarray(towards_D / np.linalg.norm(towards_D), np.float32)
+    rows = [match.row for match in index.nearest(unit_D, max(k, _WHITENED), where)]
+    best = [match.row for match in index.nearest(unit_D, TOP)] if where else rows
     sample_ND, query_D = whitening.apply(sample_ND), whitening.apply(query_D[None])[0]
-    vectors_KD = whitening.apply(np.stack([row.vector for row in rows])) if rows else sample_ND[:0]
+    vectors_KD = whitening.apply(_stacked(rows, sample_ND)) if rows else sample_ND[:0]
     order = np.argsort(-(vectors_KD @ query_D), kind="stable")
-    return _Found([rows[i] for i in order], query_D, vectors_KD[order], Cutoff.of(query_D, sample_ND, None, len(index)))
+    best_KD = whitening.apply(_stacked(best, sample_ND)) if best else sample_ND[:0]
+    cutoff = Cutoff.of(query_D, best_KD, sample_ND, len(index))
+    return _Found([rows[i] for i in order], query_D, vectors_KD[order], cutoff)
+
+
+def _stacked(rows: Sequence[Row], like_ND: Floats) -> Floats:
+    """Return the rows' vectors (K, D), also of no rows."""
+    return np.stack([row.vector for row in rows]) if rows else like_ND[:0]
 
 
 def _fusion(index: Index, query: Query, by: By, near: Sequence[Row]) -> Fusion:
@@ -221,42 +159,6 @@ def _fusion(index: Index, query: Query, by: By, near: Sequence[Row]) -> Fusion:
 def speaks(row: Row) -> bool:
     """Return whether a row came with more text than the name of its file: a table's, a document's, a caption."""
     return row.page is not None or bool(row.meta) or not _stems(row.text) <= _stems(row.path)
-
-
-def _parts(asked: Any) -> Iterator[Part]:
-    """Yield the parts of what a caller may give."""
-    if isinstance(asked, list | tuple):
-        for one in asked:
-            weighted = isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], int | float)
-            value, weight = one if weighted else (one, 1.0)
-            yield from (Part(part.kind, part.value, part.weight * weight) for part in _parts(value))
-    elif isinstance(asked, Query):
-        yield from asked.parts
-    elif isinstance(asked, Part):
-        yield asked
-    elif isinstance(asked, str):
-        yield Part("text", asked)
-    elif isinstance(asked, np.ndarray) and asked.ndim == 1 and asked.dtype.kind == "f":
-        yield Part("vector", asked)
-    elif isinstance(asked, os.PathLike | bytes | Image.Image | np.ndarray):
-        yield Part("image", asked)
-    else:
-        raise InputError(
-            f"The query holds {type(asked).__name__}, expected text (str), a picture (Path, PIL picture, bytes or "
-            "uint8 array), a vector, or a list of these or of pairs (one of these, weight)."
-        )
-
-
-def _check(part: Part) -> None:
-    """Raise InputError for a part that says nothing."""
-    if part.kind not in get_args(Kind):
-        raise InputError(f"A part of the query is of kind {part.kind!r}, expected one of {', '.join(get_args(Kind))}.")
-    if part.kind == "text" and (not isinstance(part.value, str) or not part.value.strip()):
-        raise InputError(f"A text of the query is {part.value!r}, which says nothing; give some words.")
-    if not math.isfinite(part.weight) or part.weight == 0:
-        raise InputError(
-            f"A weight of the query is {part.weight}, expected a number other than 0; leave that part out."
-        )
 
 
 def _check_call(index: Index, model: Model, query: Query, k: int, by: str, whiten: bool) -> None:
@@ -282,18 +184,6 @@ def check_model(index: Index, model: Model) -> None:
             f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
             "their vectors cannot be compared. Load the index's model, or index again with the other."
         )
-
-
-def _unit(vector: Any, dim: int) -> Floats:
-    """Return a given vector as a unit one."""
-    vector_D = np.asarray(vector, np.float64)
-    norm = float(np.linalg.norm(vector_D)) if vector_D.shape == (dim,) else 0.0
-    if not math.isfinite(norm) or norm == 0:
-        raise InputError(
-            f"A vector of the query has the shape {vector_D.shape} and the length {norm:g}; expected ({dim},), as the "
-            "model embeds, of finite numbers that are not all 0."
-        )
-    return np.asarray(vector_D / norm, np.float32)
 
 
 def _stems(text: str) -> set[str]:

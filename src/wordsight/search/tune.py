@@ -19,7 +19,8 @@ from wordsight.index import Index
 from wordsight.model import Model
 from wordsight.search.cutoff import SAMPLE
 from wordsight.search.fusion import Fusion, Scores, ranked
-from wordsight.search.query import CANDIDATES, Part, check_model, embed_parts
+from wordsight.search.parts import Part, embed_parts
+from wordsight.search.query import CANDIDATES, check_model
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
