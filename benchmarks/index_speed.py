@@ -1,6 +1,6 @@
 """From a folder of JPEGs to a finished index, at 12 and at 0.3 megapixels, beside the ways of rclip and transformers.
 
-    python benchmarks/index_speed.py [--pictures 48] [--small 480] [--rounds 5] [--models mini vit] [--quick]
+    python benchmarks/index_speed.py [--pictures 96] [--small 960] [--rounds 3] [--models mini vit] [--quick]
 
 Contenders, in alternated turns over the same files, each from files to an index on disk that can be searched:
     ours            Gallery.add into a new index: hashes, DCT-scaled decoding in threads, OpenVINO, Lance, text index
@@ -13,7 +13,7 @@ Contenders, in alternated turns over the same files, each from files to an index
 `share_of_bound` is that of 1 / (1/decode + 1/encode): what the processors allow when both keep all of them busy.
 Models: the bundled one, and ViT-B/32 with random weights (the released ones' speed).
 
-JPEGs as in decode_speed.py. About 15 minutes on two cores; rows go to results/index_speed.jsonl.
+JPEGs as in decode_speed.py. About 25 minutes on two cores; rows go to results/index_speed.jsonl.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ from wordsight.search.gallery import Gallery
 ROOT = Path(__file__).resolve().parent.parent
 RCLIP_BATCH = 8
 BATCH = 16
+
+
+def pictures(data: Path, count: int) -> list[Path]:
+    """Return real photographs, no two alike: those of decode_speed.py, then flickr8k-train's."""
+    found = photographs(data, count)
+    more = sorted((data / "flickr8k-train" / "images").glob("*"))
+    return (found + more)[:count]
 
 
 def in_batches(files: list[Path], size: int) -> Iterator[list[Path]]:
@@ -130,9 +137,9 @@ def measure(model: Model, files: list[Path], scratch: Path, rounds: int, hf: Pat
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=48, help="of 12 megapixels")
-    parser.add_argument("--small", type=int, default=480, help="of 0.3 megapixels")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=96, help="of 12 megapixels")
+    parser.add_argument("--small", type=int, default=960, help="of 0.3 megapixels")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", nargs="+", choices=["mini", "vit"], default=["mini", "vit"])
     parser.add_argument("--precision", default="auto", help="of ours")
     parser.add_argument(
@@ -146,8 +153,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         sizes = {
-            "12 MP": make_jpegs(photographs(options.data, options.pictures), scratch / "large", 12_000_000),
-            "0.3 MP": make_jpegs(photographs(options.data, options.small), scratch / "small", 300_000),
+            "12 MP": make_jpegs(pictures(options.data, options.pictures), scratch / "large", 12_000_000),
+            "0.3 MP": make_jpegs(pictures(options.data, options.small), scratch / "small", 300_000),
         }
         vit = rivals.vit_b_32(scratch / "hf", layers=2 if options.quick else 12) if "vit" in options.models else None
         for name in options.models:

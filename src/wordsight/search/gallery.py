@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError, did_you_mean
 from wordsight.images import Skipped
 from wordsight.index import About, Index, Stamp, create_index, open_index
-from wordsight.ingest import Item, Unit
-from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import to_path, to_text
-from wordsight.ingest.scan import scan, source_root
 from wordsight.model import Model, load
 from wordsight.paths import default_index
-from wordsight.search.counting import counted
-from wordsight.search.direct import Given, given_units
-from wordsight.search.update import Embed, Progress, Summary, UpdateOptions, update
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only writing needs is imported there: a search starts sooner
+    from wordsight.ingest import Unit
+    from wordsight.ingest.options import IngestOptions
+    from wordsight.search.direct import Given
     from wordsight.search.duplicates import Group
     from wordsight.search.hits import Hit
     from wordsight.search.query import By
+    from wordsight.search.update import Embed, Progress, Summary, UpdateOptions
 
 Source: TypeAlias = str | Path
-OnProgress: TypeAlias = Callable[[Progress], object]
+OnProgress: TypeAlias = "Callable[[Progress], object]"
 OnDownload: TypeAlias = Callable[[int, int], None]
 
 SOURCES = "sources"  # note: source → how it is read
@@ -160,6 +157,12 @@ class Gallery:
         Raises: InputError for a source that does not exist (nothing is changed then); StoreError where the index cannot
         be written (what was committed stays, and the next call continues there). So does Ctrl-C.
         """
+        from wordsight.ingest import Item
+        from wordsight.ingest.options import IngestOptions
+        from wordsight.ingest.scan import scan, source_root
+        from wordsight.search.direct import given_units
+        from wordsight.search.update import UpdateOptions
+
         named = [sources] if isinstance(sources, str | Path) else list(sources)
         how = UpdateOptions(exact=exact, embed=embed)
         given = [source for source in named if isinstance(source, tuple | Item)]
@@ -185,6 +188,9 @@ class Gallery:
 
         A source that is a single file leaves, if its folder is there and it is not.
         """
+        from wordsight.ingest.paths import to_path
+        from wordsight.search.update import UpdateOptions
+
         recorded = self.sources
         if not recorded:
             raise InputError(f"The index {self.location!r} follows no source yet; name pictures or folders to add.")
@@ -231,6 +237,8 @@ class Gallery:
 
         Pictures of a source that is followed come back with the next `refresh`, while their files are there.
         """
+        from wordsight.ingest.paths import to_path, to_text
+
         asked = [names] if isinstance(names, str | Path) else list(names)
         wanted = {name if isinstance(name, str) else to_text(name) for name in asked}
         wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
@@ -241,6 +249,8 @@ class Gallery:
 
         Raises: InputError for one that is not followed.
         """
+        from wordsight.ingest.scan import source_root
+
         recorded = self.sources
         root = str(source) if str(source) in recorded else source_root(source)
         if root not in recorded:
@@ -277,6 +287,9 @@ class Gallery:
         how: UpdateOptions,
         progress: OnProgress | None,
     ) -> Summary:
+        from wordsight.search.counting import counted
+        from wordsight.search.update import update
+
         with counted(units, progress) as report:
             summary = update(self.index, self.model, units(), roots, options=how, progress=report)
         self.index.optimise()
@@ -284,11 +297,15 @@ class Gallery:
 
 
 def _scan(sources: Mapping[str, IngestOptions]) -> Iterator[Unit | Skipped]:
+    from wordsight.ingest.scan import scan
+
     return itertools.chain.from_iterable([scan([source], options) for source, options in sources.items()])
 
 
 def _options_of(said: Mapping[str, Any]) -> IngestOptions:
     """Return the options that a note holds; what another version wrote and this one does not know is passed over."""
+    from wordsight.ingest.options import IngestOptions
+
     known = {field.name for field in dataclasses.fields(IngestOptions)}
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key in known
