@@ -18,7 +18,7 @@ from test_ingest_files import items_of
 from wordsight.errors import ImageError, InputError, MissingExtraError
 from wordsight.images import Skipped, read_image
 from wordsight.index.rows import OWN_COLUMNS
-from wordsight.ingest import IngestOptions, Item, Unlisted, columns, scan
+from wordsight.ingest import IngestOptions, Item, Unlisted, columns, scan, table_files
 from wordsight.ingest.columns import Kinds, meta_of
 from wordsight.ingest.urls import fetch
 
@@ -245,6 +245,9 @@ def test_parquet_that_holds_the_pictures(shop):
     assert first.path == str(shop / "t.parquet")
     assert read_image(second.read().picture()).getpixel((0, 0)) == (0, 255, 0)
     assert empty == Skipped("t.parquet row 3", "names no picture")
+    (unit,) = scan(shop / "t.parquet")
+    assert unit.final  # nothing but this file tells what it holds
+    assert next(table_files.open_table(str(shop / "t.parquet")).records(["photo"])) == {"photo": {"path": "x.png"}}
     pq.write_table(pa.table({"label": [1, 2], "image": content}), shop / "t.parquet")
     assert [item.meta["label"] for item in items_of(shop / "t.parquet")] == [1, 2]
 

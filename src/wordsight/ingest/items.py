@@ -58,7 +58,7 @@ class Item:
 class Unit:
     """A file (or data set) of a source, listed but not opened; `items` opens it.
 
-    final: an unchanged size and mtime mean unchanged items: pictures, PDFs and tars, but not tables, whose pictures
+    final: an unchanged size and mtime mean unchanged items: pictures, PDFs and tars, but not tables whose pictures
         are other files.
     """
 

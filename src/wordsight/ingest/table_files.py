@@ -20,7 +20,8 @@ Record: TypeAlias = dict[str, Any]
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _DELIMITERS = ",;\t|"
-_PARQUET_ROWS = 256  # read at a time; where pictures lie in the cells this is what is held
+_PARQUET_ROWS = 1024  # read at a time
+_PARQUET_PICTURES = 16  # rows read at a time where pictures may lie in the cells: all of these are held
 _LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
 
 
@@ -38,6 +39,10 @@ class TableFile(ABC):
     @abstractmethod
     def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
         """Yield each row as column → value, or why it is no row. columns: those needed; None is all."""
+
+    def holds(self, column: str | None) -> bool:
+        """Return whether a column holds pictures themselves, not their names."""
+        return False
 
     def kinds(self) -> Kinds:
         """Return what nothing is known of yet; a format that records its types tells them."""
@@ -157,12 +162,25 @@ class ParquetFile(TableFile):
             self._schema = file.schema_arrow
         self.columns = list(self._schema.names)
 
+    def holds(self, column: str | None) -> bool:
+        """Return whether a column's type is one that pictures are kept in."""
+        from pyarrow import types
+
+        kind = self._schema.field(column).type if column in self.columns else None
+        return kind is not None and (types.is_binary(kind) or types.is_large_binary(kind) or types.is_struct(kind))
+
     def records(self, columns: Sequence[str] | None = None) -> Iterator[Record | str]:
-        """Yield each row; times become ISO 8601, decimals numbers."""
+        """Yield each row; times become ISO 8601, decimals numbers.
+
+        columns: of those that hold pictures only the paths are read.
+        """
         import pyarrow.parquet
 
+        held = [name for name in self.columns if self.holds(name)]
+        wanted = None if columns is None else [f"{name}.path" if name in held else name for name in columns]
+        size = _PARQUET_PICTURES if held and columns is None else _PARQUET_ROWS
         with pyarrow.parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=columns):
+            for batch in file.iter_batches(size, columns=wanted):
                 for record in batch.to_pylist():
                     yield {name: _from_arrow(value) for name, value in record.items()}
 
@@ -184,7 +202,7 @@ class ParquetFile(TableFile):
 
 def _from_arrow(value: Any) -> Any:
     """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be pictures."""
-    if isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value):
+    if isinstance(value, bytes) or (isinstance(value, dict) and {"bytes", "path"} & value.keys()):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()

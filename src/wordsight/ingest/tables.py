@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import re
 import string
@@ -45,9 +44,11 @@ def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
     table = open_table(path)
     for name in options.text_columns or ():
         _check(name, table)
-    reader = TableReader(table, source, options, picture_column(table, options))
+    pictures = picture_column(table, options)
+    reader = TableReader(table, source, options, pictures)
     status = os.stat(path)
-    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=False)
+    final = table.holds(pictures.name)
+    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=final)
 
 
 class PictureColumn:
@@ -95,10 +96,7 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
     by_usage = {name.lower(): name for name in reversed(table.columns)}
     usual = [by_usage[name] for name in _USUAL if name in by_usage]
     others = [name for name in table.columns if name not in usual]
-    rows = [row for row in itertools.islice(table.records(), _TRIED_ROWS) if isinstance(row, dict)]
-    cells = {
-        name: [row[name] for row in rows if row.get(name) not in (None, "")][:_TRIED_CELLS] for name in table.columns
-    }
+    cells = _first_cells(table)
     for name, pattern in _likely(usual, others):
         found = _found(cells[name], pattern, os.path.dirname(table.path))
         if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
@@ -112,6 +110,18 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
         f"{os.path.dirname(table.path)!r}; its columns are {', '.join(table.columns)}. "
         "Name one with --image-column, or a pattern such as 'images/{id}.jpg'."
     )
+
+
+def _first_cells(table: TableFile) -> dict[str, list[Any]]:
+    """Return the first cells of each column that are not empty; of pictures held in cells only that there are some."""
+    cells: dict[str, list[Any]] = {name: [] for name in table.columns}
+    for number, record in enumerate(table.records()):
+        if number == _TRIED_ROWS or all(len(some) >= _TRIED_CELLS for some in cells.values()):
+            break
+        for name, cell in record.items() if isinstance(record, dict) else ():
+            if cell not in (None, "") and len(cells.setdefault(name, [])) < _TRIED_CELLS:
+                cells[name].append(b"" if _is_embedded(cell) else cell)
+    return cells
 
 
 def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
