@@ -4,7 +4,8 @@ A copy may be resized, encoded anew, cropped by up to a fifth, mirrored, a littl
 are laid over each other (which is the crop of which, from where, mirrored or not), and the light and colour of one
 brought to the other's; then what is left of the difference is looked at piece by piece. Pictures that only resemble
 each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
-whole. How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`.
+whole. Not always told: crops of what is fine texture all over, such as a brick wall or a lawn, and copies turned by 90°.
+How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from wordsight.images import ImageSource, read_image
 DETAIL, DIFFERENCE = 0.8, 14.0
 _SIDE, _COARSE, _FINE = 128, 32, 48  # pixels of a miniature, of the search for the crop, of the last comparison
 _PIECE = 4  # pixels of a piece of the fine picture: 12 × 12 pieces
-_KEPT = (1.0, 0.95, 0.9, 0.85, 0.8)  # shares of the longer-kept side that a crop may have left
+_KEPT = (1.0, 0.975, 0.95, 0.925, 0.9, 0.875, 0.85, 0.825, 0.8)  # of the longer-kept side, what a crop may have left
 _LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
-_PROMISING, _NEARLY = 0.7, 0.85  # correlations below which no alignment is refined, or not to the last half pixel
+_PROMISING, _NEARLY = 0.55, 0.85  # correlations below which no alignment is refined, or only coarsely
+_SATURATION = 0.5, 2.0  # a copy may have so much of the colour; less would make a black thing a copy of a brown one
 _FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
 
 
@@ -150,7 +152,7 @@ _MOVES = ((1, 0, 1, 0), (0, 1, 0, 1), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), 
 def _refine(whole: Miniature, part: Miniature, box: Box) -> Box | None:
     """Move the box and its sides until the pictures agree best; None where they turn out not to."""
     best, step = _correlation(_cut(whole.grey, box), part.fine_grey), 2.0
-    while step >= 0.5:
+    while step >= 0.25:
         before = best
         for move in _MOVES:
             for sign in (step, -step):
@@ -188,6 +190,7 @@ def _unexplained(one_HW3: np.ndarray, other_HW3: np.ndarray) -> np.ndarray:
     wide = np.broadcast_to(grey, one_HW3.shape)
     terms = np.stack([wide.ravel(), (wide * wide).ravel() / 255, (one_HW3 - grey).ravel(), np.ones(wide.size)], axis=1)
     weights = np.linalg.lstsq(terms.T @ terms, terms.T @ other_HW3.ravel(), rcond=None)[0]
+    weights[2] = np.clip(weights[2], *_SATURATION)
     return np.asarray(other_HW3 - (terms @ weights).reshape(other_HW3.shape))
 
 

@@ -1,0 +1,159 @@
+"""`wordsight duplicates` as a person and a script see it."""
+
+import json
+import os
+import re
+
+import pytest
+from click.testing import CliRunner
+from colour_model import ColourModel
+from memory_index import MemoryIndex, about
+
+from wordsight.cli import group
+from wordsight.cli.duplicates import _bytes
+from wordsight.errors import InputError
+from wordsight.images import read_image
+from wordsight.index import Row
+from wordsight.samples import sample_pictures
+from wordsight.search.copies import make_copies
+
+PICTURES = [path for path in sample_pictures() if path.stem != "bricks"][:4]
+
+
+def add(index, file, **more):
+    """Add the picture in a file, as one of a place that `more` names."""
+    image, status = read_image(file), os.stat(file)
+    facts = {
+        "id": str(file), "path": str(file), "digest": str(hash(file.read_bytes())), "width": image.width,
+        "height": image.height, "size": status.st_size, "mtime_ns": status.st_mtime_ns,
+    }  # fmt: skip
+    index.add([Row(source="s", vector=ColourModel().embed_images([image])[0], **facts | more)])
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Four pictures; of the first a small copy, of the second one of the same content."""
+    index = MemoryIndex(about(256, "colour", "colour"))
+    for path in PICTURES:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    make_copies(read_image(PICTURES[0]))["half the size"].save(tmp_path / "small.jpg", quality=90)
+    (tmp_path / "zz copy.jpg").write_bytes(PICTURES[1].read_bytes())
+    for path in sorted(tmp_path.iterdir()):
+        add(index, path)
+    return index
+
+
+@pytest.fixture
+def run(library, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda *args, **options: ColourModel())
+    monkeypatch.setattr("wordsight.search.gallery.open_index", lambda location: library)
+
+    def run(*arguments):
+        return CliRunner().invoke(group, ["duplicates", *arguments], catch_exceptions=True)
+
+    return run
+
+
+def test_groups_name_the_one_to_keep_first(run, tmp_path):
+    result = run("--threshold", "0")
+    assert result.exit_code == 0, result.output
+    blocks = result.stdout.strip().split("\n\n")
+    assert len(blocks) == 3
+    for block in blocks[:2]:
+        head, keep, copy = block.splitlines()
+        assert re.fullmatch(r"\d\. 2 pictures(, all of the same content)?", head)
+        assert re.search(rf"keep +\d+×\d+ +\d+ KB  {tmp_path}", keep)
+        assert copy.split()[0] in ("same", "1.000") or re.match(r"0\.\d{3}", copy.split()[0])
+    assert "all of the same content" in result.stdout
+    assert re.fullmatch(r"2 groups; without the 2 copies \d+ KB less\.", blocks[2])
+
+
+def test_json_is_one_object_a_group(run, tmp_path):
+    groups = [json.loads(line) for line in run("--threshold", "0", "--json").stdout.splitlines()]
+    assert sorted(one["exact"] for one in groups) == [False, True]
+    near = next(one for one in groups if not one["exact"])
+    assert near["keep"] == near["pictures"][0]["path"] == str(tmp_path / PICTURES[0].name)
+    assert near["pictures"][1]["path"] == str(tmp_path / "small.jpg")
+    assert near["pictures"][1]["width"] < near["pictures"][0]["width"]
+
+
+def test_plain_paths_are_all_but_the_best(run, tmp_path):
+    copies = {str(tmp_path / "small.jpg"), str(tmp_path / "zz copy.jpg")}
+    assert set(run("--threshold", "0", "-f").stdout.splitlines()) == copies
+    assert run("--threshold", "0", "-f", "-0").stdout.endswith("\0")
+
+
+def test_a_link_to_what_is_kept_and_changed_files_are_not_listed(run, library, tmp_path):
+    """Deleting what is listed never loses a picture."""
+    library.remove([str(tmp_path / "zz copy.jpg")])
+    os.symlink(tmp_path / PICTURES[1].name, tmp_path / "link.jpg")
+    add(library, tmp_path / "link.jpg", width=5000)  # were the link kept, its target would be listed
+    (tmp_path / "small.jpg").write_bytes(b"something else now")
+    result = run("--threshold", "0", "-f")
+    assert result.stdout == ""
+    assert "1 groups hold files that changed or went since they were indexed" in result.stderr
+
+
+def test_parts_of_files_are_not_listed(run, library, tmp_path):
+    page = tmp_path / PICTURES[2].name
+    add(library, page, id=f"{page}#page=1", page=1, width=1)
+    add(library, page, id=f"{page}#member", width=2)
+    result = run("--threshold", "0", "-f")
+    assert set(result.stdout.splitlines()) == {str(tmp_path / "small.jpg"), str(tmp_path / "zz copy.jpg")}
+    assert "2 copies are pages or members of archives; they are not listed" in result.stderr
+
+
+def test_without_the_check_the_cosine_alone_decides(run):
+    assert "1. 6 pictures" in run("--threshold", "-1", "--no-check").stdout
+
+
+def test_none_is_an_answer(run, library):
+    library.remove([id for id in library.rows if "small" in id or "copy" in id])
+    result = run("--threshold", "0")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "no duplicates found" in result.stderr
+
+
+def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
+    result = run("--threshold", "0", "--html", "d.html")
+    page = (tmp_path / "d.html").read_text(encoding="utf-8")
+    assert page.count("<h2>") == 2
+    assert page.count("<p>keep</p>") == 2
+    assert (tmp_path / "zz copy.jpg").as_uri() in page
+    assert "contact sheet written to d.html" in result.stderr
+
+
+def test_the_threshold_is_learnt_on_named_pictures_and_noted(run, library, tmp_path):
+    result = run("--learn", str(tmp_path / PICTURES[0].name))
+    assert re.search(r"learnt on 1 pictures .* from a cosine of 0\.\d+ on, \d+% of copies are found", result.stderr)
+    assert library.note("duplicates")["pictures"] == 1
+
+
+def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
+    monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
+    monkeypatch.setattr("wordsight.search.copies.PICTURES", 2)
+    assert "learning what copies of your pictures are like (once)" in run().stderr
+    assert "learning" not in run().stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-0"], "add -f"),
+        (["--threshold", "0.9", "--learn", "x"], "Both --threshold and --learn are given"),
+        (["--threshold", "90"], "expected a cosine"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(run, arguments, message):
+    error = run(*arguments).exception
+    assert isinstance(error, InputError)
+    assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (52_000, "52 KB"), (3e6, "3.0 MB"), (5e9, "5.0 GB")]
+)
+def test_weights_are_short(n, text):
+    assert _bytes(n) == text
