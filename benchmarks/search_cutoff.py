@@ -268,9 +268,7 @@ def fit(found: dict[str, list[Asked]]) -> Curve:
 
     x = np.concatenate([features(one) for part in found.values() for one in part])
     y = np.concatenate([one.right for part in found.values() for one in part]).astype(float)
-    w = np.concatenate(
-        [np.full(len(one.right), weight(one) / len(part)) for part in found.values() for one in part]
-    )
+    w = np.concatenate([np.full(len(one.right), weight(one) / len(part)) for part in found.values() for one in part])
     w /= w.sum()
 
     def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
@@ -324,17 +322,16 @@ def measure(
 
 def reliability(kind: str, found: dict[str, list[Asked]], said: dict[str, list[np.ndarray]]) -> list[dict[str, Any]]:
     """Return the probability said against the share that was so, of hits in collections of equal weight."""
-    rows = [
-        (p, one.right, weight(one) / len(found[n]))
+    pairs = [
+        (p, one.right, np.full(len(p), weight(one) / len(found[n])))
         for n in found
         for one, p in zip(found[n], said[n], strict=True)
     ]
-    p, right = (np.concatenate([row[i] for row in rows]) for i in range(2))
-    weight = np.concatenate([np.full(len(p), w) for p, _, w in rows])
+    p, right, weights = (np.concatenate([pair[i] for pair in pairs]) for i in range(3))
     tenth = np.minimum((p * 10).astype(int), 9)
     return [
-        {"kind": kind, "said": float(np.average(p[tenth == t], weights=weight[tenth == t])),
-         "so": float(np.average(right[tenth == t], weights=weight[tenth == t])), "hits": int((tenth == t).sum())}
+        {"kind": kind, "said": float(np.average(p[tenth == t], weights=weights[tenth == t])),
+         "so": float(np.average(right[tenth == t], weights=weights[tenth == t])), "hits": int((tenth == t).sum())}
         for t in range(10) if (tenth == t).any()
     ]  # fmt: skip
 
@@ -344,11 +341,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mini")
     parser.add_argument("--fit", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="30 pictures of each collection: does it run?")
+    parser.add_argument("--quick", action="store_true", help="12 pictures of each collection: does it run?")
     parser.add_argument("--keep", metavar="DIR", help="Keep the pictures' embeddings there.")
     arguments = parser.parse_args()
     model = wordsight.load(arguments.model)
-    pictures = Pictures(model, 30 if arguments.quick else None, arguments.keep)
+    pictures = Pictures(model, 12 if arguments.quick else None, arguments.keep)
     learn, seen = (collections(pictures, measured) for measured in (False, True))
     parts: dict[str, list[Any]] = defaultdict(list)
     for kind, curve in (("text", cutoff.TEXT), ("picture", cutoff.PICTURE)):

@@ -13,7 +13,7 @@ import wordsight
 from wordsight.class_embeddings import normalise_rows
 from wordsight.index import Row
 from wordsight.samples import sample_pictures
-from wordsight.search.cutoff import CUT, LARGEST, TOP, Curve, Cutoff, bank_vectors
+from wordsight.search.cutoff import LARGEST, TOP, Curve, Cutoff, bank_vectors
 from wordsight.search.query import run
 
 PLAIN = Cutoff(mean=0.2, spread=0.05, best=4.0, standing=1.0, size=100, curve=Curve(1.0, 2.0, -1.0, 0.5, -0.1))

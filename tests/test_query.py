@@ -9,6 +9,7 @@ from memory_index import MemoryIndex, about
 
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
+from wordsight.search.cutoff import CUT
 from wordsight.search.parts import query_vector
 from wordsight.search.query import Part, Query, holds, run, speaks
 
@@ -189,6 +190,14 @@ def test_both_sides_find_what_neither_finds_alone(shop, model):
 def test_a_text_that_holds_every_word_is_an_answer_whatever_the_picture_looks_like(shop, model):
     """Brands, part numbers and names are what a picture does not show."""
     assert [hit.id for hit in run(shop, model, "the Acme coat")][:1] == ["/photos/20.png"]
+
+
+def test_words_that_are_a_part_of_the_query_do_not_answer_it(shop, model):
+    for query in (["Acme", picture("blue")], ["Acme", ("blue", -1)]):
+        found = {hit.id: hit for hit in run(shop, model, query, 36, cut=False)}
+        assert found["/photos/20.png"].bm25 > 0
+        shown = {hit.id for hit in run(shop, model, query, 36)}
+        assert shown == {id for id, hit in found.items() if hit.proba >= CUT}
 
 
 def test_by_itself_texts_count_where_there_are_any_beside_file_names(gallery, shop, model):

@@ -12,7 +12,7 @@ from wordsight.rejection import NoneOfThese, bank_words
 from wordsight.templates import TEMPLATE_SETS
 
 # rows of the collection that the cosine is compared with
-SAMPLE = 2000
+SAMPLE = 1000
 # how many of the nearest rows tell what the best of this query is like
 TOP = 5
 # what is known beforehand of mean and spread counts like so many rows: decides in a collection of a dozen

@@ -51,7 +51,8 @@ def run(
     by: "vector" (what pictures look like), "text" (BM25 over their texts), "both", or "auto": what `wordsight tune`
         chose; else both where pictures came with texts of their own (tables, documents, captions), and what they look
         like where a file's name is all there is.
-    cut: leave out hits whose probability is under `cutoff.CUT`, but for those whose text holds every word asked for.
+    cut: leave out hits whose probability is under `cutoff.CUT`, but for those whose text holds every word of a query
+        of words alone.
     whiten: compare pictures after taking off what all of the collection share (see `search.whitening`).
 
     Raises: InputError for a query, k, condition or `by` that cannot be worked with; ImageError for a picture that
@@ -59,11 +60,7 @@ def run(
     """
     query = Query.of(query)
     _check_call(index, model, query, k, by, whiten)
-    found = (
-        _find_whitened(index, model, query, k, where)
-        if whiten
-        else _find(index, model, query, max(k, CANDIDATES), where, by)
-    )
+    found = _find_whitened(index, model, query, k, where) if whiten else _find(index, model, query, k, where, by)
     if not found.rows:
         return []
     cosine_K = found.vectors_KD @ found.query_D
@@ -72,7 +69,8 @@ def run(
         Hit(row.id, Path(row.path), float(cosine), float(p), row, found.bm25.get(row.id))
         for row, cosine, p in zip(found.rows, cosine_K, proba_K, strict=True)
     )
-    return [hit for hit in hits if not cut or hit.proba >= CUT or (hit.bm25 and holds(hit.row.text, query.words))][:k]
+    words = query.words if query.only_wanted_texts else ""  # of other queries words are a part only
+    return [hit for hit in hits if not cut or hit.proba >= CUT or (hit.bm25 and holds(hit.row.text, words))][:k]
 
 
 def holds(text: str, words: str) -> bool:
@@ -92,20 +90,23 @@ class _Found:
     bm25: dict[str, float] = field(default_factory=dict)
 
 
-def _find(index: Index, model: Model, query: Query, n: int, where: str | None, by: By) -> _Found:
-    """Take n rows of each side that counts and put them in one order."""
+def _find(index: Index, model: Model, query: Query, k: int, where: str | None, by: By) -> _Found:
+    """Take rows of each side that counts and put them in one order."""
     sample_ND = index.sample(SAMPLE)
     query_D = query_vector(model, query, sample_ND)
-    near = index.nearest(query_D, n, where)
+    near = index.nearest(query_D, max(k, TOP), where)
     fusion = _fusion(index, query, by, [match.row for match in near])
+    n = max(k, CANDIDATES)
     said = [] if fusion.way == "vector" else index.match_text(query.words, n, where)
+    if said and fusion.way != "text":
+        near = index.nearest(query_D, n, where)
     # a condition narrows the answers, not what it takes to be one
     best = index.nearest(query_D, TOP) if where else near[:TOP]
     near_KD = _stacked([match.row for match in best], sample_ND)
     cutoff = Cutoff.of(query_D, near_KD, sample_ND, len(index), bank_vectors(model) if query.only_texts else None)
     if fusion.way == "text":
         near = []
-    rows = {match.row.id: match.row for match in (*said, *near)}
+    rows = {match.row.id: match.row for match in (*near, *said)}
     bm25 = {match.row.id: match.score for match in said}
     cosines = {id: float(row.vector @ query_D) for id, row in rows.items()}
     floor = float((sample_ND @ query_D).mean()) if len(sample_ND) else None
