@@ -1,5 +1,7 @@
 """`Gallery`, as a program uses it: an index on disk, its model, and the sources it follows."""
 
+import os
+
 import numpy as np
 import pytest
 from indexing import colour, colour_model, vector_of, write_pictures
@@ -188,3 +190,28 @@ def test_a_table_brings_columns_to_search_in(gallery, tmp_path):
     (tmp_path / "in" / "001.png").unlink()
     summary = gallery.refresh()
     assert (summary.removed, len(summary.skipped)) == (1, 1)
+
+
+def test_one_process_writes_at_a_time(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    row = gallery.index.get([str(tmp_path / "in" / "000.png")])[0]
+    gallery.index.add([row])  # and has not ended writing
+    with Gallery.open(tmp_path / "index", model=colour_model()) as other:
+        write_pictures(tmp_path / "in", [30])
+        with pytest.raises(StoreError, match="in use: another process is writing it"):
+            other.add(tmp_path / "in")
+        assert len(other.search(Image.new("RGB", (9, 9), "red"), 3, cut=False)) == 3  # searching is possible
+    assert gallery.add(tmp_path / "in").added == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")
+def test_file_names_of_any_bytes_are_followed(gallery, tmp_path):
+    odd = [os.fsdecode(name) for name in (b"line\nbreak.png", b"\xff\xfe.png", "日本 é.png".encode())]
+    for n, name in enumerate(odd):
+        (tmp_path / "in" / f"{n:03}.png").rename(tmp_path / "in" / name)
+    assert gallery.add(tmp_path / "in").added == 6
+    assert gallery.refresh().unchanged == 6
+    assert gallery.remove(tmp_path / "in" / odd[1]) == 1
+    assert gallery.refresh().added == 1
+    (tmp_path / "in" / odd[1]).unlink()
+    assert gallery.refresh().removed == 1
