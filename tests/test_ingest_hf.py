@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from test_ingest_files import items_of
 
-from wordsight.errors import ImageError, InputError
+from wordsight.errors import ImageError, InputError, MissingExtraError
 from wordsight.images import Skipped, read_image
 from wordsight.ingest import IngestOptions, hf, scan, source_root
 
@@ -172,5 +172,5 @@ def test_a_set_that_cannot_be_loaded_is_told_in_one_line(tmp_path):
 
 def test_without_the_library(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(InputError, match=r"needs the package 'datasets', which is not installed. Install it with: pip"):
+    with pytest.raises(MissingExtraError, match=r"needs the package 'datasets', which is not installed. Install it with: pip"):
         scan(f"hf:{saved}")

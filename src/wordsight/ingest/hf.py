@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.errors import ImageError, InputError, did_you_mean
+from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
 from wordsight.images import Skipped, reason_of
 from wordsight.ingest.columns import Kinds, meta_of, plain
 from wordsight.ingest.digests import digest_of
@@ -140,10 +140,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
     try:
         import datasets
     except ImportError:
-        raise InputError(
-            f"The source {PREFIX}{name} needs the package 'datasets', which is not installed. "
-            "Install it with: pip install datasets"
-        ) from None
+        raise MissingExtraError(f"The source {PREFIX}{name}", "datasets", "hf") from None
     folder = os.fspath(_path(name))
     try:
         if os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
