@@ -24,7 +24,7 @@ from wordsight.index.rows import About, Floats, Index, Match, Note, Row, Stamp
 from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
 
 NOTE = "wordsight.note."
-VALUES_PER_CONDITION = 500
+VALUES_PER_CONDITION = 2000
 LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
 SCAN = {"batch_size": 4096, "batch_readahead": 2, "io_buffer_size": 64 * 2**20}  # so that memory does not grow
 HAS_SCHEME = "://"
