@@ -172,5 +172,5 @@ def test_a_set_that_cannot_be_loaded_is_told_in_one_line(tmp_path):
 
 def test_without_the_library(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"needs the package 'datasets', which is not installed. Install it with: pip"):
+    with pytest.raises(MissingExtraError, match=r"needs the package 'datasets'.* Install it with: pip"):
         scan(f"hf:{saved}")

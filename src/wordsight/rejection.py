@@ -81,7 +81,7 @@ class NoneOfThese:
         sorted_NB = np.take_along_axis(bank_NB, order_NB, axis=1)
         allowed_NKB = self.allowed_KB[:, order_NB].transpose(1, 0, 2)  # each picture's nearest bank prompts first
         counted_NKB = allowed_NKB & (allowed_NKB.cumsum(axis=2) <= TOP)
-        level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / counted_NKB.sum(axis=2)
+        level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / np.maximum(counted_NKB.sum(axis=2), 1)
         spread_N1 = bank_NB.std(axis=1, keepdims=True)
         margin_NK = (image_ND @ self.class_KD.T - level_NK) / np.maximum(spread_N1, 1e-6)
         return np.asarray(margin_NK.max(axis=1) - CROWD * np.log(len(self.class_KD)), dtype=np.float32)
