@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("queries", type=click.Path(path_type=Path), metavar="QUERIES.tsv")
 @click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
-@click.option("--seed", default=0, show_default=True, help="Of the folds and of the resampling.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of folds and resampling.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(queries: Path, location: str | None, seed: int, as_json: bool) -> None:
     """Choose how words and pictures are weighed, on your own judged queries.
