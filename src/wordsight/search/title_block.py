@@ -59,7 +59,9 @@ def mask(image: Image.Image) -> Image.Image:
     if not boxes:
         return image
     masked = image.convert("RGB")
-    paper = tuple(int(np.median(np.asarray(channel))) for channel in masked.resize((256, 256)).split())
+    paper = tuple(
+        int(np.median(np.asarray(channel))) for channel in masked.resize((256, 256), Image.Resampling.NEAREST).split()
+    )
     masked = masked.copy() if masked is image else masked
     draw = ImageDraw.Draw(masked)
     for left, top, right, bottom in boxes:
@@ -116,6 +118,10 @@ class _Lines:
                 found.append(corner)
         yield from found[:24]
 
+    def ending_at(self, right: int) -> Counts:
+        """Return for each row how long the line is that ends in a column, or up to 2 pixels before it (H,)."""
+        return np.asarray(self.leftward_HW[:, max(0, right - 2) : right + 1].max(axis=1))
+
     def framed(self, bottom: int, right: int) -> bool:
         """Return whether the lines that end at a corner are as long as a frame's."""
         height, width = self.ink_HW.shape
@@ -149,14 +155,14 @@ def _rectangle(lines: _Lines, bottom: int, right: int, rules: int) -> Box | None
     """Return the largest rectangle whose lower right corner is given, whose lines end at its other corners."""
     height, width = lines.ink_HW.shape
     best: Box | None = None
-    rises = lines.upward_HW[bottom]
+    rises, lengths = lines.transposed.ending_at(bottom), lines.ending_at(right)
     first, last = max(0, right - int(_WIDTH[1] * width)), right - int(_WIDTH[0] * width)
     for left in range(first, max(first, last)):
         rise = int(rises[left])
         if not _HEIGHT[0] * height <= rise <= _HEIGHT[1] * height:
             continue
         top = bottom - rise + 1
-        across = int(lines.leftward_HW[max(0, top - 2) : top + _SLACK, right].max())
+        across = int(lengths[max(0, top - 2) : top + _SLACK].max())
         closed = right - left - _SLACK <= across <= right - left + 0.02 * width
         stands = lines.upward_HW[bottom, right] >= rise - 2 * _SLACK
         box = left - 1, top - 1, right + 1, bottom + 1
@@ -171,7 +177,8 @@ def _strip(lines: _Lines, bottom: int, right: int) -> Box | None:
     length = int(lines.leftward_HW[bottom, right])
     rise = int(lines.upward_HW[bottom, right])
     left, frame_top = right - length + 1, bottom - rise + 1
-    full = [y for y in range(frame_top, bottom) if lines.leftward_HW[y, right] >= length - _SLACK]
+    lengths = lines.ending_at(right)
+    full = [y for y in range(frame_top, bottom) if lengths[y] >= length - _SLACK]
     inner = [y for y in full if frame_top + 2 * _SLACK < y < bottom - _HEIGHT[0] * height]
     if not inner or min(inner) < bottom - _STRIP * height:  # a ruled page (a table, a form) has such lines all over
         return None
@@ -186,7 +193,7 @@ def _strip(lines: _Lines, bottom: int, right: int) -> Box | None:
 def _open_rows(lines: _Lines, bottom: int, right: int) -> Box | None:
     """Return where at least 3 equally long rules come from the frame's right side, one above the other."""
     height, width = lines.ink_HW.shape
-    lengths = lines.leftward_HW[:, right]
+    lengths = lines.ending_at(right)
     rows = [y for y in range(int((1 - _HEIGHT[1]) * height), bottom - _SLACK) if lengths[y] >= _WIDTH[0] * width]
     best: list[int] = []
     for y in rows:
