@@ -4,8 +4,8 @@ A copy may be resized, encoded anew, cropped by up to a fifth, mirrored, a littl
 are laid over each other (which is the crop of which, from where, mirrored or not), and the light and colour of one
 brought to the other's; then what is left of the difference is looked at piece by piece. Pictures that only resemble
 each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
-whole. Not always told: crops of what is fine texture all over, such as a brick wall or a lawn, and copies turned by 90°.
-How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`.
+whole. How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`. Not always told: crops of what
+is fine texture all over, such as a brick wall or a lawn, and copies turned by 90°.
 """
 
 from __future__ import annotations
