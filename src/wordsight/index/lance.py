@@ -132,7 +132,7 @@ class LanceIndex(Index):
     def __len__(self) -> int:
         if snapshot := self._snapshot():
             return len(snapshot)
-        return int(self._read(lambda data: data.count_rows()))
+        return self._read(_count)
 
     def columns(self) -> dict[str, str]:
         """Return the columns that `where` may name → their kind."""
@@ -383,7 +383,7 @@ class LanceIndex(Index):
             if version is None:
                 raise FileNotFoundError(f"no version left in {folders.ITEMS}/_versions")
             snapshot = self._snapshots.open(version)
-        if snapshot or not build or self._lock.held:
+        if snapshot or not build or self._lock.held or self._read(_count) > upkeep.EXACT_LIMIT:
             return snapshot
         try:
             with self._writing() as data:
@@ -414,7 +414,7 @@ class LanceIndex(Index):
     def _write_snapshot(self, data: Any) -> Snapshot | None:
         if self._snapshots is None:
             return None
-        if data.count_rows() > upkeep.EXACT_LIMIT:
+        if _count(data) > upkeep.EXACT_LIMIT:
             self._snapshots.tidy(keep=None)
             return None
         names = [name for name in data.schema.names if name != "_thumbnail"]
@@ -427,6 +427,10 @@ class LanceIndex(Index):
 def _scan(data: Any, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
     batches = data.scanner(names, **{**SCAN, **more}).to_batches()
     yield from (batch for batch in batches if batch.num_rows)
+
+
+def _count(data: Any) -> int:
+    return int(data.count_rows())
 
 
 def _notes(data: Any) -> dict[str, Note]:

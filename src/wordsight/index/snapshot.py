@@ -102,6 +102,8 @@ class Snapshot:
         self.schema: pa.Schema = reader.schema
         self._batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        self._fields = {name: field for name, field in columns.ROW_OF.items() if name in self.schema.names}
+        self._user = {name: field.name for name, field in columns.user_fields(self.schema).items()}
         self._position_of: tuple[NDArray[np.uint64], NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
@@ -121,7 +123,7 @@ class Snapshot:
 
     def rows(self, positions: Sequence[int] | NDArray[np.intp]) -> list[Row]:
         """Return the rows at these positions, in this order."""
-        return [row for i in positions for row in columns.to_rows(self._at(int(i)))]
+        return [self._row(*self._place(int(i))) for i in positions]
 
     def stamps(self) -> Iterator[Stamp]:
         """Yield the stamp of every row."""
@@ -133,15 +135,24 @@ class Snapshot:
         dim = self.schema.field("_vector").type.list_size
         taken = np.empty((len(positions), dim), np.float32)
         for row, i in enumerate(positions):
-            b = int(np.searchsorted(self._starts, i, side="right")) - 1
-            taken[row] = self._vectors(self._batches[b])[int(i) - int(self._starts[b])]
+            batch, at = self._place(int(i))
+            taken[row] = self._vectors(batch)[at]
         return taken
 
-    def _at(self, i: int) -> pa.RecordBatch:
+    def _place(self, i: int) -> tuple[pa.RecordBatch, int]:
+        """The batch that holds a position, and where in it."""
         b = int(np.searchsorted(self._starts, i, side="right")) - 1
-        one = self._batches[b].slice(i - int(self._starts[b]), 1)
+        return self._batches[b], i - int(self._starts[b])
+
+    def _row(self, batch: pa.RecordBatch, at: int) -> Row:
+        fields = {field: batch.column(name)[at].as_py() for name, field in self._fields.items()}
+        meta = {
+            name: value
+            for name, column in self._user.items()
+            if (value := batch.column(column)[at].as_py()) is not None
+        }
         # copied, so that what a search answers does not hold the file open
-        return pa.RecordBatch.from_arrays([pa.concat_arrays([column]) for column in one.columns], schema=one.schema)
+        return Row(vector=self._vectors(batch)[at].copy(), meta=meta, **fields)
 
     def _positions(self, rowids: NDArray[np.uint64]) -> NDArray[np.intp]:
         if self._position_of is None:
