@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from colour_model import DIM, ColourModel, picture
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_index import MemoryIndex, about
 
@@ -30,6 +30,7 @@ def test_the_probability_by_hand():
     assert PLAIN.proba(np.array([0.3])) == pytest.approx([1 / (1 + np.exp(-logit))], abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=2))
 def test_within_a_query_it_rises_with_the_cosine(cosines):
     """So that a cut takes the first hits and no others, and hits keep their order."""

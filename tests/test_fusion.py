@@ -1,7 +1,7 @@
 """Two lists of scores become one order: worked by hand, and what holds for any scores."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordsight.errors import InputError
@@ -35,6 +35,7 @@ def test_equal_scores_are_in_the_order_of_ids():
     assert ranked({"c": 1.0, "a": 1.0, "b": 2.0}) == ["b", "a", "c"]
 
 
+@settings(deadline=None)
 @given(scores, scores)
 def test_one_side_alone_keeps_its_order(looks, words):
     assert ranked(Fusion("vector")(looks, words)) == ranked(looks)
@@ -43,6 +44,7 @@ def test_one_side_alone_keeps_its_order(looks, words):
     assert ranked(Fusion("score", 0.3)(looks, {})) == ranked(looks)
 
 
+@settings(deadline=None)
 @given(scores, scores, st.sampled_from([Fusion("rank"), Fusion("score", 0.3), Fusion("score", 0.9)]))
 def test_what_is_better_on_both_sides_is_better(looks, words, fusion):
     both = looks.keys() & words.keys()
@@ -54,6 +56,7 @@ def test_what_is_better_on_both_sides_is_better(looks, words, fusion):
                 assert fused[one] >= fused[other]
 
 
+@settings(deadline=None)
 @given(scores, scores, st.floats(0.01, 100))
 def test_the_unit_of_bm25_does_not_count(looks, words, unit):
     rescaled = {id: unit * score for id, score in words.items()}
