@@ -448,6 +448,17 @@ def test_a_folder_that_may_only_be_read_is_searched_and_not_written(made):
         made.chmod(0o700)
 
 
+def test_a_folder_that_cannot_be_locked_is_searched_and_not_written(made):
+    (made / ".lock").unlink(missing_ok=True)
+    (made / ".lock").mkdir()
+    next(made.glob("snapshot*")).unlink()  # which this reader may not write anew
+    index = open_index(made)
+    assert len(index.nearest(EAST, 50)) == 20
+    assert index.sample(9).shape == (9, 4)
+    with pytest.raises(StoreError, match=r"cannot be written \(.*\)\. .*What was indexed before is kept"):
+        index.add([row("x")])
+
+
 WRITER = """
 import sys
 import numpy as np
