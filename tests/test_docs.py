@@ -42,6 +42,7 @@ def workplace(tmp_path, monkeypatch):
     """A folder with photos/ and classes.txt, as the pages assume, and caches of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "index"))
     (tmp_path / "photos").mkdir()
     for picture in sample_pictures():
         shutil.copy(picture, tmp_path / "photos")
@@ -61,21 +62,26 @@ def test_code_blocks_run(page, workplace):
 
 
 def run_command(line):
-    """Run one line of a shell block: printf by the shell, wordsight in this process, with `> file`."""
+    """Run one line of a shell block: printf by the shell, wordsight in this process, with `> file` and `| command`."""
     if not line.startswith("wordsight "):
         subprocess.run(line, shell=True, check=True)
         return
+    line, _, reader = line.partition(" | ")
     arguments = shlex.split(line)[1:]
     target = None
     if ">" in arguments:
         target = arguments[arguments.index(">") + 1]
         arguments = arguments[: arguments.index(">")]
-    output = io.StringIO()
+    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(output):
         code = group.main(arguments, prog_name="wordsight", standalone_mode=False)
-    assert not code, f"{line} ended with {code}:\n{output.getvalue()}"
+    output.flush()
+    written = output.buffer.getvalue()
+    assert not code, f"{line} ended with {code}:\n{written.decode()}"
     if target:
-        Path(target).write_text(output.getvalue())
+        Path(target).write_bytes(written)
+    if reader:
+        subprocess.run(reader, shell=True, check=True, input=written)
 
 
 def test_generated_blocks_are_up_to_date():
