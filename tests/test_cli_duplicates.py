@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -136,6 +137,16 @@ def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
     monkeypatch.setattr("wordsight.search.copies.PICTURES", 2)
     assert "learning what copies of your pictures are like (once)" in run().stderr
     assert "learning" not in run().stderr
+
+
+def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, monkeypatch):
+    monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
+    library.about = replace(library.about, fingerprint="another")
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "nothing was learnt; the usual threshold is taken. The index" in result.stderr
+    assert "was made with the model" in result.stderr
+    assert "1. 2 pictures" in result.stdout
 
 
 @pytest.mark.parametrize(

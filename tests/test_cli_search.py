@@ -230,6 +230,7 @@ def test_where_there_is_no_index_the_command_that_makes_one_is_named(tmp_path, m
          [("text", "one", 1.0), ("image", "b.png", -1.0), ("text", "two three", 1.0)]),
         (["--all", "--", "--not", "x"], [("text", "--not x", 1.0)]),
         (["-k5", "-f", "a", "-"], [("text", "a -", 1.0)]),
+        (["-fk", "5", "a", "-f0"], [("text", "a", 1.0)]),
     ],
 )  # fmt: skip
 def test_weights_belong_to_the_part_before_them(given, asked):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordsight.cli._options import DONE
-from wordsight.errors import InputError
+from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from wordsight.index import Row
@@ -106,8 +106,10 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
         click.echo(_learnt(learn(gallery.index, gallery.model, pictures)), err=True)
     elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
         click.echo("wordsight: learning what copies of your pictures are like (once) …", err=True)
-        with contextlib.suppress(InputError):  # no file of the sample can be read: the usual threshold serves
+        try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
+        except (InputError, StoreError) as error:  # no file to be read, the model gone, the index not to be written
+            click.echo(f"wordsight: nothing was learnt; the usual threshold is taken. {error}", err=True)
 
 
 def _learnt(learnt: LearntThreshold) -> str:

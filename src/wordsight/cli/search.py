@@ -122,7 +122,8 @@ def with_words(args: Sequence[str], params: Sequence[click.Parameter]) -> list[s
         elif arg.startswith("-") and arg != "-":
             end_words()
             given.append(arg)
-            if arg in takes_value:
+            cluster = not arg.startswith("--") and f"-{arg[1]}" not in takes_value  # -fk 5
+            if arg in takes_value or (cluster and f"-{arg[-1]}" in takes_value):
                 given.extend(value for value in [next(rest, None)] if value is not None)
         else:
             words.append(arg)
@@ -171,11 +172,12 @@ def title(asked: Sequence[Asked]) -> str:
 
 def _part(kind: str, value: str, weight: float) -> Part:
     """Return a part of the query; a picture that is given by its address is fetched here."""
-    from wordsight.ingest.urls import fetch, is_address
     from wordsight.search.query import Part
 
     if kind == "text":
         return Part("text", value, weight)
+    from wordsight.ingest.urls import fetch, is_address
+
     if not is_address(value):
         return Part("image", Path(value), weight)
     try:
