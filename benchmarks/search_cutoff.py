@@ -17,6 +17,7 @@ import argparse
 import csv
 import dataclasses
 import os
+import random
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ CLOTHES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}  # as p
 WHOSE = {"Men": "men's", "Women": "women's", "Boys": "boys'", "Girls": "girls'", "Unisex": "unisex"}
 DEPTH = 1000  # rows of each query that are looked at, nearest first
 QUERIES = 150  # of each collection and kind at most
+PHOTOS = 1200  # of a captioned set at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,10 @@ def _captioned(pictures: Pictures, name: str) -> Collection:
     captions: dict[str, str] = {}
     for line in (DATA / name / "captions.tsv").read_text(encoding="utf-8").splitlines():
         captions.setdefault(*line.split("\t", 1))
-    named = [(DATA / name / "images" / file, [caption]) for file, caption in captions.items()]
+    files = sorted(captions)
+    if len(files) > PHOTOS:
+        random.Random(0).shuffle(files)
+    named = [(DATA / name / "images" / file, [captions[file]]) for file in files[:PHOTOS]]
     return pictures.labelled(name, EVERYTHING, named, classes=False)
 
 
