@@ -103,14 +103,12 @@ def _rows_with_a_neighbour(index: Index, least: float, progress: Progress) -> li
 def _near_by_product(index: Index, least: float, progress: Progress) -> Iterator[str]:
     """Yield the ids of rows with another at a cosine of `least` or more: every pair is looked at."""
     ids: list[str] = []
-    parts: list[Floats] = []
-    for names, vectors in index.batches():
+    vectors_ND = np.empty((len(index), index.about.dim), np.float32)
+    for names, vectors_BD in index.batches():
+        names = names[: len(vectors_ND) - len(ids)]  # another process may be adding rows
+        vectors_ND[len(ids) : len(ids) + len(names)] = vectors_BD[: len(names)]
         ids += names
-        parts.append(vectors)
-    if not ids:
-        return
-    vectors_ND = np.concatenate(parts)
-    parts.clear()
+    vectors_ND = vectors_ND[: len(ids)]
     near_N = np.zeros(len(ids), bool)
     for top in range(0, len(ids), _BLOCK):
         rows_BD = vectors_ND[top : top + _BLOCK]
