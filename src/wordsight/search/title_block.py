@@ -76,8 +76,10 @@ def _ink(image: Image.Image, reduced: int) -> Bools | None:
     """
     if min(image.size) < 200:
         return None
-    grey_HW = np.asarray(image.convert("L"), np.int16)
-    differs_HW = np.abs(grey_HW - np.int16(np.median(grey_HW)))
+    grey = image.convert("L")
+    paper = np.uint8(np.searchsorted(np.cumsum(grey.histogram()), grey.width * grey.height / 2))  # the median
+    grey_HW = np.asarray(grey)
+    differs_HW = np.maximum(grey_HW, paper) - np.minimum(grey_HW, paper)
     height, width = (side // reduced for side in differs_HW.shape)
     cells = differs_HW[: height * reduced, : width * reduced].reshape(height, reduced, width, reduced)
     ink_HW = cells.max(axis=(1, 3)) > _INK
