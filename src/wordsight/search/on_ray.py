@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import pickle
+import warnings
 from collections.abc import Generator, Iterable
 from typing import Any
 
@@ -55,7 +57,12 @@ def embedder(model: Model) -> Embed:
 def _start(ray: Any) -> None:
     """Connect to the user's cluster, or start one here."""
     here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-    ray.init(log_to_driver=False, logging_level="ERROR", **here)
+    with warnings.catch_warnings():
+        # Lance warns of any fork; Ray's forks at once become other programs
+        warnings.filterwarnings("ignore", message="lance is not fork-safe")
+        ray.init(log_to_driver=False, logging_level="ERROR", **here)
+    for name in ("ray.data", "ray._private"):  # which tell how a job goes, as our own bar does
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _job(
@@ -72,7 +79,7 @@ def _job(
         EmbeddingActor,
         fn_constructor_kwargs={**worker, "reader": reader},
         batch_size=BATCH,
-        concurrency=(1, len(nodes)),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=len(nodes)),
         num_cpus=min(nodes),
     )
     for row in answers.iter_rows():
