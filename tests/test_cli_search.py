@@ -227,7 +227,7 @@ def test_where_there_is_no_index_the_command_that_makes_one_is_named(tmp_path, m
          [("image", "a.jpg", 0.5), ("text", "coat", 1.0), ("text", "fur", -3.0)]),
         (["--image", "a.jpg", "coat", "--weight", "2"], [("image", "a.jpg", 1.0), ("text", "coat", 2.0)]),
         (["one", "--not-image", "b.png", "two", "three"],
-         [("text", "one", 1.0), ("image", "b.png", -1.0), ("text", "two three", 1.0)]),
+         [("text", "one", 1.0), ("image", "b.png", -0.5), ("text", "two three", 1.0)]),
         (["--all", "--", "--not", "x"], [("text", "--not x", 1.0)]),
         (["-k5", "-f", "a", "-"], [("text", "a -", 1.0)]),
         (["-fk", "5", "a", "-f0"], [("text", "a", 1.0)]),

@@ -13,9 +13,10 @@ from PIL import Image
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images import Skipped, read_image
-from wordsight.ingest import IngestOptions, Unit, Unlisted, scan, source_root
+from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.paths import name_words, to_path, to_text
+from wordsight.ingest.scan import scan, source_root
 
 
 def items_of(*sources, **options):

@@ -10,7 +10,8 @@ from test_ingest_files import items_of
 
 from wordsight.errors import ImageError, InputError, MissingExtraError
 from wordsight.images import Skipped, read_image
-from wordsight.ingest import IngestOptions, hf, scan, source_root
+from wordsight.ingest import IngestOptions, hf
+from wordsight.ingest.scan import scan, source_root
 
 datasets = pytest.importorskip("datasets")
 

@@ -11,7 +11,8 @@ from small_pdf import page, small_pdf, square
 from test_ingest_files import items_of
 
 from wordsight.errors import ImageError
-from wordsight.ingest import Unlisted, pdf, scan
+from wordsight.ingest import Unlisted, pdf
+from wordsight.ingest.scan import scan
 
 
 @pytest.fixture

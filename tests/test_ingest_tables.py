@@ -18,8 +18,9 @@ from test_ingest_files import items_of
 from wordsight.errors import ImageError, InputError, MissingExtraError
 from wordsight.images import Skipped, read_image
 from wordsight.index.rows import OWN_COLUMNS
-from wordsight.ingest import IngestOptions, Item, Unlisted, columns, scan, table_files
+from wordsight.ingest import IngestOptions, Item, Unlisted, columns, table_files
 from wordsight.ingest.columns import Kinds, meta_of
+from wordsight.ingest.scan import scan
 from wordsight.ingest.urls import fetch
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data"))

@@ -12,7 +12,8 @@ from test_ingest_files import items_of
 
 from wordsight.errors import InputError
 from wordsight.images import read_image
-from wordsight.ingest import Unlisted, scan, tars
+from wordsight.ingest import Unlisted, tars
+from wordsight.ingest.scan import scan
 
 
 def png(colour: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_MATCH = 1
 PARTS = ("words", "image", "no_words", "no_image", "weight")
+NOT_WEIGHT = -0.5  # `search.parts.NOT_WEIGHT`, which is not imported before something is searched
 ORDER = "wordsight.search.order"  # in click's meta: the parts' options as they were given, each as often as it was
 
 EPILOG = """\b
@@ -30,7 +32,8 @@ Examples:
   wordsight search sunset -k 100 -f -0 | xargs -0 cp -t sunsets/
 
 Words that stand next to each other are one text; texts and pictures add up. --weight W makes the part named just before
-it count W times as much as the others: words, --image, --not or --not-image.
+it count W times as much as the others: words, --image, --not or --not-image. Else wanted parts count 1, unwanted ones
+one half.
 
 The percentage is the probability that a picture answers the query; those that probably do not are not shown, so "no
 match" is an answer. --all shows the nearest ones all the same.
@@ -149,11 +152,12 @@ def bound(order: Sequence[str], given: dict[str, Sequence[Any]]) -> Iterator[Ask
                 )
             if not value > 0:
                 raise InputError(f"--weight is {value:g}, expected more than 0; for what is not wanted use --not.")
-            kind, what, sign = parts[-1]
-            parts[-1] = (kind, what, sign * value)
+            kind, what, weight = parts[-1]
+            parts[-1] = (kind, what, math.copysign(value, weight))
             weighed = True
         else:
-            parts.append(("image" if "image" in name else "text", value, -1.0 if name.startswith("no_") else 1.0))
+            weight = NOT_WEIGHT if name.startswith("no_") else 1.0
+            parts.append(("image" if "image" in name else "text", value, weight))
             weighed = False
     if not parts:
         raise InputError('Nothing is asked for; give some words, as in wordsight search "a red car", or --image FILE.')

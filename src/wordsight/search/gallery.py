@@ -293,6 +293,10 @@ class Gallery:
         with counted(units, progress) as report:
             summary = update(self.index, self.model, units(), roots, options=how, progress=report)
         self.index.optimise()
+        if summary.embedded:
+            from wordsight.search.cutoff import bank_vectors
+
+            bank_vectors(self.model)  # kept on disk: else the first search by words would have to embed them
         return summary
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from wordsight.errors import InputError, StoreError, did_you_mean
 from wordsight.index import Index, Row
 from wordsight.index.rows import Floats
+from wordsight.ingest.paths import to_path
 from wordsight.model import Model
 from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_vectors
 from wordsight.search.fusion import Fusion, ranked
@@ -66,7 +66,7 @@ def run(
     cosine_K = found.vectors_KD @ found.query_D
     proba_K = found.cutoff.proba(cosine_K)
     hits = (
-        Hit(row.id, Path(row.path), float(cosine), float(p), row, found.bm25.get(row.id))
+        Hit(row.id, to_path(row.path), float(cosine), float(p), row, found.bm25.get(row.id))
         for row, cosine, p in zip(found.rows, cosine_K, proba_K, strict=True)
     )
     words = query.words if query.only_wanted_texts else ""  # of other queries words are a part only
