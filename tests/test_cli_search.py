@@ -339,3 +339,16 @@ def test_a_search_loads_nothing_heavy_that_it_does_not_need():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"rich", "lance", "pandas", "qdrant_client", "pinecone", "pypdfium2", "rawpy", "datasets", "ray", "torch"}
     assert not heavy & {name.partition(".")[0] for name in loaded}
+
+
+def test_addresses_and_odd_column_names_are_printed_as_they_can_be_used(run, shop):
+    """An address keeps its two slashes; a column's name cannot steer the terminal."""
+    red = picture("red", (9, 9))
+    shop.add([row(ColourModel(), "http://shop.example/a.jpg", red, meta={"pr\x1b[31mice": 7})])
+    where = ("red", "--by", "vector", "-k", "30", "--all")
+    assert "http://shop.example/a.jpg" in run(*where, "-f").stdout.splitlines()
+    paths = [json.loads(line)["path"] for line in run(*where, "--json").stdout.splitlines()]
+    assert "http://shop.example/a.jpg" in paths
+    table = run(*where).stdout
+    assert "http://shop.example/a.jpg" in table
+    assert "\x1b" not in table

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from colour_model import DIM, ColourModel, picture, write_pictures
 from memory_index import MemoryIndex, about
+from PIL import Image
 
+from wordsight.class_embeddings import normalise_rows
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
 from wordsight.search.cutoff import CUT
@@ -249,3 +251,22 @@ def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
     whitened = whitening_of(index).apply(vectors)
     assert [int(hit.id) for hit in hits] == list(np.argsort(-(whitened @ whitened[7]))[:20])
     assert hits[0].score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_query_picture_loses_its_title_block_where_pages_lost_theirs(gallery, model, monkeypatch):
+    """A green picture whose "title block" is all of it: painted white, white is what is found."""
+    monkeypatch.setattr("wordsight.search.title_block.mask", lambda image: Image.new("RGB", image.size, "white"))
+    assert colours_of(run(gallery, model, picture("green"), 3)) == ["green"] * 3
+    gallery.set_note("sources", {"/sheets": {"mask_title_block": True}})
+    assert colours_of(run(gallery, model, picture("green"), 3)) == ["white"] * 3
+
+
+def test_how_many_are_asked_for_does_not_change_the_order(model):
+    """One far picture has a caption; whether texts count is told by the nearest ones, however many are wanted."""
+    index = MemoryIndex(about(DIM, "colour", "colour"))
+    red, blue = model.embed_images([picture("red"), picture("blue")])
+    near = [row(f"/p/{i}.png", normalise_rows((red + i / 50 * blue)[None])[0], str(i)) for i in range(20)]
+    index.add([*near, row("/p/caption.png", blue, "a red car on a road", price=3)])
+    ten, twenty = (run(index, model, "red", k, cut=False) for k in (10, 21))
+    assert [hit.id for hit in ten] == [hit.id for hit in twenty][:10]
+    assert {hit.bm25 for hit in twenty} == {None}

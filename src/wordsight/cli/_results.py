@@ -68,20 +68,22 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None) -> list[str]:
     if any(hit.page is not None for hit in hits):
         keys.insert(0, "page")
     cells = {key: [_shortened(_cell(hit, key), _COLUMN) for hit in hits] for key in keys}
+    names = {key: source_name(key) for key in keys}
+    wide = {key: max(_width(names[key]), *map(_width, cells[key])) for key in keys}
     paths = [shown_path(hit) for hit in hits]
     longest = max(map(_width, paths))
     free = None if width is None else max(width - (3 + 2 + _BAR + 1 + 4 + 2), 10)
     kept: list[str] = []
     taken = 0
     for key in keys:
-        takes = 2 + max(_width(key), *map(_width, cells[key]))
+        takes = 2 + wide[key]
         if free is not None and min(longest, max(_LEAST_PATH, free // 2)) + taken + takes > free:
             break
         kept.append(key)
         taken += takes
     room = longest if free is None else min(longest, free - taken)
-    wide = {key: max(_width(key), *map(_width, cells[key])) for key in kept}
-    head = " " * (3 + 2 + _BAR + 1 + 4 + 2) + _padded("path", room) + "".join(f"  {_padded(k, wide[k])}" for k in kept)
+    heads = "".join(f"  {_padded(names[key], wide[key])}" for key in kept)
+    head = " " * (3 + 2 + _BAR + 1 + 4 + 2) + _padded("path", room) + heads
     lines = [click.style(head.rstrip(), dim=True)] if kept else []
     for i, hit in enumerate(hits):
         columns = "".join(f"  {_padded(cells[key][i], wide[key])}" for key in kept)
@@ -95,7 +97,8 @@ def _lines(rank: int, hit: Hit, width: int) -> list[str]:
     """Return what stands beside a picture."""
     page = "" if hit.page is None else f"  page {hit.page}"
     size = f"{hit.row.width} × {hit.row.height}" if hit.row.width else ""
-    meta = "  ".join(f"{key}: {_cell(hit, key)}" for key, value in hit.meta.items() if value not in (None, ""))
+    said = [key for key, value in hit.meta.items() if value not in (None, "")]
+    meta = "  ".join(f"{source_name(key)}: {_cell(hit, key)}" for key in said)
     return [
         f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {hit.proba:4.0%}",
         "     " + _shortened(shown_path(hit), max(width - 5, 10)) + page,
@@ -113,7 +116,7 @@ def as_dict(rank: int, hit: Hit) -> dict[str, Any]:
     """Return what JSON tells of a result."""
     return {
         "rank": rank,
-        "path": str(file_of(hit)),
+        "path": place_of(hit),
         "page": hit.page,
         "id": hit.id,
         "probability": round(hit.proba, 6),
@@ -128,8 +131,8 @@ def as_dict(rank: int, hit: Hit) -> dict[str, Any]:
 
 def write_paths(hits: Sequence[Hit], end: bytes) -> None:
     """Write each file once, best first, byte for byte."""
-    for path in dict.fromkeys(map(file_of, hits)):
-        click.echo(os.fsencode(path) + end, nl=False)
+    for place in dict.fromkeys(map(place_of, hits)):
+        click.echo(os.fsencode(place) + end, nl=False)
 
 
 def write_html(file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str) -> None:
@@ -145,34 +148,29 @@ def write_html(file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequenc
     click.echo(f"wordsight: contact sheet written to {source_name(file)}", err=True)
 
 
-def file_of(hit: Hit) -> Path:
-    """Return the file of a result, names of odd bytes restored."""
-    from wordsight.ingest.paths import to_path
-
-    return to_path(hit.row.path)
+def place_of(hit: Hit) -> str:
+    """Return the file of a result, names of odd bytes restored, or the address that it was fetched from."""
+    return hit.row.path if "://" in hit.row.path else os.fspath(hit.path)
 
 
 def shown_path(hit: Hit) -> str:
     """Return the path as it is printed: from the current folder where it lies in it, odd characters escaped."""
-    path = file_of(hit)
-    with_here = os.path.join(os.getcwd(), "")
-    text = os.fspath(path)
-    return source_name(text.removeprefix(with_here) if text.startswith(with_here) else text)
+    return source_name(place_of(hit).removeprefix(os.path.join(os.getcwd(), "")))
 
 
-def open_in_viewer(path: Path) -> None:
-    """Open a file with the program that the desktop has for it. Raises: InputError where there is none."""
+def open_in_viewer(place: str | Path) -> None:
+    """Open a file or an address with the desktop's program for it. Raises: InputError where there is none."""
     if hasattr(os, "startfile"):
-        os.startfile(path)
+        os.startfile(place)
         return
     program = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(
-            [program, os.fspath(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [program, os.fspath(place)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
     except OSError as error:
         raise InputError(
-            f"{source_name(path)} cannot be opened: the program {program!r} is missing ({error.strerror})."
+            f"{source_name(place)} cannot be opened: the program {program!r} is missing ({error.strerror})."
         ) from error
 
 

@@ -101,7 +101,7 @@ def command(ctx: click.Context, /, location: str | None, form: str | None, **sai
         click.echo(f"wordsight: {_no_match(title(asked), nearest, said)}", err=True)
         ctx.exit(NO_MATCH)
     if said["show"]:
-        results.open_in_viewer(said["html"] or results.file_of(hits[0]))
+        results.open_in_viewer(said["html"] or results.place_of(hits[0]))
     ctx.exit(DONE)
 
 

@@ -14,8 +14,9 @@ from wordsight.index.rows import Value
 class Hit:
     """One answer, best first in its list.
 
-    score: the cosine with the query's vector. proba: the probability that the picture answers the query
-    (see `search.cutoff`). bm25: the text score, or None where texts were not searched or held no word of it.
+    path: the file; of a picture that was fetched, `row.path` has the address. score: the cosine with the query's
+    vector. proba: the probability that the picture answers the query (see `search.cutoff`). bm25: the text score, or
+    None where texts were not searched or held no word of it.
     """
 
     id: str

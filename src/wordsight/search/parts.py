@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from PIL import Image
 
 from wordsight.class_embeddings import normalise_rows
 from wordsight.errors import InputError
+from wordsight.images import read_image
 from wordsight.index.rows import Floats
 from wordsight.model import Model
 

@@ -17,7 +17,7 @@ from wordsight.model import Model
 from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_vectors
 from wordsight.search.fusion import Fusion, ranked
 from wordsight.search.hits import Hit
-from wordsight.search.parts import Part, Query, query_vector
+from wordsight.search.parts import Part, Query, query_vector, without_title_blocks
 
 __all__ = ["By", "Part", "Query", "check_model", "run"]
 
@@ -26,7 +26,7 @@ By: TypeAlias = Literal["auto", "vector", "text", "both"]
 # rows taken from each side before they are put in one order
 CANDIDATES = 200
 # rows compared whitened: the best of them by a product that lacks only the rows' own whitened lengths
-_WHITENED = 2000
+_WHITENED = 500
 # words that tell nothing of a picture, which a text that answers need not hold
 _EMPTY_WORDS = frozenset(
     ("a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "the", "this", "to",
@@ -60,6 +60,8 @@ def run(
     """
     query = Query.of(query)
     _check_call(index, model, query, k, by, whiten)
+    if any(said.get("mask_title_block") for said in (index.note("sources") or {}).values()):
+        query = without_title_blocks(query)
     found = _find_whitened(index, model, query, k, where) if whiten else _find(index, model, query, k, where, by)
     if not found.rows:
         return []
@@ -95,7 +97,7 @@ def _find(index: Index, model: Model, query: Query, k: int, where: str | None, b
     sample_ND = index.sample(SAMPLE)
     query_D = query_vector(model, query, sample_ND)
     near = index.nearest(query_D, max(k, TOP), where)
-    fusion = _fusion(index, query, by, [match.row for match in near])
+    fusion = _fusion(index, query, by, [match.row for match in near[:TOP]])
     n = max(k, CANDIDATES)
     said = [] if fusion.way == "vector" else index.match_text(query.words, n, where)
     if said and fusion.way != "text":
