@@ -13,8 +13,8 @@ from wordsight.errors import InputError
 
 @pytest.fixture
 def call(shop, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("wordsight.index.open_index", lambda location: {"here": shop}[location])
-    monkeypatch.setattr("wordsight.model.load", lambda *args, **options: ColourModel())
+    monkeypatch.setattr("wordsight.search.gallery.open_index", lambda location: {"here": shop}[location])
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda *args, **options: ColourModel())
 
     def call(judged, *options):
         lines = [f"{one.query}\t{answer}" for one in judged for answer in one.relevant]
@@ -55,7 +55,7 @@ def test_json_is_one_object(call):
 
 
 def test_mistakes_are_named_before_any_model_is_loaded(call, monkeypatch, tmp_path):
-    monkeypatch.setattr("wordsight.model.load", lambda *args, **options: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("wordsight.search.gallery.load", lambda *args, **options: pytest.fail("a model was loaded"))
     result = CliRunner().invoke(group, ["tune", str(tmp_path / "gone.tsv")])
     assert isinstance(result.exception, InputError)
     assert "gone.tsv' cannot be read" in str(result.exception)

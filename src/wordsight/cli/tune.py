@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of folds and resampling.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(queries: Path, location: str | None, seed: int, as_json: bool) -> None:
+@click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")
+def command(queries: Path, location: str | None, seed: int, as_json: bool, model_name: str | None) -> None:
     """Choose how words and pictures are weighed, on your own judged queries.
 
     Each line of QUERIES.tsv is a query, a tab, and the id or path of a picture that answers it; several answers take
@@ -31,15 +32,14 @@ def command(queries: Path, location: str | None, seed: int, as_json: bool) -> No
     judged = read_judged(queries)
 
     from wordsight.cli.progress import download_progress
-    from wordsight.index import open_index
-    from wordsight.model import load
+    from wordsight.search.gallery import Gallery
 
-    index = open_index(location)
-    try:
-        with download_progress() as progress, plain_warnings():
-            tuned = tune(index, load(index.about.model, progress=progress), judged, seed=seed)
-    finally:
-        index.close()
+    with (
+        download_progress() as progress,
+        Gallery.open(location, model=model_name, download=progress) as gallery,
+        plain_warnings(),
+    ):
+        tuned = tune(gallery.index, gallery.model, judged, seed=seed)
     click.echo(json.dumps(tuned.as_dict()) if as_json else as_text(tuned))
 
 
