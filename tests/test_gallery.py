@@ -192,6 +192,15 @@ def test_a_table_brings_columns_to_search_in(gallery, tmp_path):
     assert (summary.removed, len(summary.skipped)) == (1, 1)
 
 
+def test_a_table_whose_column_is_of_another_kind_does_not_keep_the_others_out(gallery, tmp_path):
+    for n, price in enumerate([10, "unknown", 30]):
+        (tmp_path / f"{n}.csv").write_text(f"image,price\nin/00{n}.png,{price}\n")
+    summary = gallery.add([tmp_path / f"{n}.csv" for n in range(3)])
+    assert summary.added == 2
+    assert summary.skipped[0].item == tmp_path / "1.csv"
+    assert "column 'price' holds text ('unknown'), where the index has integer" in summary.skipped[0].reason
+
+
 def test_one_process_writes_at_a_time(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     row = gallery.index.get([str(tmp_path / "in" / "000.png")])[0]

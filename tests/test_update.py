@@ -285,11 +285,42 @@ def test_pages_that_a_document_lost_leave(bare):
     assert counts(bare.run(document(shorter, size=6))) == {"unchanged": 3, "removed": 2}
 
 
-def test_a_page_that_cannot_be_read_leaves_the_others_in_peace(bare):
+def test_a_page_that_cannot_be_read_leaves_the_others_in_peace_and_is_tried_again(bare):
     summary = bare.run(document(pages(range(1, 6), broken={2})))
     assert summary.added == 4
-    assert summary.skipped == (Skipped("/d.pdf#page=2", "is damaged"),)
-    assert bare.index.note("unfinished") in (None, {"files": []})
+    for _ in range(2):  # the document did not change
+        assert summary.skipped == (Skipped("/d.pdf#page=2", "is damaged"),)
+        summary = bare.run(document(pages(range(1, 6), broken={2})))
+        assert counts(summary) == {"unchanged": 4}
+    assert counts(bare.run(document(pages(range(1, 6))))) == {"added": 1, "unchanged": 4, "embedded": 1}
+    assert bare.index.note("unfinished") == {"files": []}
+
+
+def test_a_file_that_the_index_does_not_take_leaves_the_others_in_peace(bare):
+    add = bare.index.add
+
+    def choosy(rows):
+        if any(row.meta.get("price") == "n/a" for row in rows):
+            raise InputError("The column 'price' holds text.")
+        add(rows)
+
+    bare.index.add = choosy
+
+    def shards(bad):
+        for n in range(5):
+            path = f"/{n}.tar"
+            values = [1, "n/a"] if n == bad else [2, 3]
+            yield unit([item(f"{path}#{k}", (n, k, 9), path=path, meta={"price": value}, size=n == bad, mtime_ns=1)
+                        for k, value in enumerate(values)], path=path, size=int(n == bad), final=True)  # fmt: skip
+
+    for expected in ({"added": 8, "embedded": 10}, {"unchanged": 8, "embedded": 2}):
+        summary = bare.run(shards(bad=3))
+        assert counts(summary) == expected
+        assert [(str(skip.item), skip.reason) for skip in summary.skipped] == [
+            ("/3.tar", "The column 'price' holds text.")
+        ]
+    assert counts(bare.run(shards(bad=1))) == {"added": 2, "unchanged": 6, "embedded": 2}
+    assert dict(bare.index.rows["/1.tar#0"].meta) == {"price": 2}  # what there was stays
 
 
 def test_a_document_that_was_interrupted_is_finished_by_the_next_run(bare):

@@ -41,19 +41,24 @@ class Tally:
 
 @dataclass
 class _Opened:
-    """A file whose items are on their way: how many are out, whether all were handed out, whether any was written."""
+    """A file whose items are on their way: how many are out, whether all were handed out, whether any was written.
 
+    final: see `Unit`. failed: some of its items are not in the index, or not as they are now.
+    """
+
+    final: bool = True
     out: int = 0
     ended: bool = False
     written: bool = False
+    failed: bool = False
 
 
 class Plan:
     """Tells new, changed and unchanged apart, and what is gone when all sources were listed.
 
     masked: sources whose pages are embedded without their title block.
-    unfinished: files that an interrupted run left with a part of their items in the index: size and time alone do not
-        tell that these are up to date.
+    unfinished: files of which the index holds a part, for a run was interrupted, or some items could not be read: size
+        and time alone do not tell that these are up to date.
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class Plan:
         self.tally = tally
         self.masked = masked
         self._unfinished = set(unfinished)
+        self._failed: set[str] = set()  # files of which the next run tries again what this one could not read
+        self._refused: set[str] = set()  # files whose rows the index did not take
         self._report = report
         self._opened: dict[str, _Opened] = {}
         self._file_of: dict[str, str] = {}  # id of a task that is out → its file
@@ -98,12 +105,13 @@ class Plan:
 
     def _open(self, unit: Unit, masked: bool) -> Iterator[Task]:
         """Yield the tasks among the items of one file."""
-        opened = self._opened.setdefault(unit.path, _Opened())
+        opened = self._opened.setdefault(unit.path, _Opened(unit.final))
         for item in unit.items():
             if not unit.final:
                 self.tally.done += 1
                 self._report()
             if isinstance(item, Skipped):
+                opened.failed = True
                 self._skip(item)
             elif (task := self._task(item, masked)) is not None:
                 opened.out += 1
@@ -151,7 +159,21 @@ class Plan:
         self.tally.skipped.append(skip)
         if task.row is not None and _is_gone(task.item.path):
             self.known.seen[task.row] = False
+        if task.item.id != task.item.path:
+            self._opened[self.file_of(task)].failed = True
         self._count_out([task], written=False)
+
+    def refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
+        """Count tasks of one file that the index does not take: the rows that it has of the file stay as they are."""
+        if path not in self._refused:
+            self._refused.add(path)
+            self._skip(Unlisted(to_path(path) if os.path.isabs(path) else path, reason))
+        self._opened[path].failed = True
+        self._count_out(tasks, written=False)
+
+    def file_of(self, task: Task) -> str:
+        """Return the file that brought a task."""
+        return self._file_of[task.item.id]
 
     def partial(self, tasks: Sequence[Task]) -> set[str]:
         """Return the files of which the index will hold a part only once these tasks are written."""
@@ -159,9 +181,9 @@ class Plan:
         found = {
             path
             for path, opened in self._opened.items()
-            if (opened.written or writing[path]) and (opened.out > writing[path] or not opened.ended)
+            if (opened.written or writing[path]) and (opened.out > writing[path] or not opened.ended or opened.failed)
         }
-        return found | self._unfinished
+        return found | self._unfinished | self._failed
 
     def written(self, tasks: Sequence[Task]) -> None:
         """Count tasks that are in the index now."""
@@ -188,9 +210,12 @@ class Plan:
             self._close_if_done(path)
 
     def _close_if_done(self, path: str) -> None:
-        if self._opened[path].ended and not self._opened[path].out:
+        opened = self._opened[path]
+        if opened.ended and not opened.out:
             del self._opened[path]
             self._unfinished.discard(path)
+            if opened.failed and opened.final and (opened.written or self.known.of_file(path)):
+                self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:
         """Return the sources that had pictures and seem to have none now: more often a disk that is not there."""

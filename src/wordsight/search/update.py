@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from wordsight.errors import StoreError, WordsightError
+from wordsight.errors import InputError, StoreError, WordsightError
 from wordsight.images import Skipped
 from wordsight.index import Index, Row
 from wordsight.ingest import Unit
@@ -107,7 +108,8 @@ def update(
         sources that they cover wholly: rows of these whose files are gone leave, once all was listed without an error.
     Rows are committed every COMMIT_ROWS pictures or COMMIT_SECONDS; an interrupt, a kill or a full disk loses less than
     that, and the next call continues there. Pictures that cannot be read are skipped, tried again by the next
-    call, and keep the row they may have from before; their file gone, it leaves.
+    call, and keep the row they may have from before; their file gone, it leaves. A file whose columns hold values of
+    another kind than the index has is skipped as a whole.
 
     Raises: StoreError, with how far it came; InputError of `units`: nothing is removed then.
     """
@@ -188,14 +190,32 @@ class _Writer:
     def commit(self) -> None:
         """Write what was gathered, durably. Interrupted in its midst, it can be called again."""
         self._settle()
-        tasks = [task for task, _ in self._ready]
-        if tasks:
-            self._note(self._noted | self._plan.partial(tasks))
-            self._index.add([row for _, row in self._ready])
-            self._ready = []
-            self._plan.written(tasks)
+        if self._ready:
+            self._note(self._noted | self._plan.partial([task for task, _ in self._ready]))
+            files: defaultdict[str, list[tuple[Task, Row]]] = defaultdict(list)
+            for task, row in self._ready:
+                files[self._plan.file_of(task)].append((task, row))
+            self._ready = [pair for pairs in files.values() for pair in pairs]
+            self._add(list(files.items()))
         self._note(self._plan.partial([]))
         self._since = time.monotonic()
+
+    def _add(self, files: Sequence[tuple[str, list[tuple[Task, Row]]]]) -> None:
+        """Add the first files that are ready. One that the index does not take is looked for by halves and left out."""
+        tasks = [task for _, pairs in files for task, _ in pairs]
+        try:
+            self._index.add([row for _, pairs in files for _, row in pairs])
+        except InputError as error:
+            if len(files) > 1:
+                half = len(files) // 2
+                self._add(files[:half])
+                self._add(files[half:])
+                return
+            del self._ready[: len(tasks)]
+            self._plan.refused(files[0][0], tasks, str(error))
+            return
+        del self._ready[: len(tasks)]
+        self._plan.written(tasks)
 
     def _settle(self) -> None:
         """Give each task whose vector is known that vector; embed those for which it is not there after all."""
