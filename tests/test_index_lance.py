@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -397,6 +399,66 @@ def test_there_is_one_writer_and_readers_never_wait(made):
     other.remove(["new"])
     other.close()
     assert len(writer) == 20
+
+
+def in_threads(*calls):
+    """Run each call in a thread of its own until all are done; raise what any of them raised."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
+
+
+def test_a_search_in_another_thread_leaves_the_writer_its_right(made):
+    index, other = open_index(made), open_index(made)
+    index.add([row("new")])
+    in_threads(lambda: index.nearest(EAST, 3))  # there is no snapshot now, which a search would write
+    with pytest.raises(StoreError, match="is in use: another process is writing it"):
+        other.add([row("x")])
+    index.optimise()
+    other.add([row("x")])
+    assert len(index) == 22
+
+
+@pytest.mark.parametrize("where", ["{}/index", "file://{}/index"])
+def test_threads_may_search_while_one_writes(tmp_path, where):
+    index = create_index(where.format(tmp_path), about())
+    index.add([row(f"{i}", text="red") for i in range(20)])
+    done = threading.Event()
+
+    def write():
+        try:
+            for n in range(8):
+                index.add([row(f"new {n}", text="blue", meta={f"column {n}": n})])
+                assert len(index) == 21 + n
+                index.set_note("n", {"n": n})
+                if n % 3 == 2:
+                    index.optimise()
+        finally:
+            done.set()
+
+    def again(search):
+        while not done.is_set():
+            assert len(search()) >= 20
+
+    in_threads(
+        write,
+        lambda: again(lambda: index.nearest(EAST, 99)),
+        lambda: again(lambda: index.nearest(EAST, 99, "width >= 0")),
+        lambda: again(lambda: index.match_text("red", 99)),
+        lambda: again(lambda: index.get([f"{i}" for i in range(20)])),
+    )
+    assert index.note("n") == {"n": 7}
+
+
+def test_threads_that_write_take_turns(index):
+    def write(name):
+        for n in range(4):
+            index.add([row(f"{name}{n}")])
+            if n % 2:
+                index.optimise()
+
+    in_threads(*[lambda name=name: write(name) for name in "abc"])
+    assert sorted(stamp.id for stamp in index.stamps()) == [f"{name}{n}" for name in "abc" for n in range(4)]
 
 
 def test_a_reader_goes_on_after_another_process_has_compacted(made):

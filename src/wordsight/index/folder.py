@@ -71,7 +71,10 @@ def newest_version(folder: Path) -> int | None:
 
 
 class WriterLock:
-    """The right to write an index: one process has it at a time; the system takes it back when that one ends."""
+    """The right to write an index: one object has it at a time, for all threads that use it.
+
+    The system takes it back when the process ends. `acquire` and `release` are called by one thread at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -90,7 +93,9 @@ class WriterLock:
             import filelock
         except ImportError:
             raise MissingExtraError("Writing an index", "filelock", "search") from None
-        self._lock = filelock.FileLock(self._folder / LOCK, timeout=0, is_singleton=False)
+        if self._lock is None:
+            # not `thread_local`, for then another thread of this process would not see that it is held
+            self._lock = filelock.FileLock(self._folder / LOCK, timeout=0, is_singleton=False, thread_local=False)
         try:
             self._lock.acquire()
         except filelock.Timeout:
@@ -105,4 +110,3 @@ class WriterLock:
         """Give it back."""
         if self._lock is not None:
             self._lock.release(force=True)
-            self._lock = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps
 
 NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
+TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
 LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
 SCAN = {"batch_size": 4096, "batch_readahead": 2, "io_buffer_size": 64 * 2**20}  # so that memory does not grow
 HAS_SCHEME = "://"
@@ -117,6 +119,7 @@ def _lance() -> Any:
 class LanceIndex(Index):
     """See `Index`. Readers never wait; one process writes at a time, from its first `add` to `optimise` or `close`.
 
+    Any thread may search while another writes; threads that write take turns, call by call.
     A process that only searches (up to `upkeep.EXACT_LIMIT` rows, no condition) does not import Lance.
     """
 
@@ -126,8 +129,13 @@ class LanceIndex(Index):
         self._folder = folder
         self._snapshots = None if folder is None else Snapshots(folder)
         self._lock = None if folder is None else folders.WriterLock(folder)
+        self._turn = threading.RLock()  # held by the thread that writes or gives the right to write back
+        # Lance refuses to read a data set in one thread while another changes that object: readers are given states
+        # that never change, and what is written goes through an object of its own
         self._opened: Any = None
+        self._written: Any = None
         self._looked = 0.0
+        self._wrote = 0  # the version that the last writing here left
 
     def __len__(self) -> int:
         if snapshot := self._snapshot():
@@ -246,17 +254,18 @@ class LanceIndex(Index):
 
     def set_note(self, key: str, note: Note) -> None:
         """Keep a note, inside the data set and in the folder's own file."""
-        had_lock = self._lock is not None and self._lock.held
-        try:
-            with self._writing() as data:
-                before = data.version
-                data.update_config({NOTE + key: json.dumps(note)})
-                if self._snapshots is not None:
-                    self._snapshots.carry(before, data.version)
-                self._write_facts(data)
-        finally:
-            if not had_lock:
-                self._release()
+        with self._turn:
+            had_lock = self._lock is not None and self._lock.held
+            try:
+                with self._writing() as data:
+                    before = data.version
+                    data.update_config({NOTE + key: json.dumps(note)})
+                    if self._snapshots is not None:
+                        self._snapshots.carry(before, data.version)
+                    self._write_facts(data)
+            finally:
+                if not had_lock:
+                    self._release()
 
     def optimise(self) -> None:
         """Compact, bring the text and the ANN index up to date, drop old versions, write the snapshot; end writing."""
@@ -300,35 +309,42 @@ class LanceIndex(Index):
     def close(self) -> None:
         """Let go of the files and of the right to write."""
         self._release()
-        self._opened = None
+        self._opened = self._written = None
         if self._snapshots is not None:
             self._snapshots.close()
 
     # reading
 
     def _dataset(self) -> Any:
-        """The data set at its newest version; at an address, as of some seconds ago."""
-        if self._opened is None:
-            self._opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
-        elif self._folder is None:
-            if time.monotonic() - self._looked > LOOK_AGAIN:
-                self._opened.checkout_latest()
-        elif self._opened.version != folders.newest_version(self._folder):
-            self._opened.checkout_latest()
-        self._looked = time.monotonic()
-        return self._opened
+        """The newest version of the data set, which stays as it is; at an address, others' writings come late."""
+        opened = self._opened
+        if opened is None:
+            opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
+        elif self._folder is not None:
+            newest = folders.newest_version(self._folder)
+            opened = opened.checkout_version(opened.version if newest is None else newest)
+        elif time.monotonic() - self._looked > LOOK_AGAIN or opened.version < self._wrote:
+            opened = opened.checkout_version(opened.latest_version)
+        else:
+            return opened
+        self._opened, self._looked = opened, time.monotonic()
+        return opened
 
     def _read(self, call: Callable[[Any], Answer]) -> Answer:
-        """Return what `call` reads from the data set; once more if another process rewrote it under the first call."""
+        """Return what `call` reads from the data set; anew if another rewrote it under the call."""
         with store_errors(self.location, "read"):
-            data = self._dataset()
-            version = data.version
-            try:
-                return call(data)
-            except (OSError, ValueError, RuntimeError):
-                if self._folder is None or folders.newest_version(self._folder) == version:
-                    raise
+            for _ in range(TRIES - 1):
+                newest = self._newest()
+                try:
+                    return call(self._dataset())
+                except (OSError, ValueError, RuntimeError):
+                    if self._newest() == newest:
+                        raise
             return call(self._dataset())
+
+    def _newest(self) -> int | None:
+        """The number of the newest version; None at an address, where old versions are kept for a day."""
+        return None if self._folder is None else folders.newest_version(self._folder)
 
     def _stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
         with store_errors(self.location, "read"):
@@ -385,27 +401,44 @@ class LanceIndex(Index):
             snapshot = self._snapshots.open(version)
         if snapshot or not build or self._lock.held or self._read(_count) > upkeep.EXACT_LIMIT:
             return snapshot
+        if not self._turn.acquire(blocking=False):  # another thread writes
+            return None
+        had_lock = self._lock.held
         try:
+            if had_lock:
+                return None
             with self._writing() as data:
                 return self._write_snapshot(data)
         except StoreError:  # another process writes, or this one may not
             return None
         finally:
-            self._release()
+            if not had_lock:
+                self._release()
+            self._turn.release()
 
     # writing
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """Take the right to write, which is kept; yield the data set at its newest version."""
-        if self._lock is not None:
-            self._lock.acquire()
-        with store_errors(self.location, "written"):
-            yield self._dataset()
+        with self._turn:
+            if self._lock is not None:
+                self._lock.acquire()
+            with store_errors(self.location, "written"):
+                if self._written is None:
+                    session = self._dataset().session()  # and its caches
+                    self._written = _lance().dataset(_address(self.location, self._folder), session=session)
+                else:
+                    self._written.checkout_latest()
+                try:
+                    yield self._written
+                finally:
+                    self._wrote = self._written.version
 
     def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        with self._turn:  # not in the midst of what another thread writes
+            if self._lock is not None:
+                self._lock.release()
 
     def _write_facts(self, data: Any) -> None:
         if self._folder is not None:
