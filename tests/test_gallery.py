@@ -166,6 +166,9 @@ def test_pictures_in_memory_are_given_in_one_form(gallery):
         gallery.add([(5, Image.new("RGB", (4, 4)))])
     with pytest.raises(InputError, match="given as NoneType"):
         gallery.add([("a", None)])
+    for forgotten_list in (("a", Image.new("RGB", (4, 4))), [Image.new("RGB", (4, 4))], Image.new("RGB", (4, 4))):
+        with pytest.raises(InputError, match=r"given as Image, expected a path, or a list of tuples"):
+            gallery.add(forgotten_list)
     with pytest.raises(InputError, match="add them in two calls"):
         gallery.add([("a", Image.new("RGB", (4, 4))), "folder"])
 
@@ -190,6 +193,40 @@ def test_a_table_brings_columns_to_search_in(gallery, tmp_path):
     (tmp_path / "in" / "001.png").unlink()
     summary = gallery.refresh()
     assert (summary.removed, len(summary.skipped)) == (1, 1)
+
+
+def test_a_table_is_read_again_by_the_column_that_was_named(gallery, tmp_path):
+    table = tmp_path / "shop.csv"
+    table.write_text("code,title\n000,a coat\n001,a hat\n")
+    assert gallery.add(table, options=IngestOptions(image_column="in/{code}.png")).added == 2
+    assert gallery.add(table).unchanged == 2
+
+
+def test_a_table_that_broke_does_not_keep_the_others_from_being_refreshed(gallery, tmp_path):
+    table = tmp_path / "shop.csv"
+    table.write_text("image,price\nin/000.png,1\n")
+    gallery.add([table, tmp_path / "in"])
+    table.write_text("")
+    write_pictures(tmp_path / "in", [7])
+    summary = gallery.refresh()
+    assert (summary.added, summary.removed, len(gallery)) == (1, 0, 8)
+    assert [skip.item for skip in summary.skipped] == [str(table)]
+    assert "cannot be read: it is empty" in summary.skipped[0].reason
+    with pytest.raises(InputError, match="it is empty"):
+        gallery.add(table)
+
+
+def test_an_interrupted_writer_lets_others_write(gallery, tmp_path):
+    def interrupt(state):
+        if state.embedded:
+            raise KeyboardInterrupt
+
+    write_pictures(tmp_path / "in", range(100))
+    with pytest.raises(KeyboardInterrupt):
+        gallery.add(tmp_path / "in", progress=interrupt)
+    with Gallery.open(tmp_path / "index", model=colour_model()) as other:
+        other.add(tmp_path / "in")
+        assert len(other) == 100
 
 
 def test_a_table_whose_column_is_of_another_kind_does_not_keep_the_others_out(gallery, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -11,7 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError, did_you_mean
+from wordsight.errors import (
+    CheckpointError,
+    InputError,
+    StoreError,
+    UnknownModelError,
+    WordsightError,
+    did_you_mean,
+)
 from wordsight.images import Skipped
 from wordsight.index import About, Index, Stamp, create_index, open_index
 from wordsight.model import Model, load
@@ -163,7 +171,13 @@ class Gallery:
         from wordsight.search.direct import given_units
         from wordsight.search.update import UpdateOptions
 
-        named = [sources] if isinstance(sources, str | Path) else list(sources)
+        named: list[Any] = (
+            [sources] if isinstance(sources, str | Path) or not isinstance(sources, Iterable) else [*sources]
+        )
+        for source in named:
+            if not isinstance(source, str | Path | tuple | Item):
+                kind = type(source).__name__
+                raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, picture).")
         how = UpdateOptions(exact=exact, embed=embed)
         given = [source for source in named if isinstance(source, tuple | Item)]
         if given:
@@ -174,9 +188,10 @@ class Gallery:
             raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
         recorded = self.sources
         paths = [source for source in named if isinstance(source, str | Path)]
-        scan(paths, options)  # says at once what does not exist, before it is recorded
-        roots = [source_root(path) for path in paths]
-        chosen = {root: options or recorded.get(root) or IngestOptions() for root in roots}
+        named_by = {source_root(path): path for path in paths}
+        chosen = {root: options or recorded.get(root) or IngestOptions() for root in named_by}
+        for root, path in named_by.items():
+            scan(path, chosen[root])  # says at once what does not exist, before it is recorded
         if recorded | chosen != recorded:
             self._record(recorded | chosen)
         return self._follow(chosen, how, progress)
@@ -184,7 +199,8 @@ class Gallery:
     def refresh(
         self, *, exact: bool = False, embed: Embed | None = None, progress: OnProgress | None = None
     ) -> Summary:
-        """Do for all recorded sources what `add` does. One that is not there now is skipped, and its pictures stay.
+        """Do for all recorded sources what `add` does. One that is not there now is skipped, and its pictures stay; so
+        is one that cannot be opened.
 
         A source that is a single file leaves, if its folder is there and it is not.
         """
@@ -198,7 +214,7 @@ class Gallery:
         deleted = [source for source in absent if to_path(source).parent.is_dir() and self._was_file(source)]
         removed = sum(self.forget(source) for source in deleted)
         present = {source: options for source, options in recorded.items() if source not in absent}
-        summary = self._follow(present, UpdateOptions(exact=exact, embed=embed), progress)
+        summary = self._follow(present, UpdateOptions(exact=exact, embed=embed), progress, all_or_none=False)
         away = [source for source in absent if source not in deleted]
         return dataclasses.replace(
             summary,
@@ -275,10 +291,17 @@ class Gallery:
         note = {source: dataclasses.asdict(options) for source, options in sources.items()}
         self.index.set_note(SOURCES, note)
 
-    def _follow(self, sources: Mapping[str, IngestOptions], how: UpdateOptions, progress: OnProgress | None) -> Summary:
+    def _follow(
+        self,
+        sources: Mapping[str, IngestOptions],
+        how: UpdateOptions,
+        progress: OnProgress | None,
+        *,
+        all_or_none: bool = True,
+    ) -> Summary:
         masked = frozenset(source for source, options in sources.items() if options.mask_title_block)
         how = dataclasses.replace(how, masked=masked)
-        return self._update(lambda: _scan(sources), tuple(sources), how, progress)
+        return self._update(lambda: _scan(sources, all_or_none), tuple(sources), how, progress)
 
     def _update(
         self,
@@ -290,8 +313,13 @@ class Gallery:
         from wordsight.search.counting import counted
         from wordsight.search.update import update
 
-        with counted(units, progress) as report:
-            summary = update(self.index, self.model, units(), roots, options=how, progress=report)
+        try:
+            with counted(units, progress) as report:
+                summary = update(self.index, self.model, units(), roots, options=how, progress=report)
+        except BaseException:
+            with contextlib.suppress(WordsightError):  # what stopped it matters more
+                self.index.optimise()  # the right to write goes back: others may go on
+            raise
         self.index.optimise()
         if summary.embedded:
             from wordsight.search.cutoff import bank_vectors
@@ -300,10 +328,20 @@ class Gallery:
         return summary
 
 
-def _scan(sources: Mapping[str, IngestOptions]) -> Iterator[Unit | Skipped]:
+def _scan(sources: Mapping[str, IngestOptions], all_or_none: bool) -> Iterator[Unit | Skipped]:
+    """Return the units of sources. One that cannot be opened is an InputError, or else `Unlisted`."""
+    from wordsight.ingest import Unlisted
     from wordsight.ingest.scan import scan
 
-    return itertools.chain.from_iterable([scan([source], options) for source, options in sources.items()])
+    found: list[Iterable[Unit | Skipped]] = []
+    for source, options in sources.items():
+        try:
+            found.append(scan([source], options))
+        except InputError as error:
+            if all_or_none:
+                raise
+            found.append([Unlisted(source, str(error))])
+    return itertools.chain.from_iterable(found)
 
 
 def _options_of(said: Mapping[str, Any]) -> IngestOptions:
