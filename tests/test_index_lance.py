@@ -472,6 +472,34 @@ def test_a_reader_goes_on_after_another_process_has_compacted(made):
     assert len(reader.match_text("blue", 9)) == 3
 
 
+def test_what_is_read_bit_by_bit_and_rewritten_meanwhile_is_not_called_damaged(made):
+    writer, reader = open_index(made), open_index(made)
+    vectors_ND = np.random.default_rng(0).normal(size=(40, 100, 4)).astype(np.float32)
+    for b, block_ND in enumerate(vectors_ND):
+        writer.add([row(f"{b}-{i}", vector) for i, vector in enumerate(block_ND)])
+    batches = reader.batches(100)
+    next(batches)
+    writer.optimise()
+    with pytest.raises(StoreError, match="was rewritten by another process while it was read; run it again"):
+        list(batches)
+    assert sum(len(ids) for ids, _ in reader.batches()) == 4020
+
+
+def test_an_index_at_an_address_that_is_asked_often_still_shows_what_others_wrote(tmp_path, monkeypatch):
+    clock = 100.0
+    monkeypatch.setattr("wordsight.index.lance.time.monotonic", lambda: clock)
+    writer = create_index(f"file://{tmp_path}/index", about())
+    writer.add([row("a")])
+    reader = open_index(f"file://{tmp_path}/index")
+    assert len(reader) == 1
+    writer.add([row("b")])
+    seen = []
+    for _ in range(6):
+        clock += 1
+        seen.append(len(reader))
+    assert seen == [1, 1, 1, 1, 1, 2]
+
+
 def test_earlier_states_can_be_gone_back_to(index):
     for n in range(5):
         index.add([row(f"{n}")])

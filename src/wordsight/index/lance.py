@@ -348,7 +348,15 @@ class LanceIndex(Index):
 
     def _stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
         with store_errors(self.location, "read"):
-            yield from _scan(self._dataset(), names, **more)
+            newest = self._newest()
+            try:
+                yield from _scan(self._dataset(), names, **more)
+            except (OSError, ValueError, RuntimeError) as error:
+                if self._newest() == newest:
+                    raise
+                raise StoreError(
+                    f"The index {self.location} was rewritten by another process while it was read; run it again."
+                ) from error
 
     def _light(self) -> list[str]:
         """The columns that a match has: all but the thumbnail."""
