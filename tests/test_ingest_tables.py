@@ -106,13 +106,43 @@ def test_a_pattern_over_columns_names_pictures(shop):
     assert skip == Skipped("t.csv row 2", "names no picture")
 
 
+@pytest.mark.parametrize("name", ["photo.id", "0", "a[0]", "id!", "a:b", "{id}"])
+def test_columns_may_have_any_name(shop, name):
+    table = write(shop / "t.csv", f"{name},title\nc,Blue\n")
+    if name != "{id}":  # braces in names are no patterns
+        assert [item.path for item in items_of(table)] == [str(shop / "images/c.png")]
+    table = write(shop / "t.csv", f"{name},title\na.png,Red\n")
+    assert [item.path for item in items_of(table)] == [str(shop / "a.png")]
+
+
+def test_a_cell_may_be_long(shop):
+    table = write(shop / "t.csv", f"image,title\na.png,{'y' * 200_000}\n")
+    assert len(items_of(table)[0].meta["title"]) == 200_000
+
+
+def test_damage_that_is_met_while_the_column_is_looked_for_is_told(shop):
+    text = "image,title\n" + "a.png,\n" * 990  # looks on for a title
+    (shop / "t.csv").write_bytes(text.encode() + b"a.png," + b"x" * 9000 + b"caf\xe9\n")
+    with pytest.raises(InputError, match=r"t.csv' cannot be read: it is not UTF-8 text"):
+        scan(shop / "t.csv")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    parquet.write_table(pyarrow.table({"image": [f"{n}.png" for n in range(2000)]}), shop / "t.parquet")
+    content = bytearray((shop / "t.parquet").read_bytes())
+    content[4:200] = bytes(byte ^ 0x5A for byte in content[4:200])
+    (shop / "t.parquet").write_bytes(content)
+    with pytest.raises(InputError, match=r"t.parquet' cannot be read: "):
+        scan(shop / "t.parquet")
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
         ("imagee", r"has no column 'imagee'; its columns are image, title, .* Did you mean: image\?"),
         ("images/{idd}.jpg", r"has no column 'idd'; its columns are image"),
-        ("images/{code:05d}.jpg", r"formats a column, which is not done here; expected names of columns in braces"),
-        ("images/{code.jpg", r"cannot be read .*; expected names of columns in braces, as in 'images/{id}.jpg'"),
+        ("images/{code:05d}.jpg", r"has no column 'code:05d'; its columns are .* Did you mean: code\?"),
+        ("images/{code.jpg", r"do not go in pairs; expected names of columns in braces, as in 'images/{id}.jpg'"),
     ],
 )
 def test_a_column_that_is_not_there_is_told_at_once(shop, column, message):
@@ -125,7 +155,7 @@ def test_a_column_that_is_not_there_is_told_at_once(shop, column, message):
     [
         ("t.csv", b"", "it is empty; expected a first line with the names of the columns"),
         ("t.csv", b"title,price\ncoat,3\n", r"No column of the table .* its columns are title, price. Name one with"),
-        ("t.csv", b"image,caf\xe9\na.png,1\n", r"is not UTF-8 text \(byte 0xe9 at 9\); save it as CSV in UTF-8"),
+        ("t.csv", b"image,caf\xe9\na.png,1\n", r"is not UTF-8 text \(byte 0xe9 at 9\); save it in UTF-8"),
         ("t.jsonl", b"[1]\n", "it holds no JSON object a line"),
         ("t.parquet", b"PAR1", "cannot be read"),
     ],

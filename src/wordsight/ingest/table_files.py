@@ -20,6 +20,7 @@ Record: TypeAlias = dict[str, Any]
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _DELIMITERS = ",;\t|"
+_CELL = 16 << 20  # characters at most; Python's own limit is 131,072, which a long description passes
 _PARQUET_ROWS = 1024  # read at a time
 _PARQUET_PICTURES = 16  # rows read at a time where pictures may lie in the cells: all of these are held
 _LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
@@ -63,7 +64,7 @@ def why(error: Exception) -> str:
     """Return the reason why a table cannot be read."""
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
-        return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it as CSV in UTF-8"
+        return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
     return reason_of(error) if isinstance(error, OSError) else str(error)
 
 
@@ -111,6 +112,7 @@ class CsvFile(TableFile):
         return open(self.path, encoding=self._encoding, newline="")
 
     def _rows(self, file: IO[str]) -> Iterator[list[str]]:
+        csv.field_size_limit(max(csv.field_size_limit(), _CELL))
         try:
             yield from csv.reader(file, delimiter=self._delimiter)
         except csv.Error as error:

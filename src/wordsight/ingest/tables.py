@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import string
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ _USUAL = (
 _TRIED_ROWS = 1000  # at most, to find the column of pictures
 _TRIED_CELLS = 20  # of each column
 
+_BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are no names
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
 _NUMBERED = re.compile(r"#\d+$")  # "a#2" as a cell: its id is "…#a#2#1", for "…#a#2" is the second row of "a"
 ADD_URLS = "is an address; add --urls to fetch such pictures"
@@ -44,7 +44,10 @@ def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
     table = open_table(path)
     for name in options.text_columns or ():
         _check(name, table)
-    pictures = picture_column(table, options)
+    try:
+        pictures = picture_column(table, options)
+    except (OSError, ValueError) as error:  # what `open_table` did not read yet is damaged
+        raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
     reader = TableReader(table, source, options, pictures)
     status = os.stat(path)
     final = table.holds(pictures.name)
@@ -61,13 +64,9 @@ class PictureColumn:
             _check(named, table)
             self.needs = [named]
         else:
-            try:
-                parts = list(string.Formatter().parse(named))
-            except ValueError as error:
-                raise InputError(f"The pattern {named!r} cannot be read ({error}); {_LIKE}.") from error
-            if any(form or conversion for _, _, form, conversion in parts):
-                raise InputError(f"The pattern {named!r} formats a column, which is not done here; {_LIKE}.")
-            self.needs = [name for _, name, _, _ in parts if name is not None]
+            self.needs = _BRACED.findall(named)
+            if not self.needs or {"{", "}"} & set(_BRACED.sub("", named)):
+                raise InputError(f"The pattern {named!r} has braces that do not go in pairs; {_LIKE}.")
             for name in self.needs:
                 _check(name, table)
 
@@ -76,7 +75,7 @@ class PictureColumn:
         if self.name is not None:
             cell = record.get(self.name)
         elif all(record.get(name) not in (None, "") for name in self.needs):
-            cell = self.pattern.format(**record)
+            cell = _BRACED.sub(lambda found: str(record[found[1]]), self.pattern)
         else:
             cell = None
         if cell is None or (isinstance(cell, dict) and not cell.get("bytes") and not cell.get("path")):
@@ -100,7 +99,7 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
     for name, pattern in _likely(usual, others):
         found = _found(cells[name], pattern, os.path.dirname(table.path))
         if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
-            return PictureColumn(name if pattern == "{}" else pattern.format(f"{{{name}}}"), table)
+            return PictureColumn(pattern.replace("{}", name if pattern == "{}" else f"{{{name}}}"), table)
     for name in [*usual, *others]:
         embedded = any(isinstance(cell, bytes | dict) for cell in cells[name])
         if embedded or (name in usual and any(is_address(str(cell).strip()) for cell in cells[name])):
@@ -126,10 +125,11 @@ def _first_cells(table: TableFile) -> dict[str, list[Any]]:
 
 def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
     """Yield (column, pattern of its cells) of where pictures may be named, the likeliest first."""
-    for pattern, names in (("{}", usual), ("{}", others), ("images/{}", [*usual, *others])):
+    plain = [name for name in others if not {"{", "}"} & set(name)]
+    for pattern, names in (("{}", usual), ("{}", others), ("images/{}", [*usual, *plain])):
         yield from ((name, pattern) for name in names)
     for pattern in ("images/{}.jpg", "{}.jpg", "images/{}.png", "{}.png"):  # a column of keys
-        yield from ((name, pattern) for name in others if not {"{", "}"} & set(name))
+        yield from ((name, pattern) for name in plain)
 
 
 def _found(cells: list[Any], pattern: str, folder: str) -> int:
