@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NO_MATCH = 1
 PARTS = ("words", "image", "no_words", "no_image", "weight")
 NOT_WEIGHT = -0.5  # `search.parts.NOT_WEIGHT`, which is not imported before something is searched
+TITLE = 100  # characters of a part that are repeated to the user
 ORDER = "wordsight.search.order"  # in click's meta: the parts' options as they were given, each as often as it was
 
 EPILOG = """\b
@@ -169,6 +170,7 @@ def title(asked: Sequence[Asked]) -> str:
     line = ""
     for kind, value, weight in asked:
         name = value.rpartition("/")[2] or value if kind == "image" else value
+        name = name if len(name) <= TITLE else f"{name[: TITLE - 1]}…"
         sign = " − " if weight < 0 else " + " if line else ""
         line += sign + (f"{abs(weight):g} × " if abs(weight) != 1 else "") + name
     return line.strip()
@@ -180,14 +182,15 @@ def _part(kind: str, value: str, weight: float) -> Part:
 
     if kind == "text":
         return Part("text", value, weight)
+    from wordsight.images import read_image
     from wordsight.ingest.urls import fetch, is_address
 
     if not is_address(value):
         return Part("image", Path(value), weight)
     try:
-        return Part("image", fetch(value), weight)
+        return Part("image", read_image(fetch(value)), weight)
     except ImageError as error:
-        raise ImageError(f"{value}: {error}") from error
+        raise ImageError(f"{value}: {' '.join(str(error).split())}") from error
 
 
 def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any]) -> tuple[list[Hit], Hit | None]:

@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal["text", "image", "vector"]
 # a good weight for what is not wanted: of products of a type but not of a colour, most are found at -0.5 (of the first
 # 10, 85 %; 79 % or less at -1, which pushes away from the type too, and 68 % without)
 NOT_WEIGHT = -0.5
+LARGEST_WEIGHT = 1e6  # beside a weight of 1 the other part is nothing long before
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +156,10 @@ def _check(part: Part) -> None:
         raise InputError(f"A part of the query is of kind {part.kind!r}, expected one of {', '.join(get_args(Kind))}.")
     if part.kind == "text" and (not isinstance(part.value, str) or not part.value.strip()):
         raise InputError(f"A text of the query is {part.value!r}, which says nothing; give some words.")
-    if not math.isfinite(part.weight) or part.weight == 0:
+    if not 0 < abs(part.weight) <= LARGEST_WEIGHT:  # nor NaN
         raise InputError(
-            f"A weight of the query is {part.weight}, expected a number other than 0; leave that part out."
+            f"A weight of the query is {part.weight:g}, expected a number other than 0, from {-LARGEST_WEIGHT:g} to "
+            f"{LARGEST_WEIGHT:g}; leave out a part that does not count."
         )
 
 
