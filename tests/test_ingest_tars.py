@@ -89,6 +89,14 @@ def test_archives_in_a_folder_are_opened(shard):
     assert len(list(unit.items())) == 4
 
 
+def test_members_of_the_same_name_are_items_of_their_own(tmp_path):
+    members = [("a.png", png("red")), ("b.png", png("lime")), ("a.png", png("blue")), ("a.png", png("white"))]
+    shard = write_tar(tmp_path / "t.tar", [("b.txt", b""), *members, ("a#2.png", png("black"))])
+    items = items_of(shard)
+    assert [item.id.removeprefix(f"{shard}#") for item in items] == ["a", "b", "a#2", "a#3", "a#2#1"]
+    assert read_image(items[2].read().picture()).getpixel((0, 0)) == (0, 0, 255)
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [

@@ -6,12 +6,9 @@ import functools
 import os
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.images import Skipped, reason_of
@@ -21,6 +18,7 @@ from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted, Value
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import name_words, to_path, to_text
+from wordsight.ingest.repeats import Numbers
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
 from wordsight.ingest.urls import fetch, is_address
 from wordsight.sources import EXTENSIONS
@@ -35,7 +33,6 @@ _TRIED_CELLS = 20  # of each column
 
 _BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are no names
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
-_NUMBERED = re.compile(r"#\d+$")  # "a#2" as a cell: its id is "…#a#2#1", for "…#a#2" is the second row of "a"
 ADD_URLS = "is an address; add --urls to fetch such pictures"
 
 
@@ -152,25 +149,19 @@ class TableReader:
         rows keep their ids, but for rows of the same picture, which may change places.
         """
         try:
-            kinds, repeated = self._first_pass()
-            seen: Counter[int] = Counter()
+            kinds, numbers = self._first_pass()
             for number, record in enumerate(self.table.records(), 1):
                 if isinstance(record, str):
                     yield Skipped(self._row(number), record)
                     continue
                 cell = self.pictures.of(record)
                 name = self._name(cell, number)
-                mark = hash_of(name)
-                if mark in repeated:
-                    seen[mark] += 1
-                nth = max(1, seen[mark])
-                suffix = f"#{nth}" if nth > 1 or _NUMBERED.search(name) else ""
-                yield self._item(cell, name + suffix, number, kinds, record)
+                yield self._item(cell, name + numbers.suffix(name), number, kinds, record)
         except (OSError, ValueError) as error:
             yield Unlisted(Path(self.table.path), why(error))
 
-    def _first_pass(self) -> tuple[Kinds, frozenset[int]]:
-        """Return the columns' kinds, and the hashes of pictures that several rows name, at 8 bytes a row."""
+    def _first_pass(self) -> tuple[Kinds, Numbers]:
+        """Return the columns' kinds, and what numbers the rows that name the same picture."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
         marks = array("Q")
@@ -181,10 +172,7 @@ class TableReader:
                 kinds.see(record)
             marks.append(hash_of(self._name(self.pictures.of(record), number)))
         kinds.settle()
-        values, counts = np.unique(
-            np.frombuffer(marks, np.uint64) if marks else np.empty(0, np.uint64), return_counts=True
-        )
-        return kinds, frozenset(values[counts > 1].tolist())
+        return kinds, Numbers(marks)
 
     def _name(self, cell: Any, number: int) -> str:
         """Return what tells a row's picture from others: what its cell says, else the row's number."""

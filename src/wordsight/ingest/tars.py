@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import tarfile
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any
 from wordsight.errors import ImageError
 from wordsight.images import Skipped, reason_of
 from wordsight.ingest.columns import Kinds, meta_of, plain
-from wordsight.ingest.digests import digest_of
+from wordsight.ingest.digests import digest_of, hash_of
 from wordsight.ingest.items import Content, Item, Unlisted
 from wordsight.ingest.paths import name_words, to_text
+from wordsight.ingest.repeats import Numbers
 from wordsight.sources import EXTENSIONS
 
 _TEXTS = (".txt", ".text", ".caption")
@@ -56,17 +58,22 @@ def sample_items(
 ) -> Iterator[Item | Skipped]:
     """Yield the pictures of a tar with their captions and metadata; where the file is cut off, those before the cut."""
     kinds = Kinds()
+    marks = array("Q")
     try:
         with open(path, "rb") as file:
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
+                    if _picture_endings(sample):
+                        marks.append(hash_of(sample.key))
             kinds.settle()
+            numbers = Numbers(marks)
             for sample in samples(path, file):
-                if isinstance(sample, Sample):
-                    yield from _pictures(sample, file, path, source, status, kinds, text_columns)
-                else:
+                if not isinstance(sample, Sample):
                     yield sample
+                elif _picture_endings(sample):
+                    suffix = numbers.suffix(sample.key)
+                    yield from _pictures(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
         yield Unlisted(Path(path), reason_of(error))
 
@@ -122,6 +129,7 @@ def _members(file: Any) -> Iterator[tarfile.TarInfo]:
 
 def _pictures(
     sample: Sample,
+    suffix: str,
     file: Any,
     path: str,
     source: str,
@@ -129,10 +137,8 @@ def _pictures(
     kinds: Kinds,
     text_columns: tuple[str, ...] | None,
 ) -> Iterator[Item]:
-    """Yield the pictures of one sample: "<path>#<key>", others of the same key "<path>#<key>.<ending>"."""
-    pictures = [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
-    if not pictures:
-        return
+    """Yield the pictures of one sample: "<path>#<key>", others of it "<path>#<key>.<ending>", and a suffix."""
+    pictures = _picture_endings(sample)
     metadata = kinds.typed(_metadata(sample, file))
     captions = [_text(sample.members[ending], file) for ending in _TEXTS if ending in sample.members]
     spoken = _SPOKEN if text_columns is None else text_columns
@@ -141,7 +147,7 @@ def _pictures(
     archive, key = to_text(path), to_text(sample.key)
     for ending in pictures:
         yield Item(
-            id=f"{archive}#{key}" + (ending if ending != pictures[0] else ""),
+            id=f"{archive}#{key}" + (ending if ending != pictures[0] else "") + suffix,
             source=source,
             path=archive,
             read=functools.partial(_read, path, sample.members[ending]),
@@ -150,6 +156,10 @@ def _pictures(
             text=text,
             meta=meta_of(metadata),
         )
+
+
+def _picture_endings(sample: Sample) -> list[str]:
+    return [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
 
 
 def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
