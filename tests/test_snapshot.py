@@ -61,6 +61,19 @@ def test_row_ids_choose_who_may_answer(tmp_path):
     assert snapshot.nearest(query_D, 9, np.zeros(0, np.uint64)) == []
 
 
+def test_vectors_are_taken_from_each_batch_at_once(tmp_path, monkeypatch):
+    held = rows(50)
+    snapshot = written(tmp_path / "s.arrow", held, 7)
+    read = []
+    monkeypatch.setattr(
+        Snapshot, "_vectors", staticmethod(lambda batch, of=Snapshot._vectors: read.append(1) or of(batch))
+    )
+    for positions in ([], [49], [8, 3, 49, 3, 0, 21], np.arange(50)):
+        read.clear()
+        assert snapshot.vectors(positions).tolist() == [held[i].vector.tolist() for i in positions]
+        assert len(read) == len({i // 7 for i in positions})
+
+
 def test_of_equal_scores_the_first_rows_win():
     scores_N = np.array([0.1, 0.5, 0.5, 0.9, 0.5, 0.1], np.float32)
     assert best(scores_N, 3).tolist() == [3, 1, 2]
