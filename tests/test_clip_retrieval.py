@@ -9,7 +9,7 @@ import pytest
 from memory_index import MemoryIndex, about
 
 from wordsight.errors import InputError
-from wordsight.index import Row, create_index
+from wordsight.index import Row, clip_retrieval, create_index
 from wordsight.index.clip_retrieval import export_index, find_parts, import_folder, model_of
 
 DIM = 4
@@ -87,6 +87,37 @@ def test_a_path_that_leads_to_a_file_becomes_absolute(tmp_path, monkeypatch):
     index = MemoryIndex(about(DIM))
     import_folder(written(tmp_path / "out", [(vectors(1), {"image_path": ["a.jpg"]})]), index)
     assert [stamp.id for stamp in index.stamps()] == [str(tmp_path / "a.jpg")]
+
+
+def test_rows_of_one_picture_are_all_kept(tmp_path):
+    """Image-text pairs name a picture once for each of its texts."""
+    parts = [
+        (vectors(3, 1), {"image_path": ["a.jpg", "a.jpg", "b.jpg"], "caption": ["x", "y", "z"]}),
+        (vectors(2, 2), {"image_path": ["a.jpg", "a.jpg#2"], "caption": ["u", "v"]}),
+    ]
+    index = MemoryIndex(about(DIM))
+    for time in ("first", "second"):  # a second import finds the same rows again
+        assert import_folder(written(tmp_path / time, parts), index) == []
+        assert {row.id: row.meta["caption"] for row in index.rows.values()} == {
+            "a.jpg": "x", "a.jpg#2": "y", "b.jpg": "z", "a.jpg#3": "u", "a.jpg#2#1": "v",
+        }  # fmt: skip
+
+
+def test_pages_are_told_apart_by_their_number(tmp_path):
+    columns = {"image_path": ["a.pdf"] * 4, "page": [1, 2, 2, None]}
+    index = MemoryIndex(about(DIM))
+    import_folder(written(tmp_path, [(vectors(4), columns)]), index)
+    assert [stamp.id for stamp in index.stamps()] == ["a.pdf#page=1", "a.pdf#page=2", "a.pdf#page=2#2", "a.pdf"]
+
+
+def test_an_export_holds_no_thumbnails_in_memory(tmp_path, monkeypatch):
+    """Of 65,536 rows they would fill a gigabyte, and the files have no place for them."""
+    index = MemoryIndex(about(DIM))
+    index.add([Row(f"{i}", "/p", f"{i}", f"{i}", vector, thumbnail=b"jpeg") for i, vector in enumerate(vectors(5))])
+    held = []
+    monkeypatch.setattr(clip_retrieval, "_metadata", lambda rows, kinds: held.extend(rows) or pa.table({"n": [1]}))
+    assert export_index(index, tmp_path / "out") == 5
+    assert [row.thumbnail for row in held] == [b""] * 5
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])

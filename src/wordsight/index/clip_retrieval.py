@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +29,7 @@ EMBEDDINGS, METADATA = "img_emb", "metadata"
 MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint
 ROWS_PER_PART = 65_536  # held in memory while a part is put together
 ROWS_AT_ONCE = 2048
+PLACE = ("image_path", "url", "page")  # the columns that say which picture a row is of
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def export_index(
 def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
     part: list[Row] = []
     for ids, _ in index.batches(min(ROWS_AT_ONCE, rows_per_part)):
-        part += index.get(ids)
+        part += [replace(row, thumbnail=b"") for row in index.get(ids)]  # which no file here has a place for
         while len(part) >= rows_per_part:
             yield part[:rows_per_part]
             part = part[rows_per_part:]
@@ -149,7 +152,7 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     """Add the rows of a folder to an index, and return those that could not be used, with the reason.
 
     The vectors become unit length. Of columns, numbers, text, true and false are kept as they are, dates as ISO 8601,
-    lists and objects as JSON.
+    lists and objects as JSON. Rows of one path and page get the ids "path", "path#2" and so on, as in tables.
     Raises: InputError for what `find_parts` refuses, or vectors of another length than the index's.
     """
     parts = find_parts(folder)
@@ -161,8 +164,10 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
             )
     skipped: list[Skipped] = []
     done = 0
+    source = str(folder.absolute())
+    ids = _Ids(parts, source)
     for part in parts:
-        for rows in _rows_of(part, str(folder.absolute()), skipped):
+        for rows in _rows_of(part, source, ids, skipped):
             index.add(rows)
             done += len(rows)
             if progress:
@@ -171,7 +176,34 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     return skipped
 
 
-def _rows_of(part: Part, source: str, skipped: list[Skipped]) -> Iterator[list[Row]]:
+class _Ids:
+    """Tells rows of the same path and page apart; holds 8 bytes a row while it looks for them, then only those."""
+
+    def __init__(self, parts: Sequence[Part], source: str) -> None:
+        marks = array("q")
+        for part in parts:
+            with parquet.ParquetFile(part.metadata) as file:
+                names = [name for name in PLACE if name in file.schema_arrow.names]
+                start = 0
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=names) if names else ():
+                    for i, meta in enumerate(batch.to_pylist(), start):
+                        marks.append(hash(_id(*_place(meta, part, i, source))))
+                    start += len(batch)
+        values, counts = np.unique(np.array(marks, np.int64), return_counts=True)
+        self._repeated = frozenset(values[counts > 1].tolist())
+        self._seen: Counter[int] = Counter()
+
+    def next(self, id: str) -> str:
+        """Return an id that no row before this one has."""
+        mark = hash(id)
+        if mark in self._repeated:
+            self._seen[mark] += 1
+            return id if self._seen[mark] == 1 else f"{id}#{self._seen[mark]}"
+        stem, _, number = id.rpartition("#")
+        return f"{id}#1" if number.isdigit() and hash(stem) in self._repeated else id  # a file named "a#2" beside "a"
+
+
+def _rows_of(part: Part, source: str, ids: _Ids, skipped: list[Skipped]) -> Iterator[list[Row]]:
     vectors_ND = np.load(part.embeddings, mmap_mode="r")
     start = 0
     for batch in parquet.ParquetFile(part.metadata).iter_batches(ROWS_AT_ONCE):
@@ -181,7 +213,8 @@ def _rows_of(part: Part, source: str, skipped: list[Skipped]) -> Iterator[list[R
         rows = []
         for i, (meta, norm) in enumerate(zip(metas, norms_N, strict=True)):
             if np.isfinite(norm) and norm > 0:
-                rows.append(_row(meta, block_ND[i] / norm, f"{part.metadata.stem}#{start + i}", source))
+                path, page = _place(meta, part, start + i, source)
+                rows.append(_row(meta, block_ND[i] / norm, ids.next(_id(path, page)), path, page, source))
             else:
                 where = f"{part.embeddings.name}, row {start + i}"
                 skipped.append(Skipped(where, f"its vector has the length {norm}; expected a number above 0"))
@@ -189,20 +222,30 @@ def _rows_of(part: Part, source: str, skipped: list[Skipped]) -> Iterator[list[R
         yield rows
 
 
-def _row(meta: dict[str, Any], vector: Floats, fallback: str, source: str) -> Row:
-    """Return a row of the index. A path that leads to a file from here is made absolute."""
-    path = str(meta.pop("image_path", None) or meta.get("url") or f"{source}/{fallback}")
+def _place(meta: Mapping[str, Any], part: Part, number: int, source: str) -> tuple[str, int | None]:
+    """Return a row's path and page. A path that leads to a file from here is made absolute."""
+    path = str(meta.get("image_path") or meta.get("url") or f"{source}/{part.metadata.stem}#{number}")
     if Path(path).is_file():
         path = str(Path(path).absolute())
-    page, width, height, taken = (meta.pop(name, None) for name in ("page", "width", "height", "taken"))
+    page = meta.get("page")
+    return path, int(page) if _is_number(page) else None
+
+
+def _id(path: str, page: int | None) -> str:
+    return path if page is None else f"{path}#page={page}"
+
+
+def _row(meta: dict[str, Any], vector: Floats, id: str, path: str, page: int | None, source: str) -> Row:
+    """Return a row of the index."""
+    _, _, width, height, taken = (meta.pop(name, None) for name in ("image_path", "page", "width", "height", "taken"))
     kept = {name: value for name, value in ((name, _value(value)) for name, value in meta.items()) if value is not None}
     return Row(
-        id=f"{path}#page={int(page)}" if _is_number(page) else path,
+        id=id,
         source=source,
         path=path,
         digest=f"vector:{hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()}",
         vector=vector,
-        page=int(page) if _is_number(page) else None,
+        page=page,
         width=int(width) if _is_number(width) else 0,
         height=int(height) if _is_number(height) else 0,
         taken=None if taken is None else str(_value(taken)),
@@ -211,7 +254,7 @@ def _row(meta: dict[str, Any], vector: Floats, fallback: str, source: str) -> Ro
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
