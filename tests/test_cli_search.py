@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -355,3 +356,34 @@ def test_addresses_and_odd_column_names_are_printed_as_they_can_be_used(run, sho
     table = run(*where).stdout
     assert "http://shop.example/a.jpg" in table
     assert "\x1b" not in table
+
+
+def test_a_page_of_a_document_may_be_the_example(run, tmp_path):
+    """Page 2 is blue: the nearest pictures are."""
+    pages = [picture(colour, (40, 60)) for colour in ("white", "blue")]
+    pages[0].save(tmp_path / "plan.pdf", save_all=True, append_images=pages[1:])
+    result = run("--image", "plan.pdf#page=2", "-k", "1", "--all", "-f")
+    assert re.search(r"blue-\d+\.png", result.stdout), result.output
+    for name, reason in (("plan.pdf#page=9", "plan.pdf#page=9: "), ("gone.pdf", "gone.pdf: ")):
+        error = run("--image", name).exception
+        assert isinstance(error, ImageError)
+        assert str(error).startswith(reason)
+
+
+def test_words_that_name_a_file_are_pointed_out(run, tmp_path):
+    (tmp_path / "red").write_bytes(b"")
+    assert "'red' is searched as words; for pictures like that file: --image" in run("red", "--all").stderr
+
+
+def test_a_contact_sheet_replaces_no_picture(run, tmp_path):
+    error = run("red", "--html", "shop/red-0.png").exception
+    assert isinstance(error, InputError)
+    assert "--html is 'shop/red-0.png'" in str(error)
+
+
+def test_what_only_words_speak_for_has_no_percentage(shop):
+    shirt = next(iter(shop.rows.values()))
+    found = Hit("a", Path(shirt.path), 0.0, 0.001, shirt, bm25=3.0)
+    line = results.table([found], 1, width=None)[-1]
+    assert re.search(r" text  \S*red-0.png", line)
+    assert "%" not in line

@@ -30,6 +30,13 @@ def test_the_probability_by_hand():
     assert PLAIN.proba(np.array([0.3])) == pytest.approx([1 / (1 + np.exp(-logit))], abs=1e-6)
 
 
+def test_a_picture_is_an_answer_to_itself():
+    """However many others are nearly the same, which otherwise speaks against each of them."""
+    assert PLAIN.proba(np.array([0.9999999, 0.9])).tolist() == [1.0, pytest.approx(1.0, abs=1e-4)]
+    doubting = dataclasses.replace(PLAIN, best=40.0)
+    assert doubting.proba(np.array([1.0, 0.9])).tolist() == [1.0, pytest.approx(0.0, abs=1e-2)]
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=2))
 def test_within_a_query_it_rises_with_the_cosine(cosines):

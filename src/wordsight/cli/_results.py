@@ -37,13 +37,13 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
     """Write a table, or pictures with lines beside them where the terminal shows pictures or `ask` says so."""
     from wordsight.thumbnails import way_of
 
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
     way = way_of(os.environ) if ask or (ask is None and terminal) else None
     if ask and way is None:
         way = "blocks"
     if way is None:
         for line in table(hits, first, width=shutil.get_terminal_size().columns if terminal else None):
-            click.echo(line)
+            click.echo(line, color=False if "NO_COLOR" in os.environ else None)
         return
     from wordsight.search.pictures import row_picture
     from wordsight.thumbnails import CELL, COLUMNS, beside, cell_pixels
@@ -88,7 +88,7 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None) -> list[str]:
     for i, hit in enumerate(hits):
         columns = "".join(f"  {_padded(cells[key][i], wide[key])}" for key in kept)
         bar = click.style(_bar(hit.proba), fg="blue")
-        line = f"{first + i:3}  {bar} {hit.proba:4.0%}  {_padded(_shortened(paths[i], room), room)}{columns}"
+        line = f"{first + i:3}  {bar} {_percent(hit)}  {_padded(_shortened(paths[i], room), room)}{columns}"
         lines.append(line.rstrip())
     return lines
 
@@ -100,7 +100,7 @@ def _lines(rank: int, hit: Hit, width: int) -> list[str]:
     said = [key for key, value in hit.meta.items() if value not in (None, "")]
     meta = "  ".join(f"{source_name(key)}: {_cell(hit, key)}" for key in said)
     return [
-        f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {hit.proba:4.0%}",
+        f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {_percent(hit)}",
         "     " + _shortened(shown_path(hit), max(width - 5, 10)) + page,
         *(f"     {_FAINT}{_shortened(line, max(width - 5, 10))}{_PLAIN}" for line in (size, meta) if line),
     ]
@@ -179,6 +179,11 @@ def _cell(hit: Hit, key: str) -> str:
     if value is None:
         return ""
     return f"{value:g}" if isinstance(value, float) else source_name(" ".join(str(value).split()))
+
+
+def _percent(hit: Hit) -> str:
+    """Return the probability, or "text" where only the words that came with a picture speak for it."""
+    return f"{hit.proba:4.0%}" if hit.proba >= 0.01 or hit.bm25 is None else "text"
 
 
 def _bar(proba: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +26,15 @@ NOT_WEIGHT = -0.5  # `search.parts.NOT_WEIGHT`, which is not imported before som
 TITLE = 100  # characters of a part that are repeated to the user
 ORDER = "wordsight.search.order"  # in click's meta: the parts' options as they were given, each as often as it was
 
+PAGE = re.compile(r"(?P<file>.+\.pdf)(#page=(?P<number>\d+))?", re.IGNORECASE | re.DOTALL)
+
 EPILOG = """\b
 Examples:
   wordsight search red winter coat
   wordsight search "golden retriever" --image pool.jpg --not fruit
   wordsight search --image dress.jpg --weight 2 "in green" --where "price < 50 and gender = 'Women'"
   wordsight search "circuit diagram" --in drawings-index --html found.html --open
+  wordsight search --image manual.pdf#page=12 --whiten --in drawings-index
   wordsight search sunset -k 100 -f -0 | xargs -0 cp -t sunsets/
 
 Words that stand next to each other are one text; texts and pictures add up. --weight W makes the part named just before
@@ -57,7 +62,7 @@ class SearchCommand(click.Command):
 
 @click.command(cls=SearchCommand, epilog=EPILOG, options_metavar="[WORDS]... [OPTIONS]")
 @click.option("--words", multiple=True, hidden=True)
-@click.option("--image", multiple=True, metavar="FILE|URL", help="A picture to be like; may be repeated.")
+@click.option("--image", multiple=True, metavar="FILE|URL", help="A picture to be like, or a page: FILE.pdf#page=3.")
 @click.option("--not", "no_words", multiple=True, metavar="WORDS", help="What it shall not look like.")
 @click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="A picture to be unlike.")
 @click.option("--weight", multiple=True, type=float, metavar="W", help="How much the part before it counts; else 1.")
@@ -86,7 +91,12 @@ def command(ctx: click.Context, /, location: str | None, form: str | None, **sai
 
     if said["zero"] and form != "files":
         raise InputError("-0 ends plain paths with NUL; add -f.")
+    if said["html"] and said["html"].suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--html is {str(said['html'])!r}, where the contact sheet would be; end its name in .html.")
     asked = list(bound(ctx.meta[ORDER], {name: said[name] for name in PARTS}))
+    for kind, value, _ in asked:
+        if kind == "text" and os.path.isfile(value):
+            click.echo(f"wordsight: {value!r} is searched as words; for pictures like that file: --image", err=True)
     with _gallery(location, said["model_name"], said["backend"], said["precision"]) as gallery:
         parts = [_part(*one) for one in asked]
         hits, nearest = _find(gallery, parts, said)
@@ -177,20 +187,25 @@ def title(asked: Sequence[Asked]) -> str:
 
 
 def _part(kind: str, value: str, weight: float) -> Part:
-    """Return a part of the query; a picture that is given by its address is fetched here."""
+    """Return a part of the query; a picture given by its address is fetched here, a page of a PDF is rendered."""
     from wordsight.search.query import Part
 
     if kind == "text":
         return Part("text", value, weight)
-    from wordsight.images import read_image
     from wordsight.ingest.urls import fetch, is_address
 
-    if not is_address(value):
-        return Part("image", Path(value), weight)
     try:
-        return Part("image", read_image(fetch(value)), weight)
+        if is_address(value):
+            from wordsight.images import read_image
+
+            return Part("image", read_image(fetch(value)), weight)
+        if page := PAGE.fullmatch(value):
+            from wordsight.ingest.pdf import Document
+
+            return Part("image", Document(page["file"]).render(int(page["number"] or 1)), weight)
     except ImageError as error:
         raise ImageError(f"{value}: {' '.join(str(error).split())}") from error
+    return Part("image", Path(value), weight)
 
 
 def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any]) -> tuple[list[Hit], Hit | None]:

@@ -21,6 +21,8 @@ _PRIOR = 10
 _USUAL = 0.1
 # standing beyond this, either way, is no further evidence: 1 in 100 queries of the fit lay there
 _FARTHEST = 6.0
+# cosines above this are of one picture embedded twice
+_IDENTICAL = 0.9999
 # above so many rows the size no longer counts: no larger collection was fitted
 LARGEST = 4000
 
@@ -102,7 +104,9 @@ class Cutoff:
         z_K = (np.asarray(cosine_K, np.float64) - self.mean) / self.spread
         known = self.curve.offset + self.curve.best * self.best + self.curve.standing * self.standing
         logit_K = self.curve.cosine * z_K + known + self.curve.size * np.log(min(max(self.size, 1), LARGEST))
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * logit_K)), np.float32)
+        proba_K = 0.5 * (1 + np.tanh(0.5 * logit_K))
+        # where a collection holds much that is alike, the curve would doubt even the picture that was asked with
+        return np.asarray(np.where(np.asarray(cosine_K) > _IDENTICAL, 1.0, proba_K), np.float32)
 
 
 def _shrunk(cosine_N: Floats, between_NB: Floats) -> tuple[float, float]:
