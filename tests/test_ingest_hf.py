@@ -171,6 +171,22 @@ def test_a_set_that_cannot_be_loaded_is_told_in_one_line(tmp_path):
         scan("hf:nobody/nothing")
 
 
+def test_a_load_is_not_counted_on_the_web_unless_the_user_wants_that(saved, monkeypatch):
+    counted = []
+
+    def load(name):
+        counted.append(datasets.config.HF_UPDATE_DOWNLOAD_COUNTS)
+        return coats()
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr("datasets.config.HF_UPDATE_DOWNLOAD_COUNTS", True)
+    monkeypatch.setenv("HF_UPDATE_DOWNLOAD_COUNTS", "1")
+    scan("hf:org/coats")
+    monkeypatch.delenv("HF_UPDATE_DOWNLOAD_COUNTS")
+    scan("hf:org/coats")
+    assert counted == [True, False]
+
+
 def test_without_the_library(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"needs the package 'datasets'.* Install it with: pip"):

@@ -141,6 +141,8 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
         import datasets
     except ImportError:
         raise MissingExtraError(f"The source {PREFIX}{name}", "datasets", "hf") from None
+    if "HF_UPDATE_DOWNLOAD_COUNTS" not in os.environ:  # else each load tells the name to a counter on the web
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     folder = os.fspath(_path(name))
     try:
         if os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
