@@ -3,6 +3,8 @@
 import gc
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -143,6 +145,15 @@ def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
     del items
     gc.collect()
     assert not pdf._open
+
+
+def test_a_program_that_ends_with_documents_open_is_quiet(drawings):
+    program = "import sys; from wordsight.ingest.scan import scan; units = [*scan(sys.argv[1])]; [*units[0].items()];"
+    program += (
+        "from wordsight.ingest import pdf; kept = pdf.Document(sys.argv[1]); assert len(kept) == 3; assert pdf._open"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, drawings], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):

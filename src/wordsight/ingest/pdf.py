@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import re
@@ -191,4 +192,17 @@ def _pdfium() -> Any:
         import pypdfium2
     except ImportError:
         raise MissingExtraError("Reading PDF", "pypdfium2", "search") from None
+    _close_at_exit()
     return pypdfium2
+
+
+@functools.cache
+def _close_at_exit() -> None:
+    """Close documents before pypdfium2 ends, whose own exit function, registered earlier, runs later and complains."""
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    with _lock:
+        while _open:
+            _open.popitem()[1].close()
