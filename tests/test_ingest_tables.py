@@ -21,7 +21,7 @@ from wordsight.index.rows import OWN_COLUMNS
 from wordsight.ingest import IngestOptions, Item, Unlisted, columns, table_files
 from wordsight.ingest.columns import Kinds, meta_of
 from wordsight.ingest.scan import scan
-from wordsight.ingest.urls import fetch
+from wordsight.ingest.urls import ascii_address, fetch
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data"))
 
@@ -413,6 +413,23 @@ def test_addresses_are_fetched_only_when_that_was_asked_for(shop, server):
         gone.read()
     assert [path for path, _ in asked] == ["/a.png", "/gone%20%E7%8C%AB.png"]
     assert asked[0][1].startswith("wordsight/")
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://bücher.example/a ö.png?q=ä", "http://xn--bcher-kva.example/a%20%C3%B6.png?q=%C3%A4"),
+        ("https://me:ö@例え.テスト:8080/x", "https://me:%C3%B6@xn--r8jz45g.xn--zckzah:8080/x"),
+        ("http://[::1]:80/%20x?", "http://[::1]:80/%20x?"),
+    ],
+)
+def test_addresses_are_sent_as_browsers_send_them(url, sent):
+    assert ascii_address(url) == sent
+
+
+def test_a_host_that_has_no_ascii_form_is_told():
+    with pytest.raises(ImageError, match="the address cannot be fetched"):
+        fetch(f"http://{'ü' * 70}.example/")
 
 
 def test_fetching_has_limits(shop, server):

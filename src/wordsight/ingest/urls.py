@@ -31,7 +31,7 @@ def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -
         raise InputError(f"{url!r} is no address of a picture; expected one that begins with http:// or https://.")
     deadline = time.monotonic() + 3 * timeout
     try:
-        with _opener().open(urllib.parse.quote(url, safe=_SAFE), timeout=timeout) as answer:
+        with _opener().open(ascii_address(url), timeout=timeout) as answer:
             content = bytearray()
             while chunk := answer.read1(_CHUNK):
                 content += chunk
@@ -48,6 +48,19 @@ def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -
     if missing:
         raise ImageError(f"the address broke off {missing:,} bytes before the end")
     return bytes(content)
+
+
+def ascii_address(url: str) -> str:
+    """Return an address as it is sent: its host by IDNA, other letters beyond ASCII as %-codes.
+
+    Raises: ValueError for a host that has no such form.
+    """
+    parts = urllib.parse.urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    if not place.isascii():
+        host, colon, port = place.partition(":")
+        url = parts._replace(netloc=f"{user}{at}{host.encode('idna').decode()}{colon}{port}").geturl()
+    return urllib.parse.quote(url, safe=_SAFE)
 
 
 def _opener() -> urllib.request.OpenerDirector:
