@@ -88,6 +88,20 @@ def test_files_are_left_out_by_patterns_and_that_is_remembered(run, tmp_path):
     assert "'in' is read otherwise than the last time (it was: exclude=('thumbs/', '003.png'))" in result.stderr
 
 
+def test_names_cannot_steer_the_terminal(run, tmp_path):
+    folder = tmp_path / "red\x1b[31m"
+    (tmp_path / "in").rename(folder)
+    (tmp_path / "t.csv").write_text(f"image,co\x1b[31mst\n{folder}/000.png,3\n")
+    assert run(f"{folder.name} t.csv").exit_code == 0
+    for file in folder.iterdir():
+        file.unlink()
+    result = run(folder.name)
+    assert "red\\x1b[31m holds no pictures now" in result.stderr
+    status = run("--status")
+    assert "co\\x1b[31mst (integer)" in status.stdout
+    assert "\x1b" not in result.output + status.output
+
+
 def test_a_table_is_read_by_its_columns(run, tmp_path):
     rows = ["photo,title,other", "in/000.png,a coat,x.png", "in/001.png,a hat,y.png"]
     (tmp_path / "shop.tsv").write_text("\n".join(rows).replace(",", "\t"))

@@ -213,10 +213,12 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
 
 def _report(summary: Summary) -> int:
     """Write what was skipped and kept to standard error, and return the exit code."""
+    from wordsight.images import source_name
+
     for source in summary.kept:
         click.echo(
-            f"wordsight: {source} holds no pictures now, which it did before; they stay in the index. If it is no "
-            "matter of a disk that is not there, remove them with: wordsight index --forget …",
+            f"wordsight: {source_name(source)} holds no pictures now, which it did before; they stay in the index. "
+            "If it is no matter of a disk that is not there, remove them with: wordsight index --forget …",
             err=True,
         )
     if summary.skipped:
@@ -262,14 +264,17 @@ def _status(gallery: Gallery) -> dict[str, Any]:
 
 
 def _status_text(gallery: Gallery, removed: int) -> str:
+    from wordsight.images import source_name
+
     status = _status(gallery)
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
     lines = [f"{removed:,} pictures removed."] if removed else []
     lines += [
         f"{status['pictures']:,} pictures in {status['index']}{size}",
         f"model: {status['model']} (fingerprint {status['fingerprint']}, {status['dim']} dimensions)",
-        *(f"source: {name} ({said['pictures']:,} pictures)" for name, said in status["sources"].items()),
-        "columns for --where: " + ", ".join(f"{name} ({kind})" for name, kind in status["columns"].items()),
+        *(f"source: {source_name(name)} ({said['pictures']:,} pictures)" for name, said in status["sources"].items()),
+        "columns for --where: "
+        + ", ".join(f"{source_name(name)} ({kind})" for name, kind in status["columns"].items()),
     ]
     return "\n".join(lines)
 
