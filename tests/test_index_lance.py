@@ -189,6 +189,8 @@ def test_a_condition_chooses_rows_exactly(shop, optimised):
         ("nofn(price) > 1", "there is no function nofn"),
         ("gender = 'Women", "Unterminated"),
         ("price in (select 1)", "is not supported"),
+        ("price / 0 > 1", r"cannot be read: Divide by zero error\."),
+        ("cast(gender as int) > 1", "cannot be read: Cast error: Cannot cast string '(Wom|M)en' to value of Int32"),
     ],
 )
 def test_a_condition_that_cannot_be_read_is_named_with_the_columns(shop, condition, reason):
@@ -340,6 +342,19 @@ def test_facts_that_are_damaged_or_gone_are_read_from_the_data_set(made):
     index.add([row("new")])
     index.optimise()
     assert json.loads((made / "wordsight-index.json").read_text())["notes"] == {"sources": {"a": 1}}
+
+
+def test_facts_that_may_not_be_read_say_so(made, monkeypatch):
+    index = open_index(made)
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refused)
+    with pytest.raises(
+        StoreError, match=r"cannot be read \(.*Permission denied\)\. Check the permissions of the folder"
+    ):
+        index.note("sources")
 
 
 def test_a_newer_format_asks_for_an_update(made):

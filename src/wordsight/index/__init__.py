@@ -10,7 +10,7 @@ from wordsight.index.rows import About, Index, Match, Row, Stamp
 
 __all__ = ["About", "Index", "Match", "Row", "Stamp", "create_index", "open_index"]
 
-# how a location begins → (module of the store, what it is to the user, package, extra)
+# how a location begins → the module of the store; all others are of Lance
 STORES = {"qdrant:": "wordsight.index.qdrant", "pinecone:": "wordsight.index.pinecone"}
 
 

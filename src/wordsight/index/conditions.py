@@ -11,6 +11,8 @@ from wordsight.errors import InputError, StoreError, WordsightError, did_you_mea
 EXAMPLE = "gender = 'Women' and price < 50"
 # where in its own sources an error arose, which Lance appends: ", scanner.rs:839:33"
 PLACE = re.compile(r",? ?\S*\.rs:\d+:\d+")
+# how a message begins about what a condition makes of some row, such as a division by nothing
+OF_A_ROW = "Error applying filter expression to batch: "
 # (what Lance's message holds, what it means)
 REASONS = (
     (re.compile(r"No field named (?P<name>.+?)\. (?:Valid fields|Did you mean)"), "there is no column {name}"),
@@ -20,6 +22,7 @@ REASONS = (
      "{value} is no {kind}"),
     (re.compile(r"The filter (?P<what>.+) does not return a boolean"), "it is neither true nor false"),
     (re.compile(r"Invalid function '(?P<name>\w+)'"), "there is no function {name}"),
+    (re.compile(rf"{OF_A_ROW}(?:Arrow error: )?(?P<why>.+?)(?:{PLACE.pattern}|$)"), "{why}"),
     (re.compile(r"Expression '(?P<what>.+)' is not supported"), "{what} is not supported"),
 )  # fmt: skip
 QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")

@@ -20,7 +20,7 @@ from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import folder as folders
 from wordsight.index import schema as columns
 from wordsight.index import upkeep
-from wordsight.index.conditions import checked, store_errors, trouble, unreadable
+from wordsight.index.conditions import OF_A_ROW, checked, store_errors, trouble, unreadable
 from wordsight.index.rows import About, Floats, Index, Match, Note, Row, Stamp
 from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
 
@@ -248,8 +248,11 @@ class LanceIndex(Index):
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key."""
-        if self._folder is not None and self._opened is None and (facts := folders.read_facts(self._folder)):
-            return facts.notes.get(key)
+        if self._folder is not None and self._opened is None:
+            with store_errors(self.location, "read"):
+                facts = folders.read_facts(self._folder)
+            if facts:
+                return facts.notes.get(key)
         return self._read(_notes).get(key)
 
     def set_note(self, key: str, note: Note) -> None:
@@ -384,7 +387,12 @@ class LanceIndex(Index):
             scanner = data.scanner(
                 names, filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query
             )
-            return data.version, scanner.to_table()
+            try:
+                return data.version, scanner.to_table()
+            except (OSError, ValueError, RuntimeError) as error:
+                if OF_A_ROW not in str(error):
+                    raise
+                raise unreadable(where or "", str(error), columns.columns_of(data.schema)) from None
 
         return self._read(ask)
 
