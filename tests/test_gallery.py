@@ -124,6 +124,29 @@ def test_forgetting_a_source_removes_its_pictures(gallery, tmp_path):
         gallery.refresh()
 
 
+@pytest.mark.parametrize("first", ["in/sub", "in"])
+def test_forgetting_a_source_leaves_what_another_holds_too(gallery, tmp_path, first):
+    write_pictures(tmp_path / "in" / "sub", range(20, 23))
+    write_pictures(tmp_path / "in" / "sub" / ".hidden", [30])
+    sources = [tmp_path / "in" / "sub", tmp_path / "in", tmp_path / "in" / "sub" / ".hidden"]
+    for source in sorted(sources, key=lambda source: source != tmp_path / first):
+        gallery.add(source)
+    assert len(gallery) == 10
+    assert gallery.forget(tmp_path / first) == (0 if first == "in/sub" else 6)
+    assert len(gallery) == (10 if first == "in/sub" else 4)
+    summary = gallery.refresh()
+    assert (summary.embedded, summary.removed, len(gallery)) == (0, 0, 10 if first == "in/sub" else 4)
+
+
+def test_forgetting_a_source_removes_what_the_other_leaves_out(gallery, tmp_path):
+    write_pictures(tmp_path / "in" / "sub", range(20, 23))
+    gallery.add(tmp_path / "in", options=IngestOptions(exclude=("sub/",)))
+    gallery.add(tmp_path / "in" / "sub")
+    assert gallery.forget(tmp_path / "in" / "sub") == 3
+    with Gallery.open(tmp_path / "index", model=colour_model()) as other:
+        assert other.add(tmp_path / "in").unchanged == 6
+
+
 def test_pictures_are_removed_by_path_and_come_back_with_a_refresh(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     assert gallery.remove([tmp_path / "in" / "000.png", str(tmp_path / "in" / "001.png"), "unknown"]) == 2

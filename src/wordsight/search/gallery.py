@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ OnProgress: TypeAlias = "Callable[[Progress], object]"
 OnDownload: TypeAlias = Callable[[int, int], None]
 
 SOURCES = "sources"  # note: source → how it is read
+_AT_ONCE = 1024  # rows that are changed in one step
 
 
 class Gallery:
@@ -263,6 +265,7 @@ class Gallery:
     def forget(self, source: Source) -> int:
         """Follow a source no longer and remove its pictures; return how many there were.
 
+        Those that another source holds too, such as a folder around this one, become that one's and stay.
         Raises: InputError for one that is not followed.
         """
         from wordsight.ingest.scan import source_root
@@ -273,9 +276,38 @@ class Gallery:
             followed = ", ".join(map(repr, recorded)) or "none"
             hint = did_you_mean(root, recorded)
             raise InputError(f"The source {str(source)!r} is not followed by this index; it follows {followed}.{hint}")
+        others = {name: options for name, options in recorded.items() if name != root}
+        self._hand_over(root, others)
         removed = self._remove(lambda stamp: stamp.source == root)
-        self._record({name: options for name, options in recorded.items() if name != root})
+        self._record(others)
         return removed
+
+    def _hand_over(self, source: str, others: Mapping[str, IngestOptions]) -> None:
+        """Make pictures of a source those of another one that lists the same files."""
+        from wordsight.ingest import Unit
+        from wordsight.ingest.paths import to_path
+
+        near = {name: options for name, options in others.items() if _overlap(name, source)}
+        if not near:
+            return
+        ids_of: defaultdict[str, list[str]] = defaultdict(list)
+        for stamp in self.index.stamps():
+            own = stamp.id == stamp.path or stamp.id.startswith(f"{stamp.path}#")
+            if stamp.source == source and own and os.path.lexists(to_path(stamp.path)):
+                ids_of[stamp.path].append(stamp.id)
+        if not ids_of:
+            return
+        taken_by: dict[str, str] = {}  # id → source
+        for unit in _scan(near, all_or_none=False):
+            if isinstance(unit, Unit):
+                taken_by.update(dict.fromkeys(ids_of.pop(unit.path, ()), unit.source))
+        ids = list(taken_by)
+        try:
+            for start in range(0, len(ids), _AT_ONCE):
+                rows = self.index.get(ids[start : start + _AT_ONCE])
+                self.index.add([dataclasses.replace(row, source=taken_by[row.id]) for row in rows])
+        finally:
+            self.index.optimise()
 
     def _remove(self, wanted: Callable[[Stamp], bool]) -> int:
         ids = [stamp.id for stamp in self.index.stamps() if wanted(stamp)]
@@ -326,6 +358,11 @@ class Gallery:
 
             bank_vectors(self.model)  # kept on disk: else the first search by words would have to embed them
         return summary
+
+
+def _overlap(a: str, b: str) -> bool:
+    """Return whether one of two sources lies in the other."""
+    return a.startswith(os.path.join(b, "")) or b.startswith(os.path.join(a, ""))
 
 
 def _scan(sources: Mapping[str, IngestOptions], all_or_none: bool) -> Iterator[Unit | Skipped]:
