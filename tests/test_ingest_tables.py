@@ -132,7 +132,7 @@ def test_damage_that_is_met_while_the_column_is_looked_for_is_told(shop):
     content = bytearray((shop / "t.parquet").read_bytes())
     content[4:200] = bytes(byte ^ 0x5A for byte in content[4:200])
     (shop / "t.parquet").write_bytes(content)
-    with pytest.raises(InputError, match=r"t.parquet' cannot be read: "):
+    with pytest.raises(InputError, match=r"t.parquet' cannot be read: .*[^.]\.$"):
         scan(shop / "t.parquet")
 
 

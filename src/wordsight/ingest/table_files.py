@@ -65,7 +65,8 @@ def why(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
-    return reason_of(error) if isinstance(error, OSError) else str(error)
+    said = reason_of(error) if isinstance(error, OSError) else str(error)
+    return " ".join(said.split()).rstrip(".")  # pyarrow's are of several lines
 
 
 class CsvFile(TableFile):
