@@ -112,12 +112,13 @@ def test_pages_are_told_apart_by_their_number(tmp_path):
 
 def test_an_export_holds_no_thumbnails_in_memory(tmp_path, monkeypatch):
     """Of 65,536 rows they would fill a gigabyte, and the files have no place for them."""
-    index = MemoryIndex(about(DIM))
+    index = create_index(tmp_path / "index", about(DIM))
     index.add([Row(f"{i}", "/p", f"{i}", f"{i}", vector, thumbnail=b"jpeg") for i, vector in enumerate(vectors(5))])
     held = []
     monkeypatch.setattr(clip_retrieval, "_metadata", lambda rows, kinds: held.extend(rows) or pa.table({"n": [1]}))
     assert export_index(index, tmp_path / "out") == 5
     assert [row.thumbnail for row in held] == [b""] * 5
+    assert all(row.vector.flags.owndata for row in held)  # else they would keep what the store read them from
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])

@@ -78,7 +78,8 @@ def export_index(
 def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
     part: list[Row] = []
     for ids, _ in index.batches(min(ROWS_AT_ONCE, rows_per_part)):
-        part += [replace(row, thumbnail=b"") for row in index.get(ids)]  # which no file here has a place for
+        # thumbnails have no place in these files; a vector that is not a copy would keep all of the store's answer
+        part += [replace(row, vector=row.vector.copy(), thumbnail=b"") for row in index.get(ids)]
         while len(part) >= rows_per_part:
             yield part[:rows_per_part]
             part = part[rows_per_part:]
