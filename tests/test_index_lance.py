@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -816,3 +817,38 @@ def test_the_ann_index_finds_95_of_100(tmp_path, monkeypatch):
     index.optimise()
     assert has_vector_index(index)
     assert recall_at_10(index, vectors_ND[:50_000], vectors_ND[50_000:]) >= 0.95
+
+
+# where it may be made
+
+
+def test_an_index_that_a_full_disk_kept_from_being_made_is_made_the_next_time(tmp_path):
+    for folder in ("_versions", "_transactions"):
+        (tmp_path / "index" / "items.lance" / folder).mkdir(parents=True)
+    with pytest.raises(StoreError, match="There is no index in"):
+        open_index(tmp_path / "index")
+    index = create_index(tmp_path / "index", about())
+    index.add([row("a")])
+    assert len(index) == 1
+    index.close()
+
+
+def test_a_folder_of_other_things_becomes_no_index(tmp_path):
+    """So that nobody is told one day to delete a damaged index, and deletes photos."""
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"holds other things \('holiday.jpg'\); name a new or an empty folder"):
+        create_index(tmp_path, about())
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_place_without_a_name_is_refused():
+    with pytest.raises(InputError, match="The place of the index is ''; name a folder"):
+        create_index("", about())
+
+
+@pytest.mark.parametrize(("condition", "seen"), [("width = ?", "?"), ("width = $1", "$1"), ("path = $name", "$name")])
+def test_placeholders_are_refused(index, condition, seen):
+    index.add([row("a")])
+    with pytest.raises(InputError, match=f"holds the placeholder '{re.escape(seen)}'"):
+        index.nearest(EAST, 1, condition)
+    assert ids(index.nearest(EAST, 1, "path <> 'what?' and path <> '$1'")) == ["a"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from wordsight.errors import MissingExtraError
+from wordsight.errors import InputError, MissingExtraError
 from wordsight.index.rows import About, Index, Match, Row, Stamp
 
 __all__ = ["About", "Index", "Match", "Row", "Stamp", "create_index", "open_index"]
@@ -34,6 +34,8 @@ def _open(location: str | Path | None, about: About | None) -> Index:
     from wordsight.paths import default_index
 
     where = str(default_index() if location is None else location)
+    if not where.strip():
+        raise InputError(f"The place of the index is {where!r}; name a folder, or leave it out for your own index.")
     module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance")
     try:
         store = importlib.import_module(module)

@@ -26,6 +26,7 @@ REASONS = (
     (re.compile(r"Expression '(?P<what>.+)' is not supported"), "{what} is not supported"),
 )  # fmt: skip
 QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
+PLACEHOLDER = re.compile(r"\?|\$\w+")
 KINDS = {"Int64": "integer", "Float64": "number", "Utf8": "text", "Boolean": "boolean"}
 
 
@@ -34,10 +35,15 @@ def checked(condition: str, columns: Container[str]) -> str:
 
     What stands in double quotes is a column where there is one of that name, else text, as in SQLite (Lance takes it
     for text always). Brackets around it all keep what follows a condition from being passed over.
-    Raises: InputError for an empty one.
+    Raises: InputError for an empty one, and one with placeholders, which nothing here would fill in.
     """
     if not condition.strip():
         raise InputError(f'The condition is empty; write one such as "{EXAMPLE}", or leave it out.')
+
+    if found := PLACEHOLDER.search(QUOTED.sub("''", condition)):
+        raise InputError(
+            f"The condition {condition!r} holds the placeholder {found[0]!r}; write the value itself, as in {EXAMPLE}."
+        )
 
     def quoted(found: re.Match[str]) -> str:
         if not found[0].startswith('"'):

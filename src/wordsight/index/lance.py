@@ -73,8 +73,8 @@ def _found(location: str, folder: Path | None) -> About | None:
         if version is not None and facts is not None:
             return facts.about
         if version is None:
-            if facts is None and not (folder / folders.ITEMS).exists():
-                return None
+            if facts is None and not any((folder / folders.ITEMS / "data").glob("*")):
+                return None  # nothing, or what was left of making it on a full disk
             raise StoreError(
                 f"The index {location} is damaged: it has no version left in {folders.ITEMS}/_versions. Put the folder "
                 "back from a copy, or delete it and make the index anew with: wordsight index …"
@@ -95,6 +95,12 @@ def _create(location: str, folder: Path | None, about: About) -> About:
         schema = columns.base_schema(about)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            others = sorted({path.name for path in folder.iterdir()} - {folders.ITEMS, folders.LOCK})
+            if others:
+                raise StoreError(
+                    f"{location} is no index and holds other things ({', '.join(map(repr, others[:3]))}); "
+                    "name a new or an empty folder for the index."
+                )
         dataset = _lance().write_dataset(schema.empty_table(), _address(location, folder), schema=schema)
         upkeep.ensure_text_index(dataset)
         if folder is not None:
