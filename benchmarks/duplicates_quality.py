@@ -1,9 +1,11 @@
 """How well copies are told from look-alikes: by vectors and pixels (ours), by vectors alone, and by perceptual hashes.
 
-Of three collections in `$WORDSIGHT_DATA` (COCO photos, Flickr photos, product photos, which look alike: the hard case)
-some pictures are copied in every way of `wordsight.search.copies.KINDS`. All pairs of a picture of the collection and a
-copy, and all pairs of two pictures, are judged; a pair of a picture and its own copy is right, all others are wrong,
-but for files whose pixels are equal. The thresholds of ours are learnt on other pictures of the collection.
+Of three collections in `$WORDSIGHT_DATA` (COCO photos, Flickr photos, product photos, which look alike: a hard case)
+and of sheets drawn here (bills of one form that differ in number, month and sum, bills of several items, short notes,
+pages of a contract that differ in a name: the hardest) some pictures are copied in every way of
+`wordsight.search.copies.KINDS`. All pairs of a picture of the collection and a copy, and all pairs of two pictures, are
+judged; a pair of a picture and its own copy is right, all others are wrong, but for files whose pixels are equal. The
+thresholds of ours are learnt on other pictures of the collection.
 
     python benchmarks/duplicates_quality.py [--pictures 1500] [--copied 100] [--quick]
 
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from harness import table, write_rows
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import wordsight
 from wordsight.images import read_image
@@ -33,7 +35,9 @@ from wordsight.search.copies import KINDS, LearntThreshold, Original, learn_thre
 from wordsight.search.same_picture import Miniature, likeness
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
-SETS = ("coco3k7", "flickr8k-a", "fashion")
+SETS = ("coco3k7", "flickr8k-a", "fashion", "sheets")
+SHEETS = 56, 8  # drawn, and copied: nearly all pairs of them are candidates
+WORDS = ("call", "the", "bank", "buy", "milk", "meeting", "Anna", "pay", "rent", "order", "shoes", "school", "photo")
 LEARN = 40
 NEIGHBOURS = 12
 
@@ -45,6 +49,35 @@ def phash(picture: Image.Image) -> np.ndarray:
     cosines = np.cos(np.pi * np.outer(steps[:8], 2 * steps + 1) / 64)  # DCT-II, its 8 lowest frequencies
     low = cosines @ grey @ cosines.T
     return (low > np.median(low)).ravel()
+
+
+def draw_sheet(number: int) -> Image.Image:
+    """Return a sheet of one of four forms, its contents by chance."""
+    chance = random.Random(number)
+    form = number % 4
+    if form == 3:  # a contract, the same but for a name and a number
+        fixed = random.Random(0)
+        lines = [(4 * i, " ".join(fixed.choice(WORDS) for _ in range(13))) for i in range(8, 42)]
+        names = chance.choice(("John", "Maria", "Wei", "Lucy")), chance.choice(("Smith", "Lopez", "Chen", "Berg"))
+        lines[2] = (40, f"between {' '.join(names)} and the landlord of no. {chance.randrange(100)},")
+    elif form == 2:  # a note
+        lines = [(15 + 5 * i, " ".join(chance.choice(WORDS) for _ in range(6))) for i in range(3)]
+    elif form == 1:  # a bill of several items
+        lines = [(20, f"Invoice {chance.randrange(10**6)}  2026-{chance.randrange(1, 13):02}-01")]
+        things = ("bolts", "chairs", "lamps", "books", "paint")
+        for i in range(chance.choice((6, 7, 8))):
+            price = f"{chance.randrange(1000)}.{chance.randrange(100):02}"
+            lines.append((40 + 5 * i, f"{chance.randrange(1, 9)} x {chance.choice(things)}   {price}"))
+    else:  # a bill of every month
+        lines = [(20, f"Invoice {4711 + number // 4}  2026-{number // 4 % 12 + 1:02}-01"), (28, "John Smith")]
+        lines += [(40, "1 x rent of office"), (55, f"Sum {chance.randrange(800, 990)}.{chance.randrange(100):02}")]
+    sheet = Image.new("RGB", (1240, 1754), (250, 250, 248) if form == 2 else "white")
+    draw = ImageDraw.Draw(sheet)
+    if form < 2:
+        draw.text((100, 90), "ACME Ltd", fill="black", font=ImageFont.load_default(60))
+    for line, text in lines:
+        draw.text((100, 100 + 10 * line), text, fill="black", font=ImageFont.load_default(26))
+    return sheet
 
 
 @dataclass
@@ -62,11 +95,14 @@ class Pairs:
 
 def read_set(name: str, model: Any, n: int) -> tuple[list[Path], list[Image.Image], np.ndarray]:
     """Return up to n pictures of different pixels, and their vectors."""
-    files = sorted(path for path in (DATA / name / "images").iterdir() if path.is_file())
+    if name == "sheets":
+        files = [Path(f"sheet {number}") for number in range(min(n, SHEETS[0]))]
+    else:
+        files = sorted(path for path in (DATA / name / "images").iterdir() if path.is_file())
     random.Random(0).shuffle(files)
     seen, kept, pictures = set(), [], []
     for path in files:
-        picture = read_image(path)
+        picture = draw_sheet(int(path.name.split()[1])) if name == "sheets" else read_image(path)
         if (digest := hashlib.sha256(picture.tobytes()).digest()) not in seen:
             seen.add(digest)
             kept.append(path)
@@ -90,7 +126,7 @@ def learnt_on(model: Any, pictures: list[Image.Image], vectors: np.ndarray, chos
 def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThreshold]:
     """Score all pairs of a collection."""
     files, pictures, vectors_ND = read_set(name, model, n)
-    copied = min(copied, len(files) - LEARN)
+    copied = min(copied, len(files) - LEARN, SHEETS[1] if name == "sheets" else copied)
     learnt = learnt_on(model, pictures, vectors_ND, range(copied, copied + LEARN))
     hashes_NB = np.stack([phash(picture) for picture in pictures])
     minis = [Miniature(picture) for picture in pictures]

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from colour_model import ColourModel
 from memory_index import MemoryIndex, about
+from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.cli import group
 from wordsight.cli.duplicates import _bytes
@@ -103,6 +104,25 @@ def test_parts_of_files_are_not_listed(run, library, tmp_path):
     result = run("--threshold", "0", "-f")
     assert set(result.stdout.splitlines()) == {str(tmp_path / "small.jpg"), str(tmp_path / "zz copy.jpg")}
     assert "2 copies are pages or members of archives; they are not listed" in result.stderr
+
+
+def test_sheets_of_writing_are_listed_only_where_every_byte_is_the_same(run, library, tmp_path):
+    """Nobody loses an invoice for another one that differs in a digit."""
+    page = Image.new("RGB", (620, 877), "white")
+    ImageDraw.Draw(page).text((50, 50), "Invoice 4711", fill="black", font=ImageFont.load_default(26))
+    for name in ("bill.png", "same.png", "other.webp"):
+        page.save(tmp_path / name, lossless=True)
+        add(library, tmp_path / name)
+    result = run("--threshold", "0", "-f")
+    assert {"bill.png", "same.png", "other.webp"} & {os.path.basename(path) for path in result.stdout.splitlines()} in (
+        {"bill.png"},
+        {"same.png"},
+    )
+    assert "1 copies are sheets of writing or lines, where one digit may be all that differs" in result.stderr
+    groups = [json.loads(line) for line in run("--threshold", "0", "--json").stdout.splitlines()]
+    assert [picture["path"] for one in groups for picture in one["pictures"] if picture["paper"]] == [
+        str(tmp_path / "other.webp")
+    ]
 
 
 def test_without_the_check_the_cosine_alone_decides(run):

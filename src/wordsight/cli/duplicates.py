@@ -34,7 +34,8 @@ Examples:
 Copies may be smaller, encoded anew, cropped by up to a fifth, mirrored, somewhat brighter or more colourful. The best
 of a group has the most pixels, then the largest file, then the oldest date; each of the others was compared with it.
 Nothing is deleted, moved or changed: files are only read. -f leaves out pages and members of archives, which cannot be
-deleted alone, and groups whose files are not as they were indexed.
+deleted alone, groups whose files are not as they were indexed, and sheets of writing or lines (scans, invoices,
+drawings) unless they are the same byte for byte: one digit may be all that differs.
 
 \b
 Exit codes: 0 some found; 1 none found; 2 the call or an input is wrong, or there is no index.
@@ -160,7 +161,8 @@ def as_dict(group: Group) -> dict[str, Any]:
     """Return what JSON tells of a group."""
     members = [
         {"path": str(_file(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest}
+         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
+         "paper": row.id in group.paper}
         for row, cosine in zip(group.rows, group.cosines, strict=True)
     ]  # fmt: skip
     return {"keep": members[0]["path"], "exact": group.exact, "pictures": members}
@@ -170,11 +172,18 @@ def _write_paths(groups: Sequence[Group], end: bytes) -> None:
     """Write the files of copies once each: what can be deleted without losing a picture, as far as is known now."""
     kept = {os.path.realpath(_file(group.keep)) for group in groups}  # a link's target stays too
     stale = [group for group in groups if not all(map(_as_indexed, group.rows))]
-    copies = [row for group in groups if group not in stale for row in group.copies]
+    found = [(row, row.id in group.paper) for group in groups if group not in stale for row in group.copies]
+    copies = [row for row, paper in found if not paper]
     whole = [row for row in copies if not _is_part(row)]
     for path in dict.fromkeys(map(_file, whole)):
         if os.path.realpath(path) not in kept:
             click.echo(os.fsencode(path) + end, nl=False)
+    if len(copies) < len(found):
+        click.echo(
+            f"wordsight: {len(found) - len(copies)} copies are sheets of writing or lines, where one digit may be all "
+            "that differs; they are not listed. Look at them: --html FILE",
+            err=True,
+        )
     if len(whole) < len(copies):
         click.echo(
             f"wordsight: {len(copies) - len(whole)} copies are pages or members of archives; they are not listed.",

@@ -21,7 +21,7 @@ from wordsight.index import Index, Match
 from wordsight.index.rows import Floats, Note
 from wordsight.model import Model
 from wordsight.search.pictures import row_picture
-from wordsight.search.same_picture import Miniature, likeness
+from wordsight.search.same_picture import READ_AT_LEAST, Miniature, likeness
 
 NOTE = "duplicates"  # the index's note of this
 PICTURES = 40  # of a sample: 480 copies are embedded, some seconds
@@ -204,7 +204,7 @@ def _others(index: Index, picture: Image.Image, near: Sequence[Match]) -> list[f
     cosines = []
     for match in near:
         try:
-            if likeness(miniature, Miniature(row_picture(index, match.row, at_least=128))).same:
+            if likeness(miniature, Miniature(row_picture(index, match.row, at_least=READ_AT_LEAST))).same:
                 continue
         except ImageError:
             pass

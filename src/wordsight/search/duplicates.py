@@ -18,27 +18,33 @@ import numpy as np
 from wordsight.errors import ImageError, InputError
 from wordsight.index import Index, Row
 from wordsight.index.rows import Floats
+from wordsight.index.upkeep import EXACT_LIMIT
 from wordsight.search.copies import NOTE, LearntThreshold
 from wordsight.search.pictures import row_picture
-from wordsight.search.same_picture import Miniature, likeness
+from wordsight.search.same_picture import READ_AT_LEAST, Miniature, likeness
 
 Progress = Callable[[int, int], object]  # (done, of)
 
 # before anything is learnt: benchmarks/duplicates_quality.py, the bundled model on photos and products
 UNLEARNT = LearntThreshold(candidates=0.85, alone=0.97, pictures=0, recall={}, recall_alone={})
-_AT_ONCE = 200_000  # rows compared by one matrix product, in blocks; above, the index's own search finds neighbours
+_AT_ONCE = EXACT_LIMIT  # rows compared by one matrix product, in blocks; above, the index itself finds neighbours fast
 _BLOCK = 1024
 _PRODUCT = 1 << 24  # cosines held at a time
 _IN_VAIN = 30  # candidates in a row that turn out different, after which those that are less close are not looked at
-_MINIATURES = 400  # kept, 0.2 MB each
+_MINIATURES = 200  # kept, 0.5 MB each, as much again with its mirror image
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Copies of one picture. rows: the one to keep first. cosines: of each with that one."""
+    """Copies of one picture. rows: the one to keep first. cosines: of each with that one.
+
+    paper: ids of rows of other content than the one to keep that are sheets of writing or lines. One digit may be all
+    that differs, too small to be told: look at these before deleting.
+    """
 
     rows: tuple[Row, ...]
     cosines: tuple[float, ...]
+    paper: frozenset[str] = frozenset()
 
     @property
     def keep(self) -> Row:
@@ -148,17 +154,19 @@ class _Comparison:
             return cosine >= self._alone
         return likeness(pictures[0], pictures[1]).same
 
+    def paper(self, row: Row) -> bool:
+        """Return whether the row is a sheet of writing or lines."""
+        miniature = self._miniature(row)
+        return miniature is not None and miniature.paper
+
     def _read(self, row: Row) -> Miniature | None:
         try:
-            return Miniature(row_picture(self._index, row, at_least=128))
+            return Miniature(row_picture(self._index, row, at_least=READ_AT_LEAST))
         except ImageError:
             return None
 
 
-Compare = Callable[[Row, Row, float], bool]
-
-
-def _grouped(rows: Iterable[Row], least: float, compare: Compare | None) -> Iterator[Group]:
+def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> Iterator[Group]:
     """Yield the groups: the best picture not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
     seen: set[tuple[str, str]] = set()
@@ -176,11 +184,13 @@ def _grouped(rows: Iterable[Row], least: float, compare: Compare | None) -> Iter
         members = [(row, 1.0) for row in classes[leader]]
         members += [(row, float(cosine_N[i])) for i in copies for row in classes[i]]
         if len(members) > 1:
-            yield Group(tuple(row for row, _ in members), tuple(cosine for _, cosine in members))
+            others = [row for i in copies for row in classes[i]]
+            paper = frozenset(row.id for row in others if compare and compare.paper(row))
+            yield Group(tuple(row for row, _ in members), tuple(cosine for _, cosine in members), paper)
 
 
 def _confirmed(
-    keep: Row, near: Sequence[int], classes: Sequence[Sequence[Row]], cosine_N: Floats, compare: Compare | None
+    keep: Row, near: Sequence[int], classes: Sequence[Sequence[Row]], cosine_N: Floats, compare: _Comparison | None
 ) -> list[int]:
     """Return those of the candidates, nearest first, that are copies."""
     if compare is None:

@@ -4,8 +4,12 @@ A copy may be resized, encoded anew, cropped by up to a fifth, mirrored, a littl
 are laid over each other (which is the crop of which, from where, mirrored or not), and the light and colour of one
 brought to the other's; then what is left of the difference is looked at piece by piece. Pictures that only resemble
 each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
-whole. How well this tells copies from look-alikes: `benchmarks/duplicates_quality.py`. Not always told: crops of what
-is fine texture all over, such as a brick wall or a lawn, and copies turned by 90°.
+whole. Sheets of writing or lines (invoices of one form, notes, blank pages) differ in strokes too thin for that: these
+are compared at 512 pixels, and every piece with strokes must agree. One digit may still be too small to be seen, so
+that `Miniature.paper` tells of what a person should look at before deleting. How well this tells copies from
+look-alikes: `benchmarks/duplicates_quality.py`. Not always told: crops of what is fine texture all over, such as a
+brick wall or a lawn, cropped or much smaller copies of sheets and of thin things on a plain ground, such as a bicycle,
+and copies turned by 90°.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from wordsight.images import ImageSource, read_image
 
@@ -27,14 +31,22 @@ _LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
 _PROMISING, _NEARLY = 0.55, 0.85  # correlations below which no alignment is refined, or only coarsely
 _SATURATION = 0.5, 2.0  # a copy may have so much of the colour; less would make a black thing a copy of a brown one
 _FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
+STROKES = 0.95  # what strokes of copies of sheets correlate with; of bills that differ in number and sum: up to 0.94
+READ_AT_LEAST = 256  # pixels to ask `read_image` for: JPEGs then keep twice as many, those of a sheet
+_SHEET, _SHEET_PIECE = 512, 16  # pixels of a sheet and of its pieces: a line of small print is 7 high
+_WINDOW = 29  # pixels of the sheet over which its ground is taken off
+_INK, _FAINT = 16.0, 4.0  # grey levels of detail: of pieces with strokes; of what JPEG leaves on a plain ground
+_GROUND, _THICK, _MOST_THICK = 16, 7, 0.2  # grey levels off the ground; pixels of 256 that no stroke is wide; share
+_LEAST_THIN = 0.003  # of a sheet with pictures or bands: strokes beside these
 
 
 class Miniature:
     """A picture as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
 
-    def __init__(self, picture: Image.Image, ratio: float | None = None) -> None:
+    def __init__(self, picture: Image.Image, ratio: float | None = None, sheet: Image.Image | None = None) -> None:
         self.ratio = picture.width / picture.height if ratio is None else ratio
-        self.square = picture if picture.size == (_SIDE, _SIDE) else _resized(picture)
+        self.square = picture if picture.size == (_SIDE, _SIDE) else _resized(picture.convert("RGB"), _SIDE)
+        self.sheet = _resized(picture.convert("L"), _SHEET) if sheet is None else sheet
         self.grey = self.square.convert("L")
         self.coarse = np.asarray(self.grey.resize((_COARSE, _COARSE), Image.Resampling.BOX), np.float32)
         self._templates: dict[tuple[int, int], np.ndarray] = {}
@@ -42,12 +54,12 @@ class Miniature:
     @classmethod
     def of(cls, source: ImageSource) -> Miniature:
         """Return the miniature of a path, bytes, PIL picture or array. Raises: ImageError."""
-        return cls(read_image(source, at_least=_SIDE))
+        return cls(read_image(source, at_least=READ_AT_LEAST))
 
     @functools.cached_property
     def mirrored(self) -> Miniature:
         """The picture, left and right exchanged."""
-        return Miniature(ImageOps.mirror(self.square), self.ratio)
+        return Miniature(ImageOps.mirror(self.square), self.ratio, ImageOps.mirror(self.sheet))
 
     @functools.cached_property
     def fine(self) -> np.ndarray:
@@ -58,6 +70,24 @@ class Miniature:
     def fine_grey(self) -> np.ndarray:
         """The grey picture as (48, 48) float32."""
         return _cut(self.grey, (0.0, 0.0, _SIDE, _SIDE))
+
+    @functools.cached_property
+    def paper(self) -> bool:
+        """Whether it is thin strokes on a plain ground, or nothing at all: a sheet of writing, a form, a drawing."""
+        small = self.sheet.resize((256, 256), Image.Resampling.BOX)
+        shades = np.convolve(small.histogram(), np.ones(_GROUND + 1), "same")
+        far = np.abs(np.asarray(small, np.int16) - int(shades.argmax())) > _GROUND
+        thick = Image.fromarray(far.astype(np.uint8)).filter(ImageFilter.MinFilter(_THICK))
+        beside = np.asarray(thick.filter(ImageFilter.MaxFilter(2 * _THICK + 3))) == 0
+        much = float(np.asarray(thick).mean())
+        thin = float((far & beside).mean())
+        return bool(far.mean() < 0.5 and (much < 0.01 or (much < _MOST_THICK and thin > _LEAST_THIN)))
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Whether nothing is to be seen on it."""
+        strokes = _pieces(_detail(np.asarray(self.sheet, np.float32), _WINDOW)).std(axis=1)
+        return bool(_detail(self.fine_grey).std() < _FLAT and strokes.max() < _FAINT)
 
     def template(self, height: int, width: int) -> np.ndarray:
         """Return the grey picture at a size as a vector of mean 0 and length 1; zeros where it is plain."""
@@ -74,16 +104,18 @@ class Likeness:
     """How alike two pictures are once laid over each other.
 
     detail: correlation of what is left without light, shade and large shapes, 1 at most. difference: grey levels by
-    which the piece (a 144th of the picture) that differs most does so.
+    which the piece (a 144th of the picture) that differs most does so. strokes: of sheets, correlation of the small
+    piece that agrees least; of other pictures 1.
     """
 
     detail: float
     difference: float
+    strokes: float = 1.0
 
     @property
     def same(self) -> bool:
         """Whether one is a copy of the other."""
-        return self.detail >= DETAIL and self.difference <= DIFFERENCE
+        return self.detail >= DETAIL and self.difference <= DIFFERENCE and self.strokes >= STROKES
 
 
 UNLIKE = Likeness(0.0, 255.0)
@@ -91,7 +123,7 @@ UNLIKE = Likeness(0.0, 255.0)
 
 def likeness(one: Miniature, other: Miniature) -> Likeness:
     """Return how alike two pictures are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail."""
-    if _detail(one.fine_grey).std() < _FLAT and _detail(other.fine_grey).std() < _FLAT:
+    if one.plain and other.plain:
         return Likeness(1.0, _worst_piece(one.fine - other.fine))
     placed = max((_place(whole, part) for whole, part in ((one, other), (other, one))), key=lambda found: found[0])
     correlation, whole, part, box = placed
@@ -103,12 +135,13 @@ def likeness(one: Miniature, other: Miniature) -> Likeness:
     seen = _cut(whole.square, refined)
     detail = _correlation(_detail(seen.mean(axis=2)), _detail(part.fine.mean(axis=2)))
     ways = _unexplained(seen, part.fine), _unexplained(part.fine, seen)
-    return Likeness(detail, min(map(_worst_piece, ways)))
+    strokes = _strokes(whole, part, refined) if one.paper or other.paper else 1.0
+    return Likeness(detail, min(map(_worst_piece, ways)), strokes)
 
 
-def _resized(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX if min(picture.size) > 2 * _SIDE
-                                         else Image.Resampling.BICUBIC)  # fmt: skip
+def _resized(picture: Image.Image, side: int) -> Image.Image:
+    how = Image.Resampling.BOX if min(picture.size) > 2 * side else Image.Resampling.BICUBIC
+    return picture.resize((side, side), how)
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
@@ -177,11 +210,40 @@ def _correlation(one_HW: np.ndarray, other_HW: np.ndarray) -> float:
     return float(one @ other) / norms if norms > 0 else 0.0
 
 
-def _detail(grey_HW: np.ndarray) -> np.ndarray:
-    """Return the picture less its mean over 7 × 7 pixels: detail without light, shade and large shapes."""
-    sums = np.pad(np.pad(grey_HW, 3, mode="edge").cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    mean: np.ndarray = (sums[7:, 7:] - sums[:-7, 7:] - sums[7:, :-7] + sums[:-7, :-7]) / 49
-    return np.asarray(grey_HW - mean)
+def _detail(grey_HW: np.ndarray, n: int = 7) -> np.ndarray:
+    """Return the picture less its mean over n × n pixels: detail without light, shade and large shapes."""
+    padded = np.pad(grey_HW, n // 2, mode="edge").astype(np.float64)  # sums of a sheet are beyond float32
+    sums = np.pad(padded.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    mean: np.ndarray = (sums[n:, n:] - sums[:-n, n:] - sums[n:, :-n] + sums[:-n, :-n]) / n**2
+    return np.asarray(grey_HW - mean, np.float32)
+
+
+def _strokes(whole: Miniature, part: Miniature, box: Box) -> float:
+    """Return the least correlation of any piece of two sheets that has strokes on either; 1 where there are none."""
+    left, top, right, bottom = (edge * _SHEET / _SIDE for edge in box)
+    seen = whole.sheet.resize((_SHEET, _SHEET), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    blurred = (np.asarray(one.filter(ImageFilter.GaussianBlur(1)), np.float32) for one in (seen, part.sheet))
+    one_HW, other_HW = (_detail(grey, _WINDOW) for grey in blurred)
+    other_NP, other_N = _centred(other_HW)
+    agree_N = np.full(len(other_N), -1.0)
+    inked_N = np.maximum(_centred(one_HW)[1], other_N) > _INK * _SHEET_PIECE
+    around = np.pad(one_HW, 1, mode="edge")
+    for down, along in np.ndindex(3, 3):  # the box is known to a pixel of the sheet
+        one_NP, one_N = _centred(around[down : down + _SHEET, along : along + _SHEET])
+        agree_N = np.maximum(agree_N, (one_NP * other_NP).sum(axis=1) / np.maximum(one_N * other_N, 1e-6))
+    return float(agree_N[inked_N].min(initial=1.0))
+
+
+def _centred(sheet_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pieces of a sheet with mean 0 (N, pixels), and their lengths (N,)."""
+    pieces_NP = _pieces(sheet_HW)
+    pieces_NP = pieces_NP - pieces_NP.mean(axis=1, keepdims=True)
+    return pieces_NP, np.linalg.norm(pieces_NP, axis=1)
+
+
+def _pieces(sheet_HW: np.ndarray) -> np.ndarray:
+    n = _SHEET // _SHEET_PIECE
+    return sheet_HW.reshape(n, _SHEET_PIECE, n, _SHEET_PIECE).transpose(0, 2, 1, 3).reshape(n * n, -1)
 
 
 def _unexplained(one_HW3: np.ndarray, other_HW3: np.ndarray) -> np.ndarray:
