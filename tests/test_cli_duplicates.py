@@ -154,7 +154,7 @@ def test_the_threshold_is_learnt_on_named_pictures_and_noted(run, library, tmp_p
 
 def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
     monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
-    monkeypatch.setattr("wordsight.search.copies.PICTURES", 2)
+    monkeypatch.setattr("wordsight.search.copies.PICTURES", 1)
     assert "learning what copies of your pictures are like (once)" in run().stderr
     assert "learning" not in run().stderr
 

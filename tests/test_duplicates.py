@@ -23,7 +23,7 @@ from wordsight.search.pictures import row_picture
 from wordsight.search.same_picture import UNLIKE, Miniature, likeness
 
 TEXTURES = ("bricks", "galaxies", "grass", "gravel", "bicycle")  # and what is thin on a plain ground
-PICTURES = [path for path in sample_pictures() if path.stem not in TEXTURES][:5]
+PICTURES = [path for path in sample_pictures() if path.stem not in TEXTURES][:4]
 
 
 def unit(*numbers):
@@ -219,7 +219,7 @@ def test_a_coloured_band_does_not_hide_that_strokes_differ(sheets):
 
 @pytest.mark.parametrize("kind", ["half the size", "JPEG, quality 35", "mirrored", "brighter or darker"])
 def test_copies_of_sheets_are_told(sheets, kind):
-    for page in sheets[:2] + sheets[-1:]:
+    for page in sheets[1], sheets[-1]:
         assert likeness(Miniature(page), Miniature(make_copies(page)[kind])).same
 
 
@@ -289,10 +289,10 @@ def test_progress_counts_rows():
 
 
 def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
-    monkeypatch.setattr("wordsight.search.copies.PICTURES", 2)
+    monkeypatch.setattr("wordsight.search.copies.PICTURES", 1)
     learnt = learn(library, ColourModel())
     assert learnt_threshold(library) == learnt
-    assert learnt.pictures == 2
+    assert learnt.pictures == 1
     assert set(learnt.recall) == set(learnt.recall_alone) == set(KINDS)
     assert all(learnt.recall[kind] >= learnt.recall_alone[kind] for kind in KINDS)
     assert learnt.candidates <= learnt.alone
@@ -303,8 +303,8 @@ def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
 
 def test_named_pictures_are_learnt_on_too_and_unreadable_ones_passed_over(library, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    learnt = learn(library, ColourModel(), [*PICTURES[:2], tmp_path / "broken.jpg"])
-    assert learnt.pictures == 2
+    learnt = learn(library, ColourModel(), [PICTURES[0], tmp_path / "broken.jpg"])
+    assert learnt.pictures == 1
     with pytest.raises(InputError, match="no readable picture to learn on; expected some pictures, best 50 or more"):
         learn(library, ColourModel(), [tmp_path / "broken.jpg"])
     with pytest.raises(InputError, match="no readable picture"):

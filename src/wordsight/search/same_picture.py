@@ -135,7 +135,7 @@ def likeness(one: Miniature, other: Miniature) -> Likeness:
     seen = _cut(whole.square, refined)
     detail = _correlation(_detail(seen.mean(axis=2)), _detail(part.fine.mean(axis=2)))
     ways = _unexplained(seen, part.fine), _unexplained(part.fine, seen)
-    strokes = _strokes(whole, part, refined) if one.paper or other.paper else 1.0
+    strokes = _strokes(whole, part, refined) if one.paper and other.paper else 1.0
     return Likeness(detail, min(map(_worst_piece, ways)), strokes)
 
 
