@@ -37,6 +37,7 @@ _SHEET, _SHEET_PIECE = 512, 16  # pixels of a sheet and of its pieces: a line of
 _WINDOW = 29  # pixels of the sheet over which its ground is taken off
 _INK, _FAINT = 16.0, 4.0  # grey levels of detail: of pieces with strokes; of what JPEG leaves on a plain ground
 _GROUND, _THICK, _MOST_THICK = 16, 7, 0.2  # grey levels off the ground; pixels of 256 that no stroke is wide; share
+_EVEN = 0.45  # share of a sheet within 4 grey levels; of skies and snow with thin things before them hardly any has
 _LEAST_THIN = 0.003  # of a sheet with pictures or bands: strokes beside these
 
 
@@ -75,7 +76,9 @@ class Miniature:
     def paper(self) -> bool:
         """Whether it is thin strokes on a plain ground, or nothing at all: a sheet of writing, a form, a drawing."""
         small = self.sheet.resize((256, 256), Image.Resampling.BOX)
-        shades = np.convolve(small.histogram(), np.ones(_GROUND + 1), "same")
+        shades = np.convolve(small.histogram(), np.ones(9), "same")
+        if shades.max() < _EVEN * 256**2:
+            return False
         far = np.abs(np.asarray(small, np.int16) - int(shades.argmax())) > _GROUND
         thick = Image.fromarray(far.astype(np.uint8)).filter(ImageFilter.MinFilter(_THICK))
         beside = np.asarray(thick.filter(ImageFilter.MaxFilter(2 * _THICK + 3))) == 0
