@@ -122,7 +122,7 @@ def test_any_pattern_means_what_it_means_to_git(tree, patterns):
     assert kept == kept_by_git(tree, patterns), patterns
 
 
-@pytest.mark.parametrize("pattern", ["!", "/", "a[b", "a\\"])
+@pytest.mark.parametrize("pattern", ["!", "/", "a[b", "[]", "[^]", "a\\"])
 def test_what_is_no_pattern_is_told_at_once(photos, pattern):
     with pytest.raises(InputError, match=r"The pattern '.*' cannot be read; expected one as in a .gitignore file"):
         scan(photos, IngestOptions(exclude=("*.gif", pattern)))
