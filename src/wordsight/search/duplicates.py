@@ -25,8 +25,8 @@ from wordsight.search.same_picture import READ_AT_LEAST, Miniature, likeness
 
 Progress = Callable[[int, int], object]  # (done, of)
 
-# before anything is learnt: with the bundled model, 0.71 and 0.76 were learnt of photos, 0.83 of products for candidates,
-# and 0.90 to 0.93 alone (benchmarks/duplicates_quality.py); small collections may hold sheets, which are closer
+# before anything is learnt: the bundled model had 0.71 and 0.76 learnt of photos, 0.83 of products for candidates, and
+# 0.90 to 0.93 alone (benchmarks/duplicates_quality.py); small collections may hold sheets, which are closer
 UNLEARNT = LearntThreshold(candidates=0.75, alone=0.97, pictures=0, recall={}, recall_alone={})
 _AT_ONCE = EXACT_LIMIT  # rows compared by one matrix product, in blocks; above, the index itself finds neighbours fast
 _BLOCK = 1024
