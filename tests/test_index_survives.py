@@ -1,5 +1,6 @@
 """An index outlives what happens to the one who writes it: kill -9 at random points, an interrupt, a full disk."""
 
+import functools
 import itertools
 import json
 import os
@@ -47,7 +48,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     where = str(tmp_path / "index")
     environment = {**os.environ, "WORDSIGHT_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-c", COMMAND, "index", str(tmp_path / "in"), "--into", where]
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    run = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        # a shell's background job, as tests may be run in, ignores SIGINT, and so would its children
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     while run.poll() is None and "sources" not in notes(where):
         time.sleep(0.05)
     time.sleep(1.5)
