@@ -29,6 +29,20 @@ def vit_b_32(folder: Path, layers: int = 12) -> Path:
     return folder
 
 
+def tiny_clip(folder: Path) -> Path:
+    """Save a CLIP of 512-dimensional vectors whose towers are next to nothing, with random weights."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+    small = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
+    torch.manual_seed(0)
+    config = CLIPConfig(
+        projection_dim=512, text_config=small, vision_config={**small, "image_size": 64, "patch_size": 32}
+    )
+    CLIPModel(config).save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder
+
+
 def normalised(pixels_BHWC: np.ndarray, spec: Preprocess) -> np.ndarray:
     """Return float32 pixels (B,3,S,S) as the other runtimes take them; not part of what is timed."""
     mean, std = (np.array(v, np.float32) for v in (spec.mean, spec.std))
