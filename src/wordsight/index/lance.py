@@ -28,7 +28,8 @@ NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
 LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
-SCAN = {"batch_size": 4096, "batch_readahead": 2, "io_buffer_size": 64 * 2**20}  # so that memory does not grow
+# so that memory does not grow with the index
+SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_buffer_size": 8 * 2**20}
 HAS_SCHEME = "://"
 Answer = TypeVar("Answer")
 

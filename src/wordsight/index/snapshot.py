@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wordsight.index import schema as columns
 from wordsight.index.rows import Floats, Row, Stamp
 
-ROWS_PER_BATCH = 16384  # 32 MiB of 512-dimensional vectors: what writing holds in memory
+ROWS_PER_BATCH = 2048  # 4 MiB of 512-dimensional vectors; larger ones make the peak of writing grow with the index
 
 
 def write_snapshot(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
