@@ -73,7 +73,7 @@ def _translated(body: str) -> str:
         elif rest[0] == "?":
             out, at = f"{out}[^/]", at + 1
         elif rest[0] == "[":
-            found = re.match(r"\[([!^]?)((?:\]|\\.|[^\]\\])(?:\\.|[^\]\\])*)\]", rest, re.DOTALL)
+            found = re.match(r"\[((?>[!^]?))((?:\]|\\.|[^\]\\])(?:\\.|[^\]\\])*)\]", rest, re.DOTALL)
             if found is None or "[:" in found[2]:
                 return ""
             out, at = out + _one_of(found[2], other=bool(found[1])), at + found.end()
