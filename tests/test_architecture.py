@@ -50,6 +50,8 @@ HOMES = {
     "rawpy": ("raw.py",),
     "datasets": ("ingest/",),
     "ray": ("search/on_ray.py",),
+    "peft": ("train/",),
+    "matplotlib": ("train/",),
     "xxhash": ("ingest/", "search/"),
     "filelock": ("index/", "search/"),
 }
@@ -124,7 +126,8 @@ def test_no_module_is_named_after_nothing():
 
 
 HEAVY = {"torch", "openvino", "nncf", "numpy", "PIL", "tokenizers", "huggingface_hub", "rich", "safetensors",
-         "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2"}  # fmt: skip
+         "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2",
+         "peft", "matplotlib"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ class StoreError(WordsightError):
     """An index that cannot be read or written: not there, damaged, of another model, in use, or the disk is full."""
 
 
+class TrainError(WordsightError):
+    """A run that cannot begin or go on: its data, its checkpoint, its processes, or numbers that are no more."""
+
+
 class MissingExtraError(WordsightError):
     """A feature whose optional dependency is not installed."""
 

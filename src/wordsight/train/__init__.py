@@ -1,0 +1,1 @@
+"""Training: two towers from scratch, fine-tuning, and the baselines that they are compared with. Needs torch."""

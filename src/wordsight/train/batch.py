@@ -1,0 +1,70 @@
+"""What flows through a step: a batch of pairs, then what a network made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Ids(NamedTuple):
+    """Which pictures and which texts of a batch are the same: equal int64 numbers (hashes), each (B,)."""
+
+    image_B: Tensor
+    text_B: Tensor
+
+
+class Features(NamedTuple):
+    """What a network made of a batch, all an objective reads besides `Ids`.
+
+    Contrastive networks: unit rows of the two sides (B,D), float32 (with SimCLR two views of the pictures), the factor
+    on cosines `scale` (already exp'd and clipped) and `bias` (0 but for SigLIP), both of shape ().
+    Predictive ones: `first` = logits, (B,V) of a bag of words or (B,T,V) of a caption; `second` = their targets, (B,V)
+    0/1 or (B,T) token ids with -100 where nothing is to be predicted; scale and bias unused.
+    """
+
+    first: Tensor
+    second: Tensor
+    scale: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A process's share of a batch.
+
+    pixels_BCHW: uint8 (B,3,S,S), normalised only on the device. tokens_BT: int64, padding cut to the longest text
+        where the text tower allows it. views_BCHW: the pictures' second views, uint8, with SimCLR only.
+    keys: each sample's name (file, or shard#key), for messages.
+    """
+
+    pixels_BCHW: Tensor
+    tokens_BT: Tensor
+    ids: Ids
+    keys: tuple[str, ...]
+    views_BCHW: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on a device."""
+        return Batch(
+            pixels_BCHW=self.pixels_BCHW.to(device, non_blocking=True),
+            tokens_BT=self.tokens_BT.to(device, non_blocking=True),
+            ids=Ids(*(ids_B.to(device, non_blocking=True) for ids_B in self.ids)),
+            keys=self.keys,
+            views_BCHW=None if self.views_BCHW is None else self.views_BCHW.to(device, non_blocking=True),
+        )
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Return the samples from `start` to `stop`."""
+        return Batch(
+            pixels_BCHW=self.pixels_BCHW[start:stop],
+            tokens_BT=self.tokens_BT[start:stop],
+            ids=Ids(*(ids_B[start:stop] for ids_B in self.ids)),
+            keys=self.keys[start:stop],
+            views_BCHW=None if self.views_BCHW is None else self.views_BCHW[start:stop],
+        )

@@ -1,0 +1,175 @@
+"""How a run is *done*: one frozen record, made by a recipe's function, changed by `--set`, kept beside the weights.
+
+What the trained model *is* stays in its `ModelSpec`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wordsight.spec import ModelSpec
+
+ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "caption"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """What chance does to a training picture; probabilities and shares are 0 to 1.
+
+    crop: "square": a random square of the picture resized to the shorter side (the only augmentation of Radford et al.
+        2021, §2.4); "resized": a random part of at least `min_area` of the area, resized (Szegedy et al. 2015);
+        "centre": the same as when embedding.
+    colour: strength of brightness, contrast and saturation changes; `grey`, `blur`, `flip`: how often.
+    """
+
+    crop: Literal["square", "resized", "centre"] = "square"
+    min_area: float = 0.9
+    flip: float = 0.0
+    colour: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where pairs come from and how they are read.
+
+    pairs: sources, together: tables (.csv, .tsv, .jsonl, .parquet), folders of pictures (beside each its caption in a
+        .txt; without one the words of its name), webdataset shards ("shards/{00000..00099}.tar", a glob, a folder of
+        .tar) and Hugging Face datasets ("hf:name", a saved folder).
+    image_column, text_columns: columns of tables and datasets; None: found by name. A row with several texts gives one
+        of them each time it is drawn.
+    buffer: how many samples of the shards are shuffled at a time; the shards' order is shuffled too.
+    samples: how many make an epoch; None: all there are (shards are counted first by their headers).
+    workers: processes that decode; 0 decodes in a thread.
+    """
+
+    pairs: tuple[str, ...]
+    image_column: str | None = None
+    text_columns: tuple[str, ...] | None = None
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    buffer: int = 10_000
+    samples: int | None = None
+    workers: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """What is minimised; `tile`: rows of the B×B matrix held at once (None: all of it); `temperature`: NT-Xent's.
+
+    mask_duplicates: a pair whose caption or picture equals another's is no negative of it.
+    """
+
+    name: ObjectiveName = "info_nce"
+    mask_duplicates: bool = True
+    tile: int | None = 1024
+    temperature: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """AdamW with decoupled decay, linear warm-up, cosine to 0 (Radford et al. 2021, §2.5 and Table 19).
+
+    weight_decay leaves out gains, biases and logit_scale. layer_decay: a layer's rate is this times that of the layer
+    above it. ema: decay of an average of the weights, which is then what is evaluated and kept. clip: the largest
+    gradient norm.
+    """
+
+    lr: float = 5e-4
+    beta1: float = 0.9
+    beta2: float = 0.98
+    eps: float = 1e-6
+    weight_decay: float = 0.2
+    warmup: int = 2000
+    clip: float | None = 1.0
+    layer_decay: float = 1.0
+    ema: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How the arithmetic is done; nothing here changes what is minimised, but for rounding and patch_dropout.
+
+    chunk: pairs that go through the towers at once in a process; fewer than its share of the batch means gradient
+        caching (two passes, the exact gradient of the whole batch). None: the whole share.
+    precision: "f32"; "bf16" or "fp16" autocast, fp16 with a loss scaler. device: None takes a GPU if there is one.
+    patch_dropout: share of patches that a vision transformer does not see while training (FLIP: Li et al. 2023).
+    sharding: "ddp": every process holds the whole model; "fsdp": parameters, gradients and moments are split.
+    """
+
+    chunk: int | None = None
+    precision: Literal["f32", "bf16", "fp16"] = "f32"
+    device: str | None = None
+    compile: bool = False
+    checkpointing: bool = False
+    patch_dropout: float = 0.0
+    sharding: Literal["ddp", "fsdp"] = "ddp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningConfig:
+    """How an existing model is tuned. All of it at its defaults: trained from scratch.
+
+    start: name or path of the checkpoint to begin with. image, text: what of a tower learns ("lora": low-rank changes
+    only, Hu et al. 2022, of `lora_rank`). alphas: WiSE-FT's shares of the tuned weights to try, the rest being the
+    pre-trained ones (Wortsman et al. 2022); the best on `watch.zero_shot` is kept. keep: least share of the original
+    zero-shot accuracy on `forgetting` (labelled pictures the run is not about) under which a run is not called good.
+    """
+
+    start: str | None = None
+    image: Literal["full", "locked", "lora"] = "full"
+    text: Literal["full", "locked", "lora"] = "full"
+    lora_rank: int = 8
+    alphas: tuple[float, ...] = ()
+    forgetting: ZeroShotConfig | None = None
+    keep: float = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotConfig:
+    """Labelled pictures for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
+
+    classes: names as they are put into the templates, for folders and cells whose names say it badly; by default "_"
+    becomes a space. limit: pictures used at most, drawn evenly.
+    """
+
+    pictures: str
+    image_column: str | None = None
+    class_column: str | None = None
+    classes: dict[str, str] = field(default_factory=dict)
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """What is written down while a run goes on; all counts are optimizer steps.
+
+    save_every: checkpoints to resume from, of which the newest `keep` stay. zero_shot: held-out labelled pictures,
+    measured every `evaluate_every` steps and at the end. tensorboard: write event files too.
+    """
+
+    log_every: int = 10
+    save_every: int = 500
+    keep: int = 2
+    evaluate_every: int | None = None
+    zero_shot: ZeroShotConfig | None = None
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole run. `batch` is the global batch; one of `steps` and `epochs` says how long."""
+
+    model: ModelSpec
+    data: DataConfig
+    batch: int
+    steps: int | None = None
+    epochs: float | None = None
+    seed: int = 0
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
