@@ -22,7 +22,6 @@ What to expect of it:
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -31,40 +30,25 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.filters import (
-    TAKEN_SECONDS,
-    Always,
-    Scalar,
-    clean,
-    column_name,
-    columns_with,
-    meta_field,
-    meta_fields,
-    parse,
-    seconds_of,
-    to_pinecone,
-)
-from wordsight.index.rows import OWN_COLUMNS, About, Floats, Index, Match, Note, Row, Stamp
+from wordsight.index.filters import Always, columns_with, to_pinecone
+from wordsight.index.pinecone_documents import STAMP_FIELDS, document_id, document_of, key_of, row_of, vectors_in
+from wordsight.index.records import RecordIndex, absent, portions
+from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp
 
 NAMESPACE = "wordsight"
-# docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 40 KB of metadata a document,
-# 1,000 ids a fetch or delete, 100 ids a listing, top_k of 10,000
-DOCUMENTS_A_REQUEST, BYTES_A_REQUEST, METADATA_BYTES = 1000, 1_900_000, 40_000
+# docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 1,000 ids a fetch or delete, 100 ids a
+# listing, top_k of 10,000
+DOCUMENTS_A_REQUEST, BYTES_A_REQUEST = 1000, 1_900_000
 IDS_A_DELETE, IDS_A_LISTING, MOST_ANSWERS = 1000, 100, 10_000
 WHOLE_A_FETCH, LIGHT_A_FETCH = 100, 1000  # documents with their vectors; without
 WHOLE_ANSWERS = 20  # up to so many answers come with their fields in one request
-TEXT_BYTES = 100_000
 NOTE_BYTES = 30_000
 SETTLE, PAUSE = 60.0, 0.5  # seconds: the longest wait for a search to see this process's writes; between two looks
-STAMP_FIELDS = ("row_id", "source", "path", "digest", "size", "mtime_ns", "about")
-WHOLE_NUMBERS = ("size", "page", "width", "height")
-OWN_TYPES = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
 
 
 def open_store(location: str, about: About | None) -> PineconeIndex:
@@ -117,7 +101,7 @@ def _asking(location: str) -> Iterator[None]:
         raise StoreError(f"Pinecone's client failed for {location}: {error}") from error
 
 
-class PineconeIndex(Index):
+class PineconeIndex(RecordIndex):
     """The index in one namespace; `open_store` makes these."""
 
     def __init__(self, client: Any, name: str, namespace: str, location: str, about: About | None) -> None:
@@ -128,31 +112,22 @@ class PineconeIndex(Index):
         self._beside = f"{namespace}-notes"
         self._location = location
         self._written: int | None = None  # the position of this process's last write in Pinecone's log
-        absent = f"There is no index at {location}; make one with: wordsight index SOURCE --into {location}"
-        with _asking(location):
+        with self._asking():
             try:
                 model = client.indexes.describe(name)
             except NotFoundError:
                 if about is None:
-                    raise StoreError(absent) from None
+                    raise StoreError(absent(location)) from None
                 model = _create(client, name, about.dim)
             self._check(model, about)
             self._data = client.index(host=model.host)
             self._documents = self._data.documents
             dim = model.schema.fields["vector"].dimension
             self._filler = [1.0] + [0.0] * (dim - 1)  # a document of notes has to have a vector, too
-            kept = self._record("about")
-            if kept is None and about is None:
-                raise StoreError(absent)
-            self.about = About(**kept) if kept is not None else about  # type: ignore[assignment]
-            if about is not None and (about.fingerprint, about.dim) != (self.about.fingerprint, self.about.dim):
-                raise StoreError(
-                    f"The index at {location} was made with {self.about.model} ({self.about.fingerprint}); "
-                    f"{about.model} ({about.fingerprint}) gives other vectors. Use that model, or another location."
-                )
-            if kept is None:
-                self._set_record("about", asdict(self.about))
-            self._columns: dict[str, str] = self._record("columns") or dict(OWN_TYPES)
+            self._begin(self._record("about"), about)
+
+    def _asking(self) -> contextlib.AbstractContextManager[None]:
+        return _asking(self._location)
 
     def _check(self, model: Any, about: About | None) -> None:
         """Raise StoreError unless the index has the fields that rows are kept in."""
@@ -173,14 +148,14 @@ class PineconeIndex(Index):
     # records of the second namespace: JSON in parts, the first of which is written last and names the others
 
     def _record(self, key: str) -> Any:
-        head_id = _document_id(key)
+        head_id = document_id(key)
         for _ in range(5):
             head = self._by_id(self._beside, [head_id]).get(head_id)
             if head is None:
                 return None
             rest = self._parts(head_id, head)
             parts = {head_id: head}
-            for some in _portions(rest, 40):
+            for some in portions(rest, 40):
                 parts |= self._by_id(self._beside, some)
             if len(parts) == 1 + len(rest):
                 return json.loads("".join(parts[id].get("value") for id in [head_id, *rest]))
@@ -192,7 +167,7 @@ class PineconeIndex(Index):
         return [f"{head_id}.{head.get('version')}.{i}" for i in range(1, int(head.get("parts")))]
 
     def _set_record(self, key: str, value: Any) -> None:
-        head_id, text = _document_id(key), json.dumps(value)  # ASCII: a character is a byte
+        head_id, text = document_id(key), json.dumps(value)  # ASCII: a character is a byte
         old = self._by_id(self._beside, [head_id]).get(head_id)
         pieces = [text[at : at + NOTE_BYTES] for at in range(0, len(text), NOTE_BYTES)]
         version = hashlib.sha256(text.encode() + str(time.time_ns()).encode()).hexdigest()[:12]
@@ -203,29 +178,12 @@ class PineconeIndex(Index):
         if old is not None:
             self._delete(self._beside, self._parts(head_id, old))
 
-    def note(self, key: str) -> Note | None:
-        """Return what was noted under a key, or None."""
-        with _asking(self._location):
-            note: Note | None = self._record(f"note:{key}")
-            return note
-
-    def set_note(self, key: str, note: Note) -> None:
-        """Keep a note."""
-        with _asking(self._location):
-            self._set_record(f"note:{key}", note)
-
     # reading
 
     def __len__(self) -> int:
-        with _asking(self._location):
+        with self._asking():
             held = self._data.describe_index_stats().namespaces.get(self._namespace)
             return int(held.vector_count) if held else 0
-
-    def columns(self) -> dict[str, str]:
-        """Return the columns that `where` may name, with their types."""
-        with _asking(self._location):
-            self._columns = self._record("columns") or dict(OWN_TYPES)
-        return dict(self._columns)
 
     def stamps(self) -> Iterator[Stamp]:
         """Yield the stamp of every row, a thousand at a time."""
@@ -237,18 +195,18 @@ class PineconeIndex(Index):
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Yield (ids, vectors (B, D)) of the whole index, in the order of the documents' hashed ids."""
         every = self._chosen({"row_id": {"$exists": True}}, ["row_id", "vector"], WHOLE_A_FETCH)
-        for documents in _portions(every, size):
-            yield [document.get("row_id") for document in documents], _vectors(documents)
+        for documents in portions(every, size):
+            yield [document.get("row_id") for document in documents], vectors_in(documents)
 
     def sample(self, n: int) -> Floats:
         """Return the vectors (≤ n, D) of the first documents: their ids are hashes, so they are spread evenly."""
         ids: list[str] = []
         if n > 0:
-            with _asking(self._location), self._perhaps_empty():
+            with self._asking(), self._perhaps_empty():
                 listing = self._documents.list(namespace=self._namespace, limit=min(n, IDS_A_LISTING))
                 ids += (entry.id for entry, _ in zip(listing, range(n), strict=False))
         found = self._fetched(ids, ["vector"])
-        return _vectors([found[id] for id in ids if id in found]).reshape(-1, self.about.dim)
+        return vectors_in([found[id] for id in ids if id in found]).reshape(-1, self.about.dim)
 
     @contextlib.contextmanager
     def _perhaps_empty(self) -> Iterator[None]:
@@ -268,7 +226,7 @@ class PineconeIndex(Index):
         """Yield the documents that a filter chooses, a page at a time."""
         token, page = None, None
         while True:
-            with _asking(self._location), self._perhaps_empty():
+            with self._asking(), self._perhaps_empty():
                 page = self._documents.fetch(
                     namespace=self._namespace,
                     filter=filter_,
@@ -285,28 +243,27 @@ class PineconeIndex(Index):
 
     def _fetched(self, document_ids: Sequence[str], fields: list[str] | None) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        with _asking(self._location):
-            for some in _portions(dict.fromkeys(document_ids), WHOLE_A_FETCH):
+        with self._asking():
+            for some in portions(dict.fromkeys(document_ids), WHOLE_A_FETCH):
                 found |= self._by_id(self._namespace, some, fields)
         return found
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Return the rows of those ids that are there, in the order asked."""
-        found = self._fetched([_document_id(id) for id in ids], None)
-        return [self._row(found[key]) for id in ids if (key := _document_id(id)) in found]
+        found = self._fetched([document_id(id) for id in ids], None)
+        return [row_of(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
     def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
         """Return digest → vector (D,) of the contents that are there."""
         found: dict[str, Floats] = {}
-        for some in _portions(dict.fromkeys(digests), WHOLE_A_FETCH):
+        for some in portions(dict.fromkeys(digests), WHOLE_A_FETCH):
             for document in self._chosen({"digest": {"$in": some}}, ["digest", "vector"], WHOLE_A_FETCH):
                 found.setdefault(document.get("digest"), np.asarray(document.get("vector"), np.float32))
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
         """Return the k (≤ 10,000) rows of the largest cosine, best first."""
-        if query_D.shape != (self.about.dim,):
-            raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.about.dim},).")
+        self._check_query(query_D)
         by = {"type": "dense_vector", "field": "vector", "values": [float(value) for value in query_D]}
         rows = [match.row for match in self._answer(by, k, where)]
         matches = [Match(row, float(row.vector @ query_D)) for row in rows]
@@ -321,17 +278,14 @@ class PineconeIndex(Index):
         """Search; the score is Pinecone's."""
         filter_ = None
         if where is not None:
-            try:
-                condition = parse(where, self._columns)
-            except InputError:
-                condition = parse(where, self.columns())  # another process may have added columns
+            condition = self._condition(where)
             if condition == Always(False):
                 return []
-            filter_ = to_pinecone(condition, _key, self._columns) or None
+            filter_ = to_pinecone(condition, key_of, self._columns) or None
         if k < 1:
             return []
         whole = k <= WHOLE_ANSWERS
-        with _asking(self._location):
+        with self._asking():
             found = self._settled(
                 namespace=self._namespace,
                 score_by=[by],
@@ -340,10 +294,10 @@ class PineconeIndex(Index):
                 include_fields=["*"] if whole else [],
             )
         if whole:
-            return [Match(self._row(document), float(document.score)) for document in found]
-        light = ["vector", "text", "taken", "row_id", *STAMP_FIELDS, *OWN_COLUMNS, *map(_key, self.columns())]
+            return [Match(row_of(document, self._columns), float(document.score)) for document in found]
+        light = ["vector", "text", "taken", "row_id", *STAMP_FIELDS, *OWN_COLUMNS, *map(key_of, self.columns())]
         documents = self._fetched([document.id for document in found], list(dict.fromkeys(light)))
-        return [Match(self._row(documents[d.id]), float(d.score)) for d in found if d.id in documents]
+        return [Match(row_of(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
 
     def _settled(self, **asked: Any) -> list[Any]:
         """Search until the answer has seen what this process wrote."""
@@ -370,37 +324,14 @@ class PineconeIndex(Index):
             time.sleep(PAUSE)
         return list(response.matches)
 
-    def _row(self, document: Any) -> Row:
-        fields = {name: document.get(name) for name in (*STAMP_FIELDS, *OWN_COLUMNS) if document.get(name) is not None}
-        fields |= {name: int(fields[name]) for name in WHOLE_NUMBERS if name in fields}
-        meta: dict[str, Scalar] = {}
-        for field, value in document.to_dict().items():
-            if field.startswith("meta_"):
-                name = column_name(field.removeprefix("meta_"))
-                kind = self._columns.get(f"table_{name}" if name in OWN_COLUMNS else name)
-                meta[name] = int(value) if kind == "integer" and isinstance(value, float) else value
-        return Row(
-            id=fields.pop("row_id"),
-            mtime_ns=int(fields.pop("mtime_ns")),
-            vector=np.asarray(document.get("vector"), np.float32),
-            text=document.get("text") or "",
-            thumbnail=base64.b64decode(document.get("thumbnail") or ""),
-            meta=meta,
-            **fields,
-        )
-
     # writing
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows, or put them in the place of those of their ids; every row is looked at before one is sent."""
-        rows = list({row.id: row for row in rows}.values())
-        for row in rows:
-            if row.vector.shape != (self.about.dim,):
-                seen = row.vector.shape
-                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
+        rows = self._checked(rows)
         columns = columns_with(self._columns, rows)
-        documents = [_document(row) for row in rows]
-        with _asking(self._location):
+        documents = [document_of(row) for row in rows]
+        with self._asking():
             if columns != self._columns:
                 columns = columns_with(self.columns(), rows)
                 self._set_record("columns", columns)
@@ -409,24 +340,16 @@ class PineconeIndex(Index):
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows; ids that are not there are passed over."""
-        with _asking(self._location):
-            self._delete(self._namespace, [_document_id(id) for id in ids])
+        with self._asking():
+            self._delete(self._namespace, [document_id(id) for id in ids])
 
     def _upsert(self, namespace: str, documents: Sequence[dict[str, Any]]) -> None:
-        portion: list[dict[str, Any]] = []
-        held = 0
-        for document in documents:
-            size = len(json.dumps(document))
-            if portion and (len(portion) == DOCUMENTS_A_REQUEST or held + size > BYTES_A_REQUEST):
-                self._noted(self._documents.upsert(namespace=namespace, documents=portion))
-                portion, held = [], 0
-            portion.append(document)
-            held += size + 2
-        if portion:
-            self._noted(self._documents.upsert(namespace=namespace, documents=portion))
+        # the comma between two documents is sent as ", "
+        for some in portions(documents, DOCUMENTS_A_REQUEST, BYTES_A_REQUEST, lambda each: len(json.dumps(each)) + 2):
+            self._noted(self._documents.upsert(namespace=namespace, documents=some))
 
     def _delete(self, namespace: str, document_ids: Sequence[str]) -> None:
-        for some in _portions(dict.fromkeys(document_ids), IDS_A_DELETE):
+        for some in portions(dict.fromkeys(document_ids), IDS_A_DELETE):
             with self._perhaps_empty():
                 self._noted(self._documents.delete(namespace=namespace, ids=some))
 
@@ -459,76 +382,3 @@ def _create(client: Any, name: str, dim: int) -> Any:
         deployment={"deployment_type": "managed", "cloud": cloud, "region": region},
         timeout=300,
     )
-
-
-def _document_id(id: str) -> str:
-    """Pinecone's ids are ASCII: a hash of the row's id."""
-    return hashlib.sha256(clean(id).encode()).hexdigest()[:40]
-
-
-def _key(column: str) -> str:
-    """Return the document's field of a column."""
-    if column == TAKEN_SECONDS:
-        return "taken_seconds"
-    return column if column in OWN_COLUMNS else f"meta_{meta_field(column)}"
-
-
-def _document(row: Row) -> dict[str, Any]:
-    """Return a row as a document. Raises: InputError for whole numbers that a float cannot hold."""
-    metadata: dict[str, Any] = {
-        "row_id": row.id,
-        **{name: getattr(row, name) for name in (*STAMP_FIELDS[1:], *OWN_COLUMNS)},
-        "mtime_ns": str(row.mtime_ns),  # more digits than a float has
-        "taken_seconds": seconds_of(row.taken) if row.taken else None,
-        **{f"meta_{field}": value for field, value in meta_fields(row).items()},
-    }
-    for name, value in metadata.items():
-        if isinstance(value, int) and abs(value) > 2**53:
-            raise InputError(f"{name} of {row.id!r} is {value}; Pinecone keeps whole numbers up to 2^53.")
-    metadata = {n: clean(v) if isinstance(v, str) else v for n, v in metadata.items() if v is not None}
-    thumbnail = base64.b64encode(row.thumbnail).decode()
-    if thumbnail and _size(metadata | {"thumbnail": thumbnail}) <= METADATA_BYTES:
-        metadata["thumbnail"] = thumbnail
-    _cut(metadata, row)
-    document = {"_id": _document_id(row.id), "vector": [float(value) for value in row.vector], **metadata}
-    if row.text:
-        document["text"] = _shortened(clean(row.text), TEXT_BYTES)
-    return document
-
-
-def _cut(metadata: dict[str, Any], row: Row) -> None:
-    """Cut the longest text columns until the metadata is within Pinecone's limit."""
-    while (over := _size(metadata) - METADATA_BYTES) > 0:
-        texts = {n: len(v.encode()) for n, v in metadata.items() if n.startswith("meta_") and isinstance(v, str)}
-        longest = max(texts, key=texts.__getitem__, default="")
-        if not longest or texts[longest] < 100:
-            raise InputError(
-                f"The columns of {row.id!r} take {over + METADATA_BYTES:,} bytes; Pinecone keeps {METADATA_BYTES:,} of "
-                "a row. Leave columns out."
-            )
-        name = column_name(longest.removeprefix("meta_"))
-        warnings.warn(f"The column {name!r} of {row.id!r} is too long for Pinecone and was cut.", stacklevel=4)
-        metadata[longest] = _shortened(metadata[longest], max(50, texts[longest] - over - 10))
-
-
-def _shortened(text: str, size: int) -> str:
-    return text if len(text.encode()) <= size else text.encode()[:size].decode(errors="ignore")
-
-
-def _size(metadata: Mapping[str, Any]) -> int:
-    return len(json.dumps(metadata).encode())
-
-
-def _vectors(documents: Sequence[Any]) -> Floats:
-    return np.array([document.get("vector") for document in documents], np.float32)
-
-
-def _portions(items: Any, count: int) -> Iterator[list[Any]]:
-    portion = []
-    for item in items:
-        portion.append(item)
-        if len(portion) == count:
-            yield portion
-            portion = []
-    if portion:
-        yield portion

@@ -18,45 +18,28 @@ What to expect of it:
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
 import pickle
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.filters import (
-    TAKEN_SECONDS,
-    Always,
-    clean,
-    column_name,
-    columns_with,
-    meta_field,
-    meta_fields,
-    parse,
-    seconds_of,
-    to_qdrant,
-)
-from wordsight.index.rows import OWN_COLUMNS, About, Floats, Index, Match, Note, Row, Stamp
+from wordsight.index.filters import TAKEN_SECONDS, Always, columns_with, to_qdrant
+from wordsight.index.qdrant_points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
+from wordsight.index.records import OWN_TYPES, STAMP, RecordIndex, absent, portions
+from wordsight.index.rows import About, Floats, Match, Row, Stamp
 from wordsight.index.sparse_text import document_vector, query_vector, words_of
 
-T = TypeVar("T")
-
-IMAGE, TEXT = "image", "text"
-STAMP = ("id", "source", "path", "digest", "size", "mtime_ns", "about")
 PAGE = 1000  # points asked for at a time
 ROWS_A_REQUEST, BYTES_A_REQUEST = 256, 8 << 20  # a server takes requests of 32 MiB
 DRIFT = 0.02  # how far the mean length of the texts may move before BM25's weights are written anew
-OWN_TYPES = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
 INDEX_TYPES = {"text": "keyword", "integer": "integer", "number": "float", "boolean": "bool"}
 
 
@@ -70,7 +53,7 @@ def open_store(location: str, about: About | None) -> QdrantIndex:
     """
     place, collection = _parts(location)
     if about is None and "://" not in place and not (Path(place) / "meta.json").is_file():
-        raise StoreError(_absent(location))
+        raise StoreError(absent(location))
     try:
         from qdrant_client import QdrantClient
     except ImportError as error:
@@ -118,10 +101,6 @@ def _parts(location: str) -> tuple[str, str]:
     return place, collection
 
 
-def _absent(location: str) -> str:
-    return f"There is no index at {location}; make one with: wordsight index SOURCE --into {location}"
-
-
 @contextlib.contextmanager
 def _asking(location: str) -> Iterator[None]:
     """Turn what the client raises into StoreError."""
@@ -150,7 +129,7 @@ def _asking(location: str) -> Iterator[None]:
         raise StoreError(f"The index at {location} cannot be read or written: {error}") from error
 
 
-class QdrantIndex(Index):
+class QdrantIndex(RecordIndex):
     """The index in one collection; `open_store` makes these."""
 
     def __init__(self, client: Any, collection: str, location: str, about: About | None) -> None:
@@ -158,20 +137,14 @@ class QdrantIndex(Index):
         self._collection = collection
         self._beside = f"{collection}-wordsight"
         self._location = location
-        with _asking(location):
+        with self._asking():
             kept = self._record("about") if client.collection_exists(self._beside) else None
-            if kept is None:
-                if about is None:
-                    raise StoreError(_absent(location))
+            if kept is None and about is not None:
                 self._make(about)
-                kept = asdict(about)
-            self.about = About(**kept)
-            if about is not None and (about.fingerprint, about.dim) != (self.about.fingerprint, self.about.dim):
-                raise StoreError(
-                    f"The index at {location} was made with {self.about.model} ({self.about.fingerprint}); "
-                    f"{about.model} ({about.fingerprint}) gives other vectors. Use that model, or another location."
-                )
-            self._columns: dict[str, str] = self._record("columns") or dict(OWN_TYPES)
+            self._begin(kept, about)
+
+    def _asking(self) -> contextlib.AbstractContextManager[None]:
+        return _asking(self._location)
 
     def _make(self, about: About) -> None:
         from qdrant_client import models
@@ -191,7 +164,6 @@ class QdrantIndex(Index):
         self._index_payload({**OWN_TYPES, TAKEN_SECONDS: "number"})
         if "://" in self._location:
             self._client.create_payload_index(self._collection, "digest", "keyword", wait=True)
-        self._set_record("about", asdict(about))
 
     def _index_payload(self, columns: Mapping[str, str], replace: bool = False) -> None:
         """Let a server filter by columns without reading every payload; local mode has no such indexes."""
@@ -199,43 +171,26 @@ class QdrantIndex(Index):
             return
         for column, type_ in columns.items():
             if replace:
-                self._client.delete_payload_index(self._collection, _key(column), wait=True)
-            self._client.create_payload_index(self._collection, _key(column), INDEX_TYPES[type_], wait=True)
+                self._client.delete_payload_index(self._collection, key_of(column), wait=True)
+            self._client.create_payload_index(self._collection, key_of(column), INDEX_TYPES[type_], wait=True)
 
     # records of the second collection
 
     def _record(self, key: str) -> Any:
-        points = self._client.retrieve(self._beside, [_point_id(key)])
+        points = self._client.retrieve(self._beside, [point_id(key)])
         return json.loads(points[0].payload["value"]) if points else None
 
     def _set_record(self, key: str, value: Any) -> None:
         from qdrant_client import models
 
-        point = models.PointStruct(id=_point_id(key), vector={}, payload={"key": key, "value": json.dumps(value)})
+        point = models.PointStruct(id=point_id(key), vector={}, payload={"key": key, "value": json.dumps(value)})
         self._client.upsert(self._beside, [point], wait=True)
-
-    def note(self, key: str) -> Note | None:
-        """Return what was noted under a key, or None."""
-        with _asking(self._location):
-            note: Note | None = self._record(f"note:{key}")
-            return note
-
-    def set_note(self, key: str, note: Note) -> None:
-        """Keep a note."""
-        with _asking(self._location):
-            self._set_record(f"note:{key}", note)
 
     # reading
 
     def __len__(self) -> int:
-        with _asking(self._location):
+        with self._asking():
             return int(self._client.count(self._collection, exact=True).count)
-
-    def columns(self) -> dict[str, str]:
-        """Return the columns that `where` may name, with their types."""
-        with _asking(self._location):
-            self._columns = self._record("columns") or dict(OWN_TYPES)
-        return dict(self._columns)
 
     def stamps(self) -> Iterator[Stamp]:
         """Yield the stamp of every row, a thousand at a time."""
@@ -244,18 +199,18 @@ class QdrantIndex(Index):
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Yield (ids, vectors (B, D)) of the whole index, in the order of the points' hashed ids."""
-        for points in _portions(self._scroll(["id"], vectors=True), size):
-            yield [point.payload["id"] for point in points], _vectors(points)
+        for points in portions(self._scroll(["id"], vectors=True), size):
+            yield [point.payload["id"] for point in points], vectors_in(points)
 
     def sample(self, n: int) -> Floats:
         """Return the vectors (≤ n, D) of the first points: their ids are hashes, so they are spread evenly."""
         chosen = [point for point, _ in zip(self._scroll([], vectors=True), range(n), strict=False)]
-        return _vectors(chosen).reshape(-1, self.about.dim)
+        return vectors_in(chosen).reshape(-1, self.about.dim)
 
     def _scroll(self, payload: list[str] | bool, vectors: bool, chosen: Any = None) -> Iterator[Any]:
         offset: Any = None
         while True:
-            with _asking(self._location):
+            with self._asking():
                 points, offset = self._client.scroll(
                     self._collection,
                     scroll_filter=chosen,
@@ -271,12 +226,12 @@ class QdrantIndex(Index):
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Return the rows of those ids that are there, in the order asked."""
         found: dict[str, Row] = {}
-        with _asking(self._location):
-            for some in _portions(dict.fromkeys(ids), PAGE):
+        with self._asking():
+            for some in portions(dict.fromkeys(ids), PAGE):
                 points = self._client.retrieve(
-                    self._collection, [_point_id(id) for id in some], with_payload=True, with_vectors=[IMAGE]
+                    self._collection, [point_id(id) for id in some], with_payload=True, with_vectors=[IMAGE]
                 )
-                found |= {row.id: row for row in map(_row, points)}
+                found |= {row.id: row for row in map(row_of, points)}
         return [found[id] for id in ids if id in found]
 
     def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
@@ -290,7 +245,7 @@ class QdrantIndex(Index):
                 if point.payload["digest"] in wanted:
                     found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))
             return found
-        for some in _portions(dict.fromkeys(digests), PAGE):
+        for some in portions(dict.fromkeys(digests), PAGE):
             match = models.FieldCondition(key="digest", match=models.MatchAny(any=some))
             for point in self._scroll(["digest"], vectors=True, chosen=models.Filter(must=[match])):
                 found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))
@@ -298,8 +253,7 @@ class QdrantIndex(Index):
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows of the largest cosine, best first."""
-        if query_D.shape != (self.about.dim,):
-            raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.about.dim},).")
+        self._check_query(query_D)
         return self._answer([float(value) for value in query_D], IMAGE, k, where)
 
     def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
@@ -317,7 +271,7 @@ class QdrantIndex(Index):
         chosen = self._filter(where)
         if k < 1 or chosen is False:
             return []
-        with _asking(self._location):
+        with self._asking():
             points = self._client.query_points(
                 self._collection,
                 query=query,
@@ -327,7 +281,7 @@ class QdrantIndex(Index):
                 with_payload=models.PayloadSelectorExclude(exclude=["thumbnail"]),
                 with_vectors=[IMAGE],
             ).points
-        return [Match(_row(point), float(point.score)) for point in points]
+        return [Match(row_of(point), float(point.score)) for point in points]
 
     def _filter(self, where: str | None) -> Any:
         """Return the condition as a Filter; None is no condition, False one that no row meets."""
@@ -336,14 +290,11 @@ class QdrantIndex(Index):
         from pydantic import ValidationError
         from qdrant_client import models
 
-        try:
-            condition = parse(where, self._columns)
-        except InputError:
-            condition = parse(where, self.columns())  # another process may have added columns
+        condition = self._condition(where)
         if isinstance(condition, Always):
             return None if condition.value else False
         try:
-            return models.Filter.model_validate(to_qdrant(condition, _key, self._columns))
+            return models.Filter.model_validate(to_qdrant(condition, key_of, self._columns))
         except ValidationError as error:
             raise InputError(
                 f"The condition {where!r} needs a newer qdrant-client than the one installed; upgrade it."
@@ -355,13 +306,9 @@ class QdrantIndex(Index):
         """Add rows, or put them in the place of those of their ids; every row is looked at before one is sent."""
         from qdrant_client import models
 
-        rows = list({row.id: row for row in rows}.values())
-        for row in rows:
-            if row.vector.shape != (self.about.dim,):
-                seen = row.vector.shape
-                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
+        rows = self._checked(rows)
         columns = columns_with(self._columns, rows)
-        with _asking(self._location):
+        with self._asking():
             if columns != self._columns:
                 columns = columns_with(self.columns(), rows)
                 fresh = {name: type_ for name, type_ in columns.items() if name not in self._columns}
@@ -378,7 +325,7 @@ class QdrantIndex(Index):
                     if words_of(row.text):
                         dimensions, weights = document_vector(row.text, mean_words)
                         vectors[TEXT] = models.SparseVector(indices=dimensions, values=weights)
-                    points.append(models.PointStruct(id=_point_id(row.id), vector=vectors, payload=_payload(row)))
+                    points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=payload_of(row)))
                 self._client.upsert(self._collection, points, wait=True)
 
     def _mean_words(self, rows: Sequence[Row]) -> float:
@@ -394,9 +341,9 @@ class QdrantIndex(Index):
         """Remove rows; ids that are not there are passed over."""
         from qdrant_client import models
 
-        with _asking(self._location):
-            for some in _portions(ids, PAGE):
-                chosen = models.PointIdsList(points=[_point_id(id) for id in some])
+        with self._asking():
+            for some in portions(ids, PAGE):
+                chosen = models.PointIdsList(points=[point_id(id) for id in some])
                 self._client.delete(self._collection, chosen, wait=True)
             if ids and (texts := self._record("texts")) and not texts["stale"]:
                 self._set_record("texts", texts | {"stale": True})
@@ -405,14 +352,14 @@ class QdrantIndex(Index):
         """Write BM25's weights anew if the mean length of the texts has moved; the server does the rest by itself."""
         from qdrant_client import models
 
-        with _asking(self._location):
+        with self._asking():
             texts = self._record("texts")
             if not texts or not texts["stale"]:
                 return
             lengths = [n for point in self._scroll(["words"], vectors=False) if (n := point.payload.get("words"))]
             mean_words = sum(lengths) / len(lengths) if lengths else 1.0
             if abs(mean_words / texts["mean_words"] - 1) > DRIFT:
-                for points in _portions(self._scroll(["text"], vectors=False), ROWS_A_REQUEST):
+                for points in portions(self._scroll(["text"], vectors=False), ROWS_A_REQUEST):
                     renewed = []
                     for point in points:
                         dimensions, weights = document_vector(point.payload.get("text", ""), mean_words)
@@ -430,56 +377,6 @@ class QdrantIndex(Index):
         self._client.close()
 
 
-def _point_id(id: str) -> str:
-    """Qdrant's ids are numbers or UUIDs: a hash of the row's id."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, clean(id)))
-
-
-def _key(column: str) -> str:
-    """Return where a column lies in the payload."""
-    if column == TAKEN_SECONDS:
-        return "taken_seconds"
-    return column if column in OWN_COLUMNS else f"meta.{meta_field(column)}"
-
-
-def _payload(row: Row) -> dict[str, Any]:
-    own = {name: getattr(row, name) for name in (*STAMP, *OWN_COLUMNS)}
-    payload = {
-        **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
-        "taken_seconds": seconds_of(row.taken) if row.taken else None,
-        "text": clean(row.text),
-        "words": len(words_of(row.text)),
-        "thumbnail": base64.b64encode(row.thumbnail).decode() if row.thumbnail else None,
-        "meta": meta_fields(row),
-    }
-    return {name: value for name, value in payload.items() if value is not None}
-
-
-def _row(point: Any) -> Row:
-    payload = point.payload
-    return Row(
-        vector=np.asarray(point.vector[IMAGE], np.float32),
-        meta={column_name(name): value for name, value in payload.get("meta", {}).items()},
-        thumbnail=base64.b64decode(payload.get("thumbnail", "")),
-        text=payload.get("text", ""),
-        **{name: payload[name] for name in (*STAMP, *OWN_COLUMNS) if name in payload},
-    )
-
-
-def _vectors(points: Sequence[Any]) -> Floats:
-    return np.array([point.vector[IMAGE] for point in points], np.float32)
-
-
-def _portions(items: Iterable[T], count: int, size: float = float("inf")) -> Iterator[list[T]]:
-    """Yield items in lists of `count` at most; rows, whose size is known, in lists of `size` bytes at most too."""
-    portion: list[T] = []
-    held = 0
-    for item in items:
-        weight = 12 * item.vector.size + 2 * len(item.text) + 2 * len(item.thumbnail) if isinstance(item, Row) else 0
-        if portion and (len(portion) == count or held + weight > size):
-            yield portion
-            portion, held = [], 0
-        portion.append(item)
-        held += weight
-    if portion:
-        yield portion
+def _portions(rows: Iterable[Row], count: int, size: float = float("inf")) -> Iterator[list[Row]]:
+    """Yield rows in lists of `count`, and about `size` bytes as they are sent, at most."""
+    return portions(rows, count, size, lambda row: 12 * row.vector.size + 2 * len(row.text) + 2 * len(row.thumbnail))

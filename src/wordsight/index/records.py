@@ -1,0 +1,124 @@
+"""What Qdrant's and Pinecone's indexes do alike: they keep JSON records (model, columns, notes) beside the rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from wordsight.errors import InputError, StoreError
+from wordsight.index.filters import TAKEN_SECONDS, Condition, meta_field, parse
+from wordsight.index.rows import OWN_COLUMNS, About, Floats, Index, Note, Row
+
+T = TypeVar("T")
+
+STAMP = ("id", "source", "path", "digest", "size", "mtime_ns", "about")  # fields of `Row` that `Stamp` has
+OWN_TYPES = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
+
+
+class RecordIndex(Index):
+    """An index whose store has no place for notes: records under keys, which a store reads and writes its own way."""
+
+    _location: str
+    _columns: dict[str, str]  # as last read: another process may have added some since
+
+    @abstractmethod
+    def _asking(self) -> AbstractContextManager[None]:
+        """Turn what the store's client raises into StoreError."""
+
+    @abstractmethod
+    def _record(self, key: str) -> Any:
+        """Return the record under a key, or None."""
+
+    @abstractmethod
+    def _set_record(self, key: str, value: Any) -> None:
+        """Keep a record."""
+
+    def _begin(self, kept: Any, about: About | None) -> None:
+        """Take what the index was made with from its record `kept`; of a new one (None) write it down.
+
+        Raises: StoreError where there is neither, or where a model of another fingerprint made the index.
+        """
+        if kept is not None:
+            self.about = About(**kept)
+        elif about is not None:
+            self.about = about
+            self._set_record("about", asdict(about))
+        else:
+            raise StoreError(absent(self._location))
+        if about is not None and (about.fingerprint, about.dim) != (self.about.fingerprint, self.about.dim):
+            raise StoreError(
+                f"The index at {self._location} was made with {self.about.model} ({self.about.fingerprint}); "
+                f"{about.model} ({about.fingerprint}) gives other vectors. Use that model, or another location."
+            )
+        self._columns = self._record("columns") or dict(OWN_TYPES)
+
+    def note(self, key: str) -> Note | None:
+        """Return what was noted under a key, or None."""
+        with self._asking():
+            note: Note | None = self._record(f"note:{key}")
+            return note
+
+    def set_note(self, key: str, note: Note) -> None:
+        """Keep a note."""
+        with self._asking():
+            self._set_record(f"note:{key}", note)
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns that `where` may name, with their types."""
+        with self._asking():
+            self._columns = self._record("columns") or dict(OWN_TYPES)
+        return dict(self._columns)
+
+    def _condition(self, where: str) -> Condition:
+        try:
+            return parse(where, self._columns)
+        except InputError:
+            return parse(where, self.columns())  # another process may have added columns
+
+    def _check_query(self, query_D: Floats) -> None:
+        if query_D.shape != (self.about.dim,):
+            raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.about.dim},).")
+
+    def _checked(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows, of those with the same id the last. Raises: InputError for a vector of another shape."""
+        rows = list({row.id: row for row in rows}.values())
+        for row in rows:
+            if row.vector.shape != (self.about.dim,):
+                seen = row.vector.shape
+                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
+        return rows
+
+
+def absent(location: str) -> str:
+    """Return what is said where there is no index."""
+    return f"There is no index at {location}; make one with: wordsight index SOURCE --into {location}"
+
+
+def field_of(column: str, meta: str) -> str:
+    """Return the field that a condition's column is kept in; `meta` stands before those of tables."""
+    if column == TAKEN_SECONDS:
+        return "taken_seconds"
+    return column if column in OWN_COLUMNS else meta + meta_field(column)
+
+
+def portions(
+    items: Iterable[T], count: int, size: float = float("inf"), weigh: Callable[[T], int] = lambda _: 0
+) -> Iterator[list[T]]:
+    """Yield items in lists of `count` at most, which by `weigh` come to `size` at most or hold a single item."""
+    portion: list[T] = []
+    held = 0
+    for item in items:
+        weight = weigh(item)
+        if portion and held + weight > size:
+            yield portion
+            portion, held = [], 0
+        portion.append(item)
+        held += weight
+        if len(portion) == count:
+            yield portion
+            portion, held = [], 0
+    if portion:
+        yield portion
