@@ -1,0 +1,303 @@
+"""Fetch the packages that `pictograms` learns from, draw every picture at one small size, and write the pair tables.
+
+Packages are fetched by name with the registries' ordinary clients (`npm pack`, `apt-get download`) and unpacked under
+`<work>/src`; SVG is drawn by resvg-py (`pip install resvg-py`). What is there is not fetched or drawn again.
+
+Tables, in `<work>`: `train.tsv`; `validation.tsv`, pictures of the styles of training that are not in it, which choose
+settings; `heldout.tsv`, Microsoft's Fluent 3D emoji, a style of which training has nothing (nor of its flat and line
+relatives). Columns: filepath (relative to the table), caption, caption2, caption3, caption4 (the first is the name;
+the others add keywords, and repeat where there are too few), class (an emoji's name, else empty), style.
+
+Left out of all three, for these reasons: skin tones (another picture of the same name); flags, keycaps and letters in
+a box (signs to be read rather than things to be known, and the packages' flags are flat in every style).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import mini_data
+from mini_data import clean, fraction
+from PIL import Image
+
+NPM = {
+    "emojibase-data": "17.0.0",
+    "emoji-datasource-google": "16.0.0",
+    "emoji-datasource-twitter": "16.0.0",
+    "openmoji": "17.0.0",
+    "@iconify-json/noto-v1": "1.2.5",
+    "@iconify-json/emojione": "1.2.3",
+    "@iconify-json/fxemoji": "1.2.2",
+    "@iconify-json/game-icons": "1.2.4",
+    "@lobehub/fluent-emoji-3d": "1.1.0",
+}
+DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default")
+SIDE = 72  # pixels of a drawn picture; training crops from it
+PIXELS = 50_000_000  # of the largest picture that is worth decoding for that; eight clip arts have more
+CAPTIONS = 4
+VALIDATION = 0.06  # share of the emoji pictures that only choose settings
+SAME_TITLE = 20  # a title that more clip art shares says nothing, and more pictures of a title are not kept
+FLAGS, COMPONENTS = 9, 2  # groups of emojibase-data
+KEYCAP, ALPHANUM = 94, 95  # subgroups
+COLUMNS = ("filepath", "caption", *(f"caption{i}" for i in range(2, CAPTIONS + 1)), "class", "style")
+TEXT_COLUMNS = COLUMNS[1 : 1 + CAPTIONS]
+
+
+@dataclass(frozen=True)
+class Emoji:
+    """An emoji as emojibase names it, whoever draws it."""
+
+    code: str  # code points in hexadecimal, without the variation selector
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One picture: where its pixels come from, and what may be said of it."""
+
+    style: str
+    stem: str  # of the file it is drawn to
+    origin: Path | str  # a picture file or an SVG document
+    captions: tuple[str, ...]
+    label: str = ""
+    split: str = "train"
+
+    @property
+    def file(self) -> Path:
+        """Where its small picture lies, relative to the tables."""
+        return Path("pictures") / self.style / f"{self.stem}.png"
+
+
+def prepare(work: Path) -> Path:
+    """Fetch, draw and list everything; return `work`, which then holds the three tables."""
+    source = fetch(work)
+    found = list({drawing.file: drawing for drawing in drawings(source)}.values())  # two code spellings, one emoji
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and resvg let go of the interpreter's lock
+        drawn = list(pool.map(lambda drawing: draw(drawing.origin, work / drawing.file), found))
+    for name in ("train", "validation", "heldout"):
+        rows = [row(drawing) for drawing, done in zip(found, drawn, strict=True) if done and drawing.split == name]
+        write_table(work / f"{name}.tsv", rows)
+    return work
+
+
+def fetch(work: Path) -> Path:
+    """Fetch and unpack every package under `work/src`; return that folder."""
+    downloads, source = work / "dl", work / "src"
+    downloads.mkdir(parents=True, exist_ok=True)
+    source.mkdir(exist_ok=True)
+    for name, version in NPM.items():
+        plain = name.replace("@", "").replace("/", "-")
+        pack = ["npm", "pack", "--silent", f"{name}@{version}"]
+        mini_data._fetch(pack, downloads, f"{plain}-{version}.tgz", source / plain)
+    for name in DEBIAN:
+        mini_data._fetch(["apt-get", "download", "-q", name], downloads, f"{name}_*.deb", source / name)
+    return source
+
+
+def drawings(source: Path) -> Iterator[Drawing]:
+    """Every drawing of every package, in a fixed order."""
+    emoji = known_emoji(source)
+    for style in ("google", "twitter"):
+        yield from datasource(source / f"emoji-datasource-{style}", style, emoji)
+    yield from openmoji(source / "openmoji", emoji)
+    names = slugs(source, emoji)
+    for style in ("noto-v1", "emojione", "fxemoji"):
+        yield from iconify_emoji(source / f"iconify-json-{style}", style, emoji, names)
+    for file in sorted((source / "lobehub-fluent-emoji-3d/assets").glob("*.webp")):
+        if known := emoji.get(plain_code(file.stem)):
+            yield Drawing("fluent-3d", known.code, file, said_of(known), known.name, "heldout")
+    yield from game_icons(source / "iconify-json-game-icons")
+    yield from clip_art(source)
+    for i, stamp in enumerate(mini_data._stamps(source)):
+        yield Drawing("stamps", f"{i:04d}-{Path(stamp.path).stem}", Path(stamp.path), stamp.texts)
+
+
+def known_emoji(source: Path) -> dict[str, Emoji]:
+    """The emoji that count, by plain code: no skin tones, flags, keycaps, boxed letters or components."""
+    found = {}
+    for entry in json.loads((source / "emojibase-data/en/data.json").read_text(encoding="utf-8")):
+        if entry.get("group", FLAGS) in (FLAGS, COMPONENTS) or entry["subgroup"] in (KEYCAP, ALPHANUM):
+            continue
+        code, name = plain_code(entry["hexcode"]), entry["label"].lower()
+        found[code] = Emoji(code, name, tuple(tag for tag in entry.get("tags", ()) if tag != name)[:8])
+    return found
+
+
+def plain_code(code: str) -> str:
+    """A sequence of code points without variation selectors, as every package writes it alike."""
+    return "-".join(part for part in code.upper().split("-") if part != "FE0F")
+
+
+def said_of(emoji: Emoji) -> tuple[str, ...]:
+    """Captions of an emoji: its name, with a keyword, with another, and keywords alone."""
+    if not emoji.tags:
+        return (emoji.name,)
+    name, words = emoji.name, emoji.tags
+    return (name, f"{name}, {words[0]}", f"{name}, {', '.join(words[1:3] or words)}", ", ".join(words[:4]))
+
+
+def split_of(family: str, label: str) -> str:
+    """Train or validation, the same on every machine; pictures of one design stay together."""
+    return "validation" if fraction(f"{family}:{label}") < VALIDATION else "train"
+
+
+def datasource(folder: Path, style: str, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
+    """Emoji of an emoji-datasource package: 64 px PNG."""
+    for entry in json.loads((folder / "emoji.json").read_text(encoding="utf-8")):
+        known, file = emoji.get(plain_code(entry["unified"])), folder / f"img/{style}/64" / entry["image"]
+        if known and file.exists():
+            yield Drawing(style, known.code, file, said_of(known), known.name, split_of(style, known.name))
+
+
+def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
+    """OpenMoji in colour and in line; beside the emoji its own further pictograms, by their annotation."""
+    entries = json.loads((folder / "data/openmoji.json").read_text(encoding="utf-8"))
+    for entry in entries:
+        code = plain_code(entry["hexcode"])
+        known = emoji.get(code)
+        extra = not known and entry["group"].startswith("extras") and "flag" not in entry["subgroups"]
+        if not known and not extra:
+            continue
+        captions, label = (said_of(known), known.name) if known else ((entry["annotation"].lower(),), "")
+        split = split_of("openmoji", label) if known else "train"
+        for kind in ("color", "black"):
+            file = folder / kind / "svg" / f"{entry['hexcode']}.svg"
+            if file.exists():
+                yield Drawing(f"openmoji-{kind}", code, file, captions, label, split)
+
+
+def slugs(source: Path, emoji: dict[str, Emoji]) -> dict[str, str]:
+    """Code by squashed name ("grinningface"): emojibase's names, shortcodes and Unicode's own names, where one only."""
+    said: dict[str, set[str]] = defaultdict(set)
+    for known in emoji.values():
+        said[squashed(known.name)].add(known.code)
+    certain = set(said)
+    for file in sorted((source / "emojibase-data/en/shortcodes").glob("*.json")):
+        for code, words in json.loads(file.read_text(encoding="utf-8")).items():
+            for word in [words] if isinstance(words, str) else words:
+                said[squashed(word)].add(plain_code(code))
+    for entry in json.loads((source / "emoji-datasource-google/emoji.json").read_text(encoding="utf-8")):
+        said[squashed(entry["name"] or "")].add(plain_code(entry["unified"]))
+    found = {name: codes & set(emoji) for name, codes in said.items()}
+    for known in emoji.values():
+        if squashed(known.name) in certain:
+            found[squashed(known.name)] = {known.code}
+    return {name: next(iter(codes)) for name, codes in found.items() if len(codes) == 1}
+
+
+def squashed(name: str) -> str:
+    """A name's letters and digits, without accents, in lower case."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "", letters)
+
+
+def iconify_emoji(folder: Path, style: str, emoji: dict[str, Emoji], names: dict[str, str]) -> Iterator[Drawing]:
+    """Emoji of an Iconify package, those whose name or alias is known; each once."""
+    icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
+    called = defaultdict(list, {name: [name] for name in icons["icons"]})
+    for alias, entry in icons.get("aliases", {}).items():
+        called[entry["parent"]].append(alias)
+    seen = set()
+    for name in icons["icons"]:
+        code = next((names[squashed(each)] for each in called[name] if squashed(each) in names), None)
+        if code and code not in seen:
+            seen.add(code)
+            known = emoji[code]
+            yield Drawing(style, code, svg(icons, name), said_of(known), known.name, split_of(style, known.name))
+
+
+def game_icons(folder: Path) -> Iterator[Drawing]:
+    """Black silhouettes, captioned by their name."""
+    icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
+    for name in icons["icons"]:
+        words = " ".join(word for word in name.split("-") if not word.isdigit())
+        if words and not words.startswith("abstract"):
+            yield Drawing("game-icons", name, svg(icons, name), (words,))
+
+
+def svg(icons: dict, name: str) -> str:
+    """One icon of an Iconify package as an SVG document."""
+    icon = icons["icons"][name]
+    left, top = icon.get("left", 0), icon.get("top", 0)
+    width, height = (icon.get(side, icons.get(side, 16)) for side in ("width", "height"))
+    head = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="black"'
+    return f'<svg {head} viewBox="{left} {top} {width} {height}" width="{width}" height="{height}">{icon["body"]}</svg>'
+
+
+def clip_art(source: Path) -> Iterator[Drawing]:
+    """Open Clip Art by title and keywords; by the file's words where the title is a collection's."""
+    pictures = list(mini_data._openclipart(source))
+    shared = Counter(picture.texts[0] for picture in pictures)
+    kept: Counter[str] = Counter()
+    for i, picture in enumerate(pictures):
+        file = Path(picture.path)
+        title, *more = picture.texts
+        if shared[title] > SAME_TITLE:
+            title = " ".join(re.sub(r"\d\w*|_|-", " ", file.stem).split())
+            more = [f"{title}, {file.parent.name.replace('_', ' ')}"]
+        more = [re.sub(r"\bhash, |, hash$", "", text) for text in more]  # a keyword left by the collection's own tool
+        kept[title] += 1
+        if title and kept[title] <= SAME_TITLE:
+            yield Drawing("openclipart", f"{i:04d}-{file.stem}", file, (title, *more))
+
+
+def draw(origin: Path | str, target: Path) -> bool:
+    """Draw a picture in the middle of a white square of `SIDE` pixels; return whether it could be drawn.
+
+    A file that is there is left as it is: it appeared only when whole.
+    """
+    if target.exists():
+        return True
+    try:
+        with Image.open(pixels(origin)) as opened:
+            if opened.width * opened.height > PIXELS:
+                return False
+            picture = opened.convert("RGBA")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+    share = SIDE / max(picture.size)
+    size = tuple(max(1, round(share * side)) for side in picture.size)
+    picture = picture.resize(size, Image.Resampling.LANCZOS)
+    square = Image.new("RGBA", (SIDE, SIDE), "white")
+    square.alpha_composite(picture, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(f".part{os.getpid()}")
+    square.convert("RGB").save(part, "PNG")
+    part.replace(target)
+    return True
+
+
+def pixels(origin: Path | str) -> Path | io.BytesIO:
+    """What Pillow can open: the file itself, or an SVG's pixels with its longer side at `SIDE`."""
+    if isinstance(origin, Path) and origin.suffix != ".svg":
+        return origin
+    import resvg_py  # pip install resvg-py
+
+    document = origin.read_text(encoding="utf-8") if isinstance(origin, Path) else origin
+    return io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=document, width=SIDE, skip_system_fonts=True)))
+
+
+def row(drawing: Drawing) -> tuple[str, ...]:
+    """The table's cells of a drawing; captions repeat until there are `CAPTIONS`."""
+    captions = [clean(" ".join(text.split())) for text in drawing.captions if text.strip()]
+    captions = (captions * CAPTIONS)[:CAPTIONS]
+    return (drawing.file.as_posix(), *captions, drawing.label, drawing.style)
+
+
+def write_table(path: Path, rows: Iterable[tuple[str, ...]]) -> None:
+    """Write rows under `COLUMNS`; the table appears only when whole."""
+    part = path.with_suffix(f".part{os.getpid()}")
+    with part.open("w", encoding="utf-8") as out:
+        for cells in (COLUMNS, *rows):
+            out.write("\t".join(cells) + "\n")
+    part.replace(path)
