@@ -199,7 +199,9 @@ def _write_paths(groups: Sequence[Group], end: bytes) -> None:
 
 def _is_part(row: Row) -> bool:
     """Return whether the row's file holds more than this picture."""
-    return row.page is not None or row.id.startswith(f"{row.path}#")
+    from wordsight.index.rows import is_part_of
+
+    return row.page is not None or is_part_of(row.id, row.path)
 
 
 def _as_indexed(row: Row) -> bool:

@@ -19,6 +19,11 @@ FORMAT = 1
 OWN_COLUMNS = ("path", "page", "width", "height", "taken")
 
 
+def is_part_of(id: str, path: str) -> bool:
+    """Return whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
+    return id.startswith(f"{path}#")
+
+
 @dataclass(frozen=True)
 class About:
     """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
@@ -76,6 +81,11 @@ class Stamp:
     size: int
     mtime_ns: int
     about: str
+
+    @property
+    def in_file(self) -> bool:
+        """Whether the row belongs to the file at `path`; a table's does not, whose picture is a file of its own."""
+        return self.id == self.path or is_part_of(self.id, self.path)
 
 
 @dataclass(frozen=True, eq=False)

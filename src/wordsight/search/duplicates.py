@@ -17,7 +17,7 @@ import numpy as np
 
 from wordsight.errors import ImageError, InputError
 from wordsight.index import Index, Row
-from wordsight.index.rows import Floats
+from wordsight.index.rows import Floats, is_part_of
 from wordsight.index.upkeep import EXACT_LIMIT
 from wordsight.search.copies import NOTE, LearntThreshold
 from wordsight.search.pictures import row_picture
@@ -220,7 +220,7 @@ def _cosines(vectors_ND: Floats | None, taken_N: np.ndarray) -> Iterator[tuple[i
 
 def _place(row: Row) -> tuple[str, str]:
     """Return what two rows share that are the same picture of the same file."""
-    part = row.id.removeprefix(row.path) if row.id.startswith(f"{row.path}#") else ""
+    part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     return row.path, part
 
 

@@ -23,6 +23,7 @@ from wordsight.errors import (
 )
 from wordsight.images import Skipped
 from wordsight.index import About, Index, Stamp, create_index, open_index
+from wordsight.index.rows import is_part_of
 from wordsight.model import Model, load
 from wordsight.paths import default_index
 
@@ -292,8 +293,7 @@ class Gallery:
             return
         ids_of: defaultdict[str, list[str]] = defaultdict(list)
         for stamp in self.index.stamps():
-            own = stamp.id == stamp.path or stamp.id.startswith(f"{stamp.path}#")
-            if stamp.source == source and own and os.path.lexists(to_path(stamp.path)):
+            if stamp.source == source and stamp.in_file and os.path.lexists(to_path(stamp.path)):
                 ids_of[stamp.path].append(stamp.id)
         if not ids_of:
             return
@@ -317,7 +317,7 @@ class Gallery:
         return len(ids)
 
     def _was_file(self, source: str) -> bool:
-        return any(s.path == source or s.id.startswith(f"{source}#") for s in self.index.stamps() if s.source == source)
+        return any(s.path == source or is_part_of(s.id, source) for s in self.index.stamps() if s.source == source)
 
     def _record(self, sources: Mapping[str, IngestOptions]) -> None:
         note = {source: dataclasses.asdict(options) for source, options in sources.items()}

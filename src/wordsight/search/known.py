@@ -34,9 +34,8 @@ class Known:
         pages = array("B")
         self.rows_of: Counter[str] = Counter()  # source → rows
         for stamp in stamps:
-            owned = stamp.id == stamp.path or stamp.id.startswith(f"{stamp.path}#")
             columns["id"].append(hash_of(stamp.id))
-            columns["path"].append(hash_of(stamp.path) if owned else 0)
+            columns["path"].append(hash_of(stamp.path) if stamp.in_file else 0)
             columns["file"].append(_file(stamp.size, stamp.mtime_ns, stamp.digest.endswith(MASKED)))
             columns["digest"].append(hash_of(stamp.digest))
             columns["about"].append(hash_of(stamp.about))

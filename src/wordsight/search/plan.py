@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wordsight.images import Skipped
 from wordsight.index import Stamp
+from wordsight.index.rows import is_part_of
 from wordsight.ingest import Item, Unit
 from wordsight.ingest.digests import hash_of
 from wordsight.ingest.items import Unlisted
@@ -241,7 +242,7 @@ class Plan:
 
 def _needs_thumbnail(item: Item) -> bool:
     """Return whether the picture is no file of its own: a page, a tar's member, something fetched or given."""
-    return item.page is not None or item.id.startswith(f"{item.path}#") or not os.path.isabs(item.path)
+    return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)
 
 
 def _is_gone(name: str) -> bool:
