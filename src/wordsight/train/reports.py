@@ -1,0 +1,111 @@
+"""What a run tells those who watch it: facts at its start, one report a step, figures, and its end.
+
+Neither torch nor NumPy is needed here, so a watcher may live anywhere. A run has its own watchers, made by
+`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wordsight.train.config import TrainConfig
+
+
+class TrainWarning(UserWarning):
+    """A run that goes on, but not as it should; the text says what to try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known when a run begins. `steps` is its length; `done`: steps that were done before it was resumed.
+
+    device: as people know it, such as "cpu" or "cuda (NVIDIA H200)". trainable: parameters that learn.
+    """
+
+    folder: Path
+    steps: int
+    steps_per_epoch: int
+    device: str
+    parameters: int
+    trainable: int
+    done: int = 0
+    processes: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """One optimizer step, of all processes together but for `local_batch`, `keys` and `wait_share`.
+
+    step: how many are done, this one included. epoch: passes over the data that are done, such as 1.25.
+    loss: of the whole global batch. grad_norm: before it is cut. scale: the factor on cosines; None where the
+    objective has none. recall_at_1: share of this process's pictures whose own text scores highest in the batch.
+    wait_share: share of `seconds`, the step's wall-clock time, in which the processor or GPU waited for data.
+    skipped: samples that could not be read since the run began. keys: names of this process's samples.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    lr: float
+    grad_norm: float
+    seconds: float
+    samples_per_s: float
+    local_batch: int
+    global_batch: int
+    scale: float | None = None
+    wait_share: float = 0.0
+    recall_at_1: float | None = None
+    skipped: int = 0
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured share, 0 to 1, of `n` pictures or queries, with its bootstrap 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
+
+    figures: what was measured of the weights that are kept, such as "zero_shot". skipped: reason → samples.
+    notes: what else the run wants said, such as the α that was chosen.
+    """
+
+    folder: Path
+    step: int
+    loss: float
+    seconds: float
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Watcher:
+    """Told of a run by the first process alone; a subclass overrides what it wants to hear of.
+
+    Nothing that it does may change the run: it draws no random numbers of torch's, NumPy's or Python's own state.
+    """
+
+    def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
+        """Before the first step of a run, or of what is left of it."""
+
+    def on_step(self, report: StepReport) -> None:
+        """After every optimizer step."""
+
+    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+        """After something was measured on held-out pictures; `step` steps are done."""
+
+    def on_save(self, step: int, folder: Path) -> None:
+        """After a checkpoint lies whole in `folder`."""
+
+    def on_end(self, result: RunResult | None) -> None:
+        """Once `on_start` was called, always, last: None after an error or an interrupt."""
