@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NO_MATCH = 1
 PARTS = ("words", "image", "no_words", "no_image", "weight")
-NOT_WEIGHT = -0.5  # `search.parts.NOT_WEIGHT`, which is not imported before something is searched
 TITLE = 100  # characters of a part that are repeated to the user
 ORDER = "wordsight.search.order"  # in click's meta: the parts' options as they were given, each as often as it was
 
@@ -167,7 +166,11 @@ def bound(order: Sequence[str], given: dict[str, Sequence[Any]]) -> Iterator[Ask
             parts[-1] = (kind, what, math.copysign(value, weight))
             weighed = True
         else:
-            weight = NOT_WEIGHT if name.startswith("no_") else 1.0
+            weight = 1.0
+            if name.startswith("no_"):
+                from wordsight.search.parts import NOT_WEIGHT  # with NumPy, which --help does without
+
+                weight = NOT_WEIGHT
             parts.append(("image" if "image" in name else "text", value, weight))
             weighed = False
     if not parts:
