@@ -30,7 +30,7 @@ from harness import table, write_rows
 
 import wordsight
 from wordsight.search import cutoff
-from wordsight.search.cutoff import Curve, Cutoff, bank_vectors
+from wordsight.search.cutoff import Curve, Cutoff, bank_of
 from wordsight.search.parts import Part, embed_parts
 from wordsight.search.tune import bootstrap
 
@@ -184,7 +184,7 @@ def _captioned(pictures: Pictures, name: str) -> Collection:
 def ask(model: Any, all_of: Sequence[Collection], kind: str, seed: int = 0) -> dict[str, list[Asked]]:
     """Return for each collection its queries of a kind, "text" or "picture", and a third as many without an answer."""
     rng = np.random.default_rng(seed)
-    bank = bank_vectors(model) if kind == "text" else None
+    bank = bank_of(model) if kind == "text" else None
     words = {
         one.name: _text_queries(model, one, rng) if kind == "text" else _picture_queries(one, rng) for one in all_of
     }

@@ -13,7 +13,7 @@ import wordsight
 from wordsight.class_embeddings import normalise_rows
 from wordsight.index import Row
 from wordsight.samples import sample_pictures
-from wordsight.search.cutoff import LARGEST, TOP, Curve, Cutoff, bank_vectors
+from wordsight.search.cutoff import LARGEST, TOP, Curve, Cutoff, bank_of, bank_vectors
 from wordsight.search.query import run
 
 PLAIN = Cutoff(mean=0.2, spread=0.05, best=4.0, standing=1.0, size=100, curve=Curve(1.0, 2.0, -1.0, 0.5, -0.1))
@@ -71,6 +71,12 @@ def test_the_bank_is_embedded_once(tmp_path):
     first, asked = bank_vectors(model), len(model.texts_seen)
     assert (bank_vectors(model) == first).all()
     assert len(model.texts_seen) == asked == len(first)
+
+
+def test_the_bank_is_compared_with_itself_once_for_a_model():
+    model = ColourModel()
+    assert bank_of(model) is bank_of(model) is not bank_of(ColourModel())
+    assert (bank_of(model).vectors_BD == bank_vectors(model)).all()
 
 
 def colours(names):

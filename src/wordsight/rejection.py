@@ -35,6 +35,36 @@ def bank_words() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class Bank:
+    """Unrelated prompts as unit vectors (B, D), and what is the same of them whatever they are held against.
+
+    All prompts share a direction, and short common words are near to all others: `centre_D` is taken off before
+    prompts are compared. limit: the cosine of `centred_BD` that `NEAR_QUANTILE` of their pairs stay below.
+    """
+
+    vectors_BD: Floats
+    centre_D: Floats
+    centred_BD: Floats
+    limit: float
+
+    @classmethod
+    def of(cls, bank_BD: Floats) -> Bank:
+        """Compare the prompts with each other, which takes most of the time of a judge of few classes."""
+        centre_D = bank_BD.mean(axis=0)
+        centred_BD = normalise_rows(bank_BD - centre_D)
+        between_BB = centred_BD @ centred_BD.T
+        limit = np.quantile(between_BB[np.triu_indices(len(bank_BD), 1)], NEAR_QUANTILE)
+        return cls(bank_BD, centre_D, centred_BD, limit)
+
+    def against(self, class_KD: Floats) -> NoneOfThese:
+        """Return the judge of classes (unit vectors (K, D)), without the prompts that are near to one for that one."""
+        cosine_KB = normalise_rows(class_KD - self.centre_D) @ self.centred_BD.T
+        # a class that is near to nearly everything ("thing") still keeps the farther half
+        limit_K1 = np.maximum(self.limit, np.median(cosine_KB, axis=1, keepdims=True))
+        return NoneOfThese(class_KD, self.vectors_BD, cosine_KB < limit_K1)
+
+
+@dataclass(frozen=True, eq=False)
 class NoneOfThese:
     """Judges pictures against classes (K, D) and a bank (B, D); `allowed_KB` tells which bank prompts count for which.
 
@@ -57,17 +87,10 @@ class NoneOfThese:
         bank_BD = embed_classes(model, words, tuple(itertools.islice(templates, 0, None, step)), cache=cache)
         return cls.from_embeddings(class_KD, bank_BD)
 
-    @classmethod
-    def from_embeddings(cls, class_KD: Floats, bank_BD: Floats) -> NoneOfThese:
+    @staticmethod
+    def from_embeddings(class_KD: Floats, bank_BD: Floats) -> NoneOfThese:
         """Build from unit vectors: classes (K, D), bank (B, D)."""
-        centre_D = bank_BD.mean(axis=0)  # all prompts share a direction, and short common words are near to all others
-        bank_centred_BD = normalise_rows(bank_BD - centre_D)
-        between_BB = bank_centred_BD @ bank_centred_BD.T
-        limit = np.quantile(between_BB[np.triu_indices(len(bank_BD), 1)], NEAR_QUANTILE)
-        cosine_KB = normalise_rows(class_KD - centre_D) @ bank_centred_BD.T
-        # a class that is near to nearly everything ("thing") still keeps the farther half
-        limit_K1 = np.maximum(limit, np.median(cosine_KB, axis=1, keepdims=True))
-        return cls(class_KD, bank_BD, cosine_KB < limit_K1)
+        return Bank.of(bank_BD).against(class_KD)
 
     def margin(self, image_ND: Floats) -> Floats:
         """Return how far the best class stands above unrelated prompts, in spreads of the bank. (N, D) → (N,)."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
 from wordsight.class_embeddings import TextEmbedder, embed_classes
 from wordsight.index.rows import Floats
-from wordsight.rejection import NoneOfThese, bank_words
+from wordsight.rejection import Bank, bank_words
 from wordsight.templates import TEMPLATE_SETS
 
 # rows of the collection that the cosine is compared with
@@ -51,6 +52,16 @@ def bank_vectors(model: TextEmbedder) -> Floats:
     return embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["plain"])
 
 
+_bank_of_model: weakref.WeakKeyDictionary[TextEmbedder, Bank] = weakref.WeakKeyDictionary()
+
+
+def bank_of(model: TextEmbedder) -> Bank:
+    """Return the bank of unrelated prompts, compared with each other; kept in memory while the model is in use."""
+    if (bank := _bank_of_model.get(model)) is None:
+        bank = _bank_of_model[model] = Bank.of(bank_vectors(model))
+    return bank
+
+
 @dataclass(frozen=True)
 class Cutoff:
     """What a query's cosines are judged by; the probability rises with the cosine, so that hits keep their order.
@@ -78,26 +89,26 @@ class Cutoff:
 
     @classmethod
     def of(
-        cls, query_D: Floats, near_KD: Floats, sample_ND: Floats, size: int, bank_BD: Floats | None = None
+        cls, query_D: Floats, near_KD: Floats, sample_ND: Floats, size: int, bank: Bank | None = None
     ) -> Cutoff:
         """Return the judge of a query from its nearest rows, a sample of the collection, and for texts the bank.
 
         Of pictures the sample itself stands for unrelated queries.
         """
-        unrelated_BD = sample_ND[:: max(1, len(sample_ND) // 500)] if bank_BD is None else bank_BD
+        unrelated_BD = sample_ND[:: max(1, len(sample_ND) // 500)] if bank is None else bank.vectors_BD
         cosine_N, between_NB = sample_ND @ query_D, sample_ND[:: max(1, len(sample_ND) // 100)] @ unrelated_BD.T
         mean, spread = _shrunk(cosine_N, between_NB)
         near_KD = near_KD[np.argsort(-(near_KD @ query_D))[:TOP]]
         if not len(near_KD):
-            return cls(mean, spread, 0.0, 0.0, size, PICTURE if bank_BD is None else TEXT)
+            return cls(mean, spread, 0.0, 0.0, size, PICTURE if bank is None else TEXT)
         best = float((near_KD @ query_D).mean() - mean) / spread
-        if bank_BD is None:
+        if bank is None:
             others_KB = near_KD @ unrelated_BD.T
             standing_K = (near_KD @ query_D - others_KB.mean(axis=1)) / np.maximum(others_KB.std(axis=1), 1e-6)
         else:
-            standing_K = NoneOfThese.from_embeddings(query_D[None], bank_BD).margin(near_KD)
+            standing_K = bank.against(query_D[None]).margin(near_KD)
         standing = float(np.clip(standing_K.mean(), -_FARTHEST, _FARTHEST))
-        return cls(mean, spread, best, standing, size, PICTURE if bank_BD is None else TEXT)
+        return cls(mean, spread, best, standing, size, PICTURE if bank is None else TEXT)
 
     def proba(self, cosine_K: Floats) -> Floats:
         """Return the probability that hits of these cosines answer the query, (K,) → (K,)."""

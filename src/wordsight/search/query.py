@@ -14,7 +14,7 @@ from wordsight.index import Index, Row
 from wordsight.index.rows import Floats
 from wordsight.ingest.paths import to_path
 from wordsight.model import Model
-from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_vectors
+from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_of
 from wordsight.search.fusion import Fusion, ranked
 from wordsight.search.hits import Hit
 from wordsight.search.parts import Part, Query, query_vector, without_title_blocks
@@ -105,7 +105,7 @@ def _find(index: Index, model: Model, query: Query, k: int, where: str | None, b
     # a condition narrows the answers, not what it takes to be one
     best = index.nearest(query_D, TOP) if where else near[:TOP]
     near_KD = _stacked([match.row for match in best], sample_ND)
-    cutoff = Cutoff.of(query_D, near_KD, sample_ND, len(index), bank_vectors(model) if query.only_texts else None)
+    cutoff = Cutoff.of(query_D, near_KD, sample_ND, len(index), bank_of(model) if query.only_texts else None)
     if fusion.way == "text":
         near = []
     rows = {match.row.id: match.row for match in (*near, *said)}
