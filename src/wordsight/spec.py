@@ -52,6 +52,27 @@ class ResNetTower:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlainResNetTower:
+    """Residual network (He et al. 2016): strides in the 3×3 convolutions, the mean of the last map.
+
+    `block` "basic": two 3×3 convolutions (ResNet-18 and 34); "bottleneck": 1×1, 3×3, and 1×1 four times as wide
+    (ResNet-50 and up). `projection`: features times `visual.proj`; without it they are the mean itself.
+    """
+
+    arch: Literal["resnet"] = "resnet"
+    image_size: int
+    width: int = 64
+    layers: tuple[int, int, int, int]
+    block: Literal["basic", "bottleneck"]
+    projection: bool = True
+
+    @property
+    def features(self) -> int:
+        """How many numbers the mean of the last map has."""
+        return self.width * 8 * (1 if self.block == "basic" else 4)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EfficientNetTower:
     """EfficientNet-Lite trunk (batch norms folded) with a locked-image-tuning head (Tan & Le 2019; Zhai et al. 2022).
 
@@ -135,7 +156,7 @@ class ModelSpec:
     name: str
     family: Literal["clip", "siglip"]
     embed_dim: int
-    image: VitTower | ResNetTower | EfficientNetTower
+    image: VitTower | ResNetTower | PlainResNetTower | EfficientNetTower
     text: TextTower
     preprocess: Preprocess
     tokenizer: TokenizerSpec
@@ -177,7 +198,12 @@ class ModelSpec:
         return typing.cast(ModelSpec, _build(cls, plain, "spec"))
 
 
-_TOWERS = {"vit": VitTower, "modified_resnet": ResNetTower, "efficientnet_lite": EfficientNetTower}
+_TOWERS = {
+    "vit": VitTower,
+    "modified_resnet": ResNetTower,
+    "resnet": PlainResNetTower,
+    "efficientnet_lite": EfficientNetTower,
+}
 
 
 def _build(cls: type, plain: Any, where: str) -> Any:
@@ -201,7 +227,7 @@ def _build(cls: type, plain: Any, where: str) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Return `value` as the type `hint` says, or raise CheckpointError with the place."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint == (VitTower | ResNetTower | EfficientNetTower):
+    if hint == (VitTower | ResNetTower | PlainResNetTower | EfficientNetTower):
         arch = value.get("arch") if isinstance(value, dict) else None
         if arch not in _TOWERS:
             raise CheckpointError(f"{where}.arch is {arch!r}, expected one of {', '.join(_TOWERS)}.")

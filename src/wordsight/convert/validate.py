@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from wordsight.errors import CheckpointError
-from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower, VitTower
+from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
 
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 4
@@ -95,6 +95,30 @@ def _resnet(tower: ResNetTower, embed_dim: int) -> Shapes:
     return shapes | _linear("visual.attnpool.c_proj", embed_dim, features)
 
 
+def _plain_resnet(tower: PlainResNetTower, embed_dim: int) -> Shapes:
+    shapes: Shapes = {"visual.conv1.weight": (tower.width, 3, 7, 7)} | _batch_norm("visual.bn1", tower.width)
+    inputs = tower.width
+    for stage, count in enumerate(tower.layers):
+        planes = tower.width * 2**stage
+        outputs = planes * (1 if tower.block == "basic" else 4)
+        for i in range(count):
+            block = f"visual.layer{stage + 1}.{i}"
+            if tower.block == "basic":
+                convolutions = [(planes, inputs, 3, 3), (planes, planes, 3, 3)]
+            else:
+                convolutions = [(planes, inputs, 1, 1), (planes, planes, 3, 3), (outputs, planes, 1, 1)]
+            for number, shape in enumerate(convolutions, start=1):
+                shapes[f"{block}.conv{number}.weight"] = shape
+                shapes |= _batch_norm(f"{block}.bn{number}", shape[0])
+            if i == 0 and (stage > 0 or inputs != outputs):
+                shapes[f"{block}.downsample.0.weight"] = (outputs, inputs, 1, 1)
+                shapes |= _batch_norm(f"{block}.downsample.1", outputs)
+            inputs = outputs
+    if tower.projection:
+        shapes["visual.proj"] = (tower.features, embed_dim)
+    return shapes
+
+
 def _convolution(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
     return {f"{name}.weight": (outputs, inputs, kernel, kernel), f"{name}.bias": (outputs,)}
 
@@ -146,6 +170,8 @@ def expected_shapes(spec: ModelSpec) -> Shapes:
         shapes |= _vit(spec.image, spec.embed_dim)
     elif isinstance(spec.image, ResNetTower):
         shapes |= _resnet(spec.image, spec.embed_dim)
+    elif isinstance(spec.image, PlainResNetTower):
+        shapes |= _plain_resnet(spec.image, spec.embed_dim)
     else:
         shapes |= _efficientnet(spec.image, spec.embed_dim)
     return shapes
@@ -157,8 +183,8 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(listed[:_SHOWN]) + rest
 
 
-def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) -> None:
-    """Raise CheckpointError that names missing, extra and wrongly shaped tensors, and sizes that contradict."""
+def check_sizes(spec: ModelSpec, where: str) -> None:
+    """Raise CheckpointError that names sizes of a spec that contradict each other."""
     image = spec.image
     for tower, what in ((image, "image"), (spec.text, "text")):
         for size, value in vars(tower).items():
@@ -173,10 +199,21 @@ def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) 
             f"{where}: pictures are made {spec.preprocess.image_size} px, but the image tower takes {image.image_size}."
         )
     for tower, what in ((image, "image"), (spec.text, "text")):
-        if not isinstance(tower, (EfficientNetTower, ResNetTower)) and tower.width % tower.heads:
+        convolutional = isinstance(tower, (EfficientNetTower, ResNetTower, PlainResNetTower))
+        if not convolutional and tower.width % tower.heads:
             raise CheckpointError(
                 f"{where}: the {what} tower's width {tower.width} does not divide by {tower.heads} heads."
             )
+    if isinstance(image, PlainResNetTower) and not image.projection and image.features != spec.embed_dim:
+        raise CheckpointError(
+            f"{where}: the image tower has {image.features} features and no projection, but embed_dim is "
+            f"{spec.embed_dim}; expected the same number."
+        )
+
+
+def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) -> None:
+    """Raise CheckpointError that names missing, extra and wrongly shaped tensors, and sizes that contradict."""
+    check_sizes(spec, where)
     shapes = expected_shapes(spec)
     if missing := shapes.keys() - tensors.keys():
         raise CheckpointError(

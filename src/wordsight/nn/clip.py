@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.nn.efficientnet import EfficientNet
+from wordsight.nn.plain_resnet import PlainResNet
 from wordsight.nn.resnet import ModifiedResNet
 from wordsight.nn.text import TextTransformer
 from wordsight.nn.vit import VisionTransformer
@@ -19,6 +20,7 @@ from wordsight.spec import ModelSpec
 IMAGE_TOWERS: dict[str, Callable[[Any, int], nn.Module]] = {
     "vit": VisionTransformer,
     "modified_resnet": ModifiedResNet,
+    "resnet": PlainResNet,
     "efficientnet_lite": EfficientNet,
 }
 
