@@ -1,0 +1,131 @@
+"""The optimizer: which weights decay, at which rate each layer learns, and how the rate goes over a run."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import InputError
+from wordsight.train.config import OptimConfig
+
+# Of a tower's parts outside its numbered layers, those that come before the first one; all others come after the last.
+_BEFORE = {"conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "stem", "class_embedding", "positional_embedding", "ln_pre",
+           "token_embedding"}  # fmt: skip
+_LAYER = re.compile(r"(?:resblocks|blocks)\.(\d+)\.|layer(\d)\.(\d+)\.")
+
+
+def lr_at(step: int, config: OptimConfig, steps: int) -> float:
+    """Return the rate of the step that `step` others went before, in a run of `steps`.
+
+    It rises in a line to `config.lr` over `warmup` steps, then falls as a half cosine that would be 0 at `steps`.
+
+    Source: Radford et al. 2021, §2.5; Loshchilov & Hutter 2017 (the cosine).
+    """
+    warmup = min(config.warmup, steps)
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Return whether weight decay is for a parameter: not for gains, biases, `logit_scale`, `logit_bias`.
+
+    All of those are vectors or single numbers, as is the class embedding; the matrices of embeddings do decay.
+
+    Source: Radford et al. 2021, §2.5 ("all weights that are not gains or biases"); open_clip's grouping.
+    """
+    return parameter.ndim >= 2 and not name.endswith("bias")
+
+
+def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
+    """Return name → factor on the rate: 1 for what follows a tower's last layer, `layer_decay` less for each below.
+
+    Each tower is counted by itself; the patch or token embeddings are its lowest layer. What belongs to no tower
+    (`logit_scale`, heads) has 1.
+
+    Source: Bao et al. 2022 (BEiT), §3.1; Clark et al. 2020 (ELECTRA), Appendix B.
+    """
+    names = list(names)
+    layers: dict[str, set[tuple[int, ...]]] = {"image": set(), "text": set()}
+    for name in names:
+        if (layer := _layer_of(name)) is not None:
+            layers[_tower_of(name)].add(layer)
+    order = {tower: {layer: n + 1 for n, layer in enumerate(sorted(found))} for tower, found in layers.items()}
+    rates = {}
+    for name in names:
+        depths = order[_tower_of(name)]
+        layer, top = _layer_of(name), len(depths) + 1
+        depth = depths[layer] if layer is not None else 0 if _is_first(name) else top
+        rates[name] = layer_decay ** (top - depth)
+    return rates
+
+
+def _tower_of(name: str) -> str:
+    return "image" if "visual." in name else "text"
+
+
+def _layer_of(name: str) -> tuple[int, ...] | None:
+    """Return the layer's number: (12,) of a transformer's block, (3, 2) of a ResNet's third stage."""
+    found = _LAYER.search(name)
+    return tuple(int(number) for number in found.groups() if number is not None) if found else None
+
+
+def _is_first(name: str) -> bool:
+    """Return whether a name outside the numbered layers is of what comes before them, not of the pooling after."""
+    if "attnpool." in name or "attn_pool." in name:
+        return False
+    return bool(_BEFORE & set(name.split(".")))
+
+
+def parameter_groups(network: nn.Module, config: OptimConfig) -> list[dict[str, object]]:
+    """Return AdamW's groups of all parameters that learn: by decay, and by their layer's factor `lr_scale`.
+
+    Raises: InputError where nothing learns.
+    """
+    learning = {plain_name(name): p for name, p in network.named_parameters() if p.requires_grad}
+    if not learning:
+        raise InputError("No parameter of the network learns: all of it is locked. Let one tower learn, or LoRA.")
+    # Depth is counted over all parameters: a layer that is locked is still a layer.
+    rates = layer_rates((plain_name(name) for name, _ in network.named_parameters()), config.layer_decay)
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    for name, parameter in learning.items():
+        groups.setdefault((rates[name], decays(name, parameter)), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": config.weight_decay if decay else 0.0, "lr_scale": rate}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def plain_name(name: str) -> str:
+    """Return a parameter's name without what wrappers (DDP, `torch.compile`) put before it."""
+    return name.removeprefix("module.").replace("_orig_mod.", "")
+
+
+def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Return AdamW over `parameter_groups`, as one fused kernel where torch has one for the device.
+
+    Source: Loshchilov & Hutter 2019.
+    """
+    options = {"lr": config.lr, "betas": (config.beta1, config.beta2), "eps": config.eps}
+    try:
+        return torch.optim.AdamW(parameter_groups(network, config), fused=True, **options)
+    except RuntimeError:  # a device without it
+        return torch.optim.AdamW(parameter_groups(network, config), **options)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of the coming step, each group's by its factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_scale"]
+
+
+def clip_gradients(network: nn.Module, largest: float | None) -> Tensor:
+    """Return the norm of all gradients, shape (), and scale them so that it is at most `largest`."""
+    norm = nn.utils.clip_grad_norm_(
+        [p for p in network.parameters() if p.grad is not None], float("inf") if largest is None else largest
+    )
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # FSDP's is in parts
