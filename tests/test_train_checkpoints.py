@@ -125,7 +125,9 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(run):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # the system stops every write past 20 kB
     try:
-        with pytest.raises(TrainError, match=r"step 4 was not saved in .*: the disk is full .*step_00000002; make room"):
+        with pytest.raises(
+            TrainError, match=r"step 4 was not saved in .*: the disk is full .*step_00000002; make room"
+        ):
             checkpoints.save(run, 4, {"large": torch.zeros(10_000)}, config=config(), keep=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -22,9 +22,7 @@ from wordsight.train.optim import (
 )
 from wordsight.train.precision import Precision
 
-VIT = VitTower(
-    image_size=16, patch_size=8, width=16, layers=3, heads=2, mlp_width=32, activation="gelu", pooling="cls"
-)
+VIT = VitTower(image_size=16, patch_size=8, width=16, layers=3, heads=2, mlp_width=32, activation="gelu", pooling="cls")
 RESNET = ResNetTower(image_size=32, width=8, layers=(1, 2, 1, 1), heads=4)
 
 
@@ -202,7 +200,7 @@ def test_precisions():
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(InputError, match="compute.precision is 'int4', expected one of f32, bf16, fp16"):
+    with pytest.raises(InputError, match=r"compute.precision is 'int4', expected one of f32, bf16, fp16"):
         Precision("int4", torch.device("cpu"))
 
 

@@ -27,7 +27,7 @@ CONFIG, CHECKPOINTS, STATE, MANIFEST = "config.json", "checkpoints", "state.pt",
 _PREFIX, _UNFINISHED = "step_", ".unfinished_"
 # What may be another when a run goes on: it says how the same is computed, read or watched.
 FREE = ("watch.", "data.workers", "compute.chunk", "compute.device", "compute.compile", "compute.checkpointing",
-        "compute.sharding", "objective.tile")  # fmt: skip
+        "compute.sharding", "compute.timeout", "objective.tile")  # fmt: skip
 
 
 def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | None:
@@ -168,7 +168,10 @@ def write_beside(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    write_beside(path, lambda beside: beside.write_bytes(content) and None)
+    def write(beside: Path) -> None:
+        beside.write_bytes(content)
+
+    write_beside(path, write)
 
 
 def _write_state(state: Mapping[str, Any], path: Path) -> tuple[int, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from wordsight.errors import InputError
 from wordsight.train.config import OptimConfig
@@ -91,12 +93,12 @@ def parameter_groups(network: nn.Module, config: OptimConfig) -> list[dict[str, 
         raise InputError("No parameter of the network learns: all of it is locked. Let one tower learn, or LoRA.")
     # Depth is counted over all parameters: a layer that is locked is still a layer.
     rates = layer_rates((plain_name(name) for name, _ in network.named_parameters()), config.layer_decay)
-    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
     for name, parameter in learning.items():
-        groups.setdefault((rates[name], decays(name, parameter)), []).append(parameter)
+        groups.setdefault((rates[name], decays(name, parameter), is_split(parameter)), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": config.weight_decay if decay else 0.0, "lr_scale": rate}
-        for (rate, decay), parameters in groups.items()
+        for (rate, decay, _), parameters in groups.items()
     ]
 
 
@@ -110,11 +112,11 @@ def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Opti
 
     Source: Loshchilov & Hutter 2019.
     """
-    options = {"lr": config.lr, "betas": (config.beta1, config.beta2), "eps": config.eps}
+    adamw = functools.partial(torch.optim.AdamW, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps)
     try:
-        return torch.optim.AdamW(parameter_groups(network, config), fused=True, **options)
+        return adamw(parameter_groups(network, config), fused=True)
     except RuntimeError:  # a device without it
-        return torch.optim.AdamW(parameter_groups(network, config), **options)
+        return adamw(parameter_groups(network, config))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -124,8 +126,28 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def clip_gradients(network: nn.Module, largest: float | None) -> Tensor:
-    """Return the norm of all gradients, shape (), and scale them so that it is at most `largest`."""
-    norm = nn.utils.clip_grad_norm_(
-        [p for p in network.parameters() if p.grad is not None], float("inf") if largest is None else largest
-    )
-    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # FSDP's is in parts
+    """Return the norm of all gradients, shape (), and scale them so that it is at most `largest`.
+
+    Source: Pascanu et al. 2013.
+    """
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    # FSDP's gradients are in parts, but for those of lone numbers, and torch takes no norm of both kinds together.
+    kinds = [[g for g in gradients if is_split(g) is split] for split in (True, False)]
+    norms = [local(nn.utils.get_total_norm(kind), whole=True) for kind in kinds if kind]
+    norm = norms[0] if len(norms) == 1 else torch.stack(norms).norm()
+    if largest is not None:
+        torch._foreach_mul_([local(g) for g in gradients], (largest / (norm + 1e-6)).clamp(max=1))
+    return norm
+
+
+def is_split(tensor: Tensor) -> bool:
+    """Return whether FSDP has split a tensor among the processes."""
+    return isinstance(tensor, DTensor)
+
+
+def local(tensor: Tensor, *, whole: bool = False) -> Tensor:
+    """Return this process's part of a tensor that FSDP has split, or the whole; any other as it is."""
+    if not isinstance(tensor, DTensor):
+        return tensor
+    part: Tensor = tensor.full_tensor() if whole else tensor.to_local()
+    return part

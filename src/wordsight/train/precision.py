@@ -37,8 +37,10 @@ class Precision:
 
 
 def _has(device: torch.device, dtype: torch.dtype) -> bool:
-    if device.type == "cuda" and dtype == torch.bfloat16 and not torch.cuda.is_bf16_supported(
-        including_emulation=False
+    if (
+        device.type == "cuda"
+        and dtype == torch.bfloat16
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
     ):
         return False
     try:
