@@ -7,9 +7,11 @@ import torch
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.nn.clip import build_model
-from wordsight.spec import ModelSpec, Preprocess, ResNetTower, TextTower, TokenizerSpec, VitTower
+from wordsight.spec import ModelSpec, PlainResNetTower, Preprocess, ResNetTower, TextTower, TokenizerSpec, VitTower
 
 RESNET = ResNetTower(image_size=64, width=8, layers=(1, 2, 1, 1), heads=4)
+BASIC = PlainResNetTower(image_size=65, width=8, layers=(2, 1, 2, 1), block="basic")
+BOTTLENECK = PlainResNetTower(image_size=64, width=4, layers=(1, 2, 1, 1), block="bottleneck", projection=False)
 
 
 def vit(**changes) -> VitTower:
@@ -47,6 +49,8 @@ SPECS = {
     "vit with exact GELU and the eos rule": spec_of(vit(activation="gelu"), text(activation="gelu", pooling="eos")),
     "vit without pre-norm, with patch bias": spec_of(vit(pre_norm=False, patch_bias=True), text(causal=False)),
     "modified resnet": spec_of(RESNET, text()),
+    "resnet of basic blocks": spec_of(BASIC, text()),
+    "resnet of bottlenecks without a projection": spec_of(BOTTLENECK, text(), embed_dim=128),
     "siglip": SIGLIP,
 }
 

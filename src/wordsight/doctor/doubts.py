@@ -11,7 +11,7 @@ from wordsight import catalog
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor import families
 from wordsight.doctor.report import Finding, Verdict
-from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower, VitTower
+from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
 
 Doubt = Finding  # a finding whose value and origin are filled in from the fact it is about
 _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
@@ -67,7 +67,7 @@ def _head_doubts(spec: ModelSpec) -> Iterator[Doubt]:
         ("image", spec.image, families.IMAGE_HEADS),
         ("text", spec.text, families.TEXT_HEADS),
     ):
-        if isinstance(tower, EfficientNetTower):
+        if isinstance(tower, (EfficientNetTower, PlainResNetTower)):
             continue
         if isinstance(tower, ResNetTower):
             if tower.heads != tower.width * 32 // 64:

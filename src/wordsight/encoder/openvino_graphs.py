@@ -14,6 +14,7 @@ from wordsight.encoder.runtime import ops, ov
 IMAGE_GRAPHS = {
     "vit": "wordsight.encoder.openvino_vit",
     "modified_resnet": "wordsight.encoder.openvino_resnet",
+    "resnet": "wordsight.encoder.openvino_plain_resnet",
     "efficientnet_lite": "wordsight.encoder.openvino_efficientnet",
 }  # arch → module with image_graph(tower, preprocess, tensors, pixels_BHWC)
 

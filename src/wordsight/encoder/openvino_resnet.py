@@ -18,9 +18,9 @@ def image_graph(tower: ResNetTower, preprocess: Preprocess, tensors: Tensors, pi
     # The mean cannot move into the first bias: its padding is zero after normalisation. The scale can into its weights.
     centred = ops.subtract(ops.convert(pixels_BHWC, "f32"), g.constant(mean))
     x = g.transpose(centred, 0, 3, 1, 2)
-    x = ops.relu(_convolve(x, tensors, "visual.conv1", "visual.bn1", stride=2, divide=std))
-    x = ops.relu(_convolve(x, tensors, "visual.conv2", "visual.bn2"))
-    x = _average(ops.relu(_convolve(x, tensors, "visual.conv3", "visual.bn3")), 2)
+    x = ops.relu(convolve(x, tensors, "visual.conv1", "visual.bn1", stride=2, divide=std))
+    x = ops.relu(convolve(x, tensors, "visual.conv2", "visual.bn2"))
+    x = _average(ops.relu(convolve(x, tensors, "visual.conv3", "visual.bn3")), 2)
     for stage, blocks in enumerate(tower.layers, start=1):
         for i in range(blocks):
             x = _bottleneck(tensors, f"visual.layer{stage}.{i}", x, stride=2 if stage > 1 and i == 0 else 1)
@@ -29,15 +29,15 @@ def image_graph(tower: ResNetTower, preprocess: Preprocess, tensors: Tensors, pi
 
 def _bottleneck(tensors: Tensors, name: str, x: Node, stride: int) -> Node:
     """Return relu(x + three convolutions of x); a stride is an average pooling before the last one."""
-    y = ops.relu(_convolve(x, tensors, f"{name}.conv1", f"{name}.bn1"))
-    y = _average(ops.relu(_convolve(y, tensors, f"{name}.conv2", f"{name}.bn2")), stride)
-    y = _convolve(y, tensors, f"{name}.conv3", f"{name}.bn3")
+    y = ops.relu(convolve(x, tensors, f"{name}.conv1", f"{name}.bn1"))
+    y = _average(ops.relu(convolve(y, tensors, f"{name}.conv2", f"{name}.bn2")), stride)
+    y = convolve(y, tensors, f"{name}.conv3", f"{name}.bn3")
     if f"{name}.downsample.0.weight" in tensors:
-        x = _convolve(_average(x, stride), tensors, f"{name}.downsample.0", f"{name}.downsample.1")
+        x = convolve(_average(x, stride), tensors, f"{name}.downsample.0", f"{name}.downsample.1")
     return ops.relu(ops.add(x, y))
 
 
-def _convolve(
+def convolve(
     x: Node, tensors: Tensors, conv: str, norm: str, stride: int = 1, divide: np.ndarray | None = None
 ) -> Node:
     """Convolve ("same" padding) and batch-normalise as one convolution with bias, folded in float64.

@@ -23,7 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.spec import Activation, EfficientNetTower, ModelSpec, Preprocess, ResNetTower, TokenizerSpec, VitTower
+from wordsight.spec import (
+    Activation,
+    EfficientNetTower,
+    ModelSpec,
+    PlainResNetTower,
+    Preprocess,
+    ResNetTower,
+    TokenizerSpec,
+    VitTower,
+)
 
 Tensors = Mapping[str, np.ndarray]
 Array = NDArray[np.float64]
@@ -119,6 +128,25 @@ def bottleneck(x_BCHW: Array, tensors: Tensors, name: str, stride: int) -> Array
     return relu(x_BCHW + shortcut)
 
 
+def plain_resnet(tower: PlainResNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
+    """Residual network: 7×7 stem, max pooling, four stages, the mean of the last map (He et al. 2016)."""
+    x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv1", stride=2), tensors, "visual.bn1"))
+    x_BCHW = max_pool(x_BCHW)
+    for stage, blocks in enumerate(tower.layers, start=1):
+        for block in range(blocks):
+            name, stride = f"visual.layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            strides = {"basic": [stride, 1], "bottleneck": [1, stride, 1]}[tower.block]
+            shortcut = x_BCHW
+            if f"{name}.downsample.0.weight" in tensors:
+                shortcut = _conv(x_BCHW, tensors, f"{name}.downsample.0", stride)
+                shortcut = batch_norm(shortcut, tensors, f"{name}.downsample.1")
+            for i, step in enumerate(strides, start=1):
+                x_BCHW = batch_norm(_conv(x_BCHW, tensors, f"{name}.conv{i}", step), tensors, f"{name}.bn{i}")
+                x_BCHW = relu(x_BCHW if i < len(strides) else x_BCHW + shortcut)
+    mean_BE: Array = x_BCHW.mean(axis=(2, 3))
+    return mean_BE @ _float64(tensors["visual.proj"]) if tower.projection else mean_BE
+
+
 def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
     """EfficientNet-Lite trunk, batch norms folded; then the bundled model's head (Tan & Le 2019; Zhai et al. 2022).
 
@@ -160,6 +188,7 @@ def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array)
 IMAGE_TOWERS: dict[str, Callable[[Any, Tensors, Array], Array]] = {
     "vit": vit,
     "modified_resnet": modified_resnet,
+    "resnet": plain_resnet,
     "efficientnet_lite": efficientnet_lite,
 }
 
@@ -266,6 +295,13 @@ def average_pool(x_BCHW: Array, size: int) -> Array:
     whole: Array = x_BCHW[:, :, : H // size * size, : W // size * size]
     squares = whole.reshape(B, C, H // size, size, W // size, size)
     return np.asarray(squares.mean(axis=(3, 5)))
+
+
+def max_pool(x_BCHW: Array) -> Array:
+    """The largest of each 3×3 window, every second one; what lies beyond the edge is never the largest."""
+    padded = np.pad(x_BCHW, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    return np.asarray(windows[:, :, ::2, ::2].max(axis=(4, 5)))
 
 
 def relu(x: Array) -> Array:
