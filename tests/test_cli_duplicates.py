@@ -137,6 +137,14 @@ def test_none_is_an_answer(run, library):
     assert "no duplicates found" in result.stderr
 
 
+def test_a_fetched_picture_is_named_by_its_address(run, library, tmp_path):
+    address = "https://shop.example/small.jpg"
+    add(library, tmp_path / "small.jpg", id=address, path=address, thumbnail=(tmp_path / "small.jpg").read_bytes())
+    assert address in run().stdout
+    groups = map(json.loads, run("--json").stdout.splitlines())
+    assert address in [picture["path"] for found in groups for picture in found["pictures"]]
+
+
 def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
     result = run("--threshold", "0", "--html", "d.html")
     page = (tmp_path / "d.html").read_text(encoding="utf-8")

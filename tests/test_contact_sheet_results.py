@@ -99,6 +99,13 @@ def test_a_link_to_the_web_is_the_address_itself():
     assert file_link(Path("https://host/a%20b.png?x=1")) == "https://host/a%20b.png?x=1"
 
 
+def test_a_fetched_picture_is_named_and_linked_by_its_address():
+    address = "https://host/a%20b.png?x=1"
+    page = Reader(render_html([hit_tile(hit(address), thumbnail("red"))], "x"))
+    assert address in page.text
+    assert page.links == [address] * 2
+
+
 def test_pictures_asked_with_stand_in_the_head(tmp_path):
     page = Reader(render_html([], "x", asked=[thumbnail("red"), tmp_path / "gone.png"]))
     assert [one["alt"] for one in page.pictures] == ["query", "query"]

@@ -17,8 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ImageError
 from wordsight.images import read_image, source_name
-from wordsight.ingest.paths import to_path
-from wordsight.search.hits import Hit
+from wordsight.search.hits import Hit, place_of
 
 Picture: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground
 
@@ -66,24 +65,24 @@ def hit_tile(hit: Hit, thumbnail: bytes = b"") -> Tile:
     """
     page = "" if hit.page is None else f", page {hit.page}"
     columns = [f"{key}: {value}" for key, value in hit.meta.items() if value not in (None, "")]
-    path = to_path(hit.row.path)
+    place = place_of(hit.row)
     return Tile(
-        picture=path,
-        ranked=[(source_name(path.name) + page, hit.proba)],
+        picture=hit.path,
+        ranked=[(source_name(hit.path.name) + page, hit.proba)],
         lines=[*columns[:_COLUMNS_SHOWN], f"cosine {hit.score:.3f}"],
-        name=source_name(path),
-        link=file_link(path, hit.page),
+        name=source_name(place),
+        link=file_link(place, hit.page),
         thumbnail=thumbnail,
     )
 
 
-def file_link(path: Path, page: int | None = None) -> str:
+def file_link(place: Path | str, page: int | None = None) -> str:
     """Return the address that a browser opens a file by, at a page of a document; an address stays itself."""
-    text = str(path)
-    if text.startswith(("http:/", "https:/")):  # a Path holds one slash of the two
+    text = str(place)
+    if text.startswith(("http:/", "https:/")):  # an address that became a Path holds one slash of the two
         scheme, _, rest = text.partition(":/")
         return f"{scheme}://{rest.lstrip('/')}"
-    return path.absolute().as_uri() + ("" if page is None else f"#page={page}")
+    return Path(place).absolute().as_uri() + ("" if page is None else f"#page={page}")
 
 
 def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns: int = 4) -> Image.Image:

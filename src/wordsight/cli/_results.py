@@ -149,8 +149,10 @@ def write_html(file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequenc
 
 
 def place_of(hit: Hit) -> str:
-    """Return the file of a result, names of odd bytes restored, or the address that it was fetched from."""
-    return hit.row.path if "://" in hit.row.path else os.fspath(hit.path)
+    """Return the file of a result or the address that it was fetched from, as text."""
+    from wordsight.search import hits
+
+    return os.fspath(hits.place_of(hit.row))
 
 
 def shown_path(hit: Hit) -> str:

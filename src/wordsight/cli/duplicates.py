@@ -160,7 +160,7 @@ def as_text(groups: Sequence[Group]) -> list[str]:
 def as_dict(group: Group) -> dict[str, Any]:
     """Return what JSON tells of a group."""
     members = [
-        {"path": str(_file(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
+        {"path": str(_place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
          "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
          "paper": row.id in group.paper}
         for row, cosine in zip(group.rows, group.cosines, strict=True)
@@ -228,7 +228,7 @@ def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
                         f"{row.width} × {row.height}, {_bytes(row.size)}",
                     ],
                     name=_name(row),
-                    link=file_link(_file(row), row.page),
+                    link=file_link(_place(row), row.page),
                     thumbnail=gallery.index.thumbnail(row.id),
                 )
                 for row, cosine in zip(group.rows, group.cosines, strict=True)
@@ -247,10 +247,16 @@ def _file(row: Row) -> Path:
     return to_path(row.path)
 
 
+def _place(row: Row) -> Path | str:
+    from wordsight.search.hits import place_of
+
+    return place_of(row)
+
+
 def _name(row: Row) -> str:
     from wordsight.images import source_name
 
-    return source_name(_file(row)) + ("" if row.page is None else f", page {row.page}")
+    return source_name(_place(row)) + ("" if row.page is None else f", page {row.page}")
 
 
 def _bytes(n: float) -> str:

@@ -8,6 +8,12 @@ from pathlib import Path
 
 from wordsight.index import Row
 from wordsight.index.rows import Value
+from wordsight.ingest.paths import to_path
+
+
+def place_of(row: Row) -> Path | str:
+    """Return the file of a row, names of odd bytes restored, or the address (a str) that it was fetched from."""
+    return row.path if "://" in row.path else to_path(row.path)
 
 
 @dataclass(frozen=True, eq=False)
