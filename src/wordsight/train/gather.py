@@ -1,0 +1,117 @@
+"""Rows of every process put together, with gradients that come back right.
+
+The convention of all of `train`: each process holds as many rows as any other, a loss is that of the whole batch and
+the same on every process, and the gradients of *features* are the world's size times too large, so that the mean over
+processes which DDP and FSDP take of parameters' gradients is the gradient of the whole batch's loss.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from wordsight.errors import TrainError
+from wordsight.train.batch import Features, Ids
+
+Group = dist.ProcessGroup
+
+
+def place(group: Group | None) -> tuple[int, int]:
+    """Return this process's rank and the number of processes; (0, 1) without a group."""
+    return (0, 1) if group is None else (dist.get_rank(group), dist.get_world_size(group))
+
+
+def check_even(rows: int, group: Group | None, device: torch.device) -> None:
+    """Refuse shares of a batch that differ between processes.
+
+    Raises: TrainError, on every process, with the number of rows of each.
+    """
+    if place(group)[1] == 1:
+        return
+    seen = gather_rows(torch.tensor([rows], device=device), group).tolist()
+    if len(set(seen)) > 1:
+        raise TrainError(
+            f"The processes hold {', '.join(map(str, seen))} rows of this batch, by rank; every process must hold "
+            "equally many. Drop the incomplete last batch, or choose a batch that the number of processes divides."
+        )
+
+
+def gather_rows(rows_RX: Tensor, group: Group | None) -> Tensor:
+    """Return the rows of all processes, by rank, (R*world, ...); no gradient flows back."""
+    world = place(group)[1]
+    if world == 1:
+        return rows_RX.detach()
+    rows_RX = rows_RX.detach().contiguous()
+    parts = [torch.empty_like(rows_RX) for _ in range(world)]
+    dist.all_gather(parts, rows_RX, group=group)
+    return torch.cat(parts)
+
+
+def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
+    """Return this process's rows of the sum of all processes' `all_BX`: what undoes `gather_rows`."""
+    rank, world = place(group)
+    if world == 1:
+        return all_BX
+    rows = len(all_BX) // world
+    if all_BX.is_cuda:
+        own_RX = all_BX.new_empty(rows, *all_BX.shape[1:])
+        dist.reduce_scatter_tensor(own_RX, all_BX.contiguous(), group=group)
+        return own_RX
+    # Not every gloo knows reduce_scatter.
+    return total(all_BX, group)[rank * rows : (rank + 1) * rows].clone()
+
+
+def total(x: Tensor, group: Group | None) -> Tensor:
+    """Return the sum of all processes' `x`; no gradient flows back."""
+    x = x.detach()
+    if place(group)[1] > 1:
+        x = x.contiguous().clone()
+        dist.all_reduce(x, group=group)
+    return x
+
+
+class _Gather(torch.autograd.Function):
+    """`gather_rows` whose gradient is that of the sum of all processes' losses."""
+
+    @staticmethod
+    def forward(ctx, rows_RX: Tensor, group: Group) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.group = group
+        return gather_rows(rows_RX, group)
+
+    @staticmethod
+    def backward(ctx, gradient_BX: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+        return sum_own_rows(gradient_BX, ctx.group), None
+
+
+def _gather(rows_RX: Tensor, group: Group | None) -> Tensor:
+    all_BX: Tensor = _Gather.apply(rows_RX, group)  # type: ignore[no-untyped-call]
+    return all_BX
+
+
+def gather_features(features: Features, ids: Ids | None, group: Group | None) -> tuple[Features, Ids | None]:
+    """Return the features and ids of the whole batch, by rank; gradients find their way back to their process.
+
+    Each process is taken to compute one loss of what is returned: the gradient of the sum of these losses arrives, so
+    that its mean over processes is that of their mean loss, whether all compute the same or each its own part.
+
+    Raises: TrainError if the processes hold different numbers of rows.
+    """
+    if place(group)[1] == 1:
+        return features, ids
+    check_even(len(features.first), group, features.first.device)
+    first, second = (_gather(side, group) for side in features[:2])
+    return features._replace(first=first, second=second), gather_ids(ids, group)
+
+
+def gather_ids(ids: Ids | None, group: Group | None) -> Ids | None:
+    """Return the ids of the whole batch, by rank."""
+    if ids is None or place(group)[1] == 1:
+        return ids
+    return Ids(*gather_rows(torch.stack(tuple(ids), dim=1), group).unbind(1))
+
+
+def mean_over_processes(loss: Tensor, group: Group | None) -> Tensor:
+    """Return the mean of the processes' losses, each the mean over its own rows; the gradient is that of one's own."""
+    world = place(group)[1]
+    return loss if world == 1 else loss + (total(loss, group) / world - loss).detach()
