@@ -1,8 +1,9 @@
 """The bundled model `mini`: locked-image tuning of an EfficientNet-Lite2 with a small text transformer.
 
 Paper: Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning"; trunk: Tan & Le 2019.
-Command: `python recipes/mini.py --data ../shared/data [--work DIR] [--seed 0] [--out src/wordsight/data/mini]`
+Command: `wordsight train recipes/mini.py --folder FOLDER [--set seed=1] [--set work=DIR] [--set data=DIR]`
     needs the extras of `.[dev]` (torch, transformers) and scipy, and npm, apt-get and dpkg-deb for the data step.
+    The model is FOLDER/mini; the one that ships lies in src/wordsight/data/mini.
 Hardware: two CPU cores with AVX-512 bf16, 8 GiB of memory, 6 GB of disk under DIR; no GPU.
 Time: see docs/models/mini.md; every stage keeps its result under DIR and is not run again.
 Result: the table of docs/models/mini.md, within its intervals (`python benchmarks/mini_accuracy.py`).
@@ -13,7 +14,6 @@ every text → the student, distilled from it → the image head and the student
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import math
 import os
@@ -44,17 +44,29 @@ REFIT = dataclasses.replace(HEAD, steps=400, learning_rate=5e-4, warmup=20, shar
 JOINT = dataclasses.replace(HEAD, steps=150, batch=512, prototypes=256, shares=HEAD.shares | {"clothing": 0.16})
 
 
-def main() -> None:
-    """Run every stage that is not done yet, and write the model."""
-    parser = argparse.ArgumentParser(description="Train the bundled model.")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")))
-    parser.add_argument("--work", type=Path, default=Path.home() / ".cache/wordsight-recipes/mini")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write the model to")
-    options = parser.parse_args()
-    work, seed = options.work, options.seed
+@dataclass(frozen=True, kw_only=True)
+class MiniConfig:
+    """What may be chosen. data: the folder of pictures that have no package; work: where finished stages are kept."""
+
+    data: str
+    work: str
+    seed: int = 0
+    head: HeadConfig = HEAD
+    refit: HeadConfig = REFIT
+    joint: HeadConfig = JOINT
+
+
+def recipe() -> MiniConfig:
+    """Return the settings of the model that ships."""
+    data = os.environ.get("WORDSIGHT_DATA", "../shared/data")
+    return MiniConfig(data=data, work=str(Path.home() / ".cache/wordsight-recipes/mini"))
+
+
+def run(config: MiniConfig, folder: Path, resume: bool) -> None:  # noqa: ARG001 - it always goes on where it stopped
+    """Run every stage that is not done yet, and write the model to `folder`/mini."""
+    work, seed = Path(config.work).expanduser(), config.seed
     source = mini_data.fetch(work)
-    pictures = mini_data.pictures(source, options.data)
+    pictures = mini_data.pictures(source, Path(config.data))
     mini_features.cache(work, source, pictures)
     nouns = mini_words.read_nouns(source)
     classes = mini_words.class_words(source, nouns)
@@ -63,9 +75,9 @@ def main() -> None:
     student = distilled(work, source, texts)
 
     if (kept := work / f"head_{seed}.pt").exists():
-        head, text_head = restored(kept, tables)
+        head, text_head = restored(kept, tables, config.head)
     else:
-        head, text_head, _, _ = train_head(tables, HEAD, seed)
+        head, text_head, _, _ = train_head(tables, config.head, seed)
         torch.save({"head": head.state_dict(), "text_head": text_head.state_dict()}, kept)
     with torch.no_grad():
         teacher = torch.from_numpy(texts.teacher_ND)
@@ -74,11 +86,11 @@ def main() -> None:
     often = texts.weights_N
     mini_student.distil(student, texts.tokens_NT, target, samples=ADAPT, weights=often, rate=8e-4, seed=seed)
     own = mini_student.embed_all(student, texts.tokens_NT[: len(tables.texts)]).half()
-    head, _, log_scale, _ = train_head(tables, REFIT, seed + 100, student=own, start=head)
+    head, _, log_scale, _ = train_head(tables, config.refit, seed + 100, student=own, start=head)
     log_scale = nn.Parameter(log_scale.detach().clamp(max=math.log(100)))
-    mini_student.train_jointly(student, head, log_scale, tables, JOINT, texts.tokens_NT, target, seed=seed + 200)
+    mini_student.train_jointly(student, head, log_scale, tables, config.joint, texts.tokens_NT, target, seed=seed + 200)
     scale = float(log_scale.detach().exp().clamp(max=100))
-    export(options.out, checkpoint(source, head, JOINT, student, scale, texts.tokenizer_json))
+    export(folder / "mini", checkpoint(source, head, config.joint, student, scale, texts.tokenizer_json))
 
 
 @dataclass(frozen=True)
@@ -117,16 +129,12 @@ def distilled(work: Path, source: Path, texts: StudentTexts) -> Student:
     return student
 
 
-def restored(kept: Path, tables: Tables) -> tuple[Head, TextHead]:
+def restored(kept: Path, tables: Tables, config: HeadConfig) -> tuple[Head, TextHead]:
     """The heads of an earlier run."""
     state = torch.load(kept, weights_only=True)
     embed_dim = tables.teacher.shape[1]
-    head = Head(tables.mean_F, tables.scale_F, embed_dim, HEAD, torch.zeros(len(tables.class_prompts), embed_dim))
-    text_head = TextHead(embed_dim, HEAD.text_dropout)
+    head = Head(tables.mean_F, tables.scale_F, embed_dim, config, torch.zeros(len(tables.class_prompts), embed_dim))
+    text_head = TextHead(embed_dim, config.text_dropout)
     head.load_state_dict(state["head"])
     text_head.load_state_dict(state["text_head"])
     return head.eval(), text_head.eval()
-
-
-if __name__ == "__main__":
-    main()

@@ -86,7 +86,7 @@ def _read_bundled() -> Checkpoint:
     if not (folder / native.FILE).is_file():
         raise CheckpointError(
             "This installation has no bundled model: the folder data/mini of the package is missing. "
-            "Install wordsight from its wheel, or make the model with `python recipes/mini.py`."
+            "Install wordsight from its wheel, or make the model with `wordsight train recipes/mini.py`."
         )
     return _read_folder(folder, "mini", "bundled", None)
 
