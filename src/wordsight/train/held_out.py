@@ -1,0 +1,187 @@
+"""Labelled pictures that a run is measured on: found in a folder or a table, read as the model reads them, kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.errors import InputError, did_you_mean
+from wordsight.images import Skipped, source_name
+from wordsight.model import read_ahead, read_pixels
+from wordsight.sources import EXTENSIONS, walk
+from wordsight.spec import Preprocess
+from wordsight.train.config import ZeroShotConfig
+from wordsight.train.reports import TrainWarning
+
+# what columns of classes are called, the likeliest first, in lower case
+_CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "target", "kind")
+_MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them pictures are read anew each time
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures with their classes: `labels[i]` is the place in `names` of the class of `pictures[i]`.
+
+    pictures: paths, or a table's bytes. names: as they are put into templates.
+    """
+
+    pictures: tuple[Any, ...]
+    labels: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def find_labelled(config: ZeroShotConfig) -> Labelled:
+    """Return the labelled pictures that a config names, in the order of their classes.
+
+    Raises: InputError for a source that is not there or holds no classes, for columns that are not there, and for a
+    name in `classes` that no class has.
+    """
+    where = os.path.expanduser(config.pictures)
+    if os.path.isdir(where):
+        found = list(_of_folder(where))
+        expected = "a folder for each class, with pictures in it"
+    elif os.path.isfile(where):
+        found = list(_of_table(where, config))
+        expected = "a picture and its class in each row"
+    else:
+        raise InputError(f"The held-out pictures {config.pictures!r} are not there; expected a folder or a table.")
+    raw = list(dict.fromkeys(name for name, _ in found))
+    if len(raw) < 2:
+        seen = f"only the class {raw[0]!r}" if raw else "no class"
+        raise InputError(f"The held-out pictures {config.pictures!r} hold {seen}; expected {expected}, two or more.")
+    wordings = _wordings(raw, config.classes)
+    names = sorted(set(wordings.values()))
+    pairs = sorted(((names.index(wordings[name]), picture) for name, picture in found), key=lambda pair: pair[0])
+    kept = _evenly(pairs, config.limit)
+    return Labelled(tuple(picture for _, picture in kept), tuple(label for label, _ in kept), tuple(names))
+
+
+def _wordings(raw: Sequence[str], classes: Mapping[str, str]) -> dict[str, str]:
+    """Return class as it is found → name as it is put into templates."""
+    for name in classes:
+        if name not in raw:
+            raise InputError(
+                f"zero_shot.classes names {name!r}, but the classes are {', '.join(raw)}.{did_you_mean(name, raw)}"
+            )
+    return {name: classes.get(name, name.replace("_", " ")) for name in raw}
+
+
+def _evenly(pairs: list[tuple[int, Any]], limit: int | None) -> list[tuple[int, Any]]:
+    """Return at most `limit` of the pairs, spread evenly, so that each class keeps its share."""
+    if limit is None or limit >= len(pairs):
+        return pairs
+    if limit < 1:
+        raise InputError(f"zero_shot.limit is {limit}, expected 1 or more, or none for all pictures.")
+    return [pairs[i] for i in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
+
+
+def _of_folder(folder: str) -> Iterator[tuple[str, Any]]:
+    """Yield (class, picture): the class is the first folder on the way to the picture."""
+    for path in walk(folder, EXTENSIONS):
+        if isinstance(path, OSError):
+            raise InputError(f"The folder {path.filename!r} cannot be listed ({path.strerror}).")
+        name, below, _ = os.path.relpath(path, folder).partition(os.sep)
+        if below:
+            yield name, path
+
+
+def _of_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
+    """Yield (class, picture) of a table's rows that have both."""
+    from wordsight.ingest.options import IngestOptions
+    from wordsight.ingest.table_files import open_table
+    from wordsight.ingest.tables import picture_column
+
+    table = open_table(path)
+    column = _class_column(config.class_column, table.columns, path)
+    pictures = picture_column(table, IngestOptions(image_column=config.image_column))
+    for record in table.records():
+        if isinstance(record, str):
+            continue
+        cell, name = pictures.of(record), record.get(column)
+        if name in (None, "") or not cell:
+            continue
+        if isinstance(cell, dict):
+            cell = cell["bytes"]
+        yield str(name).strip(), cell if isinstance(cell, bytes) else os.path.join(os.path.dirname(path), cell)
+
+
+def _class_column(named: str | None, columns: Sequence[str], path: str) -> str:
+    if named is not None:
+        if named in columns:
+            return named
+        raise InputError(
+            f"The table {path!r} has no column {named!r}; its columns are {', '.join(columns)}."
+            f"{did_you_mean(named, columns)}"
+        )
+    by_lower = {name.lower(): name for name in columns}
+    for usual in _CLASS_COLUMNS:
+        if usual in by_lower:
+            return by_lower[usual]
+    raise InputError(
+        f"No column of the table {path!r} is called like a class ({', '.join(_CLASS_COLUMNS)}); its columns are "
+        f"{', '.join(columns)}. Name one: zero_shot.class_column."
+    )
+
+
+class Pixels:
+    """Pictures as a model sees them, uint8 (S,S,3), read in threads; those that fit into `memory` bytes only once.
+
+    skipped: pictures that could not be read, known after the first pass.
+    """
+
+    def __init__(self, pictures: Sequence[Any], spec: Preprocess, *, memory: int = _MEMORY) -> None:
+        self.pictures, self.spec = pictures, spec
+        self.skipped: list[Skipped] = []
+        self._kept: dict[int, np.ndarray] = {}
+        self._most = memory // (3 * spec.image_size**2)
+        self._bad: set[int] = set()
+
+    def batches(self, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Yield (which pictures, their pixels (B,S,S,3)) of those that can be read, in order.
+
+        Warns: TrainWarning, the first time, when some cannot. Raises: InputError when none can.
+        """
+        places: list[int] = []
+        rows: list[np.ndarray] = []
+        known = len(self.skipped)
+        with contextlib.closing(self._read()) as read:
+            for place, pixels in read:
+                places.append(place)
+                rows.append(pixels)
+                if len(rows) == size:
+                    yield places, np.stack(rows)
+                    places, rows = [], []
+        if rows:
+            yield places, np.stack(rows)
+        if len(self.skipped) > known or len(self.skipped) == len(self.pictures):
+            self._say()
+
+    def _read(self) -> Generator[tuple[int, np.ndarray], None, None]:
+        def read(place: int) -> Any:
+            kept = self._kept.get(place)
+            return read_pixels(self.pictures[place], self.spec) if kept is None else kept
+
+        wanted = (place for place in range(len(self.pictures)) if place not in self._bad)
+        with contextlib.closing(read_ahead(wanted, read, 64)) as answers:
+            for place, answer in answers:
+                if isinstance(answer, Skipped):
+                    self._bad.add(place)
+                    self.skipped.append(answer)
+                    continue
+                if len(self._kept) < self._most:
+                    self._kept[place] = answer
+                yield place, answer
+
+    def _say(self) -> None:
+        first = self.skipped[0]
+        said = f"{len(self.skipped)} of {len(self.pictures)} held-out pictures cannot be read"
+        example = f"{source_name(first.item)}: {first.reason}"
+        if len(self.skipped) == len(self.pictures):
+            raise InputError(f"{said}, so nothing can be measured; the first is {example}.")
+        warnings.warn(f"{said} and are left out; the first is {example}.", TrainWarning, stacklevel=3)
