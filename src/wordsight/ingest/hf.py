@@ -42,14 +42,20 @@ def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
     Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
     Raises: InputError where the library is missing, the data set cannot be loaded or holds no column of pictures.
     """
+    return [
+        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, final=False)
+        for reader in open_splits(source, options).values()
+    ]
+
+
+def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]:
+    """Return split → reader of a data set; "" where it is one set without splits. Raises: as `dataset_units`."""
     name, split = parse(source)
-    splits = _load(name, split)
-    units = []
-    for split_name, data in splits.items():
+    readers = {}
+    for split_name, data in _load(name, split).items():
         root = f"{PREFIX}{name}" + (f":{split_name}" if split_name else "")
-        reader = DatasetReader(data, PREFIX + name + (f":{split}" if split else ""), root, options)
-        units.append(Unit(reader.source, root, len(data), reader.state, reader.items, final=False))
-    return units
+        readers[split_name] = DatasetReader(data, PREFIX + name + (f":{split}" if split else ""), root, options)
+    return readers
 
 
 class DatasetReader:

@@ -25,7 +25,7 @@ from wordsight.ingest.paths import name_words, to_text
 from wordsight.ingest.repeats import Numbers
 from wordsight.sources import EXTENSIONS
 
-_TEXTS = (".txt", ".text", ".caption")
+TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
 # metadata that words are searched in where the user names none: img2dataset's JSON is full of addresses and hashes
 _SPOKEN = frozenset(
     {"alt", "alt_text", "caption", "class", "description", "keywords", "label", "tags", "text", "title"}
@@ -64,14 +64,14 @@ def sample_items(
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
-                    if _picture_endings(sample):
+                    if picture_endings(sample):
                         marks.append(hash_of(sample.key))
             kinds.settle()
             numbers = Numbers(marks)
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
                     yield sample
-                elif _picture_endings(sample):
+                elif picture_endings(sample):
                     suffix = numbers.suffix(sample.key)
                     yield from _pictures(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
@@ -138,9 +138,9 @@ def _pictures(
     text_columns: tuple[str, ...] | None,
 ) -> Iterator[Item]:
     """Yield the pictures of one sample: "<path>#<key>", others of it "<path>#<key>.<ending>", and a suffix."""
-    pictures = _picture_endings(sample)
+    pictures = picture_endings(sample)
     metadata = kinds.typed(_metadata(sample, file))
-    captions = [_text(sample.members[ending], file) for ending in _TEXTS if ending in sample.members]
+    captions = [_text(sample.members[ending], file) for ending in TEXT_ENDINGS if ending in sample.members]
     spoken = _SPOKEN if text_columns is None else text_columns
     columns = (str(value) for name, value in metadata.items() if name in spoken and value is not None)
     text = "\n".join(dict.fromkeys(filter(None, [*captions, *columns, name_words(f"{sample.key}.")])))
@@ -158,7 +158,8 @@ def _pictures(
         )
 
 
-def _picture_endings(sample: Sample) -> list[str]:
+def picture_endings(sample: Sample) -> list[str]:
+    """Return the endings of a sample's pictures, in the order of its members."""
     return [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
 
 

@@ -1,0 +1,225 @@
+"""From references to tensors, in workers: bytes read, pictures decoded and changed by chance, captions tokenized."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from wordsight.errors import ImageError
+from wordsight.images import decode, reason_of
+from wordsight.spec import TextTower, TokenizerSpec
+from wordsight.tokenizer import Tokenizer
+from wordsight.train.config import TrainConfig
+from wordsight.train.data.augment import at_least, training_pixels
+from wordsight.train.data.references import Place, Reference, Row, caption_columns, captions_in, why_none
+
+_OPEN_FILES = 16  # archives kept open by a worker
+_TEXT_LIMIT = 1 << 20  # bytes of a file of text
+
+
+class Chunk(NamedTuple):
+    """What became of some references, in their order: the good ones as rows, the others as reasons.
+
+    pixels, views: uint8 (G,3,S,S). tokens: int32 (G,T), whole; lengths: (G,) with the end-of-text token. ids: int64
+    (2,G). places: which reference each row is of. problems: (place, key, reason). cut: keys of captions that were
+    longer than the context.
+    """
+
+    pixels: Tensor
+    views: Tensor | None
+    tokens: np.ndarray
+    lengths: np.ndarray
+    ids: np.ndarray
+    keys: tuple[str, ...]
+    places: tuple[int, ...]
+    problems: tuple[tuple[int, str, str], ...]
+    cut: tuple[str, ...]
+
+
+class _LeftOutError(Exception):
+    """Why there is no pair."""
+
+
+class Decoder(Dataset[Chunk]):
+    """Turns references into chunks; the same references give the same chunk wherever it runs.
+
+    datasets: readers of the data sets whose rows references name (`ingest.hf.DatasetReader`), with their columns of
+    captions.
+    """
+
+    def __init__(
+        self, config: TrainConfig, tokenizer: Tokenizer, datasets: Sequence[tuple[Any, tuple[str, ...]]] = ()
+    ) -> None:
+        self.preprocess, self.augment = config.model.preprocess, config.data.augment
+        self.views = 2 if config.objective.name == "nt_xent" else 1
+        self.text_columns = config.data.text_columns
+        self.tokenizer, self.datasets = tokenizer, tuple(datasets)
+        self._files = _Files()
+
+    def __getitem__(self, references: Sequence[Reference]) -> Chunk:
+        """Return the chunk of some references."""
+        size = self.preprocess.image_size
+        views_VNCHW = torch.empty((self.views, len(references), 3, size, size), dtype=torch.uint8)
+        if get_worker_info() is not None:
+            views_VNCHW.share_memory_()  # type: ignore[no-untyped-call] # before it is filled: sending it then copies nothing
+        keys: list[str] = []
+        texts: list[str] = []
+        marks: list[int] = []
+        places: list[int] = []
+        problems: list[tuple[int, str, str]] = []
+        for place, reference in enumerate(references):
+            try:
+                text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
+            except (_LeftOutError, ImageError) as error:
+                problems.append((place, reference.key, str(error)))
+                continue
+            keys.append(reference.key)
+            texts.append(text)
+            marks.append(mark)
+            places.append(place)
+        tokens = self.tokenizer(texts)
+        good = len(keys)
+        return Chunk(
+            pixels=views_VNCHW[0, :good],
+            views=views_VNCHW[1, :good] if self.views == 2 else None,
+            tokens=tokens.ids,
+            lengths=token_lengths(tokens.ids, self.tokenizer.spec),
+            ids=np.array([marks, [mark_of(row.tobytes()) for row in tokens.ids]], np.int64).reshape(2, good),
+            keys=tuple(keys),
+            places=tuple(places),
+            problems=tuple(problems),
+            cut=tuple(key for key, cut in zip(keys, tokens.cut, strict=True) if cut),
+        )
+
+    def _pair(self, reference: Reference, out_VCHW: np.ndarray) -> tuple[str, int]:
+        """Write a picture's views into `out_VCHW`; return its caption and the hash of its bytes."""
+        if reference.problem or reference.picture is None:
+            raise _LeftOutError(reference.problem)
+        rng = np.random.default_rng([part % 2**64 for part in reference.draw])
+        if isinstance(reference.picture, Row):
+            content, captions = self._row(reference.picture)
+        else:
+            content, captions = self._files.read(reference.picture), self._captions(reference)
+        caption = captions[int(rng.integers(len(captions)))]
+        try:
+            picture = decode(content, at_least=at_least(self.preprocess, self.augment))
+        except ImageError as error:
+            raise _LeftOutError(str(error).removeprefix(f"{len(content)} bytes: ")) from error
+        for view_CHW in out_VCHW:
+            view_CHW[:] = training_pixels(picture, self.preprocess, self.augment, rng).transpose(2, 0, 1)
+        return caption, mark_of(content)
+
+    def _captions(self, reference: Reference) -> list[str]:
+        if self.views == 2:  # of pictures alone
+            return [""]
+        if reference.fields is not None and (self.text_columns is not None or not reference.captions):
+            found = [self._fields(reference.fields)]
+        else:
+            found = [c if isinstance(c, str) else self._text(c) for c in reference.captions]
+        return _good(found)
+
+    def _text(self, place: Place) -> str:
+        content = self._files.read(place._replace(size=_TEXT_LIMIT if place.size < 0 else min(place.size, _TEXT_LIMIT)))
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise _LeftOutError("its caption is not UTF-8 text") from error
+
+    def _fields(self, place: Place) -> Any:
+        """Return what a sample's JSON holds of captions."""
+        try:
+            values = json.loads(self._text(place))
+        except (ValueError, RecursionError) as error:
+            raise _LeftOutError("its metadata is no JSON") from error
+        if not isinstance(values, dict):
+            return None
+        columns = self.text_columns or caption_columns(values, [values])
+        return [part for name in columns for part in _listed(values.get(name))]
+
+    def _row(self, place: Row) -> tuple[bytes, list[str]]:
+        """Return the picture's bytes and the captions of a data set's row."""
+        reader, columns = self.datasets[place.dataset]
+        record = reader.data[place.row]
+        cell = record[reader.column]
+        if cell is None or not (cell["bytes"] or cell["path"]):
+            raise _LeftOutError("holds no picture")
+        content = cell["bytes"] or self._files.read(Place(cell["path"]))
+        if self.views == 2:
+            return content, [""]
+        return content, _good([_named(reader, name, record[name]) for name in columns])
+
+
+class _Files:
+    """Reads parts of files; the archives read last stay open, in each process its own."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, io.BufferedReader] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_open": OrderedDict()}
+
+    def read(self, place: Place) -> bytes:
+        """Return the bytes of a place. Raises: _LeftOutError with the reason."""
+        try:
+            if place.start == 0:
+                with open(place.path, "rb") as file:
+                    return file.read(place.size)
+            archive = self._open.pop(place.path, None) or open(place.path, "rb")  # noqa: SIM115 - it stays open
+            self._open[place.path] = archive
+            if len(self._open) > _OPEN_FILES:
+                self._open.popitem(last=False)[1].close()
+            archive.seek(place.start)
+            content = archive.read(place.size)
+        except (OSError, ValueError) as error:  # a NUL in a path
+            raise _LeftOutError(reason_of(error)) from error
+        if len(content) < place.size:
+            raise _LeftOutError("the archive is shorter than it was")
+        return content
+
+
+def token_lengths(tokens_BT: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
+    """Return how many tokens each text has before padding, with those of start and end, (B,) int64."""
+    if spec.pad_id == spec.eos_id:
+        told_BT, extra = tokens_BT != spec.eos_id, 1
+    else:
+        told_BT, extra = tokens_BT == spec.eos_id, 0  # the last: a text may spell the token itself
+    width = tokens_BT.shape[1]
+    last_B = np.where(told_BT.any(1), width - told_BT[:, ::-1].argmax(1), 0)
+    lengths_B: np.ndarray = np.minimum(last_B + extra, width)
+    return lengths_B
+
+
+def may_trim(text: TextTower) -> bool:
+    """Return whether padding after the end-of-text token cannot change a text's feature."""
+    return text.causal and text.pooling in ("argmax", "eos")
+
+
+def mark_of(content: bytes) -> int:
+    """Return a hash of 64 bits as a signed integer, the same in every process."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
+
+
+def _good(found: Sequence[Any]) -> list[str]:
+    captions = captions_in(found)
+    if not captions:
+        raise _LeftOutError(why_none(found))
+    return captions
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _named(reader: Any, name: str, value: Any) -> Any:
+    """Return a cell; of a column of classes the class's name."""
+    feature = reader.data.features[name]
+    return feature.int2str(value) if hasattr(feature, "int2str") and isinstance(value, int) and value >= 0 else value

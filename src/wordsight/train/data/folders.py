@@ -1,0 +1,70 @@
+"""Pairs of folders: pictures, beside each its caption in a .txt of the same name, else the words of its path."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from wordsight.ingest.paths import name_words
+from wordsight.sources import EXTENSIONS, walk
+from wordsight.train.data.references import Place, Reference, Strings, Tally
+
+TEXT_ENDING = ".txt"
+# what numbers a picture and says nothing of it: digits, and hashes and UUIDs (hexadecimal with a digit in it)
+_NUMBERING = re.compile(r"(?<![^\W_])(?:\d+|(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*)(?![^\W_])", re.IGNORECASE)
+
+
+class FolderPairs:
+    """The pictures below a folder; captions in files are read when they are needed."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._pictures, self._texts = Strings(), Strings()
+
+    def append(self, path: str, text_path: str) -> None:
+        """Add a picture and the file of its caption, "" where its path says what it is."""
+        self._pictures.append(path)
+        self._texts.append(text_path)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
+        """Return a pair by its number."""
+        path, text_path = self._pictures[index], self._texts[index]
+        caption = Place(text_path) if text_path else words_of(path, self.folder)
+        return Reference(path, draw, Place(path), (caption,))
+
+
+def words_of(path: str, folder: str) -> str:
+    """Return the words of a path below a folder, without numbering: "hats/red_1.jpg" → "hats red"."""
+    return name_words(_NUMBERING.sub(" ", os.path.relpath(path, folder)))
+
+
+def folder_pairs(folder: str, tally: Tally, *, texts: bool) -> tuple[FolderPairs, list[str]]:
+    """Return the pictures below a folder, and the archives (.tar).
+
+    A picture whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
+    folders that cannot be listed.
+    """
+    pairs, archives = FolderPairs(folder), []
+    pictures: list[str] = []
+    captions: dict[str, str] = {}
+    for found in walk(folder, EXTENSIONS | {TEXT_ENDING, ".tar"}):
+        if isinstance(found, OSError):
+            tally.add(str(found.filename), f"cannot be listed ({found.strerror})")
+            continue
+        stem, ending = os.path.splitext(found)
+        if ending.lower() == TEXT_ENDING:
+            captions[stem] = found
+        elif ending.lower() == ".tar":
+            archives.append(found)
+        else:
+            pictures.append(found)
+    for path in pictures:
+        text_path = captions.get(os.path.splitext(path)[0], "")
+        if texts and not text_path and not any(letter.isalpha() for letter in words_of(path, folder)):
+            tally.add(path, "has no .txt beside it, and no word in its name")
+        else:
+            pairs.append(path, text_path)
+    return pairs, archives

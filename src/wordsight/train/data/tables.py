@@ -1,0 +1,124 @@
+"""Pairs of tables: each row is a pair, also where several name the same picture, as in open_clip's CSV training."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from array import array
+from collections.abc import Iterator
+
+from wordsight.errors import InputError, TrainError, did_you_mean
+from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.paths import to_path
+from wordsight.ingest.table_files import Record, TableFile, open_table, why
+from wordsight.ingest.tables import PictureColumn, picture_column
+from wordsight.ingest.urls import is_address
+from wordsight.train.config import DataConfig
+from wordsight.train.data.references import (
+    Place,
+    Reference,
+    Strings,
+    Tally,
+    caption_columns,
+    captions_in,
+    why_none,
+)
+
+_TRIED_ROWS = 100  # to find the column of captions
+
+
+class ListedPairs:
+    """Pairs whose pictures are files and whose captions are known; held packed."""
+
+    def __init__(self) -> None:
+        self._paths, self._captions = Strings(), Strings()
+        self._ends = array("Q", [0])  # of each pair's captions
+
+    def append(self, path: str, captions: list[str]) -> None:
+        """Add a pair."""
+        self._paths.append(path)
+        for caption in captions:
+            self._captions.append(caption)
+        self._ends.append(len(self._captions))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
+        """Return a pair by its number."""
+        path = self._paths[index]
+        captions = tuple(self._captions[at] for at in range(self._ends[index], self._ends[index + 1]))
+        return Reference(path, draw, Place(path), captions)
+
+
+def holds_pictures(path: str, data: DataConfig) -> bool:
+    """Return whether a table holds the pictures themselves (Parquet). Raises: TrainError."""
+    table, pictures = _open(path, data)
+    return table.holds(pictures.name)
+
+
+def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> ListedPairs:
+    """Return the pairs of a table; rows without a picture's name or a caption are counted in `tally`.
+
+    Relative names are looked for beside the table and in its folder `images`, as in searching. texts: whether captions
+    are needed.
+    Raises: TrainError for a table that cannot be read and columns that are not there or not found.
+    """
+    table, pictures = _open(path, data)
+    columns = text_columns(path, table, pictures, data.text_columns) if texts else ()
+    pairs = ListedPairs()
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        for number, record in enumerate(_records(table, pictures, columns), 1):
+            row = f"{path} row {number}"
+            if isinstance(record, str):
+                tally.add(row, record)
+                continue
+            cell = pictures.of(record)
+            captions = captions_in(record.get(name) for name in columns) if texts else [""]
+            if not cell:
+                tally.add(row, "names no picture")
+            elif is_address(cell):
+                tally.add(row, "names an address; download the pictures first, with img2dataset for example")
+            elif not captions:
+                tally.add(row, why_none(record.get(name) for name in columns))
+            else:
+                pairs.append(os.path.normpath(os.path.join(folder, os.fspath(to_path(cell)))), captions)
+    except (OSError, ValueError) as error:
+        tally.add(path, f"breaks off: {why(error)}")
+    return pairs
+
+
+def text_columns(
+    path: str, table: TableFile, pictures: PictureColumn, named: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return the columns of captions: those named, else those found. Raises: TrainError naming what there is."""
+    others = [name for name in table.columns if name not in pictures.needs]
+    if named is None:
+        rows = itertools.islice(_records(table, pictures, others), _TRIED_ROWS)
+        found = caption_columns(others, (row for row in rows if isinstance(row, dict)))
+        if not found:
+            raise TrainError(
+                f"No column of the table {path!r} holds captions; its columns are {', '.join(table.columns)}. "
+                "Name one in data.text_columns."
+            )
+        return found
+    for name in named:
+        if name not in table.columns:
+            raise TrainError(
+                f"data.text_columns has {name!r}, which the table {path!r} has not; its columns are "
+                f"{', '.join(table.columns)}.{did_you_mean(name, table.columns)}"
+            )
+    return named
+
+
+def _open(path: str, data: DataConfig) -> tuple[TableFile, PictureColumn]:
+    try:
+        table = open_table(os.path.abspath(path))
+        return table, picture_column(table, IngestOptions(image_column=data.image_column))
+    except InputError as error:  # says how to name a column on the command line
+        raise TrainError(str(error).replace("--image-column", "data.image_column")) from error
+
+
+def _records(table: TableFile, pictures: PictureColumn, columns: tuple[str, ...] | list[str]) -> Iterator[Record | str]:
+    return table.records([*dict.fromkeys([*pictures.needs, *columns])], lists=True)
