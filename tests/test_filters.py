@@ -9,24 +9,9 @@ from pinecone_server import StoredIndex
 
 from wordsight.errors import InputError
 from wordsight.index import Row
-from wordsight.index.filters import (
-    TAKEN_SECONDS,
-    Alike,
-    Always,
-    Compared,
-    Every,
-    NoneOf,
-    OneOf,
-    Present,
-    Some,
-    column_name,
-    columns_with,
-    field_name,
-    parse,
-    seconds_of,
-    to_pinecone,
-    to_qdrant,
-)
+from wordsight.index.fields import TAKEN_SECONDS, column_name, columns_with, field_name, seconds_of
+from wordsight.index.filter_forms import to_pinecone, to_qdrant
+from wordsight.index.filters import Alike, Always, Compared, Every, NoneOf, OneOf, Present, Some, parse
 
 COLUMNS = {"gender": "text", "price": "number", "year": "integer", "sale": "boolean", "taken": "text"}
 

@@ -1,32 +1,25 @@
-"""`where`, an SQL condition, read once and written as Qdrant's and as Pinecone's filters.
+"""`where`, an SQL condition, read once for stores that take filters of their own (see `filter_forms`).
 
 A row is chosen where SQL finds the condition *true*: a comparison with a value that is not there is neither true nor
-false, and neither is its negation. No store below knows that third value, so negations are pushed down to the leaves
-while reading, and each leaf says what it wants of a row without the value ("is there, and is none of these").
+false, and neither is its negation. None of these stores knows that third value, so negations are pushed down to the
+leaves while reading, and each leaf says what it wants of a row without the value ("is there, and is none of these").
 """
 
 from __future__ import annotations
 
-import datetime
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wordsight.errors import InputError, MissingExtraError, did_you_mean
-from wordsight.index.rows import OWN_COLUMNS, Row
-
-Scalar: TypeAlias = str | int | float | bool
+from wordsight.index.fields import Scalar
 
 EXAMPLE = "gender = 'Women' and price < 50"
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
 # what a node of sqlglot's may say beside its kind; anything else would be passed over in silence
 KNOWN_ARGS = {"this", "expression", "expressions", "low", "high", "negate"}
-# Stores that order numbers only keep the time of `taken` beside it as a number; `key` is asked for its place by this
-# name, which no table's column has.
-TAKEN_SECONDS = "taken\0seconds"
 
 
 @dataclass(frozen=True)
@@ -121,171 +114,6 @@ def parse(where: str, columns: Mapping[str, str]) -> Condition:
     if select is None or not {"where"} <= parts <= {"where", "from", "from_", "expressions", "kind"}:
         raise InputError(_unreadable(where, "it is more than one condition"))
     return _Reader(where, columns).read(select.args["where"].this, negated=False)
-
-
-def columns_with(columns: Mapping[str, str], rows: Iterable[Row]) -> dict[str, str]:
-    """Return the columns together with those of rows to come; whole numbers and others make a column of numbers.
-
-    A table's column that is called as one of an index's own is known to conditions as "table_<name>".
-    Raises: InputError for a column that would hold values of two types, or of none that there is, naming it.
-    """
-    found = dict(columns)
-    for row in rows:
-        for own_name, value in row.meta.items():
-            if value is None:
-                continue
-            name = f"table_{own_name}" if own_name in OWN_COLUMNS else own_name
-            types = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "text"))
-            type_ = next((type_ for kind, type_ in types if isinstance(value, kind)), "")
-            known = found.setdefault(name, type_)
-            if {known, type_} == {"integer", "number"}:
-                found[name] = "number"
-            elif known != type_ or not type_:
-                raise InputError(
-                    f"The column {name!r} holds {known or 'no value of a known type'} and would take {value!r} "
-                    f"({type_ or type(value).__name__}) from {row.id!r}; give the column one type, or another name."
-                )
-    return found
-
-
-def meta_fields(row: Row) -> dict[str, Scalar]:
-    """Return a row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
-    return {
-        field_name(clean(name)): clean(value) if isinstance(value, str) else value
-        for name, value in row.meta.items()
-        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
-    }
-
-
-def meta_field(column: str) -> str:
-    """Return where `meta_fields` puts the column of a condition."""
-    own_name = column.removeprefix("table_")
-    return field_name(own_name if own_name in OWN_COLUMNS else column)
-
-
-def clean(text: str) -> str:
-    """Return a text with question marks for halves of surrogate pairs, which UTF-8 does not know."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def field_name(column: str) -> str:
-    """Return a column's name as a field's name that every store takes (letters, digits, _), reversibly."""
-    return re.sub(r"[^A-Za-z0-9_]|_(?=x[0-9A-F]+_)", lambda found: f"_x{ord(found[0]):X}_", column)
-
-
-def column_name(field: str) -> str:
-    """Return the column that `field_name` made a field of."""
-    return re.sub(r"_x([0-9A-F]+)_", lambda found: chr(int(found[1], 16)), field)
-
-
-def seconds_of(text: str) -> float | None:
-    """Return an ISO 8601 time as seconds, in the order of the texts (time zones passed over), or None for others.
-
-    "2023", "2023-06" and "2023-06-01" are the beginnings of that year, month and day.
-    """
-    found = re.fullmatch(
-        r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?)?)?)?(Z|[+-]\d\d:?\d\d)?", text
-    )
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) if part else None for part in found.groups()[:6])
-    assert year is not None
-    try:
-        moment = datetime.datetime(year, month or 1, day or 1, hour or 0, minute or 0, second or 0)
-    except ValueError:
-        return None
-    return (moment - datetime.datetime(1970, 1, 1)).total_seconds() + float(found[7] or 0)
-
-
-def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the condition as Qdrant's filter in its JSON form (`models.Filter.model_validate` reads it).
-
-    key: column → the payload's key. Raises: InputError for an order of texts, which Qdrant does not know.
-    """
-
-    def one(leaf: OneOf | NoneOf) -> list[dict[str, Any]]:
-        whole = all(type(value) is int for value in leaf.values)
-        type_ = columns[leaf.column]
-        if type_ == "number" or (type_ == "integer" and not whole):  # some were kept as 3, some as 3.0
-            return [{"key": key(leaf.column), "range": {"gte": value, "lte": value}} for value in leaf.values]
-        if type_ == "boolean" or len(leaf.values) == 1:
-            return [{"key": key(leaf.column), "match": {"value": value}} for value in leaf.values]
-        return [{"key": key(leaf.column), "match": {"any": list(leaf.values)}}]
-
-    def written(node: Condition) -> dict[str, Any]:
-        match node:
-            case Every(parts):
-                return {"must": [written(part) for part in parts]}
-            case Some(parts):
-                return {"should": [written(part) for part in parts]}
-            case Present(column, negated):
-                return {"must" if negated else "must_not": [{"is_empty": {"key": key(column)}}]}
-            case OneOf():
-                return {"should": one(node)}
-            case NoneOf(column):
-                return {"must_not": [*one(node), {"is_empty": {"key": key(column)}}]}
-            case Compared():
-                ordered = _by_number(node, columns, "Qdrant")
-                limits = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
-                return {"must": [{"key": key(ordered.column), "range": {limits[ordered.order]: ordered.value}}]}
-            case Alike(column, text, anywhere, negated):
-                like = {"key": key(column), "match": {"substring" if anywhere else "prefix": text}}
-                return {"must_not": [like, {"is_empty": {"key": key(column)}}]} if negated else {"must": [like]}
-            case Always(value):
-                assert value, "a condition that is never true is not sent"
-                return {"must": []}
-
-    return written(condition)
-
-
-def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the condition as Pinecone's filter.
-
-    key: column → the document's field. Raises: InputError for LIKE and for an order of texts, which Pinecone does not
-    know.
-    """
-
-    def written(node: Condition) -> dict[str, Any]:
-        match node:
-            case Every(parts):
-                return {"$and": [written(part) for part in parts]}
-            case Some(parts):
-                return {"$or": [written(part) for part in parts]}
-            case Present(column, negated):
-                return {key(column): {"$exists": not negated}}
-            case OneOf(column, values):
-                return {key(column): {"$eq": values[0]} if len(values) == 1 else {"$in": list(values)}}
-            case NoneOf(column, values):
-                unlike = {"$ne": values[0]} if len(values) == 1 else {"$nin": list(values)}
-                return {"$and": [{key(column): {"$exists": True}}, {key(column): unlike}]}
-            case Compared():
-                ordered = _by_number(node, columns, "Pinecone")
-                orders = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
-                return {key(ordered.column): {orders[ordered.order]: ordered.value}}
-            case Alike(column):
-                raise InputError(
-                    f"Pinecone cannot filter by a part of a text ({column!r} LIKE …). Use =, in, or is null; words of "
-                    "the texts are found by searching for them."
-                )
-            case Always(value):
-                assert value, "a condition that is never true is not sent"
-                return {}
-
-    return written(condition)
-
-
-def _by_number(node: Compared, columns: Mapping[str, str], store: str) -> Compared:
-    """Return a comparison of numbers: that of `taken` becomes one of seconds."""
-    if columns[node.column] != "text":
-        return node
-    seconds = seconds_of(str(node.value))
-    if node.column != "taken" or seconds is None:
-        tip = "compare taken with a date: '2023-06-01'" if node.column == "taken" else "use =, in, or is null"
-        raise InputError(f"{store} knows no order of texts ({node.column} {node.order} {node.value!r}): {tip}.")
-    order = node.order
-    if len(str(node.value)) < len("2023-06-01T00:00:00"):  # "2023-06" stands before every moment of that month
-        order = {"<=": "<", ">": ">="}.get(order, order)
-    return Compared(TAKEN_SECONDS, order, seconds)
 
 
 def _unreadable(where: str, reason: str) -> str:

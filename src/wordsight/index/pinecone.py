@@ -35,7 +35,9 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.filters import Always, columns_with, to_pinecone
+from wordsight.index.fields import columns_with
+from wordsight.index.filter_forms import to_pinecone
+from wordsight.index.filters import Always
 from wordsight.index.pinecone_documents import STAMP_FIELDS, document_id, document_of, key_of, row_of, vectors_in
 from wordsight.index.records import RecordIndex, absent, portions
 from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.index.filters import Scalar, clean, column_name, meta_fields, seconds_of
-from wordsight.index.records import STAMP, field_of
+from wordsight.index.fields import Scalar, clean, column_name, field_of, meta_fields, seconds_of
+from wordsight.index.records import STAMP
 from wordsight.index.rows import OWN_COLUMNS, Floats, Row
 
 METADATA_BYTES = 40_000  # docs.pinecone.io, "Operation limits": 40 KB of metadata a document

@@ -31,7 +31,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.filters import TAKEN_SECONDS, Always, columns_with, to_qdrant
+from wordsight.index.fields import TAKEN_SECONDS, columns_with
+from wordsight.index.filter_forms import to_qdrant
+from wordsight.index.filters import Always
 from wordsight.index.qdrant_points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
 from wordsight.index.records import OWN_TYPES, STAMP, RecordIndex, absent, portions
 from wordsight.index.rows import About, Floats, Match, Row, Stamp

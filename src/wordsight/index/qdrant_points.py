@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.index.filters import clean, column_name, meta_fields, seconds_of
-from wordsight.index.records import STAMP, field_of
+from wordsight.index.fields import clean, column_name, field_of, meta_fields, seconds_of
+from wordsight.index.records import STAMP
 from wordsight.index.rows import OWN_COLUMNS, Floats, Row
 from wordsight.index.sparse_text import words_of
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from wordsight.errors import InputError, StoreError
-from wordsight.index.filters import TAKEN_SECONDS, Condition, meta_field, parse
+from wordsight.index.filters import Condition, parse
 from wordsight.index.rows import OWN_COLUMNS, About, Floats, Index, Note, Row
 
 T = TypeVar("T")
@@ -95,13 +95,6 @@ class RecordIndex(Index):
 def absent(location: str) -> str:
     """Return what is said where there is no index."""
     return f"There is no index at {location}; make one with: wordsight index SOURCE --into {location}"
-
-
-def field_of(column: str, meta: str) -> str:
-    """Return the field that a condition's column is kept in; `meta` stands before those of tables."""
-    if column == TAKEN_SECONDS:
-        return "taken_seconds"
-    return column if column in OWN_COLUMNS else meta + meta_field(column)
 
 
 def portions(
