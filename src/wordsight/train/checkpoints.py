@@ -99,11 +99,11 @@ def save(folder: Path, step: int, state: Mapping[str, Any], *, config: TrainConf
         about = {"step": step, "bytes": size, "sha256": sha256, "torch": torch.__version__,
                  "config": settings.plain(config)}  # fmt: skip
         _write_whole(unfinished / MANIFEST, json.dumps(about, indent=2, ensure_ascii=False).encode())
-        _sync_folder(unfinished)
+        sync(unfinished)
         if final.exists():  # of the same step: it has the same content, or is damaged
             shutil.rmtree(final)
         os.replace(unfinished, final)
-        _sync_folder(final.parent)
+        sync(final.parent)
     except OSError as error:
         raise TrainError(_why_not_saved(error, step, folder)) from error
     finally:
@@ -159,10 +159,9 @@ def write_beside(path: Path, write: Callable[[Path], None]) -> None:
     beside = path.with_name(f".{path.name}.part")
     try:
         write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(beside)
         os.replace(beside, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -210,11 +209,11 @@ class _Hashed:
         self.file.flush()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Put a folder's list of names on the disk, where the system can."""
-    if os.name == "nt":
+def sync(path: Path) -> None:
+    """Put a file's content, or a folder's list of names, from the system's cache onto the disk."""
+    if os.name == "nt" and path.is_dir():  # has no such thing
         return
-    number = os.open(folder, os.O_RDONLY)
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(number)
     finally:

@@ -1,0 +1,42 @@
+"""Every source of chance that a process has, begun from a seed, and saved with a run so that it goes on as it was."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+# A rank's own seed: patch dropout must not hide the same patches on every process.
+_RANKS_APART = 1_000_003
+
+
+def seed(number: int, rank: int) -> None:
+    """Begin the chance of Python, NumPy and torch (its GPUs too) anew, other for each process."""
+    own = (number + rank * _RANKS_APART) % 2**32
+    random.seed(own)
+    np.random.seed(own)
+    torch.manual_seed(own)
+
+
+def state(device: torch.device) -> dict[str, Any]:
+    """Return where all of it stands, as plain values and tensors."""
+    kind, keys, *rest = cast("tuple[str, np.ndarray, int, int, float]", np.random.get_state(legacy=True))
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore(saved: dict[str, Any], device: torch.device) -> None:
+    """Go on from what `state` returned; a GPU's chance stays as it is where none was saved."""
+    version, numbers, gauss = saved["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, *rest = saved["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+    torch.set_rng_state(saved["torch"])
+    if device.type == "cuda" and saved["cuda"] is not None:
+        torch.cuda.set_rng_state(saved["cuda"], device)

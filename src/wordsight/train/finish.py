@@ -1,0 +1,38 @@
+"""The finished model at the top of a run's folder, which `wordsight.load` then opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.convert import native
+from wordsight.errors import InputError, TrainError
+from wordsight.train.checkpoints import sync
+from wordsight.weights import write_checkpoint
+
+_BESIDE = ".unfinished_model"
+
+
+def write_model(checkpoint: Checkpoint, folder: Path) -> None:
+    """Put a model into a folder among other things, in wordsight's layout; its `wordsight.json` comes last.
+
+    Raises: TrainError where it cannot be written; the run's checkpoints stay.
+    """
+    beside = folder / _BESIDE
+    try:
+        shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
+        write_checkpoint(checkpoint, beside, "wordsight")
+        for path in sorted(beside.iterdir(), key=lambda path: path.name == native.FILE):
+            sync(path)
+            os.replace(path, folder / path.name)
+        sync(folder)
+    except (OSError, InputError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainError(
+            f"The finished model was not written into {folder}: {reason} The last checkpoint is whole: see to the "
+            "disk, then run again with --resume (resume=True), which only writes the model."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

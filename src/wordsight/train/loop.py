@@ -1,0 +1,361 @@
+"""A run from its first step to a model that `wordsight.load` opens."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import InputError, TrainError, WordsightError
+from wordsight.tokenizer import Tokenizer
+from wordsight.train import chance, checkpoints
+from wordsight.train.batch import Batch
+from wordsight.train.caching import accumulate
+from wordsight.train.config import TrainConfig
+from wordsight.train.data import DataState, open_data
+from wordsight.train.ema import Average
+from wordsight.train.finish import write_model
+from wordsight.train.measure import ZeroShot
+from wordsight.train.meter import Meter
+from wordsight.train.networks import Network, build_network
+from wordsight.train.objectives import objective_of
+from wordsight.train.optim import build_optimizer, clip_gradients, lr_at, set_rate
+from wordsight.train.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.precision import Precision
+from wordsight.train.processes import Processes, start
+from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
+from wordsight.train.stopping import Request, Stopped, on_signals
+
+T = TypeVar("T")
+
+
+def train(
+    config: TrainConfig, folder: str | Path, *, resume: bool = False, watchers: Sequence[Watcher] = ()
+) -> RunResult:
+    """Train a model as `config` says, in a folder that `wordsight.load` opens at the end.
+
+    The folder gets `config.json`, checkpoints while the run goes on, and the finished model. Under `torchrun` call it
+    on every process. Chance of Python, NumPy and torch is begun anew from `config.seed`.
+    resume: go on from the newest checkpoint in the folder, bit by bit as if nothing had been; without one, begin.
+    watchers: told of steps, figures and the end, besides the run's own (the log, the curves), on the first process.
+
+    Raises: InputError for a configuration that contradicts itself; TrainError for what comes up on the way: data,
+        disk, processes, numbers that are none; Stopped after Ctrl-C or SIGTERM, with a checkpoint written.
+    """
+    check(config)
+    folder = Path(folder).expanduser()
+    with start(config.compute) as processes, on_signals() as request:
+        found = _on_first(processes, lambda: checkpoints.open_folder(config, folder, resume=resume))
+        with contextlib.closing(_Run(config, folder, processes)) as run:
+            if found is not None:
+                run.go_on_from(found)
+            return run.go(watchers if processes.first else (), request)
+
+
+def check(config: TrainConfig) -> None:
+    """Raise InputError for settings of a run that contradict each other or make no sense."""
+    if (config.steps is None) == (config.epochs is None):
+        raise InputError(
+            f"steps is {config.steps} and epochs is {config.epochs}; set one of them, to say how long the run is."
+        )
+    least: list[tuple[str, float | None, float]] = [
+        ("steps", config.steps, 1),
+        ("compute.chunk", config.compute.chunk, 1),
+        ("watch.log_every", config.watch.log_every, 1),
+        ("watch.save_every", config.watch.save_every, 1),
+        ("watch.evaluate_every", config.watch.evaluate_every, 1),
+        ("optim.warmup", config.optim.warmup, 0),
+        ("optim.lr", config.optim.lr, 0),
+    ]
+    for name, value, bound in least:
+        if value is not None and value < bound:
+            raise InputError(f"{name} is {value}, expected {bound} or more.")
+    if config.epochs is not None and config.epochs <= 0:
+        raise InputError(f"epochs is {config.epochs}, expected more than 0.")
+    if config.optim.clip is not None and config.optim.clip <= 0:
+        raise InputError(f"optim.clip is {config.optim.clip}, expected more than 0, or none.")
+    for name, share in (("optim.ema", config.optim.ema), ("optim.layer_decay", config.optim.layer_decay)):
+        if share is not None and not 0 < share <= 1:
+            raise InputError(f"{name} is {share}, expected more than 0 and 1 at most.")
+
+
+def _on_first(processes: Processes, do: Callable[[], T]) -> T:
+    """Do something on the first process; all get its answer, or raise its error."""
+    answer: T | None = None
+    error: WordsightError | None = None
+    if processes.first:
+        try:
+            answer = do()
+        except WordsightError as raised:
+            if processes.world == 1:
+                raise
+            error = raised
+    answer, error = processes.from_first((answer, error))
+    if error is not None:
+        raise error
+    return cast(T, answer)
+
+
+class _Run:
+    """All that a run consists of, on one process."""
+
+    def __init__(self, config: TrainConfig, folder: Path, processes: Processes) -> None:
+        self.config, self.folder, self.processes = config, folder, processes
+        self.step, self.figures, self.measured_at = 0, dict[str, Figure](), -1
+        self.began = time.perf_counter()
+        processes.share(config.batch)
+        self.precision = Precision(config.compute.precision, processes.device)
+        self.tokenizer = Tokenizer(config.model.tokenizer, {})
+        self.zero_shot: ZeroShot | None = None
+        _on_first(processes, self._find_held_out)
+        self.objective = objective_of(config.objective)
+        bare = build_network(config, self.tokenizer)
+        _set_up(bare, config)
+        self.network = wrap(bare, config.compute, processes).train()
+        self.optimizer = build_optimizer(self.network, config.optim)
+        self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
+        self.data = open_data(config, self.tokenizer, rank=processes.rank, world=processes.world)
+        self.data_state: DataState | None = None
+        self.steps = steps_of(config, self.data.steps_per_epoch)
+        self.meter = Meter(config, processes, self.data)
+        chance.seed(config.seed, processes.rank)
+
+    @property
+    def bare(self) -> Network:
+        """The network without what wraps it."""
+        return cast(Network, unwrapped(self.network))
+
+    def close(self) -> None:
+        """End the workers that read the data."""
+        self.data.close()
+
+    def _find_held_out(self) -> None:
+        if self.config.watch.zero_shot is not None:
+            self.zero_shot = ZeroShot(self.config.watch.zero_shot, self.config.model, self.tokenizer)
+
+    # --- going
+
+    def go(self, watchers: Sequence[Watcher], request: Request) -> RunResult:
+        """Do the steps that are left, and finish."""
+        result = None
+        for watcher in watchers:
+            watcher.on_start(self.config, self._facts())
+        try:
+            self._steps(watchers, request)
+            result = self._finish(watchers)
+            return result
+        finally:
+            for watcher in watchers:
+                watcher.on_end(result)
+
+    def _steps(self, watchers: Sequence[Watcher], request: Request) -> None:
+        watch = self.config.watch
+        batches = self.data.batches(self.data_state)
+        while self.step < self.steps:
+            try:
+                batch, after = next(batches)
+            except TrainError:
+                # A signal for all processes of a group ends the workers too.
+                if request.number is None or self.processes.world > 1:
+                    raise
+                self._stop(watchers, request)
+            rate = lr_at(self.step, self.config.optim, self.steps)
+            self._step(batch.to(self.processes.device), rate)
+            self.step, self.data_state = self.step + 1, after
+            last = self.step == self.steps
+            if self.step % watch.log_every == 0 or last:
+                self._read()
+                report = self.meter.report(self.step, rate)
+                for watcher in watchers:
+                    watcher.on_step(report)
+            if self.step % watch.save_every == 0 or last:
+                self._save(watchers)
+            elif self.processes.agree(request.number is not None):
+                self._stop(watchers, request)
+            if watch.evaluate_every and self.step % watch.evaluate_every == 0:
+                self._evaluate(watchers)
+
+    def _step(self, batch: Batch, rate: float) -> None:
+        scaler = self.precision.scaler
+        set_rate(self.optimizer, rate)
+        outcome = accumulate(
+            self.network, batch, self.objective, chunk=self.config.compute.chunk, autocast=self.precision.autocast,
+            scaler=scaler, group=self.processes.group,
+        )  # fmt: skip
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        norm = clip_gradients(self.network, self.config.optim.clip)
+        if scaler is not None:
+            scaler.step(self.optimizer)  # which leaves out steps whose gradients overflowed
+            scaler.update()
+        else:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.bare.clamp()
+        if self.average is not None:
+            self.average.update()
+        self.meter.add(self.step + 1, batch, outcome, norm)
+
+    def _read(self) -> None:
+        scaler = self.precision.scaler
+        self.meter.read(None if scaler is None else scaler.get_scale())
+
+    def _stop(self, watchers: Sequence[Watcher], request: Request) -> None:
+        number = request.number or signal.SIGTERM
+        where = f"All of it is in {self.folder}; go on with --resume (resume=True)."
+        if self.step == 0:
+            raise Stopped("Stopped before the first step.", number)
+        if self.step not in checkpoints.steps_in(self.folder):
+            self._save(watchers)
+        raise Stopped(f"Stopped after step {self.step:,} of {self.steps:,}. {where}", number)
+
+    # --- what is kept
+
+    def _save(self, watchers: Sequence[Watcher]) -> None:
+        """Write a checkpoint."""
+        self._read()  # weights that are no numbers are not worth keeping
+        began = time.perf_counter()
+        assert self.data_state is not None
+        own = {"chance": chance.state(self.processes.device), "data": dataclasses.asdict(self.data_state)}
+        state = {
+            "step": self.step,
+            "loss": self.meter.loss,
+            "processes": self.processes.gather_objects(own),
+            "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
+            "average": None if self.average is None else {"updates": self.average.updates, "weights": self._averaged()},
+            **full_state(self.network, self.optimizer),
+        }
+        path = _on_first(
+            self.processes,
+            lambda: checkpoints.save(self.folder, self.step, state, config=self.config, keep=self.config.watch.keep),
+        )
+        for watcher in watchers:
+            watcher.on_save(self.step, path)
+        self.meter.pause(time.perf_counter() - began)
+
+    def _averaged(self) -> dict[str, Tensor]:
+        """Return the average of the weights, else the weights, whole; {} on all processes but the first."""
+        with self.average.applied() if self.average is not None else contextlib.nullcontext():
+            weights = full_state(self.network).get("network", {})
+            return {name: tensor.clone() for name, tensor in weights.items()}
+
+    def go_on_from(self, path: Path) -> None:
+        """Put everything back to where a checkpoint was written."""
+        saved: dict[str, Any] = {}
+
+        def load() -> dict[str, Any]:
+            saved.update(checkpoints.load(path, self.config))
+            if len(saved["processes"]) != self.processes.world:
+                raise TrainError(
+                    f"{path} is of {len(saved['processes'])} processes, now there are {self.processes.world}: each "
+                    "goes on in its own part of the data. Start as many as before."
+                )
+            return {key: saved[key] for key in ("step", "loss", "processes", "scaler")} | {
+                "updates": saved["average"]["updates"] if saved["average"] is not None else 0
+            }
+
+        told = _on_first(self.processes, load)
+        if self.average is not None:
+            load_full_state(self.network, None, {"network": saved["average"]["weights"]} if saved else None)
+            self.average.reset(told["updates"])
+        load_full_state(self.network, self.optimizer, saved or None)
+        if self.precision.scaler is not None:
+            self.precision.scaler.load_state_dict(told["scaler"])
+        self.step, self.meter.loss = told["step"], told["loss"]
+        own = told["processes"][self.processes.rank]
+        self.data_state = DataState(**own["data"])
+        chance.restore(own["chance"], self.processes.device)
+
+    # --- what comes out
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[Network | None]:
+        """Give the network with the weights that count (the average, if there is one); of FSDP's parts a whole copy.
+
+        It is there on the first process; on the others None.
+        """
+        if self.config.compute.sharding == "fsdp" and self.processes.world > 1:
+            weights = self._averaged()
+            if not self.processes.first:
+                yield None
+                return
+            whole = build_network(self.config, self.tokenizer)
+            whole.load_state_dict(weights)
+            yield whole.to(self.processes.device)
+            return
+        with self.average.applied() if self.average is not None else contextlib.nullcontext():
+            yield self.bare if self.processes.first else None
+
+    def _evaluate(self, watchers: Sequence[Watcher]) -> None:
+        """Measure on held-out pictures, where there are some."""
+        if self.config.watch.zero_shot is None or self.measured_at == self.step:
+            return
+        self._read()
+        began = time.perf_counter()
+        with self._judged() as network:
+            if network is not None and self.zero_shot is not None:
+                self.figures = {"zero_shot": self.zero_shot.measure(network, autocast=self.precision.autocast)}
+                for watcher in watchers:
+                    watcher.on_evaluate(self.step, self.figures)
+        self.measured_at = self.step
+        self.meter.pause(time.perf_counter() - began)
+
+    def _finish(self, watchers: Sequence[Watcher]) -> RunResult:
+        self._evaluate(watchers)
+        with self._judged() as network:
+            _on_first(self.processes, lambda: write_model(cast(Network, network).checkpoint(), self.folder))
+        skipped: dict[str, int] = {}
+        for reasons in self.processes.gather_objects(dict(self.data.skipped.reasons)):
+            for reason, count in reasons.items():
+                skipped[reason] = skipped.get(reason, 0) + count
+        return RunResult(
+            folder=self.folder,
+            step=self.step,
+            loss=self.meter.loss,
+            seconds=time.perf_counter() - self.began,
+            figures=self.figures,
+            skipped=skipped,
+        )
+
+    def _facts(self) -> RunFacts:
+        device = self.processes.device
+        name = f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+        parameters = list(self.network.parameters())
+        return RunFacts(
+            folder=self.folder,
+            steps=self.steps,
+            steps_per_epoch=self.data.steps_per_epoch,
+            device=name,
+            parameters=sum(p.numel() for p in parameters),
+            trainable=sum(p.numel() for p in parameters if p.requires_grad),
+            done=self.step,
+            processes=self.processes.world,
+        )
+
+
+def steps_of(config: TrainConfig, steps_per_epoch: int) -> int:
+    """Return how many steps a run has."""
+    return config.steps if config.steps is not None else max(1, round(cast(float, config.epochs) * steps_per_epoch))
+
+
+def _set_up(network: Network, config: TrainConfig) -> None:
+    """Have a network recompute activations, leave out patches and run compiled, as a run wants it."""
+    if config.compute.compile:
+        for tower in towers(network):
+            tower.compile()  # in place: parameters keep their names
+
+
+def towers(network: nn.Module) -> list[nn.Module]:
+    """Return the image tower, and the text tower's layers."""
+    return [
+        module
+        for name, module in network.named_modules()
+        if name.endswith(("visual", "transformer")) and "visual." not in name
+    ]
