@@ -103,6 +103,8 @@ def _grad_norm(axes: Any, log: _Log) -> None:
     values = _curve(axes, log.records, "grad_norm", "gradient norm")
     if values and min(values) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_plain_number)
+        axes.yaxis.set_minor_formatter(_plain_number)
     clip = log.start.get("config", {}).get("optim", {}).get("clip")
     if values and clip and max(values) > clip / 3:
         _level(axes, clip, f"cut at {clip:g}")
@@ -126,6 +128,10 @@ def _figures(axes: Any, log: _Log) -> None:
         axes.legend(fontsize=8, frameon=False)
     else:
         _nothing(axes, "none were measured\n(watch.zero_shot)")
+
+
+def _plain_number(value: float, _: object = None) -> str:
+    return f"{value:.3g}"
 
 
 def _of(name: str, title: str, *, share: bool = False) -> Callable[..., None]:

@@ -23,7 +23,7 @@ from wordsight.errors import MissingExtraError
 from wordsight.train import settings
 from wordsight.train.config import TrainConfig
 from wordsight.train.curves import Curves
-from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher
+from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher, watching
 from wordsight.train.run_log import LOG, read_log
 from wordsight.train.watch import Alarms, chance_loss
 
@@ -31,16 +31,18 @@ _PACKAGES = ("wordsight", "torch", "numpy", "pillow", "tokenizers", "peft")
 
 
 def own_watchers(config: TrainConfig, folder: Path) -> list[Watcher]:
-    """Return the watchers that every run has: its log, TensorBoard if asked for, the curves, the alarms.
+    """Return the watchers that every run has: its log, TensorBoard if asked for, the curves, the alarms, `watching()`.
+
+    For the first process alone.
 
     Raises: MissingExtraError when TensorBoard is asked for and not installed.
     """
     board: list[Watcher] = [TensorBoard(folder)] if config.watch.tensorboard else []
-    return [JsonLines(folder), *board, Curves(folder), Alarms()]
+    return [JsonLines(folder), *board, Curves(folder), Alarms(), *watching()]
 
 
 class JsonLines(Watcher):
-    """Writes `log.jsonl`, a step every `watch.log_every`, each line at once; when the disk is full the run goes on."""
+    """Writes `log.jsonl`, each line at once; when the disk is full the run goes on without."""
 
     def __init__(self, folder: Path) -> None:
         self.path = Path(folder) / LOG
@@ -48,7 +50,6 @@ class JsonLines(Watcher):
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
         """Keep what is written of steps before `facts.done`, then note how the run goes on."""
-        self._every, self._steps = config.watch.log_every, facts.steps
         with self._or_none():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             keep_up_to(self.path, facts.done)
@@ -69,10 +70,9 @@ class JsonLines(Watcher):
 
     def on_step(self, report: StepReport) -> None:
         """Write a step."""
-        if report.step % self._every == 0 or report.step in (1, self._steps):
-            numbers = dataclasses.asdict(report)
-            del numbers["keys"]
-            self._write("step", **numbers)
+        numbers = dataclasses.asdict(report)
+        del numbers["keys"]
+        self._write("step", **numbers)
 
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
         """Write figures."""
@@ -129,15 +129,12 @@ class TensorBoard(Watcher):
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
         """Begin, or go on after `facts.done`: what was written of later steps is hidden."""
-        self._every, self._steps = config.watch.log_every, facts.steps
         self._writer = self._open(str(self.folder), purge_step=facts.done + 1 if facts.done else None)
         self._writer.add_text("settings", "\n".join(f"    {line}" for line in settings.lines(config)), facts.done)
         self._chance = chance_loss(config)
 
     def on_step(self, report: StepReport) -> None:
         """Write a step's numbers."""
-        if report.step % self._every and report.step not in (1, self._steps):
-            return
         for name in ("loss", "lr", "scale", "grad_norm", "samples_per_s", "wait_share", "recall_at_1", "skipped"):
             value = getattr(report, name)
             if value is not None:

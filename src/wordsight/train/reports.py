@@ -1,12 +1,15 @@
 """What a run tells those who watch it: facts at its start, one report a step, figures, and its end.
 
 Neither torch nor NumPy is needed here, so a watcher may live anywhere. A run has its own watchers, made by
-`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs.
+`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs, or, where a
+recipe calls it, those who run the recipe (`watched_by`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import contextvars
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,12 +40,15 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One optimizer step, of all processes together but for `local_batch`, `keys` and `wait_share`.
+    """An optimizer step, of all processes together but for `local_batch`, `keys`, `wait_share` and `recall_at_1`.
+
+    The loop reports every `watch.log_every` steps and the last; `seconds`, `samples_per_s` and `wait_share` are then
+    means over the steps since the report before.
 
     step: how many are done, this one included. epoch: passes over the data that are done, such as 1.25.
     loss: of the whole global batch. grad_norm: before it is cut. scale: the factor on cosines; None where the
     objective has none. recall_at_1: share of this process's pictures whose own text scores highest in the batch.
-    wait_share: share of `seconds`, the step's wall-clock time, in which the processor or GPU waited for data.
+    wait_share: share of `seconds`, a step's wall-clock time, in which the processor or GPU waited for data.
     skipped: samples that could not be read since the run began. keys: names of this process's samples.
     """
 
@@ -99,7 +105,7 @@ class Watcher:
         """Before the first step of a run, or of what is left of it."""
 
     def on_step(self, report: StepReport) -> None:
-        """After every optimizer step."""
+        """After optimizer steps, as often as the run reports them."""
 
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
         """After something was measured on held-out pictures; `step` steps are done."""
@@ -109,3 +115,21 @@ class Watcher:
 
     def on_end(self, result: RunResult | None) -> None:
         """Once `on_start` was called, always, last: None after an error or an interrupt."""
+
+
+_WATCHING: contextvars.ContextVar[tuple[Watcher, ...]] = contextvars.ContextVar("watching", default=())
+
+
+@contextlib.contextmanager
+def watched_by(*watchers: Watcher) -> Iterator[None]:
+    """Have every run that begins inside tell these watchers too, whoever calls `train`."""
+    token = _WATCHING.set((*_WATCHING.get(), *watchers))
+    try:
+        yield
+    finally:
+        _WATCHING.reset(token)
+
+
+def watching() -> tuple[Watcher, ...]:
+    """Return the watchers of `watched_by`."""
+    return _WATCHING.get()

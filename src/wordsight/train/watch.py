@@ -62,7 +62,7 @@ class Alarms(Watcher):
         """Begin to look."""
         self.config, self.facts = config, facts
         self._window = max(5, min(self.window, facts.steps // 10))
-        self._last: deque[StepReport] = deque(maxlen=self._window)
+        self._last: deque[StepReport] = deque()  # the reports of the last `_window` steps
         self._first: StepReport | None = None
         self._quiet_until: dict[str, int] = {}
 
@@ -70,7 +70,9 @@ class Alarms(Watcher):
         """Look at a step."""
         self._first = self._first or report
         self._last.append(report)
-        if len(self._last) < self._window:
+        while self._last[0].step <= report.step - self._window:
+            self._last.popleft()
+        if report.step - self.facts.done < self._window:
             return
         for alarm in (self._nothing_learnt, self._waiting, self._scale_clipped, self._skipping):
             name = alarm.__name__
@@ -102,9 +104,7 @@ class Alarms(Watcher):
         return f"; the factor on cosines has not moved from {first:.1f} either: is all but a little locked?"
 
     def _waiting(self, report: StepReport) -> str | None:
-        share = sum(step.wait_share * step.seconds for step in self._last) / max(
-            1e-9, sum(step.seconds for step in self._last)
-        )
+        share = sum(step.wait_share for step in self._last) / len(self._last)
         if share < MUCH_WAITING:
             return None
         processors, workers = _processors(), self.config.data.workers
