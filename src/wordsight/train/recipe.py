@@ -1,0 +1,170 @@
+"""Recipes: Python files that say how a run is done, and may do more than one run.
+
+A recipe defines `recipe()`, which returns its settings, a frozen dataclass (usually a `TrainConfig`). It may define
+`run(config, folder, resume)` to fetch data, train, measure and plot by itself; without it the settings are handed to
+`wordsight.train.loop.train`. Modules beside the file can be imported by it. Relative paths in a recipe are relative to
+the current folder, as on any command line, not to the recipe's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wordsight.errors import InputError, MissingExtraError, WordsightError, did_you_mean
+from wordsight.train import settings
+from wordsight.train.config import TrainConfig
+
+EXPECTED = "def recipe() -> TrainConfig: …"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was loaded. own_run: its `run`, if it has one. Made by `load_recipe`."""
+
+    path: Path
+    config: Any
+    own_run: Callable[[Any, Path, bool], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    def with_settings(self, texts: Sequence[str]) -> Recipe:
+        """Return the recipe with settings such as "optim.lr=1e-3" changed (see `settings.apply`)."""
+        return dataclasses.replace(self, config=settings.apply(self.config, texts)) if texts else self
+
+    def run(self, folder: str | Path, *, resume: bool = False) -> Any:
+        """Do what the recipe says, and return what its `run` returns, or `train`'s `RunResult`."""
+        with _importable(self.path.parent):
+            if self.own_run is not None:
+                return self.own_run(self.config, Path(folder), resume)
+            from wordsight.train.loop import train
+
+            return train(self.config, folder, resume=resume)
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Run a recipe's file, call its `recipe()` and return both.
+
+    Raises: InputError for a file that is not there or defines no `recipe()`, for a `recipe()` that returns no frozen
+        dataclass, and for whatever goes wrong in the file, with its line; MissingExtraError without torch.
+    """
+    path = _found(Path(path).expanduser())
+    with _importable(path.parent):
+        module = _module(path)
+        make = getattr(module, "recipe", None)
+        if not callable(make):
+            raise InputError(f"{path} defines no recipe(); expected {EXPECTED}")
+        with _own_errors(path):
+            config = make()
+    own_run = getattr(module, "run", None)
+    own_run = own_run if callable(own_run) and getattr(own_run, "__module__", None) == module.__name__ else None
+    if not dataclasses.is_dataclass(config) or isinstance(config, type) or not _is_frozen(config):
+        raise InputError(f"recipe() of {path} returned {_short(config)}, expected a TrainConfig or a frozen dataclass.")
+    if own_run is None and not isinstance(config, TrainConfig):
+        raise InputError(
+            f"recipe() of {path} returned a {type(config).__name__}, which only a run(config, folder, resume) of its "
+            "own can take; define that, or return a TrainConfig."
+        )
+    return Recipe(path, config, own_run)
+
+
+def _found(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if path.is_dir():
+        there = ", ".join(sorted(each.name for each in path.glob("*.py"))) or "no .py file"
+        raise InputError(f"The recipe {str(path)!r} is a folder; expected a Python file. In it: {there}.")
+    beside = path.parent if path.parent.is_dir() else Path()
+    hint = did_you_mean(str(path), [str(each) for each in sorted(beside.glob("*.py"))])
+    raise InputError(f"There is no recipe {str(path)!r}; expected a Python file with {EXPECTED}{hint}")
+
+
+def _module(path: Path) -> ModuleType:
+    """Run the file as a module under its own name, by which processes that decode pictures find what it defines."""
+    name = path.stem
+    known = sys.modules.get(name)
+    if known is not None and os.path.abspath(getattr(known, "__file__", None) or "") != os.path.abspath(path):
+        name = f"recipe_{name}"  # a recipe called json.py must not take the place of json
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python file; expected one ending in .py with {EXPECTED}")
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        with _own_errors(path):
+            spec.loader.exec_module(module)
+    except BaseException:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise
+    return module
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules of a folder be imported."""
+    entry = os.path.abspath(folder)
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(entry)
+
+
+@contextlib.contextmanager
+def _own_errors(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in a recipe into an error that names its line."""
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtraError("Training", "torch", "train") from error
+        raise InputError(_told(path, error)) from error
+    except Exception as error:
+        raise InputError(_told(path, error)) from error
+
+
+def _told(path: Path, error: Exception) -> str:
+    """Return where in the recipe, or in what lies beside it, an error came up, the line itself, and the error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        place, line = f"{error.filename}, line {error.lineno}", (error.text or "").strip()
+    else:
+        folder = os.path.abspath(path.parent)
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+                  if os.path.dirname(os.path.abspath(frame.filename)) == folder]  # fmt: skip
+        if frames:
+            place = f"{os.path.relpath(frames[-1].filename)}, line {frames[-1].lineno}"
+            line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip()
+        else:
+            place, line = str(path), ""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    kind = "" if isinstance(error, WordsightError) else f"{type(error).__name__}: "
+    return f"{place}: {kind}{said}" + (f"\n    {line}" if line else "")
+
+
+def _is_frozen(config: Any) -> bool:
+    return bool(config.__dataclass_params__.frozen)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
