@@ -27,6 +27,7 @@ COMMANDS = {
     "models": "List the models that are known by name.",
     "quantize": "Make an int8 copy of a model, and say what it costs.",
     "search": "Find pictures by words, by example, or by both.",
+    "train": "Train a model as a recipe says.",
     "tune": "Choose how words and pictures are weighed, on your own judged queries.",
 }
 

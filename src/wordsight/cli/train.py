@@ -1,0 +1,144 @@
+"""`wordsight train`: run a recipe."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shlex
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wordsight.cli._options import plain_warnings
+from wordsight.errors import InputError, MissingExtraError, WordsightError
+
+EPILOG = """\b
+Examples:
+  wordsight train recipes/pictograms.py
+  wordsight train recipes/pictograms.py --set optim.lr=1e-3 --set data.pairs=a.tsv,b.tsv --folder runs/fast
+  wordsight train recipes/pictograms.py --folder runs/fast --resume
+  wordsight train recipes/pictograms.py --show
+  torchrun --nproc-per-node 8 -m wordsight train recipes/vit_b32_wit.py
+
+RECIPE is a Python file with a function recipe() that returns a TrainConfig. Relative paths in it are relative to the
+current folder. FOLDER gets log.jsonl, curves.png, checkpoints, and at the end the model: give it to --model.
+
+\b
+Exit codes: 0 done; 1 done, but the run is not called good (more was forgotten than tuning.keep allows);
+2 the call, the recipe or its data is wrong, or the run failed; 130 interrupted: --resume goes on.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("recipe_path", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; --show lists them.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the run lies; by default runs/<recipe's name>.")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the folder, bit by bit the same.")
+@click.option("--show", is_flag=True, help="Print every setting as KEY=VALUE, as --set changed it, and do nothing.")
+@click.pass_context
+def command(
+    ctx: click.Context, recipe_path: Path, settings: tuple[str, ...], folder: Path | None, resume: bool, show: bool
+) -> None:
+    """Train a model as a recipe says; Ctrl-C stops after a checkpoint, --resume goes on.
+
+    How it goes appears on standard error, what came out on standard output.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("Training", "torch", "train")
+    try:
+        with _quiet_but_on_first():
+            code = _run(recipe_path, settings, folder, resume, show)
+    except WordsightError:
+        if int(os.environ.get("LOCAL_RANK") or 0):  # one process of a machine says it for all
+            ctx.exit(2)
+        raise
+    ctx.exit(code)
+
+
+def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, show: bool) -> int:
+    from wordsight.train.recipe import load_recipe
+
+    recipe = load_recipe(path).with_settings(texts)
+    if show:
+        if _is_first():
+            _show(recipe.config)
+        return 0
+    folder = folder or Path("runs") / recipe.name
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--folder {str(folder)!r} is a file; name a folder for the run.")
+    from wordsight.cli._run_watchers import run_watcher
+    from wordsight.train.reports import watched_by
+    from wordsight.train.stopping import Stopped
+
+    watcher = run_watcher()
+    try:
+        with watched_by(watcher), _warnings_to(watcher):
+            result = recipe.run(folder, resume=resume)
+    except Stopped as stop:
+        if _is_first():
+            click.echo(f"wordsight: {stop}", err=True)
+        return 128 + stop.number
+    finally:
+        watcher.on_end(None)
+    return _report(result, folder) if _is_first() else 0
+
+
+def _report(result: Any, folder: Path) -> int:
+    """Say what came out, and what to do with it; return the exit code."""
+    from wordsight.cli._run_watchers import figure_lines, time_text
+    from wordsight.images import source_name
+    from wordsight.train.reports import RunResult
+
+    if not isinstance(result, RunResult):  # a recipe that runs by itself has said the rest
+        click.echo(f"Done: {source_name(folder)}")
+        return 0
+    place = source_name(result.folder)
+    click.echo(f"Model: {place}")
+    for line in figure_lines(result.figures):
+        click.echo(f"  {line}")
+    click.echo(f"  loss {result.loss:.4f} at step {result.step:,}; {time_text(result.seconds)}")
+    for name, value in result.notes.items():
+        click.echo(f"  {name.replace('_', ' ')}: {value}")
+    if result.skipped:
+        click.echo(f"  {sum(result.skipped.values()):,} samples could not be read and were left out:")
+        for reason, count in sorted(result.skipped.items(), key=lambda each: -each[1]):
+            click.echo(f"    {count:,}: {reason}")
+    if (result.folder / "curves.png").exists():
+        click.echo(f"Curves: {source_name(result.folder / 'curves.png')}")
+    if (result.folder / "wordsight.json").exists():
+        model = shlex.quote(str(result.folder))
+        click.echo(f"Try it: wordsight classify PICTURES --classes cat dog --model {model}")
+    return 0
+
+
+def _show(config: Any) -> None:
+    from wordsight.train import settings
+
+    for line in settings.lines(config):
+        click.echo(line)
+
+
+def _is_first() -> bool:
+    """Return whether this is the process that speaks, of those that torchrun started."""
+    return os.environ.get("RANK", "0") in ("", "0")
+
+
+@contextlib.contextmanager
+def _quiet_but_on_first() -> Iterator[None]:
+    """Show warnings as one line each; those of other processes than the first not at all."""
+    with plain_warnings():
+        if not _is_first():
+            warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _warnings_to(watcher: Any) -> Iterator[None]:
+    """Show warnings above the bar."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: watcher.say(f"wordsight: {message}")
+        yield
