@@ -38,18 +38,23 @@ class PlainResNet(nn.Module):
         if tower.projection:
             self.proj = nn.Parameter(torch.randn(tower.features, embed_dim) * tower.features**-0.5)
 
+    def forward(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        mean_BE = self._map(pixels_BCHW).mean(dim=(2, 3))
+        return mean_BE @ self.proj if self.tower.projection else mean_BE
+
     def tokens(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return the places of the last map (B,T,E), of normalised float pixels (B,3,S,S)."""
-        x_BCHW = F.relu(self.bn1(self.conv1(pixels_BCHW)))
+        """Return what is to be read of each place, (B,T,D); their mean are the features."""
+        x_BTE = self._map(pixels_BCHW).flatten(2).transpose(1, 2)
+        return x_BTE @ self.proj if self.tower.projection else x_BTE
+
+    def _map(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return the last map (B,E,S/32,S/32)."""
+        x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))
         x_BCHW = F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x_BCHW = stage(x_BCHW)
-        return x_BCHW.flatten(2).transpose(1, 2)
-
-    def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
-        mean_BE = self.tokens(pixels_BCHW).mean(dim=1)
-        return mean_BE @ self.proj if self.tower.projection else mean_BE
+        return x_BCHW
 
 
 class PlainBlock(nn.Module):

@@ -41,14 +41,22 @@ class ModifiedResNet(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
         """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
-        x_BCHW = F.relu(self.bn1(self.conv1(pixels_BCHW)))
+        pooled_BD: Tensor = self.attnpool(self._map(pixels_BCHW))
+        return pooled_BD
+
+    def tokens(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return what is to be read of each place, (B,T,D): the features, then as each place of the map would ask."""
+        return self.attnpool.tokens(self._map(pixels_BCHW))
+
+    def _map(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return the last map (B,C,S/32,S/32)."""
+        x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))
         x_BCHW = F.relu(self.bn2(self.conv2(x_BCHW)))
         x_BCHW = F.relu(self.bn3(self.conv3(x_BCHW)))
         x_BCHW = F.avg_pool2d(x_BCHW, 2)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x_BCHW = stage(x_BCHW)
-        pooled_BD: Tensor = self.attnpool(x_BCHW)
-        return pooled_BD
+        return x_BCHW
 
 
 class Bottleneck(nn.Module):
@@ -96,8 +104,19 @@ class AttentionPool2d(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return (B,D) of (B,C,H,W)."""
+        x_BTE = self._places(x_BCHW)
+        return self._attend(x_BTE[:, :1], x_BTE)[:, 0]
+
+    def tokens(self, x_BCHW: Tensor) -> Tensor:
+        """Return (B,T,D) of (B,C,H,W): every place asks, the mean first."""
+        x_BTE = self._places(x_BCHW)
+        return self._attend(x_BTE, x_BTE)
+
+    def _places(self, x_BCHW: Tensor) -> Tensor:
         x_BTE = x_BCHW.flatten(2).transpose(1, 2)
-        x_BTE = torch.cat([x_BTE.mean(dim=1, keepdim=True), x_BTE], dim=1) + self.positional_embedding
-        pooled_B1E = attend(self.q_proj(x_BTE[:, :1]), self.k_proj(x_BTE), self.v_proj(x_BTE), self.heads)
-        pooled_BD: Tensor = self.c_proj(pooled_B1E[:, 0])
-        return pooled_BD
+        return torch.cat([x_BTE.mean(dim=1, keepdim=True), x_BTE], dim=1) + self.positional_embedding
+
+    def _attend(self, asking_BTE: Tensor, x_BSE: Tensor) -> Tensor:
+        attended_BTE = attend(self.q_proj(asking_BTE), self.k_proj(x_BSE), self.v_proj(x_BSE), self.heads)
+        out_BTD: Tensor = self.c_proj(attended_BTE)
+        return out_BTD

@@ -35,8 +35,8 @@ class TextTransformer(nn.Module):
     def encode_text(self, tokens_BT: Tensor) -> Tensor:
         """Return features (B,D), not normalised, of token ids (B,T)."""
         x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
-        x_BTE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal))
-        x_BE = x_BTE[torch.arange(x_BTE.shape[0], device=x_BTE.device), self.text_positions(tokens_BT)]
+        at_B = self.text_positions(tokens_BT)
+        x_BE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal, at_B=at_B)[:, 0])
         x_BD: Tensor = x_BE @ self.text_projection
         return x_BD + self.text_projection_bias if self.spec.text.projection_bias else x_BD
 

@@ -12,12 +12,16 @@ from wordsight.spec import VitTower
 class VisionTransformer(nn.Module):
     """Pictures to features: patches as tokens, a transformer, one pooled vector.
 
+    patch_dropout: share of the patches that are left out while training, others in each picture (Li et al. 2023,
+        FLIP, §3); the class token stays. See `set_patch_dropout`.
+
     Source: Dosovitskiy et al. 2021; Radford et al. 2021, §2.4; Zhai et al. 2023.
     """
 
     def __init__(self, tower: VitTower, embed_dim: int) -> None:
         super().__init__()
         self.tower = tower
+        self.patch_dropout = 0.0
         width, patch = tower.width, tower.patch_size
         tokens = (tower.image_size // patch) ** 2 + (tower.pooling == "cls")
         self.conv1 = nn.Conv2d(3, width, kernel_size=patch, stride=patch, bias=tower.patch_bias)
@@ -41,19 +45,51 @@ class VisionTransformer(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
         """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
-        x_BTE = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
-        if self.tower.pooling == "cls":
-            class_B1E = self.class_embedding.to(x_BTE.dtype).expand(x_BTE.shape[0], 1, -1)
-            x_BTE = torch.cat([class_B1E, x_BTE], dim=1)
-        x_BTE = x_BTE + self.positional_embedding
-        if self.tower.pre_norm:
-            x_BTE = self.ln_pre(x_BTE)
-        x_BTE = self.transformer(x_BTE)
+        x_BTE = self._embed(pixels_BCHW)
         if self.tower.pooling == "attention":
-            pooled_BE: Tensor = self.attn_pool(self.ln_post(x_BTE))
+            pooled_BE: Tensor = self.attn_pool(self.ln_post(self.transformer(x_BTE)))
             return pooled_BE
-        class_BE: Tensor = self.ln_post(x_BTE[:, 0])
+        first_B = torch.zeros(x_BTE.shape[0], dtype=torch.long, device=x_BTE.device)
+        class_BE: Tensor = self.ln_post(self.transformer(x_BTE, at_B=first_B)[:, 0])
         return class_BE @ self.proj
+
+    def tokens(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return what is to be read of each place, (B,T,D): the class token's features, then the patches'."""
+        if self.tower.pooling == "attention":
+            return self.forward(pixels_BCHW)[:, None]
+        x_BTE: Tensor = self.ln_post(self.transformer(self._embed(pixels_BCHW)))
+        return x_BTE @ self.proj
+
+    def _embed(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return what goes into the blocks, (B,T,E)."""
+        x_BTE = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
+        has_class = self.tower.pooling == "cls"
+        x_BTE = x_BTE + self.positional_embedding[int(has_class) :]
+        if self.training and self.patch_dropout:
+            x_BTE = some_patches(x_BTE, self.patch_dropout)
+        if has_class:
+            class_1E = self.class_embedding + self.positional_embedding[:1]
+            x_BTE = torch.cat([class_1E.to(x_BTE.dtype).expand(x_BTE.shape[0], 1, -1), x_BTE], dim=1)
+        embedded_BTE: Tensor = self.ln_pre(x_BTE) if self.tower.pre_norm else x_BTE
+        return embedded_BTE
+
+
+def some_patches(x_BNE: Tensor, dropped: float) -> Tensor:
+    """Return the patches (B,K,E) that are left when a share of (B,N,E) is dropped, at random in each picture.
+
+    Chance is torch's own, on the tensor's device.
+    """
+    pictures, patches, width = x_BNE.shape
+    kept = max(1, int(patches * (1 - dropped)))
+    chosen_BK = torch.rand(pictures, patches, device=x_BNE.device).topk(kept, dim=1).indices
+    return x_BNE.gather(1, chosen_BK[:, :, None].expand(-1, -1, width))
+
+
+def set_patch_dropout(network: nn.Module, share: float) -> None:
+    """Let all vision transformers in a network leave out a share of the patches while training; 0: none."""
+    for module in network.modules():
+        if isinstance(module, VisionTransformer):
+            module.patch_dropout = share
 
 
 class AttentionPool(nn.Module):

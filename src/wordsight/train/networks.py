@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.convert.validate import check_sizes
+from wordsight.convert.validate import check_sizes, expected_shapes
 from wordsight.errors import TrainError
-from wordsight.nn.clip import CLIP
-from wordsight.spec import ModelSpec, VitTower
+from wordsight.nn.clip import CLIP, build_image_tower
+from wordsight.nn.heads import NOT_PREDICTED, BagOfWordsHead, CaptionDecoder, bag_of_words, next_tokens
+from wordsight.nn.simclr import ProjectionHead
+from wordsight.nn.transformer import set_checkpointing
+from wordsight.nn.vit import set_patch_dropout
+from wordsight.spec import EfficientNetTower, ModelSpec, VitTower
 from wordsight.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Features
 from wordsight.train.config import ObjectiveName, TrainConfig
@@ -54,10 +59,6 @@ class Network(nn.Module):
 
     def clamp(self) -> None:
         """Bring parameters back into their bounds; called after each step."""
-
-    def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
-        """Return scores (B,K) of K prompts for each picture, larger where they fit better; pixels as uint8."""
-        raise TrainError(f"{type(self).__name__} has no texts to score pictures with; train it with another objective.")
 
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return what `wordsight.load` opens: float32 arrays under canonical names.
@@ -103,38 +104,148 @@ class Contrastive(Network):
         """Bring the scale back to 100 at most (Radford et al. 2021, §2.5)."""
         self.clip.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
 
-    def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
-        """Return scaled cosines (B,K), plus the bias."""
-        image_BD = F.normalize(self.clip.encode_image(self.normalise(pixels_BCHW)).float(), dim=-1)
-        text_KD = F.normalize(self.clip.encode_text(tokens_KT).float(), dim=-1)
-        scores_BK = self.clip.logit_scale.float().exp() * image_BD @ text_KD.T
-        return scores_BK + self.clip.logit_bias.float() if self.spec.logit_bias is not None else scores_BK
-
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return both towers, the scale and the bias."""
         return self._arrays(state, "clip.")
 
 
+class PicturesOnly(Network):
+    """A network whose finished model has an image tower alone: it searches by example, and refuses texts.
+
+    Its `spec` has a text tower of width 1 in which all is zero: `wordsight.load` opens the folder, and a text has no
+    embedding. `texts` is the text tower that the run was given, for decoders that are as large.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        nothing = dataclasses.replace(spec.text, width=1, layers=1, heads=1, mlp_width=1)
+        provenance = {**spec.provenance, "text": "none: trained without a text tower; texts have no embedding"}
+        super().__init__(dataclasses.replace(spec, text=nothing, provenance=provenance))
+        self.texts = spec.text
+        self.visual = build_image_tower(spec)
+
+    def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
+        """Return the image tower, the spec's scale, and zeros for all else."""
+        visual = {f"visual.{name}": array for name, array in self._arrays(state, "visual.").items()}
+        others = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in expected_shapes(self.spec).items()
+            if not name.startswith("visual.")
+        }
+        return {**others, **visual, "logit_scale": np.asarray(self.spec.logit_scale, np.float32)}
+
+
+class TwoViews(PicturesOnly):
+    """SimCLR: an image tower and an MLP, which is thrown away in the end (Chen et al. 2020)."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.projection = ProjectionHead(spec.embed_dim)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the two views of the pictures.
+
+        Raises: TrainError for a batch that has one view only.
+        """
+        if batch.views_BCHW is None:
+            raise TrainError("The batch has one view of each picture, expected two: SimCLR's data draws them both.")
+        return self.normalise(batch.pixels_BCHW), self.normalise(batch.views_BCHW)
+
+    def forward(self, first: Tensor, second: Tensor) -> Features:
+        """Return unit rows (B,128) of both views (B,3,S,S); batch norms see both together."""
+        projected_VD = F.normalize(self.projection(self.visual(torch.cat([first, second]))).float(), dim=-1)
+        return _features(*projected_VD.chunk(2))
+
+
+class BagOfWords(PicturesOnly):
+    """An image tower and a logit for each token: which of them are in the text (Joulin et al. 2016)."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.head = BagOfWordsHead(spec.embed_dim, spec.text.vocab_size)
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return pixels, and which tokens each text has (B,V)."""
+        return self.normalise(batch.pixels_BCHW), self._bags(batch.tokens_BT)
+
+    def forward(self, first: Tensor, second: Tensor) -> Features:
+        """Return logits (B,V) of pictures (B,3,S,S), and the bags (B,V) as they came."""
+        return _features(self.head(self.visual(first)).float(), second)
+
+    def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
+        """Return the mean log-probability (B,K) of each prompt's tokens; pixels normalised, as `forward` takes them."""
+        log_p_BV: Tensor = self.head(self.visual(pixels_BCHW)).float().log_softmax(dim=-1)
+        bags_KV = self._bags(tokens_KT).float()
+        return log_p_BV @ (bags_KV / bags_KV.sum(dim=1, keepdim=True).clamp_min(1)).T
+
+    def _bags(self, tokens_BT: Tensor) -> Tensor:
+        return bag_of_words(tokens_BT, self.spec.tokenizer, self.texts.vocab_size)
+
+
+class Captioner(PicturesOnly):
+    """An image tower and a decoder that writes the text, token by token (Desai & Johnson 2021)."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.decoder = CaptionDecoder(spec.text, spec.embed_dim)
+
+    def forward(self, first: Tensor, second: Tensor) -> Features:
+        """Return logits (B,T-1,V) of pictures (B,3,S,S) and token ids (B,T), and the ids they are to predict."""
+        read_BT, targets_BT = next_tokens(second, self.spec.tokenizer)
+        return _features(self.decoder(read_BT, self._places(first)).float(), targets_BT)
+
+    def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
+        """Return the log-likelihood per token (B,K) of each prompt; pixels normalised, as `forward` takes them."""
+        places_BSD = self._places(pixels_BCHW)
+        scores = [self._likelihood(places_BSD, tokens_T) for tokens_T in tokens_KT]  # all at once would be B·K·T·V
+        return torch.stack(scores, dim=1)
+
+    def _places(self, pixels_BCHW: Tensor) -> Tensor:
+        tower: Any = self.visual
+        places_BSD: Tensor = tower.tokens(pixels_BCHW)
+        return places_BSD
+
+    def _likelihood(self, places_BSD: Tensor, tokens_T: Tensor) -> Tensor:
+        """Return the mean log-probability (B,) of one text's tokens."""
+        read_1T, targets_1T = next_tokens(tokens_T[None], self.spec.tokenizer)
+        length = int((targets_1T != NOT_PREDICTED).sum())
+        read_BT = read_1T[:, :length].expand(len(places_BSD), -1)
+        log_p_BTV: Tensor = self.decoder(read_BT, places_BSD).float().log_softmax(dim=-1)
+        told_BT = targets_1T[:, :length].expand(len(places_BSD), -1)
+        return log_p_BTV.gather(2, told_BT[:, :, None])[:, :, 0].mean(dim=1)
+
+
+def _features(first: Tensor, second: Tensor) -> Features:
+    """Return features with a scale of 1 and a bias of 0, which are not used."""
+    return Features(first, second, first.new_ones(()), first.new_zeros(()))
+
+
 NETWORKS: dict[ObjectiveName, type[Network]] = {
     "info_nce": Contrastive,
     "sigmoid": Contrastive,
+    "nt_xent": TwoViews,
+    "bag_of_words": BagOfWords,
+    "caption": Captioner,
 }
 
 
 def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
     """Return the network of a run with fresh weights, on the CPU; the same ones for the same seed, on every process.
 
-    With the objective "sigmoid" a spec without a bias gets one (see `sizes.for_sigmoid`).
+    With the objective "sigmoid" a spec without a bias gets one (see `sizes.for_sigmoid`). Checkpointing and patch
+    dropout are set as `config.compute` says.
 
     Raises: CheckpointError for sizes of the spec that contradict each other; TrainError for a tokenizer of another
-        model, and for a patch_dropout that cannot be.
+        model, for a patch_dropout that cannot be, and for captions with an image tower that has no places to read.
     """
     spec = for_sigmoid(config.model) if config.objective.name == "sigmoid" else config.model
     check_sizes(spec, "The model to train")
     _check(config, tokenizer)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(config.seed)
-        return NETWORKS[config.objective.name](spec)
+        network = NETWORKS[config.objective.name](spec)
+    set_checkpointing(network, config.compute.checkpointing)
+    set_patch_dropout(network, config.compute.patch_dropout)
+    return network
 
 
 def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
@@ -151,4 +262,9 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
         raise TrainError(
             f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to leave out; "
             "use a vision transformer, or set it to 0."
+        )
+    if config.objective.name == "caption" and isinstance(spec.image, EfficientNetTower):
+        raise TrainError(
+            f"The image tower ({spec.image.arch}) gives one vector a picture, but captions are read from its places; "
+            "use a vision transformer or a ResNet."
         )
