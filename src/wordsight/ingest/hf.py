@@ -151,7 +151,9 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     folder = os.fspath(_path(name))
     try:
-        if os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
+        if os.path.isfile(folder) and folder.endswith(".parquet"):
+            loaded = datasets.load_dataset("parquet", data_files=folder, split="train")
+        elif os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
             os.path.join(folder, "dataset_dict.json")
         ):
             loaded = datasets.load_from_disk(folder)

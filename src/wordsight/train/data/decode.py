@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import stat
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from wordsight.spec import TextTower, TokenizerSpec
 from wordsight.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.augment import at_least, training_pixels
+from wordsight.train.data.datasets import DatasetRows
 from wordsight.train.data.references import Place, Reference, Row, caption_columns, captions_in, why_none
 
 _OPEN_FILES = 16  # archives kept open by a worker
@@ -30,8 +33,8 @@ class Chunk(NamedTuple):
     """What became of some references, in their order: the good ones as rows, the others as reasons.
 
     pixels, views: uint8 (G,3,S,S). tokens: int32 (G,T), whole; lengths: (G,) with the end-of-text token. ids: int64
-    (2,G). places: which reference each row is of. problems: (place, key, reason). cut: keys of captions that were
-    longer than the context.
+    (2,G). places: which reference each row is of. problems: (key, reason) of those that should have been pairs;
+    left_out: (key, reason) of those that were known to be none. cut: keys of captions longer than the context.
     """
 
     pixels: Tensor
@@ -41,7 +44,8 @@ class Chunk(NamedTuple):
     ids: np.ndarray
     keys: tuple[str, ...]
     places: tuple[int, ...]
-    problems: tuple[tuple[int, str, str], ...]
+    problems: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
     cut: tuple[str, ...]
 
 
@@ -52,13 +56,10 @@ class _LeftOutError(Exception):
 class Decoder(Dataset[Chunk]):
     """Turns references into chunks; the same references give the same chunk wherever it runs.
 
-    datasets: readers of the data sets whose rows references name (`ingest.hf.DatasetReader`), with their columns of
-    captions.
+    datasets: those whose rows references name.
     """
 
-    def __init__(
-        self, config: TrainConfig, tokenizer: Tokenizer, datasets: Sequence[tuple[Any, tuple[str, ...]]] = ()
-    ) -> None:
+    def __init__(self, config: TrainConfig, tokenizer: Tokenizer, datasets: Sequence[DatasetRows] = ()) -> None:
         self.preprocess, self.augment = config.model.preprocess, config.data.augment
         self.views = 2 if config.objective.name == "nt_xent" else 1
         self.text_columns = config.data.text_columns
@@ -75,12 +76,14 @@ class Decoder(Dataset[Chunk]):
         texts: list[str] = []
         marks: list[int] = []
         places: list[int] = []
-        problems: list[tuple[int, str, str]] = []
+        problems: list[tuple[str, str]] = []
         for place, reference in enumerate(references):
+            if reference.problem:
+                continue
             try:
                 text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
             except (_LeftOutError, ImageError) as error:
-                problems.append((place, reference.key, str(error)))
+                problems.append((reference.key, str(error)))
                 continue
             keys.append(reference.key)
             texts.append(text)
@@ -97,13 +100,13 @@ class Decoder(Dataset[Chunk]):
             keys=tuple(keys),
             places=tuple(places),
             problems=tuple(problems),
+            left_out=tuple((reference.key, reference.problem) for reference in references if reference.problem),
             cut=tuple(key for key, cut in zip(keys, tokens.cut, strict=True) if cut),
         )
 
     def _pair(self, reference: Reference, out_VCHW: np.ndarray) -> tuple[str, int]:
         """Write a picture's views into `out_VCHW`; return its caption and the hash of its bytes."""
-        if reference.problem or reference.picture is None:
-            raise _LeftOutError(reference.problem)
+        assert reference.picture is not None
         rng = np.random.default_rng([part % 2**64 for part in reference.draw])
         if isinstance(reference.picture, Row):
             content, captions = self._row(reference.picture)
@@ -147,15 +150,10 @@ class Decoder(Dataset[Chunk]):
 
     def _row(self, place: Row) -> tuple[bytes, list[str]]:
         """Return the picture's bytes and the captions of a data set's row."""
-        reader, columns = self.datasets[place.dataset]
-        record = reader.data[place.row]
-        cell = record[reader.column]
-        if cell is None or not (cell["bytes"] or cell["path"]):
+        content, path, said = self.datasets[place.dataset].read(place.row)
+        if not content and not path:
             raise _LeftOutError("holds no picture")
-        content = cell["bytes"] or self._files.read(Place(cell["path"]))
-        if self.views == 2:
-            return content, [""]
-        return content, _good([_named(reader, name, record[name]) for name in columns])
+        return content or self._files.read(Place(path)), [""] if self.views == 2 else _good(said)
 
 
 class _Files:
@@ -171,6 +169,8 @@ class _Files:
         """Return the bytes of a place. Raises: _LeftOutError with the reason."""
         try:
             if place.start == 0:
+                if not stat.S_ISREG(os.stat(place.path).st_mode):  # opening a pipe would wait for its writer
+                    raise _LeftOutError("is not a regular file")
                 with open(place.path, "rb") as file:
                     return file.read(place.size)
             archive = self._open.pop(place.path, None) or open(place.path, "rb")  # noqa: SIM115 - it stays open
@@ -217,9 +217,3 @@ def _good(found: Sequence[Any]) -> list[str]:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _named(reader: Any, name: str, value: Any) -> Any:
-    """Return a cell; of a column of classes the class's name."""
-    feature = reader.data.features[name]
-    return feature.int2str(value) if hasattr(feature, "int2str") and isinstance(value, int) and value >= 0 else value

@@ -68,7 +68,7 @@ class Feed:
         self.stream, self.decoder, self.shape, self.workers = stream, decoder, shape, workers
         self.skipped, self.cut = skipped, cut
         self.wait_s = 0.0
-        self._left_out_before = skipped.total
+        self._broken = 0
         self._ready: queue.SimpleQueue[tuple[Batch, DataState] | BaseException] = queue.SimpleQueue()
         large = shape.share * shape.picture_bytes > _LARGE
         self._slots = threading.Semaphore(1 if large else 2)
@@ -174,16 +174,18 @@ class Feed:
             yield building.batch(), state
 
     def _count(self, chunk: Chunk) -> None:
-        for _, key, reason in chunk.problems:
+        for key, reason in chunk.left_out:
             self.skipped.add(key, reason)
+        for key, reason in chunk.problems:
+            self._broken += self.skipped.add(key, reason)
         for key in chunk.cut:
             self.cut.add(key, "its caption is longer than the context; the end is not read")
 
     def _give_up(self, good: int, looked_at: int, passes: int) -> None:
         """Raise TrainError where a batch cannot be filled, or hardly."""
-        shape, broken = self.shape, self.skipped.total - self._left_out_before
-        if shape.known is not None and shape.known - broken < shape.batch:
-            seen = f"Of {shape.known:,} pairs {broken:,} cannot be read"
+        shape = self.shape
+        if shape.known is not None and shape.known - self._broken < shape.batch:
+            seen = f"Of {shape.known:,} pairs {self._broken:,} cannot be read"
         elif good < shape.share and (passes > 1 or looked_at > 20 * shape.share + 1000):
             seen = f"Of the last {looked_at:,} pairs only {good:,} could be read"
         else:

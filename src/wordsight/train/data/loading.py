@@ -12,12 +12,16 @@ from wordsight.ingest.table_files import ENDINGS
 from wordsight.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
+from wordsight.train.data.datasets import DatasetPairs, DatasetRows, dataset_rows, parquet_rows
 from wordsight.train.data.decode import Decoder, may_trim
 from wordsight.train.data.feed import Feed, Shape
 from wordsight.train.data.folders import folder_pairs
-from wordsight.train.data.order import DataState, Permuted, Stream, Together
+from wordsight.train.data.order import DataState, Permuted, Stream, Streamed, Together
 from wordsight.train.data.references import Pairs, Tally
-from wordsight.train.data.tables import table_pairs
+from wordsight.train.data.shards import Shard, count_samples, shard_paths
+from wordsight.train.data.tables import column_that_holds, table_pairs
+
+SAVED = ("state.json", "dataset_dict.json")  # in a folder: a data set that `save_to_disk` wrote
 
 
 class TrainData:
@@ -65,53 +69,88 @@ def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world
     """
     _check(config, world)
     data = config.data
-    tally, cut = Tally(), Tally()
-    pairs = _pairs(config, tally)
-    count = len(pairs) if data.samples is None else data.samples
-    if min(count, len(pairs)) < config.batch:
-        lines = "".join(f"\n  {line}" for line in tally.lines())
+    sources = _Sources(config)
+    there = sources.count()
+    count = there if data.samples is None else data.samples
+    fewest = count if there is None else min(count or 0, there)
+    if fewest is not None and fewest < config.batch:
+        lines = "".join(f"\n  {line}" for line in sources.tally.lines())
         raise TrainError(
-            f"There are {min(count, len(pairs)):,} pairs, fewer than a batch of {config.batch:,}; make the batch "
-            f"smaller or name more sources.{' Left out:' if lines else ''}{lines}"
+            f"There are {fewest:,} pairs, fewer than a batch of {config.batch:,}; make the batch smaller or name more "
+            f"sources.{' Left out:' if lines else ''}{lines}"
         )
-    stream: Stream = Permuted(pairs, seed=config.seed, batch=config.batch, rank=rank, world=world)
-    if rank:  # what was left out on opening is the same for all, and told once
-        tally = Tally()
-    decoder = Decoder(config, tokenizer)
+    decoder = Decoder(config, tokenizer, sources.datasets)
     shape = Shape(
         batch=config.batch,
         share=config.batch // world,
-        known=len(pairs),
+        known=there,
         image_size=config.model.preprocess.image_size,
         context_length=tokenizer.spec.context_length,
         pad_id=tokenizer.spec.pad_id,
         views=decoder.views,
         trim=may_trim(config.model.text),
     )
-    feed = Feed(stream, decoder, shape, workers=data.workers, skipped=tally, cut=cut)
+    skipped = Tally() if rank else sources.tally  # what was left out on opening is the same for all, and told once
+    feed = Feed(sources.stream(rank, world), decoder, shape, workers=data.workers, skipped=skipped, cut=Tally())
+    assert count is not None
     return TrainData(feed, count // config.batch)
 
 
-def _pairs(config: TrainConfig, tally: Tally) -> Together:
-    """Return all sources as one."""
-    data = config.data
-    texts = config.objective.name != "nt_xent"  # which learns from pictures alone
-    sources: list[Pairs] = []
-    for source in data.pairs:
-        if not os.path.exists(source):
-            raise TrainError(
-                f"data.pairs names {source!r}, which does not exist; expected a table (.csv, .tsv, .jsonl, .parquet), "
-                f"a folder of pictures, shards ('shards/{{00000..00099}}.tar') or '{PREFIX}NAME'."
-            )
+class _Sources:
+    """All that data.pairs names, opened."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config, self.data = config, config.data
+        self.tally = Tally()
+        self.texts = config.objective.name != "nt_xent"  # which learns from pictures alone
+        self.shards: list[Shard] = []
+        self.datasets: list[DatasetRows] = []
+        listed = [pairs for source in self.data.pairs if (pairs := self._open(source)) is not None]
+        self.listed = Together(listed)
+
+    def _open(self, source: str) -> Pairs | None:
+        """Return what can be taken in any order; note the shards."""
+        lower = source.lower()
+        if source.startswith(PREFIX) and not os.path.lexists(source):
+            return self._dataset(dataset_rows(source, self.data, texts=self.texts))
         if os.path.isdir(source):
-            sources.append(folder_pairs(source, tally, texts=texts)[0])
-        elif source.lower().endswith(ENDINGS):
-            sources.append(table_pairs(source, data, tally, texts=texts))
-        else:
+            if any(os.path.exists(os.path.join(source, name)) for name in SAVED):
+                return self._dataset(dataset_rows(PREFIX + source, self.data, texts=self.texts))
+            pairs, archives = folder_pairs(source, self.tally, texts=self.texts)
+            self.shards += map(Shard, archives)
+            return pairs
+        if lower.startswith(("http:", "https:", "s3:", "gs:", "pipe:")):
+            raise TrainError(f"data.pairs names the address {source!r}; download it, or mount it as a folder.")
+        if lower.endswith(".tar"):
+            self.shards += map(Shard, shard_paths(source))
+            return None
+        if not os.path.exists(source) or not lower.endswith(ENDINGS):
+            seen = "which is none of these" if os.path.exists(source) else "which does not exist"
             raise TrainError(
-                f"data.pairs names the file {source!r}, expected a table (.csv, .tsv, .jsonl, .parquet) or .tar shards."
+                f"data.pairs names {source!r}, {seen}: a table (.csv, .tsv, .jsonl, .parquet), a folder of pictures, "
+                f"shards ('shards/{{00000..00099}}.tar'), or a data set ('{PREFIX}NAME')."
             )
-    return Together(sources)
+        if held := column_that_holds(source, self.data):
+            return self._dataset(parquet_rows(source, self.data, held, texts=self.texts))
+        return table_pairs(source, self.data, self.tally, texts=self.texts)
+
+    def _dataset(self, rows: DatasetRows) -> DatasetPairs:
+        self.datasets.append(rows)
+        return DatasetPairs(rows, len(self.datasets) - 1)
+
+    def count(self) -> int | None:
+        """Return how many pairs there are; None of shards whose epoch is given, which are not counted then."""
+        if self.shards and self.data.samples is not None:
+            return None
+        return len(self.listed) + count_samples(self.shards)
+
+    def stream(self, rank: int, world: int) -> Stream:
+        """Return the order of a process."""
+        seed = self.config.seed
+        if not self.shards:
+            return Permuted(self.listed, seed=seed, batch=self.config.batch, rank=rank, world=world)
+        buffer = self.data.buffer
+        return Streamed(self.shards, self.listed, buffer=buffer, seed=seed, rank=rank, world=world)
 
 
 def _check(config: TrainConfig, world: int) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from wordsight.errors import TrainError
 from wordsight.train.data.references import Pairs, Reference
+
+_PIECE = 1000  # pairs that are shuffled among shards together
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,71 @@ class Permuted:
             number = int(order_N[index])
             reference = self.pairs.reference(number, (self.seed, epoch, number))
             yield reference, DataState(epoch, position + 1)
+
+
+class Archive(Protocol):
+    """A source that is read in its own order."""
+
+    def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
+        """Yield all that it holds."""
+
+
+class Streamed:
+    """Shards, in each epoch in another order, and within it their pairs by a buffer of `buffer` references.
+
+    Of the shards process `rank` reads every `world`th; where there are fewer shards than processes each reads the
+    headers of all, and takes every `world`th pair. Pairs that can be taken in any order are cut into pieces, which
+    stand among the shards. A process that is through begins its next epoch at once.
+    """
+
+    def __init__(
+        self, archives: Sequence[Archive], pairs: Pairs, *, buffer: int, seed: int, rank: int, world: int
+    ) -> None:
+        self.archives, self.pairs = archives, pairs
+        self.buffer, self.seed, self.rank, self.world = buffer, seed, rank, world
+        self._order_of_pairs = functools.lru_cache(maxsize=1)(functools.partial(permutation, len(pairs), seed))
+
+    def __call__(self, state: DataState) -> Iterator[tuple[Reference, DataState]]:
+        """Begin after `state`; of the epoch until there headers are read, but no picture."""
+        for epoch in itertools.count(state.epoch):
+            before, position = state.position if epoch == state.epoch else 0, 0
+            chance = random.Random(f"{self.seed} {epoch} {self.rank}")
+            for position, reference in enumerate(shuffled(self._epoch(epoch), self.buffer, chance), 1):
+                if position > before:
+                    yield reference, DataState(epoch, position)
+            if not position:
+                raise TrainError(f"The shards hold no pair for process {self.rank} of {self.world}; check data.pairs.")
+
+    def _epoch(self, epoch: int) -> Iterator[Reference]:
+        """Yield this process's references, part after part."""
+        parts = len(self.archives) + -(-len(self.pairs) // _PIECE)
+        order = permutation(parts, self.seed, epoch).tolist()
+        if parts >= self.world:
+            return itertools.chain.from_iterable(self._part(epoch, part) for part in order[self.rank :: self.world])
+        whole = itertools.chain.from_iterable(self._part(epoch, part) for part in order)
+        return itertools.islice(whole, self.rank, None, self.world)
+
+    def _part(self, epoch: int, part: int) -> Iterator[Reference]:
+        if part < len(self.archives):
+            yield from self.archives[part].references((self.seed, epoch, part))
+            return
+        start = (part - len(self.archives)) * _PIECE
+        for number in self._order_of_pairs(epoch)[start : start + _PIECE].tolist():
+            yield self.pairs.reference(number, (self.seed, epoch, number))
+
+
+def shuffled(references: Iterable[Reference], size: int, chance: random.Random) -> Iterator[Reference]:
+    """Yield references in random order, holding `size` of them: each drawn one makes room for the next to come."""
+    held: list[Reference] = []
+    for reference in references:
+        if len(held) < size:
+            held.append(reference)
+            continue
+        at = chance.randrange(size)
+        yield held[at]
+        held[at] = reference
+    chance.shuffle(held)
+    yield from held
 
 
 def permutation(count: int, *seeds: int) -> np.ndarray:

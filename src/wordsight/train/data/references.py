@@ -87,17 +87,18 @@ class Tally:
         """How many samples were left out."""
         return self.reasons.total()
 
-    def add(self, key: str, reason: str) -> None:
-        """Count a sample, if it was not counted before."""
+    def add(self, key: str, reason: str) -> bool:
+        """Count a sample; return whether it was not counted before."""
         mark = hash((key, reason))
         if mark in self._seen:
-            return
+            return False
         self._seen.add(mark)
         kind = reason if reason in self.reasons or len(self.reasons) < _REASONS_KEPT else "other reasons"
         self.reasons[kind] += 1
         names = self.names.setdefault(kind, [])
         if len(names) < _NAMES_KEPT:
             names.append(key)
+        return True
 
     def lines(self) -> list[str]:
         """Return a line for each reason, the commonest first: "12 × no such file: a.jpg, b.jpg, c.jpg, …"."""

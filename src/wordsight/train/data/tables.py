@@ -51,10 +51,10 @@ class ListedPairs:
         return Reference(path, draw, Place(path), captions)
 
 
-def holds_pictures(path: str, data: DataConfig) -> bool:
-    """Return whether a table holds the pictures themselves (Parquet). Raises: TrainError."""
+def column_that_holds(path: str, data: DataConfig) -> str | None:
+    """Return the column in which a table holds the pictures themselves (Parquet), if it does. Raises: TrainError."""
     table, pictures = _open(path, data)
-    return table.holds(pictures.name)
+    return pictures.name if table.holds(pictures.name) else None
 
 
 def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> ListedPairs:

@@ -1,0 +1,131 @@
+"""Shards: tar archives of pictures with captions beside them, as webdataset and img2dataset write them."""
+
+from __future__ import annotations
+
+import glob
+import io
+import itertools
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from wordsight.errors import InputError, TrainError
+from wordsight.images import reason_of
+from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, picture_endings, samples
+from wordsight.train.data.references import Place, Reference
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+class Shard:
+    """One archive, of which only the headers are read here."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
+        """Yield its samples in order; a sample that is no pair and damage of the archive with the problem."""
+        try:
+            with open(self.path, "rb") as file:
+                for number, sample in enumerate(samples(self.path, file)):
+                    if isinstance(sample, Sample):
+                        yield self._reference(sample, (*draw, number))
+                    else:
+                        yield Reference(self.path, draw, None, problem=sample.reason)
+        except OSError as error:
+            yield Reference(self.path, draw, None, problem=reason_of(error))
+
+    def _reference(self, sample: Sample, draw: tuple[int, ...]) -> Reference:
+        """Return a sample's first picture with its captions; of its JSON where there is no file of text."""
+        key = f"{self.path}#{sample.key}"
+        pictures = picture_endings(sample)
+        texts = tuple(self._place(sample.members[ending]) for ending in TEXT_ENDINGS if ending in sample.members)
+        fields = self._place(sample.members[".json"]) if ".json" in sample.members else None
+        if not pictures:
+            return Reference(key, draw, None, problem="holds no picture")
+        return Reference(key, draw, self._place(sample.members[pictures[0]]), texts, fields)
+
+    def _place(self, member: Member) -> Place:
+        return Place(self.path, member.start, member.size)
+
+
+def count_samples(shards: Iterable[Shard]) -> int:
+    """Return how many samples hold a picture, by their headers alone."""
+    return sum(not reference.problem for shard in shards for reference in shard.references(()))
+
+
+def shard_paths(source: str) -> list[str]:
+    """Return the archives that "a.tar", "shards/{00000..00099}.tar" or a glob stand for, in order.
+
+    Raises: TrainError for what stands for nothing.
+    """
+    paths = [path for pattern in _expanded(source) for path in (sorted(glob.glob(pattern)) or [pattern])]
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise TrainError(
+            f"data.pairs names {source!r}, but {missing[0]!r} does not exist"
+            f"{f' ({len(missing):,} of {len(paths):,} are missing)' if len(paths) > 1 else ''}."
+        )
+    return paths
+
+
+def write_shards(
+    pairs: Iterable[tuple[str | Path | bytes, str | Sequence[str]]], folder: str | Path, *, per_shard: int = 1000
+) -> list[Path]:
+    """Write pairs as shards "00000.tar" and so on, which webdataset reads too; return their paths.
+
+    pairs: (picture, caption): a picture's file or encoded bytes, stored as they are, and its caption, beside it as
+        .txt, or several captions, as {"caption": […]} in .json.
+    Files are written beside and renamed, so that a shard is there whole or not at all.
+    Raises: InputError for a picture that is none, and where no pair is given.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    numbered = enumerate(pairs)
+    while some := list(itertools.islice(numbered, per_shard)):
+        path = folder / f"{len(paths):05d}.tar"
+        partial = path.with_name(path.name + ".partial")
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for number, (picture, caption) in some:
+                for ending, content in _members(picture, caption):
+                    member = tarfile.TarInfo(f"{number:09d}{ending}")
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        partial.replace(path)
+        paths.append(path)
+    if not paths:
+        raise InputError("No pair was given to write into shards; expected (picture, caption) at least once.")
+    return paths
+
+
+def _members(picture: str | Path | bytes, caption: str | Sequence[str]) -> list[tuple[str, bytes]]:
+    content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            ending = {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format or "", f".{image.format}".lower())
+    except OSError as error:
+        name = f"{len(content)} bytes" if isinstance(picture, bytes) else str(picture)
+        raise InputError(f"{name} is no picture that Pillow can read ({error}); leave it out.") from error
+    if isinstance(caption, str):
+        return [(ending, content), (".txt", caption.encode())]
+    return [(ending, content), (".json", json.dumps({"caption": list(caption)}, ensure_ascii=False).encode())]
+
+
+def _expanded(source: str) -> list[str]:
+    """Return the names that "{00000..00099}" and "{a,b}" stand for, all combinations of them."""
+    found = _BRACES.search(source)
+    if found is None:
+        return [source]
+    if span := _RANGE.fullmatch(found[1]):
+        first, last = int(span[1]), int(span[2])
+        parts = [f"{number:0{len(span[1])}d}" for number in range(first, last + 1)]
+    else:
+        parts = found[1].split(",")
+    return [whole for part in parts for whole in _expanded(source[: found.start()] + part + source[found.end() :])]
