@@ -38,10 +38,10 @@ class TableFile(ABC):
         self.path = path
 
     @abstractmethod
-    def records(self, columns: Sequence[str] | None = None, *, lists: bool = False) -> Iterator[Record | str]:
+    def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each row as column → value, or why it is no row.
 
-        columns: those needed; None is all. lists: lists stay lists instead of becoming lines or JSON.
+        columns: those needed; None is all. nested: lists and objects stay as they are.
         """
 
     def holds(self, column: str | None) -> bool:
@@ -94,7 +94,7 @@ class CsvFile(TableFile):
         if not self.columns:
             raise ValueError("it is empty; expected a first line with the names of the columns")
 
-    def records(self, columns: Sequence[str] | None = None, *, lists: bool = False) -> Iterator[Record | str]:
+    def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each row as column → cell, all of it text."""
         with self._open() as file:
             rows = self._rows(file)
@@ -138,7 +138,7 @@ class JsonLinesFile(TableFile):
         if not self.columns:
             raise ValueError('it holds no JSON object a line, expected {"image": "a.jpg", "title": "…"}')
 
-    def records(self, columns: Sequence[str] | None = None, *, lists: bool = False) -> Iterator[Record | str]:
+    def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each object; lists of words become lines, other nested values JSON."""
         with open(self.path, encoding="utf-8-sig") as file:
             for line in file:
@@ -150,7 +150,7 @@ class JsonLinesFile(TableFile):
                     yield f"is no JSON ({error})"
                     continue
                 if isinstance(record, dict):
-                    yield {str(name): _listed(value, lists) for name, value in record.items()}
+                    yield {str(name): _unnested(value, nested) for name, value in record.items()}
                 else:
                     yield f"is {line.strip()[:20]!r}, expected an object of JSON"
 
@@ -175,7 +175,7 @@ class ParquetFile(TableFile):
         kind = self._schema.field(column).type if column in self.columns else None
         return kind is not None and (types.is_binary(kind) or types.is_large_binary(kind) or types.is_struct(kind))
 
-    def records(self, columns: Sequence[str] | None = None, *, lists: bool = False) -> Iterator[Record | str]:
+    def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each row; times become ISO 8601, decimals numbers.
 
         columns: of those that hold pictures only the paths are read.
@@ -188,7 +188,7 @@ class ParquetFile(TableFile):
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(size, columns=wanted):
                 for record in batch.to_pylist():
-                    yield {name: _from_arrow(value, lists) for name, value in record.items()}
+                    yield {name: _from_arrow(value, nested) for name, value in record.items()}
 
     def kinds(self) -> Kinds:
         """Return the kinds that the file records."""
@@ -206,17 +206,17 @@ class ParquetFile(TableFile):
         return known
 
 
-def _listed(value: Any, lists: bool) -> Any:
-    return value if lists and isinstance(value, list) else plain(value)
+def _unnested(value: Any, nested: bool) -> Any:
+    return value if nested and isinstance(value, list | dict) else plain(value)
 
 
-def _from_arrow(value: Any, lists: bool) -> Any:
+def _from_arrow(value: Any, nested: bool) -> Any:
     """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be pictures."""
     if isinstance(value, bytes) or (isinstance(value, dict) and {"bytes", "path"} & value.keys()):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
-    return float(value) if isinstance(value, decimal.Decimal) else _listed(value, lists)
+    return float(value) if isinstance(value, decimal.Decimal) else _unnested(value, nested)
 
 
 def _named(header: list[str]) -> list[str]:

@@ -321,7 +321,10 @@ def _ended(processes: Sequence[Any]) -> str:
 
 
 def _worker_error(error: BaseException, processes: Sequence[Any]) -> BaseException:
-    """Return an error of the thread as the caller is to see it."""
-    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
-        return TrainError(_ended(processes) or str(error))
+    """Return an error of the thread as the caller is to see it: one of reading from a worker that died says so."""
+    until = time.monotonic() + _CHECK
+    while processes and isinstance(error, RuntimeError | OSError | EOFError) and time.monotonic() < until:
+        if ended := _ended(processes):
+            return TrainError(ended)
+        time.sleep(_CHECK / 20)  # its end may be seen a moment later than its silence
     return error

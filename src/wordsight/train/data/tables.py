@@ -121,4 +121,4 @@ def _open(path: str, data: DataConfig) -> tuple[TableFile, PictureColumn]:
 
 
 def _records(table: TableFile, pictures: PictureColumn, columns: tuple[str, ...] | list[str]) -> Iterator[Record | str]:
-    return table.records([*dict.fromkeys([*pictures.needs, *columns])], lists=True)
+    return table.records([*dict.fromkeys([*pictures.needs, *columns])], nested=True)
