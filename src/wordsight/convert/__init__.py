@@ -5,6 +5,6 @@ Tensors are only renamed, transposed, split and joined: every bit of every numbe
 """
 
 SUPPORTED = (
-    "wordsight reads CLIP with a vision transformer (class token) or OpenAI's ModifiedResNet, "
+    "wordsight reads CLIP with a vision transformer (class token), OpenAI's ModifiedResNet or a plain ResNet, "
     "and SigLIP / SigLIP 2 of fixed resolution"
 )

@@ -25,7 +25,7 @@ from wordsight.convert import (
 )
 from wordsight.convert.facts import CLIP_VOCAB, clip_tokenizer
 from wordsight.errors import CheckpointError, InputError, did_you_mean
-from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower
+from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
 
 Layout = Literal["hf", "open_clip", "openai", "wordsight"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -212,6 +212,16 @@ def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
         raise CheckpointError(f"The {layout} layout has no {spec.image.arch}; use --to wordsight.")
     if spec.family == "siglip" and layout == "openai":
         raise CheckpointError("OpenAI's layout has no SigLIP; use --to hf, open_clip or wordsight.")
+    if isinstance(spec.image, PlainResNetTower) and layout in ("hf", "openai"):
+        raise CheckpointError(f"The {layout} layout has no plain ResNet; use --to open_clip or wordsight.")
+    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    if spec.family == "siglip" and layout == "hf" and not siglip_tower:
+        raise CheckpointError(
+            "Hugging Face's SiglipModel pools pictures by attention, and its CLIPModel has no bias; this model has "
+            "SigLIP's bias on CLIP's towers. Use --to open_clip or wordsight."
+        )
+    if spec.text.projection_bias and layout == "open_clip" and not siglip_tower:
+        raise CheckpointError("open_clip's CLIP has no bias in its text projection; use --to wordsight.")
     if isinstance(spec.image, ResNetTower) and layout == "hf":
         raise CheckpointError(
             "Hugging Face's CLIPModel has no ModifiedResNet; use --to openai, open_clip or wordsight."

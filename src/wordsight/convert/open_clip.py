@@ -7,7 +7,7 @@ SigLIP tower's name stands for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,7 +15,17 @@ from wordsight.convert import SUPPORTED
 from wordsight.convert.facts import Facts, scalar
 from wordsight.convert.hf_tokenizer import Clean, tokenizer_of
 from wordsight.errors import CheckpointError
-from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Activation, ModelSpec, Preprocess, ResNetTower, TextTower, VitTower
+from wordsight.spec import (
+    OPENAI_MEAN,
+    OPENAI_STD,
+    Activation,
+    ModelSpec,
+    PlainResNetTower,
+    Preprocess,
+    ResNetTower,
+    TextTower,
+    VitTower,
+)
 
 FILE = "open_clip_config.json"
 DEFAULT = "open_clip's default (key absent)"
@@ -40,6 +50,16 @@ TIMM_SIGLIP: dict[str, tuple[int, int, int, int, Activation]] = {
     "vit_giantopt_patch16_siglip_256": (1536, 40, 16, 6144, "gelu_tanh"),
     "vit_giantopt_patch16_siglip_384": (1536, 40, 16, 6144, "gelu_tanh"),
 }
+
+# timm's plain residual networks, all of width 64: block, layers. Source: the same repository, timm/models/resnet.py.
+TIMM_RESNETS: dict[str, tuple[Literal["basic", "bottleneck"], tuple[int, int, int, int]]] = {
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ("bottleneck", (3, 4, 23, 3)),
+    "resnet152": ("bottleneck", (3, 8, 36, 3)),
+}
+TIMM_RESNET_WIDTH = 64
 
 # keys that change the network, and the values under which they do not
 _NEUTRAL_IMAGE: dict[str, tuple[Any, ...]] = {
@@ -73,7 +93,7 @@ def spec_of(
     image, text = model.within("vision_cfg"), model.within("text_cfg")
     quick = bool(model.get("image.activation", "quick_gelu", False, f"{DEFAULT}: gelu"))
     tower = _image_tower(image, quick)
-    words = _text_tower(text, quick and "timm_model_name" not in image.config)
+    words = _text_tower(text, quick)
     siglip_tower = isinstance(tower, VitTower) and tower.pooling == "attention"
     files = dict(tokenizer_files) if text.config.get("hf_tokenizer_name") or siglip_tower else {}
     tokenizer, kept = tokenizer_of(
@@ -104,9 +124,9 @@ def _check_neutral(facts: Facts, neutral: Mapping[str, tuple[Any, ...]]) -> None
             )
 
 
-def _image_tower(facts: Facts, quick: bool) -> VitTower | ResNetTower:
+def _image_tower(facts: Facts, quick: bool) -> VitTower | ResNetTower | PlainResNetTower:
     if name := facts.config.get("timm_model_name"):
-        return _timm_tower(str(name), facts)
+        return _timm_resnet(name, facts) if name in TIMM_RESNETS else _timm_tower(str(name), facts)
     _check_neutral(facts, _NEUTRAL_IMAGE)
     size = facts.get("image.image_size", "image_size", 224, DEFAULT)
     if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
@@ -157,6 +177,24 @@ def _timm_tower(name: str, facts: Facts) -> VitTower:
         patch_bias=True,
         pre_norm=False,
         norm_eps=1e-6,
+    )
+
+
+def _timm_resnet(name: str, facts: Facts) -> PlainResNetTower:
+    pool, projection = facts.config.get("timm_pool", "avg"), facts.config.get("timm_proj", "linear")
+    if pool not in ("", "avg") or projection != "linear" or facts.config.get("timm_proj_bias"):
+        raise CheckpointError(
+            f"{facts.file}: the image tower is timm's {name!r} with pool {pool!r} and projection {projection!r}; "
+            "expected 'avg' and 'linear' without a bias."
+        )
+    for fact in ("width", "layers", "block"):
+        facts.log[f"image.{fact}"] = f"{facts.file}: {facts.place('timm_model_name')} = {name}"
+    block, layers = TIMM_RESNETS[name]
+    return PlainResNetTower(
+        image_size=facts.whole("image.image_size", "image_size", 224, DEFAULT),
+        width=TIMM_RESNET_WIDTH,
+        layers=layers,
+        block=block,
     )
 
 
@@ -222,7 +260,7 @@ def _preprocess(config: Mapping[str, Any], image_size: int, log: dict[str, str],
 def config_of(spec: ModelSpec) -> dict[str, Any]:
     """Return the `open_clip_config.json` of a spec.
 
-    Raises: CheckpointError for a SigLIP tower whose sizes and activation no tower of timm has.
+    Raises: CheckpointError for a SigLIP tower or a plain ResNet whose sizes no tower of timm has.
     """
     text, image = spec.text, spec.image
     text_cfg: dict[str, Any] = {
@@ -239,11 +277,13 @@ def config_of(spec: ModelSpec) -> dict[str, Any]:
         text_cfg["tokenizer_kwargs"] = {"clean": clean}
     model: dict[str, Any] = {"embed_dim": spec.embed_dim, "vision_cfg": _vision_cfg(spec), "text_cfg": text_cfg}
     if (isinstance(image, VitTower) and image.activation == "quick_gelu") or (
-        isinstance(image, ResNetTower) and text.activation == "quick_gelu"
+        isinstance(image, (ResNetTower, PlainResNetTower)) and text.activation == "quick_gelu"
     ):
         model["quick_gelu"] = True
     if spec.logit_bias is not None:
-        model |= {"custom_text": True, "init_logit_bias": spec.logit_bias}
+        model["init_logit_bias"] = spec.logit_bias
+        if isinstance(image, VitTower) and image.pooling == "attention":
+            model["custom_text"] = True
     pixels = spec.preprocess
     preprocess = {
         "mean": list(pixels.mean), "std": list(pixels.std), "interpolation": pixels.interpolation,
@@ -262,6 +302,8 @@ def _vision_cfg(spec: ModelSpec) -> dict[str, Any]:
             "width": image.width,
             "head_width": head_width,
         }
+    if isinstance(image, PlainResNetTower):
+        return _timm_resnet_cfg(image)
     assert isinstance(image, VitTower)
     if image.pooling == "cls":
         return {
@@ -279,6 +321,18 @@ def _vision_cfg(spec: ModelSpec) -> dict[str, Any]:
     exact = [name for name in fitting if name.endswith(f"_{image.image_size}")]
     return {"image_size": image.image_size, "timm_model_name": (exact or fitting)[0], "timm_model_pretrained": False,
             "timm_pool": "map", "timm_proj": "none"}  # fmt: skip
+
+
+def _timm_resnet_cfg(image: PlainResNetTower) -> dict[str, Any]:
+    fitting = [name for name, known in TIMM_RESNETS.items() if known == (image.block, image.layers)]
+    if not fitting or image.width != TIMM_RESNET_WIDTH or not image.projection:
+        projection = "a projection" if image.projection else "no projection"
+        raise CheckpointError(
+            f"open_clip takes plain ResNets from timm, which has none of width {image.width} with the layers "
+            f"{image.layers} of {image.block} blocks and {projection}; use --to wordsight."
+        )
+    return {"image_size": image.image_size, "timm_model_name": fitting[0], "timm_model_pretrained": False,
+            "timm_pool": "avg", "timm_proj": "linear"}  # fmt: skip
 
 
 def _ratio(mlp_width: int, width: int) -> float:

@@ -1,7 +1,7 @@
 """open_clip's names ↔ canonical names.
 
 Three spellings exist: CLIP (OpenAI's names), CustomTextCLIP (the text tower under `text.`), and SigLIP, whose image
-tower is timm's (`visual.trunk.`).
+tower is timm's (`visual.trunk.`). A plain ResNet in CLIP is timm's too, with its projection in `visual.head`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from wordsight.convert.facts import shape_of
 from wordsight.convert.renames import Pairs, blocks, rename, split_qkv, weight_and_bias
 from wordsight.errors import CheckpointError
-from wordsight.spec import ModelSpec, VitTower
+from wordsight.spec import ModelSpec, PlainResNetTower, VitTower
 
 _TIMM_BLOCK = (
     ("norm1", "ln_1"),
@@ -26,6 +26,7 @@ _TIMM_BLOCK = (
 )
 _PROBE = "visual.attn_pool.probe"
 _POSITIONS = "visual.positional_embedding"
+_HEAD = "visual.head.proj.weight"
 
 
 def _timm_table(layers: int) -> Pairs:
@@ -62,6 +63,10 @@ def to_canonical(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         made[name] = tensor
     if "visual.trunk.pos_embed" in made:
         made = _from_timm(made)
+    if "visual.trunk.layer1.0.conv1.weight" in made:
+        made = {name.replace("visual.trunk.", "visual."): tensor for name, tensor in made.items()}
+        if _HEAD in made:
+            made["visual.proj"] = made.pop(_HEAD).T
     return made
 
 
@@ -81,14 +86,20 @@ def _from_timm(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return made
 
 
+def _as_clip(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors in CLIP's spelling; batch norms get a batch counter of 0."""
+    counters = {n.removesuffix("running_var") + "num_batches_tracked" for n in tensors if n.endswith(".running_var")}
+    made = {**tensors, **{name: np.array(0, np.int64) for name in counters}}
+    if isinstance(spec.image, PlainResNetTower):
+        made = {name.replace("visual.", "visual.trunk."): tensor for name, tensor in made.items()}
+        made[_HEAD] = made.pop("visual.trunk.proj").T
+    return made
+
+
 def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the tensors as open_clip names them: CLIP's spelling, or SigLIP's with timm's trunk."""
-    if spec.family == "clip" and not spec.text.projection_bias:
-        counters = {
-            n.removesuffix("running_var") + "num_batches_tracked" for n in tensors if n.endswith(".running_var")
-        }
-        return {**tensors, **{name: np.array(0, np.int64) for name in counters}}
-    assert isinstance(spec.image, VitTower)
+    if not isinstance(spec.image, VitTower) or spec.image.pooling == "cls":
+        return _as_clip(spec, tensors)
     shaped = dict(tensors)
     shaped[_POSITIONS] = tensors[_POSITIONS][None]
     shaped[_PROBE] = tensors[_PROBE].reshape(1, 1, -1)

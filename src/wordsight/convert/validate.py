@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from wordsight.errors import CheckpointError
-from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
+from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, TextTower, VitTower
 
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 4
@@ -199,8 +199,7 @@ def check_sizes(spec: ModelSpec, where: str) -> None:
             f"{where}: pictures are made {spec.preprocess.image_size} px, but the image tower takes {image.image_size}."
         )
     for tower, what in ((image, "image"), (spec.text, "text")):
-        convolutional = isinstance(tower, (EfficientNetTower, ResNetTower, PlainResNetTower))
-        if not convolutional and tower.width % tower.heads:
+        if isinstance(tower, (VitTower, TextTower)) and tower.width % tower.heads:
             raise CheckpointError(
                 f"{where}: the {what} tower's width {tower.width} does not divide by {tower.heads} heads."
             )
