@@ -102,9 +102,12 @@ def _scale(axes: Any, log: _Log) -> None:
 def _grad_norm(axes: Any, log: _Log) -> None:
     values = _curve(axes, log.records, "grad_norm", "gradient norm")
     if values and min(values) > 0:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_plain_number)
-        axes.yaxis.set_minor_formatter(_plain_number)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     clip = log.start.get("config", {}).get("optim", {}).get("clip")
     if values and clip and max(values) > clip / 3:
         _level(axes, clip, f"cut at {clip:g}")
@@ -123,25 +126,25 @@ def _figures(axes: Any, log: _Log) -> None:
                   label=f"{name.replace('_', '-')}: {points[-1][1]['value']:.1%} at the end")  # fmt: skip
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
     if names:
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        _shares(axes, [record["figures"][name]["high"] for record in measured for name in record["figures"]])
         axes.legend(fontsize=8, frameon=False)
     else:
         _nothing(axes, "none were measured\n(watch.zero_shot)")
-
-
-def _plain_number(value: float, _: object = None) -> str:
-    return f"{value:.3g}"
 
 
 def _of(name: str, title: str, *, share: bool = False) -> Callable[..., None]:
     def panel(axes: Any, log: _Log) -> None:
         values = _curve(axes, log.records, name, title)
         if values and share:
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-            axes.set_ylim(0, max(0.01, 1.05 * max(values)))
+            _shares(axes, values)
 
     return panel
+
+
+def _shares(axes: Any, values: Sequence[float]) -> None:
+    """Let an axis go from 0 % to a little more than the highest value, to 10 % at least."""
+    axes.set_ylim(0, min(1.02, max(0.1, 1.05 * max(values))))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
 
 
 _PANELS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -38,6 +39,9 @@ def parse(hint: Any, text: str, key: str) -> Any:
     options = options_of(hint)
     if type(None) in options and text.lower() == NONE:
         return None
+    if any(map(dataclasses.is_dataclass, options)) and text.startswith("{"):
+        with contextlib.suppress(json.JSONDecodeError):
+            return typed(hint, json.loads(text), key)
     for option in options:
         found = _parsed(option, text, key)
         if found is not _NOT:
@@ -62,7 +66,7 @@ def _parsed(option: Any, text: str, key: str) -> Any:
         return Path(text)
     if origin is tuple and not text.startswith("["):
         return _tuple_of(option, [part.strip() for part in _COMMA.split(text)] if text else [], text, key)
-    if origin in (tuple, dict) or dataclasses.is_dataclass(option):
+    if origin in (tuple, dict):
         try:
             values = json.loads(text)
         except json.JSONDecodeError:
@@ -171,6 +175,7 @@ def _made(cls: type, values: Mapping[str, Any], where: str) -> Any:
     return cls(**{name: typed(hints[name], value, dot + name) for name, value in values.items()})
 
 
+@functools.cache
 def fields_of(cls: type) -> dict[str, Any]:
     """Return field → type of what can be given to a dataclass."""
     hints = typing.get_type_hints(cls)
