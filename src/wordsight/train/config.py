@@ -96,6 +96,7 @@ class ComputeConfig:
     precision: "f32"; "bf16" or "fp16" autocast, fp16 with a loss scaler. device: None takes a GPU if there is one.
     patch_dropout: share of patches that a vision transformer does not see while training (FLIP: Li et al. 2023).
     sharding: "ddp": every process holds the whole model; "fsdp": parameters, gradients and moments are split.
+    timeout: seconds a process waits for the others (at a rendezvous, while one evaluates or saves) before it gives up.
     """
 
     chunk: int | None = None
@@ -105,6 +106,7 @@ class ComputeConfig:
     checkpointing: bool = False
     patch_dropout: float = 0.0
     sharding: Literal["ddp", "fsdp"] = "ddp"
+    timeout: float = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
