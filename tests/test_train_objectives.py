@@ -114,7 +114,7 @@ def test_bag_of_words_is_the_mean_surprise_at_the_words_that_are_there():
         -log_p[words > 0].mean() if words.any() else 0.0
         for log_p, words in zip(log_p_BV, features.second.numpy(), strict=True)
     ]
-    assert float(bag_of_words(features)) == pytest.approx(np.mean(expected), rel=1e-13)
+    assert bag_of_words(features).item() == pytest.approx(np.mean(expected), rel=1e-13)
 
 
 def test_caption_is_the_mean_surprise_at_the_next_token():
@@ -124,7 +124,7 @@ def test_caption_is_the_mean_surprise_at_the_next_token():
     for log_p_TV, targets_T in zip(log_p_BTV, features.second.numpy(), strict=True):
         surprises = [-log_p_TV[t, target] for t, target in enumerate(targets_T) if target != -100]
         expected.append(np.mean(surprises) if surprises else 0.0)
-    assert float(caption(features)) == pytest.approx(np.mean(expected), rel=1e-13)
+    assert caption(features).item() == pytest.approx(np.mean(expected), rel=1e-13)
 
 
 @pytest.mark.parametrize("name", sorted(SEPARABLE))
@@ -133,15 +133,15 @@ def test_a_predictive_objective_is_the_mean_of_those_of_equal_parts(name):
     objective = objective_of(ObjectiveConfig(name=name))
     parts = [features._replace(first=features.first[i : i + 2], second=features.second[i : i + 2]) for i in (0, 2, 4)]
     assert objective.separable
-    assert float(objective(features)) == pytest.approx(float(sum(map(objective, parts)) / 3), rel=1e-13)
+    assert objective(features).item() == pytest.approx(float(sum(map(objective, parts)) / 3), rel=1e-13)
 
 
 @pytest.mark.parametrize("tile", [None, 2])
 def test_who_knows_nothing_loses_ln_of_the_batch(tile):
     same_BD = torch.ones(8, 3) / math.sqrt(3)
     features = Features(same_BD, same_BD, torch.tensor(14.3), torch.tensor(0.0))
-    assert float(info_nce(features, tile=tile)) == pytest.approx(math.log(8), rel=1e-6)
-    assert float(nt_xent(features, tile=tile)) == pytest.approx(math.log(15), rel=1e-6)
+    assert info_nce(features, tile=tile).item() == pytest.approx(math.log(8), rel=1e-6)
+    assert nt_xent(features, tile=tile).item() == pytest.approx(math.log(15), rel=1e-6)
 
 
 @pytest.mark.parametrize("tile", [None, 2])
@@ -150,7 +150,7 @@ def test_the_sigmoid_loss_judges_each_pair_by_itself(tile):
     eye = torch.eye(8)
     features = Features(eye, eye.roll(1, 0), torch.tensor(10.0), torch.tensor(-10.0))
     positive, wrong, rest = math.log1p(math.exp(10)), math.log(2), 6 * math.log1p(math.exp(-10))
-    assert float(sigmoid(features, tile=tile)) == pytest.approx(positive + wrong + rest, rel=1e-5)
+    assert sigmoid(features, tile=tile).item() == pytest.approx(positive + wrong + rest, rel=1e-5)
 
 
 @pytest.mark.parametrize("tile", [None, 2])
@@ -188,9 +188,9 @@ def test_a_batch_of_one_caption_teaches_no_difference(objective, tile):
 
 def test_a_single_pair_is_a_batch():
     features = random_features(1, 4)
-    assert float(info_nce(features)) == 0
-    assert float(info_nce(features, tile=1)) == pytest.approx(0, abs=1e-12)
-    assert float(sigmoid(features, tile=1)) == pytest.approx(float(sigmoid(features)))
+    assert info_nce(features).item() == 0
+    assert info_nce(features, tile=1).item() == pytest.approx(0, abs=1e-12)
+    assert sigmoid(features, tile=1).item() == pytest.approx(sigmoid(features).item())
 
 
 @pytest.mark.parametrize("tile", [None, 4])

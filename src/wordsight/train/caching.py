@@ -113,22 +113,22 @@ class _Work:
         thrown = _dice(device)
 
         whole = _joined([*made, remembered])
+        del made
         for leaf, source in zip(whole, remembered, strict=True):
             leaf.requires_grad_(source.requires_grad)
         loss = objective(whole, batch.ids, group=group)
         torch.autograd.backward(self.scaled(loss))
 
-        bounds = [0]
-        for part in parts:
-            bounds.append(bounds[-1] + len(part))
         with self.exchanging(False):
-            _send_back(remembered, whole, slice(bounds[-2], bounds[-1]), shared=False)
-        del made, remembered
-        for i, part in enumerate(early):
+            _send_back(remembered, whole, slice(len(batch) - len(final), len(batch)), shared=False)
+        del remembered
+        start = 0
+        for part, state in zip(early, dice, strict=True):
             last = part is early[-1]
-            _throw(dice[i], device)
+            _throw(state, device)
             with self.exchanging(last):
-                _send_back(self.forward(part), whole, slice(bounds[i], bounds[i + 1]), shared=last)
+                _send_back(self.forward(part), whole, slice(start, start + len(part)), shared=last)
+            start += len(part)
         _throw(thrown, device)
         return StepOutcome(loss.detach(), _detached(whole))
 
