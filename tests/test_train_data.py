@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 import signal
@@ -350,7 +351,7 @@ def test_numbers_that_make_no_sense(pairs, change, message):
 def test_sources_that_are_none(source, message):
     with pytest.raises(TrainError, match=message):
         open_data(config(source), TOKENIZER)
-    with pytest.raises(TrainError, match="data.pairs is empty"):
+    with pytest.raises(TrainError, match=r"data\.pairs is empty"):
         open_data(config(), TOKENIZER)
     with pytest.raises(TrainError, match="batch of 8 cannot be shared by 3 processes; make it a multiple of 3"):
         open_data(config(source), TOKENIZER, world=3)
@@ -372,19 +373,17 @@ def test_a_worker_that_dies_is_an_error_that_says_so(pairs):
     next(batches)
     os.kill(data._feed._processes[1].pid, signal.SIGKILL)
     with pytest.raises(TrainError, match=r"worker process \d+ .* died \(signal SIGKILL\).*lower data.workers"):
-        for _ in range(1000):
-            next(batches)
+        list(itertools.islice(batches, 1000))
     assert not any(process.is_alive() for process in data._feed._processes)
 
 
 def test_an_interrupt_leaves_no_worker(pairs):
     data = open_data(config(pairs, workers=2), TOKENIZER)
+    batches = data.batches()
+    next(batches)
     with pytest.raises(KeyboardInterrupt):
-        for number, _ in enumerate(data.batches()):
-            if number == 2:
-                raise KeyboardInterrupt
+        batches.throw(KeyboardInterrupt)
     processes = data._feed._processes
-    data.close()
     assert len(processes) == 2
     assert not any(process.is_alive() for process in processes)
 
@@ -418,6 +417,8 @@ def test_what_waits_is_pixels_not_pictures(pairs):
     references = [listed.reference(number, (0, 0, number)) for number in range(24)]
     assert len(pickle.dumps(references)) < 24 * 250
     chunk = Decoder(run, TOKENIZER)[references]
+    elsewhere = pickle.loads(pickle.dumps(Decoder(run, TOKENIZER)))[references]  # where processes are not forked
+    assert torch.equal(elsewhere.pixels, chunk.pixels)
     rest = chunk._replace(pixels=None)
     assert chunk.pixels.nbytes == 24 * 3 * 64 * 64
     assert len(pickle.dumps(rest)) < 24 * 600

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -58,9 +59,9 @@ def test_an_epoch_is_what_webdataset_reads(shards):
 
 def test_the_buffer_mixes_shards(shards):
     in_order = names(take(config(str(shards), buffer=1), 5))
-    assert [int(a) + 1 == int(b) for a, b in zip(in_order, in_order[1:], strict=False)].count(False) <= 5
+    assert [int(a) + 1 == int(b) for a, b in itertools.pairwise(in_order)].count(False) <= 5
     mixed = names(take(config(str(shards), buffer=20), 5))
-    assert [int(a) + 1 == int(b) for a, b in zip(mixed, mixed[1:], strict=False)].count(False) > 25
+    assert [int(a) + 1 == int(b) for a, b in itertools.pairwise(mixed)].count(False) > 25
 
 
 @pytest.mark.parametrize("world", [2, 4, 8])
@@ -107,7 +108,7 @@ def test_shards_and_tables_are_mixed(shards, tmp_path):
     batches = take(config(str(shards), source, buffer=100), 8)
     assert len(set(names(batches))) == COUNT + 24
     tables = ["pairs" if "#" not in key else "shards" for batch, _ in batches for key in batch.keys]
-    assert sum(a != b for a, b in zip(tables, tables[1:], strict=False)) > 10
+    assert sum(a != b for a, b in itertools.pairwise(tables)) > 10
 
 
 def test_names_of_shards(shards):
@@ -132,10 +133,10 @@ def test_a_shard_that_is_cut_off_is_read_to_the_cut(shards, tmp_path):
     for path in sorted(shards.iterdir())[:2]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     cut = tmp_path / "00001.tar"
-    members = {m.name: m for m in tarfile.open(cut)}
+    with tarfile.open(cut) as archive:
+        within = archive.getmember("00010" + os.path.splitext(pictures(11)[10][0])[1]).offset_data + 100
     with cut.open("r+b") as file:
-        file.truncate(next(m for name, m in members.items() if name.startswith("00010.") and "txt" not in name
-                           and "json" not in name).offset_data + 100)  # fmt: skip
+        file.truncate(within)
     with open_data(config(str(tmp_path), batch=5), TOKENIZER) as data:
         batches = [ready for ready, _ in zip(data.batches(), range(4), strict=False)]
     assert set(names(batches)) <= {f"{number:05d}" for number in range(10)}

@@ -124,9 +124,10 @@ class Decoder(Dataset[Chunk]):
     def _captions(self, reference: Reference) -> list[str]:
         if self.views == 2:  # of pictures alone
             return [""]
+        found: list[Any] = []
         if reference.fields is not None and (self.text_columns is not None or not reference.captions):
             found = [self._fields(reference.fields)]
-        else:
+        if not captions_in(found) and reference.captions:
             found = [c if isinstance(c, str) else self._text(c) for c in reference.captions]
         return _good(found)
 

@@ -79,16 +79,15 @@ class Feed:
 
     def batches(self, state: DataState) -> Iterator[tuple[Batch, DataState]]:
         """Yield batches, each with the state after it, for ever. Raises: TrainError."""
-        device = _cuda_device()
-        self._thread = threading.Thread(
-            target=self._run, args=(state, device), name="wordsight-batches", daemon=True
-        )  # fmt: skip
+        assert self._thread is None, "batches are asked for once"
+        run = (state, _cuda_device())
+        self._thread = threading.Thread(target=self._run, args=run, name="wordsight-batches", daemon=True)
         atexit.register(self.close)
-        self._thread.start()
-        # Workers are forked by the thread, which spares the caller torch's handler of SIGCHLD, an error out of nowhere;
-        # until then the caller stands still, so that no lock is held while the process is copied.
-        self._started.wait()
         try:
+            self._thread.start()
+            # Workers are forked by the thread, which spares the caller torch's handler of SIGCHLD, an error out of
+            # nowhere; until then the caller stands still, so that no lock is held while the process is copied.
+            self._started.wait()
             while True:
                 yield self._next()
                 self._slots.release()
