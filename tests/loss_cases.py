@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -43,3 +44,9 @@ def value_and_gradients(loss: Callable[[Features], Tensor], features: Features) 
 def farthest(ours: list[Tensor], theirs: list[Tensor]) -> float:
     """Return the largest difference of two losses' values and gradients, relative to the value where it is above 1."""
     return max(float((a - b).abs().max() / b.abs().max().clamp_min(1)) for a, b in zip(ours, theirs, strict=True))
+
+
+def high_water() -> float:
+    """Return the most memory that this program ever used, MiB (Linux; getrusage would count its parent's too)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

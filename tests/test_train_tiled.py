@@ -140,15 +140,15 @@ MANY = 32_768
 def test_a_batch_of_32768_takes_little_memory(name):
     """The whole matrix would be 4 GiB, and its autograd several of them."""
     code = f"""
-import resource, torch
-from loss_cases import random_features, random_ids, value_and_gradients
+import torch
+from loss_cases import high_water, random_features, random_ids, value_and_gradients
 from wordsight.train.objectives import {name} as objective
 features, ids = random_features({MANY}, 64, dtype=torch.float32), random_ids({MANY}, kinds={10 * MANY})
 objective(random_features(8, 64, dtype=torch.float32), tile=4).backward()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = high_water()
 value, *gradients = value_and_gradients(lambda leaves: objective(leaves, ids, tile=512), features)
 assert all(torch.isfinite(x).all() for x in (value, *gradients))
-print(value.item(), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(value.item(), high_water() - before)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
