@@ -75,7 +75,7 @@ def load_recipe(path: str | Path) -> Recipe:
         raise InputError(f"recipe() of {path} returned {_short(config)}, expected a TrainConfig or a frozen dataclass.")
     if own_run is None and not isinstance(config, TrainConfig):
         raise InputError(
-            f"recipe() of {path} returned a {type(config).__name__}, which only a run(config, folder, resume) of its "
+            f"recipe() of {path} returned {type(config).__name__}, which only a run(config, folder, resume) of its "
             "own can take; define that, or return a TrainConfig."
         )
     return Recipe(path, config, own_run)
