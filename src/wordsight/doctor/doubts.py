@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -126,15 +127,22 @@ def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
     """Hold mean, std and resize against what the family does."""
     preprocess = spec.preprocess
     seen = (preprocess.mean, preprocess.std)
-    usual = families.FAMILY_NORMALISATION[spec.family]
+    family = _habits(spec)
+    usual = families.FAMILY_NORMALISATION[family]
     known = next((use for pair, use in families.NORMALISATIONS.items() if np.allclose(pair, seen, atol=1e-3)), None)
     lite = isinstance(spec.image, EfficientNetTower)
     if known is None:
         yield _doubt("preprocess.mean", "warn", "with this std, the pair is none that a known release uses")
     elif not lite and not np.allclose(seen, usual, atol=1e-3):
-        yield _doubt("preprocess.mean", "warn", f"usual for {spec.family} is {usual[0]}; this is {known}")
-    if spec.family == "siglip" and preprocess.resize != "squash":
+        yield _doubt("preprocess.mean", "warn", f"usual for {family} is {usual[0]}; this is {known}")
+    if family == "siglip" and preprocess.resize != "squash":
         yield _doubt("preprocess.resize", "warn", "SigLIP's pictures are squashed to a square")
+
+
+def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
+    """Return whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
+    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    return "siglip" if spec.family == "siglip" and siglip_tower else "clip"
 
 
 def _token_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
@@ -154,7 +162,7 @@ def _token_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
         yield _doubt("tokenizer.eos_id", "fail", "CLIP's vocabulary starts texts with 49406 and ends them with 49407")
     if checkpoint.spec.family == "clip" and text.pooling == "last" and text.causal:
         yield _doubt("text.pooling", "warn", "the last position is padding in all but the longest texts")
-    if checkpoint.spec.family == "siglip" and (text.causal or text.pooling != "last"):
+    if _habits(checkpoint.spec) == "siglip" and (text.causal or text.pooling != "last"):
         yield _doubt("text.causal", "warn", "SigLIP's text tower sees both ways and reads the last position")
 
 

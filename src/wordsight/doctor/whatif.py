@@ -20,7 +20,7 @@ from wordsight.encoder.openvino import OpenVinoEncoder
 from wordsight.images import read_image
 from wordsight.preprocess import preprocess
 from wordsight.samples import sample_pictures
-from wordsight.spec import OPENAI_MEAN, OPENAI_STD, EfficientNetTower, Preprocess, VitTower
+from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Preprocess, TextTower, VitTower
 from wordsight.tokenizer import Tokenizer
 
 CAPTIONS = {
@@ -95,7 +95,7 @@ def alternatives(checkpoint: Checkpoint) -> Iterator[Alternative]:
     """
     spec, tensors = checkpoint.spec, checkpoint.tensors
     for side, tower in (("image", spec.image), ("text", spec.text)):
-        if isinstance(tower, EfficientNetTower) or not hasattr(tower, "activation"):
+        if not isinstance(tower, (VitTower, TextTower)):
             continue
         swapped = "gelu" if tower.activation == "quick_gelu" else "quick_gelu"
         yield _with(checkpoint, side, "activation", swapped)

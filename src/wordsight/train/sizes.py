@@ -57,6 +57,17 @@ SIZES: dict[str, tuple[int, ImageTower, TextTower]] = {
     # Plain residual networks (He et al. 2016, table 1) with a linear projection of the mean of the last map.
     "plain-RN18": (512, PlainResNetTower(image_size=224, block="basic", layers=(2, 2, 2, 2)), _text(512, 12, 8)),
     "plain-RN50": (1024, PlainResNetTower(image_size=224, block="bottleneck", layers=(3, 4, 6, 3)), _text(512, 12, 8)),
+    # SimCLR's towers (Chen et al. 2020): the mean itself is the embedding, and there is no text to train.
+    "simclr-RN18": (
+        512,
+        PlainResNetTower(image_size=224, block="basic", layers=(2, 2, 2, 2), projection=False),
+        _text(512, 12, 8),
+    ),
+    "simclr-RN50": (
+        2048,
+        PlainResNetTower(image_size=224, block="bottleneck", layers=(3, 4, 6, 3), projection=False),
+        _text(512, 12, 8),
+    ),
     # Ours: minutes on a processor.
     "tiny": (128, _vit(64, 8, 192, 6, 3), _text(192, 4, 3)),
     "tiny-rn": (128, ResNetTower(image_size=64, width=24, layers=(1, 1, 2, 1), heads=12), _text(192, 4, 3)),
@@ -68,7 +79,7 @@ SIZES: dict[str, tuple[int, ImageTower, TextTower]] = {
 }
 
 
-def size(name: str, **changes: Any) -> ModelSpec:
+def size(name: str, /, **changes: Any) -> ModelSpec:
     """Return the spec of a size, to be trained; "ViT-B/32" is ViT-B-32.
 
     changes: fields of ModelSpec; also `image_size` (of tower and preprocessing), `context_length` (of tower and
