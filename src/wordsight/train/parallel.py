@@ -120,9 +120,7 @@ def full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None = Non
     return state if _is_first() else {}
 
 
-def load_full_state(
-    network: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any] | None
-) -> None:
+def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any] | None) -> None:
     """Put a `full_state` into a network (wrapped or not) and its optimizer, where one is given.
 
     Call it on every process. Only the first one's state counts, the others get theirs from it: they may give None.

@@ -121,6 +121,7 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
             store.set(_FAILED, f"process {rank}: {type(error).__name__}: {error}")
         raise
     finally:
+        _left.append(dist.group.WORLD)
         dist.destroy_process_group()
 
 
@@ -179,6 +180,10 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
 
 
 _runs = itertools.count()
+
+# A gloo group that is freed waits, with Python's lock held, for its threads, one of which may be waiting for that lock
+# to free a gradient: for ever (torch 2.13). So no group is freed before the process ends.
+_left: list[dist.ProcessGroup | None] = []
 
 
 def _meet(rank: int, world: int, timeout_s: float) -> dist.Store:
