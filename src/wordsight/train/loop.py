@@ -6,22 +6,23 @@ import contextlib
 import dataclasses
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError, WordsightError
-from wordsight.tokenizer import Tokenizer
-from wordsight.train import chance, checkpoints
+from wordsight.train import chance, checkpoints, tuning
 from wordsight.train.batch import Batch
 from wordsight.train.caching import accumulate
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import DataState, open_data
 from wordsight.train.ema import Average
 from wordsight.train.finish import write_model
+from wordsight.train.logs import own_watchers
 from wordsight.train.measure import ZeroShot
 from wordsight.train.meter import Meter
 from wordsight.train.networks import Network, build_network
@@ -32,6 +33,7 @@ from wordsight.train.precision import Precision
 from wordsight.train.processes import Processes, start
 from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
 from wordsight.train.stopping import Request, Stopped, on_signals
+from wordsight.train.tuned import Judge
 
 T = TypeVar("T")
 
@@ -53,10 +55,12 @@ def train(
     folder = Path(folder).expanduser()
     with start(config.compute) as processes, on_signals() as request:
         found = _on_first(processes, lambda: checkpoints.open_folder(config, folder, resume=resume))
+        told: list[Watcher] = []
+        _on_first(processes, lambda: told.extend([*own_watchers(config, folder), *watchers]))
         with contextlib.closing(_Run(config, folder, processes)) as run:
             if found is not None:
                 run.go_on_from(found)
-            return run.go(watchers if processes.first else (), request)
+            return run.go(told, request)
 
 
 def check(config: TrainConfig) -> None:
@@ -81,9 +85,14 @@ def check(config: TrainConfig) -> None:
         raise InputError(f"epochs is {config.epochs}, expected more than 0.")
     if config.optim.clip is not None and config.optim.clip <= 0:
         raise InputError(f"optim.clip is {config.optim.clip}, expected more than 0, or none.")
+    if config.watch.zero_shot is not None and config.objective.name == "nt_xent":
+        raise InputError(
+            "watch.zero_shot is set, but the objective 'nt_xent' learns no texts to measure with; set it to none."
+        )
     for name, share in (("optim.ema", config.optim.ema), ("optim.layer_decay", config.optim.layer_decay)):
         if share is not None and not 0 < share <= 1:
             raise InputError(f"{name} is {share}, expected more than 0 and 1 at most.")
+    tuning.check(config)
 
 
 def _on_first(processes: Processes, do: Callable[[], T]) -> T:
@@ -112,12 +121,19 @@ class _Run:
         self.began = time.perf_counter()
         processes.share(config.batch)
         self.precision = Precision(config.compute.precision, processes.device)
-        self.tokenizer = Tokenizer(config.model.tokenizer, {})
+        self.start: Checkpoint | None = None
+        _on_first(processes, self._read_start)  # which may fetch it, once for all
+        if not processes.first:
+            self._read_start()
+        self.tokenizer = tuning.tokenizer_of(config, self.start)
         self.zero_shot: ZeroShot | None = None
+        self.judge: Judge | None = None
         _on_first(processes, self._find_held_out)
         self.objective = objective_of(config.objective)
-        bare = build_network(config, self.tokenizer)
-        _set_up(bare, config)
+        bare = self._fresh_network()
+        if config.compute.compile:
+            for tower in towers(bare):
+                tower.compile()  # in place: parameters keep their names
         self.network = wrap(bare, config.compute, processes).train()
         self.optimizer = build_optimizer(self.network, config.optim)
         self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
@@ -136,9 +152,19 @@ class _Run:
         """End the workers that read the data."""
         self.data.close()
 
+    def _read_start(self) -> None:
+        self.start = tuning.read_start(self.config)
+
     def _find_held_out(self) -> None:
         if self.config.watch.zero_shot is not None:
             self.zero_shot = ZeroShot(self.config.watch.zero_shot, self.config.model, self.tokenizer)
+        self.judge = Judge(self.config, self.start, self.zero_shot)
+        self.judge.look(self.processes.device, self.precision.autocast)
+
+    def _fresh_network(self) -> Network:
+        network = build_network(self.config, self.tokenizer)
+        tuning.prepare(network, self.config, self.start)
+        return network
 
     # --- going
 
@@ -286,7 +312,7 @@ class _Run:
             if not self.processes.first:
                 yield None
                 return
-            whole = build_network(self.config, self.tokenizer)
+            whole = self._fresh_network()
             whole.load_state_dict(weights)
             yield whole.to(self.processes.device)
             return
@@ -310,7 +336,7 @@ class _Run:
     def _finish(self, watchers: Sequence[Watcher]) -> RunResult:
         self._evaluate(watchers)
         with self._judged() as network:
-            _on_first(self.processes, lambda: write_model(cast(Network, network).checkpoint(), self.folder))
+            figures, notes, good = _on_first(self.processes, lambda: self._write(cast(Network, network)))
         skipped: dict[str, int] = {}
         for reasons in self.processes.gather_objects(dict(self.data.skipped.reasons)):
             for reason, count in reasons.items():
@@ -320,9 +346,18 @@ class _Run:
             step=self.step,
             loss=self.meter.loss,
             seconds=time.perf_counter() - self.began,
-            figures=self.figures,
+            figures=figures,
             skipped=skipped,
+            notes=notes,
+            good=good,
         )
+
+    def _write(self, network: Network) -> tuple[dict[str, Figure], Mapping[str, Any], bool]:
+        """Write the finished model; return what was measured of it, what is to be said, and whether it is good."""
+        assert self.judge is not None
+        finished = self.judge.finish(network, self.precision.autocast)
+        write_model(finished.checkpoint, self.folder)
+        return {**self.figures, **finished.figures}, finished.notes, finished.good
 
     def _facts(self) -> RunFacts:
         device = self.processes.device
@@ -343,13 +378,6 @@ class _Run:
 def steps_of(config: TrainConfig, steps_per_epoch: int) -> int:
     """Return how many steps a run has."""
     return config.steps if config.steps is not None else max(1, round(cast(float, config.epochs) * steps_per_epoch))
-
-
-def _set_up(network: Network, config: TrainConfig) -> None:
-    """Have a network recompute activations, leave out patches and run compiled, as a run wants it."""
-    if config.compute.compile:
-        for tower in towers(network):
-            tower.compile()  # in place: parameters keep their names
 
 
 def towers(network: nn.Module) -> list[nn.Module]:

@@ -1,0 +1,319 @@
+"""A run as a whole, on plain squares whose captions say their colour."""
+
+import dataclasses
+import math
+import os
+import resource
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from training import Notes, small_run, small_spec, write_squares
+
+import wordsight
+from wordsight.errors import InputError, TrainError
+from wordsight.train import checkpoints, loop
+from wordsight.train.batch import Features
+from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.loop import check, steps_of, towers, train
+from wordsight.train.meter import recall_at_1
+from wordsight.train.reports import Watcher
+from wordsight.train.settings import from_json
+from wordsight.train.stopping import Stopped, on_signals
+from wordsight.weights import read_checkpoint, write_checkpoint
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_squares(tmp_path_factory.mktemp("squares"))
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    """A run of 40 steps, with an average of the weights, and what it told."""
+    notes, folder = Notes(), tmp_path_factory.mktemp("run") / "colours"
+    config = small_run(table, steps=40, batch=16, watch__save_every=30, optim__ema=0.9)
+    return train(config, folder, watchers=[notes]), notes, config
+
+
+def test_the_run_learns(finished):
+    # Knowing nothing is ln 16 = 2.77. Each colour is there twice among 16: who knows colours alone is at ln 2 = 0.69.
+    _, notes, _ = finished
+    assert notes.losses[0] > math.log(16)
+    assert np.mean(notes.losses[-5:]) < 1.5
+    assert np.mean([report.recall_at_1 for report in notes.reports[-5:]]) > 0.3
+
+
+def test_the_finished_folder_opens(finished):
+    result, _, config = finished
+    assert sorted(os.listdir(result.folder)) >= ["checkpoints", "config.json"]
+    model = wordsight.load(result.folder)
+    vectors = model.embed_texts(["a red square", "a blue square"])
+    assert vectors.shape == (2, 16)
+    assert model.spec.image == config.model.image
+    assert from_json(TrainConfig, (result.folder / "config.json").read_text()) == config
+
+
+@pytest.mark.parametrize("layout", ["hf", "open_clip", "openai"])
+def test_the_finished_folder_converts(finished, layout, tmp_path):
+    result, _, _ = finished
+    model = read_checkpoint(result.folder)
+    if layout == "openai":
+        pytest.skip("OpenAI's layout has heads of 64 only; these have 16")
+    write_checkpoint(model, tmp_path / layout, layout)
+    back = read_checkpoint(tmp_path / layout)
+    assert {name: t.tolist() for name, t in back.tensors.items()} == {n: t.tolist() for n, t in model.tensors.items()}
+
+
+def test_the_average_is_what_is_kept(finished):
+    result, _, config = finished
+    saved = checkpoints.load(result.folder / "checkpoints" / "step_00000040", config)
+    kept = read_checkpoint(result.folder).tensors
+    assert np.array_equal(kept["visual.proj"], saved["average"]["weights"]["clip.visual.proj"].numpy())
+    assert not np.array_equal(kept["visual.proj"], saved["network"]["clip.visual.proj"].numpy())
+
+
+def test_what_a_run_tells(finished):
+    result, notes, _ = finished
+    assert notes.facts.steps == 40
+    assert notes.facts.steps_per_epoch == 3
+    assert notes.facts.device == "cpu"
+    assert [report.step for report in notes.reports] == list(range(1, 41))
+    assert notes.saved == [30, 40]
+    assert notes.result is result
+    assert (result.step, result.loss) == (40, notes.losses[-1])
+    first = notes.reports[0]
+    assert (first.local_batch, first.global_batch, first.epoch) == (16, 16, 1 / 3)
+    assert first.scale == pytest.approx(1 / 0.07)
+    assert len(first.keys) == 16
+    assert 0 <= first.wait_share <= 1
+
+
+def test_reports_come_every_so_many_steps_and_at_the_end(table, tmp_path):
+    notes = Notes()
+    train(small_run(table, steps=5, watch__log_every=2), tmp_path / "run", watchers=[notes])
+    assert [report.step for report in notes.reports] == [2, 4, 5]
+
+
+def test_epochs_say_how_long_a_run_is(table):
+    config = dataclasses.replace(small_run(table), steps=None, epochs=1.5)
+    assert steps_of(config, steps_per_epoch=6) == 9
+
+
+def test_a_folder_with_a_run_is_refused(finished):
+    result, _, config = finished
+    before = read_checkpoint(result.folder).fingerprint
+    with pytest.raises(TrainError, match=r"colours holds a run already. Go on with it"):
+        train(config, result.folder)
+    assert read_checkpoint(result.folder).fingerprint == before
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(finished):
+    result, _, config = finished
+    before, notes = (result.folder / "model.safetensors").read_bytes(), Notes()
+    again = train(config, result.folder, resume=True, watchers=[notes])
+    assert (again.step, again.loss) == (40, result.loss)
+    assert notes.reports == []
+    assert (result.folder / "model.safetensors").read_bytes() == before
+
+
+class Stops(Watcher):
+    """Sends a signal to the run after a step."""
+
+    def __init__(self, step, number):
+        self.step, self.number = step, number
+
+    def on_step(self, report):
+        if report.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_saves_first(table, tmp_path, number):
+    config, notes = small_run(table, steps=6), Notes()
+    with pytest.raises(Stopped, match=r"after step 3 of 6. All of it is in .*run; go on with --resume") as stopped:
+        train(config, tmp_path / "run", watchers=[Stops(3, number), notes])
+    assert stopped.value.number == number
+    assert notes.saved == [3]
+    assert notes.result is None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    train(config, tmp_path / "run", resume=True)
+    train(config, tmp_path / "whole")
+    one, other = (read_checkpoint(tmp_path / name) for name in ("run", "whole"))
+    assert one.fingerprint == other.fingerprint
+
+
+def test_a_second_interrupt_acts_at_once():
+    with on_signals() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert request.number == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_run_in_a_thread_leaves_signals_alone(table, tmp_path):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(train(small_run(table, steps=1), tmp_path / "run")))
+    thread.start()
+    thread.join()
+    assert results[0].step == 1
+
+
+def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
+    config = small_run(table, steps=9, watch__save_every=2, watch__log_every=4)
+    real = loop.accumulate
+
+    def accumulate(network, batch, objective, **options):
+        outcome = real(network, batch, objective, **options)
+        steps.append(batch.keys)
+        return dataclasses.replace(outcome, loss=outcome.loss * float("nan")) if len(steps) == 6 else outcome
+
+    steps = []
+    monkeypatch.setattr(loop, "accumulate", accumulate)
+    with pytest.raises(TrainError, match=r"The loss of step 6 is nan, .* Samples of this step: .*\.png.* Try a lower"):
+        train(config, tmp_path / "run")
+    assert list(checkpoints.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
+
+
+def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeypatch):
+    def accumulate(network, batch, objective, **options):
+        outcome = real(network, batch, objective, **options)
+        next(network.parameters()).grad.fill_(float("inf"))
+        keys.extend(batch.keys)
+        return outcome
+
+    keys, real = [], loop.accumulate
+    monkeypatch.setattr(loop, "accumulate", accumulate)
+    with pytest.raises(TrainError, match=r"The gradient's norm of step 1 is inf") as raised:
+        train(small_run(table, optim__clip=None), tmp_path / "run")
+    assert all(key in str(raised.value) for key in keys[:8])
+    assert "optim.clip=1" in str(raised.value)
+
+
+def test_a_full_disk_at_checkpoint_time(table, tmp_path):
+    config, folder = small_run(table, steps=4, watch__save_every=2), tmp_path / "run"
+
+    class Fills(Watcher):
+        def on_save(self, step, path):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))  # a state has 19 MB
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(TrainError, match=r"step 4 was not saved .*the disk is full .* is .*step_00000002; make"):
+            train(config, folder, watchers=[Fills()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(folder / "checkpoints") == ["step_00000002"]
+    assert train(config, folder, resume=True).step == 4
+
+
+def test_a_disk_that_is_full_only_at_the_end(table, tmp_path, monkeypatch):
+    def full(*_):
+        raise InputError("The disk is full.")
+
+    config = small_run(table, steps=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("wordsight.train.finish.write_checkpoint", full)
+        with pytest.raises(TrainError, match=r"The finished model was not written .* only writes the model"):
+            train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "wordsight.json").exists()
+    train(config, tmp_path / "run", resume=True)
+    assert wordsight.load(tmp_path / "run").spec.embed_dim == 16
+
+
+def test_zero_shot_accuracy_is_measured_on_the_way(table, tmp_path):
+    labelled = tmp_path / "labelled.tsv"
+    lines = (table.parent / "pairs.tsv").read_text().splitlines()[1:17]
+    rows = [(table.parent / line.split("\t")[0], line.split("\t")[1].split()[1]) for line in lines]
+    labelled.write_text("image\tclass\n" + "".join(f"{path}\t{name}\n" for path, name in rows))
+    watch = WatchConfig(
+        log_every=1, evaluate_every=20, zero_shot=ZeroShotConfig(pictures=str(labelled), templates=("a {} square",))
+    )
+    notes, plain = Notes(), Notes()
+    config = small_run(table, steps=40, batch=16, watch=watch, optim__ema=0.8, compute__patch_dropout=0.25)
+    result = train(config, tmp_path / "run", watchers=[notes])
+    assert [step for step, _ in notes.measured] == [20, 40]
+    assert notes.measured[-1][1] == result.figures
+    assert result.figures["zero_shot"].n == 16
+    assert result.figures["zero_shot"].value > 3 / 8  # chance is 1/8
+    unwatched = dataclasses.replace(config, watch=WatchConfig(log_every=1))
+    train(unwatched, tmp_path / "plain", watchers=[plain])
+    assert plain.losses == notes.losses  # to measure changes nothing
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"compute__chunk": 3}, {"compute__checkpointing": True}, {"objective__tile": 2}, {"data__workers": 2}],
+    ids=str,
+)
+def test_what_does_not_change_the_run(table, tmp_path, changes):
+    plain, changed = Notes(), Notes()
+    base = {"objective": ObjectiveConfig(), "steps": 3}
+    train(small_run(table, **base), tmp_path / "plain", watchers=[plain])
+    train(small_run(table, **base, **changes), tmp_path / "changed", watchers=[changed])
+    assert changed.losses == pytest.approx(plain.losses, rel=1e-5)
+
+
+def test_the_sigmoid_loss_learns_a_bias(table, tmp_path):
+    config = small_run(table, steps=3, objective=ObjectiveConfig(name="sigmoid"))
+    result = train(config, tmp_path / "run")
+    spec = wordsight.load(result.folder).spec
+    assert spec.logit_bias == pytest.approx(-10, abs=0.1)
+    assert spec.logit_bias != -10
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "bag_of_words", "caption"])
+def test_the_other_objectives_run_too(table, tmp_path, name):
+    notes = Notes()
+    train(small_run(table, steps=3, objective=ObjectiveConfig(name=name)), tmp_path / "run", watchers=[notes])
+    assert all(math.isfinite(loss) for loss in notes.losses)
+    assert (notes.reports[0].recall_at_1 is None) == (name != "nt_xent")
+    assert notes.reports[0].scale is None
+    picture = np.zeros((1, 20, 20, 3), np.uint8)
+    assert wordsight.load(tmp_path / "run").embed_images(picture).shape == (1, 16)
+
+
+def test_fp16_scales_the_loss(table, tmp_path):
+    notes = Notes()
+    config = small_run(table, steps=2, batch=2, compute__precision="fp16")
+    train(config, tmp_path / "run", watchers=[notes])
+    saved = checkpoints.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
+    assert saved["scaler"]["_growth_tracker"] + (saved["scaler"]["scale"] < 65536) > 0
+    assert all(math.isfinite(loss) for loss in notes.losses)
+
+
+def test_the_towers_that_are_compiled():
+    network = loop.build_network(small_run("x.tsv"), loop.Tokenizer(small_spec().tokenizer, {}))
+    assert towers(network) == [network.clip.transformer, network.clip.visual]
+
+
+def test_recall_counts_the_same_text_as_found():
+    first_BD = torch.eye(3)
+    second_BD = torch.eye(3)[[0, 2, 1]]  # the second and third are exchanged
+    features = Features(first_BD, second_BD, torch.ones(()), torch.zeros(()))
+    assert recall_at_1(features, torch.tensor([1, 2, 3])) == pytest.approx(1 / 3)
+    assert recall_at_1(features, torch.tensor([1, 2, 2])) == 1  # unless they are the same
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": None}, r"steps is None and epochs is None; set one of them"),
+        ({"epochs": 2.0}, r"steps is 6 and epochs is 2.0; set one of them"),
+        ({"steps": 0}, r"steps is 0, expected 1 or more"),
+        ({"steps": None, "epochs": -1.0}, r"epochs is -1.0, expected more than 0"),
+        ({"compute__chunk": 0}, r"compute.chunk is 0, expected 1 or more"),
+        ({"watch__log_every": 0}, r"watch.log_every is 0"),
+        ({"optim__clip": 0.0}, r"optim.clip is 0.0, expected more than 0, or none"),
+        ({"optim__ema": 1.5}, r"optim.ema is 1.5, expected more than 0 and 1 at most"),
+        ({"objective": ObjectiveConfig(name="nt_xent"), "watch__zero_shot": ZeroShotConfig(pictures="x")},
+         r"'nt_xent' learns no texts to measure with"),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense(changes, message):
+    plain = {key: changes.pop(key) for key in ("steps", "epochs") if key in changes}
+    config = dataclasses.replace(small_run("x.tsv", **changes), **plain)
+    with pytest.raises(InputError, match=message):
+        check(config)
