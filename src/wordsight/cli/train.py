@@ -13,8 +13,10 @@ from typing import Any
 
 import click
 
-from wordsight.cli._options import plain_warnings
+from wordsight.cli._options import DONE, plain_warnings
 from wordsight.errors import InputError, MissingExtraError, WordsightError
+
+NOT_GOOD, FAILED = 1, 2
 
 EPILOG = """\b
 Examples:
@@ -54,7 +56,7 @@ def command(
             code = _run(recipe_path, settings, folder, resume, show)
     except WordsightError:
         if int(os.environ.get("LOCAL_RANK") or 0):  # one process of a machine says it for all
-            ctx.exit(2)
+            ctx.exit(FAILED)
         raise
     ctx.exit(code)
 
@@ -66,11 +68,12 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
     if show:
         if _is_first():
             _show(recipe.config)
-        return 0
+        return DONE
     folder = folder or Path("runs") / recipe.name
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--folder {str(folder)!r} is a file; name a folder for the run.")
     from wordsight.cli._run_watchers import run_watcher
+    from wordsight.train.config import TrainConfig
     from wordsight.train.reports import watched_by
     from wordsight.train.stopping import Stopped
 
@@ -84,35 +87,39 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
         return 128 + stop.number
     finally:
         watcher.on_end(None)
-    return _report(result, folder) if _is_first() else 0
+    words = not isinstance(recipe.config, TrainConfig) or recipe.config.objective.name in ("info_nce", "sigmoid")
+    return _report(result, folder, words) if _is_first() else DONE
 
 
-def _report(result: Any, folder: Path) -> int:
-    """Say what came out, and what to do with it; return the exit code."""
+def _report(result: Any, folder: Path, words: bool) -> int:
+    """Say what came out, and what to do with it (`words`: the model knows texts); return the exit code."""
     from wordsight.cli._run_watchers import figure_lines, time_text
     from wordsight.images import source_name
     from wordsight.train.reports import RunResult
 
     if not isinstance(result, RunResult):  # a recipe that runs by itself has said the rest
         click.echo(f"Done: {source_name(folder)}")
-        return 0
+        return DONE
     place = source_name(result.folder)
     click.echo(f"Model: {place}")
     for line in figure_lines(result.figures):
         click.echo(f"  {line}")
     click.echo(f"  loss {result.loss:.4f} at step {result.step:,}; {time_text(result.seconds)}")
     for name, value in result.notes.items():
-        click.echo(f"  {name.replace('_', ' ')}: {value}")
+        for one in value if isinstance(value, list | tuple) else (value,):
+            click.echo(f"  {name.replace('_', ' ')}: {one}")
     if result.skipped:
         click.echo(f"  {sum(result.skipped.values()):,} samples could not be read and were left out:")
         for reason, count in sorted(result.skipped.items(), key=lambda each: -each[1]):
             click.echo(f"    {count:,}: {reason}")
     if (result.folder / "curves.png").exists():
         click.echo(f"Curves: {source_name(result.folder / 'curves.png')}")
-    if (result.folder / "wordsight.json").exists():
-        model = shlex.quote(str(result.folder))
+    model = shlex.quote(str(result.folder))
+    if words:
         click.echo(f"Try it: wordsight classify PICTURES --classes cat dog --model {model}")
-    return 0
+    else:
+        click.echo(f"Try it: wordsight index PICTURES --into INDEX --model {model}")
+    return NOT_GOOD if any(getattr(note, "good", True) is False for note in result.notes.values()) else DONE
 
 
 def _show(config: Any) -> None:

@@ -97,7 +97,8 @@ class JsonLines(Watcher):
             return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with self._or_none():
-            self._file.write(json.dumps(_finite({"kind": kind, "time": now} | values), ensure_ascii=False) + "\n")
+            record = _finite({"kind": kind, "time": now} | values)
+            self._file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
             self._file.flush()
 
     @contextlib.contextmanager
