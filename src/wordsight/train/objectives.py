@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 
 from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig
-from wordsight.train.gather import Group, gather_features, mean_over_processes, place
+from wordsight.train.gather import Group, check_even, gather_features, mean_over_processes, place
 from wordsight.train.tiled import tiled_info_nce, tiled_sigmoid
 
 
@@ -78,6 +78,7 @@ def nt_xent(
     Source: Chen et al. 2020 (SimCLR), Equation 1 and Algorithm 1; temperature of §B.9.
     """
     rows = len(features.first)
+    check_even(rows, group, features.first.device)
     if ids is None:  # no picture is another's twin, but a view is still no negative of itself
         own_B = place(group)[0] * rows + torch.arange(rows, device=features.first.device)
         ids = Ids(own_B, own_B)

@@ -117,7 +117,7 @@ class _Cells:
 
     rows_RD: Tensor
     columns_BD: Tensor
-    scale: Tensor
+    factor: float  # the scale
     bias: Tensor | None
     ids: Ids | None
     twins_R: Tensor | None  # rows that share an id with a column other than their own; None: there are none
@@ -143,9 +143,10 @@ class _Cells:
         """Return a tile's logits; negatives of the same picture or text are -inf, which is a weight of zero."""
         rows_rD, columns_cD = self.rows_RD[tile.rows], self.columns_BD[tile.columns]
         cells_rc = into[: len(rows_rD) * len(columns_cD)].view(len(rows_rD), len(columns_cD))
-        torch.mm(rows_rD * self.scale, columns_cD.T, out=cells_rc)
-        if self.bias is not None:
-            cells_rc += self.bias
+        if self.bias is None:
+            torch.addmm(cells_rc, rows_rD, columns_cD.T, beta=0, alpha=self.factor, out=cells_rc)
+        else:
+            torch.addmm(self.bias, rows_rD, columns_cD.T, alpha=self.factor, out=cells_rc)
         if self.twins_R is not None and self.ids is not None:
             self._mask(cells_rc, tile)
         return cells_rc
@@ -187,7 +188,7 @@ def _cells(
     return _Cells(
         rows_RD=rows_RD.detach().to(dtype).contiguous(),
         columns_BD=gather_rows(columns_RD.detach().to(dtype), group).contiguous(),
-        scale=scale.detach().to(dtype),
+        factor=scale.item(),
         bias=None if bias is None else bias.detach().to(dtype),
         ids=ids,
         twins_R=None if ids is None else _twins(ids, first, len(rows_RD)),
@@ -210,7 +211,7 @@ def _twins(ids: Ids, first: int, rows: int) -> Tensor | None:
 def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
     tiles, one, other = _workspace(cells)
     # Within this bound one exponential serves both directions, and no maxima are needed.
-    plain = float(cells.scale * _longest(cells.rows_RD) * _longest(cells.columns_BD)) <= PLAIN_EXP
+    plain = abs(cells.factor) * (_longest(cells.rows_RD) * _longest(cells.columns_BD)).item() <= PLAIN_EXP
     start = 0.0 if plain else -torch.inf
     row_R, column_B = (side.new_full((len(side),), start) for side in (cells.rows_RD, cells.columns_BD))
     for tile in tiles:
@@ -220,14 +221,14 @@ def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
             row_R[tile.rows] += x_rc.sum(1)
             column_B[tile.columns] += x_rc.sum(0)
         else:
-            row_R[tile.rows] = torch.logaddexp(row_R[tile.rows], x_rc.logsumexp(1))
-            column_B[tile.columns] = torch.logaddexp(column_B[tile.columns], x_rc.logsumexp(0))
+            for sums, dim in ((row_R[tile.rows], 1), (column_B[tile.columns], 0)):
+                torch.logaddexp(sums, _log_sum(x_rc, dim, other), out=sums)
     if plain:
         row_R.log_()
         column_B.log_()
     column_B = gather_rows(column_B[None], cells.group).logsumexp(0)
     own = slice(cells.first, cells.first + len(row_R))
-    positive_R = cells.scale * (cells.rows_RD * cells.columns_BD[own]).sum(1)
+    positive_R = cells.factor * (cells.rows_RD * cells.columns_BD[own]).sum(1)
     batch = len(column_B)
     loss = total((row_R + column_B[own] - 2 * positive_R).sum() / (2 * batch), cells.group)
     if not wanted:
@@ -256,7 +257,7 @@ def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
 
 def _sigmoid(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
     tiles, one, _ = _workspace(cells)
-    loss, to_bias = cells.scale.new_zeros(()), cells.scale.new_zeros(())
+    loss, to_bias = (cells.rows_RD.new_zeros(()) for _ in range(2))
     to_rows_RD, to_columns_BD = torch.zeros_like(cells.rows_RD), torch.zeros_like(cells.columns_BD)
     for tile in tiles:
         x_rc = cells.logits(tile, one)
@@ -283,6 +284,13 @@ def _workspace(cells: _Cells) -> tuple[list[_Tile], Tensor, Tensor]:
     return tiles, cells.rows_RD.new_empty(most), cells.rows_RD.new_empty(most)
 
 
+def _log_sum(x_rc: Tensor, dim: int, room: Tensor) -> Tensor:
+    """Return the logarithm of the sum of exponentials along a side: torch.logsumexp, without new memory."""
+    most = x_rc.amax(dim, keepdim=True).clamp_(min=torch.finfo(x_rc.dtype).min)  # -inf - -inf would be NaN
+    powers_rc = torch.sub(x_rc, most, out=room[: x_rc.numel()].view_as(x_rc)).exp_()
+    return powers_rc.sum(dim).log_().add_(most.squeeze(dim))
+
+
 def _longest(rows_RD: Tensor) -> Tensor:
     """Return the greatest length of a row."""
     longest: Tensor = torch.linalg.vector_norm(rows_RD, dim=1).max()
@@ -294,7 +302,7 @@ def _gradients(
 ) -> _Gradients:
     """Return the gradients of the whole batch's loss from sums over cells of d(loss)/d(logit) · feature · count."""
     # Features' gradients are world times too large, as `gather` says; of scale and bias every process has the whole.
-    factor = cells.scale * (place(cells.group)[1] / count)
+    factor = cells.factor * place(cells.group)[1] / count
     to_scale = (to_rows_RD * cells.rows_RD).sum() / count
     return _Gradients(
         rows_RD=to_rows_RD.mul_(factor),
