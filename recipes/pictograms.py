@@ -32,7 +32,7 @@ from wordsight.train.sizes import size
 
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256
-SIDE, CONTEXT = 64, 24
+SIDE, CONTEXT = 64, 16
 
 
 def model() -> ModelSpec:

@@ -6,7 +6,7 @@ Packages are fetched by name with the registries' ordinary clients (`npm pack`, 
 Tables, in `<work>`: `train.tsv`; `validation.tsv`, pictures of the styles of training that are not in it, which choose
 settings; `heldout.tsv`, Microsoft's Fluent 3D emoji, a style of which training has nothing (nor of its flat and line
 relatives). Columns: filepath (relative to the table), caption, caption2, caption3, caption4 (the first is the name;
-the others add keywords, and repeat where there are too few), class (an emoji's name, else empty), style.
+the others add keywords, or are empty), class (an emoji's name, else empty), style.
 
 Left out of all three, for these reasons: skin tones (another picture of the same name); flags, keycaps and letters in
 a box (signs to be read rather than things to be known, and the packages' flags are flat in every style).
@@ -288,9 +288,9 @@ def pixels(origin: Path | str) -> Path | io.BytesIO:
 
 
 def row(drawing: Drawing) -> tuple[str, ...]:
-    """The table's cells of a drawing; captions repeat until there are `CAPTIONS`."""
-    captions = [clean(" ".join(text.split())) for text in drawing.captions if text.strip()]
-    captions = (captions * CAPTIONS)[:CAPTIONS]
+    """The table's cells of a drawing; captions that are not there stay empty."""
+    said = list(dict.fromkeys(clean(text) for text in drawing.captions if text.strip()))
+    captions = (said + [""] * CAPTIONS)[:CAPTIONS]
     return (drawing.file.as_posix(), *captions, drawing.label, drawing.style)
 
 
