@@ -87,11 +87,16 @@ def test_processes_read_shards_of_their_own(shards, world):
         assert sum(map(len, sources)) == len(set().union(*sources))
 
 
-@settings(max_examples=6, deadline=None)
-@given(done=st.integers(1, 13))
-def test_a_state_is_where_the_run_goes_on(shards, done):
+@pytest.fixture(scope="module")
+def whole_run(shards):
     run = config(str(shards), batch=6, buffer=9, augment=AugmentConfig(crop="resized", min_area=0.5, flip=0.5))
-    whole = take(run, 15, rank=0, world=2)
+    return run, take(run, 15, rank=0, world=2)
+
+
+@settings(max_examples=8, deadline=None)
+@given(done=st.integers(1, 13))
+def test_a_state_is_where_the_run_goes_on(whole_run, done):
+    run, whole = whole_run
     state = DataState(**json.loads(json.dumps(dataclasses.asdict(whole[done - 1][1]))))
     resumed = take(run, 2, state, rank=0, world=2)
     assert [content_of(batch) for batch, _ in resumed] == [content_of(batch) for batch, _ in whole[done : done + 2]]

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from wordsight.images import Decoded
-from wordsight.preprocess import ELONGATED, preprocess, resized_size
+from wordsight.preprocess import preprocess, resized_size
 from wordsight.spec import Preprocess
 from wordsight.train.config import AugmentConfig
 
@@ -77,17 +77,19 @@ def random_box(whole: Box, min_area: float, rng: np.random.Generator) -> Box:
 
 
 def _square(picture: Decoded, spec: Preprocess, rng: np.random.Generator) -> Image.Image:
-    """Resize the shorter side to S and cut a random S×S out of it."""
+    """Cut a random S×S out of the picture resized to the shorter side S.
+
+    Only that part is resized: Pillow's filter reaches over a box's edges, so that it comes out as when all is resized,
+    but for rounding.
+    """
     left, top, right, bottom = picture.box
-    size, filter_ = spec.image_size, _FILTERS[spec.interpolation]
+    size = spec.image_size
     width, height = resized_size(right - left, bottom - top, size)
     x, y = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
-    if max(width, height) <= ELONGATED * size:
-        whole = picture.image.resize((width, height), filter_, box=picture.box)
-        return whole.crop((x, y, x + size, y + size))
-    across, down = (right - left) / width, (bottom - top) / height  # only the part is resized: it may be very long
+    across, down = (right - left) / width, (bottom - top) / height
     box = (left + x * across, top + y * down, left + (x + size) * across, top + (y + size) * down)
-    return picture.image.resize((size, size), filter_, box=(*box[:2], min(box[2], right), min(box[3], bottom)))
+    box = (*box[:2], min(box[2], right), min(box[3], bottom))
+    return picture.image.resize((size, size), _FILTERS[spec.interpolation], box=box)
 
 
 def _recoloured(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:

@@ -25,7 +25,9 @@ from wordsight.train.data.decode import Chunk, Decoder
 from wordsight.train.data.order import DataState, Stream
 from wordsight.train.data.references import Reference, Tally
 
-_CHUNK = 64  # references that a worker decodes at a time
+# What a worker decodes at a time: enough that sending it costs little, little enough that few (each an open file, being
+# shared memory) are under way.
+_CHUNK, _CHUNK_BYTES = 1024, 8 << 20
 _LARGE = 256 << 20  # bytes of a batch above which only one is put together ahead
 _AHEAD = 1 << 30  # bytes of decoded pictures that may wait for their batch
 _CHECK = 0.5  # seconds between looks at whether the workers live
@@ -112,8 +114,8 @@ class Feed:
                 except queue.Empty:
                     if self._stop.is_set():
                         raise TrainError("The data was closed while batches were asked of it.") from None
-                    if ended := _ended(self._processes):
-                        raise TrainError(ended) from None
+                    if died := _died(self._processes):
+                        raise TrainError(died) from None
         finally:
             self.wait_s += time.perf_counter() - began
         if isinstance(ready, BaseException):
@@ -128,16 +130,22 @@ class Feed:
             states: deque[tuple[DataState, ...]] = deque()
             with contextlib.closing(self._chunks(state, states)) as chunks:
                 self._started.set()
-                for ready in self._assembled(chunks, states, state.epoch, pin=device is not None):
-                    self._ready.put(ready)
+                try:
+                    for ready in self._assembled(chunks, states, state.epoch, pin=device is not None):
+                        self._ready.put(ready)
+                except (RuntimeError, OSError, EOFError) as error:
+                    if died := _who_died(self._processes):  # asked before all are ended
+                        raise TrainError(died) from error
+                    raise
         except BaseException as error:
             if not self._stop.is_set():
-                self._ready.put(_worker_error(error, self._processes))
+                self._ready.put(error)
         finally:
             self._started.set()
 
     def _chunks(self, state: DataState, states: deque[tuple[DataState, ...]]) -> _Chunks:
-        size = min(_CHUNK, self.shape.share)
+        each = -(-self.shape.share // max(1, self.workers))
+        size = max(1, min(_CHUNK, _CHUNK_BYTES // self.shape.picture_bytes, each))
 
         def requests() -> Iterator[tuple[Reference, ...]]:
             stream = self.stream(state)
@@ -303,14 +311,14 @@ def _cuda_device() -> int | None:
     return torch.cuda.current_device() if in_use else None
 
 
-def _ended(processes: Sequence[Any]) -> str:
-    """Return what to say of a worker that has died, "" while all live."""
+def _died(processes: Sequence[Any]) -> str:
+    """Return what to say of a worker that has died, "" while none has."""
     for process in processes:
         code = process.exitcode
-        if code is None:
+        if not code:  # it lives, or was ended in order
             continue
         with contextlib.suppress(ValueError):
-            code = f"signal {signal.Signals(-code).name}" if code < 0 else code
+            code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return (
             f"The worker process {process.pid} that decodes pictures died ({code}). SIGKILL mostly means that memory "
             "ran out: lower data.workers or the batch. SIGBUS: shared memory (/dev/shm) is full; enlarge it (in a "
@@ -319,11 +327,9 @@ def _ended(processes: Sequence[Any]) -> str:
     return ""
 
 
-def _worker_error(error: BaseException, processes: Sequence[Any]) -> BaseException:
-    """Return an error of the thread as the caller is to see it: one of reading from a worker that died says so."""
+def _who_died(processes: Sequence[Any]) -> str:
+    """Return the same after reading from a worker failed: its end may be seen a moment later than its silence."""
     until = time.monotonic() + _CHECK
-    while processes and isinstance(error, RuntimeError | OSError | EOFError) and time.monotonic() < until:
-        if ended := _ended(processes):
-            return TrainError(ended)
-        time.sleep(_CHECK / 20)  # its end may be seen a moment later than its silence
-    return error
+    while not (died := _died(processes)) and processes and time.monotonic() < until:
+        time.sleep(_CHECK / 20)
+    return died
