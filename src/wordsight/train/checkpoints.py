@@ -27,7 +27,8 @@ CONFIG, CHECKPOINTS, STATE, MANIFEST = "config.json", "checkpoints", "state.pt",
 _PREFIX, _UNFINISHED = "step_", ".unfinished_"
 # What may be another when a run goes on: it says how the same is computed, read or watched.
 FREE = ("watch.", "data.workers", "compute.chunk", "compute.device", "compute.compile", "compute.checkpointing",
-        "compute.sharding", "compute.timeout", "objective.tile")  # fmt: skip
+        "compute.sharding", "compute.timeout", "objective.tile",
+        "tuning.alphas", "tuning.forgetting", "tuning.keep")  # fmt: skip
 
 
 def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | None:

@@ -336,7 +336,7 @@ class _Run:
     def _finish(self, watchers: Sequence[Watcher]) -> RunResult:
         self._evaluate(watchers)
         with self._judged() as network:
-            figures, notes, good = _on_first(self.processes, lambda: self._write(cast(Network, network)))
+            figures, notes = _on_first(self.processes, lambda: self._write(cast(Network, network)))
         skipped: dict[str, int] = {}
         for reasons in self.processes.gather_objects(dict(self.data.skipped.reasons)):
             for reason, count in reasons.items():
@@ -349,15 +349,14 @@ class _Run:
             figures=figures,
             skipped=skipped,
             notes=notes,
-            good=good,
         )
 
-    def _write(self, network: Network) -> tuple[dict[str, Figure], Mapping[str, Any], bool]:
-        """Write the finished model; return what was measured of it, what is to be said, and whether it is good."""
+    def _write(self, network: Network) -> tuple[dict[str, Figure], Mapping[str, Any]]:
+        """Write the finished model; return what was measured of it, and what is to be said."""
         assert self.judge is not None
         finished = self.judge.finish(network, self.precision.autocast)
         write_model(finished.checkpoint, self.folder)
-        return {**self.figures, **finished.figures}, finished.notes, finished.good
+        return {**self.figures, **finished.figures}, finished.notes
 
     def _facts(self) -> RunFacts:
         device = self.processes.device

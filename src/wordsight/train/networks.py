@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from wordsight.spec import EfficientNetTower, ModelSpec, VitTower
 from wordsight.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Features
 from wordsight.train.config import ObjectiveName, TrainConfig
+from wordsight.train.lora import folded
 from wordsight.train.sizes import for_sigmoid
 
 MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021, §2.5
@@ -33,10 +34,12 @@ class Network(nn.Module):
     """What a run trains: `forward` takes what `inputs` makes of a batch, so that wrappers (DDP, FSDP) see one call.
 
     spec: what the finished model is; `logit_scale` and `logit_bias` in it are the initial ones (see `checkpoint`).
+    still: modules that stay in eval mode while the others train: what is locked, whose batch norms must not move.
     """
 
     pixel_gain: Tensor
     pixel_shift: Tensor
+    still: tuple[nn.Module, ...] = ()
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -57,6 +60,13 @@ class Network(nn.Module):
         """Return the features of both inputs, float32 also under autocast."""
         raise NotImplementedError
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules but those that stay still."""
+        super().train(mode)
+        for module in self.still:
+            module.eval()
+        return self
+
     def clamp(self) -> None:
         """Bring parameters back into their bounds; called after each step."""
 
@@ -76,8 +86,8 @@ class Network(nn.Module):
         return Checkpoint(spec, tensors)
 
     def _arrays(self, state: Mapping[str, Tensor] | None, prefix: str) -> dict[str, np.ndarray]:
-        """Return the tensors whose names begin with `prefix`, without it."""
-        tensors = {**self.state_dict(), **(state or {})}
+        """Return the tensors whose names begin with `prefix`, without it, adapters folded in."""
+        tensors = folded({**self.state_dict(), **(state or {})})
         return {
             name.removeprefix(prefix): tensor.detach().to("cpu", torch.float32).numpy().copy()
             for name, tensor in tensors.items()
