@@ -50,6 +50,8 @@ class PlainResNet(nn.Module):
 
     def _map(self, pixels_BCHW: Tensor) -> Tensor:
         """Return the last map (B,E,S/32,S/32)."""
+        # Channels innermost: what convolutions compute in, so that they, norms and pools need not turn maps round.
+        pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
         x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))
         x_BCHW = F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):

@@ -50,6 +50,8 @@ class ModifiedResNet(nn.Module):
 
     def _map(self, pixels_BCHW: Tensor) -> Tensor:
         """Return the last map (B,C,S/32,S/32)."""
+        # Channels innermost: what convolutions compute in, so that they, norms and pools need not turn maps round.
+        pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
         x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))
         x_BCHW = F.relu(self.bn2(self.conv2(x_BCHW)))
         x_BCHW = F.relu(self.bn3(self.conv3(x_BCHW)))
