@@ -54,7 +54,7 @@ class Bar(Lines):
             TextColumn("{task.fields[left]}"), console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._bar.add_task(_folder(facts.folder), total=facts.steps, completed=facts.done, left="")
-        self._numbers = "waiting for the first steps"
+        self._numbers, self._measured = "waiting for the first steps", ""
         self._live = Live(get_renderable=self._drawn, console=self._bar.console, transient=True, refresh_per_second=2)
         self._live.start()
 
@@ -66,8 +66,13 @@ class Bar(Lines):
             description=f"{_progress(report, self.facts)}",
             left=f"{_left(report, self.facts)} left",
         )
-        self._numbers = step_text(report, self.chance)
+        self._numbers = step_text(report, self.chance) + self._measured
         self._live.refresh()
+
+    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+        """Say what was measured, and keep it in sight."""
+        super().on_evaluate(step, figures)
+        self._measured = "".join(f"  {name.replace('_', '-')} {one.value:.1%}" for name, one in figures.items())
 
     def on_end(self, result: RunResult | None) -> None:
         """Take the bar away."""
