@@ -1,7 +1,9 @@
 """How good a model is: zero-shot accuracy and recall, of a network in training and of an opened folder alike."""
 
 import itertools
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from random_models import random_checkpoint
 from taught_model import taught_checkpoint
 from training import COLOURS, small_run, small_spec, write_squares
 
+import wordsight
 from wordsight.doctor.whatif import CAPTIONS
 from wordsight.encoder.reference import ReferenceEncoder
 from wordsight.errors import InputError
@@ -76,6 +79,9 @@ def test_a_table_names_its_classes_by_a_column(squares):
         find_labelled(ZeroShotConfig(pictures=table))
     with pytest.raises(InputError, match=r"has no column 'color'; .*Did you mean: colour\?"):
         find_labelled(ZeroShotConfig(pictures=table, class_column="color"))
+    (squares / "labels.csv").write_text("label,n\nred,1\nblue,2\n")
+    with pytest.raises(InputError, match=r"No column of the table .* Name one with zero_shot\.image_column"):
+        find_labelled(ZeroShotConfig(pictures=str(squares / "labels.csv")))
     found = find_labelled(ZeroShotConfig(pictures=table, class_column="colour"))
     assert len(found.pictures) == 24
     assert found.names == tuple(sorted(COLOURS))
@@ -177,6 +183,16 @@ def test_a_model_that_knows_better_scores_better():
     assert retrieval(random, pictures, captions)["text→image R@1"].value < 1
     with pytest.raises(InputError, match="needs its spec and its tokenizer"):
         retrieval(network, pictures, captions)
+
+
+def test_the_bundled_model_knows_clothes():
+    pictures = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "clothing" / "validation"
+    if not pictures.is_dir():
+        pytest.skip("needs the photos of clothes: set WORDSIGHT_DATA")
+    model = wordsight.load("mini")
+    seen = ZeroShot.of_model(ZeroShotConfig(pictures=str(pictures), limit=40), model).measure(model)
+    assert seen.n == 40
+    assert seen.low > 0.5
 
 
 def test_measuring_does_not_change_the_run(squares):

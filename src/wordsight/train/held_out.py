@@ -99,7 +99,10 @@ def _of_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
 
     table = open_table(path)
     column = _class_column(config.class_column, table.columns, path)
-    pictures = picture_column(table, IngestOptions(image_column=config.image_column))
+    try:
+        pictures = picture_column(table, IngestOptions(image_column=config.image_column))
+    except InputError as error:
+        raise InputError(str(error).replace("--image-column", "zero_shot.image_column")) from error
     for record in table.records():
         if isinstance(record, str):
             continue
