@@ -11,6 +11,7 @@ from caching_on_processes import SHARDINGS, TwoLayers, gradients, random_batch, 
 from processes_of_loss import on_processes
 from torch import nn
 
+from wordsight.errors import InputError
 from wordsight.train.caching import accumulate
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.objectives import objective_of
@@ -36,6 +37,11 @@ def test_chunks_change_nothing(name, chunk):
     else:
         assert all(torch.allclose(a, b, rtol=1e-12) for a, b in zip(ours.features, theirs.features, strict=True))
         assert not any(x.requires_grad for x in ours.features)
+
+
+def test_a_chunk_has_rows():
+    with pytest.raises(InputError, match=r"compute\.chunk is 0, expected 1 row or more; none means the whole batch"):
+        accumulate(TwoLayers(), random_batch(ROWS), INFO_NCE, chunk=0)
 
 
 def test_gradients_are_added_to_those_that_are_there():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from loss_cases import random_features, random_ids, value_and_gradients
 
+from wordsight.errors import InputError
 from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.objectives import (
@@ -222,3 +223,16 @@ def test_a_run_s_settings_name_an_objective():
         assert bound(features, ids).item() == function(features, ids).item()
     warm = objective_of(ObjectiveConfig(name="nt_xent", temperature=0.1, mask_duplicates=False))
     assert warm(features, ids).item() == pytest.approx(nt_xent(features, temperature=0.1).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "infonce"}, "objective.name is 'infonce', expected one of info_nce, .* Did you mean: info_nce"),
+        ({"tile": 0}, "objective.tile is 0, expected 1 row or more; none means the whole matrix"),
+        ({"temperature": 0.0}, "objective.temperature is 0.0, expected a number above 0"),
+    ],
+)
+def test_settings_that_make_no_objective(settings, message):
+    with pytest.raises(InputError, match=message):
+        objective_of(ObjectiveConfig(**settings))

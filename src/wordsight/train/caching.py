@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from wordsight.errors import InputError
 from wordsight.train.batch import Batch, Features
 from wordsight.train.gather import Group, mean_over_processes
 from wordsight.train.objectives import Objective
@@ -55,8 +56,10 @@ def accumulate(
     batch: this process's share, on the network's device. chunk: rows that go through the network at once, at most;
     None: all. autocast: makes the context of each forward pass; the objective is outside of it. scaler: fp16's.
 
-    Raises: TrainError if the processes of `group` hold different numbers of rows.
+    Raises: TrainError if the processes of `group` hold different numbers of rows; InputError for a chunk below 1.
     """
+    if chunk is not None and chunk < 1:
+        raise InputError(f"compute.chunk is {chunk}, expected 1 row or more; none means the whole batch at once.")
     work = _Work(network, autocast, scaler)
     parts = _parts(batch, chunk)
     if len(parts) == 1:
@@ -69,7 +72,7 @@ def accumulate(
 def _parts(batch: Batch, chunk: int | None) -> list[Batch]:
     """Split a batch into as few parts as `chunk` allows, of sizes that differ by one at most."""
     rows = len(batch)
-    count = 1 if chunk is None else max(1, -(-rows // chunk))
+    count = 1 if chunk is None else -(-rows // chunk)
     return [batch.part(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
 
 

@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from wordsight.train.batch import Ids
 from wordsight.train.gather import Group, check_even, gather_ids, gather_rows, place, sum_own_rows, total
@@ -111,6 +110,17 @@ class _Tile(NamedTuple):
     columns: slice
 
 
+class _Twins(NamedTuple):
+    """Own rows that share an id with a column other than their own; few, as a rule, and the others need no mask.
+
+    ends: how many of them come before each row of tiles, and after the last.
+    """
+
+    rows_T: Tensor
+    ends: list[int]
+    ids: Ids  # of all columns
+
+
 @dataclass(frozen=True)
 class _Cells:
     """The logits of own rows and all columns, cell by cell when asked; the positives are the cells (i, first + i)."""
@@ -119,8 +129,7 @@ class _Cells:
     columns_BD: Tensor
     factor: float  # the scale
     bias: Tensor | None
-    ids: Ids | None
-    twins_R: Tensor | None  # rows that share an id with a column other than their own; None: there are none
+    twins: _Twins | None
     first: int
     tile: int
     group: Group | None
@@ -147,27 +156,23 @@ class _Cells:
             torch.addmm(cells_rc, rows_rD, columns_cD.T, beta=0, alpha=self.factor, out=cells_rc)
         else:
             torch.addmm(self.bias, rows_rD, columns_cD.T, alpha=self.factor, out=cells_rc)
-        if self.twins_R is not None and self.ids is not None:
-            self._mask(cells_rc, tile)
+        if self.twins is not None:
+            self._mask(cells_rc, tile, self.twins)
         return cells_rc
 
-    def _mask(self, cells_rc: Tensor, tile: _Tile) -> None:
-        assert self.twins_R is not None
-        assert self.ids is not None
-        low, high = torch.searchsorted(
-            self.twins_R, self.twins_R.new_tensor([tile.rows.start, tile.rows.stop])
-        ).tolist()
-        if low == high:
+    def _mask(self, cells_rc: Tensor, tile: _Tile, twins: _Twins) -> None:
+        number = tile.rows.start // self.tile
+        rows_t = twins.rows_T[twins.ends[number] : twins.ends[number + 1]]
+        if not len(rows_t):
             return
-        twins_t = self.twins_R[low:high]
-        own, other = twins_t + self.first, tile.columns
-        same_tc = self.ids.image_B[own, None] == self.ids.image_B[other]
-        same_tc |= self.ids.text_B[own, None] == self.ids.text_B[other]
+        own, other = rows_t + self.first, tile.columns
+        same_tc = twins.ids.image_B[own, None] == twins.ids.image_B[other]
+        same_tc |= twins.ids.text_B[own, None] == twins.ids.text_B[other]
         kept = self.positives(cells_rc, tile).clone()
-        within_t = twins_t - tile.rows.start
-        if len(within_t) == len(cells_rc):
+        if len(rows_t) == len(cells_rc):
             cells_rc.masked_fill_(same_tc, -torch.inf)
         else:
+            within_t = rows_t - tile.rows.start
             cells_rc[within_t] = cells_rc[within_t].masked_fill_(same_tc, -torch.inf)
         self.positives(cells_rc, tile).copy_(kept)
 
@@ -185,27 +190,29 @@ def _cells(
     check_even(len(rows_RD), group, rows_RD.device)
     dtype = torch.promote_types(rows_RD.dtype, torch.float32)
     ids, first = gather_ids(ids, group), place(group)[0] * len(rows_RD)
+    tile = min(tile or len(rows_RD), len(rows_RD))
     return _Cells(
         rows_RD=rows_RD.detach().to(dtype).contiguous(),
         columns_BD=gather_rows(columns_RD.detach().to(dtype), group).contiguous(),
         factor=scale.item(),
         bias=None if bias is None else bias.detach().to(dtype),
-        ids=ids,
-        twins_R=None if ids is None else _twins(ids, first, len(rows_RD)),
+        twins=None if ids is None else _twins(ids, slice(first, first + len(rows_RD)), tile),
         first=first,
-        tile=min(tile or len(rows_RD), len(rows_RD)),
+        tile=tile,
         group=group,
     )
 
 
-def _twins(ids: Ids, first: int, rows: int) -> Tensor | None:
+def _twins(ids: Ids, own: slice, tile: int) -> _Twins | None:
     """Return which of the own rows share an id with another; None if none does: then nothing needs be compared."""
     again_B = torch.zeros(len(ids.image_B), dtype=torch.bool, device=ids.image_B.device)
     for ids_B in ids:
         _, inverse_B, counts = torch.unique(ids_B, return_inverse=True, return_counts=True)
         again_B |= counts[inverse_B] > 1
-    twins_R = again_B[first : first + rows].nonzero().flatten()
-    return twins_R if len(twins_R) else None
+    again_R = again_B[own]
+    per_tile = torch.stack([again_R[top : top + tile].sum() for top in range(0, len(again_R), tile)])
+    ends: list[int] = [0, *per_tile.cumsum(0).tolist()]
+    return _Twins(again_R.nonzero().flatten(), ends, ids) if ends[-1] else None
 
 
 def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
@@ -256,14 +263,16 @@ def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
 
 
 def _sigmoid(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
-    tiles, one, _ = _workspace(cells)
+    tiles, one, other = _workspace(cells)
     loss, to_bias = (cells.rows_RD.new_zeros(()) for _ in range(2))
     to_rows_RD, to_columns_BD = torch.zeros_like(cells.rows_RD), torch.zeros_like(cells.columns_BD)
     for tile in tiles:
         x_rc = cells.logits(tile, one)
         # -log sigmoid(-x) = softplus(x), x being a negative's logit and a positive's turned round.
         cells.positives(x_rc, tile).neg_()
-        loss += softplus(x_rc, threshold=40).sum()  # beyond 40, x itself is exact in float64
+        # Beyond 40, x itself is exact even in float64.
+        softplus_rc = other[: x_rc.numel()].view_as(x_rc)
+        loss += torch.ops.aten.softplus.out(x_rc, 1, 40, out=softplus_rc).sum()
         if wanted:
             x_rc.sigmoid_()
             cells.positives(x_rc, tile).neg_()
