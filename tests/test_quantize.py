@@ -122,12 +122,13 @@ def test_a_folder_is_quantised_in_place_with_real_pictures(folder, tmp_path):
     assert cosines.min() <= done.cosine_min + 1e-5  # which is of the pictures not calibrated with
 
 
-def test_a_modified_resnet_is_quantised_too():
+@pytest.mark.parametrize("name", ["modified resnet", "resnet of basic blocks"])
+def test_a_resnet_is_quantised_too(name):
     pytest.importorskip("nncf")
     from wordsight.encoder.openvino import core
     from wordsight.encoder.openvino_int8 import quantize_image_tower
 
-    checkpoint = random_models.random_checkpoint(random_models.SPECS["modified resnet"])
+    checkpoint = random_models.random_checkpoint(random_models.SPECS[name])
     size = checkpoint.spec.image.image_size
     pixels_BHWC = np.random.default_rng(0).integers(0, 256, (12, size, size, 3), dtype=np.uint8)
     compiled = core().compile_model(quantize_image_tower(checkpoint, [pixels_BHWC[:8]]), "CPU")

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, MissingExtraError, did_you_mean
-from wordsight.spec import EfficientNetTower, ModelSpec, Preprocess, ResNetTower, TextTower, TokenizerSpec, VitTower
+from wordsight.spec import (
+    EfficientNetTower,
+    ModelSpec,
+    PlainResNetTower,
+    Preprocess,
+    ResNetTower,
+    TextTower,
+    TokenizerSpec,
+    VitTower,
+)
 
 VIT = VitTower(
     image_size=224,
@@ -23,6 +32,7 @@ VIT = VitTower(
     pooling="cls",
 )
 RESNET = ResNetTower(image_size=224, width=64, layers=(3, 4, 6, 3), heads=32)
+PLAIN_RESNET = PlainResNetTower(image_size=224, layers=(2, 2, 2, 2), block="basic")
 EFFICIENTNET = EfficientNetTower(
     image_size=260, stem_width=32, stages=((1, 3, 1, 16, 1), (6, 3, 2, 24, 3)), features=1280, tap_means=(0, 3),
     tap_spreads=(0,), head_width=512, head_layers=1, classes=1000,
@@ -45,7 +55,7 @@ def spec(**changes):
     return dataclasses.replace(base, **changes)
 
 
-@pytest.mark.parametrize("image", [VIT, RESNET, EFFICIENTNET])
+@pytest.mark.parametrize("image", [VIT, RESNET, PLAIN_RESNET, EFFICIENTNET])
 def test_json_gives_an_equal_spec_back(image):
     original = spec(image=image, provenance={"image.activation": "config.json: hidden_act"}, logit_bias=-10.0)
     again = ModelSpec.from_json(original.to_json())
@@ -86,6 +96,10 @@ def edited(path, value):
         (edited(["embed_dim"], "512"), "spec.embed_dim is '512', expected int"),
         (edited(["image", "arch"], "convnext"), "spec.image.arch is 'convnext', expected one of vit"),
         (edited(["image", "activation"], "relu"), "spec.image.activation is 'relu', expected one of 'quick_gelu'"),
+        (
+            edited(["image"], vars(PLAIN_RESNET) | {"block": "wide"}),
+            "spec.image.block is 'wide', expected one of 'basic'",
+        ),
         (edited(["preprocess", "mean"], [0.5, 0.5]), "spec.preprocess.mean has 2 values, expected 3"),
         (edited(["text", "causal"], 1), "spec.text.causal is 1, expected bool"),
     ],

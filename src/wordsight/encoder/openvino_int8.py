@@ -19,7 +19,7 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder.openvino_graphs import image_model
-from wordsight.encoder.openvino_vit import PROJECTION
+from wordsight.encoder.openvino_ops import PROJECTION
 from wordsight.encoder.runtime import ov, without_telemetry
 from wordsight.errors import InputError, MissingExtraError
 
@@ -45,7 +45,7 @@ def import_nncf() -> Any:
 def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarray]) -> Any:
     """Return the image tower as an OpenVINO model with int8 matrix products and convolutions.
 
-    The final projection of a class token stays in float: it takes no time, and its error would go straight to cosines.
+    A final projection (`visual.proj`) stays in float: it takes no time, and its error would go straight to cosines.
     batches_BHWC: calibration pixels, uint8 (B,S,S,3), which give the ranges of activations.
     Raises: MissingExtraError without NNCF; InputError for no pixels.
     """

@@ -13,6 +13,7 @@ from wordsight.spec import Activation
 Node = Any  # openvino's nodes carry no types
 Tensors = Mapping[str, np.ndarray]
 
+PROJECTION = "projection"  # the name of the last node of towers that end in `visual.proj`; int8 leaves it in float
 QUICK_GELU_BETA = 1.702  # Hendrycks & Gimpel 2016, §2; as in openai/CLIP
 
 

@@ -24,7 +24,7 @@ def image_graph(tower: PlainResNetTower, preprocess: Preprocess, tensors: Tensor
     mean_BE = ops.reduce_mean(x, g.integers(2, 3), False)
     if not tower.projection:
         return mean_BE
-    return ops.matmul(mean_BE, g.constant(tensors["visual.proj"]), False, False)
+    return ops.matmul(mean_BE, g.constant(tensors["visual.proj"]), False, False, name=g.PROJECTION)
 
 
 def _block(tower: PlainResNetTower, tensors: Tensors, name: str, x: Node, stride: int) -> Node:

@@ -13,8 +13,6 @@ from wordsight.encoder.openvino_transformer import block, last_block
 from wordsight.encoder.runtime import ops
 from wordsight.spec import Preprocess, VitTower
 
-PROJECTION = "projection"  # the name of the last node of a class token's graph
-
 
 def image_graph(tower: VitTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Node) -> Node:
     """Return the node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
@@ -32,7 +30,7 @@ def image_graph(tower: VitTower, preprocess: Preprocess, tensors: Tensors, pixel
         first_B1E = ops.slice(x_BTE, g.integers(0), g.integers(1), g.integers(1), g.integers(1))
         x_B1E = last_block(tower, tensors, names[-1], x_BTE, first_B1E)
         x_BE = g.reshape(g.layer_norm(x_B1E, tensors, "visual.ln_post", tower.norm_eps), 0, -1)
-        return ops.matmul(x_BE, g.constant(tensors["visual.proj"]), False, False, name=PROJECTION)
+        return ops.matmul(x_BE, g.constant(tensors["visual.proj"]), False, False, name=g.PROJECTION)
     for name in names:
         x_BTE = block(tower, tensors, name, x_BTE)
     x_BTE = g.layer_norm(x_BTE, tensors, "visual.ln_post", tower.norm_eps)
