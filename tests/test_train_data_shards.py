@@ -87,6 +87,14 @@ def test_processes_read_shards_of_their_own(shards, world):
         assert sum(map(len, sources)) == len(set().union(*sources))
 
 
+def test_a_process_with_a_small_shard_goes_over_it_again(shards, tmp_path):
+    for name in ("00000.tar", "00005.tar"):  # of 7 and 5 samples
+        (tmp_path / name).write_bytes((shards / name).read_bytes())
+    shares = [take(config(str(tmp_path), batch=12, buffer=5), 4, rank=rank, world=2) for rank in (0, 1)]
+    assert {len(batch) for share in shares for batch, _ in share} == {6}
+    assert {state.epoch for _, state in (shares[0][-1], shares[1][-1])} <= {3, 4}
+
+
 @pytest.fixture(scope="module")
 def whole_run(shards):
     run = config(str(shards), batch=6, buffer=9, augment=AugmentConfig(crop="resized", min_area=0.5, flip=0.5))

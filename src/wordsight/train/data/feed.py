@@ -1,26 +1,23 @@
-"""From a stream of references to batches: decoded by worker processes or a thread, put together ahead of the loop."""
+"""From a stream of references to batches: a thread puts them together ahead of the loop."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import itertools
-import os
 import queue
-import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from wordsight.errors import TrainError
-from wordsight.train.batch import Batch, Ids
+from wordsight.train.batch import Batch
+from wordsight.train.data.building import Building, Shape
+from wordsight.train.data.chunks import Chunks, died_of, who_died
 from wordsight.train.data.decode import Chunk, Decoder
 from wordsight.train.data.order import DataState, Stream
 from wordsight.train.data.references import Reference, Tally
@@ -31,31 +28,8 @@ _CHUNK, _CHUNK_BYTES = 1024, 8 << 20
 _LARGE = 256 << 20  # bytes of a batch above which only one is put together ahead
 _AHEAD = 1 << 30  # bytes of decoded pictures that may wait for their batch
 _CHECK = 0.5  # seconds between looks at whether the workers live
+_MOST_LOST = 20_000  # broken pairs in a row that do not end a run: a whole shard may be bad
 _JOIN = 30.0  # seconds to wait for the thread's end
-_PARALLELISM = "TOKENIZERS_PARALLELISM"
-_PAD_TO = 8  # lengths of texts are multiples of this: fewer shapes to compile for
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What this process's share of a batch is to look like. trim: cut padding to the longest text.
-
-    batch: pairs of all processes' shares. known: how many pairs there are in all, None if they were not counted.
-    """
-
-    batch: int
-    share: int
-    known: int | None
-    image_size: int
-    context_length: int
-    pad_id: int
-    views: int
-    trim: bool
-
-    @property
-    def picture_bytes(self) -> int:
-        """Bytes of one sample's pictures."""
-        return 3 * self.image_size**2 * self.views
 
 
 class Feed:
@@ -114,7 +88,7 @@ class Feed:
                 except queue.Empty:
                     if self._stop.is_set():
                         raise TrainError("The data was closed while batches were asked of it.") from None
-                    if died := _died(self._processes):
+                    if died := died_of(self._processes):
                         raise TrainError(died) from None
         finally:
             self.wait_s += time.perf_counter() - began
@@ -129,12 +103,13 @@ class Feed:
                 torch.cuda.set_device(device)
             states: deque[tuple[DataState, ...]] = deque()
             with contextlib.closing(self._chunks(state, states)) as chunks:
+                self._processes = chunks.processes
                 self._started.set()
                 try:
                     for ready in self._assembled(chunks, states, state.epoch, pin=device is not None):
                         self._ready.put(ready)
                 except (RuntimeError, OSError, EOFError) as error:
-                    if died := _who_died(self._processes):  # asked before all are ended
+                    if died := who_died(chunks.processes):  # asked before all are ended
                         raise TrainError(died) from error
                     raise
         except BaseException as error:
@@ -143,9 +118,11 @@ class Feed:
         finally:
             self._started.set()
 
-    def _chunks(self, state: DataState, states: deque[tuple[DataState, ...]]) -> _Chunks:
-        each = -(-self.shape.share // max(1, self.workers))
-        size = max(1, min(_CHUNK, _CHUNK_BYTES // self.shape.picture_bytes, each))
+    def _chunks(self, state: DataState, states: deque[tuple[DataState, ...]]) -> Chunks:
+        """Begin the workers; `states` gets those after each reference, chunk by chunk."""
+        shape = self.shape
+        each = -(-shape.share // max(1, self.workers))
+        size = max(1, min(_CHUNK, _CHUNK_BYTES // shape.picture_bytes, each))
 
         def requests() -> Iterator[tuple[Reference, ...]]:
             stream = self.stream(state)
@@ -153,7 +130,8 @@ class Feed:
                 states.append(tuple(after for _, after in some))
                 yield tuple(reference for reference, _ in some)
 
-        return _Chunks(self, requests(), size)
+        pictures = min(2 * shape.share, max(1, _AHEAD // shape.picture_bytes))
+        return Chunks(self.decoder, requests(), workers=self.workers, ahead=-(-pictures // size))
 
     def _assembled(
         self, chunks: Iterator[Chunk], states: deque[tuple[DataState, ...]], epoch: int, *, pin: bool
@@ -164,7 +142,7 @@ class Feed:
         taken = 0
         while True:
             self._slots.acquire()
-            building, looked_at = _Building(self.shape, pin), 0
+            building, looked_at = Building(self.shape, pin), 0
             while not building.full:
                 if self._stop.is_set():
                     return
@@ -193,7 +171,7 @@ class Feed:
         shape = self.shape
         if shape.known is not None and shape.known - self._broken < shape.batch:
             seen = f"Of {shape.known:,} pairs {self._broken:,} cannot be read"
-        elif good < shape.share and (passes > 1 or looked_at > 20 * shape.share + 1000):
+        elif good < shape.share and (passes > 1 or looked_at > _MOST_LOST + 20 * shape.share) and 2 * good < looked_at:
             seen = f"Of the last {looked_at:,} pairs only {good:,} could be read"
         else:
             return
@@ -204,132 +182,7 @@ class Feed:
         )
 
 
-class _Building:
-    """A batch that is being filled."""
-
-    def __init__(self, shape: Shape, pin: bool) -> None:
-        self.shape, self.count = shape, 0
-        size = (shape.share, 3, shape.image_size, shape.image_size)
-        self.pixels = [torch.empty(size, dtype=torch.uint8, pin_memory=pin) for _ in range(shape.views)]
-        self.tokens_BT = torch.full((shape.share, shape.context_length), shape.pad_id, dtype=torch.int64)
-        self.lengths_B = np.zeros(shape.share, np.int64)
-        self.ids = torch.empty((2, shape.share), dtype=torch.int64)
-        self.keys: list[str] = []
-
-    @property
-    def full(self) -> bool:
-        return self.count == self.shape.share
-
-    def take(self, chunk: Chunk, start: int) -> int:
-        """Copy rows of a chunk from `start` on, as many as there is room for; return how many are done."""
-        stop = min(len(chunk.keys), start + self.shape.share - self.count)
-        here, there = slice(self.count, self.count + stop - start), slice(start, stop)
-        for mine, theirs in zip(self.pixels, (chunk.pixels, chunk.views), strict=False):
-            assert theirs is not None
-            mine.numpy()[here] = theirs.numpy()[there]  # not torch: its thread pool would be one more
-        self.tokens_BT.numpy()[here] = chunk.tokens[there]
-        self.lengths_B[here] = chunk.lengths[there]
-        self.ids.numpy()[:, here] = chunk.ids[:, there]
-        self.keys += chunk.keys[there]
-        self.count += stop - start
-        return stop
-
-    def batch(self) -> Batch:
-        longest = int(self.lengths_B.max())
-        width = min(self.shape.context_length, -(-longest // _PAD_TO) * _PAD_TO)
-        return Batch(
-            pixels_BCHW=self.pixels[0],
-            tokens_BT=self.tokens_BT[:, :width].contiguous() if self.shape.trim else self.tokens_BT,
-            ids=Ids(self.ids[0], self.ids[1]),
-            keys=tuple(self.keys),
-            views_BCHW=self.pixels[1] if self.shape.views == 2 else None,
-        )
-
-
-class _Chunks:
-    """Decoded chunks in the order of their requests, by worker processes, or by the thread that asks."""
-
-    def __init__(self, feed: Feed, requests: Iterator[tuple[Reference, ...]], size: int) -> None:
-        self._iterator: Any
-        if not feed.workers:
-            self._iterator = map(feed.decoder.__getitem__, requests)
-            return
-        wanted = 2 * feed.shape.share
-        held = max(1, _AHEAD // feed.shape.picture_bytes)
-        loader = DataLoader(
-            feed.decoder,
-            batch_size=None,
-            sampler=requests,  # each "index" is a chunk of references
-            num_workers=feed.workers,
-            collate_fn=_as_it_is,
-            prefetch_factor=max(2, -(-min(wanted, held) // (size * feed.workers))),
-            worker_init_fn=_begin_worker,
-            generator=torch.Generator(),  # else the caller's random numbers would be drawn from
-        )
-        with _quiet_tokenizers():
-            self._iterator = iter(loader)
-        feed._processes = self._iterator._workers
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self
-
-    def __next__(self) -> Chunk:
-        chunk: Chunk = next(self._iterator)
-        return chunk
-
-    def close(self) -> None:
-        """End the workers."""
-        shut: Callable[[], None] = getattr(self._iterator, "_shutdown_workers", lambda: None)
-        shut()
-
-
-@contextlib.contextmanager
-def _quiet_tokenizers() -> Iterator[None]:
-    """Switch the threads of `tokenizers` off in workers that begin now; else each prints that it did so itself."""
-    before = os.environ.get(_PARALLELISM)
-    os.environ[_PARALLELISM] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_PARALLELISM]
-        else:
-            os.environ[_PARALLELISM] = before
-
-
-def _begin_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its workers in order
-
-
-def _as_it_is(chunk: Any) -> Any:
-    return chunk
-
-
 def _cuda_device() -> int | None:
     """Return the GPU in use; where none is yet, none is taken for the sake of faster copies."""
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return torch.cuda.current_device() if in_use else None
-
-
-def _died(processes: Sequence[Any]) -> str:
-    """Return what to say of a worker that has died, "" while none has."""
-    for process in processes:
-        code = process.exitcode
-        if not code:  # it lives, or was ended in order
-            continue
-        with contextlib.suppress(ValueError):
-            code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return (
-            f"The worker process {process.pid} that decodes pictures died ({code}). SIGKILL mostly means that memory "
-            "ran out: lower data.workers or the batch. SIGBUS: shared memory (/dev/shm) is full; enlarge it (in a "
-            "container --shm-size), or set data.workers=0."
-        )
-    return ""
-
-
-def _who_died(processes: Sequence[Any]) -> str:
-    """Return the same after reading from a worker failed: its end may be seen a moment later than its silence."""
-    until = time.monotonic() + _CHECK
-    while not (died := _died(processes)) and processes and time.monotonic() < until:
-        time.sleep(_CHECK / 20)
-    return died

@@ -1,0 +1,106 @@
+"""Decoded chunks of references from worker processes, and what to say when one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from wordsight.train.data.decode import Chunk, Decoder
+from wordsight.train.data.references import Reference
+
+_PARALLELISM = "TOKENIZERS_PARALLELISM"
+_SILENCE = 0.5  # seconds until it is known that a worker which fell silent has died
+
+
+class Chunks:
+    """Decoded chunks in the order of their requests, by worker processes, or where there are none by who asks.
+
+    ahead: chunks that may be under way. processes: the workers.
+    """
+
+    def __init__(
+        self, decoder: Decoder, requests: Iterator[tuple[Reference, ...]], *, workers: int, ahead: int
+    ) -> None:
+        self._iterator: Any
+        self.processes: Sequence[Any] = ()
+        if not workers:
+            self._iterator = map(decoder.__getitem__, requests)
+            return
+        loader = DataLoader(
+            decoder,
+            batch_size=None,
+            sampler=requests,  # each "index" is a chunk of references
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            prefetch_factor=max(2, -(-ahead // workers)),
+            worker_init_fn=_begin_worker,
+            generator=torch.Generator(),  # else the caller's random numbers would be drawn from
+        )
+        with _quiet_tokenizers():
+            self._iterator = iter(loader)
+        self.processes = self._iterator._workers
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        chunk: Chunk = next(self._iterator)
+        return chunk
+
+    def close(self) -> None:
+        """End the workers."""
+        shut: Callable[[], None] = getattr(self._iterator, "_shutdown_workers", lambda: None)
+        shut()
+
+
+@contextlib.contextmanager
+def _quiet_tokenizers() -> Iterator[None]:
+    """Switch the threads of `tokenizers` off in workers that begin now; else each prints that it did so itself."""
+    before = os.environ.get(_PARALLELISM)
+    os.environ[_PARALLELISM] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PARALLELISM]
+        else:
+            os.environ[_PARALLELISM] = before
+
+
+def _begin_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its workers in order
+
+
+def _as_it_is(chunk: Any) -> Any:
+    return chunk
+
+
+def died_of(processes: Sequence[Any]) -> str:
+    """Return what to say of a worker that has died, "" while none has."""
+    for process in processes:
+        code = process.exitcode
+        if not code:  # it lives, or was ended in order
+            continue
+        with contextlib.suppress(ValueError):
+            code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        return (
+            f"The worker process {process.pid} that decodes pictures died ({code}). SIGKILL mostly means that memory "
+            "ran out: lower data.workers or the batch. SIGBUS: shared memory (/dev/shm) is full; enlarge it (in a "
+            "container --shm-size), or set data.workers=0."
+        )
+    return ""
+
+
+def who_died(processes: Sequence[Any]) -> str:
+    """Return the same after reading from a worker failed: its end may be seen a moment later than its silence."""
+    until = time.monotonic() + _SILENCE
+    while not (died := died_of(processes)) and processes and time.monotonic() < until:
+        time.sleep(_SILENCE / 20)
+    return died
