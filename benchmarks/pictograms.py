@@ -47,7 +47,7 @@ from wordsight.train.reports import StepReport, Watcher
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))  # before this file, which has the same name
 
 import pictograms
-from pictograms_measure import measured
+from pictograms_measure import chance, measured
 
 CURVE, TOLERANCE = 100, 1e-4
 TRIED = 4, 24  # steps, between which the pace of open_clip's loop is measured
@@ -187,26 +187,25 @@ def equal_time(config: TrainConfig) -> Iterator[dict[str, Any]]:
     """Ours for the steps of `config`, open_clip's for the same time: what each learns."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        model, losses = ours(config, Path(folder) / "run")
+        model, _ = ours(dataclasses.replace(config, watch=WatchConfig(save_every=10**9)), Path(folder) / "run")
         seconds = time.perf_counter() - start
-        yield from _rows("ours", model, config, losses, seconds)
+        yield from _rows("ours", model, config, seconds)
         del model
     first, last = TRIED
     times = theirs(as_open_clip(config, last))[2]
     pace = (times[-1] - times[first - 1]) / (last - first)
     config = as_open_clip(config, round(seconds / pace))
     start = time.perf_counter()
-    clip, losses, _ = theirs(config)
-    yield from _rows("open_clip", clip, config, losses, time.perf_counter() - start)
+    clip = theirs(config)[0]
+    yield from _rows("open_clip", clip, config, time.perf_counter() - start)
 
 
-def _rows(
-    loop: str, model: Model | CLIP, config: TrainConfig, losses: list[float], seconds: float
-) -> Iterator[dict[str, Any]]:
+def _rows(loop: str, model: Model | CLIP, config: TrainConfig, seconds: float) -> Iterator[dict[str, Any]]:
     """What a finished run is worth, for each table; one line of it is printed."""
     assert config.steps
     for split in ("heldout", "validation"):
-        figures = measured(model, pictograms.WORK / f"{split}.tsv", config.model, Tokenizer(config.model.tokenizer, {}))
+        path = pictograms.WORK / f"{split}.tsv"
+        figures = measured(model, path, config.model, Tokenizer(config.model.tokenizer, {}))
         row = {
             "kind": "time",
             "loop": loop,
@@ -215,8 +214,8 @@ def _rows(
             "batch": config.batch,
             "minutes": round(seconds / 60, 2),
             "pairs/s": round(config.steps * config.batch / seconds, 1),
-            "loss of the last 20 reported": round(sum(losses[-20:]) / len(losses[-20:]), 4),
-            **figures,
+            **{name: dataclasses.asdict(one) for name, one in figures.items()},
+            **{f"chance of {name}": share for name, share in chance(path).items()},
         }
         print(row, flush=True)
         yield row

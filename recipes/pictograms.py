@@ -9,12 +9,11 @@ Command: `wordsight train recipes/pictograms.py --folder runs/pictograms`
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
 import pictograms_data
-from pictograms_measure import labelled, measured
+from pictograms_measure import chance, labelled, measured
 
 import wordsight
 from wordsight.spec import ModelSpec, ResNetTower
@@ -28,6 +27,7 @@ from wordsight.train.config import (
     WatchConfig,
 )
 from wordsight.train.loop import train
+from wordsight.train.reports import RunResult
 from wordsight.train.sizes import size
 
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
@@ -73,13 +73,12 @@ def tables() -> Path:
     return WORK
 
 
-def run(config: TrainConfig, folder: Path, resume: bool) -> None:
+def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
     """Make the tables, train, and measure the finished model on the style that it never saw."""
     tables()
-    train(config, folder, resume=resume)
-    model = wordsight.load(folder, backend="torch")
-    figures = {
-        name: measured(model, WORK / f"{name}.tsv", model.spec, model.tokenizer) for name in ("validation", "heldout")
-    }
-    (folder / "pictograms.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(figures["heldout"], indent=2, ensure_ascii=False))
+    result = train(config, folder, resume=resume)
+    model, table = wordsight.load(folder, backend="torch"), WORK / "heldout.tsv"
+    found = measured(model, table, model.spec, model.tokenizer)
+    blind = ", ".join(f"{name} {100 * share:.2f} %" for name, share in chance(table).items())
+    figures = {**result.figures, **{f"unseen style, {name}": one for name, one in found.items()}}
+    return dataclasses.replace(result, figures=figures, notes={**result.notes, "by chance on the unseen style": blind})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -16,23 +14,25 @@ from wordsight.train.config import ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
 from wordsight.train.measure import embed_pixels, figure, recall_at_k
+from wordsight.train.reports import Figure
 
 TEMPLATE = "{}"  # the names are the captions
 TOP, AT = 5, 10
+TOP1, TOP5, RECALL = "zero-shot top-1", f"zero-shot top-{TOP}", f"text→image R@{AT}"
 BATCH = 128
 
 
 def labelled(table: Path) -> ZeroShotConfig:
     """A table of `pictograms_data` as labelled pictures."""
-    return ZeroShotConfig(pictures=str(table), class_column="class", templates=(TEMPLATE,))
+    return ZeroShotConfig(pictures=str(table), image_column="filepath", class_column="class", templates=(TEMPLATE,))
 
 
-def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Figures on a table: each a share with its 95 % interval, beside what blind choice would get.
+def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, Figure]:
+    """Figures on a table, each a share with its 95 % interval.
 
     model: an opened one, or a network in training, which is left as it was.
-    top-1, top-5: a picture's class is the first, among the first five, of all the table's classes. R@10: a class's
-    picture (any of them) is among the first ten of all the table's pictures, asked by the class's name alone.
+    top-1, top-5: a picture's class is the first, among the first five, of all the table's classes. R@10: of all the
+    table's pictures one of a class is among the first ten, asked by the class's name alone.
     """
     if isinstance(model, Model):
         return _figures(model, table, spec)
@@ -40,7 +40,19 @@ def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: 
         return _figures(opened, table, spec)
 
 
-def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[str, Any]:
+def chance(table: Path) -> dict[str, float]:
+    """What choosing blindly gets on a table: shares, under the names of `measured`'s figures."""
+    found = find_labelled(labelled(table))
+    classes, pictures = len(found.names), len(found.labels)
+    # Of a class with n pictures none is among the first ten with the chance of ten draws from the others.
+    missed_K = [
+        np.prod([max(0, pictures - n - i) / (pictures - i) for i in range(min(AT, pictures))])
+        for n in np.bincount(found.labels, minlength=classes)
+    ]
+    return {TOP1: 1 / classes, TOP5: min(1.0, TOP / classes), RECALL: float(1 - np.mean(missed_K))}
+
+
+def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[str, Figure]:
     found = find_labelled(labelled(table))
     places, parts = [], []
     for some, pixels_BHWC in Pixels(found.pictures, spec.preprocess).batches(BATCH):
@@ -50,20 +62,7 @@ def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[st
     classes_KD = model.embed_texts([TEMPLATE.format(name) for name in names])
     scores_NK = images_ND @ classes_KD.T
     own_N1 = scores_NK[np.arange(len(labels_N)), labels_N][:, None]
-    ranks_N = (scores_NK > own_N1).sum(1)
-    recall = recall_at_k(classes_KD, images_ND, [np.flatnonzero(labels_N == k) for k in range(len(names))], (AT,))
-    return {
-        "pictures": len(labels_N),
-        "classes": len(names),
-        "top-1": _rounded(figure(ranks_N < 1)),
-        "top-5": _rounded(figure(ranks_N < TOP)),
-        "text→image R@10": _rounded(recall[AT]),
-        "chance top-1": round(1 / len(names), 5),
-        "chance top-5": round(TOP / len(names), 5),
-        # for one picture per class, and a little more where a class has several
-        "chance R@10": round(AT / len(labels_N), 5),
-    }
-
-
-def _rounded(share: Any) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in asdict(share).items()}
+    ranks_N = (scores_NK >= own_N1).sum(1) - 1  # a class that scores the same goes before
+    asked = [k for k in range(len(names)) if (labels_N == k).any()]
+    recall = recall_at_k(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
+    return {TOP1: figure(ranks_N < 1), TOP5: figure(ranks_N < TOP), RECALL: recall[AT]}

@@ -199,9 +199,20 @@ def test_measures_of_fresh_weights_stand_beside_chance(tmp_path: Path) -> None:
     network = build_network(config, tokenizer).train()
     figures = pictograms_measure.measured(network, tmp_path / "heldout.tsv", config.model, tokenizer)
     assert network.training
-    assert (figures["pictures"], figures["classes"], figures["chance top-1"]) == (6, 6, round(1 / 6, 5))
-    assert figures["text→image R@10"]["value"] == 1  # ten of six are all
-    assert 0 <= figures["top-1"]["value"] <= figures["top-5"]["value"] <= 1
+    assert figures["text→image R@10"].value == 1  # ten of six are all
+    assert 0 <= figures["zero-shot top-1"].value <= figures["zero-shot top-5"].value <= 1
+    assert figures["zero-shot top-1"].n == 6
+    blind = pictograms_measure.chance(tmp_path / "heldout.tsv")
+    assert blind == {"zero-shot top-1": 1 / 6, "zero-shot top-5": 5 / 6, "text→image R@10": 1}
+
+
+def test_chance_counts_a_class_of_two_pictures_twice(tmp_path: Path) -> None:
+    lines = [f"{i}.png\t{name}" for i, name in enumerate([*"aabcdefghijklmnopqrs"])]
+    (tmp_path / "many.tsv").write_text("\n".join(["filepath\tclass", *lines]) + "\n", encoding="utf-8")
+    blind = pictograms_measure.chance(tmp_path / "many.tsv")
+    assert blind["zero-shot top-1"] == pytest.approx(1 / 19)
+    both_missed = (10 * 9) / (20 * 19)  # of 20 pictures the first ten hold neither of the two
+    assert blind["text→image R@10"] == pytest.approx((18 * 10 / 20 + 1 - both_missed) / 19)
 
 
 def test_the_reading_of_a_webp_is_that_of_pillow(tmp_path: Path) -> None:
