@@ -10,10 +10,13 @@ argument after a space where it takes one, e.g. `<!-- generated: help classify -
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
+import inspect
 import json
 import re
 import sys
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +101,34 @@ def template_table() -> str:
     return table(["set", "templates", "first"], rows)
 
 
+def train_settings() -> str:
+    """Return the settings of a training run, part by part: what their docstrings say, and the defaults."""
+    from wordsight.train import config
+
+    kinds = typing.get_type_hints(config.TrainConfig)
+    parts = {"": config.TrainConfig}
+    parts |= {f"{name}.": kind for name, kind in kinds.items() if kind.__module__ == config.__name__}
+    parts |= {"data.augment.": config.AugmentConfig, "watch.zero_shot.": config.ZeroShotConfig}
+    return "\n".join(
+        f"### {prefix.rstrip('.') or 'the run'}\n\n{_settings(prefix, kind)}" for prefix, kind in parts.items()
+    )
+
+
+def _settings(prefix: str, kind: type) -> str:
+    """Return a part's docstring, then each key with its default; parts and what must be given have none."""
+    rows = []
+    for field in dataclasses.fields(kind):
+        if field.default is not dataclasses.MISSING:
+            rows.append(
+                [f"`{prefix}{field.name}`", f"`{'none' if field.default is None else json.dumps(field.default)}`"]
+            )
+        elif field.default_factory is dataclasses.MISSING:
+            rows.append([f"`{prefix}{field.name}`", "to be given"])
+    # "name: what it is" begins an entry of a list
+    text = re.sub(r"^([a-z_, ]+): ", r"- \1: ", inspect.getdoc(kind) or "", flags=re.MULTILINE)
+    return text.replace("*", "\\*") + "\n\n" + table(["key", "default"], rows)
+
+
 def benchmark(name: str) -> str:
     """Return the rows of `benchmarks/results/NAME.jsonl` as tables, one for each set of columns, under the machine."""
     if not (ROOT / "benchmarks" / "results" / f"{name}.jsonl").exists():
@@ -145,6 +176,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "models": model_table,
     "templates": template_table,
     "benchmark": benchmark,
+    "settings": train_settings,
 }
 
 
