@@ -10,6 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from training import COLOURS, small_run, write_squares
@@ -20,6 +21,7 @@ from wordsight.cli._run_watchers import Bar, Lines, figure_lines, run_watcher, s
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.train.forgetting import judge
 from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport
+from wordsight.train.wise import Tried
 
 RECIPE = '''"""Squares and their colours, learnt from nothing.
 
@@ -154,15 +156,14 @@ def answer_of(here, monkeypatch, config=None, **changes):
 
 
 def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatch):
-    import numpy as np
-
     good = judge(np.ones(20), np.ones(20), 0.9)
     bad = judge(np.ones(20), np.arange(20) < 10, 0.9)
-    assert answer_of(here, monkeypatch, notes={"forgetting": good}).exit_code == 0
-    shown = answer_of(here, monkeypatch, notes={"forgetting": bad, "tried": ["α 0", "α 1"]})
+    assert answer_of(here, monkeypatch, notes={"verdict": good}).exit_code == 0
+    tried = (Tried(0.5, Figure(0.4, 0.3, 0.5, 20)), Tried(1.0, Figure(0.6, 0.5, 0.7, 20)))
+    shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
-    assert "  forgetting: not good: 50.0 % " in shown.stdout
-    assert "  tried: α 0\n  tried: α 1\n" in shown.stdout
+    assert f"  α tried 0.5: {tried[0]}\n  α tried 1: {tried[1]}\n  α: 1.0\n" in shown.stdout
+    assert "  verdict: not good: 50.0 % " in shown.stdout
 
 
 def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
@@ -245,7 +246,8 @@ def test_times_are_short(seconds, text):
 
 
 def test_figures_have_their_interval():
-    assert figure_lines({"zero_shot": Figure(1.0, 1.0, 1.0, 1200)}) == ["zero-shot 100.0 % [100.0, 100.0] of 1,200"]
+    lines = figure_lines({"zero_shot": Figure(1.0, 1.0, 1.0, 1200), "original_before": Figure(0.5, 0.25, 0.75, 4)})
+    assert lines == ["zero-shot 100.0 % [100.0, 100.0] of 1,200", "original before 50.0 % [25.0, 75.0] of 4"]
 
 
 def test_help_names_all_and_loads_nothing_heavy():

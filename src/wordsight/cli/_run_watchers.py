@@ -72,7 +72,7 @@ class Bar(Lines):
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
         """Say what was measured, and keep it in sight."""
         super().on_evaluate(step, figures)
-        self._measured = "".join(f"  {name.replace('_', '-')} {one.value:.1%}" for name, one in figures.items())
+        self._measured = "".join(f"  {_figure_name(name)} {one.value:.1%}" for name, one in figures.items())
 
     def on_end(self, result: RunResult | None) -> None:
         """Take the bar away."""
@@ -129,9 +129,13 @@ def step_text(report: StepReport, chance: float | None) -> str:
 def figure_lines(figures: Mapping[str, Figure]) -> list[str]:
     """Return a line for each figure, with its interval: "zero-shot 41.2 % [37.1, 45.0] of 400"."""
     return [
-        f"{name.replace('_', '-')} {100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of {one.n:,}"
+        f"{_figure_name(name)} {100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of {one.n:,}"
         for name, one in figures.items()
     ]
+
+
+def _figure_name(name: str) -> str:
+    return name.replace("zero_shot", "zero-shot").replace("_", " ")
 
 
 def time_text(seconds: float) -> str:

@@ -122,8 +122,8 @@ def _figures(axes: Any, log: _Log) -> None:
         points = [(record["step"], record["figures"][name]) for record in measured if name in record["figures"]]
         steps = [step for step, _ in points]
         low, high = ([one[end] for _, one in points] for end in ("low", "high"))
-        axes.plot(steps, [one["value"] for _, one in points], marker="o", ms=3.5, color=colour,
-                  label=f"{name.replace('_', '-')}: {points[-1][1]['value']:.1%} at the end")  # fmt: skip
+        shown = f"{name.replace('zero_shot', 'zero-shot').replace('_', ' ')}: {points[-1][1]['value']:.1%} at the end"
+        axes.plot(steps, [one["value"] for _, one in points], marker="o", ms=3.5, color=colour, label=shown)
         axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
     if names:
         _shares(axes, [record["figures"][name]["high"] for record in measured for name in record["figures"]])
