@@ -3,7 +3,7 @@
 A contrastive loss needs the features of all rows at once, but not the towers' activations. So the features are computed
 in parts that remember nothing; then the loss and its gradient with respect to the features; then each part once more,
 with activations, which that gradient flows back through (Gao et al. 2021, "Scaling deep contrastive learning batch size
-under memory limited setup", §3; Pham et al. 2021, "BASIC", §4). The last part's activations are kept the first time,
+under memory limited setup"; Pham et al. 2021, "BASIC"). The last part's activations are kept the first time,
 so n parts cost 2n - 1 forward passes. Objectives that are means over rows need one pass only.
 
 Random numbers (dropped patches) are the same both times. Batch norm sees a part, not the batch: the gradient is that of

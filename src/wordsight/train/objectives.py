@@ -76,7 +76,7 @@ def nt_xent(
     features: unit rows (B,D) of first and of second views; scale and bias are not used. Of `ids` only the pictures'.
     ids, tile, group: as at the top of this module. temperature: divides the cosines.
 
-    Source: Chen et al. 2020 (SimCLR), Equation 1 and Algorithm 1; temperature of §B.9.
+    Source: Chen et al. 2020 (SimCLR), Equation 1 and Algorithm 1.
     """
     rows = len(features.first)
     check_even(rows, group, features.first.device)
@@ -119,7 +119,7 @@ def bag_of_words(
 
     features: logits (B,V) over the vocabulary and the words that are there (B,V), 0/1; a text without words counts 0.
 
-    Source: Joulin et al. 2016, §3.2 (multi-class logistic loss), in expectation over the word that they draw.
+    Source: Joulin et al. 2016, the multi-class logistic loss, in expectation over the word that they draw.
     """
     log_p_BV = log_softmax(_wide(features.first), dim=-1)
     words_BV = features.second.to(log_p_BV.dtype)
@@ -141,7 +141,7 @@ def caption(
 
     features: logits (B,T,V) and token ids (B,T), -100 where nothing is to be predicted; an empty text counts 0.
 
-    Source: the language model of Radford et al. 2021, Figure 2; Desai & Johnson 2021 (VirTex), Equation 1, forwards.
+    Source: the language model of Radford et al. 2021, Figure 2; Desai & Johnson 2021 (VirTex), forwards only.
     """
     targets_BT = features.second.long()
     loss_BT = cross_entropy(
