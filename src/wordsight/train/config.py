@@ -20,7 +20,7 @@ class AugmentConfig:
     crop: "square": a random square of the picture resized to the shorter side (the only augmentation of Radford et al.
         2021, §2.4); "resized": a random part of at least `min_area` of the area, resized (Szegedy et al. 2015);
         "centre": the same as when embedding.
-    colour: strength of brightness, contrast and saturation changes; `grey`, `blur`, `flip`: how often.
+    colour: strength of brightness, contrast, saturation and hue changes; `grey`, `blur`, `flip`: how often.
     """
 
     crop: Literal["square", "resized", "centre"] = "square"
@@ -41,7 +41,8 @@ class DataConfig:
     image_column, text_columns: columns of tables and datasets; None: found by name. A row with several texts gives one
         of them each time it is drawn.
     buffer: how many samples of the shards are shuffled at a time; the shards' order is shuffled too.
-    samples: how many make an epoch; None: all there are (shards are counted first by their headers).
+    samples: how many make an epoch; None: all there are (shards are counted first by their headers, which takes minutes
+    for millions).
     workers: processes that decode; 0 decodes in a thread.
     """
 
