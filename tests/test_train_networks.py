@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from wordsight import load
 from wordsight.encoder import reference
 from wordsight.errors import CheckpointError, TrainError
+from wordsight.nn.clip import load_tensors
 from wordsight.nn.heads import NOT_PREDICTED, next_tokens
 from wordsight.spec import EfficientNetTower, PlainResNetTower
 from wordsight.tokenizer import Tokenizer
@@ -233,6 +234,49 @@ def test_views_are_seen_together():
     batch = dataclasses.replace(batch_for(network), views_BCHW=None)
     with pytest.raises(TrainError, match="one view of each picture, expected two"):
         network.inputs(batch)
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_the_gradients_are_those_of_transformers_clip(trimmed):
+    """CLIPModel with the same weights, its own loss, float64: an independent forward and backward pass."""
+    checkpoint = random_models.random_checkpoint(random_models.CLIP)
+    theirs = random_models.in_transformers(checkpoint).double().train()
+    ours = Contrastive(checkpoint.spec)
+    load_tensors(ours.clip, checkpoint.tensors)
+    ours.double().train()
+    pixels_BHWC, tokens_BT = random_models.random_inputs(checkpoint.spec, n=4)
+    pixels_BCHW, tokens_BT = (
+        torch.tensor(pixels_BHWC).permute(0, 3, 1, 2).double() / 255,
+        torch.tensor(tokens_BT).long(),
+    )
+    expected = theirs(input_ids=tokens_BT, pixel_values=pixels_BCHW, return_loss=True).loss
+    expected.backward()
+    features = ours.clip(pixels_BCHW, tokens_BT[:, :6] if trimmed else tokens_BT)
+    assert (tokens_BT[:, 6:] == 0).all()
+    logits_BB = ours.clip.logit_scale.exp() * features[0] @ features[1].T
+    own_B = torch.arange(4)
+    loss = (F.cross_entropy(logits_BB, own_B) + F.cross_entropy(logits_BB.T, own_B)) / 2
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)  # `CLIP` rounds embeddings to float32
+    found, wanted = ours.clip.get_parameter, theirs.get_parameter
+    pairs = {
+        "logit_scale": wanted("logit_scale").grad,
+        "text_projection": wanted("text_projection.weight").grad.T,
+        "visual.proj": wanted("visual_projection.weight").grad.T,
+        "visual.conv1.weight": wanted("vision_model.embeddings.patch_embedding.weight").grad,
+        "visual.class_embedding": wanted("vision_model.embeddings.class_embedding").grad,
+        "token_embedding.weight": wanted("text_model.embeddings.token_embedding.weight").grad,
+        "positional_embedding": wanted("text_model.embeddings.position_embedding.weight").grad,
+    }
+    for ours_at, theirs_at in (("", "text_model"), ("visual.", "vision_model")):
+        for layer in range(2):
+            block, same = f"{ours_at}transformer.resblocks.{layer}", f"{theirs_at}.encoder.layers.{layer}"
+            parts = [wanted(f"{same}.self_attn.{part}_proj.weight").grad for part in "qkv"]
+            pairs[f"{block}.attn.in_proj_weight"] = torch.cat(parts)
+            pairs[f"{block}.mlp.c_fc.weight"] = wanted(f"{same}.mlp.fc1.weight").grad
+    for name, gradient in pairs.items():
+        difference = (found(name).grad - gradient).norm() / gradient.norm()
+        assert difference < 1e-5, name
 
 
 # Scores of texts
