@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from wordsight.checkpoint import Checkpoint
+from wordsight.encoder import open_encoder
+from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.spec import ModelSpec
 from wordsight.train import wise
@@ -61,7 +63,7 @@ class Judge:
         Raises: InputError where the model knows nothing of it. Warns: TrainWarning where it knows no more than chance.
         """
         if self.original is not None and self.start is not None:
-            model = with_weights(self.start.spec, self.start.tensors, device)
+            model = to_be_measured(self.start, device)
             self._before = self.original.hits(model, autocast=autocast)
             warn_of_chance(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
 
@@ -75,11 +77,12 @@ class Judge:
         checkpoint = dataclasses.replace(checkpoint, spec=spec, tokenizer_files=files)
         device = next(network.parameters()).device
         if not self.config.tuning.alphas:
-            after = self._hits(with_weights(spec, checkpoint.tensors, device), autocast)
+            after = self._hits(to_be_measured(checkpoint, device), autocast) if self.original else None
             return self._judged(Finished(checkpoint), after, [])
         tried, hits = [], []
         for alpha in self.config.tuning.alphas:
-            model = with_weights(spec, wise.interpolated(self.start.tensors, checkpoint.tensors, alpha), device)
+            between = wise.interpolated(self.start.tensors, checkpoint.tensors, alpha)
+            model = to_be_measured(dataclasses.replace(checkpoint, tensors=between), device)
             assert self.zero_shot is not None, "tuning.check() asks for watch.zero_shot where there are alphas"
             hits.append(self._hits(model, autocast))
             original = None if hits[-1] is None else figure(hits[-1])
@@ -91,7 +94,7 @@ class Judge:
         checkpoint = dataclasses.replace(checkpoint, spec=spec, tensors=tensors)
         return self._judged(Finished(checkpoint, {"zero_shot": best.target}, notes), hits[tried.index(best)], tried)
 
-    def _hits(self, model: nn.Module, autocast: Autocast) -> np.ndarray | None:
+    def _hits(self, model: nn.Module | Model, autocast: Autocast) -> np.ndarray | None:
         return None if self.original is None else self.original.hits(model, autocast=autocast)
 
     def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise.Tried]) -> Finished:
@@ -106,11 +109,16 @@ class Judge:
         return Finished(finished.checkpoint, {**finished.figures, **figures}, {**finished.notes, **notes})
 
 
-def with_weights(spec: ModelSpec, tensors: Mapping[str, np.ndarray], device: torch.device) -> nn.Module:
-    """Return the towers of a spec with a checkpoint's tensors, in eval mode."""
+def to_be_measured(checkpoint: Checkpoint, device: torch.device) -> nn.Module | Model:
+    """Return a model to embed some hundred pictures with: torch's networks on a GPU, else what `wordsight.load` gives.
+
+    On a processor that is several times as fast, convolutions most of all, at the cost of a second to compile.
+    """
+    if device.type == "cpu":
+        return Model(checkpoint, open_encoder(checkpoint, "openvino", "f32"))
     with torch.device("meta"):
-        clip = CLIP(spec)
-    load_tensors(clip, tensors)
+        clip = CLIP(checkpoint.spec)
+    load_tensors(clip, checkpoint.tensors)
     return clip.to(device).eval()
 
 
