@@ -162,7 +162,7 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
     tried = (Tried(0.5, Figure(0.4, 0.3, 0.5, 20)), Tried(1.0, Figure(0.6, 0.5, 0.7, 20)))
     shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
-    assert f"  α tried 0.5: {tried[0]}\n  α tried 1: {tried[1]}\n  α: 1.0\n" in shown.stdout
+    assert f"  α tried: {tried[0]}\n  α tried: {tried[1]}\n  α: 1.0\n" in shown.stdout
     assert "  verdict: not good: 50.0 % " in shown.stdout
 
 

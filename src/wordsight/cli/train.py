@@ -107,8 +107,7 @@ def _report(result: Any, folder: Path, words: bool) -> int:
     click.echo(f"  loss {result.loss:.4f} at step {result.step:,}; {time_text(result.seconds)}")
     for name, value in result.notes.items():
         for one in value if isinstance(value, list | tuple) else (value,):
-            share = f" {one.alpha:g}" if hasattr(one, "alpha") else ""  # of those that were tried
-            click.echo(f"  {name.replace('_', ' ')}{share}: {one}")
+            click.echo(f"  {name.replace('_', ' ')}: {one}")
     if result.skipped:
         click.echo(f"  {sum(result.skipped.values()):,} samples could not be read and were left out:")
         for reason, count in sorted(result.skipped.items(), key=lambda each: -each[1]):
