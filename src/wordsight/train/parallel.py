@@ -5,6 +5,7 @@ Both average the gradients over the processes. Everything here also takes a netw
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
@@ -62,7 +63,7 @@ def unwrapped(network: nn.Module) -> nn.Module:
 
 
 def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup) -> nn.Module:
-    """Split the parameters: each residual block is gathered when it runs, all that is in none of them as one.
+    """Split the parameters: attention and MLP of a residual block are gathered when they run, all others as one.
 
     Source: Zhao et al. 2023 (PyTorch FSDP); Rajbhandari et al. 2020 (ZeRO, stage 3).
     """
@@ -80,15 +81,16 @@ def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup)
     for number in numbers:
         if number.requires_grad:
             number.register_post_accumulate_grad_hook(lambda parameter: _average(parameter.grad, group))
-    # Blocks are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as in training without
-    # FSDP, the residual stream is float32 and each layer rounds for itself.
+    # Matrices are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as in training without
+    # FSDP, the residual stream is float32 and each layer rounds for itself; so norms are not for 16 bits.
     halves = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if compute.precision == "bf16" else None,
         reduce_dtype=torch.float32,
         cast_forward_inputs=False,
     )
     for block in [module for module in network.modules() if isinstance(module, ResidualBlock)]:
-        fully_shard(block, mesh=mesh, mp_policy=halves, ignored_params=numbers)
+        for part in (block.attn, block.mlp):
+            fully_shard(part, mesh=mesh, mp_policy=halves)
     fully_shard(network, mesh=mesh, ignored_params=numbers)
     return network
 
@@ -108,7 +110,8 @@ def full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None = Non
     """Return {"network": …, "optimizer": …}: whole tensors on the CPU, by the names they have without wrappers.
 
     The optimizer's state is by parameter name too, so any number of processes, with DDP or FSDP, can go on from it.
-    Call it on every process; it returns an empty dict on all but the first.
+    Call it on every process; it returns an empty dict on all but the first. Tensors may be the network's own: write
+    or copy them before the next step.
     """
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
 
@@ -130,10 +133,11 @@ def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None,
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=_is_many())
     network = unwrapped(network)
     state = state if state is not None and _is_first() else {}
-    # torch changes the dicts that it is given.
+    # torch changes the dicts that it is given, and an optimizer takes the very tensors for its own.
     set_model_state_dict(network, dict(state.get("network", {})), options=options)
     if optimizer is not None:
-        set_optimizer_state_dict(network, optimizer, dict(state.get("optimizer", {})), options=options)
+        moments = copy.deepcopy(state.get("optimizer", {}))
+        set_optimizer_state_dict(network, optimizer, moments, options=options)
 
 
 def _is_many() -> bool:
