@@ -156,4 +156,4 @@ print(value.item(), high_water() - before)
     assert done.returncode == 0, done.stderr
     value, mebibytes = map(float, done.stdout.split())
     assert value > 0
-    assert mebibytes < 300
+    assert mebibytes < 100
