@@ -1,13 +1,16 @@
 """Small data and small networks to train: plain squares whose caption is their colour."""
 
+import contextlib
 import dataclasses
 import math
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 
 from wordsight.spec import ModelSpec, Preprocess, TextTower, TokenizerSpec, VitTower
-from wordsight.train.config import ComputeConfig, DataConfig, OptimConfig, TrainConfig, WatchConfig
+from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
 from wordsight.train.reports import Watcher
 
 COLOURS = {
@@ -31,12 +34,12 @@ def write_squares(folder, count=48, seed=0):
 
 
 def small_spec(**changes):
-    """Return a spec of two towers of two layers, 16 wide, that see 16 × 16 pixels."""
+    """Return a spec of two towers of two layers, 32 and 16 wide; pictures have 16 × 16 pixels."""
     spec = ModelSpec(
         name="small", family="clip", embed_dim=16,
         image=VitTower(image_size=16, patch_size=4, width=32, layers=2, heads=2, mlp_width=64,
                        activation="quick_gelu", pooling="cls"),
-        text=TextTower(context_length=16, vocab_size=49408, width=32, layers=2, heads=2, mlp_width=64,
+        text=TextTower(context_length=16, vocab_size=49408, width=16, layers=2, heads=2, mlp_width=32,
                        activation="quick_gelu", causal=True, pooling="argmax"),
         preprocess=Preprocess(image_size=16),
         tokenizer=TokenizerSpec(kind="clip_bpe", context_length=16, vocab_size=49408, bos_id=49406, eos_id=49407,
@@ -47,11 +50,12 @@ def small_spec(**changes):
 
 
 def small_run(table, *, steps=6, batch=8, **changes):
-    """Return the config of a run on a table that takes a second; `changes`: parts of it, or "optim.lr" as optim__lr."""
+    """Return the config of a run on a table; `changes`: parts of it, or "optim.lr" as optim__lr."""
     parts = {
         "model": small_spec(),
         "data": DataConfig(pairs=(str(table),), workers=0),
         "optim": OptimConfig(lr=1e-3, warmup=2),
+        "objective": ObjectiveConfig(),
         "compute": ComputeConfig(device="cpu"),
         "watch": WatchConfig(log_every=1, save_every=1000),
     }
@@ -59,6 +63,17 @@ def small_run(table, *, steps=6, batch=8, **changes):
         part, _, field = key.partition("__")
         parts[part] = dataclasses.replace(parts[part], **{field: value}) if field else value
     return TrainConfig(steps=steps, batch=batch, **parts)
+
+
+@contextlib.contextmanager
+def quickly():
+    """Draw no curves, which takes longer than these runs, and keep to one thread, which is faster for so little."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wordsight.train.curves.Curves.on_end", lambda self, result: None)
+        yield
+    torch.set_num_threads(threads)
 
 
 class Notes(Watcher):

@@ -34,29 +34,40 @@ FREE = ("watch.", "data.workers", "compute.chunk", "compute.device", "compute.co
 def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | None:
     """Make a run's folder, or return the newest checkpoint in it to go on from; None: begin at step 0.
 
+    What was begun there and came to no checkpoint is begun anew.
     Raises: TrainError for a folder with a run in it that is not to be resumed, for one to be resumed with another
         configuration (the keys that differ are named), and for a place that cannot be written.
     """
     try:
-        if (folder / CONFIG).is_file():
+        found = steps_in(folder)
+        if found or (folder / native.FILE).exists() or (folder / native.WEIGHTS).exists():
+            if not (folder / CONFIG).is_file():
+                raise TrainError(
+                    f"{folder} holds a model or checkpoints, but not the {CONFIG} of a run; choose another folder."
+                )
             if not resume:
                 raise TrainError(
                     f"{folder} holds a run already. Go on with it (--resume; resume=True), or choose another folder."
                 )
             refuse_another(config, (folder / CONFIG).read_text("utf-8"), folder / CONFIG)
-        elif steps_in(folder) or (folder / native.FILE).exists() or (folder / native.WEIGHTS).exists():
-            raise TrainError(
-                f"{folder} holds a model or checkpoints, but not the {CONFIG} of a run; choose another folder."
-            )
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         for left in (folder / CHECKPOINTS).glob(f"{_UNFINISHED}*"):  # of a run that was killed
             shutil.rmtree(left)
+    except OSError as error:
+        raise TrainError(_unusable(folder, error)) from error
+    return next(reversed(found.values()), None)
+
+
+def write_config(config: TrainConfig, folder: Path) -> None:
+    """Write what the run of a folder is. Raises: TrainError."""
+    try:
         _write_whole(folder / CONFIG, settings.to_json(config).encode())
     except OSError as error:
-        raise TrainError(
-            f"The run's folder {folder} cannot be used ({error.strerror or error}); choose another place."
-        ) from error
-    return next(reversed(steps_in(folder).values()), None)
+        raise TrainError(_unusable(folder, error)) from error
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    return f"The run's folder {folder} cannot be used ({error.strerror or error}); choose another place."
 
 
 def refuse_another(config: TrainConfig, held: str, where: Path) -> None:

@@ -117,7 +117,8 @@ class _Run:
 
     def __init__(self, config: TrainConfig, folder: Path, processes: Processes) -> None:
         self.config, self.folder, self.processes = config, folder, processes
-        self.step, self.figures, self.measured_at = 0, dict[str, Figure](), -1
+        self.step, self.saved_at, self.measured_at = 0, -1, -1
+        self.figures: dict[str, Figure] = {}
         self.began = time.perf_counter()
         processes.share(config.batch)
         self.precision = Precision(config.compute.precision, processes.device)
@@ -171,9 +172,10 @@ class _Run:
     def go(self, watchers: Sequence[Watcher], request: Request) -> RunResult:
         """Do the steps that are left, and finish."""
         result = None
-        for watcher in watchers:
-            watcher.on_start(self.config, self._facts())
+        _on_first(self.processes, lambda: checkpoints.write_config(self.config, self.folder))
         try:
+            for watcher in watchers:
+                watcher.on_start(self.config, self._facts())
             self._steps(watchers, request)
             result = self._finish(watchers)
             return result
@@ -184,6 +186,7 @@ class _Run:
     def _steps(self, watchers: Sequence[Watcher], request: Request) -> None:
         watch = self.config.watch
         batches = self.data.batches(self.data_state)
+        self.meter.begin()
         while self.step < self.steps:
             try:
                 batch, after = next(batches)
@@ -203,7 +206,7 @@ class _Run:
                     watcher.on_step(report)
             if self.step % watch.save_every == 0 or last:
                 self._save(watchers)
-            elif self.processes.agree(request.number is not None):
+            if not last and self.processes.agree(request.number is not None):
                 self._stop(watchers, request)
             if watch.evaluate_every and self.step % watch.evaluate_every == 0:
                 self._evaluate(watchers)
@@ -238,7 +241,7 @@ class _Run:
         where = f"All of it is in {self.folder}; go on with --resume (resume=True)."
         if self.step == 0:
             raise Stopped("Stopped before the first step.", number)
-        if self.step not in checkpoints.steps_in(self.folder):
+        if self.saved_at != self.step:
             self._save(watchers)
         raise Stopped(f"Stopped after step {self.step:,} of {self.steps:,}. {where}", number)
 
@@ -262,6 +265,7 @@ class _Run:
             self.processes,
             lambda: checkpoints.save(self.folder, self.step, state, config=self.config, keep=self.config.watch.keep),
         )
+        self.saved_at = self.step
         for watcher in watchers:
             watcher.on_save(self.step, path)
         self.meter.pause(time.perf_counter() - began)
@@ -294,7 +298,8 @@ class _Run:
         load_full_state(self.network, self.optimizer, saved or None)
         if self.precision.scaler is not None:
             self.precision.scaler.load_state_dict(told["scaler"])
-        self.step, self.meter.loss = told["step"], told["loss"]
+        self.step = self.saved_at = told["step"]
+        self.meter.loss = told["loss"]
         own = told["processes"][self.processes.rank]
         self.data_state = DataState(**own["data"])
         chance.restore(own["chance"], self.processes.device)

@@ -34,8 +34,12 @@ class Meter:
         self._unread: list[tuple[int, tuple[str, ...], Tensor]] = []
         self._newest: tuple[Batch, Features | None] | None = None
         self._norm = math.nan
+        self.begin()
+
+    def begin(self) -> None:
+        """Count seconds from now on."""
         self._steps = 0  # since the last report
-        self._since, self._waited, self._paused = time.perf_counter(), data.wait_s, 0.0
+        self._since, self._waited, self._paused = time.perf_counter(), self.data.wait_s, 0.0
 
     def add(self, step: int, batch: Batch, outcome: StepOutcome, norm: Tensor) -> None:
         """Note a step that was done."""
