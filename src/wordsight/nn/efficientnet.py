@@ -39,6 +39,16 @@ class EfficientNet(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
         """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        pooled_BF = self.pooled(pixels_BCHW)
+        h_BE = self.input(self.standardise(pooled_BF))
+        for layer in self.mlp:
+            h_BE = layer(h_BE)
+        posterior_BK = self.classifier(pooled_BF[:, : self.tower.features]).softmax(dim=-1)
+        features_BD: Tensor = h_BE @ self.proj + posterior_BK @ self.class_vectors
+        return features_BD
+
+    def pooled(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return what the trunk sees, (B,F): the mean of the last map, then means and spreads of earlier ones."""
         x_BCHW = F.relu6(self.stem(pad_same(pixels_BCHW, 3, 2)))
         taps = {}
         for i, block in enumerate(self.blocks):
@@ -48,11 +58,7 @@ class EfficientNet(nn.Module):
         last_BC = F.relu6(self.head(x_BCHW)).mean(dim=(2, 3))
         means = [taps[i].mean(dim=(2, 3)) for i in self.tower.tap_means]
         spreads = [taps[i].std(dim=(2, 3), correction=0) for i in self.tower.tap_spreads]
-        h_BE = self.input(self.standardise(torch.cat([last_BC, *means, *spreads], dim=1)))
-        for layer in self.mlp:
-            h_BE = layer(h_BE)
-        features_BD: Tensor = h_BE @ self.proj + self.classifier(last_BC).softmax(dim=-1) @ self.class_vectors
-        return features_BD
+        return torch.cat([last_BC, *means, *spreads], dim=1)
 
 
 class InvertedResidual(nn.Module):

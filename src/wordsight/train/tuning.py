@@ -16,12 +16,15 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError
+from wordsight.nn.clip import CLIP
+from wordsight.nn.efficientnet import EfficientNet
 from wordsight.spec import ModelSpec
 from wordsight.tokenizer import Tokenizer
 from wordsight.train import settings
 from wordsight.train.config import TrainConfig
 from wordsight.train.lora import add_adapters
 from wordsight.train.networks import Contrastive, Network
+from wordsight.train.remembering import Remembered
 from wordsight.weights import read_checkpoint
 
 # What may be otherwise in a run's spec: what only describes, and what learns.
@@ -157,3 +160,14 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
         network.still = (clip.visual,)
     elif tuning.image == "lora":
         network.still = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
+    # Not with FSDP: its processes gather a block's weights together, so none may leave one out.
+    if tuning.image != "full" and not config.compute.compile and config.compute.sharding == "ddp":
+        _remember(clip, all_of_it=tuning.image == "locked")
+
+
+def _remember(clip: CLIP, *, all_of_it: bool) -> None:
+    """Keep in memory what the image tower makes of a picture, or the trunk of one whose head alone has adapters."""
+    if isinstance(clip.visual, EfficientNet):
+        clip.visual.pooled = Remembered(clip.visual.pooled)  # type: ignore[method-assign]
+    elif all_of_it:
+        clip.encode_image = Remembered(clip.encode_image)  # type: ignore[method-assign]
