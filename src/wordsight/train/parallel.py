@@ -81,8 +81,8 @@ def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup)
     for number in numbers:
         if number.requires_grad:
             number.register_post_accumulate_grad_hook(lambda parameter: _average(parameter.grad, group))
-    # Matrices are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as in training without
-    # FSDP, the residual stream is float32 and each layer rounds for itself; so norms are not for 16 bits.
+    # Matrices are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as without FSDP, the
+    # residual stream is float32 and each layer rounds for itself; so norms are not for 16 bits.
     halves = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if compute.precision == "bf16" else None,
         reduce_dtype=torch.float32,
