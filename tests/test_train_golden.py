@@ -8,7 +8,7 @@ from training import Notes, quickly, small_run, write_squares
 
 from wordsight.train.loop import train
 
-# Of `small_run` on 96 squares, batch 16, 10 steps of warm-up, seed 0; torch 2.13.0, NumPy 2, Pillow 12, x86-64, one
+# Of `small_run` on 96 squares, batch 16, 10 steps of warm-up, seed 0; torch 2.13.0, NumPy 2.4, Pillow 13, x86-64, one
 # thread. Weights changed by a hundred-thousandth of themselves move it by 4e-5 at most, gradient caching by 1e-6, so
 # other processors stay well within the 1e-3 that is asked for.
 LOSSES = [

@@ -165,6 +165,28 @@ def test_a_run_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
     assert train(small_run(table, steps=1), tmp_path / "run").step == 1
 
 
+def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
+    # kill sends SIGTERM to all processes of a group; the run may first see that nobody decodes pictures any more.
+    def open_data(*arguments, **options):
+        data = real(*arguments, **options)
+        batches = data.batches
+
+        def ended_early(state):
+            whole = batches(state)
+            yield from (next(whole) for _ in range(2))
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise TrainError("A worker process died.")
+
+        data.batches = ended_early
+        return data
+
+    real = loop.open_data
+    monkeypatch.setattr(loop, "open_data", open_data)
+    with pytest.raises(Stopped, match="after step 2 of 6"):
+        train(small_run(table), tmp_path / "run")
+    assert list(checkpoints.steps_in(tmp_path / "run")) == [2]
+
+
 def test_a_second_interrupt_acts_at_once():
     with on_signals() as request:
         os.kill(os.getpid(), signal.SIGINT)
@@ -337,6 +359,7 @@ def test_recall_counts_the_same_text_as_found():
         ({"epochs": 2.0}, r"steps is 6 and epochs is 2.0; set one of them"),
         ({"steps": 0}, r"steps is 0, expected 1 or more"),
         ({"steps": None, "epochs": -1.0}, r"epochs is -1.0, expected more than 0"),
+        ({"batch": 1}, r"batch is 1, but a pair is compared with others; expected 2 or more"),
         ({"compute__chunk": 0}, r"compute.chunk is 0, expected 1 or more"),
         ({"watch__log_every": 0}, r"watch.log_every is 0"),
         ({"optim__clip": 0.0}, r"optim.clip is 0.0, expected more than 0, or none"),
@@ -346,7 +369,7 @@ def test_recall_counts_the_same_text_as_found():
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense(changes, message):
-    plain = {key: changes.pop(key) for key in ("steps", "epochs") if key in changes}
+    plain = {key: changes.pop(key) for key in ("steps", "epochs", "batch") if key in changes}
     config = dataclasses.replace(small_run("x.tsv", **changes), **plain)
     with pytest.raises(InputError, match=message):
         check(config)

@@ -81,6 +81,8 @@ def check(config: TrainConfig) -> None:
     for name, value, bound in least:
         if value is not None and value < bound:
             raise InputError(f"{name} is {value}, expected {bound} or more.")
+    if config.batch < 2 and config.objective.name in ("info_nce", "sigmoid", "nt_xent"):
+        raise InputError(f"batch is {config.batch}, but a pair is compared with others; expected 2 or more.")
     if config.epochs is not None and config.epochs <= 0:
         raise InputError(f"epochs is {config.epochs}, expected more than 0.")
     if config.optim.clip is not None and config.optim.clip <= 0:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import TrainError
-from wordsight.train.batch import Batch, Features
+from wordsight.train.batch import Batch, Features, Ids
 from wordsight.train.caching import StepOutcome
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import TrainData
 from wordsight.train.processes import Processes
 from wordsight.train.reports import StepReport
 
-_ROWS = 1024  # of the matrix of cosines that are held at once
+_ASKED = 1024  # pictures of a batch that recall is measured with
 _KEYS_SHOWN = 8
 _WITH_SCALE = ("info_nce", "sigmoid")
 
@@ -32,7 +32,7 @@ class Meter:
         self.config, self.processes, self.data = config, processes, data
         self.loss = math.nan
         self._unread: list[tuple[int, tuple[str, ...], Tensor]] = []
-        self._newest: tuple[Batch, Features | None] | None = None
+        self._newest: tuple[tuple[str, ...], Ids, Features | None] | None = None
         self._norm = math.nan
         self.begin()
 
@@ -44,7 +44,7 @@ class Meter:
     def add(self, step: int, batch: Batch, outcome: StepOutcome, norm: Tensor) -> None:
         """Note a step that was done."""
         self._unread.append((step, batch.keys, torch.stack((outcome.loss.float(), norm.float()))))
-        self._newest = batch, outcome.features
+        self._newest = batch.keys, batch.ids, outcome.features  # not the pixels, which may be large
         self._steps += 1
 
     def read(self, loss_scale: float | None = None) -> None:
@@ -66,14 +66,14 @@ class Meter:
     def report(self, step: int, rate: float) -> StepReport:
         """Return the report of the newest step, whose numbers were read; all processes must ask for it."""
         assert self._newest is not None
-        batch, features = self._newest
+        keys, ids, features = self._newest
         now, waited = time.perf_counter(), self.data.wait_s
         spent = max(now - self._since - self._paused, 1e-9)
         seconds = spent / max(1, self._steps)
         waiting = (waited - self._waited) / spent
         self._since, self._waited, self._paused, self._steps = now, waited, 0.0, 0
         name = self.config.objective.name
-        ids_B = batch.ids.image_B if name == "nt_xent" else batch.ids.text_B
+        ids_B = ids.image_B if name == "nt_xent" else ids.text_B
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -82,13 +82,13 @@ class Meter:
             grad_norm=self._norm,
             seconds=seconds,
             samples_per_s=self.config.batch / seconds,
-            local_batch=len(batch),
+            local_batch=len(keys),
             global_batch=self.config.batch,
             scale=float(features.scale) if features is not None and name in _WITH_SCALE else None,
             wait_share=min(1.0, waiting),
             recall_at_1=None if features is None else recall_at_1(features, ids_B),
             skipped=round(self.processes.total([self.data.skipped.total])[0]),
-            keys=batch.keys,
+            keys=keys,
         )
 
     def pause(self, seconds: float) -> None:
@@ -98,13 +98,12 @@ class Meter:
 
 @torch.no_grad()
 def recall_at_1(features: Features, ids_B: Tensor) -> float:
-    """Return the share of pictures whose best-scoring text of the batch is theirs, or one of the same id."""
-    hits = torch.zeros((), device=features.first.device)
-    for start in range(0, len(features.first), _ROWS):
-        rows = slice(start, start + _ROWS)
-        best_R = (features.first[rows] @ features.second.T).argmax(dim=1)
-        hits += (ids_B[best_R] == ids_B[rows]).sum()
-    return float(hits) / len(features.first)
+    """Return the share of pictures whose best-scoring text of the batch is theirs, or one of the same id.
+
+    Of a large batch the first 1,024 pictures are asked, among all its texts.
+    """
+    best_R = (features.first[:_ASKED] @ features.second.T).argmax(dim=1)
+    return float((ids_B[best_R] == ids_B[: len(best_R)]).float().mean())
 
 
 def _no_number(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
