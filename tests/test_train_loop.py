@@ -5,6 +5,7 @@ import math
 import os
 import resource
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -13,7 +14,8 @@ import torch
 from training import Notes, quickly, small_run, small_spec, write_squares
 
 import wordsight
-from wordsight.errors import InputError, TrainError
+import wordsight.train
+from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.tokenizer import Tokenizer
 from wordsight.train import checkpoints, loop
 from wordsight.train.batch import Features
@@ -342,6 +344,19 @@ def test_compiled_towers_learn_the_same(table, tmp_path, plain_losses):
 def test_the_towers_that_are_compiled():
     network = build_network(small_run("x.tsv"), Tokenizer(small_spec().tokenizer, {}))
     assert towers(network) == [network.clip.transformer, network.clip.visual]
+
+
+def test_the_one_call_is_where_people_look_for_it():
+    assert wordsight.train.train is train
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        wordsight.train.trian  # noqa: B018
+
+
+def test_training_without_torch_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "wordsight.train.loop")
+    with pytest.raises(MissingExtraError, match=r"Training needs the package 'torch'.*wordsight\[train\]"):
+        wordsight.train.train  # noqa: B018
 
 
 def test_recall_counts_the_same_text_as_found():

@@ -1,17 +1,20 @@
 """A run that is killed at random and resumed ends with the same weights, bit by bit, as one that is left alone."""
 
+import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from training import Notes, quickly, small_run, write_squares
+from training import Notes, quickly, small_run, small_spec, write_squares
 
 from wordsight.errors import TrainError
+from wordsight.spec import Preprocess, ResNetTower
 from wordsight.train import checkpoints
-from wordsight.train.config import ComputeConfig, OptimConfig
+from wordsight.train.config import AugmentConfig, ComputeConfig, OptimConfig
 from wordsight.train.loop import train
 from wordsight.train.run_log import read_log
 
@@ -93,6 +96,41 @@ def test_killed_again_and_again(tmp_path, seed):
     )  # fmt: skip
     assert models[0] == models[1]
     assert_equal(*states)
+
+
+RESNET = dataclasses.replace(
+    small_spec(),
+    image=ResNetTower(image_size=32, width=8, layers=(1, 1, 1, 1), heads=4),
+    preprocess=Preprocess(image_size=32),
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": RESNET, "optim__ema": 0.9},
+        {"objective__name": "sigmoid", "optim__layer_decay": 0.5},
+        {"objective__name": "nt_xent", "data__augment": AugmentConfig(crop="resized", colour=0.5)},
+        {"compute__precision": "fp16", "batch": 2},
+        {"tuning__image": "locked", "optim__ema": 0.9},
+        {"tuning__image": "lora", "tuning__text": "lora", "tuning__lora_rank": 2},
+    ],
+    ids=["batch norm", "sigmoid", "SimCLR", "fp16", "locked", "LoRA"],
+)
+def test_all_kinds_of_runs_go_on_as_they_were(tmp_path, changes):
+    table = write_squares(tmp_path / "data", 36)
+    if any(key.startswith("tuning") for key in changes):
+        train(small_run(table, steps=1), tmp_path / "start")
+        changes = changes | {"tuning__start": str(tmp_path / "start")}
+    config = small_run(table, steps=4, watch__save_every=2, **changes)
+    train(config, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "resumed")
+    shutil.rmtree(tmp_path / "resumed" / "checkpoints" / "step_00000004")
+    train(config, tmp_path / "resumed", resume=True)
+    one, other = (tmp_path / run / "checkpoints" / "step_00000004" / "state.pt" for run in ("whole", "resumed"))
+    assert_equal(torch.load(one, weights_only=True), torch.load(other, weights_only=True))
+    one, other = (tmp_path / run / "model.safetensors" for run in ("whole", "resumed"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_run_goes_on_with_another_number_of_workers_and_chunks(tmp_path):

@@ -10,7 +10,15 @@ import torch
 from PIL import Image
 
 from wordsight.spec import ModelSpec, Preprocess, TextTower, TokenizerSpec, VitTower
-from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
+from wordsight.train.config import (
+    ComputeConfig,
+    DataConfig,
+    ObjectiveConfig,
+    OptimConfig,
+    TrainConfig,
+    TuningConfig,
+    WatchConfig,
+)
 from wordsight.train.reports import Watcher
 
 COLOURS = {
@@ -57,6 +65,7 @@ def small_run(table, *, steps=6, batch=8, **changes):
         "optim": OptimConfig(lr=1e-3, warmup=2),
         "objective": ObjectiveConfig(),
         "compute": ComputeConfig(device="cpu"),
+        "tuning": TuningConfig(),
         "watch": WatchConfig(log_every=1, save_every=1000),
     }
     for key, value in changes.items():

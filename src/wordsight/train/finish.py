@@ -29,9 +29,9 @@ def write_model(checkpoint: Checkpoint, folder: Path) -> None:
             os.replace(path, folder / path.name)
         sync(folder)
     except (OSError, InputError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise TrainError(
-            f"The finished model was not written into {folder}: {reason} The last checkpoint is whole: see to the "
+            f"The finished model was not written into {folder}: {reason}. The last checkpoint is whole: see to the "
             "disk, then run again with --resume (resume=True), which only writes the model."
         ) from error
     finally:
