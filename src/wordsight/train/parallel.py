@@ -23,12 +23,9 @@ from wordsight.train.processes import Processes, start
 __all__ = ["Processes", "full_state", "load_full_state", "start", "unwrapped", "wrap"]
 
 
-# DDP's switch for copying the first process's buffers to the others at each step has a new name since torch 2.12.
-_SYNC_BUFFERS = (
-    "forward_sync_buffers"
-    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
-    else "broadcast_buffers"
-)
+# DDP's switch for copying the first process's buffers to the others at each step has a new name since torch 2.13.
+_NAMES = inspect.signature(DistributedDataParallel).parameters
+_OPTIONS: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False}
 
 
 def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn.Module:
@@ -52,7 +49,7 @@ def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn
         device_ids=[processes.device] if processes.device.type == "cuda" else None,
         process_group=processes.group,
         gradient_as_bucket_view=True,
-        **{_SYNC_BUFFERS: False},
+        **_OPTIONS,
     )
 
 
@@ -80,7 +77,8 @@ def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup)
     numbers = {parameter for parameter in network.parameters() if parameter.ndim == 0}
     for number in numbers:
         if number.requires_grad:
-            number.register_post_accumulate_grad_hook(lambda parameter: _average(parameter.grad, group))
+            untyped: Any = number
+            untyped.register_post_accumulate_grad_hook(lambda parameter: _average(parameter.grad, group))
     # Matrices are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as without FSDP, the
     # residual stream is float32 and each layer rounds for itself; so norms are not for 16 bits.
     halves = MixedPrecisionPolicy(

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -21,6 +21,7 @@ from wordsight.errors import InputError, TrainError
 from wordsight.train.config import ComputeConfig
 
 T = TypeVar("T")
+Store = Any  # torch.distributed.Store, which torch does not export to type checkers
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _FAILED = "failed"  # the store's key under which a process says why it ends
@@ -186,14 +187,14 @@ _runs = itertools.count()
 _left: list[dist.ProcessGroup | None] = []
 
 
-def _meet(rank: int, world: int, timeout_s: float) -> dist.Store:
+def _meet(rank: int, world: int, timeout_s: float) -> Store:
     """Let the processes find each other; return the store that they share, whose keys are of this run alone."""
     timeout = timedelta(seconds=timeout_s)
     # Small messages go over gloo also where NCCL moves the tensors, so that they do not wait for the GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         # A second run in the same processes (a recipe that compares models) must not find the first one's keys.
-        store = dist.PrefixStore(f"wordsight/{next(_runs)}", _store(rank, world, timeout))
+        store: Store = cast(Any, dist).PrefixStore(f"wordsight/{next(_runs)}", _store(rank, world, timeout))
         store.set_timeout(timeout)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
     except (RuntimeError, ValueError) as error:
@@ -206,11 +207,11 @@ def _meet(rank: int, world: int, timeout_s: float) -> dist.Store:
 
 
 @functools.cache
-def _store(rank: int, world: int, timeout: timedelta) -> dist.Store:
+def _store(rank: int, world: int, timeout: timedelta) -> Store:
     """Return the store at MASTER_ADDR, which lives as long as the process: its port can be opened only once."""
     from torch.distributed.rendezvous import rendezvous
 
-    store: dist.Store = next(iter(rendezvous("env://", rank, world, timeout=timeout)))[0]
+    store: Store = next(iter(rendezvous("env://", rank, world, timeout=timeout)))[0]
     return store
 
 
@@ -221,7 +222,7 @@ def _of_the_connection(error: BaseException) -> bool:
     )
 
 
-def _lost(rank: int, world: int, timeout_s: float, store: dist.Store) -> str:
+def _lost(rank: int, world: int, timeout_s: float, store: Store) -> str:
     why = "It left no message: it may have been killed, have run out of memory, or its machine is gone"
     with contextlib.suppress(RuntimeError):  # the store may have gone with the process that kept it
         if store.check([_FAILED]):
