@@ -42,7 +42,7 @@ def alone(table, tmp_path_factory):
     return folder
 
 
-def begin(recipe, folder, *more, processes=1, node=None):
+def begin(recipe, folder, *more, processes=1, node=None, restarts=0):
     """Start torchrun on a recipe; node: (number of this machine, of how many, port where they meet).
 
     With the number None the machines settle that among themselves.
@@ -55,6 +55,7 @@ def begin(recipe, folder, *more, processes=1, node=None):
             where = ["--nnodes", machines, "--rdzv-backend", "c10d", "--rdzv-id", "squares",
                      "--rdzv-endpoint", f"127.0.0.1:{port}", "--local-addr", "127.0.0.1"]  # fmt: skip
     command = [sys.executable, "-m", "torch.distributed.run", *where, "--nproc-per-node", processes,
+               "--max-restarts", restarts,
                "-m", "wordsight", "train", recipe, "--folder", folder, *more]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
     return subprocess.Popen(
@@ -155,3 +156,27 @@ def test_a_number_of_processes_that_does_not_divide_the_batch(table, tmp_path):
     codes, said = end(begin(write_recipe(tmp_path, table), tmp_path / "run", processes=3))
     assert codes == [1]
     assert said.count("A batch of 8 cannot be shared evenly by 3 processes. Set batch to 6 or 9") == 1
+
+
+KILLED_ONCE = """
+import os, signal
+from wordsight.train import train
+from wordsight.train.reports import Watcher
+
+class Killer(Watcher):
+    def on_step(self, report):
+        if report.step == 3 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def run(config, folder, resume):
+    return train(config, folder, resume=resume, watchers=[Killer()])
+"""
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_killed_run_again_from_its_last_checkpoint(table, alone, tmp_path):
+    recipe = write_recipe(tmp_path, table)
+    recipe.write_text(recipe.read_text() + KILLED_ONCE)
+    codes, said = end(begin(recipe, tmp_path / "run", "--resume", processes=2, restarts=1))
+    assert codes == [0], said
+    assert_same_model(tmp_path / "run", alone)

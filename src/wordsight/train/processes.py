@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -180,8 +181,6 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
     return device
 
 
-_runs = itertools.count()
-
 # A gloo group that is freed waits, with Python's lock held, for its threads, one of which may be waiting for that lock
 # to free a gradient: for ever (torch 2.13). So no group is freed before the process ends.
 _left: list[dist.ProcessGroup | None] = []
@@ -193,8 +192,8 @@ def _meet(rank: int, world: int, timeout_s: float) -> Store:
     # Small messages go over gloo also where NCCL moves the tensors, so that they do not wait for the GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
-        # A second run in the same processes (a recipe that compares models) must not find the first one's keys.
-        store: Store = cast(Any, dist).PrefixStore(f"wordsight/{next(_runs)}", _store(rank, world, timeout))
+        shared = _store(rank, world, timeout)
+        store: Store = cast(Any, dist).PrefixStore(_call_of_the_roll(shared, rank, world, timeout_s), shared)
         store.set_timeout(timeout)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
     except (RuntimeError, ValueError) as error:
@@ -204,6 +203,31 @@ def _meet(rank: int, world: int, timeout_s: float) -> Store:
             "Are all of them started, on every machine, with the same address, and can they reach it?"
         ) from error
     return store
+
+
+def _call_of_the_roll(store: Store, rank: int, world: int, timeout_s: float) -> str:
+    """Return a name that the processes which are here now agree on, for their keys in the store.
+
+    torchrun's store outlives the processes: without it those started again would find the addresses of the dead, and
+    the second run of a recipe those of the first. A count would not do, as machines count restarts differently.
+    """
+    own, end = uuid.uuid4().hex, time.monotonic() + timeout_s
+    if rank:
+        store.set(f"here/{rank}", own)
+        store.wait([f"name/{own}"], timedelta(seconds=timeout_s))
+        name: str = store.get(f"name/{own}").decode()
+        store.set(f"{name}/{rank}", "")
+        return name
+    late = list(range(1, world))
+    while late:
+        for other in late:  # it may be a dead one's that is read first, which harms nobody
+            if store.check([f"here/{other}"]):
+                store.set(f"name/{store.get(f'here/{other}').decode()}", own)
+        late = [other for other in late if not store.check([f"{own}/{other}"])]
+        if late and time.monotonic() > end:
+            raise RuntimeError(f"not here: {', '.join(map(str, late[:8]))}{' …' if len(late) > 8 else ''}")
+        time.sleep(0.02)
+    return own
 
 
 @functools.cache
