@@ -27,12 +27,12 @@ def _quickly():
         yield
 
 
-def killed(folder, *changes, kills=3, seed=0):
+def killed(folder, *changes, kills=3, seed=0, timeout=300):
     """Train once in peace and once with kills; return both finished models and last states."""
     # 36 pairs and batches of 8: every epoch ends within a batch, every checkpoint lies within an epoch.
     table = write_squares(folder / "data", 36)
     command = [sys.executable, HERE / "killed_training.py", table, folder, kills, seed, *changes]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300,
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout,
                           env=os.environ | {"PYTHONPATH": str(HERE)})  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "-9" in done.stdout
@@ -92,7 +92,7 @@ def test_two_processes_go_on_as_they_were(tmp_path):
 def test_killed_again_and_again(tmp_path, seed):
     models, states = killed(
         tmp_path, "compute.patch_dropout=0.5", "optim.ema=0.9", "data.workers=1", "compute.checkpointing=true",
-        "watch.save_every=2", kills=12, seed=seed,
+        "watch.save_every=2", kills=12, seed=seed, timeout=1200,
     )  # fmt: skip
     assert models[0] == models[1]
     assert_equal(*states)
