@@ -49,13 +49,13 @@ class EfficientNet(nn.Module):
 
     def pooled(self, pixels_BCHW: Tensor) -> Tensor:
         """Return what the trunk sees, (B,F): the mean of the last map, then means and spreads of earlier ones."""
-        x_BCHW = F.relu6(self.stem(pad_same(pixels_BCHW, 3, 2)))
+        x_BCHW = F.relu6(self.stem(pad_same(pixels_BCHW, 3, 2)), inplace=True)
         taps = {}
         for i, block in enumerate(self.blocks):
             x_BCHW = block(x_BCHW)
             if i in (*self.tower.tap_means, *self.tower.tap_spreads):
                 taps[i] = x_BCHW
-        last_BC = F.relu6(self.head(x_BCHW)).mean(dim=(2, 3))
+        last_BC = F.relu6(self.head(x_BCHW), inplace=True).mean(dim=(2, 3))
         means = [taps[i].mean(dim=(2, 3)) for i in self.tower.tap_means]
         spreads = [taps[i].std(dim=(2, 3), correction=0) for i in self.tower.tap_spreads]
         return torch.cat([last_BC, *means, *spreads], dim=1)
@@ -69,16 +69,19 @@ class InvertedResidual(nn.Module):
         inner = incoming * ratio
         if ratio != 1:
             self.expand = nn.Conv2d(incoming, inner, 1)
-        self.depthwise = nn.Conv2d(inner, inner, kernel, stride=stride, groups=inner)
+        # "SAME" is the same on both sides but where strides leave some out, and then costs a copy of the map.
+        padding = kernel // 2 if stride == 1 else 0
+        self.depthwise = nn.Conv2d(inner, inner, kernel, stride=stride, groups=inner, padding=padding)
         self.project = nn.Conv2d(inner, channels, 1)
         self.ratio, self.kernel, self.stride, self.channels = ratio, kernel, stride, channels
         self.residual = stride == 1 and incoming == channels
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the block's output map."""
-        y_BCHW: Tensor = F.relu6(self.expand(x_BCHW)) if self.ratio != 1 else x_BCHW
-        y_BCHW = F.relu6(self.depthwise(pad_same(y_BCHW, self.kernel, self.stride)))
-        y_BCHW = self.project(y_BCHW)
+        y_BCHW: Tensor = F.relu6(self.expand(x_BCHW), inplace=True) if self.ratio != 1 else x_BCHW
+        if self.stride != 1:
+            y_BCHW = pad_same(y_BCHW, self.kernel, self.stride)
+        y_BCHW = self.project(F.relu6(self.depthwise(y_BCHW), inplace=True))
         return x_BCHW + y_BCHW if self.residual else y_BCHW
 
 

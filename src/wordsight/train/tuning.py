@@ -18,7 +18,7 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError
 from wordsight.nn.clip import CLIP
 from wordsight.nn.efficientnet import EfficientNet
-from wordsight.spec import ModelSpec
+from wordsight.spec import ModelSpec, VitTower
 from wordsight.tokenizer import Tokenizer
 from wordsight.train import settings
 from wordsight.train.config import TrainConfig
@@ -154,8 +154,9 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
                 parameter.requires_grad_(False)
         if what == "lora":
             add_adapters(adapted, tuning.lora_rank, seed=config.seed)
-    # Convolutions, depthwise ones most of all, are faster on a processor where a place's channels lie together.
-    clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not isinstance(config.model.image, VitTower) and config.compute.sharding == "ddp":  # FSDP takes no such weights
+        # Convolutions, depthwise ones most of all, are faster on a processor where a place's channels lie together.
+        clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if tuning.image == "locked":
         network.still = (clip.visual,)
     elif tuning.image == "lora":
