@@ -2,8 +2,8 @@
 
 Paper: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", §2.5, Tables 18-19.
 Command, on each of N machines (docs/train-many-machines.md):
-    torchrun --nnodes N --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
-        -m wordsight train recipes/vit_b32_wit.py --set 'data.pairs=/shards/{000000..041455}.tar'
+    torchrun --nnodes N --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 --max-restarts 3 \
+        -m wordsight train recipes/vit_b32_wit.py --resume --set 'data.pairs=/shards/{000000..041455}.tar'
 Hardware: GPUs with bf16 whose number divides 32,768. The towers see `compute.chunk` pairs at once on each, the loss all
     32,768, so fewer GPUs take longer and need no other setting.
 Time: 12.8 billion pairs at about 44 GFlop each, forward and backward: 5.7e20 Flop, or 16 GPUs that really reach 300
