@@ -1,7 +1,10 @@
 """Tuning a finished model: what it begins with, what of it learns, what comes out, what was forgotten."""
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -291,23 +294,46 @@ def wrong_captions(table, folder):
     return folder / "wrong.tsv"
 
 
-def test_a_run_that_forgets_is_not_called_good(table, start, tmp_path, known):
-    wrong = wrong_captions(table, tmp_path / "wrong")
-    config = tuned(wrong, start, steps=20, batch=16, optim__lr=3e-3, tuning={"forgetting": known, "keep": 0.9})
-    recipe = tmp_path / "forget.py"
-    recipe.write_text(
+def write_recipe(folder, config):
+    """A recipe of a config, which lies beside it."""
+    (folder / "tune.json").write_text(to_json(config))
+    (folder / "tune.py").write_text(
         "import pathlib\n"
         "from wordsight.train.config import TrainConfig\n"
         "from wordsight.train.settings import from_json\n"
         "def recipe():\n"
-        "    return from_json(TrainConfig, pathlib.Path(__file__).with_name('forget.json').read_text())\n"
+        "    return from_json(TrainConfig, pathlib.Path(__file__).with_name('tune.json').read_text())\n"
     )
-    recipe.with_name("forget.json").write_text(to_json(config))
-    done = CliRunner().invoke(group, ["train", str(recipe), "--folder", str(tmp_path / "run")])
+    return str(folder / "tune.py")
+
+
+def test_a_run_that_forgets_is_not_called_good(table, start, tmp_path, known):
+    wrong = wrong_captions(table, tmp_path / "wrong")
+    config = tuned(wrong, start, steps=20, batch=16, optim__lr=3e-3, tuning={"forgetting": known, "keep": 0.9})
+    recipe = write_recipe(tmp_path, config)
+    done = CliRunner().invoke(group, ["train", recipe, "--folder", str(tmp_path / "run")])
     assert done.exit_code == 1, done.output
     assert "verdict: not good:" in done.output
     assert "what to try: " in done.output
     wordsight.load(tmp_path / "run")  # the model is there all the same
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_processes_tune_as_one(table, start, tmp_path, known, sharding):
+    parts = {**LORA, "alphas": (0.5, 1.0), "forgetting": known, "keep": 0.0}
+    config = tuned(table, start, steps=4, compute__sharding=sharding, watch__zero_shot=known, tuning=parts)
+    train(config, tmp_path / "one")
+    recipe, folder = write_recipe(tmp_path, config), tmp_path / "two"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "wordsight", "train", recipe, "--folder", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("verdict: good") == 1
+    one, two = (read_checkpoint(tmp_path / name).tensors for name in ("one", "two"))
+    for name, tensor in one.items():
+        np.testing.assert_allclose(tensor, two[name], atol=2e-4, err_msg=name)
 
 
 @pytest.mark.parametrize(
