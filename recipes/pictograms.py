@@ -33,6 +33,7 @@ from wordsight.train.sizes import size
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256
 SIDE, CONTEXT = 64, 16
+EMOJI_TIMES = 4  # that an emoji is seen for each time any other picture is: it is emoji that are asked for
 
 
 def model() -> ModelSpec:
@@ -51,14 +52,14 @@ def recipe() -> TrainConfig:
     return TrainConfig(
         model=model(),
         data=DataConfig(
-            pairs=(str(WORK / "train.tsv"),),
+            pairs=(*EMOJI_TIMES * (str(WORK / "emoji.tsv"),), str(WORK / "others.tsv")),
             image_column="filepath",
             text_columns=pictograms_data.TEXT_COLUMNS,
-            augment=AugmentConfig(crop="resized", min_area=0.7),
+            augment=AugmentConfig(crop="resized", min_area=0.8),
             workers=1,
         ),
         batch=256,
-        steps=1000,
+        steps=650,
         objective=ObjectiveConfig(mask_duplicates=True),
         optim=OptimConfig(lr=2e-3, weight_decay=0.2, warmup=50),
         compute=ComputeConfig(device="cpu"),
@@ -68,7 +69,7 @@ def recipe() -> TrainConfig:
 
 def tables() -> Path:
     """The folder of the pair tables, which are made if they are not there."""
-    if not all((WORK / f"{name}.tsv").exists() for name in ("train", "validation", "heldout")):
+    if not all((WORK / f"{name}.tsv").exists() for name in pictograms_data.TABLES):
         pictograms_data.prepare(WORK)
     return WORK
 

@@ -3,12 +3,13 @@
 Packages are fetched by name with the registries' ordinary clients (`npm pack`, `apt-get download`) and unpacked under
 `<work>/src`; SVG is drawn by resvg-py (`pip install resvg-py`). What is there is not fetched or drawn again.
 
-Tables, in `<work>`: `train.tsv`; `validation.tsv`, pictures of the styles of training that are not in it, which choose
-settings; `heldout.tsv`, Microsoft's Fluent 3D emoji, a style of which training has nothing (nor of its flat and line
-relatives). Columns: filepath (relative to the table), caption, caption2, caption3, caption4 (the first is the name;
-the others add keywords, or are empty), class (an emoji's name, else empty), style.
+Tables, in `<work>`: `emoji.tsv` and `others.tsv` (clip art, stamps, icons, OpenMoji's own pictograms), to learn from;
+`validation.tsv`, emoji pictures of the same styles that are in neither, which choose settings; `heldout.tsv`,
+Microsoft's Fluent 3D emoji, a style of which training has nothing (nor of its flat and line relatives). Columns:
+filepath (relative to the table), caption, caption2, caption3, caption4 (the first is the name; the others add keywords,
+or are empty), class (an emoji's name, else empty), style.
 
-Left out of all three, for these reasons: skin tones (another picture of the same name); flags, keycaps and letters in
+Left out of all, for these reasons: skin tones (another picture of the same name); flags, keycaps and letters in
 a box (signs to be read rather than things to be known, and the packages' flags are flat in every style).
 """
 
@@ -43,6 +44,7 @@ NPM = {
 DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default")
 SIDE = 72  # pixels of a drawn picture; training crops from it
 PIXELS = 50_000_000  # of the largest picture that is worth decoding for that; eight clip arts have more
+TABLES = ("emoji", "others", "validation", "heldout")
 CAPTIONS = 4
 VALIDATION = 0.06  # share of the emoji pictures that only choose settings
 SAME_TITLE = 20  # a title that more clip art shares says nothing, and more pictures of a title are not kept
@@ -70,7 +72,7 @@ class Drawing:
     origin: Path | str  # a picture file or an SVG document
     captions: tuple[str, ...]
     label: str = ""
-    split: str = "train"
+    table: str = "others"
 
     @property
     def file(self) -> Path:
@@ -79,13 +81,13 @@ class Drawing:
 
 
 def prepare(work: Path) -> Path:
-    """Fetch, draw and list everything; return `work`, which then holds the three tables."""
+    """Fetch, draw and list everything; return `work`, which then holds the tables."""
     source = fetch(work)
     found = list({drawing.file: drawing for drawing in drawings(source)}.values())  # two code spellings, one emoji
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and resvg let go of the interpreter's lock
         drawn = list(pool.map(lambda drawing: draw(drawing.origin, work / drawing.file), found))
-    for name in ("train", "validation", "heldout"):
-        rows = [row(drawing) for drawing, done in zip(found, drawn, strict=True) if done and drawing.split == name]
+    for name in TABLES:
+        rows = [row(drawing) for drawing, done in zip(found, drawn, strict=True) if done and drawing.table == name]
         write_table(work / f"{name}.tsv", rows)
     return work
 
@@ -146,9 +148,9 @@ def said_of(emoji: Emoji) -> tuple[str, ...]:
     return (name, f"{name}, {words[0]}", f"{name}, {', '.join(words[1:3] or words)}", ", ".join(words[:4]))
 
 
-def split_of(family: str, label: str) -> str:
-    """Train or validation, the same on every machine; pictures of one design stay together."""
-    return "validation" if fraction(f"{family}:{label}") < VALIDATION else "train"
+def table_of(family: str, label: str) -> str:
+    """An emoji's table, the same on every machine; pictures of one design stay together."""
+    return "validation" if fraction(f"{family}:{label}") < VALIDATION else "emoji"
 
 
 def datasource(folder: Path, style: str, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
@@ -156,7 +158,7 @@ def datasource(folder: Path, style: str, emoji: dict[str, Emoji]) -> Iterator[Dr
     for entry in json.loads((folder / "emoji.json").read_text(encoding="utf-8")):
         known, file = emoji.get(plain_code(entry["unified"])), folder / f"img/{style}/64" / entry["image"]
         if known and file.exists():
-            yield Drawing(style, known.code, file, said_of(known), known.name, split_of(style, known.name))
+            yield Drawing(style, known.code, file, said_of(known), known.name, table_of(style, known.name))
 
 
 def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
@@ -169,11 +171,11 @@ def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
         if not known and not extra:
             continue
         captions, label = (said_of(known), known.name) if known else ((entry["annotation"].lower(),), "")
-        split = split_of("openmoji", label) if known else "train"
+        table = table_of("openmoji", label) if known else "others"
         for kind in ("color", "black"):
             file = folder / kind / "svg" / f"{entry['hexcode']}.svg"
             if file.exists():
-                yield Drawing(f"openmoji-{kind}", code, file, captions, label, split)
+                yield Drawing(f"openmoji-{kind}", code, file, captions, label, table)
 
 
 def slugs(source: Path, emoji: dict[str, Emoji]) -> dict[str, str]:
@@ -213,7 +215,7 @@ def iconify_emoji(folder: Path, style: str, emoji: dict[str, Emoji], names: dict
         if code and code not in seen:
             seen.add(code)
             known = emoji[code]
-            yield Drawing(style, code, svg(icons, name), said_of(known), known.name, split_of(style, known.name))
+            yield Drawing(style, code, svg(icons, name), said_of(known), known.name, table_of(style, known.name))
 
 
 def game_icons(folder: Path) -> Iterator[Drawing]:

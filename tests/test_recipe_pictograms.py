@@ -112,7 +112,7 @@ def test_flags_keycaps_skin_tones_and_nameless_ones_are_left_out(packages: Path)
 
 def test_the_held_out_style_is_in_no_other_table(packages: Path) -> None:
     for drawing in pictograms_data.drawings(packages):
-        assert (drawing.style == "fluent-3d") == (drawing.split == "heldout")
+        assert (drawing.style == "fluent-3d") == (drawing.table == "heldout")
 
 
 def test_an_emoji_is_called_by_its_name_and_its_keywords() -> None:
@@ -127,10 +127,10 @@ def test_an_emoji_is_called_by_its_name_and_its_keywords() -> None:
 
 
 def test_pictures_of_one_design_are_on_one_side() -> None:
-    splits = {name: pictograms_data.split_of("openmoji", name) for name in map(str, range(2000))}
-    share = list(splits.values()).count("validation") / len(splits)
+    tables = {name: pictograms_data.table_of("openmoji", name) for name in map(str, range(2000))}
+    share = list(tables.values()).count("validation") / len(tables)
     assert abs(share - pictograms_data.VALIDATION) < 0.02
-    assert splits == {name: pictograms_data.split_of("openmoji", name) for name in splits}
+    assert tables == {name: pictograms_data.table_of("openmoji", name) for name in tables}
 
 
 def test_a_picture_is_drawn_whole_in_the_middle_of_a_white_square(tmp_path: Path) -> None:
@@ -170,15 +170,15 @@ def test_tables_are_read_by_training_with_one_caption_at_a_time(tmp_path: Path) 
         drawing = Drawing("google", f"{i}", Path(), (colour, f"{colour}, plain", " "), colour)
         png(tmp_path / drawing.file, colour, (72, 72))
         rows.append(pictograms_data.row(drawing))
-    pictograms_data.write_table(tmp_path / "train.tsv", rows)
-    with (tmp_path / "train.tsv").open(encoding="utf-8") as file:
+    pictograms_data.write_table(tmp_path / "emoji.tsv", rows)
+    with (tmp_path / "emoji.tsv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file, delimiter="\t"))
     assert first["filepath"] == "pictures/google/0.png"
     assert [first[name] for name in pictograms_data.TEXT_COLUMNS] == ["red", "red, plain", "", ""]
     assert (first["class"], first["style"]) == ("red", "google")
 
     config = pictograms.recipe()
-    data = dataclasses.replace(config.data, pairs=(str(tmp_path / "train.tsv"),), workers=0)
+    data = dataclasses.replace(config.data, pairs=(str(tmp_path / "emoji.tsv"),), workers=0)
     config = dataclasses.replace(config, data=data, batch=4)
     with open_data(config, Tokenizer(config.model.tokenizer, {})) as opened:
         batch, _ = next(opened.batches())
