@@ -119,14 +119,21 @@ def _settings(prefix: str, kind: type) -> str:
     rows = []
     for field in dataclasses.fields(kind):
         if field.default is not dataclasses.MISSING:
-            rows.append(
-                [f"`{prefix}{field.name}`", f"`{'none' if field.default is None else json.dumps(field.default)}`"]
-            )
+            rows.append([f"`{prefix}{field.name}`", f"`{_default(field.default)}`"])
         elif field.default_factory is dataclasses.MISSING:
             rows.append([f"`{prefix}{field.name}`", "to be given"])
-    # "name: what it is" begins an entry of a list
-    text = re.sub(r"^([a-z_, ]+): ", r"- \1: ", inspect.getdoc(kind) or "", flags=re.MULTILINE)
-    return text.replace("*", "\\*") + "\n\n" + table(["key", "default"], rows)
+    first, _, rest = (inspect.getdoc(kind) or "").replace("*", "\\*").partition("\n\n")
+    name = f"`?(?:{'|'.join(field.name for field in dataclasses.fields(kind))})`?"
+    # "name: what it is", at the beginning of a sentence, begins an entry of a list
+    said = re.split(rf"(?:^|(?<=[.;] ))(?={name}(?:, {name})*: )", " ".join(rest.split()))
+    before, entries = said[0], [f"- {entry.strip().rstrip(';')}" for entry in said[1:]]
+    parts = [" ".join(first.split()), before.strip(), "\n".join(entries), table(["key", "default"], rows)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _default(value: Any) -> str:
+    """Return a default as `--set` takes it."""
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def benchmark(name: str) -> str:

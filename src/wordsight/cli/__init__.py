@@ -71,7 +71,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wordsight")
 def group() -> None:
-    """CLIP for pictures on your own machine: sort them by words, embed them, read any checkpoint."""
+    """CLIP for pictures on your own machine: sort, find, read any checkpoint, train your own."""
 
 
 def main() -> None:
