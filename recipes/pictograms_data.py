@@ -15,10 +15,12 @@ a box (signs to be read rather than things to be known, and the packages' flags 
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
 import re
+import shutil
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -29,6 +31,8 @@ from pathlib import Path
 import mini_data
 from mini_data import clean, fraction
 from PIL import Image
+
+from wordsight.errors import InputError
 
 NPM = {
     "emojibase-data": "17.0.0",
@@ -95,15 +99,37 @@ def prepare(work: Path) -> Path:
 def fetch(work: Path) -> Path:
     """Fetch and unpack every package under `work/src`; return that folder."""
     downloads, source = work / "dl", work / "src"
+    folders = [*(_plain(name) for name in NPM), *DEBIAN]
+    if not all((source / folder).exists() for folder in folders):
+        check_tools()
     downloads.mkdir(parents=True, exist_ok=True)
     source.mkdir(exist_ok=True)
     for name, version in NPM.items():
-        plain = name.replace("@", "").replace("/", "-")
+        plain = _plain(name)
         pack = ["npm", "pack", "--silent", f"{name}@{version}"]
         mini_data._fetch(pack, downloads, f"{plain}-{version}.tgz", source / plain)
     for name in DEBIAN:
         mini_data._fetch(["apt-get", "download", "-q", name], downloads, f"{name}_*.deb", source / name)
     return source
+
+
+def _plain(name: str) -> str:
+    """An npm package's name as the registry's client spells its file."""
+    return name.replace("@", "").replace("/", "-")
+
+
+def check_tools() -> None:
+    """Raise InputError where what fetches and draws is not installed, before anything is fetched."""
+    missing = [tool for tool in ("npm", "apt-get", "dpkg-deb") if shutil.which(tool) is None]
+    if missing:
+        raise InputError(
+            f"The pictograms come from npm's and Debian's packages, and {', '.join(missing)} cannot be found; install "
+            "that, or run the recipe where it is and copy its folder of tables (WORDSIGHT_PICTOGRAMS)."
+        )
+    if importlib.util.find_spec("resvg_py") is None:
+        raise InputError(
+            "SVG pictures are drawn by resvg-py, which is not installed: pip install resvg-py"
+        )
 
 
 def drawings(source: Path) -> Iterator[Drawing]:

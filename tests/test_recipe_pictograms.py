@@ -20,6 +20,7 @@ import pictograms_data
 import pictograms_measure
 from pictograms_data import Drawing, Emoji
 
+from wordsight.errors import InputError
 from wordsight.tokenizer import Tokenizer
 from wordsight.train.batch import Ids
 from wordsight.train.data import open_data
@@ -219,3 +220,16 @@ def test_the_reading_of_a_webp_is_that_of_pillow(tmp_path: Path) -> None:
     assert isinstance(pictograms_data.pixels(Path("dog.webp")), Path)
     pytest.importorskip("resvg_py", reason="SVG is drawn by resvg-py: pip install resvg-py")
     assert isinstance(pictograms_data.pixels(PIANO), io.BytesIO)
+
+
+def test_what_is_not_installed_is_named_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictograms_data.shutil, "which", lambda tool: None if tool == "npm" else f"/usr/bin/{tool}")
+    with pytest.raises(InputError, match="and npm cannot be found; install that"):
+        pictograms_data.fetch(tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+    monkeypatch.setattr(pictograms_data.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(pictograms_data.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="not installed: pip install resvg-py"):
+        pictograms_data.fetch(tmp_path / "work")
