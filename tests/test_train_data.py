@@ -226,6 +226,13 @@ def test_words_of_names_leave_out_numbering():
     assert words_of("/pictures/airbus-a380.jpg", folder) == "airbus a380"
 
 
+@pytest.mark.parametrize("name", ["IMG_0012", "img-20240131-wa0001", "DSC00012", "_DSC1234", "PXL_20240131_101112345",
+                                  "P1010001", "DSCN0001 (2)"])  # fmt: skip
+def test_names_that_cameras_give_are_no_words(name):
+    assert words_of(f"/pictures/hats/{name}.jpg", "/pictures") == "hats"
+    assert words_of(f"/pictures/{name}.jpg", "/pictures") == ""
+
+
 @pytest.mark.parametrize("form", ["dataset", "parquet"])
 def test_a_data_set_of_pictures(tmp_path, form, monkeypatch):
     datasets = pytest.importorskip("datasets")

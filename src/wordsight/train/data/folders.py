@@ -10,8 +10,13 @@ from wordsight.sources import EXTENSIONS, walk
 from wordsight.train.data.references import Place, Reference, Strings, Tally
 
 TEXT_ENDING = ".txt"
-# what numbers a picture and says nothing of it: digits, and hashes and UUIDs (hexadecimal with a digit in it)
-_NUMBERING = re.compile(r"(?<![^\W_])(?:\d+|(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*)(?![^\W_])", re.IGNORECASE)
+# what numbers a picture and says nothing of it: digits, hashes and UUIDs (hexadecimal with a digit in it), and what
+# cameras and telephones call their pictures: IMG_0012, DSC00012, PXL_20240131_…, IMG-20240131-WA0001, P1010001
+_NUMBERING = re.compile(
+    r"(?<![^\W_])(?:\d+|(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*"
+    r"|(?:img|imgp|dsc|dscn|dscf|pxl|gopr)[_-]?\d+|wa\d{4}|p\d{7})(?![^\W_])",
+    re.IGNORECASE,
+)
 
 
 class FolderPairs:
