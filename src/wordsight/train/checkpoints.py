@@ -6,6 +6,7 @@ continuation needs, and `checkpoint.json`, by which damage and mix-ups are seen.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -22,6 +23,7 @@ from wordsight.convert import native
 from wordsight.errors import InputError, TrainError
 from wordsight.train import settings
 from wordsight.train.config import TrainConfig
+from wordsight.train.run_log import LOG
 
 CONFIG, CHECKPOINTS, STATE, MANIFEST = "config.json", "checkpoints", "state.pt", "checkpoint.json"
 _PREFIX, _UNFINISHED = "step_", ".unfinished_"
@@ -49,13 +51,33 @@ def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | No
                 raise TrainError(
                     f"{folder} holds a run already. Go on with it (--resume; resume=True), or choose another folder."
                 )
-            refuse_another(config, (folder / CONFIG).read_text("utf-8"), folder / CONFIG)
+            refuse_another(config, _text(folder / CONFIG), folder / CONFIG)
+        elif not _is_free(folder):
+            raise TrainError(
+                f"{folder} holds a {CONFIG if (folder / CONFIG).exists() else LOG} that no run wrote, which would be "
+                "written over; choose another folder."
+            )
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         for left in (folder / CHECKPOINTS).glob(f"{_UNFINISHED}*"):  # of a run that was killed
             shutil.rmtree(left)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in the name
         raise TrainError(_unusable(folder, error)) from error
     return next(reversed(found.values()), None)
+
+
+def _is_free(folder: Path) -> bool:
+    """Return whether a folder has no files of a run's names, or those of a run that came to no checkpoint."""
+    if not (folder / CONFIG).exists():
+        return not (folder / LOG).exists()
+    try:
+        settings.from_json(TrainConfig, _text(folder / CONFIG))
+    except InputError:
+        return False
+    return True
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace")
 
 
 def write_config(config: TrainConfig, folder: Path) -> None:
@@ -66,8 +88,9 @@ def write_config(config: TrainConfig, folder: Path) -> None:
         raise TrainError(_unusable(folder, error)) from error
 
 
-def _unusable(folder: Path, error: OSError) -> str:
-    return f"The run's folder {folder} cannot be used ({error.strerror or error}); choose another place."
+def _unusable(folder: Path, error: OSError | ValueError) -> str:
+    reason = getattr(error, "strerror", None) or error
+    return f"The run's folder {folder} cannot be used ({reason}); choose another place."
 
 
 def refuse_another(config: TrainConfig, held: str, where: Path) -> None:
@@ -120,10 +143,11 @@ def save(folder: Path, step: int, state: Mapping[str, Any], *, config: TrainConf
         raise TrainError(_why_not_saved(error, step, folder)) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    for old in list(steps_in(folder).values())[: -max(1, keep)]:
-        aside = old.with_name(f"{_UNFINISHED}{old.name}")  # a kill must not leave half of one under its name
-        os.replace(old, aside)
-        shutil.rmtree(aside, ignore_errors=True)
+    with contextlib.suppress(OSError):  # what is saved is saved; an old one too many does no harm
+        for old in list(steps_in(folder).values())[: -max(1, keep)]:
+            aside = old.with_name(f"{_UNFINISHED}{old.name}")  # a kill must not leave half of one under its name
+            os.replace(old, aside)
+            shutil.rmtree(aside, ignore_errors=True)
     return final
 
 
@@ -151,16 +175,20 @@ def load(path: Path, config: TrainConfig) -> dict[str, Any]:
             raise ValueError(f"{STATE} has {(path / STATE).stat().st_size} bytes that are not those written")
         held = json.dumps(about["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainError(_damaged(path, error)) from error
+        raise TrainError(damaged(path, error)) from error
     refuse_another(config, held, path / MANIFEST)
     try:
         # Nothing but tensors and plain values is read: a checkpoint of a stranger's cannot run code.
         return cast("dict[str, Any]", torch.load(path / STATE, map_location="cpu", weights_only=True))
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise TrainError(_damaged(path, error)) from error
+    except pickle.UnpicklingError as error:  # torch's own words advise to read it all the same
+        strange = f"{STATE} holds something else than tensors and plain values; nothing of it was run"
+        raise TrainError(damaged(path, strange)) from error
+    except (RuntimeError, EOFError) as error:
+        raise TrainError(damaged(path, error)) from error
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def damaged(path: Path, error: Exception | str) -> str:
+    """Return what to say of a checkpoint that cannot be gone on from: why, and what to do."""
     before = [other for other in steps_in(path.parent.parent).values() if other < path]
     remedy = f"go on from {before[-1].name}, the one before it" if before else "begin anew: there is none before it"
     return f"The checkpoint {path} is damaged ({error}). Remove this folder to {remedy}."

@@ -127,30 +127,49 @@ class TensorBoard(Watcher):
         except ImportError:
             raise MissingExtraError("watch.tensorboard", "tensorboard", "train") from None
         self._open, self.folder = SummaryWriter, Path(folder) / "tensorboard"
+        self._writer: Any = None
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
         """Begin, or go on after `facts.done`: what was written of later steps is hidden."""
-        self._writer = self._open(str(self.folder), purge_step=facts.done + 1 if facts.done else None)
-        self._writer.add_text("settings", "\n".join(f"    {line}" for line in settings.lines(config)), facts.done)
         self._chance = chance_loss(config)
+        with self._or_none():
+            self._writer = self._open(str(self.folder), purge_step=facts.done + 1 if facts.done else None)
+            self._writer.add_text("settings", "\n".join(f"    {line}" for line in settings.lines(config)), facts.done)
 
     def on_step(self, report: StepReport) -> None:
         """Write a step's numbers."""
         for name in ("loss", "lr", "scale", "grad_norm", "samples_per_s", "wait_share", "recall_at_1", "skipped"):
-            value = getattr(report, name)
-            if value is not None:
-                self._writer.add_scalar(name, value, report.step)
-        if self._chance is not None:
-            self._writer.add_scalar("loss of a model that knows nothing", self._chance, report.step)
+            self._add(name, getattr(report, name), report.step)
+        self._add("loss of a model that knows nothing", self._chance, report.step)
 
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
         """Write figures."""
         for name, one in figures.items():
-            self._writer.add_scalar(name, one.value, step)
+            self._add(name, one.value, step)
 
     def on_end(self, result: RunResult | None) -> None:
         """Close the files."""
-        self._writer.close()
+        with self._or_none():
+            if self._writer is not None:
+                self._writer.close()
+
+    def _add(self, name: str, value: float | None, step: int) -> None:
+        with self._or_none():
+            if self._writer is not None and value is not None:
+                self._writer.add_scalar(name, value, step)
+
+    @contextlib.contextmanager
+    def _or_none(self) -> Iterator[None]:
+        """Turn an error of the disk, which may come up a few writes later, into a warning, and write no more."""
+        try:
+            yield
+        except OSError as error:
+            self._writer = None
+            warnings.warn(
+                f"{self.folder} cannot be written ({error.strerror or error}); the run goes on without TensorBoard.",
+                TrainWarning,
+                stacklevel=4,
+            )
 
 
 def keep_up_to(path: Path, step: int) -> None:

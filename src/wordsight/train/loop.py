@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError, WordsightError
 from wordsight.train import chance, checkpoints, tuning
+from wordsight.train.alone import alone_in
 from wordsight.train.batch import Batch
 from wordsight.train.caching import accumulate
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import DataState, open_data
 from wordsight.train.ema import Average
 from wordsight.train.finish import write_model
+from wordsight.train.limits import settled
 from wordsight.train.logs import own_watchers
 from wordsight.train.measure import ZeroShot
 from wordsight.train.meter import Meter
@@ -32,10 +34,14 @@ from wordsight.train.parallel import full_state, load_full_state, unwrapped, wra
 from wordsight.train.precision import Precision
 from wordsight.train.processes import Processes, start
 from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
+from wordsight.train.run_log import read_log
 from wordsight.train.stopping import Request, Stopped, on_signals
 from wordsight.train.tuned import Judge
 
 T = TypeVar("T")
+
+# what a checkpoint holds
+STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "network", "optimizer")
 
 
 def train(
@@ -51,10 +57,15 @@ def train(
     Raises: InputError for a configuration that contradicts itself; TrainError for what comes up on the way: data,
         disk, processes, numbers that are none; Stopped after Ctrl-C or SIGTERM, with a checkpoint written.
     """
-    check(config)
+    config = check(config)
     folder = Path(folder).expanduser()
-    with start(config.compute) as processes, on_signals() as request:
-        found = _on_first(processes, lambda: checkpoints.open_folder(config, folder, resume=resume))
+    with start(config.compute) as processes, on_signals() as request, contextlib.ExitStack() as held:
+
+        def open_folder() -> Path | None:
+            held.enter_context(alone_in(folder))
+            return checkpoints.open_folder(config, folder, resume=resume)
+
+        found = _on_first(processes, open_folder)
         told: list[Watcher] = []
         _on_first(processes, lambda: told.extend([*own_watchers(config, folder), *watchers]))
         with contextlib.closing(_Run(config, folder, processes)) as run:
@@ -63,38 +74,24 @@ def train(
             return run.go(told, request)
 
 
-def check(config: TrainConfig) -> None:
-    """Raise InputError for settings of a run that contradict each other or make no sense."""
+def check(config: TrainConfig) -> TrainConfig:
+    """Return the settings of a run with every value of its type.
+
+    Raises: InputError for settings that contradict each other or make no sense.
+    """
+    config = settled(config)
     if (config.steps is None) == (config.epochs is None):
         raise InputError(
             f"steps is {config.steps} and epochs is {config.epochs}; set one of them, to say how long the run is."
         )
-    least: list[tuple[str, float | None, float]] = [
-        ("steps", config.steps, 1),
-        ("compute.chunk", config.compute.chunk, 1),
-        ("watch.log_every", config.watch.log_every, 1),
-        ("watch.save_every", config.watch.save_every, 1),
-        ("watch.evaluate_every", config.watch.evaluate_every, 1),
-        ("optim.warmup", config.optim.warmup, 0),
-        ("optim.lr", config.optim.lr, 0),
-    ]
-    for name, value, bound in least:
-        if value is not None and value < bound:
-            raise InputError(f"{name} is {value}, expected {bound} or more.")
     if config.batch < 2 and config.objective.name in ("info_nce", "sigmoid", "nt_xent"):
         raise InputError(f"batch is {config.batch}, but a pair is compared with others; expected 2 or more.")
-    if config.epochs is not None and config.epochs <= 0:
-        raise InputError(f"epochs is {config.epochs}, expected more than 0.")
-    if config.optim.clip is not None and config.optim.clip <= 0:
-        raise InputError(f"optim.clip is {config.optim.clip}, expected more than 0, or none.")
     if config.watch.zero_shot is not None and config.objective.name == "nt_xent":
         raise InputError(
             "watch.zero_shot is set, but the objective 'nt_xent' learns no texts to measure with; set it to none."
         )
-    for name, share in (("optim.ema", config.optim.ema), ("optim.layer_decay", config.optim.layer_decay)):
-        if share is not None and not 0 < share <= 1:
-            raise InputError(f"{name} is {share}, expected more than 0 and 1 at most.")
     tuning.check(config)
+    return config
 
 
 def _on_first(processes: Processes, do: Callable[[], T]) -> T:
@@ -188,6 +185,8 @@ class _Run:
     def _steps(self, watchers: Sequence[Watcher], request: Request) -> None:
         watch = self.config.watch
         batches = self.data.batches(self.data_state)
+        if self.step and self._is_due() and not _on_first(self.processes, self._is_measured):
+            self._evaluate(watchers)  # the run was ended between the checkpoint and this
         self.meter.begin()
         while self.step < self.steps:
             try:
@@ -210,7 +209,7 @@ class _Run:
                 self._save(watchers)
             if not last and self.processes.agree(request.number is not None):
                 self._stop(watchers, request)
-            if watch.evaluate_every and self.step % watch.evaluate_every == 0:
+            if self._is_due():
                 self._evaluate(watchers)
 
     def _step(self, batch: Batch, rate: float) -> None:
@@ -257,6 +256,7 @@ class _Run:
         own = {"chance": chance.state(self.processes.device), "data": dataclasses.asdict(self.data_state)}
         state = {
             "step": self.step,
+            "steps_per_epoch": self.data.steps_per_epoch,
             "loss": self.meter.loss,
             "processes": self.processes.gather_objects(own),
             "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
@@ -278,16 +278,32 @@ class _Run:
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
 
+    def _whole(self, path: Path, state: Any) -> dict[str, Any]:
+        """Return a state that was read, if it has all that a run of this network writes. Raises: TrainError."""
+        missing = [key for key in STATE if key not in state] if isinstance(state, dict) else list(STATE)
+        if missing:
+            raise TrainError(checkpoints.damaged(path, f"it lacks {', '.join(missing)}"))
+        there = {name: tuple(tensor.shape) for name, tensor in state["network"].items()}
+        expected = {name: tuple(tensor.shape) for name, tensor in self.bare.state_dict().items()}
+        if strange := [name for name in {**expected, **there} if there.get(name) != expected.get(name)]:
+            raise TrainError(checkpoints.damaged(path, f"it is of another network: {', '.join(strange[:4])}"))
+        return dict(state)
+
     def go_on_from(self, path: Path) -> None:
         """Put everything back to where a checkpoint was written."""
         saved: dict[str, Any] = {}
 
         def load() -> dict[str, Any]:
-            saved.update(checkpoints.load(path, self.config))
+            saved.update(self._whole(path, checkpoints.load(path, self.config)))
             if len(saved["processes"]) != self.processes.world:
                 raise TrainError(
                     f"{path} is of {len(saved['processes'])} processes, now there are {self.processes.world}: each "
                     "goes on in its own part of the data. Start as many as before."
+                )
+            if saved["steps_per_epoch"] != self.data.steps_per_epoch:
+                raise TrainError(
+                    f"The data is not what it was when {path} was written: an epoch had {saved['steps_per_epoch']:,} "
+                    f"steps, now it has {self.data.steps_per_epoch:,}. Put it back as it was, or begin a new run."
                 )
             return {key: saved[key] for key in ("step", "loss", "processes", "scaler")} | {
                 "updates": saved["average"]["updates"] if saved["average"] is not None else 0
@@ -325,6 +341,17 @@ class _Run:
             return
         with self.average.applied() if self.average is not None else contextlib.nullcontext():
             yield self.bare if self.processes.first else None
+
+    def _is_due(self) -> bool:
+        """Return whether it is measured after this step."""
+        every = self.config.watch.evaluate_every
+        return every is not None and self.step % every == 0
+
+    def _is_measured(self) -> bool:
+        """Return whether the log has what was measured after this step."""
+        with contextlib.suppress(InputError):  # there is no log
+            return any(one.get("kind") == "figures" and one.get("step") == self.step for one in read_log(self.folder))
+        return False
 
     def _evaluate(self, watchers: Sequence[Watcher]) -> None:
         """Measure on held-out pictures, where there are some."""

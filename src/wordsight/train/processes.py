@@ -161,6 +161,10 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
     except RuntimeError:
         raise InputError(f"compute.device is {name!r}, expected 'cpu', 'cuda' or 'mps'.") from None
     if device.type != "cuda":
+        try:
+            float(torch.ones((), device=device))
+        except (RuntimeError, NotImplementedError, AssertionError):  # torch knows it, but not here
+            raise InputError(f"compute.device is {name!r}, on which torch cannot compute here. Use 'cpu'.") from None
         return device
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus == 0:
@@ -176,6 +180,8 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
             f"{'s' if gpus > 1 else ''}: start as many as there are (torchrun --nproc-per-node {gpus}), "
             "or compute on the CPU (compute.device=cpu)."
         )
+    if device.index is not None and device.index >= gpus:
+        raise InputError(f"compute.device is {name!r}, but the GPUs here go from cuda:0 to cuda:{gpus - 1}.")
     device = torch.device("cuda", local_rank if device.index is None else device.index)
     torch.cuda.set_device(device)
     return device

@@ -20,7 +20,7 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
     path = Path(path)
     file = path / LOG if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8", errors="replace")  # a letter may be cut in two, as a line
     except OSError as error:
         raise InputError(f"There is no log of a run at {str(file)!r} ({error.strerror}); expected {LOG}.") from error
     records = []

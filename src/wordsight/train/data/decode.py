@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, get_worker_info
 from wordsight.errors import ImageError
 from wordsight.images import decode, reason_of
 from wordsight.spec import TextTower, TokenizerSpec
-from wordsight.tokenizer import Tokenizer
+from wordsight.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.augment import at_least, training_pixels
 from wordsight.train.data.datasets import DatasetRows
@@ -27,6 +27,7 @@ from wordsight.train.data.references import Place, Reference, Row, caption_colum
 
 _OPEN_FILES = 16  # archives kept open by a worker
 _TEXT_LIMIT = 1 << 20  # bytes of a file of text
+_CAPTION_LIMIT = 1 << 14  # letters of a caption that are looked at: no context holds more, and a megabyte takes seconds
 
 
 class Chunk(NamedTuple):
@@ -64,6 +65,7 @@ class Decoder(Dataset[Chunk]):
         self.views = 2 if config.objective.name == "nt_xent" else 1
         self.text_columns = config.data.text_columns
         self.tokenizer, self.datasets = tokenizer, tuple(datasets)
+        self.nothing_T = tokenizer([""]).ids[0]
         self._files = _Files()
 
     def __getitem__(self, references: Sequence[Reference]) -> Chunk:
@@ -73,7 +75,7 @@ class Decoder(Dataset[Chunk]):
         if get_worker_info() is not None:
             views_VNCHW.share_memory_()  # type: ignore[no-untyped-call] # before it is filled: sending it then copies nothing
         keys: list[str] = []
-        texts: list[str] = []
+        texts: list[Tokens] = []
         marks: list[int] = []
         places: list[int] = []
         problems: list[tuple[str, str]] = []
@@ -82,26 +84,29 @@ class Decoder(Dataset[Chunk]):
                 continue
             try:
                 text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
+                said = self.tokenizer([text])
+                if self.views == 1 and np.array_equal(said.ids[0], self.nothing_T):
+                    raise _LeftOutError("its caption holds no word")  # punctuation alone, where that is cleaned away
             except (_LeftOutError, ImageError) as error:
                 problems.append((reference.key, str(error)))
                 continue
             keys.append(reference.key)
-            texts.append(text)
+            texts.append(said)
             marks.append(mark)
             places.append(place)
-        tokens = self.tokenizer(texts)
         good = len(keys)
+        tokens_GT = np.concatenate([said.ids for said in texts] or [self.nothing_T[None][:0]])
         return Chunk(
             pixels=views_VNCHW[0, :good],
             views=views_VNCHW[1, :good] if self.views == 2 else None,
-            tokens=tokens.ids,
-            lengths=token_lengths(tokens.ids, self.tokenizer.spec),
-            ids=np.array([marks, [mark_of(row.tobytes()) for row in tokens.ids]], np.int64).reshape(2, good),
+            tokens=tokens_GT,
+            lengths=token_lengths(tokens_GT, self.tokenizer.spec),
+            ids=np.array([marks, [mark_of(row_T.tobytes()) for row_T in tokens_GT]], np.int64).reshape(2, good),
             keys=tuple(keys),
             places=tuple(places),
             problems=tuple(problems),
             left_out=tuple((reference.key, reference.problem) for reference in references if reference.problem),
-            cut=tuple(key for key, cut in zip(keys, tokens.cut, strict=True) if cut),
+            cut=tuple(key for key, said in zip(keys, texts, strict=True) if said.cut[0]),
         )
 
     def _pair(self, reference: Reference, out_VCHW: np.ndarray) -> tuple[str, int]:
@@ -112,7 +117,7 @@ class Decoder(Dataset[Chunk]):
             content, captions = self._row(reference.picture)
         else:
             content, captions = self._files.read(reference.picture), self._captions(reference)
-        caption = captions[int(rng.integers(len(captions)))]
+        caption = captions[int(rng.integers(len(captions)))][:_CAPTION_LIMIT]
         try:
             picture = decode(content, at_least=at_least(self.preprocess, self.augment))
         except ImageError as error:

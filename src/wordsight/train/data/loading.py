@@ -78,7 +78,7 @@ def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world
     count = there if data.samples is None else data.samples
     fewest = count if there is None else min(count or 0, there)
     if fewest is not None and fewest < config.batch:
-        lines = "".join(f"\n  {line}" for line in sources.tally.lines())
+        lines = "".join(f"\n  {line}" for line in [*sources.tally.lines(), *sources.damage.lines()])
         raise TrainError(
             f"There are {fewest:,} pairs, fewer than a batch of {config.batch:,}; make the batch smaller or name more "
             f"sources.{' Left out:' if lines else ''}{lines}"
@@ -106,6 +106,7 @@ class _Sources:
     def __init__(self, config: TrainConfig) -> None:
         self.config, self.data = config, config.data
         self.tally = Tally()
+        self.damage = Tally()  # of shards, as far as it was seen when they were counted; it is told when they are read
         self.texts = config.objective.name != "nt_xent"  # which learns from pictures alone
         self.shards: list[Shard] = []
         self.datasets: list[DatasetRows] = []
@@ -114,6 +115,7 @@ class _Sources:
 
     def _open(self, source: str) -> Pairs | None:
         """Return what can be taken in any order; note the shards."""
+        source = os.path.expanduser(source)
         lower = source.lower()
         if source.startswith(PREFIX) and not os.path.lexists(source):
             return self._dataset(dataset_rows(source, self.data, texts=self.texts))
@@ -146,7 +148,7 @@ class _Sources:
         """Return how many pairs there are; None of shards whose epoch is given, which are not counted then."""
         if self.shards and self.data.samples is not None:
             return None
-        return len(self.listed) + count_samples(self.shards)
+        return len(self.listed) + count_samples(self.shards, self.damage)
 
     def stream(self, rank: int, world: int) -> Stream:
         """Return the order of a process."""

@@ -109,8 +109,8 @@ class Tally:
 
 
 def captions_in(values: Iterable[Any]) -> list[str]:
-    """Return the captions that cells hold: texts that are not empty, and those in lists of them."""
-    return [value for value in _flat(values) if isinstance(value, str) and value.strip()]
+    """Return the captions that cells hold: texts in which something can be seen, and those in lists of them."""
+    return [value for value in _flat(values) if isinstance(value, str) and _shows(value)]
 
 
 def why_none(values: Iterable[Any]) -> str:
@@ -146,6 +146,11 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
             yield from value
         else:
             yield value
+
+
+def _shows(text: str) -> bool:
+    """Return whether a text has more than blanks and what cannot be printed (controls, joiners of nothing)."""
+    return any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _is_number(text: str) -> bool:

@@ -17,9 +17,10 @@ from PIL import Image
 from wordsight.errors import InputError, TrainError
 from wordsight.images import reason_of
 from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, picture_endings, samples
-from wordsight.train.data.references import Place, Reference
+from wordsight.train.data.references import Place, Reference, Tally
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_MOST_SHARDS = 1_000_000
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
@@ -55,9 +56,17 @@ class Shard:
         return Place(self.path, member.start, member.size)
 
 
-def count_samples(shards: Iterable[Shard]) -> int:
-    """Return how many samples hold a picture, by their headers alone."""
-    return sum(not reference.problem for shard in shards for reference in shard.references(()))
+def count_samples(shards: Iterable[Shard], tally: Tally | None = None) -> int:
+    """Return how many samples hold a picture, by their headers alone; the others are counted in `tally`."""
+    tally = Tally() if tally is None else tally
+    good = 0
+    for shard in shards:
+        for reference in shard.references(()):
+            if reference.problem:
+                tally.add(reference.key, reference.problem)
+            else:
+                good += 1
+    return good
 
 
 def shard_paths(source: str) -> list[str]:
@@ -66,6 +75,8 @@ def shard_paths(source: str) -> list[str]:
     Raises: TrainError for what stands for nothing.
     """
     paths = [path for pattern in _expanded(source) for path in (sorted(glob.glob(pattern)) or [pattern])]
+    if not paths:
+        raise TrainError(f"data.pairs names {source!r}, which stands for no file: its numbers go down.")
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise TrainError(
@@ -125,6 +136,11 @@ def _expanded(source: str) -> list[str]:
         return [source]
     if span := _RANGE.fullmatch(found[1]):
         first, last = int(span[1]), int(span[2])
+        if last - first >= _MOST_SHARDS:
+            raise TrainError(
+                f"data.pairs has {{{found[1]}}}, which stands for {last - first + 1:,} shards, expected "
+                f"{_MOST_SHARDS:,} at most; name what is there, with a glob say."
+            )
         parts = [f"{number:0{len(span[1])}d}" for number in range(first, last + 1)]
     else:
         parts = found[1].split(",")

@@ -62,7 +62,7 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
 
     Relative names are looked for beside the table and in its folder `images`, as in searching. texts: whether captions
     are needed.
-    Raises: TrainError for a table that cannot be read and columns that are not there or not found.
+    Raises: TrainError for a table that cannot be read to its end and columns that are not there or not found.
     """
     table, pictures = _open(path, data)
     columns = text_columns(path, table, pictures, data.text_columns) if texts else ()
@@ -85,7 +85,9 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
             else:
                 pairs.append(os.path.normpath(os.path.join(folder, os.fspath(to_path(cell)))), captions)
     except (OSError, ValueError) as error:
-        tally.add(path, f"breaks off: {why(error)}")
+        raise TrainError(
+            f"The table {path!r} breaks off after {len(pairs):,} pairs: {why(error)}. Mend it, so that none is missing."
+        ) from error
     return pairs
 
 
