@@ -19,6 +19,7 @@ from wordsight.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Ids
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, TrainConfig
 from wordsight.train.networks import BagOfWords, Captioner, Contrastive, TwoViews, build_network
+from wordsight.train.objectives import info_nce
 from wordsight.train.sizes import size
 from wordsight.weights import write_checkpoint
 
@@ -185,6 +186,29 @@ def test_every_parameter_learns(objective):
     loss.backward()
     left_out = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert not left_out
+
+
+def test_a_scale_that_begins_above_100_is_not_cut_down():
+    """SigLIP's released models have 117, which their bias goes with."""
+    config = config_of("sigmoid")
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, logit_scale=math.log(117), logit_bias=-12.9)
+    )
+    network = build_network(config, Tokenizer(config.model.tokenizer, {}))
+    network.clamp()
+    assert network(*network.inputs(batch_for(network))).scale.item() == pytest.approx(117)
+
+
+def test_the_bias_of_another_loss_stays_as_it_is():
+    """A model of SigLIP's tuned by InfoNCE; DDP would wait for the gradient of a bias that is said to learn."""
+    config = config_of("info_nce")
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, logit_bias=-10.0))
+    network = build_network(config, Tokenizer(config.model.tokenizer, {}))
+    features = network(*network.inputs(batch_for(network)))
+    info_nce(features).backward()
+    assert features.bias == -10
+    assert all((p.grad is not None) == p.requires_grad for p in network.parameters())
+    assert network.checkpoint().spec.logit_bias == -10
 
 
 @pytest.mark.parametrize("objective", CLASSES)

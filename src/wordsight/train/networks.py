@@ -96,23 +96,27 @@ class Network(nn.Module):
 
 
 class Contrastive(Network):
-    """Two towers and a scale (Radford et al. 2021), with a bias for SigLIP's loss (Zhai et al. 2023)."""
+    """Two towers and a scale (Radford et al. 2021), with a bias for SigLIP's loss (Zhai et al. 2023).
+
+    largest: of the log of the scale: ln 100, or where a model to be tuned begins with more, as SigLIP's do.
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.clip = CLIP(spec)
+        self.largest = max(MAX_LOGIT_SCALE, spec.logit_scale)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
         """Return unit rows (B,D) of pictures (B,3,S,S) and token ids (B,T), the scale and the bias."""
         image_BD, text_BD = self.clip(first, second)
-        scale = self.clip.logit_scale.float().clamp(max=MAX_LOGIT_SCALE).exp()
+        scale = self.clip.logit_scale.float().clamp(max=self.largest).exp()
         bias = self.clip.logit_bias.float() if self.spec.logit_bias is not None else torch.zeros_like(scale)
         return Features(image_BD, text_BD, scale, bias)
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Bring the scale back to 100 at most (Radford et al. 2021, §2.5)."""
-        self.clip.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
+        """Bring the scale back to its largest (Radford et al. 2021, §2.5)."""
+        self.clip.logit_scale.clamp_(max=self.largest)
 
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return both towers, the scale and the bias."""
@@ -241,8 +245,8 @@ NETWORKS: dict[ObjectiveName, type[Network]] = {
 def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
     """Return the network of a run with fresh weights, on the CPU; the same ones for the same seed, on every process.
 
-    With the objective "sigmoid" a spec without a bias gets one (see `sizes.for_sigmoid`). Checkpointing and patch
-    dropout are set as `config.compute` says.
+    With the objective "sigmoid" a spec without a bias gets one (see `sizes.for_sigmoid`); with another one the bias of
+    a spec stays as it is. Checkpointing and patch dropout are set as `config.compute` says.
 
     Raises: CheckpointError for sizes of the spec that contradict each other; TrainError for a tokenizer of another
         model, for a patch_dropout that cannot be, and for captions with an image tower that has no places to read.
@@ -253,6 +257,8 @@ def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(config.seed)
         network = NETWORKS[config.objective.name](spec)
+    if isinstance(network, Contrastive) and spec.logit_bias is not None and config.objective.name != "sigmoid":
+        network.clip.logit_bias.requires_grad_(False)  # no other loss uses it, and DDP waits for all that learns
     set_checkpointing(network, config.compute.checkpointing)
     set_patch_dropout(network, config.compute.patch_dropout)
     return network
