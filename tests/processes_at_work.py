@@ -21,7 +21,8 @@ from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, O
 from wordsight.train.networks import build_network
 from wordsight.train.objectives import objective_of
 from wordsight.train.optim import build_optimizer, clip_gradients
-from wordsight.train.parallel import full_state, load_full_state, start, unwrapped, wrap
+from wordsight.train.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.processes import start
 
 BATCH = 8
 PATIENCE = 120  # seconds until processes that should have ended are killed

@@ -42,7 +42,8 @@ def checkpoint() -> Checkpoint:
             fan_in = tensor[0].numel() if tensor.ndim > 1 else 25
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * 1.5 * fan_in**-0.5)
         model.visual.standardise.scale.add_(1.0)
-    return Checkpoint(dataclasses.replace(spec, logit_scale=float(model.logit_scale.detach())), to_tensors(model))
+    spec = dataclasses.replace(spec, logit_scale=float(model.logit_scale.detach()))
+    return Checkpoint(spec, to_tensors(model.state_dict()))
 
 
 def unit(x: np.ndarray) -> np.ndarray:

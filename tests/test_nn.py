@@ -44,7 +44,7 @@ def test_names_and_shapes_are_openais(kind, openais):
 
 
 def test_loaded_tensors_come_back_unchanged(checkpoint, model):
-    back = to_tensors(model)
+    back = to_tensors(model.state_dict())
     assert back.keys() == checkpoint.tensors.keys()
     for name, tensor in back.items():
         np.testing.assert_array_equal(tensor, checkpoint.tensors[name], err_msg=name)

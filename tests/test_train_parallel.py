@@ -9,7 +9,8 @@ from processes_at_work import WAYS, failing, free_port, launch, losing, sharing,
 
 from wordsight.errors import InputError, TrainError
 from wordsight.train.config import ComputeConfig
-from wordsight.train.parallel import Processes, full_state, load_full_state, start, unwrapped, wrap
+from wordsight.train.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.processes import Processes, start
 
 ALONE = Processes(0, 1, 0, torch.device("cpu"))
 TWO = Processes(0, 2, 0, torch.device("cpu"))

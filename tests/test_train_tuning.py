@@ -161,7 +161,7 @@ def test_batch_norms_of_a_locked_tower_stand_still(tmp_path, table):
     spec = small_spec(image=image)
     torch.manual_seed(0)
     model = build_model(spec)
-    write_checkpoint(Checkpoint(spec, to_tensors(model)), tmp_path / "start", "wordsight")
+    write_checkpoint(Checkpoint(spec, to_tensors(model.state_dict())), tmp_path / "start", "wordsight")
     for image_learns in ("locked", "full"):
         network, begun = prepared(tuned(table, tmp_path / "start", tuning={"image": image_learns}))
         network.eval()

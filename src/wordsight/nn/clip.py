@@ -81,10 +81,13 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: s
     module.load_state_dict(state, strict=True, assign=True)
 
 
-def to_tensors(module: nn.Module) -> dict[str, np.ndarray]:
-    """Return a module's parameters and statistics as float32 NumPy arrays under canonical names."""
+def to_tensors(state: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
+    """Return what a module's `state_dict()` has of a checkpoint: float32 NumPy arrays under canonical names, copied.
+
+    Only names that start with `prefix` are taken, without it.
+    """
     return {
-        name: tensor.detach().to("cpu", torch.float32).numpy().copy()
-        for name, tensor in module.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        name.removeprefix(prefix): tensor.detach().to("cpu", torch.float32).numpy().copy()
+        for name, tensor in state.items()
+        if name.startswith(prefix) and not name.endswith("num_batches_tracked")
     }

@@ -26,6 +26,7 @@ from wordsight.errors import InputError
 from wordsight.train.batch import Batch, Features
 from wordsight.train.gather import Group, mean_over_processes
 from wordsight.train.objectives import Objective
+from wordsight.train.parallel import unwrapped
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class _Work:
 
     def forward(self, part: Batch) -> Features:
         """Return what the network makes of some rows."""
-        bare: Any = getattr(self.network, "module", self.network)  # DDP hides all but forward
+        bare: Any = unwrapped(self.network)  # DDP hides all but forward
         with self.autocast():
             features: Features = self.network(*bare.inputs(part))
         return features

@@ -15,6 +15,7 @@ from wordsight.errors import InputError
 from wordsight.model import unit_rows
 from wordsight.spec import ModelSpec
 from wordsight.tokenizer import Tokenizer
+from wordsight.train.parallel import unwrapped
 
 _TEXTS_AT_ONCE = 256
 
@@ -38,7 +39,7 @@ class InTraining:
         *,
         autocast: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> None:
-        self.network, self.spec, self.tokenizer, self.autocast = bare(network), spec, tokenizer, autocast
+        self.network, self.spec, self.tokenizer, self.autocast = unwrapped(network), spec, tokenizer, autocast
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> InTraining:
@@ -103,15 +104,6 @@ class InTraining:
         mean, std = (torch.tensor(v, device=self.device) for v in (preprocess.mean, preprocess.std))
         pixels = torch.from_numpy(np.ascontiguousarray(pixels_BHWC)).to(self.device)
         return ((pixels / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
-
-
-def bare(network: nn.Module) -> nn.Module:
-    """Return a network without the wrappers of DDP and torch.compile."""
-    while True:
-        inner = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
-        if not isinstance(inner, nn.Module):
-            return network
-        network = inner
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from wordsight.checkpoint import Checkpoint
 from wordsight.convert.validate import check_sizes, expected_shapes
 from wordsight.errors import TrainError
-from wordsight.nn.clip import CLIP, build_image_tower
+from wordsight.nn.clip import CLIP, build_image_tower, to_tensors
 from wordsight.nn.heads import NOT_PREDICTED, BagOfWordsHead, CaptionDecoder, bag_of_words, next_tokens
 from wordsight.nn.simclr import ProjectionHead
 from wordsight.nn.transformer import set_checkpointing
@@ -87,12 +87,7 @@ class Network(nn.Module):
 
     def _arrays(self, state: Mapping[str, Tensor] | None, prefix: str) -> dict[str, np.ndarray]:
         """Return the tensors whose names begin with `prefix`, without it, adapters folded in."""
-        tensors = folded({**self.state_dict(), **(state or {})})
-        return {
-            name.removeprefix(prefix): tensor.detach().to("cpu", torch.float32).numpy().copy()
-            for name, tensor in tensors.items()
-            if name.startswith(prefix) and not name.endswith("num_batches_tracked")
-        }
+        return to_tensors(folded({**self.state_dict(), **(state or {})}), prefix)
 
 
 class Contrastive(Network):

@@ -18,10 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from wordsight.errors import InputError
 from wordsight.nn.transformer import ResidualBlock
 from wordsight.train.config import ComputeConfig
-from wordsight.train.processes import Processes, start
-
-__all__ = ["Processes", "full_state", "load_full_state", "start", "unwrapped", "wrap"]
-
+from wordsight.train.processes import Processes
 
 # DDP's switch for copying the first process's buffers to the others at each step has a new name since torch 2.13.
 _NAMES = inspect.signature(DistributedDataParallel).parameters
@@ -54,9 +51,12 @@ def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
-    """Return what was given to `wrap`: the network with its own methods and names (with FSDP, its parameters split)."""
-    inner: nn.Module = network.module if isinstance(network, DistributedDataParallel) else network
-    return inner
+    """Return the network without DDP and torch.compile around it: its own methods and names (FSDP stays inside it)."""
+    while True:
+        inner = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
+        if not isinstance(inner, nn.Module):
+            return network
+        network = inner
 
 
 def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup) -> nn.Module:
