@@ -167,8 +167,12 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
 
 
 def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
-    shown = answer_of(here, monkeypatch, skipped={"no caption": 2, "the file is empty": 10})
-    assert "  12 samples could not be read and were left out:\n    10: the file is empty\n    2: no cap" in shown.stdout
+    names = {"no caption": ("a.jpg", "b.jpg"), "the file is empty": ("c.jpg", "d.jpg", "e.jpg")}
+    skipped = {"no caption": 2, "the file is empty": 10}
+    shown = answer_of(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
+    listed = "    10: the file is empty (c.jpg, d.jpg, e.jpg, …)\n    2: no caption (a.jpg, b.jpg)\n"
+    assert "  12 samples were left out:\n" + listed in shown.stdout
+    assert "  captions longer than the model reads, of which the end was not seen: 7\n" in shown.stdout
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):

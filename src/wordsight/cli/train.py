@@ -109,9 +109,13 @@ def _report(result: Any, folder: Path, words: bool) -> int:
         for one in value if isinstance(value, list | tuple) else (value,):
             click.echo(f"  {name.replace('_', ' ')}: {one}")
     if result.skipped:
-        click.echo(f"  {sum(result.skipped.values()):,} samples could not be read and were left out:")
+        click.echo(f"  {sum(result.skipped.values()):,} samples were left out:")
         for reason, count in sorted(result.skipped.items(), key=lambda each: -each[1]):
-            click.echo(f"    {count:,}: {reason}")
+            names = result.skipped_names.get(reason, ())
+            more = ", …" if count > len(names) else ""
+            click.echo(f"    {count:,}: {reason}" + (f" ({', '.join(names)}{more})" if names else ""))
+    if result.cut:
+        click.echo(f"  captions longer than the model reads, of which the end was not seen: {result.cut:,}")
     if (result.folder / "curves.png").exists():
         click.echo(f"Curves: {source_name(result.folder / 'curves.png')}")
     model = shlex.quote(str(result.folder))

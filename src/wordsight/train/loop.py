@@ -239,7 +239,7 @@ class _Run:
 
     def _stop(self, watchers: Sequence[Watcher], request: Request) -> None:
         number = request.number or signal.SIGTERM
-        where = f"All of it is in {self.folder}; go on with --resume (resume=True)."
+        where = f"All of it is in {self.folder}; go on with the same settings and --resume (resume=True)."
         if self.step == 0:
             raise Stopped("Stopped before the first step.", number)
         if self.saved_at != self.step:
@@ -371,10 +371,13 @@ class _Run:
         self._evaluate(watchers)
         with self._judged() as network:
             figures, notes = _on_first(self.processes, lambda: self._write(cast(Network, network)))
-        skipped: dict[str, int] = {}
-        for reasons in self.processes.gather_objects(dict(self.data.skipped.reasons)):
+        skipped, names, cut = dict[str, int](), dict[str, tuple[str, ...]](), 0
+        told = (dict(self.data.skipped.reasons), self.data.skipped.names, self.data.cut.total)
+        for reasons, firsts, too_long in self.processes.gather_objects(told):
+            cut += too_long
             for reason, count in reasons.items():
                 skipped[reason] = skipped.get(reason, 0) + count
+                names.setdefault(reason, tuple(firsts.get(reason, ())))
         return RunResult(
             folder=self.folder,
             step=self.step,
@@ -382,6 +385,8 @@ class _Run:
             seconds=time.perf_counter() - self.began,
             figures=figures,
             skipped=skipped,
+            skipped_names=names,
+            cut=cut,
             notes=notes,
         )
 

@@ -82,7 +82,8 @@ class Figure:
 class RunResult:
     """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
 
-    figures: what was measured of the weights that are kept, such as "zero_shot". skipped: reason → samples.
+    figures: what was measured of the weights that are kept, such as "zero_shot". skipped: reason → samples;
+    skipped_names: reason → the first of them. cut: samples whose caption is longer than the model reads.
     notes: what else the run wants said, such as the α that was chosen.
     """
 
@@ -92,6 +93,8 @@ class RunResult:
     seconds: float
     figures: Mapping[str, Figure] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cut: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
