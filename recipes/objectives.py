@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import pictograms
-import pictograms_data
 import torch
 from matplotlib.figure import Figure as Drawing
 from torch.utils.flop_counter import FlopCounterMode
@@ -59,7 +58,7 @@ def recipe() -> ObjectivesConfig:
 
 def run(config: ObjectivesConfig, folder: Path, resume: bool) -> None:
     """Train with each objective, then draw the plot and write the figures."""
-    pictograms_data.prepare(pictograms.WORK)
+    pictograms.tables()
     folder.mkdir(parents=True, exist_ok=True)
     held_out = most_drawn(pictograms.WORK / "validation.tsv", folder / "held_out.tsv", config.classes)
     lines: dict[str, list[dict[str, Any]]] = {}
