@@ -3,7 +3,13 @@
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision"; its ModifiedResNet
     and text transformer, much smaller. The pictures come from public packages (see `pictograms_data`).
 Command: `wordsight train recipes/pictograms.py --folder runs/pictograms`
-    needs the extra `train`, resvg-py, npm, apt-get and dpkg-deb; the packages (0.5 GB) are fetched once.
+    needs the extra `train`, resvg-py, npm, apt-get and dpkg-deb. The first run fetches the packages (0.5 GB) and draws
+    23,000 pictures (2 GB of disk, a few minutes) under ~/.cache/wordsight-recipes/pictograms, or WORDSIGHT_PICTOGRAMS.
+Hardware: two CPU cores, 2 GB of memory; no GPU.
+Time: 10.5 minutes for 500 steps of 256 pairs (`benchmarks/pictograms.py`).
+Result: on 1,547 Fluent 3D emoji, each of a class of its own, a style of which training has nothing: zero-shot top-1
+    12 % (by chance 0.06 %), top-5 33 % (0.3 %), text→image recall@10 48 % (0.6 %). On pictures of the styles of
+    training that were kept apart, of 417 classes: top-1 32 % (0.2 %), recall@10 76 % (2.4 %).
 """
 
 from __future__ import annotations
@@ -59,7 +65,7 @@ def recipe() -> TrainConfig:
             workers=1,
         ),
         batch=256,
-        steps=650,
+        steps=500,
         objective=ObjectiveConfig(mask_duplicates=True),
         optim=OptimConfig(lr=2e-3, weight_decay=0.2, warmup=50),
         compute=ComputeConfig(device="cpu"),
