@@ -25,7 +25,7 @@ from wordsight.train.parallel import full_state, load_full_state, unwrapped, wra
 from wordsight.train.processes import start
 
 BATCH = 8
-PATIENCE = 120  # seconds until processes that should have ended are killed
+PATIENCE = 300  # seconds until processes that should have ended are killed
 
 
 def free_port():

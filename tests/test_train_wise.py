@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wordsight.errors import InputError
 from wordsight.train.forgetting import judge, remedy, warn_of_chance
 from wordsight.train.reports import Figure, TrainWarning
-from wordsight.train.wise import Tried, choose, interpolated, sweep
+from wordsight.train.wise import Tried, choose, interpolated
 
 
 def share(value, n=100):
@@ -51,14 +51,6 @@ def test_a_bias_that_came_with_the_tuning_keeps_its_scale():
 def test_weights_of_another_model_are_refused(other):
     with pytest.raises(InputError, match=r"of different models: .*(weight|other).* differ in name or shape"):
         interpolated(OLD, {**other, "logit_scale": NEW["logit_scale"]}, 0.5)
-
-
-def test_each_share_is_measured():
-    def measure(tensors):
-        return share(float(tensors["weight"][0])), None
-
-    tried = sweep(OLD, NEW, (0.0, 0.5, 1.0), measure)
-    assert [(one.alpha, one.target.value) for one in tried] == [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)]
 
 
 def test_the_best_on_the_target_is_chosen_and_of_equals_the_nearest_to_the_old():

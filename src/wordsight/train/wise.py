@@ -6,7 +6,7 @@ tensors alike. At no cost when the model is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +52,6 @@ def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.
         + np.float32(alpha) * np.asarray(tensor, np.float32)
         for name, tensor in tuned.items()
     }
-
-
-def sweep(
-    before: Tensors,
-    tuned: Tensors,
-    alphas: Iterable[float],
-    measure: Callable[[dict[str, np.ndarray]], tuple[Figure, Figure | None]],
-) -> list[Tried]:
-    """Return what `measure` (target, original) gives of each share of the tuned weights."""
-    return [Tried(alpha, *measure(interpolated(before, tuned, alpha))) for alpha in alphas]
 
 
 def choose(tried: Sequence[Tried]) -> Tried:
