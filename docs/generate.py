@@ -146,13 +146,20 @@ def benchmark(name: str) -> str:
             versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
             lines.append(f"{record['processor']}, {record['cores']} cores, {record['at'][:10]}; {versions}.")
         else:
-            plain = {key: value for key, value in record.items() if not isinstance(value, list | dict)}
+            plain = {k: v for k, v in record.items() if not isinstance(v, list | dict) or is_figure(v)}
             tables.setdefault(tuple(plain), []).append([shown(value) for value in plain.values()])
     return "\n\n".join([*lines, *(table(list(header), rows) for header, rows in tables.items())])
 
 
+def is_figure(value: Any) -> bool:
+    """Return whether a value is a share with its interval."""
+    return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
+
+
 def shown(value: Any) -> str:
-    """Return a value as a cell: three digits of small numbers, one decimal of large ones."""
+    """Return a value as a cell: three digits of small numbers, one decimal of large ones, figures in percent."""
+    if is_figure(value):
+        return f"{100 * value['value']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
     if isinstance(value, bool) or not isinstance(value, float):
         return "–" if value is None else str(value)
     return f"{value:.3g}" if abs(value) < 10 else f"{value:,.1f}"
