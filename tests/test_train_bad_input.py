@@ -22,6 +22,7 @@ from wordsight.train.config import AugmentConfig, DataConfig, ZeroShotConfig
 from wordsight.train.data import open_data
 from wordsight.train.limits import settled
 from wordsight.train.loop import train
+from wordsight.train.recipe import load_recipe
 from wordsight.train.reports import Watcher
 from wordsight.train.run_log import read_log
 from wordsight.train.settings import apply
@@ -170,6 +171,44 @@ def test_it_is_said_why_shards_hold_no_pair(tmp_path):
 def test_braces_that_name_nothing_or_too_much(tmp_path, shards, message):
     with pytest.raises(TrainError, match=message):
         train(small_run(shards), tmp_path / "run")
+
+
+def test_held_out_pictures_that_cannot_be_read_are_told_of_before_the_first_step(table, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "held" / name).mkdir(parents=True)
+        (tmp_path / "held" / name / "a.png").write_text("no picture")
+    notes = Notes()
+    config = small_run(table, watch__zero_shot=ZeroShotConfig(pictures=str(tmp_path / "held")))
+    with pytest.raises(InputError, match=r"2 of 2 held-out pictures cannot be read, so nothing can be measured"):
+        train(config, tmp_path / "run", watchers=[notes])
+    assert notes.reports == []
+
+
+# --- recipes
+
+
+def recipe(folder, run):
+    """Write a recipe whose own run is this, and return it loaded."""
+    text = f"from training import small_run\n\ndef recipe():\n    return small_run('x.tsv')\n\n{run}\n"
+    (folder / "own.py").write_text(text)
+    return load_recipe(folder / "own.py")
+
+
+def test_an_error_in_a_recipes_own_run_names_its_line(tmp_path):
+    own = recipe(tmp_path, "def run(config, folder, resume):\n    return [][1]")
+    with pytest.raises(InputError, match=r"own\.py, line 7: IndexError: list index out of range\n    return \[\]\[1\]"):
+        own.run(tmp_path / "run")
+
+
+def test_an_error_in_what_a_recipe_calls_keeps_its_kind(tmp_path):
+    own = recipe(tmp_path, "def run(config, folder, resume):\n    import json\n    json.loads('{')")
+    with pytest.raises(json.JSONDecodeError):
+        own.run(tmp_path / "run")
+
+
+def test_a_run_that_takes_other_arguments(tmp_path):
+    with pytest.raises(InputError, match=r"run\(\) of .*own\.py cannot be called as run\(config, folder, resume\)"):
+        recipe(tmp_path, "def run(config):\n    pass")
 
 
 # --- folders and checkpoints

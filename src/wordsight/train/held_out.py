@@ -145,6 +145,12 @@ class Pixels:
         self._most = memory // (3 * spec.image_size**2)
         self._bad: set[int] = set()
 
+    def check(self) -> None:
+        """Raise InputError when no picture can be read, which should not wait for the first measuring."""
+        if all(isinstance(read_pixels(picture, self.spec), Skipped) for picture in self.pictures):
+            for _ in self.batches(1):  # says so
+                pass
+
     def batches(self, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
         """Yield (which pictures, their pixels (B,S,S,3)) of those that can be read, in order.
 

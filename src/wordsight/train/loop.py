@@ -158,6 +158,7 @@ class _Run:
     def _find_held_out(self) -> None:
         if self.config.watch.zero_shot is not None:
             self.zero_shot = ZeroShot(self.config.watch.zero_shot, self.config.model, self.tokenizer)
+            self.zero_shot.pixels.check()
         self.judge = Judge(self.config, self.start, self.zero_shot)
         self.judge.look(self.processes.device, self.precision.autocast)
 

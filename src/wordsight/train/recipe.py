@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import inspect
 import linecache
 import os
 import sys
@@ -49,7 +50,8 @@ class Recipe:
         """Do what the recipe says, and return what its `run` returns, or `train`'s `RunResult`."""
         with _importable(self.path.parent):
             if self.own_run is not None:
-                return self.own_run(self.config, Path(folder), resume)
+                with _own_errors(self.path, only_raised_there=True):
+                    return self.own_run(self.config, Path(folder), resume)
             from wordsight.train.loop import train
 
             return train(self.config, folder, resume=resume)
@@ -71,6 +73,11 @@ def load_recipe(path: str | Path) -> Recipe:
             config = make()
     own_run = getattr(module, "run", None)
     own_run = own_run if callable(own_run) and getattr(own_run, "__module__", None) == module.__name__ else None
+    if own_run is not None:
+        try:
+            inspect.signature(own_run).bind(config, path, False)
+        except TypeError as error:
+            raise InputError(f"run() of {path} cannot be called as run(config, folder, resume): {error}.") from error
     if not dataclasses.is_dataclass(config) or isinstance(config, type) or not _is_frozen(config):
         raise InputError(f"recipe() of {path} returned {_short(config)}, expected a TrainConfig or a frozen dataclass.")
     if own_run is None and not isinstance(config, TrainConfig):
@@ -129,18 +136,30 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in a recipe into an error that names its line."""
+def _own_errors(path: Path, *, only_raised_there: bool = False) -> Iterator[None]:
+    """Turn what goes wrong in a recipe into an error that names its line.
+
+    only_raised_there: errors of ours and of libraries that it calls stay as they are, with all that led to them.
+    """
     try:
         yield
     except MissingExtraError:
         raise
-    except ModuleNotFoundError as error:
-        if error.name == "torch":
-            raise MissingExtraError("Training", "torch", "train") from error
-        raise InputError(_told(path, error)) from error
     except Exception as error:
-        raise InputError(_told(path, error)) from error
+        if only_raised_there and (isinstance(error, WordsightError | OSError) or not _raised_in(path.parent, error)):
+            raise
+        raise _error_of(path, error) from error
+
+
+def _raised_in(folder: Path, error: Exception) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and os.path.dirname(os.path.abspath(frames[-1].filename)) == os.path.abspath(folder)
+
+
+def _error_of(path: Path, error: Exception) -> WordsightError:
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return MissingExtraError("Training", "torch", "train")
+    return InputError(_told(path, error))
 
 
 def _told(path: Path, error: Exception) -> str:
