@@ -142,7 +142,7 @@ def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
 def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
     """Return whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
     siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
-    return "siglip" if spec.family == "siglip" and siglip_tower else "clip"
+    return "clip" if spec.logit_bias is not None and not siglip_tower else spec.family
 
 
 def _token_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
