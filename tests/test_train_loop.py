@@ -34,6 +34,16 @@ def table(tmp_path_factory):
     return write_squares(tmp_path_factory.mktemp("squares"))
 
 
+@pytest.fixture(autouse=True)
+def _asked_in_the_foreground():
+    """A shell's background job has SIGINT ignored, and so would the runs here."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _quickly():
     with quickly():
