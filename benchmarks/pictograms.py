@@ -243,7 +243,7 @@ def main() -> None:
 
 
 def kept(replaced: set[str]) -> list[dict[str, Any]]:
-    """Rows of an earlier call, of the parts that this one did not run."""
+    """Rows of an earlier call, of the parts that this one did not run; the line of the machine is the last call's."""
     path = RESULTS / "pictograms.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
     return [row for row in map(json.loads, lines) if row["kind"] not in replaced]
