@@ -127,9 +127,7 @@ def check_tools() -> None:
             "that, or run the recipe where it is and copy its folder of tables (WORDSIGHT_PICTOGRAMS)."
         )
     if importlib.util.find_spec("resvg_py") is None:
-        raise InputError(
-            "SVG pictures are drawn by resvg-py, which is not installed: pip install resvg-py"
-        )
+        raise InputError("SVG pictures are drawn by resvg-py, which is not installed: pip install resvg-py")
 
 
 def drawings(source: Path) -> Iterator[Drawing]:
