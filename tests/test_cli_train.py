@@ -1,5 +1,6 @@
 """`wordsight train` as a person sees it: a tiny recipe that learns colours in seconds."""
 
+import functools
 import io
 import os
 import re
@@ -272,7 +273,8 @@ def environment():
 def test_ctrl_c_keeps_what_was_done_and_resume_goes_on(here):
     command = [sys.executable, "-m", "wordsight", "train", "colours.py", "--set", "watch.zero_shot=none",
                "--set", "watch.log_every=1", "--folder", "out"]  # fmt: skip
-    with subprocess.Popen([*command, "--set", "steps=100000"], env=environment(), text=True,
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job has it ignored
+    with subprocess.Popen([*command, "--set", "steps=100000"], env=environment(), text=True, preexec_fn=heard,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
         log = Path("out/log.jsonl")
         give_up = time.monotonic() + 120
