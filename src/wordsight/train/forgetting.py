@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.measure import figure
+from wordsight.train.measure import RESAMPLES, figure
 from wordsight.train.reports import Figure, TrainWarning
 from wordsight.train.wise import Tried, percent
-
-_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
     # Pictures fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
     kinds = [before * after, before * (1 - after), (1 - before) * after]
     shares = [float(kind.mean()) for kind in kinds]
-    both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], _RESAMPLES).T
+    both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], RESAMPLES).T
     ratios = (both + won) / np.maximum(both + lost, 1)
     low, high = np.percentile(ratios, [2.5, 97.5])
     kept = float(after.mean() / before.mean())

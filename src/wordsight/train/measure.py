@@ -24,7 +24,7 @@ from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
 from wordsight.train.reports import Figure
 
-_RESAMPLES = 1000
+RESAMPLES = 1000
 _PICTURES_AT_ONCE = 64
 _SCORES = 1 << 24  # numbers of a matrix of cosines that are held at once
 
@@ -153,7 +153,7 @@ def figure(hits: np.ndarray) -> Figure:
         raise InputError("There is nothing to measure: no picture or query is left.")
     rng = np.random.default_rng(0)
     # of n hits a resample has a binomial number, which needs no n × 1,000 draws
-    means = rng.binomial(len(hits), hits.mean(), _RESAMPLES) / len(hits)
+    means = rng.binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)
     low, high = np.percentile(means, [2.5, 97.5])
     return Figure(float(hits.mean()), float(low), float(high), len(hits))
 
