@@ -110,7 +110,8 @@ def memory(device: str) -> float:
     """Return the memory that there is, MiB."""
     if device == "cuda":
         return float(torch.cuda.mem_get_info()[0] / 2**20)
-    return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) / 1024
 
 
 def main() -> None:

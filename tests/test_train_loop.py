@@ -331,7 +331,10 @@ def test_the_other_objectives_run_too(table, tmp_path, name):
     assert (notes.reports[0].recall_at_1 is None) == (name != "nt_xent")
     assert notes.reports[0].scale is None
     picture = np.zeros((1, 20, 20, 3), np.uint8)
-    assert wordsight.load(tmp_path / "run").embed_images(picture).shape == (1, 16)
+    model = wordsight.load(tmp_path / "run")
+    assert model.embed_images(picture).shape == (1, 16)
+    with pytest.raises(InputError, match=r"trained without a text tower .* ask it with pictures"):
+        model.embed_texts("a cat")
 
 
 def test_fp16_scales_the_loss(table, tmp_path):

@@ -225,14 +225,6 @@ def test_a_run_s_settings_name_an_objective():
     assert warm(features, ids).item() == pytest.approx(nt_xent(features, temperature=0.1).item(), rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"name": "infonce"}, "objective.name is 'infonce', expected one of info_nce, .* Did you mean: info_nce"),
-        ({"tile": 0}, "objective.tile is 0, expected 1 row or more; none means the whole matrix"),
-        ({"temperature": 0.0}, "objective.temperature is 0.0, expected a number above 0"),
-    ],
-)
-def test_settings_that_make_no_objective(settings, message):
-    with pytest.raises(InputError, match=message):
-        objective_of(ObjectiveConfig(**settings))
+def test_a_name_of_no_objective():
+    with pytest.raises(InputError, match=r"is 'infonce', expected one of info_nce, .* Did you mean: info_nce"):
+        objective_of(ObjectiveConfig(name="infonce"))

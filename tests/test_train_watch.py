@@ -98,19 +98,22 @@ def test_the_loss_of_chance_of_the_sigmoid_objective_is_that_of_the_best_bias():
 
 def test_waiting_for_data_is_an_alarm_that_counts_processors(monkeypatch):
     monkeypatch.setattr("wordsight.train.watch._processors", lambda: 4)
-    assert "waits for data 45% of the time. Raise data.workers (now 0; this machine has 4 " in said(
-        lambda n: {"wait_share": 0.45}
-    )[0]
+    assert (
+        "waits for data 45% of the time. Raise data.workers (now 0; this machine has 4 "
+        in said(lambda n: {"wait_share": 0.45})[0]
+    )
     busy = small_run("pairs.tsv", steps=STEPS, data__workers=4)
-    assert "All 4 processors decode already (data.workers=4): store the pictures smaller, with the shorter" in said(
-        lambda n: {"wait_share": 0.45}, config=busy
-    )[0]
+    assert (
+        "All 4 processors decode already (data.workers=4): store the pictures smaller, with the shorter"
+        in said(lambda n: {"wait_share": 0.45}, config=busy)[0]
+    )
 
 
 def test_a_scale_at_its_clip_is_an_alarm_only_where_it_came_early():
-    assert "the factor on cosines went from 15.0 to its clip of 100 already" in said(
-        lambda n: {"scale": 15.0 if n < 100 else 100.0}
-    )[0]
+    assert (
+        "the factor on cosines went from 15.0 to its clip of 100 already"
+        in said(lambda n: {"scale": 15.0 if n < 100 else 100.0})[0]
+    )
     assert said(lambda n: {"scale": 100.0}) == []  # a fine-tuned OpenAI model begins there
     assert said(lambda n: {"scale": 15.0 if n < 600 else 100.0}) == []
 

@@ -110,9 +110,7 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
     return sheet
 
 
-def render_html(
-    tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Picture] = ()
-) -> str:
+def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Picture] = ()) -> str:
     """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting.
 
     asked: pictures that were searched by, shown beside the title.

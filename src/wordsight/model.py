@@ -103,7 +103,7 @@ class Model:
         """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
 
         Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read.
-        Raises: InputError for anything that is not a str.
+        Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
         tokens = self.tokenizer(texts)
@@ -112,6 +112,11 @@ class Model:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part = slice(start, start + _TEXTS_AT_ONCE)
             features_BD = self.encoder.encode_texts(tokens.ids[part])
+            if not np.any(features_BD):
+                raise InputError(
+                    f"The model {self.spec.name} was trained without a text tower (SimCLR, a bag of words, captions): "
+                    "ask it with pictures."
+                )
             embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
         return embeddings_ND
 

@@ -106,9 +106,7 @@ class Classifier:
             none_N, best_N = keys_NK[:, -1], keys_NK[:, :-1].max(axis=1)
             keys_NK[:, -1] = np.where(none_N > 0.5, 2.0, np.minimum(none_N, np.nextafter(best_N, -1)))
         order_NK = np.argsort(-keys_NK, axis=1, kind="stable")[:, :k]
-        return [
-            [(self.labels[j], float(row[j])) for j in order] for row, order in zip(proba_NK, order_NK, strict=True)
-        ]
+        return [[(self.labels[j], float(row[j])) for j in order] for row, order in zip(proba_NK, order_NK, strict=True)]
 
 
 def _softmax(logits_NK: Floats) -> Floats:

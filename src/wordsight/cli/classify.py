@@ -144,9 +144,7 @@ def _sorter(folder: Path | None, names: tuple[str, ...], how: Any, none: bool, p
     return sorter
 
 
-def _answers(
-    classifier: Classifier, stream: Iterator[Any], top: int
-) -> Iterator[Answer | Skipped]:
+def _answers(classifier: Classifier, stream: Iterator[Any], top: int) -> Iterator[Answer | Skipped]:
     """Turn a stream of (path, embedding) and Skipped into answers, in order."""
     for entry in stream:
         if isinstance(entry, tuple):

@@ -127,9 +127,7 @@ def _keep(request: Any, of: tuple[list[np.ndarray], np.ndarray]) -> None:
     of[1][:] = request.get_output_tensor().data
 
 
-def compile_tower(
-    checkpoint: Checkpoint, tower: Tower, precision: str, cache: Mapping[str, str], *, bulk: bool
-) -> Any:
+def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: Mapping[str, str], *, bulk: bool) -> Any:
     """Return the tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request.
 
     An "int8" model has int8 products in its image tower; what else it computes is done as with "auto".

@@ -88,9 +88,7 @@ class Cutoff:
     curve: Curve
 
     @classmethod
-    def of(
-        cls, query_D: Floats, near_KD: Floats, sample_ND: Floats, size: int, bank: Bank | None = None
-    ) -> Cutoff:
+    def of(cls, query_D: Floats, near_KD: Floats, sample_ND: Floats, size: int, bank: Bank | None = None) -> Cutoff:
         """Return the judge of a query from its nearest rows, a sample of the collection, and for texts the bank.
 
         Of pictures the sample itself stands for unrelated queries.

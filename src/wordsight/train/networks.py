@@ -244,7 +244,8 @@ def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
     a spec stays as it is. Checkpointing and patch dropout are set as `config.compute` says.
 
     Raises: CheckpointError for sizes of the spec that contradict each other; TrainError for a tokenizer of another
-        model, for a patch_dropout that cannot be, and for captions with an image tower that has no places to read.
+        model, for a patch_dropout of a tower without patches, and for captions with an image tower that has no places
+        to read.
     """
     spec = for_sigmoid(config.model) if config.objective.name == "sigmoid" else config.model
     check_sizes(spec, "The model to train")
@@ -285,8 +286,6 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
             f"The tokenizer given is {tokenizer.spec}, but the model's is {spec.tokenizer}; make it of the spec."
         )
     share = config.compute.patch_dropout
-    if not 0 <= share < 1:
-        raise TrainError(f"compute.patch_dropout is {share}, expected a share of at least 0 and below 1.")
     if share and not isinstance(spec.image, VitTower):
         raise TrainError(
             f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to leave out; "

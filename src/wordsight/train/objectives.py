@@ -186,19 +186,13 @@ class Objective:
 def objective_of(config: ObjectiveConfig) -> Objective:
     """Return the objective that a run's settings name.
 
-    Raises: InputError for a name, a tile or a temperature that there cannot be.
+    Raises: InputError for a name that there is not.
     """
     if config.name not in OBJECTIVES:
         raise InputError(
             f"objective.name is {config.name!r}, expected one of {', '.join(OBJECTIVES)}."
             f"{did_you_mean(config.name, OBJECTIVES)}"
         )
-    if config.tile is not None and config.tile < 1:
-        raise InputError(
-            f"objective.tile is {config.tile}, expected 1 row or more; none means the whole matrix at once."
-        )
-    if not config.temperature > 0:
-        raise InputError(f"objective.temperature is {config.temperature}, expected a number above 0, such as 0.5.")
     return Objective(config)
 
 

@@ -30,9 +30,7 @@ def at_least(spec: Preprocess, augment: AugmentConfig) -> int:
     return math.ceil(spec.image_size / math.sqrt(_RATIOS[0] * augment.min_area))
 
 
-def training_pixels(
-    picture: Decoded, spec: Preprocess, augment: AugmentConfig, rng: np.random.Generator
-) -> np.ndarray:
+def training_pixels(picture: Decoded, spec: Preprocess, augment: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
     """Return the pixels (S, S, 3) uint8 of a picture as chance changes it; resampling is that of `preprocess`.
 
     "centre" without other changes is exactly `preprocess`. Pillow's Gaussian blur is one of three box blurs.

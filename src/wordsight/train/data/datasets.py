@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wordsight.errors import InputError, TrainError, did_you_mean
+from wordsight.errors import InputError, TrainError
 from wordsight.ingest.hf import PREFIX, DatasetReader, open_splits
 from wordsight.ingest.options import IngestOptions
 from wordsight.train.config import DataConfig
-from wordsight.train.data.references import Reference, Row, caption_columns
+from wordsight.train.data.references import Reference, Row, chosen_columns
 
 _TRIED_ROWS = 20  # to find the column of captions
 
@@ -75,20 +75,7 @@ def parquet_rows(path: str, data: DataConfig, image_column: str, *, texts: bool)
 
 def _text_columns(source: str, reader: DatasetReader, named: tuple[str, ...] | None) -> tuple[str, ...]:
     there = [str(name) for name in reader.data.features]
-    if named is None:
-        others = [name for name in there if name != reader.column]
-        rows = reader.data.select_columns(others) if others else []
-        found = caption_columns(others, (rows[row] for row in range(min(_TRIED_ROWS, len(rows)))))
-        if not found:
-            raise TrainError(
-                f"No column of the data set {source!r} holds captions; its columns are {', '.join(there)}. "
-                "Name one in data.text_columns."
-            )
-        return found
-    for name in named:
-        if name not in there:
-            raise TrainError(
-                f"data.text_columns has {name!r}, which the data set {source!r} has not; its columns are "
-                f"{', '.join(there)}.{did_you_mean(name, there)}"
-            )
-    return named
+    others = [name for name in there if name != reader.column]
+    rows = reader.data.select_columns(others) if others else []
+    tried = (rows[row] for row in range(min(_TRIED_ROWS, len(rows))))
+    return chosen_columns(f"data set {source!r}", there, others, tried, named)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
+
+from wordsight.errors import TrainError, did_you_mean
 
 # what columns of captions are called, the likeliest first, in lower case
 _USUAL = (
@@ -119,6 +121,33 @@ def why_none(values: Iterable[Any]) -> str:
         if value is not None and not isinstance(value, str):
             return f"its caption is no text but {type(value).__name__}"
     return "its caption is empty"
+
+
+def chosen_columns(
+    source: str,
+    there: Sequence[str],
+    others: Iterable[str],
+    rows: Iterable[dict[str, Any]],
+    named: tuple[str, ...] | None,
+) -> tuple[str, ...]:
+    """Return the columns of captions: those named, else those found among `others` by their names and some rows.
+
+    source: what it is, such as "table 'pairs.tsv'". Raises: TrainError naming the columns that are there.
+    """
+    columns = ", ".join(there)
+    if named is None:
+        if found := caption_columns(others, rows):
+            return found
+        raise TrainError(
+            f"No column of the {source} holds captions; its columns are {columns}. Name one in data.text_columns."
+        )
+    for name in named:
+        if name not in there:
+            raise TrainError(
+                f"data.text_columns has {name!r}, which the {source} has not; its columns are {columns}."
+                f"{did_you_mean(name, there)}"
+            )
+    return named
 
 
 def caption_columns(columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:

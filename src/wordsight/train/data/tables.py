@@ -7,7 +7,7 @@ import os
 from array import array
 from collections.abc import Iterator
 
-from wordsight.errors import InputError, TrainError, did_you_mean
+from wordsight.errors import InputError, TrainError
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import to_path
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
@@ -19,8 +19,8 @@ from wordsight.train.data.references import (
     Reference,
     Strings,
     Tally,
-    caption_columns,
     captions_in,
+    chosen_columns,
     why_none,
 )
 
@@ -96,22 +96,9 @@ def text_columns(
 ) -> tuple[str, ...]:
     """Return the columns of captions: those named, else those found. Raises: TrainError naming what there is."""
     others = [name for name in table.columns if name not in pictures.needs]
-    if named is None:
-        rows = itertools.islice(_records(table, pictures, others), _TRIED_ROWS)
-        found = caption_columns(others, (row for row in rows if isinstance(row, dict)))
-        if not found:
-            raise TrainError(
-                f"No column of the table {path!r} holds captions; its columns are {', '.join(table.columns)}. "
-                "Name one in data.text_columns."
-            )
-        return found
-    for name in named:
-        if name not in table.columns:
-            raise TrainError(
-                f"data.text_columns has {name!r}, which the table {path!r} has not; its columns are "
-                f"{', '.join(table.columns)}.{did_you_mean(name, table.columns)}"
-            )
-    return named
+    rows = itertools.islice(_records(table, pictures, others), _TRIED_ROWS)
+    tried = (row for row in rows if isinstance(row, dict))
+    return chosen_columns(f"table {path!r}", table.columns, others, tried, named)
 
 
 def _open(path: str, data: DataConfig) -> tuple[TableFile, PictureColumn]:
