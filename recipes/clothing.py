@@ -4,7 +4,8 @@ Source: Hu et al. 2022, "LoRA" (low-rank changes of both towers); Wortsman et al
     models" (WiSE-FT: a mean of old and new weights).
 Command: `WORDSIGHT_DATA=DATA wordsight train recipes/clothing.py --folder runs/clothing`
     needs the extra `train` and the folders `fashion` and `transfer` of DATA; to lock the image tower, or to tune all:
-    `--set tuning.image=locked --set tuning.text=full`, `--set tuning.image=full --set tuning.text=full`.
+    `--set tuning.image=locked --set tuning.text=full --set optim.lr=1e-4`,
+    `--set tuning.image=full --set tuning.text=full --set optim.lr=5e-5 --set compute.chunk=32`.
 Hardware: two processor cores, 2 GB. The trunk sees each picture once, which is most of the first epoch's time.
 Result: `benchmarks/finetune.py` runs it all three ways and writes down what came out.
 """
