@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.errors import InputError, TrainError, WordsightError
+from wordsight.errors import InputError, TrainError
 from wordsight.train import chance, checkpoints, tuning
 from wordsight.train.alone import alone_in
 from wordsight.train.batch import Batch
@@ -30,18 +29,14 @@ from wordsight.train.meter import Meter
 from wordsight.train.networks import Network, build_network
 from wordsight.train.objectives import objective_of
 from wordsight.train.optim import build_optimizer, clip_gradients, lr_at, set_rate
-from wordsight.train.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.parallel import unwrapped, wrap
 from wordsight.train.precision import Precision
 from wordsight.train.processes import Processes, start
 from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
 from wordsight.train.run_log import read_log
+from wordsight.train.snapshots import Position, Snapshots
 from wordsight.train.stopping import Request, Stopped, on_signals
 from wordsight.train.tuned import Judge
-
-T = TypeVar("T")
-
-# what a checkpoint holds
-STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "network", "optimizer")
 
 
 def train(
@@ -65,9 +60,9 @@ def train(
             held.enter_context(alone_in(folder))
             return checkpoints.open_folder(config, folder, resume=resume)
 
-        found = _on_first(processes, open_folder)
+        found = processes.on_first(open_folder)
         told: list[Watcher] = []
-        _on_first(processes, lambda: told.extend([*own_watchers(config, folder), *watchers]))
+        processes.on_first(lambda: told.extend([*own_watchers(config, folder), *watchers]))
         with contextlib.closing(_Run(config, folder, processes)) as run:
             if found is not None:
                 run.go_on_from(found)
@@ -94,23 +89,6 @@ def check(config: TrainConfig) -> TrainConfig:
     return config
 
 
-def _on_first(processes: Processes, do: Callable[[], T]) -> T:
-    """Do something on the first process; all get its answer, or raise its error."""
-    answer: T | None = None
-    error: WordsightError | None = None
-    if processes.first:
-        try:
-            answer = do()
-        except WordsightError as raised:
-            if processes.world == 1:
-                raise
-            error = raised
-    answer, error = processes.from_first((answer, error))
-    if error is not None:
-        raise error
-    return cast(T, answer)
-
-
 class _Run:
     """All that a run consists of, on one process."""
 
@@ -122,13 +100,13 @@ class _Run:
         processes.share(config.batch)
         self.precision = Precision(config.compute.precision, processes.device)
         self.start: Checkpoint | None = None
-        _on_first(processes, self._read_start)  # which may fetch it, once for all
+        processes.on_first(self._read_start)  # which may fetch it, once for all
         if not processes.first:
             self._read_start()
         self.tokenizer = tuning.tokenizer_of(config, self.start)
         self.zero_shot: ZeroShot | None = None
         self.judge: Judge | None = None
-        _on_first(processes, self._find_held_out)
+        processes.on_first(self._find_held_out)
         self.objective = objective_of(config.objective)
         bare = self._fresh_network()
         if config.compute.compile:
@@ -137,6 +115,9 @@ class _Run:
         self.network = wrap(bare, config.compute, processes).train()
         self.optimizer = build_optimizer(self.network, config.optim)
         self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
+        self.snapshots = Snapshots(
+            config, folder, processes, self.network, self.optimizer, self.average, self.precision.scaler
+        )
         self.data = open_data(config, self.tokenizer, rank=processes.rank, world=processes.world)
         self.data_state: DataState | None = None
         self.steps = steps_of(config, self.data.steps_per_epoch)
@@ -172,7 +153,7 @@ class _Run:
     def go(self, watchers: Sequence[Watcher], request: Request) -> RunResult:
         """Do the steps that are left, and finish."""
         result = None
-        _on_first(self.processes, lambda: checkpoints.write_config(self.config, self.folder))
+        self.processes.on_first(lambda: checkpoints.write_config(self.config, self.folder))
         try:
             for watcher in watchers:
                 watcher.on_start(self.config, self._facts())
@@ -186,7 +167,7 @@ class _Run:
     def _steps(self, watchers: Sequence[Watcher], request: Request) -> None:
         watch = self.config.watch
         batches = self.data.batches(self.data_state)
-        if self.step and self._is_due() and not _on_first(self.processes, self._is_measured):
+        if self.step and self._is_due() and not self.processes.on_first(self._is_measured):
             self._evaluate(watchers)  # the run was ended between the checkpoint and this
         self.meter.begin()
         while self.step < self.steps:
@@ -254,74 +235,18 @@ class _Run:
         self._read()  # weights that are no numbers are not worth keeping
         began = time.perf_counter()
         assert self.data_state is not None
-        own = {"chance": chance.state(self.processes.device), "data": dataclasses.asdict(self.data_state)}
-        state = {
-            "step": self.step,
-            "steps_per_epoch": self.data.steps_per_epoch,
-            "loss": self.meter.loss,
-            "processes": self.processes.gather_objects(own),
-            "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
-            "average": None if self.average is None else {"updates": self.average.updates, "weights": self._averaged()},
-            **full_state(self.network, self.optimizer),
-        }
-        path = _on_first(
-            self.processes,
-            lambda: checkpoints.save(self.folder, self.step, state, config=self.config, keep=self.config.watch.keep),
-        )
+        at = Position(self.step, self.meter.loss, self.data_state, self.data.steps_per_epoch)
+        path = self.snapshots.take(at)
         self.saved_at = self.step
         for watcher in watchers:
             watcher.on_save(self.step, path)
         self.meter.pause(time.perf_counter() - began)
 
-    def _averaged(self) -> dict[str, Tensor]:
-        """Return the average of the weights, else the weights, whole; {} on all processes but the first."""
-        with self.average.applied() if self.average is not None else contextlib.nullcontext():
-            weights = full_state(self.network).get("network", {})
-            return {name: tensor.clone() for name, tensor in weights.items()}
-
-    def _whole(self, path: Path, state: Any) -> dict[str, Any]:
-        """Return a state that was read, if it has all that a run of this network writes. Raises: TrainError."""
-        missing = [key for key in STATE if key not in state] if isinstance(state, dict) else list(STATE)
-        if missing:
-            raise TrainError(checkpoints.damaged(path, f"it lacks {', '.join(missing)}"))
-        there = {name: tuple(tensor.shape) for name, tensor in state["network"].items()}
-        expected = {name: tuple(tensor.shape) for name, tensor in self.bare.state_dict().items()}
-        if strange := [name for name in {**expected, **there} if there.get(name) != expected.get(name)]:
-            raise TrainError(checkpoints.damaged(path, f"it is of another network: {', '.join(strange[:4])}"))
-        return dict(state)
-
     def go_on_from(self, path: Path) -> None:
         """Put everything back to where a checkpoint was written."""
-        saved: dict[str, Any] = {}
-
-        def load() -> dict[str, Any]:
-            saved.update(self._whole(path, checkpoints.load(path, self.config)))
-            if len(saved["processes"]) != self.processes.world:
-                raise TrainError(
-                    f"{path} is of {len(saved['processes'])} processes, now there are {self.processes.world}: each "
-                    "goes on in its own part of the data. Start as many as before."
-                )
-            if saved["steps_per_epoch"] != self.data.steps_per_epoch:
-                raise TrainError(
-                    f"The data is not what it was when {path} was written: an epoch had {saved['steps_per_epoch']:,} "
-                    f"steps, now it has {self.data.steps_per_epoch:,}. Put it back as it was, or begin a new run."
-                )
-            return {key: saved[key] for key in ("step", "loss", "processes", "scaler")} | {
-                "updates": saved["average"]["updates"] if saved["average"] is not None else 0
-            }
-
-        told = _on_first(self.processes, load)
-        if self.average is not None:
-            load_full_state(self.network, None, {"network": saved["average"]["weights"]} if saved else None)
-            self.average.reset(told["updates"])
-        load_full_state(self.network, self.optimizer, saved or None)
-        if self.precision.scaler is not None:
-            self.precision.scaler.load_state_dict(told["scaler"])
-        self.step = self.saved_at = told["step"]
-        self.meter.loss = told["loss"]
-        own = told["processes"][self.processes.rank]
-        self.data_state = DataState(**own["data"])
-        chance.restore(own["chance"], self.processes.device)
+        at = self.snapshots.put_back(path, self.data.steps_per_epoch)
+        self.step = self.saved_at = at.step
+        self.meter.loss, self.data_state = at.loss, at.data
 
     # --- what comes out
 
@@ -332,7 +257,7 @@ class _Run:
         It is there on the first process; on the others None.
         """
         if self.config.compute.sharding == "fsdp" and self.processes.world > 1:
-            weights = self._averaged()
+            weights = self.snapshots.weights()
             if not self.processes.first:
                 yield None
                 return
@@ -371,7 +296,7 @@ class _Run:
     def _finish(self, watchers: Sequence[Watcher]) -> RunResult:
         self._evaluate(watchers)
         with self._judged() as network:
-            figures, notes = _on_first(self.processes, lambda: self._write(cast(Network, network)))
+            figures, notes = self.processes.on_first(lambda: self._write(cast(Network, network)))
         skipped, names, cut = dict[str, int](), dict[str, tuple[str, ...]](), 0
         told = (dict(self.data.skipped.reasons), self.data.skipped.names, self.data.cut.total)
         for reasons, firsts, too_long in self.processes.gather_objects(told):

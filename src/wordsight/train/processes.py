@@ -10,7 +10,7 @@ import functools
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 
-from wordsight.errors import InputError, TrainError
+from wordsight.errors import InputError, TrainError, WordsightError
 from wordsight.train.config import ComputeConfig
 
 T = TypeVar("T")
@@ -91,6 +91,22 @@ class Processes:
         things = [thing]
         dist.broadcast_object_list(things, src=0, group=self.group)
         return things[0]
+
+    def on_first(self, do: Callable[[], T]) -> T:
+        """Do something on the first process; all get its answer, or raise its error (a WordsightError)."""
+        if self.group is None:
+            return do()
+        answer: T | None = None
+        error: WordsightError | None = None
+        if self.first:
+            try:
+                answer = do()
+            except WordsightError as raised:
+                error = raised
+        answer, error = self.from_first((answer, error))
+        if error is not None:
+            raise error
+        return cast(T, answer)
 
 
 @contextlib.contextmanager
