@@ -130,12 +130,12 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for batch in (1024, 2048) if options.quick else BATCHES:
         rows += compare(batch, options)
-    print(harness.table([{key: row.get(key, "") for key in COLUMNS} for row in rows]))
+    print(harness.table([{key: row[key] for key in ("batch", "loss", *COLUMNS)} for row in rows]))
     if not options.quick:
         print(harness.write_rows("loss_memory", [setting(options), *rows]))
 
 
-COLUMNS = ("batch", "loss", "peak_mib", "seconds", "peak_of_whole", "speed_of_whole", "failed")
+COLUMNS = ("value", "peak_mib", "seconds", "peak_of_whole", "speed_of_whole", "failed")
 
 
 def compare(batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def compare(batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     logits_mib = batch * batch * 4 / 2**20
     rows: list[dict[str, Any]] = []
     for name in LOSSES:
-        row: dict[str, Any] = {"kind": "loss", "loss": name, "batch": batch, "logits_mib": logits_mib}
+        row: dict[str, Any] = {"kind": "loss", "batch": batch, "loss": name} | dict.fromkeys(COLUMNS)
         if name == "whole" and COPIES * logits_mib > (room := memory(options.device)):
             row["failed"] = f"needs about {COPIES * logits_mib / 1024:.0f} GiB of {room / 1024:.0f}"
         else:
@@ -153,7 +153,7 @@ def compare(batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append(row)
     theirs = rows[0]
     for ours in rows[1:]:
-        if "seconds" in theirs and "seconds" in ours:
+        if theirs["seconds"] and ours["seconds"]:
             ours["peak_of_whole"] = ours["peak_mib"] / theirs["peak_mib"]
             ours["speed_of_whole"] = theirs["seconds"] / ours["seconds"]
     return rows
