@@ -2,12 +2,14 @@
 
 Read from the folder WORDSIGHT_DATA: `fashion/products.csv` with `fashion/images`, `clothing/validation`, `transfer`.
 Products are parted by a hash of their number, as the bundled model's recipe does: four of five were learnt from there
-and may be here, the fifth was never seen by it. Half of that fifth chooses α, the other half is asked about in the end.
+and may be here, the fifth was never seen by it. Half of that fifth chooses α, the other half is asked about in the end; of
+both only products whose title and photo are no other's, since shops sell the same shirt under several numbers.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,8 +66,14 @@ def prepare(work: Path) -> None:
     data = data_folder()
     work.mkdir(parents=True, exist_ok=True)
     found = list(products(data))
+    known: set[str | bytes] = set()  # titles, and what the photos' files hold
     for part in ("train", "validation", "test"):
-        rows = [{"filepath": p.picture, TITLE: p.title, WORDS: p.words} for p in found if p.part == part]
+        rows = []
+        for product in (one for one in found if one.part == part):
+            marks = {product.title.casefold(), hashlib.sha256(Path(product.picture).read_bytes()).digest()}
+            if part == "train" or not marks & known:
+                rows.append({"filepath": product.picture, TITLE: product.title, WORDS: product.words})
+            known |= marks
         _write(work / f"{part}.tsv", rows)
     _write(work / "original.tsv", [{"filepath": file, CLASS: label} for file, label in _original(data)])
 
