@@ -2,8 +2,8 @@
 
 Read from the folder WORDSIGHT_DATA: `fashion/products.csv` with `fashion/images`, `clothing/validation`, `transfer`.
 Products are parted by a hash of their number, as the bundled model's recipe does: four of five were learnt from there
-and may be here, the fifth was never seen by it. Half of that fifth chooses α, the other half is asked about in the end; of
-both only products whose title and photo are no other's, since shops sell the same shirt under several numbers.
+and may be here, the fifth was never seen by it. Half of that fifth chooses α, the other half is asked about in the end;
+of both only products whose title and photo are no other's, since shops sell the same shirt under several numbers.
 """
 
 from __future__ import annotations

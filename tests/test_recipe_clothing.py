@@ -94,6 +94,7 @@ def test_what_is_asked_about_in_the_end_was_never_learnt_from(tmp_path, monkeypa
     clothing_data.prepare(tmp_path)
     parts = [clothing_data.rows(tmp_path / f"{part}.tsv") for part in ("train", "validation", "test")]
     titles = [{row["title"].casefold() for row in rows} for rows in parts]
-    assert not titles[0] & titles[1] and not (titles[0] | titles[1]) & titles[2]  # a shirt has several numbers
+    assert not titles[0] & (titles[1] | titles[2])  # though the same shirt has several numbers
+    assert not titles[1] & titles[2]
     assert [len(rows) for rows in parts] == [3847, 362, 357]
     assert all(mini_data.transfer_roles(DATA)[name] == "measure" for name in clothing_data.ORIGINAL)
