@@ -11,8 +11,8 @@ Result: not on record yet: the run was stopped after 30 steps (loss 5.95, of 6.2
 
 The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-pictures-doc`, 487 documents): text,
 code, diagrams, plots, circuits. No label is used. The benchmark asks pages of other documents, which are labelled by
-hand; those of circuit-macros are among them, and so are not learnt from. The finished folder opens with `wordsight.load`
-and searches by example; it knows no words.
+hand; those of circuit-macros are among them, and so are not learnt from. The finished folder opens with
+`wordsight.load` and searches by example; it knows no words.
 """
 
 from __future__ import annotations

@@ -23,10 +23,11 @@ from wordsight.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.augment import at_least, training_pixels
 from wordsight.train.data.datasets import DatasetRows
-from wordsight.train.data.references import Place, Reference, Row, caption_columns, captions_in, why_none
+from wordsight.train.data.references import LeftOut, Place, Reference, Row, caption_columns, captions_in, why_none
 
 _OPEN_FILES = 16  # archives kept open by a worker
 _TEXT_LIMIT = 1 << 20  # bytes of a file of text
+_CUT = "its caption is longer than the context; the end is not read"
 _CAPTION_LIMIT = 1 << 14  # letters of a caption that are looked at: no context holds more, and a megabyte takes seconds
 
 
@@ -34,8 +35,8 @@ class Chunk(NamedTuple):
     """What became of some references, in their order: the good ones as rows, the others as reasons.
 
     pixels, views: uint8 (G,3,S,S). tokens: int32 (G,T), whole; lengths: (G,) with the end-of-text token. ids: int64
-    (2,G). places: which reference each row is of. problems: (key, reason) of those that should have been pairs;
-    left_out: (key, reason) of those that were known to be none. cut: keys of captions longer than the context.
+    (2,G). places: which reference each row is of. problems: those that should have been pairs; left_out: those that
+    were known to be none; cut: those whose captions are longer than the context.
     """
 
     pixels: Tensor
@@ -45,9 +46,9 @@ class Chunk(NamedTuple):
     ids: np.ndarray
     keys: tuple[str, ...]
     places: tuple[int, ...]
-    problems: tuple[tuple[str, str], ...]
-    left_out: tuple[tuple[str, str], ...]
-    cut: tuple[str, ...]
+    problems: tuple[LeftOut, ...]
+    left_out: tuple[LeftOut, ...]
+    cut: tuple[LeftOut, ...]
 
 
 class _LeftOutError(Exception):
@@ -78,7 +79,7 @@ class Decoder(Dataset[Chunk]):
         texts: list[Tokens] = []
         marks: list[int] = []
         places: list[int] = []
-        problems: list[tuple[str, str]] = []
+        problems: list[LeftOut] = []
         for place, reference in enumerate(references):
             if reference.problem:
                 continue
@@ -88,7 +89,7 @@ class Decoder(Dataset[Chunk]):
                 if self.views == 1 and np.array_equal(said.ids[0], self.nothing_T):
                     raise _LeftOutError("its caption holds no word")  # punctuation alone, where that is cleaned away
             except (_LeftOutError, ImageError) as error:
-                problems.append((reference.key, str(error)))
+                problems.append((reference.key, str(error), reference.number))
                 continue
             keys.append(reference.key)
             texts.append(said)
@@ -105,8 +106,12 @@ class Decoder(Dataset[Chunk]):
             keys=tuple(keys),
             places=tuple(places),
             problems=tuple(problems),
-            left_out=tuple((reference.key, reference.problem) for reference in references if reference.problem),
-            cut=tuple(key for key, said in zip(keys, texts, strict=True) if said.cut[0]),
+            left_out=tuple((one.key, one.problem, one.number) for one in references if one.problem),
+            cut=tuple(
+                (references[place].key, _CUT, references[place].number)
+                for place, said in zip(places, texts, strict=True)
+                if said.cut[0]
+            ),
         )
 
     def _pair(self, reference: Reference, out_VCHW: np.ndarray) -> tuple[str, int]:
@@ -129,11 +134,11 @@ class Decoder(Dataset[Chunk]):
     def _captions(self, reference: Reference) -> list[str]:
         if self.views == 2:  # of pictures alone
             return [""]
-        found: list[Any] = []
-        if reference.fields is not None and (self.text_columns is not None or not reference.captions):
-            found = [self._fields(reference.fields)]
-        if not captions_in(found) and reference.captions:
-            found = [c if isinstance(c, str) else self._text(c) for c in reference.captions]
+        if reference.fields is not None and self.text_columns is not None:
+            return _good([self._fields(reference.fields)])
+        found: list[Any] = [c if isinstance(c, str) else self._text(c) for c in reference.captions]
+        if reference.fields is not None and not captions_in(found):
+            found.append(self._fields(reference.fields))
         return _good(found)
 
     def _text(self, place: Place) -> str:
@@ -151,6 +156,8 @@ class Decoder(Dataset[Chunk]):
             raise _LeftOutError("its metadata is no JSON") from error
         if not isinstance(values, dict):
             return None
+        if self.text_columns is not None and not any(name in values for name in self.text_columns):
+            raise _LeftOutError(f"its .json has no {' or '.join(self.text_columns)}, which data.text_columns names")
         columns = self.text_columns or caption_columns(values, [values])
         return [part for name in columns for part in _listed(values.get(name))]
 

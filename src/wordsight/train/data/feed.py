@@ -25,7 +25,7 @@ from wordsight.train.data.references import Reference, Tally
 # What a worker decodes at a time: enough that sending it costs little, little enough that few (each an open file, being
 # shared memory) are under way.
 _CHUNK, _CHUNK_BYTES = 1024, 8 << 20
-_LARGE = 256 << 20  # bytes of a batch above which only one is put together ahead
+_LARGE = 256 << 20  # bytes of a batch above which one, not two, is put together while another is computed with
 _AHEAD = 1 << 30  # bytes of decoded pictures that may wait for their batch
 _CHECK = 0.5  # seconds between looks at whether the workers live
 _MOST_LOST = 20_000  # broken pairs in a row that do not end a run: a whole shard may be bad
@@ -47,7 +47,7 @@ class Feed:
         self._broken = 0
         self._ready: queue.SimpleQueue[tuple[Batch, DataState] | BaseException] = queue.SimpleQueue()
         large = shape.share * shape.picture_bytes > _LARGE
-        self._slots = threading.Semaphore(1 if large else 2)
+        self._slots = threading.Semaphore(2 if large else 3)
         self._stop = threading.Event()
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
@@ -159,12 +159,12 @@ class Feed:
             yield building.batch(), state
 
     def _count(self, chunk: Chunk) -> None:
-        for key, reason in chunk.left_out:
-            self.skipped.add(key, reason)
-        for key, reason in chunk.problems:
-            self._broken += self.skipped.add(key, reason)
-        for key in chunk.cut:
-            self.cut.add(key, "its caption is longer than the context; the end is not read")
+        for one in chunk.left_out:
+            self.skipped.add(*one)
+        for one in chunk.problems:
+            self._broken += self.skipped.add(*one)
+        for one in chunk.cut:
+            self.cut.add(*one)
 
     def _give_up(self, good: int, looked_at: int, passes: int) -> None:
         """Raise TrainError where a batch cannot be filled, or hardly."""

@@ -14,6 +14,8 @@ _USUAL = (
     *("caption", "captions", "text", "texts", "sentence", "sentences", "title", "titles", "alt", "alt_text"),
     *("alttext", "description", "prompt", "label", "name"),
 )
+LeftOut = tuple[str, str, tuple[int, ...]]  # a sample's key, the reason, its number
+
 _NAMES_KEPT = 3  # of the samples of each reason
 _REASONS_KEPT = 50
 
@@ -46,6 +48,11 @@ class Reference(NamedTuple):
     captions: tuple[str | Place, ...] = ()
     fields: Place | None = None
     problem: str = ""
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """What tells it from others of its key, such as other captions of the same picture; alike in every epoch."""
+        return self.draw[2:]
 
 
 class Pairs(Protocol):
@@ -89,9 +96,9 @@ class Tally:
         """How many samples were left out."""
         return self.reasons.total()
 
-    def add(self, key: str, reason: str) -> bool:
-        """Count a sample; return whether it was not counted before."""
-        mark = hash((key, reason))
+    def add(self, key: str, reason: str, number: tuple[int, ...] = ()) -> bool:
+        """Count a sample; return whether it was not counted before. number: tells samples of one key apart."""
+        mark = hash((key, reason, number))
         if mark in self._seen:
             return False
         self._seen.add(mark)
