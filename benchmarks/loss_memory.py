@@ -2,7 +2,8 @@
 
     python benchmarks/loss_memory.py [--quick] [--threads 2] [--device cuda]
 
-The whole matrix is the loss as open_clip writes it: logits, their transpose, two cross-entropies, by autograd. Peak is
+The whole matrix is the loss as open_clip writes it for several processes: logits, their transpose, two cross-entropies,
+by autograd (for one it multiplies twice). From 32,768 on each is run once. Peak is
 what loss and gradients add to the features that are there already, each measurement in a process of its own: on a GPU
 torch's high-water mark, on a CPU that of the process (Linux). Where the whole matrix does not fit, the row says so.
 """

@@ -4,9 +4,10 @@
 
 - curves: 100 fp32 steps from the same initial weights on the same batches, with open_clip's loss (every other pair of
   the batch is a negative, gradients are not cut) and the recipe's schedule. At these rates a difference in the last bit
-  grows two- to threefold each step, whoever computes, so open_clip's loop is run twice: as it is written, and with the
-  one product of scale and cosines taken in our order, scale·(I·Tᵀ) in place of (scale·I)·Tᵀ. The second must be within
-  1e-4 of ours; the first shows how far rounding alone carries open_clip from itself.
+  grows two- to threefold each step, whoever computes, so open_clip's loop is run twice: as it is written (for several
+  processes: one product and its transpose; for one it multiplies twice), and with the one product of scale and cosines
+  taken in our order, scale·(I·Tᵀ) in place of (scale·I)·Tᵀ. The second must be within 1e-4 of ours; the first shows how
+  far rounding alone carries open_clip from itself.
 - time: ours runs the recipe as it is (duplicates masked, gradients cut); then open_clip's loop, which masks and cuts
   nothing, for the same time, with a cosine that ends with it: as many steps as fit at the pace of its first ones. Then
   zero-shot top-1 and top-5 and text→image recall@10 on the style that neither saw (`pictograms_data`), and on pictures

@@ -7,13 +7,14 @@ Command, on each of N machines (docs/train-many-machines.md):
 Hardware: GPUs with bf16 whose number divides 32,768. The towers see `compute.chunk` pairs at once on each, the loss all
     32,768, so fewer GPUs take longer and need no other setting.
 Time: 12.8 billion pairs at about 44 GFlop each, forward and backward: 5.7e20 Flop, or 16 GPUs that really reach 300
-    Tflop/s each for a day and a half; not run by this project, which had no such machines.
+    Tflop/s each for a day and a half, and a sixth more where chunks go through the towers twice; not run by this
+    project, which had no such machines.
 Expected: the paper's collection (WIT) is not public. With it ViT-B/32 has 63.2 % zero-shot on ImageNet (Table 11); with
     LAION-400M and this recipe's settings open_clip reports 62.9 % (its model `ViT-B-32/laion400m_e32`).
 
 Shards are webdataset's, as img2dataset writes them. A smoke run on any machine:
     wordsight train recipes/vit_b32_wit.py --set data.pairs=my/shards --set batch=64 --set compute.precision=f32 \
-        --set epochs=none --set steps=10 --set data.samples=none
+        --set epochs=none --set steps=10 --set data.samples=none --set data.workers=0 --set compute.compile=false
 """
 
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig

@@ -20,9 +20,9 @@ from wordsight.tokenizer import Tokenizer
 from wordsight.train import checkpoints, loop
 from wordsight.train.batch import Features
 from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
-from wordsight.train.loop import check, steps_of, towers, train
+from wordsight.train.loop import check, steps_of, train
 from wordsight.train.meter import recall_at_1
-from wordsight.train.networks import build_network
+from wordsight.train.networks import NETWORKS, build_network
 from wordsight.train.reports import Watcher
 from wordsight.train.settings import from_json
 from wordsight.train.stopping import Stopped, on_signals
@@ -354,9 +354,29 @@ def test_compiled_towers_learn_the_same(table, tmp_path, plain_losses):
     assert wordsight.load(result.folder).spec.embed_dim == 16
 
 
-def test_the_towers_that_are_compiled():
-    network = build_network(small_run("x.tsv"), Tokenizer(small_spec().tokenizer, {}))
-    assert towers(network) == [network.clip.transformer, network.clip.visual]
+@pytest.mark.parametrize(("chunk", "advice"), [(None, "compute.chunk=4 or"), (2, "compute.chunk=1 or")])
+def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, advice):
+    def accumulate(*args, **settings):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore of it.")
+
+    monkeypatch.setattr("wordsight.train.loop.accumulate", accumulate)
+    message = f"Memory ran out with 8 pairs .* Tried to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
+    with pytest.raises(TrainError, match=message):
+        train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_all_that_takes_time_is_compiled(name, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda method: compiled.append(method.__qualname__) or method)
+    config = small_run("x.tsv", objective=ObjectiveConfig(name=name))
+    build_network(config, Tokenizer(small_spec().tokenizer, {})).compile_passes()
+    text = {
+        "info_nce": ["Transformer.forward"],
+        "sigmoid": ["Transformer.forward"],
+        "caption": ["CaptionDecoder.forward"],
+    }
+    assert compiled == [f"VisionTransformer.{'tokens' if name == 'caption' else 'forward'}", *text.get(name, [])]
 
 
 def test_the_one_call_is_where_people_look_for_it():

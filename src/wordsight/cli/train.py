@@ -54,8 +54,11 @@ def command(
     try:
         with _quiet_but_on_first():
             code = _run(recipe_path, settings, folder, resume, show)
-    except WordsightError:
-        if int(os.environ.get("LOCAL_RANK") or 0):  # one process of a machine says it for all
+    except WordsightError as error:
+        from wordsight.train.processes import FIRST_TO_FAIL
+
+        # One process of a machine says it for all, and the one it began with, as others may be ended before they can.
+        if int(os.environ.get("LOCAL_RANK") or 0) and FIRST_TO_FAIL not in getattr(error, "__notes__", ()):
             ctx.exit(FAILED)
         raise
     ctx.exit(code)
@@ -123,7 +126,8 @@ def _report(result: Any, folder: Path, words: bool) -> int:
         click.echo(f"Try it: wordsight classify PICTURES --classes cat dog --model {model}")
     else:
         click.echo(f"Try it: wordsight index PICTURES --into INDEX --model {model}")
-    return NOT_GOOD if any(getattr(note, "good", True) is False for note in result.notes.values()) else DONE
+    bad = any(getattr(note, "good", True) is False for note in result.notes.values())
+    return NOT_GOOD if bad and "TORCHELASTIC_RUN_ID" not in os.environ else DONE  # torchrun would start it all again
 
 
 def _show(config: Any) -> None:

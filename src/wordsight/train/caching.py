@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from wordsight.errors import InputError
+from wordsight.train import chance
 from wordsight.train.batch import Batch, Features
 from wordsight.train.gather import Group, mean_over_processes
 from wordsight.train.objectives import Objective
@@ -197,11 +198,10 @@ def _statistics_kept(network: nn.Module) -> Iterator[None]:
 
 def _dice(device: torch.device) -> tuple[Tensor, Tensor | None]:
     """Return the states of the random number generators that a forward pass on a device draws from."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), chance.state_of(device)
 
 
 def _throw(states: tuple[Tensor, Tensor | None], device: torch.device) -> None:
     """Set the random number generators back."""
     torch.set_rng_state(states[0])
-    if states[1] is not None:
-        torch.cuda.set_rng_state(states[1], device)
+    chance.put_back(states[1], device)

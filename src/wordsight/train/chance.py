@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 # A rank's own seed: patch dropout must not hide the same patches on every process.
 _RANKS_APART = 1_000_003
@@ -20,6 +21,20 @@ def seed(number: int, rank: int) -> None:
     torch.manual_seed(own)
 
 
+def state_of(device: torch.device) -> Tensor | None:
+    """Return where the chance of a device stands that is not the CPU, as bytes on the CPU; None for the CPU."""
+    if device.type == "cpu":
+        return None
+    stands: Tensor = torch.get_device_module(device).get_rng_state(device)
+    return stands
+
+
+def put_back(saved: Tensor | None, device: torch.device) -> None:
+    """Go on from what `state_of` returned; where nothing was saved, chance stays as it is."""
+    if saved is not None and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(saved, device)
+
+
 def state(device: torch.device) -> dict[str, Any]:
     """Return where all of it stands, as plain values and tensors."""
     kind, keys, *rest = cast("tuple[str, np.ndarray, int, int, float]", np.random.get_state(legacy=True))
@@ -27,16 +42,15 @@ def state(device: torch.device) -> dict[str, Any]:
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "device": state_of(device),
     }
 
 
 def restore(saved: dict[str, Any], device: torch.device) -> None:
-    """Go on from what `state` returned; a GPU's chance stays as it is where none was saved."""
+    """Go on from what `state` returned; a device's chance stays as it is where none was saved."""
     version, numbers, gauss = saved["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = saved["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), *rest))
     torch.set_rng_state(saved["torch"])
-    if device.type == "cuda" and saved["cuda"] is not None:
-        torch.cuda.set_rng_state(saved["cuda"], device)
+    put_back(saved["device"], device)

@@ -7,6 +7,8 @@ processes which DDP and FSDP take of parameters' gradients is the gradient of th
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -15,6 +17,8 @@ from wordsight.errors import TrainError
 from wordsight.train.batch import Features, Ids
 
 Group = dist.ProcessGroup
+# its name since torch 2.13, which warns of the old one
+_reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 
 
 def place(group: Group | None) -> tuple[int, int]:
@@ -56,7 +60,7 @@ def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
     rows = len(all_BX) // world
     if all_BX.is_cuda:
         own_RX = all_BX.new_empty(rows, *all_BX.shape[1:])
-        dist.reduce_scatter_tensor(own_RX, all_BX.contiguous(), group=group)
+        _reduce_scatter(own_RX, all_BX.contiguous(), group=group)
         return own_RX
     # Not every gloo knows reduce_scatter.
     return total(all_BX, group)[rank * rows : (rank + 1) * rows].clone()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError
@@ -110,8 +109,7 @@ class _Run:
         self.objective = objective_of(config.objective)
         bare = self._fresh_network()
         if config.compute.compile:
-            for tower in towers(bare):
-                tower.compile()  # in place: parameters keep their names
+            bare.compile_passes()  # in place: parameters keep their names
         self.network = wrap(bare, config.compute, processes).train()
         self.optimizer = build_optimizer(self.network, config.optim)
         self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
@@ -197,10 +195,15 @@ class _Run:
     def _step(self, batch: Batch, rate: float) -> None:
         scaler = self.precision.scaler
         set_rate(self.optimizer, rate)
-        outcome = accumulate(
-            self.network, batch, self.objective, chunk=self.config.compute.chunk, autocast=self.precision.autocast,
-            scaler=scaler, group=self.processes.group,
-        )  # fmt: skip
+        try:
+            outcome = accumulate(
+                self.network, batch, self.objective, chunk=self.config.compute.chunk, autocast=self.precision.autocast,
+                scaler=scaler, group=self.processes.group,
+            )  # fmt: skip
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
+            raise TrainError(_no_room(self.config, len(batch), error)) from error
         if scaler is not None:
             scaler.unscale_(self.optimizer)
         norm = clip_gradients(self.network, self.config.optim.clip)
@@ -344,10 +347,14 @@ def steps_of(config: TrainConfig, steps_per_epoch: int) -> int:
     return config.steps if config.steps is not None else max(1, round(cast(float, config.epochs) * steps_per_epoch))
 
 
-def towers(network: nn.Module) -> list[nn.Module]:
-    """Return the image tower, and the text tower's layers."""
-    return [
-        module
-        for name, module in network.named_modules()
-        if name.endswith(("visual", "transformer")) and "visual." not in name
-    ]
+def _no_room(config: TrainConfig, rows: int, error: RuntimeError) -> str:
+    chunk, tile = config.compute.chunk or rows, config.objective.tile
+    tries = [f"--set compute.chunk={max(1, min(chunk, rows) // 2)}"]
+    if not config.compute.checkpointing:
+        tries.append("--set compute.checkpointing=true")
+    if tile is None and config.batch > 4096:
+        tries.append("--set objective.tile=1024")
+    return (
+        f"Memory ran out with {rows:,} pairs of the batch on this device, {min(chunk, rows):,} at a time "
+        f"({str(error).splitlines()[0]}). What is learnt stays the same with {' or '.join(tries)}."
+    )

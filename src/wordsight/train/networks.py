@@ -70,6 +70,15 @@ class Network(nn.Module):
     def clamp(self) -> None:
         """Bring parameters back into their bounds; called after each step."""
 
+    def passes(self) -> list[tuple[nn.Module, str]]:
+        """Return the forward passes that take the time: modules, and the names of their methods."""
+        raise NotImplementedError
+
+    def compile_passes(self) -> None:
+        """Compile them, each by itself: compiled by `Module.compile` they would share shapes and limits."""
+        for module, name in self.passes():
+            setattr(module, name, torch.compile(getattr(module, name)))
+
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return what `wordsight.load` opens: float32 arrays under canonical names.
 
@@ -113,6 +122,10 @@ class Contrastive(Network):
         """Bring the scale back to its largest (Radford et al. 2021, §2.5)."""
         self.clip.logit_scale.clamp_(max=self.largest)
 
+    def passes(self) -> list[tuple[nn.Module, str]]:
+        """Return those of the image tower and of the text tower's layers."""
+        return [(self.clip.visual, "forward"), (self.clip.transformer, "forward")]
+
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return both towers, the scale and the bias."""
         return self._arrays(state, "clip.")
@@ -131,6 +144,10 @@ class PicturesOnly(Network):
         super().__init__(dataclasses.replace(spec, text=nothing, provenance=provenance))
         self.texts = spec.text
         self.visual = build_image_tower(spec)
+
+    def passes(self) -> list[tuple[nn.Module, str]]:
+        """Return that of the image tower."""
+        return [(self.visual, "forward")]
 
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
         """Return the image tower, the spec's scale, and zeros for all else."""
@@ -196,6 +213,10 @@ class Captioner(PicturesOnly):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.decoder = CaptionDecoder(spec.text, spec.embed_dim)
+
+    def passes(self) -> list[tuple[nn.Module, str]]:
+        """Return those of the image tower and of the decoder."""
+        return [(self.visual, "tokens"), (self.decoder, "forward")]
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
         """Return logits (B,T-1,V) of pictures (B,3,S,S) and token ids (B,T), and the ids they are to predict."""

@@ -22,10 +22,11 @@ from wordsight.errors import InputError, TrainError, WordsightError
 from wordsight.train.config import ComputeConfig
 
 T = TypeVar("T")
+FIRST_TO_FAIL = "the first process of the run that failed"  # a note on the error of that process
 Store = Any  # torch.distributed.Store, which torch does not export to type checkers
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_FAILED = "failed"  # the store's key under which a process says why it ends
+_FAILED, _FAILURES = "failed", "failures"  # the store's keys: why the first process that failed did; how many did
 
 
 @dataclass(frozen=True)
@@ -121,26 +122,40 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
     """
     rank, world, local_rank, local_world = _places(os.environ)
     device = _device(compute.device, local_rank, local_world)
+    if world > 1 and device.type == "cuda" and torch.cuda.device_count() > 1 and not os.environ.get("LOCAL_RANK"):
+        raise TrainError(
+            f"LOCAL_RANK is not in the environment, which says which of the {torch.cuda.device_count()} GPUs is whose. "
+            "Start the processes with torchrun, or set it to the process's number on its machine."
+        )
     if world == 1:
         yield Processes(rank, world, local_rank, device)
         return
     if dist.is_initialized():  # by whoever calls, who also ends it
+        if "cpu:" not in str(dist.get_backend_config()):
+            raise InputError(
+                f"The process group that is there has the backends {dist.get_backend_config()}, none for the CPU, over "
+                "which processes tell each other of the run: make it with init_process_group('cpu:gloo,cuda:nccl')."
+            )
         yield Processes(rank, world, local_rank, device, dist.group.WORLD)
         return
-    store = _meet(rank, world, compute.timeout)
+    store, failed = _meet(rank, world, compute.timeout), False
     try:
         processes = Processes(rank, world, local_rank, device, dist.group.WORLD)
         yield processes
         processes.barrier()
     except BaseException as error:
+        failed = True
         if _of_the_connection(error):
-            raise TrainError(_lost(rank, world, compute.timeout, store)) from error
+            raise TrainError(_lost(rank, world, compute.timeout, store, error)) from error
         with contextlib.suppress(RuntimeError):
-            store.set(_FAILED, f"process {rank}: {type(error).__name__}: {error}")
+            if store.add(_FAILURES, 1) == 1:
+                store.set(_FAILED, f"process {rank}: {type(error).__name__}: {error}")
+                error.add_note(FIRST_TO_FAIL)
         raise
     finally:
         _left.append(dist.group.WORLD)
-        dist.destroy_process_group()
+        if not (failed and device.type == "cuda"):  # NCCL's end waits for the others, which wait for this one
+            dist.destroy_process_group()
 
 
 def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
@@ -190,12 +205,20 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
             f"compute.device is {name!r} for {local_world} processes on this machine; "
             "with 'cuda', or left out, each takes the GPU of its number."
         )
-    if local_world > gpus or local_rank >= gpus:
-        raise TrainError(
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    one_each = (
+        gpus == 1 and visible.isdecimal()
+    )  # each process may have been given a GPU of its own
+    if local_rank >= gpus or (local_world > gpus and not one_each):
+        seen = f" (CUDA_VISIBLE_DEVICES={visible})" if visible else ""
+        error = TrainError(
             f"{max(local_world, local_rank + 1)} processes were started on this machine, which has {gpus} GPU"
-            f"{'s' if gpus > 1 else ''}: start as many as there are (torchrun --nproc-per-node {gpus}), "
+            f"{'s' if gpus > 1 else ''}{seen}: start as many as there are (torchrun --nproc-per-node {gpus}), "
             "or compute on the CPU (compute.device=cpu)."
         )
+        if one_each:
+            error.add_note(FIRST_TO_FAIL)
+        raise error
     if device.index is not None and device.index >= gpus:
         raise InputError(f"compute.device is {name!r}, but the GPUs here go from cuda:0 to cuda:{gpus - 1}.")
     device = torch.device("cuda", local_rank if device.index is None else device.index)
@@ -268,8 +291,9 @@ def _of_the_connection(error: BaseException) -> bool:
     )
 
 
-def _lost(rank: int, world: int, timeout_s: float, store: Store) -> str:
-    why = "It left no message: it may have been killed, have run out of memory, or its machine is gone"
+def _lost(rank: int, world: int, timeout_s: float, store: Store, error: BaseException) -> str:
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    why = f"It left no message: it may have been killed, or its machine is gone; torch says: {said}"
     with contextlib.suppress(RuntimeError):  # the store may have gone with the process that kept it
         if store.check([_FAILED]):
             why = f"The reason is that of {store.get(_FAILED).decode(errors='replace')}"

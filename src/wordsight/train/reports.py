@@ -25,7 +25,7 @@ class TrainWarning(UserWarning):
 class RunFacts:
     """What is known when a run begins. `steps` is its length; `done`: steps that were done before it was resumed.
 
-    device: as people know it, such as "cpu" or "cuda (NVIDIA H200)". trainable: parameters that learn.
+    device: as people know it, such as "cpu" or "cuda (NVIDIA A100)". trainable: parameters that learn.
     """
 
     folder: Path

@@ -30,8 +30,9 @@ class Request:
 
 @contextlib.contextmanager
 def on_signals() -> Iterator[Request]:
-    """Note a first Ctrl-C or SIGTERM instead of dying of it; a second one acts at once, as ever.
+    """Note Ctrl-C or SIGTERM instead of dying of it; Ctrl-C after either acts at once, as ever.
 
+    SIGTERM is noted however often: a scheduler and torchrun may both send it to a process.
     Outside of the main thread nothing is changed: only there does Python take signals.
     """
     request = Request()
@@ -42,8 +43,7 @@ def on_signals() -> Iterator[Request]:
 
     def note(number: int, _: FrameType | None) -> None:
         request.number = number
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     for number in _ASKED_BY:
         if before[number] is not signal.SIG_IGN:  # as in the background of a shell: not to be woken for that

@@ -75,7 +75,10 @@ def _quiet_tokenizers() -> Iterator[None]:
 
 
 def _begin_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its workers in order
+    # Ctrl-C and torchrun's SIGTERM go to a whole group of processes; the parent takes them, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
 
 
 def _as_it_is(chunk: Any) -> Any:
