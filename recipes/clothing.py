@@ -1,13 +1,17 @@
 """The bundled model tuned for a shop that sells clothes: products found by their titles, the rest not forgotten.
 
-Source: Hu et al. 2022, "LoRA" (low-rank changes of both towers); Wortsman et al. 2022, "Robust fine-tuning of zero-shot
-    models" (WiSE-FT: a mean of old and new weights).
+Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (WiSE-FT: a mean of old and new weights); Zhai et
+    al. 2022, "LiT" (a locked image tower); Hu et al. 2022, "LoRA" (low-rank changes, as one of the other ways).
 Command: `WORDSIGHT_DATA=DATA wordsight train recipes/clothing.py --folder runs/clothing`
-    needs the extra `train` and the folders `fashion` and `transfer` of DATA; to lock the image tower, or to tune all:
-    `--set tuning.image=locked --set tuning.text=full --set optim.lr=1e-4`,
-    `--set tuning.image=full --set tuning.text=full --set optim.lr=5e-5 --set compute.chunk=32`.
-Hardware: two processor cores, 2 GB. The trunk sees each picture once, which is most of the first epoch's time.
-Result: `benchmarks/finetune.py` runs it all three ways and writes down what came out.
+    needs the extra `train` and the folders `fashion` and `transfer` of DATA. To learn by adapters, or to tune all:
+    `--set tuning.image=lora --set tuning.text=lora --set optim.lr=5e-4`,
+    `--set tuning.image=full --set optim.lr=5e-5 --set compute.chunk=32`.
+Hardware: two processor cores, 2 GB.
+Time: 6 minutes. A locked trunk sees each picture once, which is most of the first epoch's time; with all tuned half an
+    hour.
+Result: of 357 products that were never seen, the one whose title is asked for comes first for 21 % before and 30 %
+    after, among the first ten for 80 and 88 %; 98.6 % of the accuracy on other things is left. With all tuned 34 and
+    91 %, and 97.0 % is left; with adapters 25 and 83 %, and 98.0 % (`benchmarks/finetune.py`).
 """
 
 from __future__ import annotations
@@ -44,12 +48,12 @@ def recipe() -> TrainConfig:
         data=DataConfig(pairs=(str(WORK / "train.tsv"),), image_column="filepath", text_columns=(TITLE, WORDS)),
         batch=128,
         steps=60,
-        optim=OptimConfig(lr=5e-4, weight_decay=0.0, warmup=6),
+        optim=OptimConfig(lr=1e-4, weight_decay=0.0, warmup=6),
         compute=ComputeConfig(device="cpu"),
         tuning=TuningConfig(
             start=START,
-            image="lora",
-            text="lora",
+            image="locked",
+            text="full",
             alphas=(0.25, 0.5, 0.75, 1.0),
             forgetting=ZeroShotConfig(pictures=str(WORK / "original.tsv"), image_column="filepath", class_column=CLASS),
             keep=0.95,
