@@ -6,8 +6,10 @@ Command: `wordsight train recipes/simclr_pages.py --folder runs/simclr_pages`, t
     `python benchmarks/simclr_pages.py runs/simclr_pages`; needs apt-get, dpkg-deb and the extras `train` and `search`.
 Hardware: two CPU cores, 3 GB of memory. With a GPU more can be spent: `--set compute.device=none
     --set model.image.width=64 --set batch=512 --set epochs=200`.
-Time: 104 steps of 256 pages, at about 0.3 Tflop each; a quarter of an hour on two free cores, by that count.
-Result: not on record yet: the run was stopped after 30 steps (loss 5.95, of 6.24 for a model that knows nothing).
+Time: 9 minutes for 104 steps of 256 pages, once the pages are rendered (some minutes).
+Result: a drawing finds drawings of other documents with a mAP of 0.458, the bundled CLIP with 0.400 (the intervals
+    overlap), the untrained tower with 0.320, grey pixels with 0.273; over all kinds of pages 0.414, and CLIP 0.462
+    (`benchmarks/simclr_pages.py`). The loss ends at 5.8, of 6.24 for a model that knows nothing.
 
 The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-pictures-doc`, 487 documents): text,
 code, diagrams, plots, circuits. No label is used. The benchmark asks pages of other documents, which are labelled by
