@@ -336,6 +336,16 @@ def test_nothing_but_broken_pictures_is_an_error(tmp_path, workers):
         take(config(path, workers=workers), 1)
 
 
+def test_each_caption_of_a_picture_that_cannot_be_read_is_a_pair_less(tmp_path):
+    path = Path(table(tmp_path / "t", 8))
+    with path.open("a") as file:
+        file.writelines(f"images/gone.webp,caption {number}\n" for number in range(5))
+    with open_data(config(str(path), batch=4), TOKENIZER) as data:
+        for _ in zip(data.batches(), range(6), strict=False):
+            pass
+        assert data.skipped.total == 5
+
+
 def test_an_epoch_shorter_than_a_batch(pairs):
     with pytest.raises(TrainError, match="There are 4 pairs, fewer than a batch of 8"):
         open_data(config(pairs, samples=4), TOKENIZER)

@@ -197,6 +197,28 @@ def test_samples_that_are_no_pairs(tmp_path):
     assert data.skipped.total == 7
 
 
+def test_captions_of_the_columns_that_are_named(tmp_path):
+    texts = [
+        {"txt": "a hat", "json": b'{"title": "a red hat"}'},
+        {"txt": " ", "json": b'{"caption": "a cat"}'},
+        {"txt": "a dog"},
+    ]
+    webdataset = pytest.importorskip("webdataset")
+    with webdataset.TarWriter(str(tmp_path / "a.tar")) as writer:
+        for (name, content), text in zip(pictures(3), texts, strict=True):
+            writer.write({"__key__": name.partition(".")[0], name.partition(".")[2]: content} | text)
+
+    def captions(**changes):
+        with open_data(config(str(tmp_path), **changes), TOKENIZER) as data:
+            batches = [ready for ready, _ in zip(data.batches(), range(3), strict=False)]
+            return {caption for batch, _ in batches for caption in said(batch)}, data.skipped.lines()
+
+    assert captions(batch=3) == ({"a hat", "a cat", "a dog"}, [])  # a file of text that holds nothing gives way
+    found, lines = captions(batch=2, text_columns=("title",))
+    assert found == {"a red hat", "a dog"}
+    assert lines[0].startswith("1 × its .json has no title, which data.text_columns names: ")
+
+
 def test_shards_without_pairs(tmp_path):
     tarfile.open(tmp_path / "a.tar", "w").close()
     with pytest.raises(TrainError, match="There are 0 pairs, fewer than a batch"):

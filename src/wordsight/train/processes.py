@@ -26,7 +26,7 @@ FIRST_TO_FAIL = "the first process of the run that failed"  # a note on the erro
 Store = Any  # torch.distributed.Store, which torch does not export to type checkers
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_FAILED, _FAILURES = "failed", "failures"  # the store's keys: why the first process that failed did; how many did
+_FAILED = "failed"  # the store's key under which the first process that fails says why
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
         if _of_the_connection(error):
             raise TrainError(_lost(rank, world, compute.timeout, store, error)) from error
         with contextlib.suppress(RuntimeError):
-            if store.add(_FAILURES, 1) == 1:
-                store.set(_FAILED, f"process {rank}: {type(error).__name__}: {error}")
+            own = f"process {rank}: {type(error).__name__}: {error}"
+            if store.compare_set(_FAILED, "", own).decode(errors="replace") == own:
                 error.add_note(FIRST_TO_FAIL)
         raise
     finally:
@@ -206,9 +206,7 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
             "with 'cuda', or left out, each takes the GPU of its number."
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    one_each = (
-        gpus == 1 and visible.isdecimal()
-    )  # each process may have been given a GPU of its own
+    one_each = gpus == 1 and visible.isdecimal()  # perhaps each process was given one of its own
     if local_rank >= gpus or (local_world > gpus and not one_each):
         seen = f" (CUDA_VISIBLE_DEVICES={visible})" if visible else ""
         error = TrainError(
