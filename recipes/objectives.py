@@ -5,8 +5,9 @@ Paper: Radford et al. 2021, "Learning Transferable Visual Models From Natural La
 Command: `wordsight train recipes/objectives.py --folder runs/objectives [--set tflop=40]`
     needs what `recipes/pictograms.py` needs; pictures, image tower and settings are that recipe's.
 Hardware: two CPU cores, 4 GB of memory.
-Time: by `tflop`: a core that reaches 50 Gflop/s spends 20 Tflop in 7 minutes, three times, and some minutes measuring.
-Result: not on record yet. A smoke run of a few steps works; accuracies above chance need tens of Tflop each.
+Time: by `tflop`: 8 minutes for each objective at 20 Tflop, on two cores.
+Result: of drawings of 100 emoji contrast has 26.5 % [20.5, 32.4] right, the bag of words 21.5 % [16.0, 26.9], the
+    caption 0.9 % (chance 1 %), as it sees a third of the pictures (docs/training-results.md).
 
 Every objective gets the same number of floating-point operations, forward and backward, counted by torch, so the cheap
 ones see more pictures. Zero-shot accuracy is measured on the way, on drawings that none of them has seen, of the
@@ -67,7 +68,7 @@ def run(config: ObjectivesConfig, folder: Path, resume: bool) -> None:
         each = tflop_per_step(chosen)
         steps = max(config.points, round(config.tflop / each))
         watch = dataclasses.replace(
-            chosen.watch, evaluate_every=max(1, steps // config.points), zero_shot=held_out, save_every=steps
+            chosen.watch, evaluate_every=-(-steps // config.points), zero_shot=held_out, save_every=steps
         )
         optim = dataclasses.replace(chosen.optim, warmup=min(chosen.optim.warmup, steps // 10))
         chosen = dataclasses.replace(chosen, steps=steps, epochs=None, watch=watch, optim=optim)
