@@ -112,10 +112,10 @@ class _Work:
         with self.exchanging(False):
             with torch.no_grad(), _statistics_kept(self.network):
                 for part in early:
-                    dice.append(_dice(device))
+                    dice.append(chance.of_torch(device))
                     made.append(self.forward(part))
             remembered = self.forward(final)
-        thrown = _dice(device)
+        thrown = chance.of_torch(device)
 
         whole = _joined([*made, remembered])
         del made
@@ -130,11 +130,11 @@ class _Work:
         start = 0
         for part, state in zip(early, dice, strict=True):
             last = part is early[-1]
-            _throw(state, device)
+            chance.restore_torch(state, device)
             with self.exchanging(last):
                 _send_back(self.forward(part), whole, slice(start, start + len(part)), shared=last)
             start += len(part)
-        _throw(thrown, device)
+        chance.restore_torch(thrown, device)
         return StepOutcome(loss.detach(), _detached(whole))
 
     def forward(self, part: Batch) -> Features:
@@ -194,14 +194,3 @@ def _statistics_kept(network: nn.Module) -> Iterator[None]:
     yield
     for buffer, old in zip(buffers, before, strict=True):
         buffer.copy_(old)
-
-
-def _dice(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    """Return the states of the random number generators that a forward pass on a device draws from."""
-    return torch.get_rng_state(), chance.state_of(device)
-
-
-def _throw(states: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    """Set the random number generators back."""
-    torch.set_rng_state(states[0])
-    chance.put_back(states[1], device)

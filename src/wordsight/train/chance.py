@@ -21,18 +21,18 @@ def seed(number: int, rank: int) -> None:
     torch.manual_seed(own)
 
 
-def state_of(device: torch.device) -> Tensor | None:
-    """Return where the chance of a device stands that is not the CPU, as bytes on the CPU; None for the CPU."""
-    if device.type == "cpu":
-        return None
-    stands: Tensor = torch.get_device_module(device).get_rng_state(device)
-    return stands
+def of_torch(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Return where torch's chance stands, on the CPU and on a device (None: it is the CPU), as bytes on the CPU."""
+    other = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state(device)
+    return torch.get_rng_state(), other
 
 
-def put_back(saved: Tensor | None, device: torch.device) -> None:
-    """Go on from what `state_of` returned; where nothing was saved, chance stays as it is."""
-    if saved is not None and device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(saved, device)
+def restore_torch(saved: tuple[Tensor, Tensor | None], device: torch.device) -> None:
+    """Go on from what `of_torch` returned; a device's chance stays as it is where none was saved."""
+    on_cpu, other = saved
+    torch.set_rng_state(on_cpu)
+    if other is not None and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(other, device)
 
 
 def state(device: torch.device) -> dict[str, Any]:
@@ -41,8 +41,7 @@ def state(device: torch.device) -> dict[str, Any]:
     return {
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "device": state_of(device),
+        "torch": of_torch(device),
     }
 
 
@@ -52,5 +51,4 @@ def restore(saved: dict[str, Any], device: torch.device) -> None:
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = saved["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), *rest))
-    torch.set_rng_state(saved["torch"])
-    put_back(saved["device"], device)
+    restore_torch(saved["torch"], device)

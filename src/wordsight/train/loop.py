@@ -33,7 +33,7 @@ from wordsight.train.precision import Precision
 from wordsight.train.processes import Processes, start
 from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
 from wordsight.train.run_log import read_log
-from wordsight.train.snapshots import Position, Snapshots
+from wordsight.train.run_state import Position, RunState
 from wordsight.train.stopping import Request, Stopped, on_signals
 from wordsight.train.tuned import Judge
 
@@ -113,10 +113,11 @@ class _Run:
         self.network = wrap(bare, config.compute, processes).train()
         self.optimizer = build_optimizer(self.network, config.optim)
         self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
-        self.snapshots = Snapshots(
-            config, folder, processes, self.network, self.optimizer, self.average, self.precision.scaler
-        )
         self.data = open_data(config, self.tokenizer, rank=processes.rank, world=processes.world)
+        self.state = RunState(
+            config, folder, processes, self.network, self.optimizer, self.average, self.precision.scaler,
+            self.data.steps_per_epoch,
+        )  # fmt: skip
         self.data_state: DataState | None = None
         self.steps = steps_of(config, self.data.steps_per_epoch)
         self.meter = Meter(config, processes, self.data)
@@ -238,8 +239,7 @@ class _Run:
         self._read()  # weights that are no numbers are not worth keeping
         began = time.perf_counter()
         assert self.data_state is not None
-        at = Position(self.step, self.meter.loss, self.data_state, self.data.steps_per_epoch)
-        path = self.snapshots.take(at)
+        path = self.state.take(Position(self.step, self.meter.loss, self.data_state))
         self.saved_at = self.step
         for watcher in watchers:
             watcher.on_save(self.step, path)
@@ -247,7 +247,7 @@ class _Run:
 
     def go_on_from(self, path: Path) -> None:
         """Put everything back to where a checkpoint was written."""
-        at = self.snapshots.put_back(path, self.data.steps_per_epoch)
+        at = self.state.put_back(path)
         self.step = self.saved_at = at.step
         self.meter.loss, self.data_state = at.loss, at.data
 
@@ -260,7 +260,7 @@ class _Run:
         It is there on the first process; on the others None.
         """
         if self.config.compute.sharding == "fsdp" and self.processes.world > 1:
-            weights = self.snapshots.weights()
+            weights = self.state.weights()
             if not self.processes.first:
                 yield None
                 return

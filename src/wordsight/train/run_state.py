@@ -25,16 +25,17 @@ STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "n
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run is. data: this process's place in the pairs; steps_per_epoch: batches of one pass over them."""
+    """How far a run is. data: this process's place in the pairs."""
 
     step: int
     loss: float
     data: DataState
-    steps_per_epoch: int
 
 
-class Snapshots:
+class RunState:
     """Takes the parts of a run as they are, and puts them back.
+
+    steps_per_epoch: of the run's data, by which other data is seen when a run goes on.
 
     Every method is one that all processes must call, in the same order.
     """
@@ -48,8 +49,9 @@ class Snapshots:
         optimizer: torch.optim.Optimizer,
         average: Average | None,
         scaler: torch.amp.GradScaler | None,
+        steps_per_epoch: int,
     ) -> None:
-        self.config, self.folder, self.processes = config, folder, processes
+        self.config, self.folder, self.processes, self.steps_per_epoch = config, folder, processes, steps_per_epoch
         self.network, self.optimizer, self.average, self.scaler = network, optimizer, average, scaler
 
     def take(self, at: Position) -> Path:
@@ -57,7 +59,7 @@ class Snapshots:
         own = {"chance": chance.state(self.processes.device), "data": dataclasses.asdict(at.data)}
         state = {
             "step": at.step,
-            "steps_per_epoch": at.steps_per_epoch,
+            "steps_per_epoch": self.steps_per_epoch,
             "loss": at.loss,
             "processes": self.processes.gather_objects(own),
             "scaler": None if self.scaler is None else self.scaler.state_dict(),
@@ -75,7 +77,7 @@ class Snapshots:
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
 
-    def put_back(self, path: Path, steps_per_epoch: int) -> Position:
+    def put_back(self, path: Path) -> Position:
         """Put everything back to where a checkpoint was written; return where that was.
 
         Raises: TrainError for a checkpoint that is damaged, of another network, another number of processes or other
@@ -90,10 +92,10 @@ class Snapshots:
                     f"{path} is of {len(saved['processes'])} processes, now there are {self.processes.world}: each "
                     "goes on in its own part of the data. Start as many as before."
                 )
-            if saved["steps_per_epoch"] != steps_per_epoch:
+            if saved["steps_per_epoch"] != self.steps_per_epoch:
                 raise TrainError(
                     f"The data is not what it was when {path} was written: an epoch had {saved['steps_per_epoch']:,} "
-                    f"steps, now it has {steps_per_epoch:,}. Put it back as it was, or begin a new run."
+                    f"steps, now it has {self.steps_per_epoch:,}. Put it back as it was, or begin a new run."
                 )
             return {key: saved[key] for key in ("step", "loss", "processes", "scaler")} | {
                 "updates": saved["average"]["updates"] if saved["average"] is not None else 0
@@ -108,7 +110,7 @@ class Snapshots:
             self.scaler.load_state_dict(told["scaler"])
         own = told["processes"][self.processes.rank]
         chance.restore(own["chance"], self.processes.device)
-        return Position(told["step"], told["loss"], DataState(**own["data"]), steps_per_epoch)
+        return Position(told["step"], told["loss"], DataState(**own["data"]))
 
     def _whole(self, path: Path, state: Any) -> dict[str, Any]:
         """Return a state that was read, if it has all that a run of this network writes. Raises: TrainError."""
