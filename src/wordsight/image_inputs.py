@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import warnings
@@ -99,6 +100,8 @@ def _is_cell(value: Any) -> bool:
 
 def _read(file: Any) -> bytes:
     """Return all bytes of an open file."""
+    if inspect.iscoroutinefunction(file.read):  # an upload of Starlette and FastAPI, around a file
+        file = getattr(file, "file", file)
     name = getattr(file, "name", None)
     name = name if isinstance(name, str) else type(file).__name__
     try:
