@@ -129,7 +129,8 @@ def test_the_columns_to_search_may_be_chosen(gallery, rows):
         ([{"path": "a.jpg"}], {"image": "path", "id": "sku"}, "no column 'sku'"),
         ([{"path": 5}], {"image": "path"}, "given as int"),
         (["a.jpg"], {"image": "path"}, "row of the table is given as str, expected a dict"),
-        ("a.csv", {"image": "path"}, "a table is expected: a DataFrame, .* given is str"),
+        (5, {"image": "path"}, "a table is expected: a DataFrame, .* given is int"),
+        ("a.csv", {"image": "path", "id": "sku"}, "id names a column of a table in memory"),
         ([{"path": "a.jpg"}], {}, "list of dicts, name the column of images: image='path'"),
     ],
 )
@@ -137,6 +138,13 @@ def test_what_is_no_table_of_pictures_is_refused_and_nothing_is_added(gallery, f
     with pytest.raises(InputError, match=message):
         gallery.add(frame, **how)
     assert len(gallery) == 0
+
+
+def test_the_column_of_a_table_in_a_file_is_named_likewise(gallery, rows, tmp_path):
+    lines = [f"{row['path']},{row['path']}.old,{row['title']}" for row in rows]
+    (tmp_path / "shop.csv").write_text("\n".join(["photo,image,title", *lines]))
+    assert gallery.add(tmp_path / "shop.csv", image="photo").added == 3
+    assert gallery.sources[str(tmp_path / "shop.csv")].image_column == "photo"
 
 
 def test_a_data_frame_needs_the_name_of_its_column(gallery):

@@ -265,10 +265,18 @@ def test_a_model_that_no_name_leads_to_is_not_pickled_but_copied():
     assert copy.deepcopy([model])[0] is model
 
 
-def test_a_copied_gallery_is_open_by_itself_and_shares_the_model(gallery):
-    for duplicate in (copy.copy(gallery), copy.deepcopy(gallery)):
+def test_a_gallery_of_an_index_object_says_that_it_cannot_be_pickled(gallery):
+    with pytest.raises(InputError, match="made of an Index object; open it by its location"):
+        pickle.dumps(wordsight.Gallery(gallery.index, gallery.model))
+
+
+def test_a_copied_gallery_is_open_by_itself_from_any_folder_and_shares_the_model(gallery, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = wordsight.Gallery.open("index", model=gallery.model)
+    monkeypatch.chdir("/")
+    for duplicate in (copy.copy(opened), copy.deepcopy(opened)):
         assert duplicate.model is gallery.model
-        gallery.close()
+        opened.close()
         assert len(duplicate.search(Image.new("RGB", (9, 9), "red"), cut=False)) == 10
         duplicate.close()
 

@@ -68,7 +68,8 @@ class Gallery:
         self.index = index
         self.location = location
         self._model = _checked(model, index.about, location) if isinstance(model, Model) else None
-        self._to_load = str(index.about.model if model is None or isinstance(model, Model) else model)
+        self._to_load = index.about.model if model is None or isinstance(model, Model) else lasting_name(model)
+        self._from = _lasting_place(location)  # for other processes, and after a change of folder
         self._backend, self._precision, self._download = backend, precision, download
 
     @classmethod
@@ -131,8 +132,9 @@ class Gallery:
 
     def __copy__(self) -> Gallery:
         """Return the gallery opened again: closing one leaves the other open."""
-        model = self._model or lasting_name(self._to_load)
-        return _open_again(self._place(), model, self._backend, self._precision, self.about.fingerprint)
+        return _open_again(
+            self._place(), self._model or self._to_load, self._backend, self._precision, self.about.fingerprint
+        )
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> Gallery:
         """Return what `copy` does: the model is shared."""
@@ -140,17 +142,15 @@ class Gallery:
 
     def __reduce__(self) -> tuple[Callable[..., Gallery], tuple[str, str, str, str, str]]:
         """Return how to open it again. Raises: InputError for an index in memory, or a model that has no name."""
-        model, backend, precision = lasting_name(self._to_load), self._backend, self._precision
+        place, model, backend, precision = self._place(), self._to_load, self._backend, self._precision
         if self._model is not None:
             _, (model, backend, precision, _) = self._model.__reduce__()
-        return _open_again, (self._place(), model, backend, precision, self.about.fingerprint)
+        return _open_again, (place, model, backend, precision, self.about.fingerprint)
 
     def _place(self) -> str:
-        """Return the location as another process can use it."""
-        if not self.location:
+        if not self._from:
             raise InputError("This gallery was made of an Index object; open it by its location to copy or pickle it.")
-        is_folder = "://" not in self.location and not self.location.startswith(tuple(STORES))
-        return os.path.abspath(self.location) if is_folder else self.location
+        return self._from
 
     def __enter__(self) -> Gallery:
         return self
@@ -204,8 +204,8 @@ class Gallery:
             or in-memory images: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which stay until
             they are removed. Not both in one call. With `image`, a table in memory, whose rows stay likewise: a
             DataFrame, an Arrow table, a list of dicts.
-        image: the column of that table that holds paths or images. id: the column of unique ids (see
-            `search.frames.frame_units` for what they are without it).
+        image: the column that holds paths or images; of a table in a file too, where it is `options.image_column`.
+        id: of a table in memory, the column of unique ids (see `search.frames.frame_units` for what they are without).
         options: how the sources are read; None: as the last time.
         exact: decode all pixels of large JPEGs. embed: what embeds elsewhere, such as `search.on_ray.embedder`.
 
@@ -219,11 +219,15 @@ class Gallery:
         from wordsight.search.update import UpdateOptions
 
         how = UpdateOptions(exact=exact, embed=embed)
-        if image is not None:
+        if image is not None and isinstance(sources, str | Path):
+            options = dataclasses.replace(options or IngestOptions(), image_column=image)
+        elif image is not None:
             from wordsight.search.frames import frame_units
 
             units = list(frame_units(sources, image, id=id, options=options))
             return self._update(lambda: iter(units), (), how, progress)
+        if id is not None:
+            raise InputError("id names a column of a table in memory; give the table with image=… too.")
         named = _named(sources)
         given = [source for source in named if isinstance(source, tuple | Item)]
         if given:
@@ -481,6 +485,12 @@ def _where(location: Source | None) -> str:
     if location is None:
         return str(default_index())
     return os.fspath(location)
+
+
+def _lasting_place(location: str) -> str:
+    """Return a location as one that holds from any folder; "" of none."""
+    is_folder = location and "://" not in location and not location.startswith(tuple(STORES))
+    return os.path.abspath(location) if is_folder else location
 
 
 def _now() -> str:
