@@ -252,7 +252,7 @@ def test_a_model_is_refused_that_has_changed_since_it_was_pickled(mini, tmp_path
     other = dataclasses.replace(mini.checkpoint, spec=dataclasses.replace(mini.spec, logit_scale=1.0))
     (tmp_path / "model").rename(tmp_path / "old")
     weights.write_checkpoint(other, tmp_path / "model", "wordsight")
-    importlib.import_module("wordsight.model")._load_again.cache_clear()
+    importlib.import_module("wordsight.model").load_once.cache_clear()
     with pytest.raises(CheckpointError, match=rf"{other.fingerprint} here.*{mini.fingerprint}"):
         pickle.loads(content)
 
@@ -281,11 +281,13 @@ def test_a_copied_gallery_is_open_by_itself_from_any_folder_and_shares_the_model
         duplicate.close()
 
 
-def test_a_pickled_gallery_is_not_another_models_index(mini, tmp_path):
+def test_a_pickled_gallery_loads_its_model_once_and_is_not_another_models_index(tmp_path):
     pytest.importorskip("lance", reason="an index needs: pip install 'wordsight[search]'")
     with wordsight.Gallery.create(tmp_path / "index") as gallery:
         content = pickle.dumps(gallery)
-        assert "_model" in vars(pickle.loads(content))
+        sent = [pickle.loads(content) for _ in range(2)]
+        assert sent[0].model is sent[1].model is not gallery.model  # loaded once, when it is first needed
+        assert sent[0].model.encoder.precision == gallery.model.encoder.precision
     (tmp_path / "index").rename(tmp_path / "old")
     wordsight.Gallery.create(tmp_path / "index", model=colour_model()).close()
     with pytest.raises(StoreError, match="made with"):

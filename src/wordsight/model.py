@@ -93,7 +93,7 @@ class Model:
             )
         backend = self.encoder.backend
         precision = "auto" if backend == "reference" else self.encoder.precision  # which has one alone
-        return _load_again, (self.loaded_from, backend, precision, self.fingerprint)
+        return load_once, (self.loaded_from, backend, precision, self.fingerprint)
 
     @property
     def spec(self) -> ModelSpec:
@@ -248,8 +248,11 @@ class Model:
 
 
 @functools.lru_cache(maxsize=2)  # of many tasks that a worker is sent, only the first loads
-def _load_again(loaded_from: str, backend: str, precision: str, fingerprint: str) -> Model:
-    """Return the model that was pickled. Raises: CheckpointError if its name leads to another one now."""
+def load_once(loaded_from: str, backend: str, precision: str, fingerprint: str) -> Model:
+    """Return the model that was pickled, the same object each time.
+
+    Raises: CheckpointError if its name leads to another one now; what `load` raises.
+    """
     model = load(loaded_from, backend, precision)
     if model.fingerprint != fingerprint:
         raise CheckpointError(

@@ -24,7 +24,7 @@ from wordsight.errors import (
 from wordsight.images import Skipped
 from wordsight.index import STORES, About, Index, Stamp, create_index, open_index
 from wordsight.index.rows import is_part_of
-from wordsight.model import Model, lasting_name, load
+from wordsight.model import Model, lasting_name, load, load_once
 from wordsight.paths import default_index
 
 if TYPE_CHECKING:  # what only writing needs is imported there: a search starts sooner
@@ -71,6 +71,7 @@ class Gallery:
         self._to_load = index.about.model if model is None or isinstance(model, Model) else lasting_name(model)
         self._from = _lasting_place(location)  # for other processes, and after a change of folder
         self._backend, self._precision, self._download = backend, precision, download
+        self._sent = False  # from another process: of many tasks that bring it, only the first loads the model
 
     @classmethod
     def open(
@@ -144,7 +145,7 @@ class Gallery:
         """Return how to open it again. Raises: InputError for an index in memory, or a model that has no name."""
         place, model, backend, precision = self._place(), self._to_load, self._backend, self._precision
         if self._model is not None:
-            _, (model, backend, precision, _) = self._model.__reduce__()
+            _, (model, backend, precision, _) = self._model.__reduce__()  # those in use, where "auto" was asked
         return _open_again, (place, model, backend, precision, self.about.fingerprint)
 
     def _place(self) -> str:
@@ -172,7 +173,10 @@ class Gallery:
         """The model, loaded on first use. Raises: StoreError if it is not the index's."""
         if self._model is None:
             try:
-                model = load(self._to_load, self._backend, self._precision, progress=self._download)
+                if self._sent:
+                    model = load_once(self._to_load, self._backend, self._precision, self.about.fingerprint)
+                else:
+                    model = load(self._to_load, self._backend, self._precision, progress=self._download)
             except (UnknownModelError, CheckpointError) as error:
                 raise StoreError(
                     f"The index {self.location!r} was made with the model {self.about.model!r}, which cannot be "
@@ -417,6 +421,7 @@ def _open_again(location: str, model: Model | str, backend: str, precision: str,
             f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
             f"pickled ({fingerprint}); open it again with Gallery.open."
         )
+    gallery._sent = True
     return gallery
 
 

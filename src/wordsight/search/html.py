@@ -52,6 +52,7 @@ def _card(row: Row, index: Index | None, lines: Sequence[str]) -> Card:
     place = place_of(row)
     name = source_name(Path(row.path).name or row.id)
     link = place.absolute().as_uri() if isinstance(place, Path) else place
+    link += "" if row.page is None else f"#page={row.page}"
     return Card(functools.partial(_read, row, index), name + page, tuple(lines), link)
 
 
