@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 from indexing import colour_model
 from PIL import Image
 
-from wordsight.cli import completion
+from wordsight.cli import COMMANDS, completion, group
 from wordsight.encoder import BACKENDS, PRECISIONS
 from wordsight.templates import TEMPLATE_SETS
 
@@ -103,6 +104,13 @@ def test_the_script_of_each_shell_is_printed(shell):
     run = subprocess.run([sys.executable, "-c", WORDSIGHT, "completion", shell], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert f"_WORDSIGHT_COMPLETE={shell}_complete" in run.stdout
+
+
+def test_every_name_that_values_are_offered_for_belongs_to_a_command():
+    context = click.Context(group)
+    commands = [group.get_command(context, name) for name in COMMANDS]
+    named = {name for command in commands for param in command.params for name in (*param.opts, param.name)}
+    assert named >= completion.OFFERS.keys()
 
 
 def test_the_words_of_backends_and_precisions_are_those_there_are():

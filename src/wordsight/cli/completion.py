@@ -94,7 +94,7 @@ def offer_templates(ctx: click.Context, incomplete: str) -> list[CompletionItem]
 
 
 def offer_columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Offer the columns of the index for the last word of a condition or list; of a remote index none."""
+    """Offer the columns of the index for the last word of a condition; of a remote index none."""
     columns = _columns(_location(ctx))
     word = _WORD.search(incomplete)
     assert word is not None, incomplete
@@ -125,9 +125,9 @@ def offer_words(*words: str) -> Offer:
 OFFERS: dict[str, Offer] = {
     **dict.fromkeys(("--model", "model", "source"), offer_models),
     **dict.fromkeys(("--like", "pattern"), offer_names),
-    **dict.fromkeys(("--where", "--show"), offer_columns),
     **dict.fromkeys(("--in", "--into"), offer_folders),
     **dict.fromkeys(("paths", "sources", "--image", "--not-image", "--learn", "--calibrate", "--forget"), offer_files),
+    "--where": offer_columns,
     "--templates": offer_templates,
     "--backend": offer_words(*BACKENDS),
     "--precision": offer_words(*PRECISIONS),
