@@ -47,6 +47,17 @@ class Group:
     cosines: tuple[float, ...]
     paper: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        """Return how many there are, which one to keep, and how near the others are."""
+        how = "of the same content" if self.exact else f"cosines from {min(self.cosines):.3f}"
+        return f"<Group {len(self.rows)} pictures, {how}, keep {self.keep.id}>"
+
+    def _repr_html_(self) -> str:
+        """Return the pictures as a notebook shows them, the one to keep first."""
+        from wordsight.search.html import html_of_rows
+
+        return html_of_rows(repr(self)[1:-1], self.rows)
+
     @property
     def keep(self) -> Row:
         """The best of them: the most pixels, then the largest file, then the oldest."""
