@@ -10,11 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.text.analysis import Query, Word, query_terms
+
 Floats: TypeAlias = NDArray[np.float32]
 Value: TypeAlias = str | int | float | bool | None
 Note: TypeAlias = dict[str, Any]  # what JSON can hold
 
-FORMAT = 1
+FORMAT = 2  # 2: with the terms of the texts
 # columns that `where` may name beside a table's own; a table's column of the same name becomes "table_<name>"
 OWN_COLUMNS = ("path", "page", "width", "height", "taken")
 
@@ -92,11 +94,13 @@ class Stamp:
 class Match:
     """A row that answers a query: `score` is the cosine (`nearest`) or BM25's score (`match_text`).
 
-    The row has its vector, meta and text; its thumbnail may be left out (see `Index.thumbnail`).
+    The row has its vector, meta and text; its thumbnail may be left out (see `Index.thumbnail`). coverage: of
+    `match_text`, the share of the query's words that the row's text holds.
     """
 
     row: Row
     score: float
+    coverage: float | None = None
 
 
 class Index(ABC):
@@ -146,8 +150,15 @@ class Index(ABC):
         """Return the k rows of the largest cosine with a unit vector, best first."""
 
     @abstractmethod
-    def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows whose text matches best by BM25, best first; none where no word is found."""
+    def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
+        """Return the k rows whose text matches best by BM25, best first; none where no word is found.
+
+        words: a text, read by `query_words`, or what that returned. Quotes and operators mean nothing.
+        """
+
+    def query_words(self, text: str) -> tuple[Word, ...]:
+        """Return the words of a query, with other spellings of those that no text of the index holds, where it can."""
+        return query_terms(text)
 
     @abstractmethod
     def sample(self, n: int) -> Floats:
