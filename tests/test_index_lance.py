@@ -362,7 +362,7 @@ def test_a_newer_format_asks_for_an_update(made):
     facts = json.loads((made / "wordsight-index.json").read_text())
     facts["about"]["format"] = 99
     (made / "wordsight-index.json").write_text(json.dumps(facts))
-    with pytest.raises(StoreError, match=r"has format 99, made by a newer wordsight; this one reads up to 1\. Update"):
+    with pytest.raises(StoreError, match=r"has format 99, made by a newer wordsight; this one reads up to 2\. Update"):
         open_index(made)
 
 

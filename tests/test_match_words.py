@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wordsight.index import About, Row, create_index, open_index
+from wordsight.index.schema import TERMS
 
 TITLES = {
     "nike": "Nike Men Downshifter running shoes",
@@ -24,13 +25,14 @@ TITLES = {
     "remote": "Batteries for remote",
 }
 
+VECTOR = np.array([1, 0, 0, 0], np.float32)
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     about = About("colours", "0" * 64, 4, "2026-01-01T00:00:00Z")
     index = create_index(tmp_path_factory.mktemp("shop") / "index", about)
-    vector = np.array([1, 0, 0, 0], np.float32)
-    index.add([Row(id, "", id, id, vector, text=text) for id, text in TITLES.items()])
+    index.add([Row(id, "", id, id, VECTOR, text=text) for id, text in TITLES.items()])
     index.optimise()
     yield index
     index.close()
@@ -98,3 +100,37 @@ def test_five_thousand_words_are_answered(shop):
 def test_the_words_may_be_given_read(shop):
     words = shop.query_words("nkie shoes")
     assert [m.row.id for m in shop.match_text(words, 3)] == [m.row.id for m in shop.match_text("nkie shoes", 3)]
+
+
+@pytest.fixture
+def older(tmp_path):
+    """An index as the first version made it: the texts themselves are indexed, by Lance's own analysis."""
+    import lance
+
+    index = create_index(tmp_path / "older", About("colours", "0" * 64, 4, "2026-01-01T00:00:00Z", format=1))
+    index.add([Row(id, "", id, id, VECTOR, text=text) for id, text in TITLES.items()])
+    index.close()
+    data = lance.dataset(tmp_path / "older" / "items.lance")
+    data.drop_index("_text_idx")
+    data.drop_columns([TERMS])
+    data.create_scalar_index("_text", "INVERTED", "_text_idx", stem=True, remove_stop_words=False, ascii_folding=True)
+    return tmp_path / "older"
+
+
+def test_an_index_of_an_older_version_is_read_and_brought_up_to_date_by_the_next_writing(older):
+    index = open_index(older)
+    assert index.match_text("leather belts", 5)[0].row.id == "belt"
+    assert index.match_text("连衣裙", 5) == []
+    with pytest.warns(UserWarning, match="older version: its texts were analysed again"):
+        index.add([Row("new", "", "new", "new", VECTOR, text="Blue skirts")])
+    index.optimise()  # says nothing: it was said
+    index.close()
+    again = open_index(older)
+    assert again.about.format == 2
+    assert len(again) == len(TITLES) + 1
+    assert again.match_text("连衣裙", 5)[0].row.id == "chinese"
+    assert again.match_text("skirt", 5)[0].row.id == "new"
+    assert again.get(["dish"])[0].text == TITLES["dish"]
+    assert again.columns().keys() == index.columns().keys()
+    assert again.query_words("nkie")[0].near == ("nike",)
+    again.close()

@@ -58,6 +58,7 @@ def test_a_text_holds_every_word_however_it_is_written(query, text):
         ("", "anything", 0),
         ("!!!", "anything", 0),
         ("юбка", "red dress", 0),
+        ("six six one", "six", 1 / 2),
     ],
 )
 def test_coverage_counts_words_not_their_parts(query, text, share):

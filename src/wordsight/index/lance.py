@@ -22,10 +22,10 @@ from wordsight.index import folder as folders
 from wordsight.index import schema as columns
 from wordsight.index import upkeep
 from wordsight.index.conditions import OF_A_ROW, checked, store_errors, trouble, unreadable
-from wordsight.index.rows import FORMAT, About, Floats, Index, Match, Note, Row, Stamp
+from wordsight.index.rows import ANALYSED_AGAIN, FORMAT, About, Floats, Index, Match, Note, Row, Stamp
 from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
-from wordsight.text.analysis import Query, Word, coverage_of_terms, query_terms
-from wordsight.text.analysis import terms as terms_of
+from wordsight.text.analysis import Query, Word, coverage_of_terms, query_terms, terms_of
+from wordsight.text.analysis import terms as text_terms
 from wordsight.text.vocabulary import Vocabulary, with_spellings
 
 NOTE = "wordsight.note."
@@ -245,17 +245,16 @@ class LanceIndex(Index):
         if k < 1 or not wanted:
             return []
         analysed = self._read(lambda data: columns.has_terms(data.schema))
-        if analysed:  # a term counts once, however often it is asked for
-            terms = dict.fromkeys(term for word in wanted for way in word.alternatives for term in way)
-            query, more = _lance().query.MatchQuery(" ".join(terms), columns.TERMS), [columns.TERMS]
+        if analysed:
+            query, more = _lance().query.MatchQuery(" ".join(terms_of(wanted)), columns.TERMS), [columns.TERMS]
         else:  # of an older version, until it is written again
             query, more = _lance().query.MatchQuery(" ".join(word.text.lower() for word in wanted), "_text"), []
         names = [*self._light(), *more, "_score"]
         _, table = self._ask(where, names, full_text_query=query, limit=k, with_row_id=True)
         table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
         rows = columns.to_rows(table)
-        held = table[columns.TERMS].to_pylist() if analysed else [" ".join(terms_of(row.text)) for row in rows]
-        shares = [coverage_of_terms(wanted, frozenset(terms.split())) for terms in held]
+        held = table[columns.TERMS].to_pylist() if analysed else [" ".join(text_terms(row.text)) for row in rows]
+        shares = [coverage_of_terms(wanted, frozenset(line.split())) for line in held]
         return list(map(Match, rows, table["_score"].to_pylist(), shares))
 
     def sample(self, n: int) -> Floats:
@@ -494,11 +493,7 @@ class LanceIndex(Index):
         self.about = replace(self.about, format=FORMAT)
         data.update_schema_metadata({columns.ABOUT_KEY.decode(): json.dumps(asdict(self.about))})
         self._write_facts(data)
-        warnings.warn(
-            f"The index {self.location} was made by an older version: its texts were analysed again, so that words are "
-            "found by their stems, without accents, and inside other words.",
-            stacklevel=2,
-        )
+        warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
 
     def _write_vocabulary(self, data: Any) -> None:
         if self._folder is not None:

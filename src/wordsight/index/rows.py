@@ -20,6 +20,12 @@ FORMAT = 2  # 2: with the terms of the texts
 # columns that `where` may name beside a table's own; a table's column of the same name becomes "table_<name>"
 OWN_COLUMNS = ("path", "page", "width", "height", "taken")
 
+# said once, when an index of an older version is written
+ANALYSED_AGAIN = (
+    "The index {} was made by an older version: its texts were analysed again, so that words are found by their stems, "
+    "without accents, and inside other words."
+)
+
 
 def is_part_of(id: str, path: str) -> bool:
     """Return whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""

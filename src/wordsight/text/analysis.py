@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from wordsight.text.english import ASKING, AUXILIARIES, PICTURES, STOP_WORDS, stem
@@ -64,36 +64,44 @@ def query_terms(text: str) -> tuple[Word, ...]:
 
     Two neighbours are also looked for as one word ("hand bag" finds "handbag").
     """
-    found = [(compound, text[at - 1 : at].isspace()) for compound, at, _ in compounds(text)]
-    plain = [" ".join(compound.words) for compound, _ in found]
+    found, spaced, end = [], [], 0  # spaced: whether only white space is before a compound
+    for compound, start, to in compounds(text):
+        found.append(compound)
+        spaced.append(text[end:start].isspace())
+        end = to
+    plain = [" ".join(compound.words) for compound in found]
     asks = not ASKING.isdisjoint(plain)
-    kept = [i for i, word in enumerate(plain) if not _says_nothing(word, plain[i + 1 : i + 2], asks)]
-    kept = kept or list(range(len(found)))
+    kept = {i for i, word in enumerate(plain) if not _says_nothing(word, plain[i + 1 : i + 2], asks)}
+    kept = kept or set(range(len(found)))
     words: dict[tuple[tuple[str, ...], ...], Word] = {}
     taken = -1  # up to which word of the query words were made
-    for i, after in zip(kept, [*kept[1:], -1], strict=False):
+    for i in sorted(kept):
         if i <= taken or len(words) == MOST_WORDS:
             continue
-        compound = found[i][0]
-        neighbour = found[after][0] if after == i + 1 and found[after][1] else None
-        joined = across_space(compound, neighbour) if neighbour and len(plain[i]) == 1 else None
-        if neighbour and joined:
-            both = tuple(piece.term for piece in (*compound.parts, *neighbour.parts))
-            word, taken = Word(f"{compound.text} {neighbour.text}", ((joined,), both)), after
+        before = found[i - 1] if i - 1 in kept and spaced[i] else None
+        after = found[i + 1] if i + 1 in kept and spaced[i + 1] else None
+        if len(plain[i]) == 1 and after and (joined := across_space(found[i], after)):
+            both = tuple(piece.term for piece in (*found[i].parts, *after.parts))
+            word, taken = Word(f"{found[i].text} {after.text}", ((joined,), both)), i + 1
         else:
-            beside = [pair for pair in ((i - 1, i), (i, i + 1)) if set(pair) <= set(kept)]
-            ways = [(term,) for a, b in beside if (term := _as_one(*found[a], *found[b]))]
-            word = Word(compound.text, (*_alternatives(compound), *ways))
-        words.setdefault(word.alternatives, word)
+            word = Word(found[i].text, _alternatives(found[i]))
+        key = word.alternatives
+        beside = [as_one for pair in ((before, found[i]), (found[i], after)) if (as_one := _as_one(*pair))]
+        if taken <= i and beside:
+            word = replace(word, alternatives=(*key, *((term,) for term in beside)))
+        words.setdefault(key, word)
     return tuple(words.values())
 
 
-def _as_one(first: Compound, _: bool, second: Compound, spaced: bool) -> str | None:
+def _as_one(first: Compound | None, second: Compound | None) -> str | None:
     """Return the term of two plain words that stand side by side, written as one: hand bag, handbag."""
-    pair = (first, second)
-    plain = all(len(each.words) == 1 and not each.unspaced and each.words[0].isalpha() for each in pair)
-    if not spaced or not plain or min(len(each.words[0]) for each in pair) < 2:
-        return None
+    for each in (first, second):
+        if each is None or each.unspaced or len(each.words) != 1 or len(each.words[0]) < 2:
+            return None
+        if not each.words[0].isalpha():
+            return None
+    assert first is not None
+    assert second is not None
     return stem(first.words[0] + second.words[0])[:LONGEST]
 
 
@@ -121,6 +129,16 @@ def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
 def words_of(query: Query) -> tuple[Word, ...]:
     """Return the words of a query, which may be given as such."""
     return query_terms(query) if isinstance(query, str) else tuple(query)
+
+
+def terms_of(query: Query) -> list[str]:
+    """Return the terms of all ways to write a query's words, each once: what an index is asked for."""
+    return list(dict.fromkeys(term for word in words_of(query) for way in word.alternatives for term in way))
+
+
+def plain_words(query: Query) -> list[str]:
+    """Return the words of a query as older indexes hold them: without stems, without case and accents."""
+    return [word for asked in words_of(query) for compound, _, _ in compounds(asked.text) for word in compound.words]
 
 
 def coverage(query: Query, text: str) -> float:

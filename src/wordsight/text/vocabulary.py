@@ -76,7 +76,7 @@ def _spelled(word: Word, vocabulary: Vocabulary) -> Word:
     term = word.alternatives[0][0]
     if len(word.alternatives[0]) > 1 or not term.isalnum() or term.isdigit():
         return word
-    ways = [(term_,) for term_ in _holding(term, vocabulary)]
+    ways: list[tuple[str, ...]] = [(longer,) for longer in _holding(term, vocabulary)]
     if term.isalpha():
         ways = _halves(term, vocabulary) + ways or [(near,) for near in one_edit_away(term, vocabulary)]
     near = tuple(" ".join(way) for way in ways)
