@@ -45,6 +45,12 @@ def bm25(query, documents, k1=1.2, b=0.75, words=terms):
     return scores
 
 
+def scores_of(query, texts):
+    """What `match_text` answers: number of the text → BM25's score times the share of the query's words it holds."""
+    found = enumerate(zip(texts, bm25(query, texts), strict=True))
+    return {f"{i}": score * coverage(query, text) for i, (text, score) in found if score > 0}
+
+
 class MemoryIndex(Index):
     """Rows in insertion order."""
 
@@ -95,7 +101,8 @@ class MemoryIndex(Index):
         every = list(self.rows.values())
         score_of = dict(zip(self.rows, bm25(words, [row.text for row in every]), strict=True))
         rows = [row for row in self._where(where) if score_of[row.id] > 0]
-        matches = [Match(row, score_of[row.id], coverage(words, row.text)) for row in rows]
+        shares = {row.id: coverage(words, row.text) for row in rows}
+        matches = [Match(row, score_of[row.id] * shares[row.id], shares[row.id]) for row in rows]
         return sorted(matches, key=lambda match: -match.score)[:k]
 
     def sample(self, n):

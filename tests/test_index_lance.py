@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from memory_index import MemoryIndex, about, bm25
+from memory_index import MemoryIndex, about, scores_of
 
 from wordsight.errors import InputError, StoreError
 from wordsight.index import Row, create_index, open_index

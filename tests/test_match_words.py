@@ -78,10 +78,10 @@ def test_coverage_tells_the_share_of_the_words(shop):
 
 
 def test_another_spelling_is_tried_only_of_words_that_no_text_holds(shop):
-    assert [word.near for word in shop.query_words("nkie shoes")] == [("nike",), ()]
-    assert shop.query_words("belt")[0].near == ()
-    assert shop.query_words("handbag")[0].near == ()
-    assert shop.query_words("12345")[0].near == ()
+    assert [word.guesses for word in shop.query_words("nkie shoes")] == [("nike",), ()]
+    assert shop.query_words("belt")[0].guesses == ()
+    assert shop.query_words("handbag")[0].guesses == ()
+    assert shop.query_words("12345")[0].guesses == ()
 
 
 @pytest.mark.parametrize("query", ["юбка", "zebra crossing", "", "?!", "\ud800", "violin"])
@@ -132,5 +132,5 @@ def test_an_index_of_an_older_version_is_read_and_brought_up_to_date_by_the_next
     assert again.match_text("skirt", 5)[0].row.id == "new"
     assert again.get(["dish"])[0].text == TITLES["dish"]
     assert again.columns().keys() == index.columns().keys()
-    assert again.query_words("nkie")[0].near == ("nike",)
+    assert again.query_words("nkie")[0].guesses == ("nike",)
     again.close()

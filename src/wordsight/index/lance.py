@@ -22,9 +22,21 @@ from wordsight.index import folder as folders
 from wordsight.index import schema as columns
 from wordsight.index import upkeep
 from wordsight.index.conditions import OF_A_ROW, checked, store_errors, trouble, unreadable
-from wordsight.index.rows import ANALYSED_AGAIN, FORMAT, About, Floats, Index, Match, Note, Row, Stamp
+from wordsight.index.rows import (
+    ANALYSED_AGAIN,
+    FORMAT,
+    TEXTS_COMPARED,
+    About,
+    Floats,
+    Index,
+    Match,
+    Note,
+    Row,
+    Stamp,
+    by_coverage,
+)
 from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
-from wordsight.text.analysis import Query, Word, coverage_of_terms, query_terms, terms_of
+from wordsight.text.analysis import GUESSED, Query, Word, coverage_of_terms, query_terms, terms_of
 from wordsight.text.analysis import terms as text_terms
 from wordsight.text.vocabulary import Vocabulary, with_spellings
 
@@ -246,16 +258,16 @@ class LanceIndex(Index):
             return []
         analysed = self._read(lambda data: columns.has_terms(data.schema))
         if analysed:
-            query, more = _lance().query.MatchQuery(" ".join(terms_of(wanted)), columns.TERMS), [columns.TERMS]
+            query, more = _terms_query(wanted), [columns.TERMS]
         else:  # of an older version, until it is written again
             query, more = _lance().query.MatchQuery(" ".join(word.text.lower() for word in wanted), "_text"), []
         names = [*self._light(), *more, "_score"]
-        _, table = self._ask(where, names, full_text_query=query, limit=k, with_row_id=True)
+        _, table = self._ask(where, names, full_text_query=query, limit=max(k, TEXTS_COMPARED), with_row_id=True)
         table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
         rows = columns.to_rows(table)
         held = table[columns.TERMS].to_pylist() if analysed else [" ".join(text_terms(row.text)) for row in rows]
         shares = [coverage_of_terms(wanted, frozenset(line.split())) for line in held]
-        return list(map(Match, rows, table["_score"].to_pylist(), shares))
+        return by_coverage(zip(rows, table["_score"].to_pylist(), shares, strict=True), k)
 
     def sample(self, n: int) -> Floats:
         """Return the vectors of ≤ n rows spread evenly."""
@@ -514,6 +526,16 @@ class LanceIndex(Index):
         schema = pa.schema(fields, data.schema.metadata)
         batches = _scan(data, names, with_row_id=True, batch_size=ROWS_PER_BATCH)
         return self._snapshots.write(data.version, schema, (batch.cast(schema) for batch in batches))
+
+
+def _terms_query(words: Sequence[Word]) -> Any:
+    """Return the query for any of the terms; what was only guessed scores less."""
+    lance = _lance().query
+    asked = lance.MatchQuery(" ".join(terms_of(words)), columns.TERMS)
+    if not (guesses := " ".join(dict.fromkeys(term for word in words for term in word.guesses))):
+        return asked
+    less = lance.MatchQuery(guesses, columns.TERMS, boost=GUESSED)
+    return lance.BooleanQuery([(lance.Occur.SHOULD, asked), (lance.Occur.SHOULD, less)])
 
 
 def _scan(data: Any, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:

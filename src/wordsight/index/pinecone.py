@@ -48,7 +48,7 @@ from wordsight.index.pinecone_documents import (
     vectors_in,
 )
 from wordsight.index.records import RecordIndex, absent, portions
-from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp
+from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp, by_coverage
 from wordsight.text.analysis import Query, coverage, plain_words, terms_of, words_of
 
 NAMESPACE = "wordsight"
@@ -286,7 +286,7 @@ class PineconeIndex(RecordIndex):
         # rows of older versions hold their words only, without stems
         query = " ".join(dict.fromkeys((*map(as_word, terms_of(wanted)), *plain_words(wanted))))
         found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
-        return [Match(match.row, match.score, coverage(wanted, match.row.text)) for match in found]
+        return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, by: dict[str, Any], k: int, where: str | None) -> list[Match]:
         """Search; the score is Pinecone's."""

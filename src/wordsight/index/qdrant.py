@@ -37,7 +37,7 @@ from wordsight.index.filter_forms import to_qdrant
 from wordsight.index.filters import Always
 from wordsight.index.qdrant_points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
 from wordsight.index.records import OWN_TYPES, STAMP, RecordIndex, absent, portions
-from wordsight.index.rows import ANALYSED_AGAIN, About, Floats, Match, Row, Stamp
+from wordsight.index.rows import ANALYSED_AGAIN, TEXTS_COMPARED, About, Floats, Match, Row, Stamp, by_coverage
 from wordsight.index.sparse_text import document_vector, query_vector
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
 
@@ -268,10 +268,11 @@ class QdrantIndex(RecordIndex):
         with self._asking():
             old = not self._is_analysed(self._record("texts")) if wanted else False
         dimensions, weights = query_vector(wanted, *(plain_words(wanted) if old else ()))
-        if not dimensions:
+        if not dimensions or k < 1:
             return []
-        found = self._answer(models.SparseVector(indices=dimensions, values=weights), TEXT, k, where)
-        return [Match(match.row, match.score, coverage(wanted, match.row.text)) for match in found]
+        asked = models.SparseVector(indices=dimensions, values=weights)
+        found = self._answer(asked, TEXT, max(k, TEXTS_COMPARED), where)
+        return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, query: Any, using: str, k: int, where: str | None) -> list[Match]:
         from qdrant_client import models

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -101,12 +101,27 @@ class Match:
     """A row that answers a query: `score` is the cosine (`nearest`) or BM25's score (`match_text`).
 
     The row has its vector, meta and text; its thumbnail may be left out (see `Index.thumbnail`). coverage: of
-    `match_text`, the share of the query's words that the row's text holds.
+    `match_text`, the share of the query's words that the row's text holds, which BM25's score has been multiplied by.
     """
 
     row: Row
     score: float
     coverage: float | None = None
+
+
+# texts that BM25 finds best are put in order with the share of the words that they hold, at least so many
+TEXTS_COMPARED = 200
+
+
+def by_coverage(found: Iterable[tuple[Row, float, float]], k: int) -> list[Match]:
+    """Return the k best of rows with BM25's scores and their coverage.
+
+    A text that holds one rare word of a query several times is then no better than one that holds all its words. On
+    short queries ("women's black handbags") nDCG@10 rises by 0.02, benchmarks/hybrid_quality.py. Source: Lucene's
+    `coord`, in its `TFIDFSimilarity` until version 6.
+    """
+    matches = [Match(row, score * coverage, coverage) for row, score, coverage in found if coverage > 0]
+    return sorted(matches, key=lambda match: -match.score)[:k]
 
 
 class Index(ABC):
@@ -157,7 +172,7 @@ class Index(ABC):
 
     @abstractmethod
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows whose text matches best by BM25, best first; none where no word is found.
+        """Return the k rows whose text matches best (see `by_coverage`), best first; none where no word is found.
 
         words: a text, read by `query_words`, or what that returned. Quotes and operators mean nothing.
         """

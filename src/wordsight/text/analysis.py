@@ -20,6 +20,7 @@ from wordsight.text.english import ASKING, AUXILIARIES, PICTURES, STOP_WORDS, st
 from wordsight.text.pieces import LONGEST, PREFIX, PREFIXES, SHORT, Compound, Piece, across_space, compounds
 
 VERSION = 1
+GUESSED = 0.7  # how much of a word a guess at it is
 MOST_WORDS = 64  # of a query; a page of text that is asked for says no more with the rest
 
 
@@ -27,13 +28,13 @@ MOST_WORDS = 64  # of a query; a page of text that is asked for says no more wit
 class Word:
     """A word of a query.
 
-    text: as written. alternatives: ways to write it, each the terms that a text then holds all of. near: spellings of
-    the index that stand in for a word which it does not hold (see `wordsight.text.vocabulary`); among the alternatives.
+    text: as written. alternatives: ways to write it, each the terms that a text then holds all of. guesses: terms of
+    the index that may be meant by a word which it does not hold (see `wordsight.text.vocabulary`).
     """
 
     text: str
     alternatives: tuple[tuple[str, ...], ...]
-    near: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
 
 
 Query: TypeAlias = str | Sequence[Word]
@@ -132,7 +133,7 @@ def words_of(query: Query) -> tuple[Word, ...]:
 
 
 def terms_of(query: Query) -> list[str]:
-    """Return the terms of all ways to write a query's words, each once: what an index is asked for."""
+    """Return the terms of all ways to write a query's words, without guesses, each once: what an index is asked for."""
     return list(dict.fromkeys(term for word in words_of(query) for way in word.alternatives for term in way))
 
 
@@ -156,8 +157,9 @@ def coverage_of_terms(words: Sequence[Word], held: AbstractSet[str]) -> float:
 
 
 def _share(word: Word, held: AbstractSet[str]) -> float:
-    """Return how much of a word is held: all of it by any way to write it, else the largest part."""
-    return max(_share_of(way, held) for way in word.alternatives)
+    """Return how much of a word is held: all of it by any way to write it, else the largest part, or a guess."""
+    guess = GUESSED if any(term in held for term in word.guesses) else 0.0
+    return max(guess, *(_share_of(way, held) for way in word.alternatives))
 
 
 def _share_of(way: tuple[str, ...], held: AbstractSet[str]) -> float:
@@ -177,6 +179,7 @@ def matched_words(query: Query, text: str) -> list[tuple[int, int]]:
         whole = [way for way in word.alternatives if all(term in held for term in way)]
         ways = whole or [way for way in word.alternatives if _share_of(way, held)]
         wanted.update(term for way in ways for term in way if whole or len(term) > 1)
+        wanted.update(word.guesses)
     return merged(sorted((piece.start, piece.end) for piece in found if piece.term in wanted))
 
 

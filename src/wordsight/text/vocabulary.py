@@ -14,7 +14,7 @@ from pathlib import Path
 
 from wordsight.text.analysis import VERSION, Word
 from wordsight.text.english import stem
-from wordsight.text.pieces import PREFIX
+from wordsight.text.pieces import PREFIX, plain
 
 HEADING = f"wordsight vocabulary {VERSION}"
 SHORTEST = 5  # letters from which a word one edit away may be meant; of one less, only a single such word
@@ -78,9 +78,10 @@ def _spelled(word: Word, vocabulary: Vocabulary) -> Word:
         return word
     ways: list[tuple[str, ...]] = [(longer,) for longer in _holding(term, vocabulary)]
     if term.isalpha():
-        ways = _halves(term, vocabulary) + ways or [(near,) for near in one_edit_away(term, vocabulary)]
-    near = tuple(" ".join(way) for way in ways)
-    return replace(word, alternatives=(*word.alternatives, *ways), near=near) if ways else word
+        ways = _halves(term, vocabulary) + ways
+    if ways:
+        return replace(word, alternatives=(*word.alternatives, *ways))
+    return replace(word, guesses=tuple(one_edit_away(plain(word.text), vocabulary))) if term.isalpha() else word
 
 
 def _halves(term: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
@@ -98,24 +99,35 @@ def _holding(term: str, vocabulary: Vocabulary) -> list[str]:
     return [longer for longer in found if not longer.endswith(PREFIX)][:MOST_HOLDING]
 
 
-def one_edit_away(term: str, vocabulary: Vocabulary) -> list[str]:
-    """Return known words that one letter more, less or other, or two neighbours exchanged, make of a word.
+def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
+    """Return known terms that one letter more, less or other, or two neighbours exchanged, make of a plain word.
 
     Of four letters many are one edit from another word: there it is only taken where it is the only one. Source of the
     four edits: Damerau 1964.
     """
-    if len(term) < SHORTEST - 1:
+    letters = re.sub(r"[^\w]|[\d_]", "", word)
+    if len(letters) < SHORTEST - 1:
         return []
-    letters, gap = [re.escape(letter) for letter in term], "[^\t\n\\d]"
-    if not term.isascii():
-        gap = "(?:[\\x00-\\x7f]|[\\xc0-\\xff][\\x80-\\xbf]+)"  # one character, of the bytes of UTF-8
-    n = len(letters)
-    forms = ["".join((*letters[:i], letters[i + 1], letters[i], *letters[i + 2 :])) for i in range(n - 1)]
-    forms += ["".join((*letters[:i], gap, *letters[i + 1 :])) for i in range(n)]
-    forms += ["".join((*letters[:i], gap, *letters[i:])) for i in range(n + 1)]
-    forms += ["".join((*letters[:i], *letters[i + 1 :])) for i in range(n)]
-    found = [word for word in vocabulary.matching("|".join(dict.fromkeys(forms))) if word.isalpha() and word != term]
-    found = [word for word in found if len(word) >= SHORTEST - 1]
-    if len(term) < SHORTEST:
+    shorter, exchanged = _deletions(letters), _exchanges(letters)
+    found = [term for form in (*exchanged, *shorter) if (term := stem(form)) in vocabulary]
+    term = stem(letters)
+    gap = "[^\t\n\\d]" if term.isascii() else "(?:[\\x00-\\x7f]|[\\xc0-\\xff][\\x80-\\xbf]+)"  # a character in UTF-8
+    escaped, n = [re.escape(letter) for letter in term], len(term)
+    forms = ["".join((*escaped[:i], gap, *escaped[i + 1 :])) for i in range(n)]
+    forms += ["".join((*escaped[:i], gap, *escaped[i:])) for i in range(n + 1)]
+    forms += map(re.escape, (*_exchanges(term), *_deletions(term)))
+    found += vocabulary.matching("|".join(dict.fromkeys(forms)))
+    found = [
+        other for other in dict.fromkeys(found) if other.isalpha() and other != term and len(other) >= SHORTEST - 1
+    ]
+    if len(letters) < SHORTEST:
         return found if len(found) == 1 else []
     return found[:MOST_NEAR]
+
+
+def _exchanges(word: str) -> list[str]:
+    return ["".join((word[:i], word[i + 1], word[i], word[i + 2 :])) for i in range(len(word) - 1)]
+
+
+def _deletions(word: str) -> list[str]:
+    return [word[:i] + word[i + 1 :] for i in range(len(word))]
