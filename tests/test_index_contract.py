@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from indexing import colour_model, write_pictures
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, about, scores_of
 from pinecone_server import PineconeServer
 
 from wordsight.errors import InputError, StoreError

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from memory_index import about
+from memory_index import about, scores_of
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import Row, qdrant

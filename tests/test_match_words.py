@@ -61,6 +61,10 @@ def shop(tmp_path_factory):
         ("linux cnc", "manual"),
         ("downshiftr", "nike"),  # a letter less
         ("watreproof", "boots"),  # two exchanged
+        ("waterprof", "boots"),  # a letter once instead of twice
+        ("waterproov", "boots"),  # another letter
+        ("waxterproof", "boots"),  # a letter more
+        ("dreses", "dress"),
     ],
 )
 def test_the_best_text_is_the_one_that_a_person_expects(shop, query, best):

@@ -158,6 +158,7 @@ class LanceIndex(Index):
         # Lance refuses to read a data set in one thread while another changes that object: readers are given states
         # that never change, and what is written goes through an object of its own
         self._opened: Any = None
+        self._vocabulary: tuple[int, Vocabulary | None] | None = None  # and when its file was written
         self._written: Any = None
         self._looked = 0.0
         self._wrote = 0  # the version that the last writing here left
@@ -248,8 +249,21 @@ class LanceIndex(Index):
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Return the words of a query, with other spellings of those that no text holds (an index in a folder)."""
         words = query_terms(text)
-        vocabulary = Vocabulary.read(self._folder / VOCABULARY) if words and self._folder is not None else None
+        vocabulary = self._known_words() if words else None
         return words if vocabulary is None else with_spellings(words, vocabulary)
+
+    def _known_words(self) -> Vocabulary | None:
+        """The terms of the index's texts as the last `optimise` left them; None at an address, or of an older index."""
+        if self._folder is None:
+            return None
+        path = self._folder / VOCABULARY
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            return None
+        if self._vocabulary is None or self._vocabulary[0] != written:
+            self._vocabulary = written, Vocabulary.read(path)
+        return self._vocabulary[1]
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows whose text matches best; quotes and operators in `words` mean nothing."""

@@ -12,7 +12,6 @@ terms: an index of another version is to be analysed again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -151,22 +150,23 @@ def coverage(query: Query, text: str) -> float:
     return coverage_of_terms(words, frozenset(terms(text))) if words and text else 0.0
 
 
-def coverage_of_terms(words: Sequence[Word], held: AbstractSet[str]) -> float:
+def coverage_of_terms(words: Sequence[Word], held: frozenset[str] | set[str]) -> float:
     """Return the share of words that are among terms."""
     return sum(_share(word, held) for word in words) / len(words) if words else 0.0
 
 
-def _share(word: Word, held: AbstractSet[str]) -> float:
+def _share(word: Word, held: frozenset[str] | set[str]) -> float:
     """Return how much of a word is held: all of it by any way to write it, else the largest part, or a guess."""
     guess = GUESSED if any(term in held for term in word.guesses) else 0.0
     return max(guess, *(_share_of(way, held) for way in word.alternatives))
 
 
-def _share_of(way: tuple[str, ...], held: AbstractSet[str]) -> float:
-    count = sum(term in held for term in way)
-    if count < len(way) and any(c.isdigit() for term in way for c in term):
+def _share_of(way: tuple[str, ...], held: frozenset[str] | set[str]) -> float:
+    if held.issuperset(way):
+        return 1.0
+    if len(way) == 1 or any(c.isdigit() for term in way for c in term):
         return 0.0  # of a part number, half is another one
-    return count / len(way)
+    return sum(term in held for term in way) / len(way)
 
 
 def matched_words(query: Query, text: str) -> list[tuple[int, int]]:

@@ -56,10 +56,29 @@ class Vocabulary:
     def __contains__(self, term: str) -> bool:
         return f"\n{term}\t".encode("utf-8", "replace") in self._data
 
-    def matching(self, pattern: str) -> list[str]:
-        """Return the terms that a regular expression matches whole, the most frequent first."""
-        found = re.findall(f"^(?:{pattern})(?=\t)".encode(), self._data, re.MULTILINE)
-        return [term.decode("utf-8", "replace") for term in found]
+    def beginning_with(self, text: str) -> list[str]:
+        """Return the terms that begin with a text, the most frequent first."""
+        return self._around(b"\n", text, b"")
+
+    def ending_with(self, text: str) -> list[str]:
+        """Return the terms that end with a text, the most frequent first."""
+        return self._around(b"", text, b"\t")
+
+    def holding(self, text: str) -> list[str]:
+        """Return the terms that hold a text, the most frequent first."""
+        return self._around(b"", text, b"")
+
+    def _around(self, before: bytes, text: str, after: bytes) -> list[str]:
+        """Return the terms of the lines in which some bytes are found; that is quicker than looking at every line."""
+        data, needle = self._data, before + text.encode("utf-8", "replace") + after
+        found: list[str] = []
+        at = data.find(needle, len(HEADING))
+        while at >= 0:
+            start = data.rfind(b"\n", 0, at + len(before)) + 1
+            end = data.find(b"\t", start)
+            found.append(data[start:end].decode("utf-8", "replace"))
+            at = data.find(needle, end)
+        return found
 
 
 def with_spellings(words: Sequence[Word], vocabulary: Vocabulary) -> tuple[Word, ...]:
@@ -94,8 +113,8 @@ def _holding(term: str, vocabulary: Vocabulary) -> list[str]:
     """Return longer words that begin with a word or, where it is long enough, hold it: "kleid" and "sommerkleid"."""
     if len(term) < SHORTEST - 1:
         return []
-    inside = "[^\t\n]*?" if len(term) >= SHORTEST or not term.isalpha() else ""
-    found = vocabulary.matching(f"{inside}{re.escape(term)}[^\t\n]*")
+    inside = len(term) >= SHORTEST or not term.isalpha()
+    found = vocabulary.holding(term) if inside else vocabulary.beginning_with(term)
     return [longer for longer in found if not longer.endswith(PREFIX)][:MOST_HOLDING]
 
 
@@ -105,24 +124,33 @@ def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
     Of four letters many are one edit from another word: there it is only taken where it is the only one. Source of the
     four edits: Damerau 1964.
     """
-    letters = re.sub(r"[^\w]|[\d_]", "", word)
+    letters = "".join(letter for letter in word if letter.isalpha())
     if len(letters) < SHORTEST - 1:
         return []
-    shorter, exchanged = _deletions(letters), _exchanges(letters)
-    found = [term for form in (*exchanged, *shorter) if (term := stem(form)) in vocabulary]
     term = stem(letters)
-    gap = "[^\t\n\\d]" if term.isascii() else "(?:[\\x00-\\x7f]|[\\xc0-\\xff][\\x80-\\xbf]+)"  # a character in UTF-8
-    escaped, n = [re.escape(letter) for letter in term], len(term)
-    forms = ["".join((*escaped[:i], gap, *escaped[i + 1 :])) for i in range(n)]
-    forms += ["".join((*escaped[:i], gap, *escaped[i:])) for i in range(n + 1)]
-    forms += map(re.escape, (*_exchanges(term), *_deletions(term)))
-    found += vocabulary.matching("|".join(dict.fromkeys(forms)))
-    found = [
-        other for other in dict.fromkeys(found) if other.isalpha() and other != term and len(other) >= SHORTEST - 1
-    ]
+    # of the whole word, before its stem is taken; then of the stem, of which one half stays as it is
+    forms = [stem(form) for form in (*_exchanges(letters), *_doubled(letters), *_deletions(letters)) if len(form) > 3]
+    found = [form for form in forms if form in vocabulary]
+    middle = len(term) // 2
+    near = re.compile("|".join(_patterns(term)))
+    halves = (*vocabulary.beginning_with(term[:middle]), *vocabulary.ending_with(term[middle + 1 :]))
+    found += [other for other in halves if len(other) >= SHORTEST - 1 and near.fullmatch(other)]
+    found = [other for other in dict.fromkeys(found) if other.isalpha() and other != term]
     if len(letters) < SHORTEST:
         return found if len(found) == 1 else []
     return found[:MOST_NEAR]
+
+
+def _patterns(term: str) -> list[str]:
+    """Return regular expressions of what is one edit away."""
+    n, every = len(term), [re.escape(letter) for letter in term]
+    others = ["".join((*every[:i], ".", *every[i + 1 :])) for i in range(n)]
+    longer = ["".join((*every[:i], ".", *every[i:])) for i in range(n + 1)]
+    return [*others, *longer, *map(re.escape, (*_exchanges(term), *_deletions(term)))]
+
+
+def _doubled(word: str) -> list[str]:
+    return [word[: i + 1] + word[i:] for i in range(len(word))]
 
 
 def _exchanges(word: str) -> list[str]:
