@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_index import MemoryIndex, about
 from PIL import Image, ImageDraw, ImageFont
-from small_pdf import page, small_pdf
+from small_pdf import page as pdf_page
+from small_pdf import small_pdf
 
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.images import read_image
@@ -326,7 +327,7 @@ def test_a_threshold_is_the_same_after_it_was_noted():
 
 def test_a_page_is_shown_large_enough_to_be_read_while_its_file_is_as_it_was(tmp_path):
     file = tmp_path / "plan.pdf"
-    file.write_bytes(small_pdf([page("a headline")]))
+    file.write_bytes(small_pdf([pdf_page("a headline")]))
     Image.new("RGB", (32, 16), "blue").save(tmp_path / "small.jpg")
     kept = (tmp_path / "small.jpg").read_bytes()
     facts = {"path": str(file), "page": 1, "thumbnail": kept}

@@ -23,7 +23,6 @@ from wordsight.cli._options import (
     SOME_SKIPPED,
     model_options,
     plain_warnings,
-    plain_warnings,
 )
 from wordsight.errors import InputError, StoreError
 
