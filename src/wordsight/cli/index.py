@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from wordsight.cli._options import DONE, NOTHING_READ, SKIPS_SHOWN, SOME_SKIPPED, model_options
+from wordsight.cli._options import (
+    DONE,
+    NOTHING_READ,
+    SKIPS_SHOWN,
+    SOME_SKIPPED,
+    model_options,
+    plain_warnings,
+)
 from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -93,7 +100,7 @@ def command(
     chosen = None if ctx.get_parameter_source("model_name") is ParameterSource.DEFAULT else model_name
     from wordsight.cli.progress import download_progress
 
-    with download_progress() as download:
+    with download_progress() as download, plain_warnings():
         how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
         with _gallery(into, chosen, make=bool(sources), how=how) as gallery:
             if status or forget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wordsight.text.analysis import Query, matched_words
@@ -12,29 +13,43 @@ WIDTH = 160
 
 
 @dataclass(frozen=True)
-class Snippet:
-    """A piece of a text, white space made single spaces, "…" where it was cut, and where in it words match."""
+class Marked:
+    """A text and where in it words match: (start, end), in order, without overlaps."""
 
     text: str
     spans: tuple[Span, ...] = ()
 
+    def parts(self) -> Iterator[tuple[str, bool]]:
+        """Yield the text in parts, each with whether it matches."""
+        at = 0
+        for start, end in self.spans:
+            yield self.text[at:start], False
+            yield self.text[start:end], True
+            at = end
+        yield self.text[at:], False
+
     def marked(self, before: str, after: str) -> str:
         """Return the text with each match between two strings."""
-        out, at = [], 0
-        for start, end in self.spans:
-            out += [self.text[at:start], before, self.text[start:end], after]
-            at = end
-        return "".join((*out, self.text[at:]))
+        return "".join(f"{before}{part}{after}" if matches else part for part, matches in self.parts())
 
 
-def snippet(text: str, query: Query, width: int = WIDTH) -> Snippet:
-    """Return about `width` characters of a text (never more) around the densest matches; its start where none match."""
+def marked(text: str, query: Query) -> Marked:
+    """Return a text with the words of a query marked, white space made single spaces."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return Marked(text, tuple(matched_words(query, text)))
+
+
+def snippet(text: str, query: Query, width: int = WIDTH) -> Marked:
+    """Return about `width` characters of a text (never more) around the densest matches; its start where none match.
+
+    "…" stands where it is cut.
+    """
     text = re.sub(r"\s+", " ", text).strip()
     spans = matched_words(query, text)
     start, end = _window(text, spans, width)
     front, back = "… " if start else "", " …" if end < len(text) else ""
     inside = tuple((a - start + len(front), b - start + len(front)) for a, b in spans if a >= start and b <= end)
-    return Snippet(f"{front}{text[start:end]}{back}", inside)
+    return Marked(f"{front}{text[start:end]}{back}", inside)
 
 
 def _window(text: str, spans: list[Span], width: int) -> Span:
