@@ -48,6 +48,9 @@ _EVEN = 0.45  # share of a sheet within 4 grey levels; of skies and snow with th
 _LEAST_THIN = 0.003  # of a sheet with pictures or bands: strokes beside these
 
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
+
+
 class Miniature:
     """A picture as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
 
@@ -73,17 +76,26 @@ class Miniature:
     def trimmed(self) -> Miniature | None:
         """The picture without a border of one colour around it or at two opposite sides; None where there is none."""
         left, top, right, bottom = self.border
-        if max(left, right) + max(top, bottom) == 0:
+        if max(left, top) == 0 or max(left + right, top + bottom) > _MOST_BORDER * _SIDE:
             return None
-        box: Box = (left, top, _SIDE - right, _SIDE - bottom)
-        width, height = box[2] - box[0], box[3] - box[1]
-        if min(width, height) < (1 - _MOST_BORDER) * _SIDE:
+        return self._inside((left, top, _SIDE - right, _SIDE - bottom))
+
+    def between_bars(self, ratio: float) -> Miniature | None:
+        """Return the middle of the picture, of a ratio width / height, if all beside or above and below is border."""
+        left, top, right, bottom = self.border
+        share = min(ratio / self.ratio, self.ratio / ratio)
+        bar = (1 - share) / 2 * _SIDE
+        across = ratio < self.ratio  # bars at left and right
+        if not 1 - _MOST_BORDER <= share < 0.98 or min((left, right) if across else (top, bottom)) < bar - 1:
             return None
+        return self._inside((bar, 0, _SIDE - bar, _SIDE) if across else (0, bar, _SIDE, _SIDE - bar))
+
+    def _inside(self, box: Box) -> Miniature:
         n = _SHEET / _SIDE
         on_sheet: Box = (n * box[0], n * box[1], n * box[2], n * box[3])
         square = self.square.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC, box=box)
         sheet = self.sheet.resize((_SHEET, _SHEET), Image.Resampling.BICUBIC, box=on_sheet)
-        return Miniature(square, self.ratio * width / height, sheet)
+        return Miniature(square, self.ratio * (box[2] - box[0]) / (box[3] - box[1]), sheet)
 
     @functools.cached_property
     def border(self) -> tuple[int, int, int, int]:
@@ -214,10 +226,11 @@ def laid_over(one: Miniature, other: Miniature) -> bool:
 
 def _changed(one: Miniature, other: Miniature) -> Iterator[tuple[Miniature, Miniature]]:
     """Yield the pair without borders, and turned, where it then agrees as a whole: that costs a product of 32 × 32."""
-    trimmed = [(one.trimmed or one, other.trimmed or other)] if one.trimmed or other.trimmed else []
-    trimmed += [(one.trimmed, other)] if one.trimmed and other.trimmed else []
-    trimmed += [(one, other.trimmed)] if one.trimmed and other.trimmed else []
-    yield from ((first, second) for first, second in trimmed if _agree(first, second, 0))
+    within = (one.between_bars(other.ratio), other), (one, other.between_bars(one.ratio))
+    trimmed = (one.trimmed, other), (one, other.trimmed), (one.trimmed, other.trimmed)
+    for first, second in (*within, *trimmed):
+        if first is not None and second is not None and _agree(first, second, 0):
+            yield first, second
     yield from ((one, other.turned(n)) for n in _TURNS if _agree(one, other, n))
 
 
@@ -264,9 +277,6 @@ def _border(pixels_HW3: np.ndarray) -> tuple[int, int]:
 def _resized(picture: Image.Image, side: int) -> Image.Image:
     how = Image.Resampling.BOX if min(picture.size) > 2 * side else Image.Resampling.BICUBIC
     return picture.resize((side, side), how)
-
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
 
 
 def _place(whole: Miniature, part: Miniature) -> tuple[float, Miniature, Miniature, Box]:
