@@ -34,7 +34,7 @@ _PROMISING, _NEARLY = 0.55, 0.85  # correlations below which no alignment is ref
 _WHOLE, _SAME_RATIO = 0.8, 0.06  # correlation at 32 pixels, and difference of log ratios, of pictures turned or trimmed
 _EDGE, _MOST_BORDER = 14, 0.7  # grey levels that a border's pixels differ by; share of a side that borders may take
 _TOUCHING = 0.6  # share of the pixels beside a border that differ from it: margins of products have 0 to 0.3
-_LAID, _MORE_DETAIL = 3.0, 1.15  # grey levels of what is laid over a picture; detail that it adds where it is
+_LAID, _MORE_EDGES = 3.0, 1.08  # grey levels of what is laid over a picture; edges that it adds where it is
 _CLIPPED = 4  # grey levels from black and white where brightening and darkening lose what was there
 _SATURATION = 0.5, 2.0  # a copy may have so much of the colour; less would make a black thing a copy of a brown one
 _FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
@@ -211,7 +211,7 @@ def likeness(one: Miniature, other: Miniature) -> Likeness:
 def laid_over(one: Miniature, other: Miniature) -> bool:
     """Return whether something is laid over a small part of the other, such as writing, that the first lacks.
 
-    That is: both are whole and upright, they differ in few places only, and there the other has more detail.
+    That is: both are whole and upright, they differ in few places only, and there the other has more edges.
     """
     if not _agree(one, other, 0):
         return False
@@ -220,8 +220,17 @@ def laid_over(one: Miniature, other: Miniature) -> bool:
     if worst < _LAID or worst < 3 * float(np.median(pieces_N)) + 1:
         return False
     there_N = pieces_N >= worst / 2
-    first, second = (_piece_means(_detail(picture.fine_grey)[..., None])[there_N].sum() for picture in (one, other))
-    return bool(second > _MORE_DETAIL * first)
+    return _edges(other, there_N) > _MORE_EDGES * _edges(one, there_N)
+
+
+def _edges(picture: Miniature, there_N: np.ndarray) -> float:
+    """Return the mean step between neighbouring pixels of the large version, in some of the 144 pieces."""
+    grey_HW = np.asarray(picture.sheet, np.float32)
+    steps_HW = np.abs(np.diff(grey_HW, axis=0))[:, :-1] + np.abs(np.diff(grey_HW, axis=1))[:-1]
+    pieces = _FINE // _PIECE
+    side = -(-_SHEET // pieces)
+    where_HW = np.kron(there_N.reshape(pieces, pieces), np.ones((side, side), bool))
+    return float(steps_HW[where_HW[: _SHEET - 1, : _SHEET - 1]].mean())
 
 
 def _changed(one: Miniature, other: Miniature) -> Iterator[tuple[Miniature, Miniature]]:
