@@ -1,5 +1,6 @@
 """Which of several copies is kept, and the reason that is given."""
 
+import io
 import os
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from wordsight.images import read_image
 from wordsight.index import Row
 from wordsight.samples import sample_pictures
 from wordsight.search.copies import make_copies
+from wordsight.search.jpeg_traces import was_jpeg
 from wordsight.search.originals import Origin, named_as_copy, origin_of, ranked
 from wordsight.search.same_picture import Miniature
 
@@ -52,19 +54,29 @@ ORDER = [  # each beats the one that is larger, older and so on by all criteria 
     ("its highlights are not clipped", {"piled": 0.0}),
     ("it was not darkened", {"top": 255.0}),
     ("nothing is laid over it", {"laid": False}),
+    ("another was a JPEG before, in a lossless file", {"kept": 0}),
     ("its format loses nothing", {"kept": 2}),
     ("its file is the largest", {"row": row("a (1).jpg", size=9, mtime_ns=2 * DAY)}),
     ("it is the oldest", {"row": row("a (1).jpg", mtime_ns=2 * DAY - 1)}),
     ("its name is the shortest", {"row": row("(1).jpg", mtime_ns=2 * DAY)}),
 ]
 WORST = Origin(
-    row("a (1).jpg", mtime_ns=2 * DAY), pixels=500, framed=True, camera=1, edited=True, piled=0.5, top=200.0, laid=True
+    row("a (1).jpg", mtime_ns=2 * DAY),
+    pixels=500,
+    framed=True,
+    camera=1,
+    edited=True,
+    piled=0.5,
+    top=200.0,
+    laid=True,
+    kept=-1,
 )
 
 
 @pytest.mark.parametrize(("because", "better"), ORDER)
 def test_one_sign_decides_where_all_else_is_equal(because, better):
-    assert ranked([WORST, replace(WORST, **better)]) == ([1, 0], because)
+    worst = replace(WORST, kept=0) if because == "its format loses nothing" else WORST
+    assert ranked([worst, replace(worst, **better)]) == ([1, 0], because)
 
 
 def test_a_sign_further_up_outweighs_all_below():
@@ -102,6 +114,12 @@ def test_nothing_else_than_one_file_has_no_reason():
 @pytest.fixture(scope="module")
 def rocket():
     return read_image(ROCKET)
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    """A picture that was never a JPEG."""
+    return read_image(next(path for path in sample_pictures() if path.stem == "strawberry"))
 
 
 def test_the_framed_copy_has_more_pixels_and_is_not_kept(tmp_path, rocket):
@@ -153,8 +171,27 @@ def test_a_watermark_shows_in_the_pixels(tmp_path, rocket):
     assert kept(marked, original) == ("b.jpg", "nothing is laid over it")
 
 
-def test_a_recompressed_copy_is_not_kept(tmp_path, rocket):
-    original = saved(tmp_path, "b.png", rocket)
-    copies = [saved(tmp_path, f"a{quality}.jpg", rocket, quality=quality) for quality in (35, 75, 95)]
+def test_a_lossless_copy_of_a_jpeg_is_not_kept(tmp_path, rocket):
+    """It has the larger file, and a mirrored picture shows no other sign."""
+    original = saved(tmp_path, "b.jpg", rocket.crop((0, 0, 571, 383)), quality=75)
+    mirrored = saved(tmp_path, "a.png", ImageOps.mirror(read_image(tmp_path / "b.jpg")))
+    assert kept(mirrored, original) == ("b.jpg", "another was a JPEG before, in a lossless file")
+
+
+def test_traces_of_jpeg(drawing):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 205, 3), np.uint8))
+    smooth = noise.resize((77, 75)).resize((205, 200), Image.Resampling.BICUBIC)
+    assert not was_jpeg(smooth)
+    assert not was_jpeg(noise)
+    assert not was_jpeg(drawing)
+    assert not was_jpeg(Image.new("RGB", (9, 9)))
+    file = io.BytesIO()
+    smooth.save(file, "JPEG", quality=75)
+    assert was_jpeg(Image.open(file))
+
+
+def test_a_recompressed_copy_is_not_kept(tmp_path, drawing):
+    original = saved(tmp_path, "b.png", drawing)
+    copies = [saved(tmp_path, f"a{quality}.jpg", drawing, quality=quality) for quality in (35, 75, 95)]
     assert kept(*copies, original) == ("b.png", "its format loses nothing")
     assert kept(*copies)[0] == "a95.jpg"

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image
 
 from wordsight.index import Row
 from wordsight.ingest.paths import to_path
+from wordsight.search.jpeg_traces import was_jpeg
 from wordsight.search.physical import is_file, is_part
 from wordsight.search.same_picture import Miniature, laid_over
 from wordsight.search.shots import is_raw
@@ -51,8 +52,9 @@ class Origin:
     """What is known of a file as the original of its copies.
 
     pixels: without a border. camera: how many facts the camera wrote (EXIF), None where the file does not tell. kept:
-    2 for a format that loses nothing, 1 for HEIC, 0 else. piled: share of pixels at the upper end of the range; top:
-    where that is, grey levels. laid: whether something is laid over the picture that the best other one lacks.
+    2 for a format that loses nothing, 1 for HEIC, 0 for other lossy ones, -1 for a lossless file of what was a JPEG
+    before. piled: share of pixels at the upper end of the range; top: where that is, grey levels. laid: whether
+    something is laid over the picture that another one lacks.
     """
 
     row: Row
@@ -94,6 +96,7 @@ def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
         ("its highlights are not clipped", origin.piled - least_piled > _PILED),
         ("it was not darkened", top >= _TOP and top - origin.top > _LOWER),
         ("nothing is laid over it", origin.laid),
+        ("another was a JPEG before, in a lossless file", origin.kept < 0),
         ("its format loses nothing", -origin.kept),
         ("its file is the largest", -row.size),
         ("it is the oldest", row.mtime_ns),
@@ -108,7 +111,10 @@ def named_as_copy(row: Row) -> bool:
 
 
 def origin_of(row: Row, miniature: Miniature | None, others: Sequence[Miniature] = ()) -> Origin:
-    """Return what speaks for a row; only the head of its file is read. miniature: None where it cannot be read."""
+    """Return what speaks for a row; of its file the head is read, and all pixels of a lossless one.
+
+    miniature: None where it cannot be read. others: those of its copies, in which to look for what is laid over it.
+    """
     raw, pixels = is_raw(row.path) and row.page is None, row.width * row.height
     camera, edited, kept = (None, False, 0) if raw or is_part(row) or not is_file(row) else _said_by_file(row)
     if miniature is None:
@@ -143,5 +149,8 @@ def _said_by_file(row: Row) -> tuple[int | None, bool, int]:
 
 
 def _kept(image: Image.Image) -> int:
+    """Return `Origin.kept` of an open file."""
     lossless = image.format in _LOSSLESS or (image.format == "TIFF" and image.info.get("compression") != "jpeg")
-    return 2 if lossless else 0
+    if not lossless:
+        return 0
+    return -1 if was_jpeg(image) else 2
