@@ -27,7 +27,7 @@ from wordsight.search.shots import is_raw
 
 _AS_LARGE = 0.95  # of the most pixels: a crop by 5 % of both sides has 0.90
 _DAY = 86_400 * 10**9
-_PILED = 0.005  # share of pixels at the upper end of its range that a picture may have beyond another
+_PILED, _PILED_MORE = 0.005, 0.1  # pixels at the upper end of its range that a picture may have more: absolute, share
 _TOP, _LOWER = 248, 8  # grey levels: the brightest of a picture that uses the range; how much less darkening leaves
 _MAIN = ExifTags.Base.Make, ExifTags.Base.Model
 _DETAILS = (
@@ -93,7 +93,7 @@ def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
         ("no editing program wrote it", origin.edited),
         ("its name is not that of a copy", named_as_copy(row)),
         ("it is the oldest", row.mtime_ns - oldest > _DAY),
-        ("its highlights are not clipped", origin.piled - least_piled > _PILED),
+        ("its highlights are not clipped", origin.piled > _PILED + (1 + _PILED_MORE) * least_piled),
         ("it was not darkened", top >= _TOP and top - origin.top > _LOWER),
         ("nothing is laid over it", origin.laid),
         ("another was a JPEG before, in a lossless file", origin.kept < 0),
