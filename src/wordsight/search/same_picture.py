@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -171,7 +171,7 @@ class Likeness:
 
     detail: correlation of what is left without light, shade and large shapes, 1 at most. difference: grey levels by
     which the piece (a 144th of the picture) that differs most does so. strokes: of sheets, correlation of the small
-    piece that agrees least; of other pictures 1.
+    piece that agrees least, where these two allow that they are copies; else 1.
     """
 
     detail: float
@@ -266,8 +266,10 @@ def _upright_likeness(one: Miniature, other: Miniature) -> Likeness:
     seen = _cut(whole.square, refined)
     detail = _correlation(_detail(seen.mean(axis=2)), _detail(part.fine.mean(axis=2)))
     ways = _unexplained(seen, part.fine), _unexplained(part.fine, seen)
-    strokes = _strokes(whole, part, refined) if one.paper and other.paper else 1.0
-    return Likeness(detail, min(map(_worst_piece, ways)), strokes)
+    found = Likeness(detail, min(map(_worst_piece, ways)))
+    if found.same and one.paper and other.paper:  # the strokes take longer than all else
+        return replace(found, strokes=_strokes(whole, part, refined))
+    return found
 
 
 def _border(pixels_HW3: np.ndarray) -> tuple[int, int]:
