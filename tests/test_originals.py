@@ -51,10 +51,10 @@ ORDER = [  # each beats the one that is larger, older and so on by all criteria 
     ("no editing program wrote it", {"edited": False}),
     ("its name is not that of a copy", {"row": row("b.jpg")}),
     ("it is the oldest", {"row": row("a (1).jpg", mtime_ns=0)}),
+    ("another was a JPEG before, in a lossless file", {"kept": 0}),
     ("its highlights are not clipped", {"piled": 0.0}),
     ("it was not darkened", {"top": 255.0}),
     ("nothing is laid over it", {"laid": False}),
-    ("another was a JPEG before, in a lossless file", {"kept": 0}),
     ("its format loses nothing", {"kept": 2}),
     ("its file is the largest", {"row": row("a (1).jpg", size=9, mtime_ns=2 * DAY)}),
     ("it is the oldest", {"row": row("a (1).jpg", mtime_ns=2 * DAY - 1)}),
@@ -158,16 +158,16 @@ def test_an_editing_program_says_so(tmp_path, rocket):
 
 @pytest.mark.parametrize("factor", [1.3, 0.7])
 def test_changed_brightness_shows_in_the_pixels(tmp_path, rocket, factor):
-    """The file of the copy is the larger one, and its format loses nothing."""
+    """The file of the copy is the larger one."""
     original = saved(tmp_path, "b.jpg", rocket, quality=80)
-    changed = saved(tmp_path, "a.png", ImageEnhance.Brightness(rocket).enhance(factor))
+    changed = saved(tmp_path, "a.jpg", ImageEnhance.Brightness(rocket).enhance(factor), quality=95)
     why = "its highlights are not clipped" if factor > 1 else "it was not darkened"
     assert kept(changed, original) == ("b.jpg", why)
 
 
 def test_a_watermark_shows_in_the_pixels(tmp_path, rocket):
     original = saved(tmp_path, "b.jpg", rocket, quality=80)
-    marked = saved(tmp_path, "a.png", make_copies(rocket)["marked in a corner"])
+    marked = saved(tmp_path, "a.jpg", make_copies(rocket)["marked in a corner"], quality=95)
     assert kept(marked, original) == ("b.jpg", "nothing is laid over it")
 
 

@@ -35,14 +35,15 @@ Examples:
 Copies may be resized, re-encoded, cropped by up to a fifth, mirrored, brighter, darker, more or less colourful, in a
 frame or between bars. Which share of each kind is found depends on the model and the pictures: it is measured, and
 printed, where the threshold is learnt. Copies turned by 90 or 180 degrees are told by their pixels, but the bundled
-model hardly ever gives them a similar vector: most are missed, unless the turn is an EXIF orientation. Missed too are
-copies in black and white, and with writing across a large part of the picture.
+model hardly ever gives them a similar vector: most are missed, unless the turn is an EXIF orientation. So are most
+copies in black and white, and those with writing across a large part of the picture.
 
 \b
 The original of a group is kept. The first of these that tells two apart decides, and is said:
   a camera's RAW file; the most pixels (borders not counted); no border; the most camera data (EXIF);
   not written by an editing program; no name such as "IMG_1 (1)" or "IMG_1-edited"; older by a day;
-  not brightened, darkened or overwritten, as its pixels show; a lossless format; the larger file; the older.
+  no JPEG resaved as PNG, not brightened, darkened or written over, as the pixels show; a lossless format;
+  the larger file; the older.
 A RAW file and the picture rendered of it are one shot: both stay. Each copy was compared with the one that is kept.
 
 Nothing is deleted, moved or changed: files are only read. A file with two names (links) is one picture. -f leaves out

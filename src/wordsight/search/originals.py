@@ -2,8 +2,9 @@
 
 A camera's RAW file comes first; then the picture with the most pixels (a border does not count as picture), without
 a border, with the most camera data, written by no editing program, under a name that is not a copy's, older by a day;
-then signs in the pixels of brightening, darkening and of writing laid over them; then a format that loses nothing, the
-larger file, the older one. Mirroring leaves no such sign: there dates, names, camera data and the file's size decide.
+then signs in the pixels of a JPEG in a lossless file, of brightening, darkening and of writing laid over them; then a
+format that loses nothing, the larger file, the older one. Mirroring a JPEG leaves no such sign: there dates, names,
+camera data and the file's size decide.
 """
 
 from __future__ import annotations
@@ -93,10 +94,10 @@ def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
         ("no editing program wrote it", origin.edited),
         ("its name is not that of a copy", named_as_copy(row)),
         ("it is the oldest", row.mtime_ns - oldest > _DAY),
+        ("another was a JPEG before, in a lossless file", origin.kept < 0),
         ("its highlights are not clipped", origin.piled > _PILED + (1 + _PILED_MORE) * least_piled),
         ("it was not darkened", top >= _TOP and top - origin.top > _LOWER),
         ("nothing is laid over it", origin.laid),
-        ("another was a JPEG before, in a lossless file", origin.kept < 0),
         ("its format loses nothing", -origin.kept),
         ("its file is the largest", -row.size),
         ("it is the oldest", row.mtime_ns),
