@@ -44,7 +44,7 @@ def index(tmp_path_factory):
     place = tmp_path_factory.mktemp("completion") / "index"
     with Gallery.create(place, model=colour_model()) as gallery:
         gallery.add([("a", Image.new("RGB", (9, 9)), {"price": 3, "list price": 4, "brand": "x"})])
-        gallery.search(Image.new("RGB", (9, 9)), cut=False)
+        gallery.search(Image.new("RGB", (9, 9)))
     return place
 
 

@@ -58,10 +58,10 @@ def test_every_kind_of_table_gives_the_same_rows(gallery, rows):
     for n, (kind, frame) in enumerate(frames(rows).items()):
         summary = gallery.add(frame, image="path")
         assert (summary.added, summary.unchanged) == ((3, 0) if n == 0 else (0, 3)), kind
-    hits = gallery.search("shoe", by="text", cut=False)
+    hits = gallery.search("shoe", by="text")
     assert hits[0].meta == {"price": 2.5, "title": "blue shoe"}
     assert hits[0].path == pathlib.Path(rows[1]["path"])
-    assert len(gallery.search("hat", by="text", where="price is null", cut=False)) == 1
+    assert len(gallery.search("hat", by="text", where="price is null")) == 1
 
 
 def test_a_column_of_ids_names_the_rows(gallery, rows):
@@ -93,14 +93,14 @@ def test_pictures_in_the_cells_are_taken_too(gallery):
     summary = gallery.add([{"image": cell, "n": n, "again": cell} for n, cell in enumerate(cells)], image="image")
     assert not summary.skipped
     assert len(gallery) == 5
-    assert [hit.meta for hit in gallery.search(picture, where="n = 2", cut=False)] == [{"n": 2}]
+    assert [hit.meta for hit in gallery.search(picture, where="n = 2")] == [{"n": 2}]
 
 
 def test_a_dataset_of_the_hub_is_a_table(gallery, rows):
     datasets = pytest.importorskip("datasets")
     data = datasets.Dataset.from_list(rows).cast_column("path", datasets.Image())
     assert gallery.add(data, image="path").added == 3
-    assert gallery.search("coat", by="text", cut=False)[0].meta["title"] == "red coat"
+    assert gallery.search("coat", by="text")[0].meta["title"] == "red coat"
 
 
 def test_rows_without_a_picture_are_skipped_and_named(gallery, rows):
@@ -118,8 +118,8 @@ def test_the_columns_to_search_may_be_chosen(gallery, rows):
     gallery.add(
         [row | {"notes": "returned"} for row in rows], image="path", options=IngestOptions(text_columns=("title",))
     )
-    assert not gallery.search("returned", by="text", cut=False)
-    assert gallery.search("coat", by="text", cut=False)
+    assert not gallery.search("returned", by="text")
+    assert gallery.search("coat", by="text")
 
 
 @pytest.mark.parametrize(

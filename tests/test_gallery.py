@@ -44,7 +44,7 @@ def test_an_index_knows_its_model_and_is_opened_without_naming_it(tmp_path, monk
     monkeypatch.chdir(tmp_path.parent)
     with Gallery.open(tmp_path / "index", backend="reference") as gallery:
         assert gallery.about.model == str(tmp_path / "model")
-        assert gallery.search(Image.new("RGB", (9, 9), "red"), 1, cut=False)[0].id == "a"
+        assert gallery.search(Image.new("RGB", (9, 9), "red"), 1)[0].id == "a"
     (tmp_path / "model").rename(tmp_path / "elsewhere")
     with Gallery.open(tmp_path / "index") as gallery, pytest.raises(StoreError, match=r"cannot be opened.*--model"):
         _ = gallery.model
@@ -208,7 +208,7 @@ def test_a_table_brings_columns_to_search_in(gallery, tmp_path):
     table = tmp_path / "shop.csv"
     table.write_text("\n".join(lines))
     assert gallery.add(table).added == 3
-    hits = gallery.search(Image.new("RGB", (9, 9), colour(0)), where="price >= 20", cut=False)
+    hits = gallery.search(Image.new("RGB", (9, 9), colour(0)), where="price >= 20")
     assert {hit.meta["title"] for hit in hits} == {"a hat", "shoes"}
     table.write_text("\n".join([*lines[:2], "in/001.png,a cap,21"]))
     summary = gallery.add(table)
@@ -269,7 +269,7 @@ def test_one_process_writes_at_a_time(gallery, tmp_path):
         write_pictures(tmp_path / "in", [30])
         with pytest.raises(StoreError, match="in use: another process is writing it"):
             other.add(tmp_path / "in")
-        assert len(other.search(Image.new("RGB", (9, 9), "red"), 3, cut=False)) == 3  # searching is possible
+        assert len(other.search(Image.new("RGB", (9, 9), "red"), 3)) == 3  # searching is possible
     assert gallery.add(tmp_path / "in").added == 1
 
 

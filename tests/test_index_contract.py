@@ -547,12 +547,12 @@ def test_a_gallery_follows_its_pictures_on_every_store(place, tmp_path):
         summary = gallery.refresh()
         assert (summary.unchanged, summary.removed) == (2, 2)
         assert len(gallery) == 3
-        assert gallery.search("renamed", 5, by="text", cut=False)[0].path.name == "renamed.png"
-        copy = gallery.search(tmp_path / "in" / "renamed.png", 1, cut=False)[0]
+        assert gallery.search("renamed", 5, by="text")[0].path.name == "renamed.png"
+        copy = gallery.search(tmp_path / "in" / "renamed.png", 1)[0]
         assert copy.path.name == "renamed.png"
         assert copy.score == pytest.approx(1, abs=1e-3)
-        assert len(gallery.search(first[2], 5, where="width > 1", cut=False)) == 3
-        assert gallery.search(first[2], 5, where="width < 1", cut=False) == []
+        assert len(gallery.search(first[2], 5, where="width > 1")) == 3
+        assert gallery.search(first[2], 5, where="width < 1") == []
 
 
 # any history of additions and removals leaves what a dict would hold

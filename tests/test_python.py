@@ -182,13 +182,13 @@ def test_a_gallery_that_cannot_be_read_still_has_a_repr(gallery, monkeypatch):
 def test_a_notebook_shows_a_gallery_its_hits_and_copies_in_bounded_size(gallery):
     from wordsight.search.html import html_of_hits
 
-    hits = gallery.search(Image.new("RGB", (9, 9), "red"), k=30, cut=False)
-    for shown in (gallery._repr_html_(), html_of_hits(hits, gallery), html_of_hits(hits)):
+    hits = gallery.search(Image.new("RGB", (9, 9), "red"), k=30)
+    for shown in (gallery._repr_html_(), html_of_hits(hits, gallery.index), html_of_hits(hits)):
         assert shown.count("<img ") == CARDS
         assert f"… and {30 - CARDS} more" in shown
         assert len(shown) < 120_000
-    assert hits[0].path.name in html_of_hits(hits, gallery)
-    assert f"{hits[0].proba:.0%}" in html_of_hits(hits, gallery)
+    assert hits[0].path.name in html_of_hits(hits, gallery.index)
+    assert f"{hits[0].proba:.0%}" in html_of_hits(hits, gallery.index)
     group = Group((hits[0].row, hits[1].row), (1.0, 0.99))
     assert group._repr_html_().count("<img ") == 2
 
@@ -198,7 +198,7 @@ def test_what_a_notebook_shows_is_escaped_and_survives_missing_files(gallery, tm
     (tmp_path / "in" / "000.png").unlink()
     from wordsight.search.html import html_of_hits
 
-    shown = html_of_hits(gallery.search(Image.new("RGB", (9, 9), "red"), k=3, cut=False), gallery)
+    shown = html_of_hits(gallery.search(Image.new("RGB", (9, 9), "red"), k=3), gallery.index)
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
     assert "no such file" in gallery._repr_html_()
@@ -233,7 +233,7 @@ def test_classifiers_and_galleries_work_in_other_processes(mini, tmp_path, monke
     classifier = wordsight.Classifier(mini, CLASSES)
     with wordsight.Gallery.create("index", model=mini) as gallery:
         gallery.add(sample_pictures()[2:5])
-        found = [hit.id for hit in gallery.search("a cat", cut=False)]
+        found = [hit.id for hit in gallery.search("a cat")]
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             pool.submit(os.chdir, "/").result()
@@ -241,7 +241,7 @@ def test_classifiers_and_galleries_work_in_other_processes(mini, tmp_path, monke
                 list(pool.map(classifier.predict, [sample_pictures()[2:5]] * 2))
                 == [classifier.predict(sample_pictures()[2:5])] * 2
             )
-            hits = pool.submit(gallery.search, "a cat", cut=False).result()
+            hits = pool.submit(gallery.search, "a cat").result()
     assert [hit.id for hit in hits] == found
 
 
@@ -277,7 +277,7 @@ def test_a_copied_gallery_is_open_by_itself_from_any_folder_and_shares_the_model
     for duplicate in (copy.copy(opened), copy.deepcopy(opened)):
         assert duplicate.model is gallery.model
         opened.close()
-        assert len(duplicate.search(Image.new("RGB", (9, 9), "red"), cut=False)) == 10
+        assert len(duplicate.search(Image.new("RGB", (9, 9), "red"))) == 10
         duplicate.close()
 
 
@@ -295,7 +295,7 @@ def test_a_pickled_gallery_loads_its_model_once_and_is_not_another_models_index(
 
 
 def test_hits_and_summaries_pickle_whole(gallery):
-    hits = gallery.search(Image.new("RGB", (9, 9), "red"), k=2, cut=False)
+    hits = gallery.search(Image.new("RGB", (9, 9), "red"), k=2)
     again = pickle.loads(pickle.dumps(list(hits)))
     assert [(hit.id, hit.proba) for hit in again] == [(hit.id, hit.proba) for hit in hits]
     assert np.array_equal(again[0].row.vector, hits[0].row.vector)

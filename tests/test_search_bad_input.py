@@ -93,7 +93,7 @@ def test_the_folders_own_file_may_be_damaged_in_any_way(gallery, tmp_path):
     for damage in (b"", b"garbage", b"[1, 2]", b'{"about": {"model": 5}, "format": "x"}'):
         (tmp_path / "index" / "wordsight-index.json").write_bytes(damage)
         with Gallery.open(tmp_path / "index", model=colour_model()) as again:
-            assert len(again.search(tmp_path / "in" / "000.png", cut=False)) == 3
+            assert len(again.search(tmp_path / "in" / "000.png")) == 3
     with Gallery.open(tmp_path / "index", model=colour_model()) as again:
         assert again.refresh().unchanged == 3
 
@@ -107,7 +107,7 @@ def test_columns_of_any_name_are_kept_beside_those_of_the_index(gallery, tmp_pat
     kept = {"table_id", "path", "table_path", "table_vector", "größe", "a_b", "table_page", "title", "title_"}
     assert kept <= gallery.index.columns().keys()
     picture = tmp_path / "000.png"
-    assert [hit.path for hit in gallery.search(picture, where='"my col" = 1 and "select" = 3', cut=False)] == [picture]
+    assert [hit.path for hit in gallery.search(picture, where='"my col" = 1 and "select" = 3')] == [picture]
 
 
 def test_a_condition_that_is_more_than_a_condition_does_nothing(gallery, tmp_path):

@@ -246,6 +246,13 @@ class LanceIndex(Index):
                 return list(starmap(Match, found))
         return self._nearest_in_lance(query_D, k, where)
 
+    def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
+        """Return how many rows have a cosine from this one on: all of them, where the snapshot answers."""
+        snapshot = self._snapshot(build=True)
+        if snapshot is None or where is not None:
+            return super().count_near(query_D, cosine, where)
+        return snapshot.count_near(np.asarray(query_D, np.float32), cosine), False
+
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Return the words of a query, with other spellings of those that no text holds (an index in a folder)."""
         words = query_terms(text)

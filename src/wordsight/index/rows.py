@@ -114,6 +114,8 @@ class Match:
     coverage: float | None = None
 
 
+COUNTED = 200  # rows looked at by a store that cannot count all of a kind
+
 # texts that BM25 finds best are put in order with the share of the words that they hold, at least so many
 TEXTS_COMPARED = 200
 
@@ -174,6 +176,12 @@ class Index(ABC):
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows of the largest cosine with a unit vector, best first."""
+
+    def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
+        """Return how many rows have a cosine with a unit vector from this one on, and whether there may be more."""
+        near = self.nearest(query_D, COUNTED, where)
+        number = sum(match.score >= cosine for match in near)
+        return number, number == COUNTED
 
     @abstractmethod
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:

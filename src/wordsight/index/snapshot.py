@@ -103,6 +103,7 @@ class Snapshot:
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         self._fields = {name: field for name, field in columns.ROW_OF.items() if name in self.schema.names}
         self._user = {name: field.name for name, field in columns.user_fields(self.schema).items()}
+        self._last: tuple[Floats, Floats] | None = None
         self._position_of: tuple[NDArray[np.uint64], NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
@@ -112,13 +113,25 @@ class Snapshot:
         """Return the k rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
         if not len(self) or k < 1:
             return []
-        scores_N = np.concatenate([self._vectors(batch) @ query_D for batch in self._batches])
+        scores_N = self._cosines(query_D)
         if rowids is None:
             chosen = best(scores_N, k)
         else:
             allowed = np.sort(self._positions(rowids))
             chosen = allowed[best(scores_N[allowed], k)]
         return list(zip(self.rows(chosen), scores_N[chosen].tolist(), strict=True))
+
+    def count_near(self, query_D: Floats, cosine: float) -> int:
+        """Return how many rows have a cosine from this one on."""
+        return int((self._cosines(query_D) >= cosine).sum()) if len(self) else 0
+
+    def _cosines(self, query_D: Floats) -> Floats:
+        """Return the cosine of every row (N,); those of the last query are kept, since it is often asked for twice."""
+        last = self._last
+        if last is None or not np.array_equal(last[0], query_D):
+            scores_N = np.concatenate([self._vectors(batch) @ query_D for batch in self._batches])
+            last = self._last = query_D.copy(), scores_N
+        return last[1]
 
     def rows(self, positions: Sequence[int] | NDArray[np.intp]) -> list[Row]:
         """Return the rows at these positions, in this order."""

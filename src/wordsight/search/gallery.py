@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # what only writing needs is imported there: a search starts 
     from wordsight.ingest.options import IngestOptions
     from wordsight.search.direct import Given
     from wordsight.search.duplicates import Group
-    from wordsight.search.hits import Hit
+    from wordsight.search.hits import Hits
     from wordsight.search.query import By
     from wordsight.search.update import Embed, Progress, Summary, UpdateOptions
 
@@ -282,19 +282,32 @@ class Gallery:
         query: Any,
         k: int = 10,
         *,
+        offset: int = 0,
         where: str | None = None,
         by: By = "auto",
-        cut: bool = True,
+        likely: bool = False,
         whiten: bool = False,
-    ) -> list[Hit]:
-        """Return up to k pictures that answer a query, best first; [] means no match.
+        fold: bool = False,
+    ) -> Hits:
+        """Return the k images that most probably answer a query, the most probable first.
 
-        query: words; a picture (Path, PIL, array, bytes); a list of these, or of pairs (one of these, weight).
-        The others, and what is raised: see `search.query.run`.
+        query: words; an image (Path, PIL, array, bytes, open file); or one query of several: a list of these, or of
+        pairs (one of these, weight). The others, and what is raised: see `search.query.run`.
         """
         from wordsight.search.query import run
 
-        return run(self.index, self.model, query, k, where=where, by=by, cut=cut, whiten=whiten)
+        return run(
+            self.index, self.model, query, k, offset=offset, where=where, by=by, likely=likely, whiten=whiten, fold=fold
+        )
+
+    def search_many(self, queries: Iterable[Any], k: int = 10, **options: Any) -> list[Hits]:
+        """Return the hits of each of many queries, in order: all are embedded in one batch.
+
+        queries: each as in `search`, of which the options are too.
+        """
+        from wordsight.search.query import run_many
+
+        return run_many(self.index, self.model, queries, k, **options)
 
     def duplicates(self, threshold: float | None = None) -> list[Group]:
         """Return groups of pictures that are nearly the same: see `search.duplicates`."""
@@ -405,9 +418,9 @@ class Gallery:
             raise
         self.index.optimise()
         if summary.embedded:
-            from wordsight.search.cutoff import bank_vectors
+            from wordsight.search.reference import reference_of
 
-            bank_vectors(self.model)  # kept on disk: else the first search by words would have to embed them
+            reference_of(self.model)  # kept on disk: else the first search would have to embed it
         return summary
 
 

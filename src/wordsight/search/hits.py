@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wordsight.index import Row
 from wordsight.index.rows import Value
 from wordsight.ingest.paths import to_path
+from wordsight.search.relevance import LIKELY
+from wordsight.text.analysis import Word
+
+if TYPE_CHECKING:
+    import pandas
+
+    from wordsight.index import Index
 
 
 def place_of(row: Row) -> Path | str:
@@ -18,11 +27,12 @@ def place_of(row: Row) -> Path | str:
 
 @dataclass(frozen=True, eq=False)
 class Hit:
-    """One answer, best first in its list.
+    """One image that a search found.
 
-    path: the file; of a picture that was fetched, `row.path` has the address. score: the cosine with the query's
-    vector. proba: the probability that the picture answers the query (see `search.cutoff`). bm25: the text score, or
-    None where texts were not searched or held no word of it.
+    path: the file; of an image that was fetched, `row.path` has the URL. score: the cosine with the query's vector.
+    proba: the probability that the image answers the query (see `search.relevance`); hits are ordered by it. bm25: the
+    text's score, or None where texts were not searched or held no word of the query. words: of the query, as texts are
+    searched for them. copies: hits of the same image, shown as one with this (`fold`).
     """
 
     id: str
@@ -31,13 +41,91 @@ class Hit:
     proba: float
     row: Row = field(repr=False)
     bm25: float | None = None
+    words: tuple[Word, ...] = field(default=(), repr=False)
+    copies: tuple[Hit, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        page = "" if self.page is None else f", page {self.page}"
+        copies = f", +{len(self.copies)} copies" if self.copies else ""
+        return f"<Hit {self.proba:.0%} {os.fspath(place_of(self.row))}{page}{copies}>"
+
+    @property
+    def likely(self) -> bool:
+        """Whether the image more likely than not answers the query."""
+        return self.proba >= LIKELY
 
     @property
     def page(self) -> int | None:
-        """The page, counted from 1, or None for what is no document."""
+        """The page, counted from 1, or None for what is not a page of a document."""
         return self.row.page
 
     @property
     def meta(self) -> Mapping[str, Value]:
-        """The columns of the table that the picture came with."""
+        """The columns of the table that the image came with."""
         return self.row.meta
+
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """The words of the query that the image's text holds, as they stand there; () where it holds none."""
+        from wordsight.text.analysis import matched_words
+
+        if self.bm25 is None:
+            return ()
+        spans = matched_words(self.words, self.row.text)
+        return tuple(dict.fromkeys(self.row.text[start:end] for start, end in spans))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold of it."""
+        return {
+            "path": os.fspath(place_of(self.row)),
+            "page": self.page,
+            "id": self.id,
+            "probability": round(self.proba, 6),
+            "likely": self.likely,
+            "score": round(self.score, 6),
+            "bm25": None if self.bm25 is None else round(self.bm25, 6),
+            "matched": list(self.matched),
+            "width": self.row.width,
+            "height": self.row.height,
+            "taken": self.row.taken,
+            "meta": dict(self.meta),
+            "copies": [os.fspath(place_of(copy.row)) for copy in self.copies],
+        }
+
+
+class Hits(list[Hit]):
+    """The best hits of a search, most probable first: a list that knows how many likely ones there are.
+
+    likely: hits of the whole collection that are likely, on this page or not; at_least: there may be more than that.
+    """
+
+    def __init__(
+        self, hits: Iterable[Hit] = (), likely: int = 0, at_least: bool = False, index: Index | None = None
+    ) -> None:
+        super().__init__(hits)
+        self.likely = likely
+        self.at_least = at_least
+        self._index = index
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return what JSON can hold of each hit."""
+        return [hit.to_dict() for hit in self]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame, a row for each hit, with a table's columns beside ours. Raises: MissingExtraError."""
+        from wordsight.errors import MissingExtraError
+
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("A DataFrame of hits", "pandas", "pandas") from None
+        rows = []
+        for one in self.to_dicts():
+            meta = one.pop("meta")
+            rows.append(one | {name: value for name, value in meta.items() if name not in one})
+        return pandas.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        from wordsight.search.html import html_of_hits
+
+        return html_of_hits(self, self._index)

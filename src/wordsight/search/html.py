@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 _COLUMNS = 3  # of a table, shown below an image
 
 
-def html_of_hits(hits: Sequence[Hit], gallery: Gallery | None = None) -> str:
+def html_of_hits(hits: Sequence[Hit], index: Index | None = None) -> str:
     """Return the first hits with their probabilities and columns as an HTML fragment of bounded size.
 
-    gallery: where the small images of pages and members of archives are; without it they show as missing.
+    index: where the small images of pages and members of archives are; without it they show as missing.
     """
-    index = None if gallery is None else gallery.index
     cards = (_card(hit.row, index, [f"{hit.proba:.0%}", *_columns(hit.row)]) for hit in hits)
     return render_cards(f"{len(hits):,} hits" if len(hits) != 1 else "1 hit", cards, len(hits))
 

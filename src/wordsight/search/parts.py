@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from PIL import Image
 
 from wordsight.class_embeddings import normalise_rows
 from wordsight.errors import InputError
+from wordsight.image_inputs import is_image_like, warn_of_paths
 from wordsight.images import read_image, source_name
 from wordsight.index.rows import Floats
 from wordsight.model import Model
@@ -65,7 +64,11 @@ class Query:
         A 1-D array of floats is a vector. A list holds any of these, and pairs (one of these, weight).
         Raises: InputError for anything else, an empty text, no parts, and weights that say nothing.
         """
-        return asked if isinstance(asked, cls) else cls(tuple(_parts(asked)))
+        if isinstance(asked, cls):
+            return asked
+        if isinstance(asked, str):
+            warn_of_paths([asked], "gallery.search(Path({}))", stacklevel=4)
+        return cls(tuple(_parts(asked)))
 
     @property
     def words(self) -> str:
@@ -73,26 +76,21 @@ class Query:
         return " ".join(part.value for part in self.parts if part.kind == "text" and part.weight > 0)
 
     @property
-    def only_texts(self) -> bool:
-        """Whether no part is a picture or a vector."""
-        return all(part.kind == "text" for part in self.parts)
-
-    @property
-    def only_wanted_texts(self) -> bool:
-        """Whether every part is a text that is wanted: a text that holds its words then answers it."""
-        return all(part.kind == "text" and part.weight > 0 for part in self.parts)
+    def is_one_image(self) -> bool:
+        """Whether the query is one image, or the vector of one."""
+        return len(self.parts) == 1 and self.parts[0].kind != "text"
 
 
-def query_vector(model: Model, query: Query, sample_ND: Floats) -> Floats:
-    """Return the one unit vector (D,) of a query: Σ weight · part / spread of the part's cosines over the collection.
+def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
+    """Return the one unit vector (D,) of a query from those of its parts, (P, D).
 
-    Cosines of texts spread less than those of pictures, so that of two parts of the same weight the picture would
-    nearly decide alone; in units of their spreads they count alike. Measured over 4,851 products, with pictures that
-    were held out when the bundled model was trained, and a colour or "for women": of the first 10 answers, 35, 32 and
-    38 % are of the picture's type and as the words say, against 30, 28 and 27 % by the plain sum at weight 1 (35, 33
-    and 38 % at its best weight, 1.5 to 2). One part is itself, whatever its weight.
+    It is Σ weight · part / spread of the part's cosines with a sample (N, D) of the collection. Cosines of texts spread
+    less than those of images, so that of two parts of the same weight the image would nearly decide alone; in units of
+    their spreads they count alike. Measured over 4,851 products, with images that were held out when the bundled model
+    was trained, and a colour or "for women": of the first 10 hits, 35, 32 and 38 % are of the image's type and as the
+    words say, against 30, 28 and 27 % by the plain sum at weight 1 (35, 33 and 38 % at its best weight, 1.5 to 2). One
+    part is itself, whatever its weight.
     """
-    parts_PD = embed_parts(model, query.parts)
     if len(parts_PD) == 1:
         return np.asarray(parts_PD[0])
     spread_P = (sample_ND @ parts_PD.T).std(axis=0) if len(sample_ND) > 1 else np.ones(len(parts_PD))
@@ -147,12 +145,12 @@ def _parts(asked: Any) -> Iterator[Part]:
         yield Part("text", asked)
     elif isinstance(asked, np.ndarray) and asked.ndim == 1 and asked.dtype.kind == "f":
         yield Part("vector", asked)
-    elif isinstance(asked, os.PathLike | bytes | Image.Image | np.ndarray):
+    elif is_image_like(asked):
         yield Part("image", asked)
     else:
         raise InputError(
-            f"The query holds {type(asked).__name__}, expected text (str), a picture (Path, PIL picture, bytes or "
-            "uint8 array), a vector, or a list of these or of pairs (one of these, weight)."
+            f"The query holds {type(asked).__name__}, expected text (str), an image (Path, PIL image, bytes, open "
+            "file, array or tensor), a vector, or a list of these or of pairs (one of these, weight)."
         )
 
 

@@ -1,37 +1,47 @@
-"""From what a user asks (words, pictures, several of both with weights) to the pictures that answer."""
+"""From what a user asks (words, images, several of both with weights) to the images that answer."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from wordsight.errors import InputError, StoreError, did_you_mean
 from wordsight.index import Index, Row
-from wordsight.index.rows import Floats
+from wordsight.index.rows import Floats, Match
 from wordsight.ingest.paths import to_path
 from wordsight.model import Model
-from wordsight.search.cutoff import CUT, SAMPLE, TOP, Cutoff, bank_of
-from wordsight.search.fusion import Fusion, ranked
-from wordsight.search.hits import Hit
-from wordsight.search.parts import Part, Query, query_vector, without_title_blocks
+from wordsight.search.fold import fold_copies, fold_threshold
+from wordsight.search.fusion import Fusion
+from wordsight.search.hits import Hit, Hits
+from wordsight.search.parts import Part, Query, embed_parts, query_vector, without_title_blocks
+from wordsight.search.reference import Reference, reference_of
+from wordsight.search.relevance import (
+    BEST,
+    LIKELY,
+    Relevance,
+    count_words,
+    follow,
+    hybrid_proba,
+    proba_of,
+    relevance_of_image,
+    relevance_of_text,
+)
+from wordsight.text.analysis import Word, terms
 
-__all__ = ["By", "Part", "Query", "check_model", "run"]
+__all__ = ["By", "Part", "Query", "check_model", "run", "run_many"]
 
 By: TypeAlias = Literal["auto", "vector", "text", "both"]
 
 # rows taken from each side before they are put in one order
 CANDIDATES = 200
+# rows of the collection that show how much the cosines of a query's parts vary
+SAMPLE = 1000
 # rows compared whitened: the best of them by a product that lacks only the rows' own whitened lengths
 _WHITENED = 500
-# words that tell nothing of a picture, which a text that answers need not hold
-_EMPTY_WORDS = frozenset(
-    ("a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "the", "this", "to",
-     "with")
-)  # fmt: skip
+_SPARE = 20  # rows taken beyond those asked for, of which some are copies of others
 
 
 def run(
@@ -40,105 +50,201 @@ def run(
     query: Any,
     k: int = 10,
     *,
+    offset: int = 0,
     where: str | None = None,
     by: By = "auto",
-    cut: bool = True,
+    likely: bool = False,
     whiten: bool = False,
-) -> list[Hit]:
-    """Return up to k pictures of the index that answer a query (see `Query.of`), best first; [] is "no match".
+    fold: bool = False,
+) -> Hits:
+    """Return the k images of the index that most probably answer a query (see `Query.of`), the most probable first.
 
+    offset: hits before these, of earlier pages.
     where: an SQL condition (see `Index`).
-    by: "vector" (what pictures look like), "text" (BM25 over their texts), "both", or "auto": what `wordsight tune`
-        chose; else both where pictures came with texts of their own (tables, documents, captions), and what they look
-        like where a file's name is all there is.
-    cut: leave out hits whose probability is under `cutoff.CUT`, but for those whose text holds every word of a query
-        of words alone.
-    whiten: compare pictures after taking off what all of the collection share (see `search.whitening`).
+    by: "vector" (what images show), "text" (BM25 over their texts), "both", or "auto": what `wordsight tune` chose;
+        else both where images came with texts of their own (tables, documents, captions), and what they show where a
+        file's name is all there is.
+    likely: leave out hits that probably do not answer; [] is then "nothing is likely to match".
+    whiten: compare images after subtracting what all of the collection share (see `search.whitening`).
+    fold: show near copies as one hit (see `search.fold`), with the others as its `copies`.
 
-    Raises: InputError for a query, k, condition or `by` that cannot be worked with; ImageError for a picture that
-    cannot be read; StoreError for an index of another model.
+    Raises: InputError for a query, k, offset, condition or `by` that cannot be worked with; ImageError for an image
+    that cannot be read; StoreError for an index of another model.
     """
     query = Query.of(query)
-    _check_call(index, model, query, k, by, whiten)
-    if any(said.get("mask_title_block") for said in (index.note("sources") or {}).values()):
-        query = without_title_blocks(query)
-    found = _find_whitened(index, model, query, k, where) if whiten else _find(index, model, query, k, where, by)
-    if not found.rows:
-        return []
-    cosine_K = found.vectors_KD @ found.query_D
-    proba_K = found.cutoff.proba(cosine_K)
-    hits = (
-        Hit(row.id, to_path(row.path), float(cosine), float(p), row, found.bm25.get(row.id))
-        for row, cosine, p in zip(found.rows, cosine_K, proba_K, strict=True)
+    (hits,) = run_many(
+        index, model, [query], k, offset=offset, where=where, by=by, likely=likely, whiten=whiten, fold=fold
     )
-    words = query.words if query.only_wanted_texts else ""  # of other queries words are a part only
-    return [hit for hit in hits if not cut or hit.proba >= CUT or (hit.bm25 and holds(hit.row.text, words))][:k]
+    return hits
 
 
-def holds(text: str, words: str) -> bool:
-    """Return whether a text holds every word that says something, one or several of a thing alike."""
-    wanted = _stems(words) - _EMPTY_WORDS
-    return bool(wanted) and wanted <= _stems(text)
+def run_many(
+    index: Index,
+    model: Model,
+    queries: Iterable[Any],
+    k: int = 10,
+    *,
+    offset: int = 0,
+    where: str | None = None,
+    by: By = "auto",
+    likely: bool = False,
+    whiten: bool = False,
+    fold: bool = False,
+) -> list[Hits]:
+    """Return the hits of each of many queries, in order, all embedded in one batch: see `run`."""
+    asked = [Query.of(query) for query in queries]
+    for query in asked:
+        _check_call(index, model, query, k, offset, by, whiten)
+    if any(said.get("mask_title_block") for said in (index.note("sources") or {}).values()):
+        asked = list(map(without_title_blocks, asked))
+    parts_PD = embed_parts(model, [part for query in asked for part in query.parts])
+    answers, start, end = [], 0, offset + k
+    for query in asked:
+        own_PD = parts_PD[start : start + len(query.parts)]
+        start += len(query.parts)
+        search = _Search(index, reference_of(model), query, own_PD, where, by)
+        found, groups = _groups(index, search.find_whitened if whiten else search.find, end, fold)
+        hits = [_hit(found, group) for group in groups[offset:end]]
+        chosen = [hit for hit in hits if hit.likely] if likely else hits
+        answers.append(Hits(chosen, *found.count_likely(), index=index))
+    return answers
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Rows in order, best first, with what judges them."""
+    """Rows in order, the most probable first. count_likely: how many likely ones there are, and whether maybe more."""
 
     rows: Sequence[Row]
-    query_D: Floats
-    vectors_KD: Floats
-    cutoff: Cutoff
+    cosine_K: Floats
+    proba_K: Floats
+    count_likely: Callable[[], tuple[int, bool]]
     bm25: dict[str, float] = field(default_factory=dict)
+    words: tuple[Word, ...] = ()
 
 
-def _find(index: Index, model: Model, query: Query, k: int, where: str | None, by: By) -> _Found:
-    """Take rows of each side that counts and put them in one order."""
-    sample_ND = index.sample(SAMPLE)
-    query_D = query_vector(model, query, sample_ND)
-    near = index.nearest(query_D, max(k, TOP), where)
-    fusion = _fusion(index, query, by, [match.row for match in near[:TOP]])
-    n = max(k, CANDIDATES)
-    said = [] if fusion.way == "vector" else index.match_text(query.words, n, where)
-    if said and fusion.way != "text":
-        near = index.nearest(query_D, n, where)
-    # a condition narrows the answers, not what it takes to be one
-    best = index.nearest(query_D, TOP) if where else near[:TOP]
-    near_KD = _stacked([match.row for match in best], sample_ND)
-    cutoff = Cutoff.of(query_D, near_KD, sample_ND, len(index), bank_of(model) if query.only_texts else None)
-    if fusion.way == "text":
-        near = []
-    rows = {match.row.id: match.row for match in (*near, *said)}
-    bm25 = {match.row.id: match.score for match in said}
-    cosines = {id: float(row.vector @ query_D) for id, row in rows.items()}
-    floor = float((sample_ND @ query_D).mean()) if len(sample_ND) else None
-    order = [rows[id] for id in ranked(fusion(cosines, bm25, floor))]
-    return _Found(order, query_D, _stacked(order, sample_ND), cutoff, bm25)
+def _groups(index: Index, find: Callable[[int], _Found], end: int, fold: bool) -> tuple[_Found, list[tuple[int, ...]]]:
+    """Return what was found, and the positions that each hit stands for, of at least `end` hits if there are any."""
+    if not fold:
+        found = find(end)
+        return found, [(at,) for at in range(len(found.rows))]
+    threshold = fold_threshold(index)
+    n = end + _SPARE
+    while True:
+        found = find(n)
+        vectors = [row.vector for row in found.rows]
+        groups = fold_copies(found.rows, np.stack(vectors), threshold) if vectors else []
+        if len(groups) >= end or len(found.rows) < n:
+            return found, groups
+        n *= 2
 
 
-def _find_whitened(index: Index, model: Model, query: Query, k: int, where: str | None) -> _Found:
-    """Return rows by their cosines with the query, both whitened.
+def _hit(found: _Found, group: Sequence[int]) -> Hit:
+    """Return the hit of the first of a group of positions, the others its copies."""
+    first, *others = (
+        Hit(row.id, to_path(row.path), float(cosine), float(proba), row, found.bm25.get(row.id), found.words)
+        for row, cosine, proba in ((found.rows[at], found.cosine_K[at], found.proba_K[at]) for at in group)
+    )
+    return replace(first, copies=tuple(others))
 
-    The index holds plain vectors. W(q - m) · W(x - m) is, but for what no x changes, WW(q - m) · x: the index finds the
-    largest of these, and only the division by the length of W(x - m) is left to do.
-    """
-    from wordsight.search.whitening import whitening_of
 
-    whitening = whitening_of(index)
-    sample_ND = index.sample(SAMPLE)
-    query_D = query_vector(model, query, sample_ND)
-    towards_D = whitening.matrix_DD @ (whitening.matrix_DD @ (query_D - whitening.mean_D))
-    if not np.linalg.norm(towards_D) > 0:  # the query lies in the mean: whitening keeps its own direction
-        towards_D = query_D.astype(np.float64)
-    unit_D = np.asarray(towards_D / np.linalg.norm(towards_D), np.float32)
-    rows = [match.row for match in index.nearest(unit_D, max(k, _WHITENED), where)]
-    best = [match.row for match in index.nearest(unit_D, TOP)] if where else rows
-    sample_ND, query_D = whitening.apply(sample_ND), whitening.apply(query_D[None])[0]
-    vectors_KD = whitening.apply(_stacked(rows, sample_ND)) if rows else sample_ND[:0]
-    order = np.argsort(-(vectors_KD @ query_D), kind="stable")
-    best_KD = whitening.apply(_stacked(best, sample_ND)) if best else sample_ND[:0]
-    cutoff = Cutoff.of(query_D, best_KD, sample_ND, len(index))
-    return _Found([rows[i] for i in order], query_D, vectors_KD[order], cutoff)
+class _Search:
+    """One query put to an index: finds as many rows as asked."""
+
+    def __init__(
+        self, index: Index, reference: Reference, query: Query, parts_PD: Floats, where: str | None, by: By
+    ) -> None:
+        self.index, self.reference, self.query, self.parts_PD = index, reference, query, parts_PD
+        self.where, self.by = where, by
+        self.sample_ND = index.sample(SAMPLE) if len(query.parts) > 1 else self.parts_PD[:0]
+        self.query_D = query_vector(query, self.parts_PD, self.sample_ND)
+
+    def find(self, n: int) -> _Found:
+        """Return at least n rows of the sides that count, where there are so many."""
+        near = self.index.nearest(self.query_D, max(n, BEST), self.where)
+        # a condition narrows the answers, not what it takes to be one
+        best = self.index.nearest(self.query_D, BEST) if self.where else near[:BEST]
+        relevance = self._relevance([match.row for match in best])
+        fusion = _fusion(self.index, self.query, self.by, [match.row for match in near[:BEST]])
+        if fusion.way == "vector":
+            return self._by_vector(near, relevance)
+        return self._by_text(max(n, CANDIDATES), relevance, fusion)
+
+    def _by_vector(self, near: Sequence[Match], relevance: Relevance) -> _Found:
+        cosine_K = np.array([match.score for match in near], np.float32)
+        proba_K = proba_of(relevance, cosine_K, image=self.query.is_one_image)
+
+        def count() -> tuple[int, bool]:
+            return self.index.count_near(self.query_D, relevance.line, self.where)
+
+        return _Found([match.row for match in near], cosine_K, proba_K, count)
+
+    def _by_text(self, n: int, relevance: Relevance, fusion: Fusion) -> _Found:
+        """Return rows of texts that hold words of the query and, unless texts alone count, of the nearest images."""
+        words = self.index.query_words(self.query.words)
+        said = self.index.match_text(words, n, self.where)
+        near = [] if fusion.way == "text" else self.index.nearest(self.query_D, n, self.where)
+        rows = list({match.row.id: match.row for match in (*near, *said)}.values())
+        bm25 = {match.row.id: match.score for match in said}
+        coverage = {match.row.id: match.coverage or 0.0 for match in said}
+        cosine_K = np.array([row.vector @ self.query_D for row in rows], np.float32)
+        proba_K = hybrid_proba(
+            relevance.logits(cosine_K),
+            np.array([coverage.get(row.id, 0.0) for row in rows]),
+            np.array([bm25.get(row.id, 0.0) for row in rows]),
+            len(words),
+            0.0 if fusion.way == "text" else fusion.alpha,
+        )
+        order = sorted(range(len(rows)), key=lambda at: (-proba_K[at], -cosine_K[at], rows[at].id))
+        number = int((proba_K >= LIKELY).sum())
+        full = len(said) >= n or number >= n
+        return _Found([rows[at] for at in order], cosine_K[order], proba_K[order], lambda: (number, full), bm25, words)
+
+    def find_whitened(self, n: int) -> _Found:
+        """Return rows by their cosines with the query, both whitened.
+
+        The index holds plain vectors. W(q - m) · W(x - m) is, but for what no x changes, WW(q - m) · x: the index finds
+        the largest of these, and only the division by the length of W(x - m) is left to do.
+        """
+        from wordsight.search.whitening import whitening_of
+
+        whitening = whitening_of(self.index)
+        towards_D = whitening.matrix_DD @ (whitening.matrix_DD @ (self.query_D - whitening.mean_D))
+        if not np.linalg.norm(towards_D) > 0:  # the query lies in the mean: whitening keeps its own direction
+            towards_D = self.query_D.astype(np.float64)
+        unit_D = np.asarray(towards_D / np.linalg.norm(towards_D), np.float32)
+        rows = [match.row for match in self.index.nearest(unit_D, max(n, _WHITENED), self.where)]
+        if not rows:
+            return _Found([], self.query_D[:0], self.query_D[:0], lambda: (0, False))
+        plain_KD = np.stack([row.vector for row in rows])
+        cosine_K = whitening.apply(plain_KD) @ whitening.apply(self.query_D[None])[0]
+        relevance = follow(self._relevance(rows).logits(plain_KD @ self.query_D), cosine_K)
+        order = np.argsort(-cosine_K, kind="stable")
+        proba_K = proba_of(relevance, cosine_K[order], image=self.query.is_one_image)
+        number = int((proba_K >= LIKELY).sum())
+        return _Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, number == len(rows)))
+
+    def _relevance(self, near: Sequence[Row]) -> Relevance:
+        """Return how cosines with the query are judged; of several parts, as the weighted mean of their log-odds says.
+
+        A part that is not wanted speaks for an image as much as it would speak against it if it were wanted.
+        """
+        near_KD = _stacked(near, self.parts_PD)
+        if len(self.query.parts) == 1:
+            return self._relevance_of(self.query.parts[0], self.parts_PD[0], near_KD)
+        seen_ND = np.concatenate([near_KD, self.sample_ND])
+        if not len(seen_ND):
+            return Relevance(0.0, 1.0)
+        total = sum(abs(part.weight) for part in self.query.parts)
+        logit_N = np.zeros(len(seen_ND))
+        for part, part_D in zip(self.query.parts, self.parts_PD, strict=True):
+            nearest = _stacked([match.row for match in self.index.nearest(part_D, BEST)], self.parts_PD)
+            logit_N += part.weight / total * self._relevance_of(part, part_D, nearest).logits(seen_ND @ part_D)
+        return follow(logit_N, seen_ND @ self.query_D)
+
+    def _relevance_of(self, part: Part, part_D: Floats, near_KD: Floats) -> Relevance:
+        if part.kind == "text":
+            return relevance_of_text(self.reference, part_D, count_words(part.value), near_KD)
+        return relevance_of_image(self.reference, part_D)
 
 
 def _stacked(rows: Sequence[Row], like_ND: Floats) -> Floats:
@@ -161,13 +267,15 @@ def _fusion(index: Index, query: Query, by: By, near: Sequence[Row]) -> Fusion:
 
 def speaks(row: Row) -> bool:
     """Return whether a row came with more text than the name of its file: a table's, a document's, a caption."""
-    return row.page is not None or bool(row.meta) or not _stems(row.text) <= _stems(row.path)
+    return row.page is not None or bool(row.meta) or not set(terms(row.text)) <= set(terms(row.path))
 
 
-def _check_call(index: Index, model: Model, query: Query, k: int, by: str, whiten: bool) -> None:
+def _check_call(index: Index, model: Model, query: Query, k: int, offset: int, by: str, whiten: bool) -> None:
     """Raise for a call that cannot be answered."""
     if k < 1:
-        raise InputError(f"k is {k}, expected 1 or more: how many answers to give.")
+        raise InputError(f"k is {k}, expected 1 or more: how many hits to give.")
+    if offset < 0:
+        raise InputError(f"offset is {offset}, expected 0 or more: how many hits to pass over.")
     if by not in get_args(By):
         raise InputError(f"by is {by!r}, expected one of: {', '.join(get_args(By))}.{did_you_mean(by, get_args(By))}")
     if by in ("text", "both") and not query.words.strip():
@@ -187,12 +295,3 @@ def check_model(index: Index, model: Model) -> None:
             f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
             "their vectors cannot be compared. Load the index's model, or index again with the other."
         )
-
-
-def _stems(text: str) -> set[str]:
-    """Return the words of a text, lower-case, without the s of several."""
-    return {_singular(word) for word in re.findall(r"[^\W_]+", text.casefold())}
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

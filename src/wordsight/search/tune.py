@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError, did_you_mean
 from wordsight.index import Index
 from wordsight.model import Model
-from wordsight.search.cutoff import SAMPLE
 from wordsight.search.fusion import Fusion, Scores, ranked
 from wordsight.search.parts import Part, embed_parts
-from wordsight.search.query import CANDIDATES, check_model
+from wordsight.search.query import CANDIDATES, SAMPLE, check_model
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
