@@ -19,7 +19,7 @@ LAYERS = [
     {"safetensors_file"},
     {"convert"},
     {"weights"},
-    {"raw"},
+    {"raw", "faulty_files", "picture_memory"},
     {"nn", "images", "preprocess", "tokenizer", "class_embeddings"},
     {"encoder"},
     {"model"},
