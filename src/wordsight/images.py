@@ -456,10 +456,11 @@ def _to_8_bits(wide_HW: np.ndarray, low: float, high: float) -> np.ndarray:
         return (wide_HW >> 8 if high > 255 else wide_HW).astype(np.uint8)
     values: Any = _finite(wide_HW)
     if wide_HW.dtype.kind == "f" and low >= 0 and high <= 1:
-        return np.rint(values * 255).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return np.rint(values).astype(np.uint8)
-    return np.rint((values - low) * (255 / (high - low) if high > low else 0.0)).astype(np.uint8)
+        values = values * 255
+    elif low < 0 or high > 255:
+        values = (values - low) * (255 / (high - low) if high > low else 0.0)
+    scaled: np.ndarray = np.rint(values).astype(np.uint8)
+    return scaled
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

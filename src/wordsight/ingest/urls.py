@@ -1,7 +1,8 @@
-"""Pictures by address: fetched only where the user asked for it."""
+"""Pictures by address: fetched only where the user asked for it; and those that an address holds itself (data:)."""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import time
 import urllib.error
@@ -19,6 +20,26 @@ _SAFE = "%/:=&?~#+!$,;'@()*[]"  # all but spaces and letters beyond ASCII, which
 def is_address(text: str) -> bool:
     """Return whether a text is an http or https address."""
     return text[:8].lower().startswith(("http://", "https://"))
+
+
+def is_data(text: str) -> bool:
+    """Return whether a text is a data: URI, which holds a file itself: "data:image/png;base64,iVBOR…"."""
+    return text[:5].lower() == "data:" and "," in text
+
+
+def data_of(uri: str) -> bytes:
+    """Return the bytes that a data: URI holds. Raises: ImageError with the reason alone.
+
+    Source: RFC 2397.
+    """
+    kind, _, body = uri.partition(",")
+    content = urllib.parse.unquote_to_bytes("".join(body.split()))
+    if not kind.lower().endswith(";base64"):
+        return content
+    try:
+        return base64.b64decode(content + b"=" * (-len(content) % 4), validate=True)
+    except ValueError as error:
+        raise ImageError(f"is a data: URI that cannot be decoded ({error})") from error
 
 
 def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -> bytes:
