@@ -48,7 +48,8 @@ def find_pictures(sources: Iterable[str | Path], listing: Iterable[str] = ()) ->
     """Return the pictures that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
-    links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file has that very name.
+    links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
+    has that very name.
     "-" stands for `listing`, one path a line (standard input); those may name folders too, and need not exist.
     Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no picture.
     """

@@ -159,6 +159,12 @@ class LanceIndex(Index):
         for batch in self._stream(["_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about"]):
             yield from stamps_of(batch)
 
+    def begin_writing(self) -> None:
+        """Take the right to write, until `optimise` or `close`."""
+        with self._turn:
+            if self._lock is not None:
+                self._lock.acquire()
+
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows in one transaction; of rows with the same id the last one stays."""
         rows = list({row.id: row for row in rows}.values())

@@ -82,7 +82,7 @@ def _of_pattern(source: str | Path, pattern: str, root: str, options: IngestOpti
     """Return the units of what matches a pattern; files of an unknown kind only where the pattern ends as they do."""
     matches: list[str] = []
     folder = "\0"  # the last that matched: what lies in it is listed with it
-    for path in expand(pattern):
+    for path in sorted(expand(pattern), key=lambda path: path.split(os.sep)):  # a folder before what lies in it
         if path.startswith(folder):
             continue
         if os.path.isdir(path):

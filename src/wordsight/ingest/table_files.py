@@ -177,7 +177,7 @@ def _with_letter(line: str, delimiter: str, columns: int) -> str:
 
 
 def _end_of_cell(line: str, start: int, delimiter: str) -> int:
-    """Return where the cell that begins at `start` ends: at the next delimiter that no quotes hold, or the line's end."""
+    """Return where the cell that begins at `start` ends: at the next delimiter outside quotes, or the line's end."""
     at, quoted = start, line[start : start + 1] == '"'
     at += quoted
     while at < len(line):

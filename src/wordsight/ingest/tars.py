@@ -2,8 +2,8 @@
 
 Source: webdataset, `base_plus_ext` and `group_by_keys`: a sample is a run of members of the same folder and name up to
 the first dot; https://github.com/webdataset/webdataset. Where a picture and a caption (or JSON) of such a sample share
-their names up to the last dot, as 22.05.jpg and 22.05.txt do, they are a sample of their own: webdataset would leave the
-caption unread.
+their names up to the last dot, as 22.05.jpg and 22.05.txt do, they are a sample of their own: webdataset would leave
+the caption unread.
 """
 
 from __future__ import annotations

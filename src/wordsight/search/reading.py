@@ -24,13 +24,14 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row says of a picture beside its vector: see `index.Row`."""
+    """What a row says of a picture beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
     digest: str
     width: int = 0
     height: int = 0
     taken: str | None = None
     thumbnail: bytes = b""
+    flaw: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +100,7 @@ class Reader:
             return None
         decoded = decode(picture, at_least=None if self.exact else self.spec.image_size)
         thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
-        task.facts = dataclasses.replace(facts, thumbnail=thumbnail)
+        task.facts = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None
         image = decoded.image
