@@ -51,7 +51,7 @@ def open_store(location: str, about: About | None) -> LanceIndex:
     folder = None if HAS_SCHEME in location else Path(location)
     found = _found(location, folder)
     if about is None and found is None:
-        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --into {location}")
+        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
     if about is not None and found is not None and found.fingerprint != about.fingerprint:
         raise StoreError(
             f"The index {location} was made with the model {found.model} (fingerprint {found.fingerprint}), not with "

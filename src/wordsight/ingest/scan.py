@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.images import Skipped
+from wordsight.images import Skipped, source_name
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
@@ -127,6 +127,7 @@ def _path_of(source: str | Path) -> str:
 
 def _missing(source: str | Path) -> str:
     text = str(source)
+    name = source_name(text)
     if text.startswith(("http://", "https://")):
-        return f"{text!r} is an address; download it first, or name a table of addresses and add --urls."
-    return f"{text!r} does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
+        return f"'{name}' is an address; download it first, or name a table of addresses and add --urls."
+    return f"'{name}' does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."

@@ -449,7 +449,7 @@ def _checked(model: Model, about: About, location: str) -> Model:
         raise StoreError(
             f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
             f"one is {model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot be compared: use the "
-            "index's model, or make another index with --into."
+            "index's model, or make another index with --in."
         )
     return model
 
