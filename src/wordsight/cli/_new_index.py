@@ -12,16 +12,18 @@ from wordsight.errors import WordsightError
 
 @contextlib.contextmanager
 def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) -> Iterator[None]:
-    """Remove the folder of an index that was not there before, where the block raises and the index holds no row.
+    """Remove the folder of an index that was not there before, where the block raises an error and it holds no row.
 
-    even_rows: remove it with the rows that it holds. Indexes at addresses are left alone.
+    even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
+    Indexes at addresses are left alone.
     """
     folder = _folder_of(location)
     was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)
     try:
         yield
-    except BaseException:
-        if folder is not None and (was_empty or not was_there) and (even_rows or _holds_nothing(folder)):
+    except BaseException as error:
+        new = folder is not None and (was_empty or not was_there)
+        if folder is not None and new and (even_rows or (isinstance(error, Exception) and _holds_nothing(folder))):
             for part in folder.iterdir() if was_there else [folder]:
                 shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
         raise
