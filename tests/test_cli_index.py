@@ -221,6 +221,27 @@ def test_a_first_call_that_fails_leaves_no_index(run, tmp_path):
     assert run("--status --in there").stdout.startswith("5 pictures")
 
 
+def test_an_empty_folder_is_said_to_hold_nothing_and_fills_later(run, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").touch()
+    result = run("new")
+    assert result.exit_code == 3
+    assert re.fullmatch(r"0 pictures in .*/mine: nothing found \(\d\.\d s\)\.\n", result.stdout)
+    assert result.stderr.startswith("wordsight: nothing to index was found; expected pictures (.jpg, .png")
+    write_pictures(tmp_path / "new", [1])
+    assert run("").stdout.startswith("1 pictures in")
+
+
+def test_a_thousand_pictures_of_one_content_are_embedded_once(run, tmp_path):
+    content = (tmp_path / "in" / "000.png").read_bytes()
+    (tmp_path / "same").mkdir()
+    for number in range(1000):
+        (tmp_path / "same" / f"{number}.png").write_bytes(content)
+    assert "1,000 pictures in" in (said := run("same").stdout)
+    assert ": 1 added, 999 reused (" in said
+    assert ": 1,000 unchanged (" in run("same").stdout
+
+
 def test_no_message_is_flooded_by_what_a_cell_holds(run, tmp_path):
     long = "data:image/png;base64," + "A" * 30_000
     (tmp_path / "t.csv").write_text(f'image,title\nin/000.png,cat\n"{long}",berry\n{"x" * 9000}.png,none\n')

@@ -155,6 +155,7 @@ def test_a_column_that_is_not_there_is_told_at_once(shop, column, message):
     ("name", "content", "message"),
     [
         ("t.csv", b"", "it is empty; expected a first line with the names of the columns"),
+        ("t.csv", b"image,title\n", "has no rows; expected one for each picture, below the column names"),
         ("t.csv", b"title,price\ncoat,3\n", r"No column of the table .* its columns are title, price. Name one with"),
         ("t.csv", b"image,caf\xe9\na.png,1\n", r"is not UTF-8 text \(byte 0xe9 at 9\); save it in UTF-8"),
         ("t.jsonl", b"[1]\n", "it holds no JSON object a line"),

@@ -242,10 +242,8 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
     rate = f", {summary.embedded / summary.seconds:.0f} embedded/s" if summary.embedded and summary.seconds else ""
     where = f" --in {shlex.quote(into)}" if into else ""
     took = f"{summary.seconds:.1f} s{rate}"
-    return (
-        f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took}).\n"
-        f'Find them with: wordsight search "a red car"{where}'
-    )
+    done = f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took})."
+    return f'{done}\nFind them with: wordsight search "a red car"{where}' if len(gallery) else done
 
 
 def _report(summary: Summary) -> int:
@@ -267,6 +265,13 @@ def _report(summary: Summary) -> int:
             click.echo(f"wordsight: {len(skips):,} {what}:", err=True)
             for line in _grouped(skips):
                 click.echo(f"  {line}", err=True)
+    if not (summary.altered or summary.unchanged or summary.skipped or summary.kept):
+        click.echo(
+            "wordsight: nothing to index was found; expected pictures (.jpg, .png, .heic, …), PDF or tar files. Other "
+            "kinds, and names that begin with a dot, are passed over; name such a file itself.",
+            err=True,
+        )
+        return NOTHING_READ
     if not summary.skipped:
         return SOME_SKIPPED if summary.incomplete else DONE
     return SOME_SKIPPED if summary.altered or summary.unchanged else NOTHING_READ

@@ -102,6 +102,10 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
     usual = [by_usage[name] for name in _USUAL if name in by_usage]
     others = [name for name in table.columns if name not in usual]
     cells = _first_cells(table)
+    if not any(cells.values()):
+        raise InputError(
+            f"The table {table.path!r} has no rows; expected one for each picture, below the column names."
+        )
     for name, pattern in _likely(usual, others):
         found = _found(cells[name], pattern, os.path.dirname(table.path))
         if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
