@@ -352,7 +352,9 @@ class Gallery:
         from wordsight.search.moved import relocate
 
         def prepare() -> None:  # once the index is ours to write: one that is in use does not record what it refuses
-            relocate(self.index, moves)
+            if moves:  # killed in the midst, the next run knows both and goes on
+                self._record({**self.sources, **(recorded or {})})
+                relocate(self.index, moves)
             if recorded is not None and recorded != self.sources:
                 self._record(recorded)
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images import ImageSource, Skipped, decode, read_header, source_name
+from wordsight.images import ImageSource, Skipped, decode, read_header, reason_of, source_name
 from wordsight.index import Row
 from wordsight.index.rows import Floats
 from wordsight.ingest import Item
@@ -88,9 +88,8 @@ class Reader:
                 return self._pixels(task, digest, picture, known)
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(picture)}: ")) from error
-        except (ImageError, OSError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            return Skipped(task.item.id, reason.removeprefix(f"{source_name(task.item.path)}: "))
+        except Exception as error:  # whatever is wrong with one picture, the others go on
+            return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(self, task: Task, digest: str, picture: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
         said = read_header(picture)
