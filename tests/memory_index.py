@@ -15,6 +15,7 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.index import About, Index, Match, Stamp
 from wordsight.index.rows import OWN_COLUMNS
+from wordsight.text.analysis import coverage, terms, terms_of
 
 TYPES = {str: "text", bool: "boolean", int: "integer", float: "number"}
 
@@ -28,20 +29,26 @@ def words_of(text):
     return re.findall(r"\w+", text.lower())
 
 
-def bm25(query, documents, k1=1.2, b=0.75):
+def bm25(query, documents, k1=1.2, b=0.75, words=terms):
     """Robertson and Zaragoza 2009, with Lucene's idf: ln(1 + (N - n + 0.5) / (n + 0.5)). Returns one score each."""
-    bags = [Counter(words_of(text)) for text in documents]
+    bags = [Counter(words(text)) for text in documents]
     mean = sum(sum(bag.values()) for bag in bags) / max(1, len(bags))
     scores = []
     for bag in bags:
         score = 0.0
-        for word in set(words_of(query)):
+        for word in terms_of(query) if words is terms else set(words(query)):
             n = sum(word in other for other in bags)
             tf = bag[word]
             idf = math.log(1 + (len(bags) - n + 0.5) / (n + 0.5))
             score += idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * sum(bag.values()) / max(mean, 1e-9)))
         scores.append(score)
     return scores
+
+
+def scores_of(query, texts):
+    """What `match_text` answers: number of the text → BM25's score times the share of the query's words it holds."""
+    found = enumerate(zip(texts, bm25(query, texts), strict=True))
+    return {f"{i}": score * coverage(query, text) for i, (text, score) in found if score > 0}
 
 
 class MemoryIndex(Index):
@@ -93,7 +100,9 @@ class MemoryIndex(Index):
     def match_text(self, words, k, where=None):
         every = list(self.rows.values())
         score_of = dict(zip(self.rows, bm25(words, [row.text for row in every]), strict=True))
-        matches = [Match(row, score_of[row.id]) for row in self._where(where) if score_of[row.id] > 0]
+        rows = [row for row in self._where(where) if score_of[row.id] > 0]
+        shares = {row.id: coverage(words, row.text) for row in rows}
+        matches = [Match(row, score_of[row.id] * shares[row.id], shares[row.id]) for row in rows]
         return sorted(matches, key=lambda match: -match.score)[:k]
 
     def sample(self, n):

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 import numpy as np
-from memory_index import bm25
+from memory_index import bm25, words_of
 
 KEY = "local-key"
 VERSION = "2026-07"
@@ -275,7 +275,7 @@ class StoredIndex:
             (field,) = by["fields"]
             require("full_text_search" in self.schema["fields"][field], "no full-text field")
             texts = [document[field] for document in documents if field in document]
-            score_of = dict(zip(texts, bm25(by["query"], texts), strict=True))
+            score_of = dict(zip(texts, bm25(by["query"], texts, words=words_of), strict=True))
             documents = [document for document in documents if score_of.get(document.get(field), 0) > 0]
             scores = np.array([score_of[document[field]] for document in documents])
         ranked = [(document, score) for document, score in zip(documents, scores, strict=True)

@@ -2,6 +2,7 @@
 
 import html.parser
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,8 @@ def test_a_result_shows_its_name_probability_columns_and_cosine(tmp_path):
     write_pictures(tmp_path, ["red.png"])
     tile = hit_tile(hit(tmp_path / "red.png", 0.8, meta={"title": "A & B", "price": 3.5, "colour": None}))
     page = Reader(render_html([tile], "red"))
-    assert {"red.png", "80%", "title: A & B", "price: 3.5", "cosine 0.250", str(tmp_path / "red.png")} <= set(page.text)
-    assert page.links == [(tmp_path / "red.png").as_uri()] * 2
+    assert {"red.png", "80%", "A & B", "price: 3.5", "cosine 0.250", str(tmp_path / "red.png")} <= set(page.text)
+    assert page.links == [(tmp_path / "red.png").as_uri()] * 3  # picture, heading, name
     assert not any("colour:" in text for text in page.text)
 
 
@@ -70,6 +71,39 @@ def test_a_page_is_shown_by_its_thumbnail_and_opened_at_its_number(tmp_path):
     assert page.links[0].endswith("plan.pdf#page=4")
     pixels = np.asarray(render_png([tile], "plan")).astype(int)
     assert ((pixels[..., 2] > 240) & (pixels[..., 0] < 20)).sum() > 500
+
+
+def marks(page):
+    return re.findall("<mark>(.*?)</mark>", page)
+
+
+def test_words_asked_for_are_marked_in_heading_columns_and_the_snippet_of_a_page(tmp_path):
+    shirt = hit(tmp_path / "a.png", meta={"title": "Puma T-shirts <red>", "note": "a tshirt & more", "brand": "Puma"})
+    assert marks(render_html([hit_tile(shirt, words="puma tshirt red")], "x")) == [
+        "Puma", "T-shirts", "red", "Puma", "tshirt"
+    ]  # fmt: skip
+    text = f"{'nothing of it ' * 99}how to install LinuxCNC on a disk {'and more ' * 99}"
+    page = render_html([hit_tile(hit(tmp_path / "plan.pdf", page=4, text=text), words="installing LinuxCNC")], "x")
+    assert marks(page) == ["install", "LinuxCNC"]
+    assert "… " in page
+    assert '<figure class="page">' in page
+
+
+def test_a_column_that_is_not_shown_is_where_it_alone_holds_a_word(tmp_path):
+    meta = {"title": "Boots", "price": 1, "brand": "A", "color": "red", "size": 8, "season": "winter", "use": "sport"}
+    made = hit(tmp_path / "a.png", meta=meta)
+    shown = [line if isinstance(line, str) else line.text for line in hit_tile(made, words="winter boots").lines]
+    assert shown == ["price: 1", "brand: A", "color: red", "size: 8", "season: winter", "cosine 0.250"]
+
+
+def test_what_is_not_likely_stands_below_a_line_and_copies_are_counted(tmp_path):
+    write_pictures(tmp_path, ["red.png", "blue.png"])
+    likely = hit_tile(hit(tmp_path / "red.png"), copies=3)
+    unlikely = hit_tile(hit(tmp_path / "blue.png"), likely=False)
+    page = "".join(Reader(render_html([likely, unlikely], "x")).text)
+    assert page.index("red.png") < page.index("+3 copies") < page.index("probably not") < page.index("blue.png")
+    assert "Nothing here is likely to match." in render_html([unlikely], "x")
+    assert "probably not" not in render_html([likely], "x")
 
 
 def test_what_cannot_be_read_any_more_is_still_listed(tmp_path):
@@ -103,7 +137,7 @@ def test_a_fetched_picture_is_named_and_linked_by_its_address():
     address = "https://host/a%20b.png?x=1"
     page = Reader(render_html([hit_tile(hit(address), thumbnail("red"))], "x"))
     assert address in page.text
-    assert page.links == [address] * 2
+    assert page.links == [address] * 3
 
 
 def test_pictures_asked_with_stand_in_the_head(tmp_path):

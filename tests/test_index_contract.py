@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from indexing import colour_model, write_pictures
-from memory_index import MemoryIndex, about, bm25
+from memory_index import MemoryIndex, about, scores_of
 from pinecone_server import PineconeServer
 
 from wordsight.errors import InputError, StoreError
@@ -444,12 +444,12 @@ def test_texts_are_ranked_by_bm25(clothes):
     assert index.match_text("coat", 0) == []
 
 
-def test_scores_are_bm25s(index):
+def test_scores_are_bm25s_by_coverage(index):
     texts = ["red winter coat", "blue coat coat", "green shoe belt", "coat", "one two three four five six coat"]
     index.add([row(f"{i}", text=text) for i, text in enumerate(texts)])
     index.optimise()
     for query in ("coat", "winter coat", "shoe six"):
-        expected = {f"{i}": score for i, score in enumerate(bm25(query, texts)) if score > 0}
+        expected = scores_of(query, texts)
         assert {m.row.id: m.score for m in index.match_text(query, 10)} == pytest.approx(expected, rel=1e-4)
 
 

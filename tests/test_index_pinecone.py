@@ -225,11 +225,20 @@ def test_a_large_note_is_kept_in_parts_and_the_old_parts_leave(server, index):
         index.note("whitening")
 
 
+def test_terms_that_a_texts_own_words_lack_are_searched_too(server, index):
+    index.add([row("a", text="Leather belts, RE1602-A"), row("b", text="red coat")])
+    assert index.get(["a"])[0].text == "Leather belts, RE1602-A"
+    assert index.get(["b"])[0].text == "red coat"
+    for words in ("belt", "belted", "RE16"):
+        (found,) = index.match_text(words, 5)
+        assert (found.row.id, found.row.text, found.coverage) == ("a", "Leather belts, RE1602-A", 1)
+
+
 def test_words_are_passed_on_without_operators(server, index):
     index.add([row("a", text="red coat")])
     assert [m.row.id for m in index.match_text('"red" AND -coat^2', 5)] == ["a"]
     assert asked(server, "documents/search")[-1]["score_by"] == [
-        {"type": "text", "fields": ["text"], "query": "red AND coat 2"}
+        {"type": "text", "fields": ["text"], "query": "red coat 2"}
     ]
 
 

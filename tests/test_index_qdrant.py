@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from memory_index import about, bm25
+from memory_index import about, scores_of
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import Row, qdrant
 from wordsight.index.qdrant import open_store
+from wordsight.text.analysis import VERSION
 
 
 @pytest.fixture
@@ -130,11 +131,11 @@ def test_requests_stay_below_a_size():
 TEXTS = ["red winter coat", "blue coat coat", "a green shoe and a belt", "coat", "one two three four five six coat"]
 
 
-def test_scores_are_bm25s(location):
+def test_scores_are_bm25s_by_coverage(location):
     with closing(open_store(location, about())) as index:
         index.add([row(f"{i}", text) for i, text in enumerate(TEXTS)])
         for query in ("coat", "winter coat", "shoe six"):
-            expected = {f"{i}": score for i, score in enumerate(bm25(query, TEXTS)) if score > 0}
+            expected = scores_of(query, TEXTS)
             assert {m.row.id: m.score for m in index.match_text(query, 10)} == pytest.approx(expected, rel=1e-5)
 
 
@@ -143,7 +144,7 @@ def test_weights_follow_the_mean_length_once_it_has_moved(location):
     with closing(open_store(location, about())) as index:
         index.add([row("0", texts[0])])  # the mean is that of the first rows
         index.add([row(f"{i}", text) for i, text in enumerate(texts) if i])
-        expected = {f"{i}": score for i, score in enumerate(bm25("coat", texts)) if score > 0}
+        expected = scores_of("coat", texts)
         before = {m.row.id: m.score for m in index.match_text("coat", 20)}
         assert before != pytest.approx(expected, rel=0.05)
         index.optimise()
@@ -152,7 +153,21 @@ def test_weights_follow_the_mean_length_once_it_has_moved(location):
         assert {m.row.id: m.score for m in index.match_text("coat", 20)} == pytest.approx(expected, rel=1e-5)
         index.remove([f"{i}" for i in range(1, len(texts))])
         index.optimise()
-        assert index._record("texts") == {"mean_words": 3.0, "stale": False}
+        assert index._record("texts") == {"analysis": VERSION, "mean_words": 3.0, "stale": False}
+
+
+def test_texts_of_an_older_version_are_analysed_again_and_found_until_then(location, monkeypatch):
+    with closing(open_store(location, about())) as index:
+        monkeypatch.setattr("wordsight.index.sparse_text.terms", lambda text: text.lower().split())  # as of old
+        index.add([row("a", "Leather belts"), row("b", "red coat")])
+        index._set_record("texts", {"mean_words": 2.0, "stale": False})
+        monkeypatch.undo()
+        assert [m.row.id for m in index.match_text("belts", 5)] == ["a"]
+        assert index.match_text("belted", 5) == []
+        with pytest.warns(UserWarning, match="older version: its texts were analysed again"):
+            index.optimise()
+        assert [m.row.id for m in index.match_text("belted", 5)] == ["a"]
+        index.optimise()
 
 
 def test_taken_is_ordered_as_time(location):

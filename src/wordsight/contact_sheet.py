@@ -18,6 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 from wordsight.errors import ImageError
 from wordsight.images import read_image, source_name
 from wordsight.search.hits import Hit, place_of
+from wordsight.search.lead_columns import Lead, cell_text, lead_columns
+from wordsight.text.analysis import Query, coverage
+from wordsight.text.snippet import Marked, marked, snippet
 
 Picture: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground
 
@@ -29,7 +32,10 @@ _PAGE, _TILE, _GROUND, _TEXT, _FAINT, _BAR, _TRACK = (
     *("#2f6fde", "#e4e8ef"),
 )
 _TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _LINE_H, _HEAD_H = 300, 220, 14, 18, 40, 20, 84
-_COLUMNS_SHOWN = 6
+_COLUMNS_SHOWN = 4
+_SNIPPET = 240  # characters
+_BOX, _PAGE_BOX = (560, 400), (1000, 1000)  # pixels of a picture in the HTML; of a page, whose words are to be read
+UNLIKELY = "probably not"
 _LINK_SCHEMES = ("file:", "http:", "https:")
 
 
@@ -37,17 +43,25 @@ _LINK_SCHEMES = ("file:", "http:", "https:")
 class Tile:
     """One picture with its answers, best first: (label, probability), drawn as bars.
 
-    lines: written below the bars, as they are. name: the last line of the HTML; the file's name where it is not given.
+    heading: above the bars; `Marked` where words of it match. lines: below the bars. snippet: the part of a document's
+    text that answers, in the HTML. name: the last line of the HTML; the file's name where it is not given.
     link: an address (file:, http:, https:) that the tile in the HTML leads to.
     thumbnail: shown in place of the file, which then need be no picture (pages, members of archives).
+    likely: False for what probably is no answer: stands below a line in the HTML. copies: more results of the same
+    picture. page: is shown large enough to be read.
     """
 
     picture: Path
     ranked: Sequence[tuple[str, float]] = ()
-    lines: Sequence[str] = ()
+    lines: Sequence[str | Marked] = ()
     name: str = ""
     link: str = ""
-    thumbnail: bytes = b""
+    thumbnail: bytes | Image.Image = b""
+    heading: str | Marked = ""
+    snippet: Marked | None = None
+    likely: bool = True
+    copies: int = 0
+    page: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,22 +72,59 @@ class Section:
     tiles: Sequence[Tile]
 
 
-def hit_tile(hit: Hit, thumbnail: bytes = b"") -> Tile:
-    """Return the tile of a search result: its name and probability as a bar, its columns, a link to the file.
+def hit_tile(
+    hit: Hit,
+    thumbnail: bytes | Image.Image = b"",
+    *,
+    lead: Lead | None = None,
+    words: Query = "",
+    likely: bool = True,
+    copies: int = 0,
+) -> Tile:
+    """Return the tile of a search result: headed by its title, or the name of its file, and a link to the file.
 
-    thumbnail: of the index, for what is no picture file (pages, members of tars); the file is read where it is empty.
+    thumbnail: for what is no picture file (pages, members of tars); the file is read where it is empty. lead: the
+    columns, as `lead_columns` chose them for all results; None: for this one. words: what was asked for, marked where
+    it stands; columns that are not shown are, where they alone hold a word. likely, copies: see `Tile`.
     """
     page = "" if hit.page is None else f", page {hit.page}"
-    columns = [f"{key}: {value}" for key, value in hit.meta.items() if value not in (None, "")]
     place = place_of(hit.row)
+    lead = lead or lead_columns([hit.meta])
+    file_name = source_name(hit.path.name) + page
+    title = cell_text(hit.meta.get(lead.heading)) if lead.heading else ""
     return Tile(
         picture=hit.path,
-        ranked=[(source_name(hit.path.name) + page, hit.proba)],
-        lines=[*columns[:_COLUMNS_SHOWN], f"cosine {hit.score:.3f}"],
+        ranked=[(file_name if title else "", hit.proba)],
+        lines=_lines(hit, lead, words),
         name=source_name(place),
         link=file_link(place, hit.page),
         thumbnail=thumbnail,
+        heading=marked(title, words) if title else file_name,
+        snippet=snippet(hit.row.text, words, _SNIPPET) if hit.page is not None and hit.row.text else None,
+        likely=likely,
+        copies=copies,
+        page=hit.page is not None,
     )
+
+
+def _lines(hit: Hit, lead: Lead, words: Query) -> list[str | Marked]:
+    """Return the columns that lead, those that alone hold a word asked for, and the cosine."""
+    filled = [key for key in lead.columns if hit.meta.get(key) not in (None, "")]
+    shown = [*((lead.heading,) if lead.heading else ()), *filled[:_COLUMNS_SHOWN]]
+    text = " ".join(cell_text(hit.meta.get(key)) for key in shown)
+    more = [key for key in hit.meta if key not in shown and isinstance(hit.meta[key], str)]
+    held = coverage(words, text) if more else 0.0
+    found = [key for key in more if coverage(words, f"{text} {hit.meta[key]}") > held]
+    lines = [
+        *(_line(key, marked(cell_text(hit.meta[key]), words)) for key in filled[:_COLUMNS_SHOWN]),
+        *(_line(key, snippet(cell_text(hit.meta[key]), words)) for key in found[:_COLUMNS_SHOWN]),
+    ]
+    return [*lines, f"cosine {hit.score:.3f}"]
+
+
+def _line(key: str, value: Marked) -> Marked:
+    head = f"{source_name(key)}: "
+    return Marked(head + value.text, tuple((start + len(head), end + len(head)) for start, end in value.spans))
 
 
 def file_link(place: Path | str, page: int | None = None) -> str:
@@ -91,7 +142,8 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
     rows = -(-len(tiles) // columns)
     bars = max((min(len(tile.ranked), BARS) for tile in tiles), default=0)
     lines = max((len(tile.lines) for tile in tiles), default=0)
-    tile_h = _THUMB_H + 2 * _PAD + bars * _ROW_H + lines * _LINE_H
+    heads = _LINE_H if any(tile.heading for tile in tiles) else 0
+    tile_h = _THUMB_H + 2 * _PAD + heads + bars * _ROW_H + lines * _LINE_H
     width = columns * (_TILE_W + _GAP) + _GAP
     sheet = Image.new("RGB", (width, _HEAD_H + rows * (tile_h + _GAP)), _PAGE)
     draw = ImageDraw.Draw(sheet)
@@ -103,19 +155,30 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
         draw.rounded_rectangle((left, top, left + _TILE_W, top + tile_h), 10, fill=_TILE)
         _draw_thumb(sheet, tile.thumbnail or tile.picture, left + _PAD, top + _PAD)
         below = top + 2 * _PAD + _THUMB_H - 4
+        if heads:
+            heading = _fit(_one_line(_plain(tile.heading)), 15, _TILE_W - 2 * _PAD)
+            draw.text((left + _PAD, below), heading, fill=_TEXT, font=_font(15))
+            below += heads
         _draw_bars(draw, tile.ranked[:BARS], left + _PAD, below)
         for number, line in enumerate(tile.lines):
             y = below + min(len(tile.ranked), BARS) * _ROW_H + number * _LINE_H
-            draw.text((left + _PAD, y), _fit(_one_line(line), 15, _TILE_W - 2 * _PAD), fill=_FAINT, font=_font(15))
+            draw.text(
+                (left + _PAD, y), _fit(_one_line(_plain(line)), 15, _TILE_W - 2 * _PAD), fill=_FAINT, font=_font(15)
+            )
     return sheet
 
 
 def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Picture] = ()) -> str:
     """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting.
 
-    asked: pictures that were searched by, shown beside the title.
+    asked: pictures that were searched by, shown beside the title. Tiles that are not likely stand below a line.
     """
-    return _page(_cards(tiles), title, subtitle, asked)
+    likely = [tile for tile in tiles if tile.likely]
+    rest = [tile for tile in tiles if not tile.likely]
+    body = _cards(likely) if likely or not rest else "<p>Nothing here is likely to match.</p>"
+    if rest:
+        body += f'\n<h2 class="unlikely">{UNLIKELY}</h2>\n{_cards(rest)}'
+    return _page(body, title, subtitle, asked)
 
 
 def render_sections_html(sections: Sequence[Section], title: str, subtitle: str = "") -> str:
@@ -195,22 +258,44 @@ def _data(picture: Picture, box: tuple[int, int]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def _plain(text: str | Marked) -> str:
+    return text if isinstance(text, str) else text.text
+
+
+def _html(text: str | Marked) -> str:
+    """Return a text as HTML, what matches marked."""
+    if isinstance(text, str):
+        return html.escape(_one_line(text))
+    return "".join(
+        f"<mark>{html.escape(part)}</mark>" if matches else html.escape(part) for part, matches in text.parts()
+    )
+
+
 def _card(tile: Tile) -> str:
     file_name = source_name(tile.picture.name)
     name = html.escape(tile.name or file_name)
-    label = html.escape(tile.ranked[0][0] if tile.ranked else file_name)
+    label = html.escape(_plain(tile.heading) or (tile.ranked[0][0] if tile.ranked else file_name))
+    heading = _html(tile.heading)
     bars = "".join(
         f"<li><span>{html.escape(answer)}</span><span>{proba:.0%}</span>"
         f'<div><i style="width:{100 * proba:.1f}%"></i></div></li>'
         for answer, proba in tile.ranked[:BARS]
     )
     bars = f"<ol>{bars}</ol>" if bars else ""
-    lines = "".join(f"<p>{html.escape(_one_line(line))}</p>" for line in tile.lines)
-    picture = f'<img src="{_data(tile.thumbnail or tile.picture, (560, 400))}" alt="{label}" loading="lazy">'
+    lines = "".join(f"<p>{_html(line)}</p>" for line in tile.lines)
+    if tile.snippet:
+        lines = f"<blockquote>{_html(tile.snippet)}</blockquote>{lines}"
+    if tile.copies:
+        lines += f"<p>+{tile.copies} {'copy' if tile.copies == 1 else 'copies'}</p>"
+    data = _data(tile.thumbnail or tile.picture, _PAGE_BOX if tile.page else _BOX)
+    picture = f'<img src="{data}" alt="{label}" loading="lazy">'
     if tile.link.startswith(_LINK_SCHEMES):
         link = html.escape(tile.link)
         picture, name = f'<a href="{link}">{picture}</a>', f'<a href="{link}">{name}</a>'
-    return f"<figure>{picture}<figcaption>{bars}{lines}<small>{name}</small></figcaption></figure>"
+        heading = f'<a href="{link}">{heading}</a>' if heading else ""
+    heading = f"<h3>{heading}</h3>" if heading else ""
+    kind = ' class="page"' if tile.page else ""
+    return f"<figure{kind}>{picture}<figcaption>{heading}{bars}{lines}<small>{name}</small></figcaption></figure>"
 
 
 _STYLE = """
@@ -234,6 +319,13 @@ li div { grid-column: 1 / 3; height: 6px; border-radius: 3px; background: var(--
 li i { display: block; height: 100%; border-radius: 3px; background: var(--bar2) }
 li:first-child i { background: var(--bar) } span { overflow-wrap: anywhere }
 small { color: var(--faint); overflow-wrap: anywhere }
+h3 { margin: 0 0 6px; font-size: 1.05rem; overflow-wrap: anywhere } h3 a { text-decoration: none }
+mark { background: #ffe48a; color: #1d2127; border-radius: 2px } .unlikely { color: var(--faint);
+  border-top: 1px solid var(--track); padding-top: .8rem }
+blockquote { margin: 0 0 8px; padding-left: 10px; border-left: 3px solid var(--track); font-size: .9rem;
+  overflow-wrap: anywhere }
+main:has(.page) { grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)) } .page img { height: 560px }
+@media (max-width: 480px) { main:has(.page) { grid-template-columns: 1fr } .page img { height: auto } }
 """
 
 _PAGE_HTML = """<!doctype html>

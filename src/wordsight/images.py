@@ -16,13 +16,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from wordsight.errors import ImageError, InputError, MissingExtraError, WordsightError
 from wordsight.faulty_files import JPEG_START, PNG_START, bare_png, ended_jpegs, missing_share
+from wordsight.image_inputs import ImageSource as ImageSource
+from wordsight.image_inputs import as_image, is_array
 from wordsight.picture_memory import (
     bytes_as_rgb,
     check_memory,
@@ -33,8 +35,6 @@ from wordsight.picture_memory import (
     turn_of,
 )
 from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw, raw_header, raw_is_installed
-
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 # Formats that Pillow reads by running another program (EPS) or can name but not read.
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
@@ -63,6 +63,10 @@ class Skipped:
 
     item: Any
     reason: str
+
+    def __repr__(self) -> str:
+        """Return the item's name, not its bytes or pixels."""
+        return f"<{type(self).__name__} {source_name(self.item)}: {self.reason}>"
 
 
 class _UnreadableError(Exception):
@@ -97,7 +101,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     pictures in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
     profiles are ignored, and so are metadata that cannot be read. A JPEG that lacks its end is read where at most one
     in 16 rows is missing (`Decoded.flaw`).
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A).
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `image_inputs`.
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
@@ -107,9 +111,9 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
+    source = as_image(source)
     if isinstance(source, np.ndarray):
         return _whole(_from_array(source))
-    _check_kind(source)
     try:
         with _quiet_pillow():
             if isinstance(source, Image.Image):
@@ -139,11 +143,11 @@ def read_header(source: ImageSource) -> Header:
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
+    source = as_image(source)
     if isinstance(source, np.ndarray):
         return Header(source.shape[1], source.shape[0])
     if isinstance(source, Image.Image):
         return _header(source)
-    _check_kind(source)
     try:
         with _quiet_pillow():
             if not isinstance(source, str | os.PathLike):
@@ -209,17 +213,21 @@ def source_name(source: Any) -> str:
     Of more than 400 characters, which may be a picture itself (data:image/png;base64,…), the middle is left out.
     """
     if isinstance(source, str | os.PathLike):
-        name = os.fsdecode(source)
-        if len(name) > _NAME:
-            name = f"{name[: _NAME // 2]}…{name[-_NAME // 2 :]}"
-        text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        path = os.fsdecode(source)
+        if len(path) > _NAME:
+            path = f"{path[: _NAME // 2]}…{path[-_NAME // 2 :]}"
+        text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return _escaped(text, lambda c: c.isprintable() or unicodedata.category(c) == "Zs")
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
         return source_name(filename) if filename else f"PIL picture {source.mode} {source.width}×{source.height}"
-    if isinstance(source, np.ndarray):
-        return f"array {source.shape} {source.dtype}"
-    return f"{len(source)} bytes" if isinstance(source, bytes | bytearray) else type(source).__name__
+    if isinstance(source, np.ndarray) or is_array(source):
+        kind = "array" if isinstance(source, np.ndarray) else type(source).__name__
+        return f"{kind} {tuple(source.shape)} {source.dtype}"
+    if isinstance(source, bytes | bytearray):
+        return f"{len(source)} bytes"
+    name = getattr(source, "name", None)
+    return source_name(name) if isinstance(name, str) else type(source).__name__
 
 
 def recorded_path(path: str | os.PathLike[str]) -> str:
@@ -233,13 +241,6 @@ def recorded_path(path: str | os.PathLike[str]) -> str:
 
 def _escaped(text: str, plain: Callable[[str], bool]) -> str:
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _check_kind(source: Any) -> None:
-    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
-        raise InputError(
-            f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
-        )
 
 
 def _open_file(path: Path) -> IO[bytes]:

@@ -24,6 +24,7 @@ from wordsight.cli._options import (
     Interrupted,
     index_option,
     model_options,
+    plain_warnings,
 )
 from wordsight.errors import InputError, StoreError
 
@@ -104,7 +105,7 @@ def command(
     from wordsight.cli._new_index import nothing_left_of_failure
     from wordsight.cli.progress import download_progress
 
-    with nothing_left_of_failure(location), download_progress() as download:
+    with nothing_left_of_failure(location), download_progress() as download, plain_warnings():
         how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
         with _gallery(location, chosen, make=bool(sources), how=how) as gallery:
             if status or forget:

@@ -6,9 +6,10 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +22,23 @@ from wordsight.index import folder as folders
 from wordsight.index import schema as columns
 from wordsight.index import upkeep
 from wordsight.index.conditions import OF_A_ROW, checked, store_errors, trouble, unreadable
-from wordsight.index.rows import About, Floats, Index, Match, Note, Row, Stamp
+from wordsight.index.rows import (
+    ANALYSED_AGAIN,
+    FORMAT,
+    TEXTS_COMPARED,
+    About,
+    Floats,
+    Index,
+    Match,
+    Note,
+    Row,
+    Stamp,
+    by_coverage,
+)
 from wordsight.index.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
+from wordsight.text.analysis import GUESSED, Query, Word, coverage_of_terms, query_terms, terms_of
+from wordsight.text.analysis import terms as text_terms
+from wordsight.text.vocabulary import Vocabulary, with_spellings
 
 NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
@@ -31,6 +47,8 @@ LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether 
 # so that memory does not grow with the index
 SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_buffer_size": 8 * 2**20}
 HAS_SCHEME = "://"
+HEAVY = ("_thumbnail", columns.TERMS)  # columns that no answer has
+VOCABULARY = "vocabulary.txt"  # in the folder: the terms of the texts, for words that none of them holds
 Answer = TypeVar("Answer")
 
 
@@ -140,6 +158,7 @@ class LanceIndex(Index):
         # Lance refuses to read a data set in one thread while another changes that object: readers are given states
         # that never change, and what is written goes through an object of its own
         self._opened: Any = None
+        self._vocabulary: tuple[int, Vocabulary | None] | None = None  # and when its file was written
         self._written: Any = None
         self._looked = 0.0
         self._wrote = 0  # the version that the last writing here left
@@ -171,6 +190,7 @@ class LanceIndex(Index):
         if not rows:
             return
         with self._writing() as data:
+            self._bring_up_to_date(data)
             schema = data.schema
             known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
             wider, fields = columns.widened(schema, columns.kinds_in((row.meta for row in rows), known))
@@ -232,15 +252,42 @@ class LanceIndex(Index):
                 return list(starmap(Match, found))
         return self._nearest_in_lance(query_D, k, where)
 
-    def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
+    def query_words(self, text: str) -> tuple[Word, ...]:
+        """Return the words of a query, with other spellings of those that no text holds (an index in a folder)."""
+        words = query_terms(text)
+        vocabulary = self._known_words() if words else None
+        return words if vocabulary is None else with_spellings(words, vocabulary)
+
+    def _known_words(self) -> Vocabulary | None:
+        """The terms of the index's texts as the last `optimise` left them; None at an address, or of an older index."""
+        if self._folder is None:
+            return None
+        path = self._folder / VOCABULARY
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            return None
+        if self._vocabulary is None or self._vocabulary[0] != written:
+            self._vocabulary = written, Vocabulary.read(path)
+        return self._vocabulary[1]
+
+    def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows whose text matches best; quotes and operators in `words` mean nothing."""
-        if k < 1:
+        wanted = self.query_words(words) if isinstance(words, str) else tuple(words)
+        if k < 1 or not wanted:
             return []
-        # a word counts once, however often it is said
-        query = _lance().query.MatchQuery(" ".join(dict.fromkeys(words.lower().split())), "_text")
-        _, table = self._ask(where, [*self._light(), "_score"], full_text_query=query, limit=k, with_row_id=True)
+        analysed = self._read(lambda data: columns.has_terms(data.schema))
+        if analysed:
+            query, more = _terms_query(wanted), [columns.TERMS]
+        else:  # of an older version, until it is written again
+            query, more = _lance().query.MatchQuery(" ".join(word.text.lower() for word in wanted), "_text"), []
+        names = [*self._light(), *more, "_score"]
+        _, table = self._ask(where, names, full_text_query=query, limit=max(k, TEXTS_COMPARED), with_row_id=True)
         table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
-        return list(map(Match, columns.to_rows(table), table["_score"].to_pylist()))
+        rows = columns.to_rows(table)
+        held = table[columns.TERMS].to_pylist() if analysed else [" ".join(text_terms(row.text)) for row in rows]
+        shares = [coverage_of_terms(wanted, frozenset(line.split())) for line in held]
+        return by_coverage(zip(rows, table["_score"].to_pylist(), shares, strict=True), k)
 
     def sample(self, n: int) -> Floats:
         """Return the vectors of ≤ n rows spread evenly."""
@@ -287,9 +334,11 @@ class LanceIndex(Index):
         """Compact, bring the text and the ANN index up to date, drop old versions, write the snapshot; end writing."""
         try:
             with self._writing() as data:
+                self._bring_up_to_date(data)
                 upkeep.optimise(data, local=self._folder is not None)
                 self._write_facts(data)
                 self._write_snapshot(data)
+                self._write_vocabulary(data)
         finally:
             self._release()
 
@@ -375,8 +424,8 @@ class LanceIndex(Index):
                 ) from error
 
     def _light(self) -> list[str]:
-        """The columns that a match has: all but the thumbnail."""
-        return [name for name in self._read(lambda data: data.schema.names) if name != "_thumbnail"]
+        """The columns that a match has: all but the thumbnail and the terms."""
+        return [name for name in self._read(lambda data: data.schema.names) if name not in HEAVY]
 
     @staticmethod
     def _present(data: Any, ids: Sequence[str]) -> set[str]:
@@ -469,6 +518,19 @@ class LanceIndex(Index):
             if self._lock is not None:
                 self._lock.release()
 
+    def _bring_up_to_date(self, data: Any) -> None:
+        """Analyse the texts of an index that an older version made."""
+        if not upkeep.ensure_terms(data):
+            return
+        self.about = replace(self.about, format=FORMAT)
+        data.update_schema_metadata({columns.ABOUT_KEY.decode(): json.dumps(asdict(self.about))})
+        self._write_facts(data)
+        warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
+
+    def _write_vocabulary(self, data: Any) -> None:
+        if self._folder is not None:
+            Vocabulary.of(upkeep.count_terms(_scan(data, [columns.TERMS]))).write(self._folder / VOCABULARY)
+
     def _write_facts(self, data: Any) -> None:
         if self._folder is not None:
             folders.Facts(self.about, _notes(data)).write(self._folder)
@@ -479,11 +541,21 @@ class LanceIndex(Index):
         if _count(data) > upkeep.EXACT_LIMIT:
             self._snapshots.tidy(keep=None)
             return None
-        names = [name for name in data.schema.names if name != "_thumbnail"]
+        names = [name for name in data.schema.names if name not in HEAVY]
         fields = [*(data.schema.field(name) for name in names), pa.field("_rowid", pa.uint64())]
         schema = pa.schema(fields, data.schema.metadata)
         batches = _scan(data, names, with_row_id=True, batch_size=ROWS_PER_BATCH)
         return self._snapshots.write(data.version, schema, (batch.cast(schema) for batch in batches))
+
+
+def _terms_query(words: Sequence[Word]) -> Any:
+    """Return the query for any of the terms; what was only guessed scores less."""
+    lance = _lance().query
+    asked = lance.MatchQuery(" ".join(terms_of(words)), columns.TERMS)
+    if not (guesses := " ".join(dict.fromkeys(term for word in words for term in word.guesses))):
+        return asked
+    less = lance.MatchQuery(guesses, columns.TERMS, boost=GUESSED)
+    return lance.BooleanQuery([(lance.Occur.SHOULD, asked), (lance.Occur.SHOULD, less)])
 
 
 def _scan(data: Any, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:

@@ -3,9 +3,9 @@
 **This has not been run against the live service.** It is written against Pinecone's own client and its documentation
 of API version 2026-07, and tested with that client against a local server that speaks the documented wire format.
 
-A document holds a row: "vector" (dense, cosine), "text" (full-text: Pinecone scores it by BM25, whole words without
-stemming), and the rest as metadata. What the index was made with, its columns and its notes are documents of a second
-namespace, "<namespace>-notes".
+A document holds a row: "vector" (dense, cosine), "text" (full-text, scored by Pinecone's BM25: the text and, below it,
+the terms that its own words lack, such as stems), and the rest as metadata. What the index was made with, its columns
+and its notes are documents of a second namespace, "<namespace>-notes".
 
 What to expect of it:
 - Pinecone is eventually consistent: up to about a minute passes until a search sees what was written. A search waits
@@ -38,9 +38,18 @@ from wordsight.errors import InputError, MissingExtraError, StoreError, Wordsigh
 from wordsight.index.fields import columns_with
 from wordsight.index.filter_forms import to_pinecone
 from wordsight.index.filters import Always
-from wordsight.index.pinecone_documents import STAMP_FIELDS, document_id, document_of, key_of, row_of, vectors_in
+from wordsight.index.pinecone_documents import (
+    STAMP_FIELDS,
+    as_word,
+    document_id,
+    document_of,
+    key_of,
+    row_of,
+    vectors_in,
+)
 from wordsight.index.records import RecordIndex, absent, portions
-from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp
+from wordsight.index.rows import OWN_COLUMNS, About, Floats, Match, Row, Stamp, by_coverage
+from wordsight.text.analysis import Query, coverage, plain_words, terms_of, words_of
 
 NAMESPACE = "wordsight"
 # docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 1,000 ids a fetch or delete, 100 ids a
@@ -271,10 +280,13 @@ class PineconeIndex(RecordIndex):
         matches = [Match(row, float(row.vector @ query_D)) for row in rows]
         return sorted(matches, key=lambda match: -match.score)
 
-    def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
+    def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k (≤ 10,000) rows whose text matches best by Pinecone's BM25, best first."""
-        query = " ".join(re.findall(r"\w+", words))
-        return self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
+        wanted = words_of(words)
+        # rows of older versions hold their words only, without stems
+        query = " ".join(dict.fromkeys((*map(as_word, terms_of(wanted)), *plain_words(wanted))))
+        found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
+        return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, by: dict[str, Any], k: int, where: str | None) -> list[Match]:
         """Search; the score is Pinecone's."""

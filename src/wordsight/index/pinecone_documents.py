@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +17,11 @@ from wordsight.errors import InputError
 from wordsight.index.fields import Scalar, clean, column_name, field_of, meta_fields, seconds_of
 from wordsight.index.records import STAMP
 from wordsight.index.rows import OWN_COLUMNS, Floats, Row
+from wordsight.text.analysis import terms
 
 METADATA_BYTES = 40_000  # docs.pinecone.io, "Operation limits": 40 KB of metadata a document
 TEXT_BYTES = 100_000
+BELOW = "\n\u241e\n"  # between a text and the terms that are searched beside its words
 STAMP_FIELDS = ("row_id", *STAMP[1:])
 WHOLE_NUMBERS = ("size", "page", "width", "height")
 
@@ -51,7 +55,7 @@ def document_of(row: Row) -> dict[str, Any]:
     _cut(metadata, row)
     document = {"_id": document_id(row.id), "vector": [float(value) for value in row.vector], **metadata}
     if row.text:
-        document["text"] = _shortened(clean(row.text), TEXT_BYTES)
+        document["text"] = searchable(_shortened(clean(row.text), TEXT_BYTES))
     return document
 
 
@@ -69,11 +73,35 @@ def row_of(document: Any, columns: Mapping[str, str]) -> Row:
         id=fields.pop("row_id"),
         mtime_ns=int(fields.pop("mtime_ns")),
         vector=np.asarray(document.get("vector"), np.float32),
-        text=document.get("text") or "",
+        text=(document.get("text") or "").partition(BELOW)[0],
         thumbnail=base64.b64decode(document.get("thumbnail") or ""),
         meta=meta,
         **fields,
     )
+
+
+def searchable(text: str) -> str:
+    """Return a text with those of its terms below it that are not among its own words, which Pinecone does not stem.
+
+    Terms for which there is no room are left out.
+    """
+    words = Counter(re.findall(r"\w+", text.lower()))
+    room = TEXT_BYTES - len(text.encode()) - len(BELOW.encode())
+    added: list[str] = []
+    for term in map(as_word, terms(text)):
+        if words[term]:
+            words[term] -= 1
+            continue
+        room -= len(term.encode()) + 1
+        if room < 0:
+            break
+        added.append(term)
+    return text + BELOW + " ".join(added) if added else text
+
+
+def as_word(term: str) -> str:
+    """Return a term as Pinecone keeps it, which splits at what is neither letter nor digit."""
+    return re.sub(r"[^\w]", "", term)
 
 
 def _cut(metadata: dict[str, Any], row: Row) -> None:

@@ -23,6 +23,7 @@ import json
 import os
 import pickle
 import sqlite3
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,9 @@ from wordsight.index.filter_forms import to_qdrant
 from wordsight.index.filters import Always
 from wordsight.index.qdrant_points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
 from wordsight.index.records import OWN_TYPES, STAMP, RecordIndex, absent, portions
-from wordsight.index.rows import About, Floats, Match, Row, Stamp
-from wordsight.index.sparse_text import document_vector, query_vector, words_of
+from wordsight.index.rows import ANALYSED_AGAIN, TEXTS_COMPARED, About, Floats, Match, Row, Stamp, by_coverage
+from wordsight.index.sparse_text import document_vector, query_vector
+from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
 
 PAGE = 1000  # points asked for at a time
 ROWS_A_REQUEST, BYTES_A_REQUEST = 256, 8 << 20  # a server takes requests of 32 MiB
@@ -258,14 +260,19 @@ class QdrantIndex(RecordIndex):
         self._check_query(query_D)
         return self._answer([float(value) for value in query_D], IMAGE, k, where)
 
-    def match_text(self, words: str, k: int, where: str | None = None) -> list[Match]:
+    def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
-        dimensions, weights = query_vector(words)
-        if not dimensions:
+        wanted = words_of(words)
+        with self._asking():
+            old = not self._is_analysed(self._record("texts")) if wanted else False
+        dimensions, weights = query_vector(wanted, *(plain_words(wanted) if old else ()))
+        if not dimensions or k < 1:
             return []
-        return self._answer(models.SparseVector(indices=dimensions, values=weights), TEXT, k, where)
+        asked = models.SparseVector(indices=dimensions, values=weights)
+        found = self._answer(asked, TEXT, max(k, TEXTS_COMPARED), where)
+        return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, query: Any, using: str, k: int, where: str | None) -> list[Match]:
         from qdrant_client import models
@@ -324,7 +331,7 @@ class QdrantIndex(RecordIndex):
                 points = []
                 for row in some:
                     vectors: dict[str, Any] = {IMAGE: row.vector.astype(float).tolist()}
-                    if words_of(row.text):
+                    if terms(row.text):
                         dimensions, weights = document_vector(row.text, mean_words)
                         vectors[TEXT] = models.SparseVector(indices=dimensions, values=weights)
                     points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=payload_of(row)))
@@ -333,11 +340,16 @@ class QdrantIndex(RecordIndex):
     def _mean_words(self, rows: Sequence[Row]) -> float:
         """Return the mean length of the texts that weights are written with; the first rows set it."""
         texts = self._record("texts") or {}
-        lengths = [length for row in rows if (length := len(words_of(row.text)))]
+        lengths = [length for row in rows if (length := len(terms(row.text)))]
         if lengths and (not texts or not texts["stale"]):
-            texts = {"mean_words": texts.get("mean_words") or sum(lengths) / len(lengths), "stale": True}
+            texts = {"analysis": VERSION, "mean_words": sum(lengths) / len(lengths), **texts, "stale": True}
             self._set_record("texts", texts)
         return float(texts.get("mean_words", 1.0))
+
+    @staticmethod
+    def _is_analysed(texts: Any) -> bool:
+        """Return whether the texts were all written as this version analyses them; None are no texts yet."""
+        return texts is None or texts.get("analysis") == VERSION
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows; ids that are not there are passed over."""
@@ -351,28 +363,45 @@ class QdrantIndex(RecordIndex):
                 self._set_record("texts", texts | {"stale": True})
 
     def optimise(self) -> None:
-        """Write BM25's weights anew if the mean length of the texts has moved; the server does the rest by itself."""
-        from qdrant_client import models
-
+        """Write BM25's weights anew if the mean length of the texts has moved, or an older version wrote them; the
+        server does the rest by itself.
+        """
         with self._asking():
             texts = self._record("texts")
-            if not texts or not texts["stale"]:
+            analysed = self._is_analysed(texts)
+            if not texts or (analysed and not texts["stale"]):
                 return
-            lengths = [n for point in self._scroll(["words"], vectors=False) if (n := point.payload.get("words"))]
+            if analysed:
+                lengths = [n for point in self._scroll(["words"], vectors=False) if (n := point.payload.get("words"))]
+            else:
+                every = self._scroll(["text"], vectors=False)
+                lengths = [n for point in every if (n := len(terms(point.payload.get("text", ""))))]
             mean_words = sum(lengths) / len(lengths) if lengths else 1.0
-            if abs(mean_words / texts["mean_words"] - 1) > DRIFT:
-                for points in portions(self._scroll(["text"], vectors=False), ROWS_A_REQUEST):
-                    renewed = []
-                    for point in points:
-                        dimensions, weights = document_vector(point.payload.get("text", ""), mean_words)
-                        if dimensions:
-                            vector: Any = {TEXT: models.SparseVector(indices=dimensions, values=weights)}
-                            renewed.append(models.PointVectors(id=point.id, vector=vector))
-                    if renewed:
-                        self._client.update_vectors(self._collection, renewed, wait=True)
+            if not analysed or abs(mean_words / texts["mean_words"] - 1) > DRIFT:
+                self._write_weights(mean_words, counts=not analysed)
             else:
                 mean_words = texts["mean_words"]
-            self._set_record("texts", {"mean_words": mean_words, "stale": False})
+            self._set_record("texts", {"analysis": VERSION, "mean_words": mean_words, "stale": False})
+        if not analysed:
+            warnings.warn(ANALYSED_AGAIN.format(self._location), stacklevel=2)
+
+    def _write_weights(self, mean_words: float, counts: bool) -> None:
+        """Write the text's vector of every point again; `counts`: and how many terms it has."""
+        from qdrant_client import models
+
+        for points in portions(self._scroll(["text"], vectors=False), ROWS_A_REQUEST):
+            renewed = []
+            for point in points:
+                text = point.payload.get("text", "")
+                dimensions, weights = document_vector(text, mean_words)
+                if dimensions:
+                    vector: Any = {TEXT: models.SparseVector(indices=dimensions, values=weights)}
+                    renewed.append(models.PointVectors(id=point.id, vector=vector))
+                if counts:
+                    length = {"words": len(terms(text))}
+                    self._client.set_payload(self._collection, length, points=[point.id], wait=True)
+            if renewed:
+                self._client.update_vectors(self._collection, renewed, wait=True)
 
     def close(self) -> None:
         """Let go of the folder or the connection."""

@@ -12,7 +12,7 @@ import numpy as np
 from wordsight.index.fields import clean, column_name, field_of, meta_fields, seconds_of
 from wordsight.index.records import STAMP
 from wordsight.index.rows import OWN_COLUMNS, Floats, Row
-from wordsight.index.sparse_text import words_of
+from wordsight.text.analysis import terms
 
 IMAGE, TEXT = "image", "text"  # names of a point's vectors
 
@@ -34,7 +34,7 @@ def payload_of(row: Row) -> dict[str, Any]:
         **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
         "taken_seconds": seconds_of(row.taken) if row.taken else None,
         "text": clean(row.text),
-        "words": len(words_of(row.text)),
+        "words": len(terms(row.text)),
         "thumbnail": base64.b64encode(row.thumbnail).decode() if row.thumbnail else None,
         "meta": meta_fields(row),
     }

@@ -15,18 +15,22 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError, StoreError
 from wordsight.index.kinds import ColumnKindError
 from wordsight.index.rows import FORMAT, OWN_COLUMNS, About, Floats, Row, Value
+from wordsight.text.analysis import VERSION, terms
 
 Number = TypeVar("Number", bound=np.generic)
 
 ABOUT_KEY = b"wordsight.about"
 NAME_KEY = b"wordsight.name"
 OLD = "_old "  # a column that a wider one has replaced, until it is dropped
-INTERNAL = ("_id", "_source", "_digest", "_size", "_mtime_ns", "_about", "_text", "_thumbnail", "_vector")
+INTERNAL = ("_id", "_source", "_digest", "_size", "_mtime_ns", "_about", "_text", "_terms", "_thumbnail", "_vector")
 # names that Lance gives a meaning of its own
 TAKEN = {*INTERNAL, "_rowid", "_rowaddr", "_rowoffset", "_distance", "_score", "query_index"}
 TAKEN |= {"_row_last_updated_at_version", "_row_created_at_version"}
 ROW_OF = {"_id": "id", "_source": "source", "_digest": "digest", "_size": "size", "_mtime_ns": "mtime_ns"}
 ROW_OF |= {"_about": "about", "_text": "text", "_thumbnail": "thumbnail"} | {name: name for name in OWN_COLUMNS}
+# what of a text is searched; made of "_text" by `wordsight.text.analysis`, whose version the field tells
+TERMS = "_terms"
+TERMS_FIELD = pa.field(TERMS, pa.string(), metadata={"wordsight.analysis": str(VERSION)})
 INT_64 = range(-(2**63), 2**63)
 KINDS = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 KIND_OF = {arrow: kind for kind, arrow in KINDS.items()}
@@ -36,10 +40,11 @@ def base_schema(about: About) -> pa.Schema:
     """Return the columns of an index into which no table has come yet; `about` travels with the schema."""
     text, integer = pa.string(), pa.int64()
     columns = [("_id", text), ("_source", text), ("_digest", text), ("_size", integer), ("_mtime_ns", integer)]
-    columns += [("_about", text), ("_text", text), ("_thumbnail", pa.binary())]
+    columns += [("_about", text), ("_text", text), ("_terms", text), ("_thumbnail", pa.binary())]
     columns += [("path", text), ("page", integer), ("width", integer), ("height", integer), ("taken", text)]
     columns += [("_vector", pa.list_(pa.float32(), about.dim))]
-    return pa.schema(columns, {ABOUT_KEY: json.dumps(asdict(about))})
+    schema = pa.schema(columns, {ABOUT_KEY: json.dumps(asdict(about))})
+    return schema.set(schema.get_field_index(TERMS), TERMS_FIELD)
 
 
 def about_of(schema: pa.Schema, where: str) -> About:
@@ -181,11 +186,23 @@ def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
         if field.name == "_vector":
             flat = np.concatenate([row.vector for row in rows]) if rows else np.zeros(0, np.float32)
             arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.float32, copy=False)), dim))
+        elif field.name == TERMS:
+            arrays.append(terms_array([row.text for row in rows]))
         elif field.name in ROW_OF:
             arrays.append(_array([getattr(row, ROW_OF[field.name]) for row in rows], field.type))
         else:
             arrays.append(_array([row.meta.get(user.get(field.name, "")) for row in rows], field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def terms_array(texts: Iterable[str]) -> pa.Array:
+    """Return what of texts is searched: their terms, separated by spaces."""
+    return pa.array([" ".join(terms(text)) for text in texts], pa.string())
+
+
+def has_terms(schema: pa.Schema) -> bool:
+    """Return whether an index holds the terms of its texts, as this version makes them."""
+    return TERMS in schema.names and (schema.field(TERMS).metadata or {}) == TERMS_FIELD.metadata
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -1,4 +1,4 @@
-"""BM25 as sparse vectors, for stores that search these: one dimension a word, its weight in place of its count.
+"""BM25 as sparse vectors, for stores that search these: one dimension a term, its weight in place of its count.
 
 A document's weights are BM25's term-frequency part; the store multiplies a query's words by their inverse document
 frequency (Qdrant's `Modifier.IDF`: ln(1 + (N - n + 0.5) / (n + 0.5)), Lucene's), and the dot product is BM25's score.
@@ -9,20 +9,11 @@ Source: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM2
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections import Counter
 
+from wordsight.text.analysis import Query, terms, terms_of
+
 K1, B = 1.2, 0.75  # Lucene's
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text in order: runs of letters and digits, without case and accents.
-
-    There is no stemming ("coat" does not find "coats"), and a run of Chinese or Japanese characters is one word.
-    """
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return re.findall(r"[^\W_]+", "".join(char for char in plain if not unicodedata.combining(char)))
 
 
 def word_id(word: str) -> int:
@@ -34,14 +25,14 @@ def word_id(word: str) -> int:
 
 
 def document_vector(text: str, mean_words: float) -> tuple[list[int], list[float]]:
-    """Return (dimensions, rising; weights) of a text in a collection whose texts have `mean_words` words on average."""
-    counts = Counter(word_id(word) for word in words_of(text))
+    """Return (dimensions, rising; weights) of a text in a collection whose texts have `mean_words` terms on average."""
+    counts = Counter(word_id(word) for word in terms(text))
     length = K1 * (1 - B + B * counts.total() / mean_words)
     dimensions = sorted(counts)
     return dimensions, [counts[at] * (K1 + 1) / (counts[at] + length) for at in dimensions]
 
 
-def query_vector(words: str) -> tuple[list[int], list[float]]:
-    """Return (dimensions, rising; weights) of a query's different words: 1 each, before the store's IDF."""
-    dimensions = sorted({word_id(word) for word in words_of(words)})
+def query_vector(words: Query, *more: str) -> tuple[list[int], list[float]]:
+    """Return (dimensions, rising; weights) of a query's different terms, and `more`: 1 each, before the store's IDF."""
+    dimensions = sorted({word_id(word) for word in (*terms_of(words), *more)})
     return dimensions, [1.0] * len(dimensions)

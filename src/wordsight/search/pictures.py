@@ -1,10 +1,10 @@
-"""The picture of a row: its file, or what the index keeps in its place."""
+"""The picture of a row: its file, its page, or what the index keeps in its place."""
 
 from __future__ import annotations
 
 from PIL import Image
 
-from wordsight.errors import ImageError
+from wordsight.errors import ImageError, MissingExtraError
 from wordsight.images import read_image
 from wordsight.index import Index, Row
 from wordsight.ingest.paths import to_path
@@ -24,3 +24,21 @@ def row_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image
     elif not (kept := row.thumbnail or index.thumbnail(row.id)):
         raise ImageError(f"{row.id}: the index keeps no picture of this page; index it again.")
     return read_image(kept)
+
+
+def shown_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB picture of a row as a person wants to see it: a page is rendered, so that it can be read.
+
+    The page's thumbnail where its file has changed or gone. Raises: ImageError where there is neither.
+    """
+    if row.page is None:
+        return row_picture(index, row, at_least=at_least)
+    from wordsight.ingest.pdf import Document
+
+    path = to_path(row.path)
+    try:
+        if path.stat().st_mtime_ns == row.mtime_ns:
+            return Document(str(path)).render(row.page)
+    except (OSError, ImageError, MissingExtraError):
+        pass
+    return row_picture(index, row)

@@ -1,0 +1,1 @@
+"""Words of texts and queries: one analysis for the index, for matching, for judging and for highlighting."""

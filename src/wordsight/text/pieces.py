@@ -1,0 +1,170 @@
+"""A text as pieces: runs of letters, runs of digits, and what is written together, each with where it stands."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from wordsight.text.english import STOP_WORDS, stem
+
+LONGEST = 40  # characters of a term
+PREFIX = "*"  # ends a term that is the beginning of a part number: "re16*"
+PREFIXES = range(3, 13)  # lengths of these
+SHORT = 4  # letters beside a number that are often written together with it: GTX 1080, 500 ml
+
+# marks and vowel signs belong to the word around them, which Python's \w does not know
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0900-\u0963\u0971-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e"
+    "\u0eb1-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u1dc0-\u1dff\u20d0-\u20f0\u3099\u309a"
+)
+# Arabic and Hebrew vowel points, accents of Latin, Greek and Cyrillic letters: written or not, the word is the same
+_FOLDED = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]")
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
+_WORD = f"(?:[^\\W_]|[{_MARKS}])+"
+# what is written together: t-shirt, H&M, men's, 3.5, 1,000, IMG_1234
+_JOINERS = "-\u2010\u2011\u00ad'\u2019&_"
+TOGETHER = re.compile(f"{_WORD}(?:(?:[{_JOINERS}]|(?<=\\d)[.,](?=\\d)){_WORD})*")
+_JOINER = re.compile(f"[{_JOINERS}]")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+# scripts that put no space between words
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_RUNS = re.compile(f"[{UNSPACED}]+|\\d+(?:[.,]\\d+)*|(?:[^\\W\\d{UNSPACED}]|[{_MARKS}])+")
+_CAMEL = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Piece(NamedTuple):
+    """A term and the characters of the text that it was made of."""
+
+    term: str
+    start: int
+    end: int
+
+
+class Compound(NamedTuple):
+    """What is written together ("T-shirt", "LinuxCNC", "RE1602-A", 红色连衣裙), analysed.
+
+    text: as written. words: its parts, plain and unstemmed ("t", "shirt"). whole: the terms that stand for all of it
+    ("tshirt", and the beginnings of a part number). parts: those of its parts, in order. numbered: holds letters and
+    digits. unspaced: is a run of a script without spaces; the parts are then pairs of characters, `singles` one each.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    whole: tuple[str, ...]
+    parts: tuple[Piece, ...]
+    numbered: bool = False
+    unspaced: bool = False
+    singles: tuple[Piece, ...] = ()
+
+
+def compounds(text: str) -> Iterator[tuple[Compound, int, int]]:
+    """Yield what is written together with where it stands; scripts without spaces end where the script ends."""
+    for found in TOGETHER.finditer(text):
+        start = found.start()
+        for compound, at, end in analysed(found[0]):
+            yield compound, start + at, start + end
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def analysed(written: str) -> tuple[tuple[Compound, int, int], ...]:
+    """Return the compounds of a run without spaces, each with its place in it."""
+    if written.isascii() or not _UNSPACED.search(unicodedata.normalize("NFKC", written)):
+        return ((_spaced(written), 0, len(written)),)
+    places, at = [], 0
+    for part in re.split(f"([{UNSPACED}\uff66-\uff9d]+)", written):
+        if part.strip(_JOINERS):
+            compound = _unspaced(part) if _UNSPACED.match(unicodedata.normalize("NFKC", part)) else _spaced(part)
+            places.append((compound, at, at + len(part)))
+        at += len(part)
+    return tuple(places)
+
+
+def plain(text: str) -> str:
+    """Return a text in compatibility form, without case and accents."""
+    if text.isascii():
+        return text.lower()
+    folded = _FOLDED.sub("", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
+    return unicodedata.normalize("NFC", folded)
+
+
+def _spaced(written: str) -> Compound:
+    """Analyse a compound of a script with spaces."""
+    parts: list[tuple[str, int, int]] = []
+    at = 0
+    for section in _JOINER.split(written):
+        if section and not (plain(section) == "s" and parts and written[at - 1] in "'\u2019"):
+            parts += _sections(section, at)
+        at += len(section) + 1
+    words = tuple(word for word, _, _ in parts)
+    pieces = tuple(Piece(stem(word)[:LONGEST], start, end) for word, start, end in parts)
+    joined = "".join(words)
+    numbered = any(c.isdigit() for c in joined) and any(c.isalpha() for c in joined)
+    whole: list[str] = []
+    if len(words) > 1:
+        if len(words) <= 3 or numbered:
+            whole.append(stem(joined)[:LONGEST])
+        whole += [stem(first + second)[:LONGEST] for first, second in itertools.pairwise(words)]
+    if numbered:
+        runs = [plain(section) for section in (*_JOINER.split(written), _JOINER.sub("", written))]
+        whole += [run[:LONGEST] for run in runs if _is_numbered(run)]
+        whole += [run[:n] + PREFIX for run in runs if _is_numbered(run) for n in PREFIXES if n <= len(run)]
+    known = {piece.term for piece in pieces}
+    return Compound(written, words, tuple(dict.fromkeys(term for term in whole if term not in known)), pieces, numbered)
+
+
+def _is_numbered(run: str) -> bool:
+    return any(c.isdigit() for c in run) and any(c.isalpha() for c in run)
+
+
+def _sections(section: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the plain words of a section ("LinuxCNC", "RE1602"), cut where case or letters change."""
+    section_plain = plain(section)
+    if len(section_plain) != len(section):  # characters that become several: their places are not known
+        yield from ((_number(run), at, at + len(section)) for run in _RUNS.findall(section_plain))
+        return
+    for run in _RUNS.finditer(section):
+        start = run.start()
+        for word in _CAMEL.split(run[0]):
+            yield _number(plain(word)), at + start, at + start + len(word)
+            start += len(word)
+
+
+def _number(word: str) -> str:
+    """Return 1,000 as 1000 and 3,5 as 3.5; other words as they are."""
+    return _THOUSANDS.sub("", word).replace(",", ".") if "," in word else word
+
+
+def _unspaced(written: str) -> Compound:
+    """Analyse a run of a script without spaces: pairs of neighbours, and each alone."""
+    units: list[tuple[str, int, int]] = []
+    for at, char in enumerate(written):
+        if units and unicodedata.category(char) in ("Mn", "Mc"):  # a vowel sign belongs to its letter
+            text, start, _ = units[-1]
+            units[-1] = (text + char, start, at + 1)
+        else:
+            units.append((char, at, at + 1))
+    singles = tuple(Piece(plain(text), start, end) for text, start, end in units)
+    pairs = tuple(Piece(a.term + b.term, a.start, b.end) for a, b in itertools.pairwise(singles))
+    return Compound(written, (plain(written),), (), pairs or singles, unspaced=True, singles=singles if pairs else ())
+
+
+def across_space(first: Compound, second: Compound) -> str | None:
+    """Return the term of two words that are also written as one (t shirt, GTX 1080, 500 ml), or None for others."""
+    if any(len(each.words) != 1 or each.unspaced or each.numbered for each in (first, second)):
+        return None
+    (one,), (two,) = first.words, second.words
+    if STOP_WORDS & {one, two}:
+        return None
+    letter = len(one) == 1 and one.isalpha() and two.isalpha()
+    number = (one.isdigit() or two.isdigit()) and min(one, two, key=str.isdigit).isalpha()
+    short = not number or len(min(one, two, key=str.isdigit)) <= SHORT
+    return stem(one + two)[:LONGEST] if (letter or number) and short else None
