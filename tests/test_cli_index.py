@@ -3,6 +3,7 @@
 import json
 import re
 
+import click
 import pytest
 from click.testing import CliRunner
 from indexing import colour_model, write_pictures
@@ -162,7 +163,7 @@ def test_another_model_is_refused(run, monkeypatch):
 
 @pytest.mark.parametrize("name", ["index", "search", "duplicates", "export", "import", "tune"])
 def test_the_index_has_one_name_in_every_command_and_an_alias(name):
-    command = group.get_command(None, name)
+    command = group.get_command(click.Context(group), name)
     (option,) = [param for param in command.params if "--in" in param.opts]
     assert option.opts == ["--in", "--into"]
     assert "--in, --into DIR" in CliRunner().invoke(group, [name, "--help"]).output
