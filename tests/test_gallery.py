@@ -372,6 +372,16 @@ def test_another_folder_of_the_same_names_is_not_taken_for_one_that_is_gone(gall
     assert not is_gone(dataclasses.replace(row, path="https://example.org/a.png"))
 
 
+def test_pictures_of_folders_that_are_passed_over_now_are_said_to_leave(gallery, tmp_path):
+    """As in an index that an older version made."""
+    write_pictures(tmp_path / "in" / "@eaDir" / "x", [7, 8])
+    gallery.add(tmp_path / "in", options=IngestOptions(exclude=("!@eaDir/",)))
+    assert len(gallery) == 8
+    summary = gallery.add(tmp_path / "in", options=IngestOptions(exclude=("*.gif",)))
+    assert (summary.removed, summary.left_out, len(gallery)) == (2, {"@eaDir": 2}, 6)
+    assert gallery.refresh().left_out == {}
+
+
 def test_a_pattern_is_followed(gallery, tmp_path):
     pattern = f"{tmp_path}/in/00[0-3].*"
     assert gallery.add(pattern).added == 4

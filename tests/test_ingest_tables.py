@@ -237,6 +237,8 @@ def test_a_picture_may_be_given_as_a_data_uri(shop):
     assert held.read().digest == items_of(shop / "images" / "c.png")[0].read().digest
     assert bad == Skipped("t.csv row 3", "holds a data: URI that cannot be decoded")
     assert drawn.read().picture() == b"<svg>"
+    words = write(shop / "words.csv", 'image,title\na.png,"data: a story, told"\n')
+    assert items_of(words)[0].meta["title"] == "data: a story, told"
     only = write(shop / "only.csv", f'what,title\n"{blue}",C\n')
     assert [item.path for item in items_of(only)] == [str(only)]
 

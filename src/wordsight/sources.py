@@ -44,6 +44,11 @@ def in_system_folder(path: str) -> bool:
     return path.endswith("/") and os.path.basename(path[:-1]).lower() in SYSTEM_FOLDERS
 
 
+def system_folder(path: str) -> str:
+    """Return the first of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
+    return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
+
+
 def find_pictures(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
     """Return the pictures that `sources` name: in the order given, folders sorted by name, each path once.
 

@@ -254,6 +254,12 @@ def _report(summary: Summary) -> int:
     for old, new in summary.moved.items():
         click.echo(f"wordsight: {source_name(old)} is not there any more; its pictures are in {source_name(new)}, "
                    "which is followed in its place.", err=True)  # fmt: skip
+    for folder, pictures in summary.left_out.items():
+        click.echo(
+            f"wordsight: {pictures:,} pictures in folders called {folder!r} left the index: such folders are passed over "
+            f"now; to keep them, name the source again with --exclude '!{folder}/'.",
+            err=True,
+        )
     for source in summary.kept:
         click.echo(
             f"wordsight: {source_name(source)} holds no pictures now, which it did before; they stay in the index. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -14,6 +15,8 @@ from wordsight.errors import ImageError, InputError
 TIMEOUT = 20.0  # seconds without an answer; the whole picture may take three times as long
 SIZE_LIMIT = 100 << 20  # bytes
 _CHUNK = 1 << 16
+# a kind of file or ";base64" must be there: "data: a story, told" is a title
+_DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+-]+|(?=;base64,))(?:;[\w.+=-]+)*,", re.IGNORECASE)
 _SAFE = "%/:=&?~#+!$,;'@()*[]"  # all but spaces and letters beyond ASCII, which browsers escape too
 
 
@@ -24,7 +27,7 @@ def is_address(text: str) -> bool:
 
 def is_data(text: str) -> bool:
     """Return whether a text is a data: URI, which holds a file itself: "data:image/png;base64,iVBOR…"."""
-    return text[:5].lower() == "data:" and "," in text
+    return _DATA.match(text) is not None
 
 
 def data_of(uri: str) -> bytes:

@@ -17,12 +17,14 @@ from wordsight.ingest.items import Unlisted
 from wordsight.ingest.paths import to_path, to_text
 from wordsight.search.known import Known, about_of, is_gone_file
 from wordsight.search.reading import Task
+from wordsight.sources import system_folder
 
 
 @dataclass
 class Tally:
     """What happened so far. `good`: source → pictures of it that are in the index and still there. `met`: source →
-    files and pictures that were found in it, readable or not. `incomplete`: in the index, but not whole.
+    files and pictures that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
+    folder → pictures that are there and leave, since such folders are passed over.
     """
 
     done: int = 0
@@ -35,6 +37,7 @@ class Tally:
     embedded: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     incomplete: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
     good: Counter[str] = field(default_factory=Counter)
     met: Counter[str] = field(default_factory=Counter)
 
@@ -243,6 +246,9 @@ class Plan:
             row = self.known.find(stamp.id)
             unseen = row is not None and not self.known.seen[row]
             if unseen and stamp.source in leaving and not self._is_kept(stamp):
+                folder = system_folder(stamp.path.removeprefix(stamp.source))
+                if folder and not is_gone_file(stamp.path):
+                    self.tally.left_out[folder] += 1
                 yield stamp.id
 
     def _is_kept(self, stamp: Stamp) -> bool:

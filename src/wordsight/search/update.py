@@ -75,8 +75,9 @@ class Summary:
     added: new, embedded. changed: embedded anew. reused: new by name, but the vector of such content was there: renamed
     or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had pictures
     and now seem to hold none; these stay until `Gallery.forget`. incomplete: pictures of this run that are in, but with
-    something missing, and what: a file's end, a cell of a table. moved: sources that were found in another place → that
-    place. seconds: of it all.
+    something missing, and what: a file's end, a cell of a table. left_out: folder of a system → pictures in it that an
+    older version took in, and that left. moved: sources that were found in another place → that place. seconds: of it
+    all.
     """
 
     added: int = 0
@@ -90,6 +91,7 @@ class Summary:
     skipped: Sequence[Skipped] = ()
     kept: Sequence[str] = ()
     incomplete: Sequence[Skipped] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -156,6 +158,7 @@ def update(
     return Summary(
         tally.added, tally.changed, tally.reused, tally.described, tally.unchanged, tally.removed, tally.embedded,
         reporter.seconds, tuple(tally.skipped), tuple(plan.emptied(roots)), tuple(tally.incomplete),
+        dict(tally.left_out),
     )  # fmt: skip
 
 
