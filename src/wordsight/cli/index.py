@@ -256,8 +256,8 @@ def _report(summary: Summary) -> int:
                    "which is followed in its place.", err=True)  # fmt: skip
     for folder, pictures in summary.left_out.items():
         click.echo(
-            f"wordsight: {pictures:,} pictures in folders called {folder!r} left the index: such folders are passed over "
-            f"now; to keep them, name the source again with --exclude '!{folder}/'.",
+            f"wordsight: {pictures:,} pictures in folders called {folder!r} left the index: such folders are passed "
+            f"over now; to keep them, name the source again with --exclude '!{folder}/'.",
             err=True,
         )
     for source in summary.kept:
