@@ -128,11 +128,13 @@ def test_a_png_whose_pixels_are_damaged_is_refused_with_and_without_metadata():
             read_image(content)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True, "subsampling": 0}])
-def test_a_jpeg_that_lacks_its_end_is_read_and_half_of_one_is_not(options):
+def test_a_jpeg_that_lacks_its_end_is_read_and_half_of_one_is_not(options, mode):
     noise = np.random.default_rng(0).integers(0, 12, (300, 450, 3), np.uint8)
     image = Image.fromarray(noise + np.asarray(scene(450, 300)) // 2)
-    jpeg = encoded(image, "JPEG", quality=92, **options)
+    inks = Image.merge("CMYK", (*image.split(), image.convert("L")))
+    jpeg = encoded(inks if mode == "CMYK" else image.convert(mode), "JPEG", quality=92, **options)
     whole = decode(jpeg)
     assert whole.flaw == ""
     for lost in (1, 2, 20, len(jpeg) // 50):

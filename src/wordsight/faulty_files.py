@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from typing import IO
@@ -16,7 +17,8 @@ JPEG_START = b"\xff\xd8\xff"
 _NEEDED = {b"tRNS", b"eXIf"}
 _SCAN, _END, _PROGRESSIVE = b"\xff\xda", b"\xff\xd9", b"\xff\xc2"  # JPEG's markers
 _MOST_MISSING = 1 / 16  # of a JPEG's rows: one row of blocks in 256 pixels
-_NO_DATA = (127, 128)  # what a JPEG decoder makes of blocks that it has no data for; 127 of inverted CMYK
+# colours that a JPEG decoder gives to blocks without data: the middle of all channels, as RGB; CMYK may be inverted
+_NO_DATA = {(128, 128, 128), (63, 63, 63), (64, 64, 64)}
 
 
 def bare_png(file: IO[bytes]) -> io.BytesIO | None:
@@ -46,20 +48,28 @@ def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
     """Return an open JPEG that breaks off with an end mark, so that it can be decoded as far as it goes.
 
     Of a progressive one, in which each scan goes over the whole picture, also one whose last scan is empty. None
-    where that last scan is not one that brings the last bits: others would follow, of which nothing is known.
+    where that last scan is not the one that brings the last bits: others would follow, of which nothing is known.
+    Source: ITU-T T.81, B.2.2 and B.2.3.
     """
     file.seek(0)
     content = file.read()
     start = content.rfind(_SCAN)
-    scan = content[start : start + 14]
-    if start < 0 or len(scan) < 14:
+    if start < 0 or len(content) < start + 14:
         return None
     ended = io.BytesIO(content + _END)
-    if _PROGRESSIVE not in content[:start]:
+    frame = content.rfind(_PROGRESSIVE, 0, start)
+    if frame < 0:
         return ended, None
-    body = start + 8 + 2 * scan[4]
-    last, bits = content[body - 2 : body]
-    return (ended, io.BytesIO(content[:body] + _END)) if last == 63 and not bits & 15 else None
+    finished: set[int] = set()  # components of which a scan with the last bits has begun
+    body = 0
+    for scan in re.finditer(_SCAN, content[frame:]):
+        at = frame + scan.start()
+        count = content[at + 4]
+        body = at + 8 + 2 * count
+        last, bits = content[body - 2 : body]
+        if last == 63 and not bits & 15:
+            finished.update(content[at + 5 : body - 3 : 2])
+    return (ended, io.BytesIO(content[:body] + _END)) if len(finished) == content[frame + 9] else None
 
 
 def missing_share(image: Image.Image, before: Image.Image | None) -> float | None:
@@ -69,8 +79,8 @@ def missing_share(image: Image.Image, before: Image.Image | None) -> float | Non
     """
     pixels = np.asarray(image)
     if before is None:
-        bottom = pixels[-1].flat[0]
-        if bottom not in _NO_DATA:
+        bottom = pixels[-1, -1]
+        if tuple(bottom.tolist()) not in _NO_DATA:
             return 0.0
         whole = pixels != bottom
     else:
