@@ -3,9 +3,11 @@
 import json
 import re
 
+import click
 import pytest
 from click.testing import CliRunner
 from indexing import colour_model, write_pictures
+from PIL import Image
 
 from wordsight.cli import group
 from wordsight.cli.index import progress_bar
@@ -53,7 +55,7 @@ def test_json_is_one_object(run):
     assert answer.pop("index").endswith("mine")
     assert answer == {
         "pictures": 5, "added": 5, "changed": 0, "reused": 0, "described": 0, "removed": 0, "unchanged": 0,
-        "embedded": 5, "skipped": [], "kept_sources": [],
+        "embedded": 5, "skipped": [], "incomplete": [], "kept_sources": [], "moved_sources": {},
     }  # fmt: skip
 
 
@@ -157,6 +159,107 @@ def test_another_model_is_refused(run, monkeypatch):
     result = run("in --model other")
     assert isinstance(result.exception, StoreError)
     assert other.fingerprint in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["index", "search", "duplicates", "export", "import", "tune"])
+def test_the_index_has_one_name_in_every_command_and_an_alias(name):
+    command = group.get_command(click.Context(group), name)
+    (option,) = [param for param in command.params if "--in" in param.opts]
+    assert option.opts == ["--in", "--into"]
+    assert "--in, --into DIR" in CliRunner().invoke(group, [name, "--help"]).output
+
+
+def test_into_and_in_mean_the_same(run):
+    assert run("in --into there").exit_code == 0
+    assert run("--status --in there").stdout.startswith("5 pictures in there")
+
+
+def test_a_pattern_is_indexed_followed_and_forgotten(run, tmp_path):
+    assert run("in/00[0-2].png").stdout.startswith("3 pictures in")
+    (tmp_path / "in" / "001.png").unlink()
+    assert "1 removed, 2 unchanged" in run("").stdout
+    result = run("in/*.gif")
+    assert isinstance(result.exception, InputError)
+    assert "The pattern 'in/*.gif' matches no picture" in str(result.exception)
+    write_pictures(tmp_path / "more", range(10, 12))
+    run("in more")
+    assert run(f"--forget {tmp_path}/mor*").stdout.startswith("2 pictures removed.")
+    assert run("--forget in/00[0-2].png").exit_code == 0
+    assert list(json.loads(run("--status --json").stdout)["sources"]) == [str(tmp_path / "in")]
+
+
+def test_a_source_that_was_moved_is_said_to_be_taken_over(run, tmp_path):
+    run("in")
+    (tmp_path / "in").rename(tmp_path / "pics")
+    result = run("pics")
+    assert result.exit_code == 0
+    assert ": 5 unchanged (" in result.stdout
+    assert result.stderr == (
+        f"wordsight: {tmp_path}/in is not there any more; its pictures are in {tmp_path}/pics, which is followed "
+        "in its place.\n"
+    )
+    assert json.loads(run("--status --json").stdout)["pictures"] == 5
+
+
+def test_what_is_in_but_incomplete_is_listed(run, tmp_path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "in" / "cut.jpg", quality=90)
+    (tmp_path / "in" / "cut.jpg").write_bytes((tmp_path / "in" / "cut.jpg").read_bytes()[:-2])
+    result = run("in")
+    assert (result.exit_code, result.stdout.startswith("6 pictures in")) == (1, True)
+    assert result.stderr == (
+        "wordsight: 1 in the index, but incomplete:\n"
+        f"  {tmp_path}/in/cut.jpg: the JPEG lacks its end; it was read as far as it goes\n"
+    )
+    assert run("in").exit_code == 0
+
+
+def test_a_first_call_that_fails_leaves_no_index(run, tmp_path):
+    (tmp_path / "t.csv").write_text("name,price\nx,1\n")
+    assert isinstance(run("t.csv --in there").exception, InputError)
+    assert not (tmp_path / "there").exists()
+    run("in --in there")
+    assert isinstance(run("t.csv --in there").exception, InputError)
+    assert run("--status --in there").stdout.startswith("5 pictures")
+
+
+def test_an_empty_folder_is_said_to_hold_nothing_and_fills_later(run, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").touch()
+    result = run("new")
+    assert result.exit_code == 3
+    assert re.fullmatch(r"0 pictures in .*/mine: nothing found \(\d\.\d s\)\.\n", result.stdout)
+    assert result.stderr.startswith("wordsight: nothing to index was found; expected pictures (.jpg, .png")
+    write_pictures(tmp_path / "new", [1])
+    assert run("").stdout.startswith("1 pictures in")
+
+
+def test_a_thousand_pictures_of_one_content_are_embedded_once(run, tmp_path):
+    content = (tmp_path / "in" / "000.png").read_bytes()
+    (tmp_path / "same").mkdir()
+    for number in range(1000):
+        (tmp_path / "same" / f"{number}.png").write_bytes(content)
+    assert "1,000 pictures in" in (said := run("same").stdout)
+    assert ": 1 added, 999 reused (" in said
+    assert ": 1,000 unchanged (" in run("same").stdout
+
+
+def test_no_message_is_flooded_by_what_a_cell_holds(run, tmp_path):
+    long = "data:image/png;base64," + "A" * 30_000
+    (tmp_path / "t.csv").write_text(f'image,title\nin/000.png,cat\n"{long}",berry\n{"x" * 9000}.png,none\n')
+    result = run("t.csv")
+    assert len(result.output) < 1500
+    assert len(str(run(long).exception)) < 800
+
+
+def test_ctrl_c_is_answered_on_a_line_of_its_own(run, monkeypatch):
+    def interrupted(gallery, sources, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wordsight.search.gallery.Gallery.add", interrupted)
+    monkeypatch.setattr("wordsight.cli._options.own_line", lambda: "\n")  # on a terminal, which shows ^C
+    assert run("in").stderr == (
+        "\nwordsight: 0 pictures of this run are in; the same command continues there.\nInterrupted.\n"
+    )
 
 
 def test_an_interrupt_says_how_to_go_on(run, monkeypatch):

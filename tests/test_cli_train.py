@@ -177,7 +177,7 @@ def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):
-    assert "wordsight index PICTURES --into INDEX --model" in answer_of(here, monkeypatch, "nt_xent").stdout
+    assert "wordsight index PICTURES --in INDEX --model" in answer_of(here, monkeypatch, "nt_xent").stdout
 
 
 def test_warnings_are_plain_lines_among_the_others(here, monkeypatch):

@@ -173,6 +173,53 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
         find_parts(tmp_path / "c")
 
 
+def test_an_import_that_fails_takes_its_rows_back(tmp_path):
+    good = (vectors(2), {"image_path": ["a", "b"], "price": [1, 2]})
+    folder = written(tmp_path / "a", [good, (vectors(3), {"image_path": ["c", "d", "e"], "price": [3, 4, 5]})])
+    index = create_index(tmp_path / "index", about(DIM))
+    index.add([Row(id="mine", source="s", path="mine", digest="d", vector=vectors(1)[0])])
+
+    def interrupt(done):
+        if done > 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_folder(folder, index, interrupt)
+    assert [stamp.id for stamp in index.stamps()] == ["mine"]
+    part = folder / "metadata/metadata_1.parquet"
+    content = bytearray(part.read_bytes())
+    content[4:40] = bytes(36)  # the pages, not the footer that is looked at first
+    part.write_bytes(content)
+    with pytest.raises(InputError, match=r"are damaged .*; copy them again"):
+        import_folder(folder, index)
+    assert [stamp.id for stamp in index.stamps()] == ["mine"]
+
+
+def test_cells_of_another_kind_are_left_out_of_an_import_and_counted(tmp_path):
+    parts = [(vectors(2), {"image_path": ["a", "b"], "price": [1, 2]}),
+             (vectors(2), {"image_path": ["c", "d"], "price": ["3", "soon"]})]  # fmt: skip
+    index = create_index(tmp_path / "index", about(DIM))
+    with pytest.warns(UserWarning, match="column 'price' holds whole numbers in this index; one of its cells was of"):
+        assert import_folder(written(tmp_path / "a", parts), index) == []
+    assert [row.meta.get("price") for row in index.get(["a", "b", "c", "d"])] == [1, 2, 3, None]
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    index = create_index(tmp_path / "index", about(DIM))
+    index.add([Row(id="a", source="s", path="a", digest="d", vector=vectors(1)[0])])
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(clip_retrieval.parquet, "write_table", full)
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "out", tmp_path / "there"):
+        with pytest.raises(OSError, match="No space left"):
+            export_index(index, folder)
+    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
 def test_an_export_overwrites_nothing(tmp_path):
     index = MemoryIndex(about(DIM))
     export_index(index, tmp_path / "out")

@@ -1,6 +1,8 @@
 """`Gallery`, as a program uses it: an index on disk, its model, and the sources it follows."""
 
+import dataclasses
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from wordsight.errors import InputError, StoreError
 from wordsight.ingest.options import IngestOptions
 from wordsight.samples import sample_pictures
 from wordsight.search.gallery import Gallery
+from wordsight.search.known import is_gone
 
 pytest.importorskip("lance")
 
@@ -256,9 +259,141 @@ def test_a_table_whose_column_is_of_another_kind_does_not_keep_the_others_out(ga
     for n, price in enumerate([10, "unknown", 30]):
         (tmp_path / f"{n}.csv").write_text(f"image,price\nin/00{n}.png,{price}\n")
     summary = gallery.add([tmp_path / f"{n}.csv" for n in range(3)])
-    assert summary.added == 2
-    assert summary.skipped[0].item == tmp_path / "1.csv"
-    assert "column 'price' holds text ('unknown'), where the index has integer" in summary.skipped[0].reason
+    assert (summary.added, summary.skipped) == (3, ())
+    (odd,) = summary.incomplete
+    assert odd.item == f"{tmp_path}/1.csv#in/001.png: 'unknown'"
+    assert odd.reason.startswith("the column 'price' holds whole numbers in this index, so this cell was left out")
+
+
+def test_one_cell_of_another_kind_does_not_keep_its_table_from_being_updated(gallery, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("image,stock,price\nin/000.png,1,5\nin/001.png,2,6\n")
+    gallery.add(table)
+    table.write_text("image,stock,price\nin/000.png,1,9\nin/001.png,2,6\nin/002.png,soon,8\nin/003.png,n/a,7\n")
+    summary = gallery.add(table)
+    assert (summary.added, summary.described, summary.skipped, summary.kept) == (2, 2, (), ())
+    assert [skip.item for skip in summary.incomplete] == [f"{table}#in/002.png: 'soon'"]
+    found = {row.path[-7:-4]: dict(row.meta) for row in gallery.index.get([s.id for s in gallery.index.stamps()])}
+    assert found == {
+        "000": {"stock": 1, "price": 9}, "001": {"stock": 2, "price": 6}, "002": {"price": 8}, "003": {"price": 7},
+    }  # fmt: skip
+    assert (gallery.refresh().unchanged, gallery.refresh().incomplete) == (4, ())
+    table.write_text("image,stock,price\ngone.png,1,9\n")
+    assert gallery.refresh().kept == (str(table),)  # its pictures may be on a disk that is away
+
+
+def test_a_source_whose_pictures_cannot_be_read_is_not_said_to_hold_none(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        path.write_bytes(b"damaged")
+    summary = gallery.refresh()
+    assert (len(summary.skipped), summary.kept, len(gallery)) == (6, (), 6)
+
+
+def test_a_number_in_a_column_of_text_is_written_as_text(gallery, tmp_path):
+    (tmp_path / "a.csv").write_text("image,code\nin/000.png,A1\n")
+    (tmp_path / "b.csv").write_text("image,code\nin/001.png,17\n")
+    summary = gallery.add([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert (summary.added, summary.incomplete) == (2, ())
+    assert {row.meta["code"] for row in gallery.index.get([s.id for s in gallery.index.stamps()])} == {"A1", "17"}
+
+
+def test_a_folder_that_was_renamed_is_taken_over_without_reading_it(gallery, tmp_path):
+    gallery.add(tmp_path / "in", options=IngestOptions(exclude=("005.png",)))
+    (tmp_path / "in").rename(tmp_path / "pics")
+    write_pictures(tmp_path / "pics", [9])
+    summary = gallery.add(tmp_path / "pics")
+    assert summary.moved == {str(tmp_path / "in"): str(tmp_path / "pics")}
+    assert (summary.added, summary.unchanged, summary.reused, summary.embedded, len(gallery)) == (1, 5, 0, 1, 6)
+    assert gallery.sources == {str(tmp_path / "pics"): IngestOptions(exclude=("005.png",))}
+    assert {os.path.dirname(stamp.path) for stamp in gallery.index.stamps()} == {str(tmp_path / "pics")}
+
+
+def test_a_folder_that_was_moved_into_another_is_taken_in(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "in").rename(tmp_path / "archive" / "in")
+    summary = gallery.add(tmp_path / "archive")
+    assert summary.moved == {str(tmp_path / "in"): str(tmp_path / "archive")}
+    assert (summary.unchanged, summary.embedded, len(gallery)) == (6, 0, 6)
+    assert list(gallery.sources) == [str(tmp_path / "archive")]
+
+
+def test_a_folder_that_was_copied_and_deleted_is_taken_over_by_its_content(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        (tmp_path / "new").mkdir(exist_ok=True)
+        (tmp_path / "new" / f"x{path.name}").write_bytes(path.read_bytes())
+    assert gallery.add(tmp_path / "new").moved == {}  # both are there
+    assert len(gallery) == 12
+    shutil.rmtree(tmp_path / "in")
+    summary = gallery.add(tmp_path / "new")
+    assert summary.moved == {str(tmp_path / "in"): str(tmp_path / "new")}
+    assert (summary.removed, len(gallery), list(gallery.sources)) == (6, 6, [str(tmp_path / "new")])
+
+
+def test_a_source_whose_pictures_came_back_in_part_is_not_taken_over(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.png").write_bytes((tmp_path / "in" / "000.png").read_bytes())
+    shutil.rmtree(tmp_path / "in")
+    assert gallery.add(tmp_path / "new").moved == {}
+    assert len(gallery) == 7
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_an_index_beside_its_pictures_moves_with_them(tmp_path, table):
+    write_pictures(tmp_path / "disk1" / "photos", range(4))
+    source = tmp_path / "disk1" / "photos"
+    if table:
+        source = tmp_path / "disk1" / "t.csv"
+        source.write_text("image,title\n" + "".join(f"photos/00{n}.png,t{n}\n" for n in range(4)))
+    with Gallery.create(tmp_path / "disk1" / ".ix", model=colour_model()) as gallery:
+        gallery.add(source)
+    (tmp_path / "disk1").rename(tmp_path / "disk2")
+    with Gallery.open(tmp_path / "disk2" / ".ix", model=colour_model()) as gallery:
+        summary = gallery.refresh()
+        assert (summary.unchanged, summary.embedded, summary.skipped, len(gallery)) == (4, 0, (), 4)
+        now = tmp_path / "disk2" / source.name
+        assert summary.moved == {str(source): str(now)}
+        assert list(gallery.sources) == [str(now)]
+        hits = gallery.search(Image.new("RGB", (9, 9), "red"), 4)
+        assert {hit.path.parent for hit in hits} == {tmp_path / "disk2" / "photos"}
+        assert not any(is_gone(row) for row in gallery.index.get([s.id for s in gallery.index.stamps()]))
+
+
+def test_another_folder_of_the_same_names_is_not_taken_for_one_that_is_gone(gallery, tmp_path):
+    gallery.add(tmp_path / "in")
+    shutil.rmtree(tmp_path / "in")
+    write_pictures(tmp_path / "other", range(1, 7))
+    assert gallery.add(tmp_path / "other").moved == {}
+    row = gallery.index.get([str(tmp_path / "in" / "000.png")])[0]
+    assert is_gone(row)
+    assert not is_gone(dataclasses.replace(row, path="https://example.org/a.png"))
+
+
+def test_pictures_of_folders_that_are_passed_over_now_are_said_to_leave(gallery, tmp_path):
+    """As in an index that an older version made."""
+    write_pictures(tmp_path / "in" / "@eaDir" / "x", [7, 8])
+    gallery.add(tmp_path / "in", options=IngestOptions(exclude=("!@eaDir/",)))
+    assert len(gallery) == 8
+    summary = gallery.add(tmp_path / "in", options=IngestOptions(exclude=("*.gif",)))
+    assert (summary.removed, summary.left_out, len(gallery)) == (2, {"@eaDir": 2}, 6)
+    assert gallery.refresh().left_out == {}
+
+
+def test_a_pattern_is_followed(gallery, tmp_path):
+    pattern = f"{tmp_path}/in/00[0-3].*"
+    assert gallery.add(pattern).added == 4
+    (tmp_path / "in" / "001.png").unlink()
+    (tmp_path / "in" / "002.webp").write_bytes((tmp_path / "in" / "005.png").read_bytes())
+    summary = gallery.refresh()
+    assert (summary.added, summary.removed, summary.unchanged) == (1, 1, 3)
+    shutil.rmtree(tmp_path / "in")
+    assert gallery.refresh().kept == (pattern,)
+    assert gallery.forget(pattern) == 4
+    with pytest.raises(InputError, match="matches no picture"):
+        gallery.add(pattern)
 
 
 def test_one_process_writes_at_a_time(gallery, tmp_path):
@@ -267,8 +402,10 @@ def test_one_process_writes_at_a_time(gallery, tmp_path):
     gallery.index.add([row])  # and has not ended writing
     with Gallery.open(tmp_path / "index", model=colour_model()) as other:
         write_pictures(tmp_path / "in", [30])
+        write_pictures(tmp_path / "more", [31])
         with pytest.raises(StoreError, match="in use: another process is writing it"):
-            other.add(tmp_path / "in")
+            other.add(tmp_path / "more")
+        assert list(other.sources) == [str(tmp_path / "in")]  # what was refused is not recorded
         assert len(other.search(Image.new("RGB", (9, 9), "red"), 3)) == 3  # searching is possible
     assert gallery.add(tmp_path / "in").added == 1
 

@@ -257,7 +257,7 @@ def test_texts_heed_a_condition(index):
 
 
 def test_no_index_there_says_how_to_make_one(tmp_path):
-    with pytest.raises(StoreError, match=r"There is no index in .*none; make one with: wordsight index FOLDER --into"):
+    with pytest.raises(StoreError, match=r"There is no index in .*none; make one with: wordsight index FOLDER --in"):
         open_index(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     (tmp_path / "file").write_text("x")

@@ -17,6 +17,7 @@ from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.paths import name_words, to_path, to_text
 from wordsight.ingest.scan import scan, source_root
+from wordsight.sources import find_pictures
 
 
 def items_of(*sources, **options):
@@ -65,6 +66,39 @@ def test_a_file_that_is_named_is_taken_whatever_its_ending(photos):
     (item,) = items_of(photos / "A" / "notes.txt")
     assert read_image(item.read().picture()).size == (8, 8)
     assert item.text == "notes"
+
+
+SYSTEM = ["@eaDir/a.jpg/t.jpg", "#recycle/t.jpg", "$RECYCLE.BIN/t.jpg", "System Volume Information/t.jpg"]
+
+
+def test_thumbnails_of_a_nas_and_recycle_bins_are_left_out_unless_named(tmp_path):
+    for name in ["a.jpg", "trip/b.jpg", "node_modules/icons/t.jpg", *SYSTEM]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert below(tmp_path, scan([tmp_path])) == ["a.jpg", "trip/b.jpg"]
+    assert below(tmp_path, scan([tmp_path / "#recycle"])) == ["#recycle/t.jpg"]
+    kept = scan([tmp_path], IngestOptions(exclude=("!node_modules/",)))
+    assert below(tmp_path, kept) == ["a.jpg", "node_modules/icons/t.jpg", "trip/b.jpg"]
+    assert below(tmp_path, scan([f"{tmp_path}/**/*.jpg"])) == ["a.jpg", "trip/b.jpg"]
+    assert below(tmp_path, scan([f"{tmp_path}/@eaDir/**/*.jpg"])) == ["@eaDir/a.jpg/t.jpg"]
+    assert find_pictures([tmp_path]) == [tmp_path / "a.jpg", tmp_path / "trip/b.jpg"]
+
+
+def test_a_pattern_is_a_source_that_finds_what_matches_whenever_it_is_listed(photos, monkeypatch):
+    assert below(photos, scan([photos / "A" / "*"])) == ["A/c.png", "A/red_coat.webp"]
+    assert below(photos, scan([photos / "A" / "*.txt"])) == ["A/notes.txt"]  # named by its kind
+    assert below(photos, scan([photos / "[At]*"])) == ["A/c.png", "A/red_coat.webp", "thumbs/t.png"]
+    weird = photos / "[1] new"
+    weird.mkdir()
+    (weird / "d.jpg").touch()
+    monkeypatch.chdir(weird)
+    root = source_root("*.jpg")
+    monkeypatch.chdir("/")
+    (weird / "e.jpg").touch()
+    units = list(scan([root]))
+    assert below(weird, units) == ["d.jpg", "e.jpg"]
+    assert {unit.source for unit in units} == {root}
+    assert below(photos, scan([weird / "d.jpg"])) == ["[1] new/d.jpg"]  # a name that is there is no pattern
 
 
 def test_exclude_takes_patterns_as_git_does(photos):

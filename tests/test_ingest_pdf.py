@@ -116,6 +116,12 @@ def test_a_damaged_page_does_not_take_the_others_with_it(tmp_path):
         two.read().picture()
 
 
+@pytest.mark.parametrize("number", [0, -1, 4, 9])
+def test_a_page_that_is_not_there_is_not_called_damaged(drawings, number):
+    with pytest.raises(ImageError, match=rf"^has no page {number}; it has 3 pages, counted from 1$"):
+        pdf.Document(str(drawings)).render(number)
+
+
 def test_a_document_that_goes_away(drawings):
     first = items_of(drawings)[0]
     pdf._open.popitem()[1].close()

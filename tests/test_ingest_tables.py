@@ -1,5 +1,6 @@
 """Tables become items: which column holds the pictures, what kinds the others are, and what is said of bad rows."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -154,6 +155,7 @@ def test_a_column_that_is_not_there_is_told_at_once(shop, column, message):
     ("name", "content", "message"),
     [
         ("t.csv", b"", "it is empty; expected a first line with the names of the columns"),
+        ("t.csv", b"image,title\n", "has no rows; expected one for each picture, below the column names"),
         ("t.csv", b"title,price\ncoat,3\n", r"No column of the table .* its columns are title, price. Name one with"),
         ("t.csv", b"image,caf\xe9\na.png,1\n", r"is not UTF-8 text \(byte 0xe9 at 9\); save it in UTF-8"),
         ("t.jsonl", b"[1]\n", "it holds no JSON object a line"),
@@ -183,6 +185,30 @@ def test_rows_that_cannot_be_used_are_skipped_and_the_rest_is_read(shop):
     assert dict(found[6].meta) == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ('a.png,A\nb.png,"open quote\nimages/c.png,C\n', ["A", '"open quote', "C"]),
+        ('a.png,A\nb.png,"5 inches\nimages/c.png,"C, blue"\n', ["A", '"5 inches', "C, blue"]),
+        ('a.png,A\nb.png,"open, with comma\nimages/c.png,"C"\n', ["A", '"open, with comma', "C"]),
+        ('a.png,A\nb.png,B\nimages/c.png,"at the end\n', ["A", "B", '"at the end']),
+        ('a.png,"two\nlines"\nb.png,"4"" disk"\nimages/c.png,3" disk\n', ["two\nlines", '4" disk', '3" disk']),
+        ('a.png,"one\nb.png,"two\nimages/c.png,"three\n', ['"one', '"two', '"three']),
+    ],
+)
+def test_a_quote_that_is_never_closed_swallows_no_row(shop, text, titles):
+    found = items_of(write(shop / "t.csv", f"image,title\n{text}"))
+    assert [item.meta["title"] for item in found] == titles
+    assert [os.path.basename(item.path) for item in found] == ["a.png", "b.png", "c.png"]
+
+
+def test_many_open_quotes_and_a_long_table_are_read_in_time(shop):
+    rows = "".join(f'a.png,"size {number}"" x\n' for number in range(20_000))
+    start = time.monotonic()
+    assert len(list(table_files.open_table(str(write(shop / "t.csv", f"image,title\n{rows}"))).records())) == 20_000
+    assert time.monotonic() - start < 20
+
+
 def test_a_table_that_breaks_off_is_unlisted(shop):
     table = shop / "t.csv"
     table.write_bytes(b"image,title\n" + b"a.png,A\n" * 5000 + b"b.png,caf\xe9\n")
@@ -190,6 +216,31 @@ def test_a_table_that_breaks_off_is_unlisted(shop):
     assert isinstance(skip, Unlisted)
     assert skip.item == table
     assert "it is not UTF-8 text (byte 0xe9" in skip.reason
+
+
+def data_uri(path: Path, kind: str = "image/png") -> str:
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def test_a_picture_may_be_given_as_a_data_uri(shop):
+    """As exports of web shops and notebooks have them; nothing of its text is printed or searched."""
+    blue = data_uri(shop / "images" / "c.png")
+    svg = "data:image/svg+xml,%3Csvg%3E"
+    table = write(
+        shop / "t.csv",
+        f'image,title,thumb\na.png,A,"{blue}"\n"{blue}",C,\n"data:image/png;base64,%%%",bad,\n"{svg}",S,\n',
+    )
+    red, held, bad, drawn = items_of(table)
+    assert (red.text, dict(red.meta)) == ("A\na", {"title": "A"})
+    assert (held.id, held.path, held.text, dict(held.meta)) == (f"{table}#row=2", str(table), "C", {"title": "C"})
+    assert read_image(held.read().picture()).getpixel((0, 0)) == (0, 0, 255)
+    assert held.read().digest == items_of(shop / "images" / "c.png")[0].read().digest
+    assert bad == Skipped("t.csv row 3", "holds a data: URI that cannot be decoded")
+    assert drawn.read().picture() == b"<svg>"
+    words = write(shop / "words.csv", 'image,title\na.png,"data: a story, told"\n')
+    assert items_of(words)[0].meta["title"] == "data: a story, told"
+    only = write(shop / "only.csv", f'what,title\n"{blue}",C\n')
+    assert [item.path for item in items_of(only)] == [str(only)]
 
 
 def test_rows_of_the_same_picture_have_ids_of_their_own_that_survive_reordering(shop):

@@ -111,6 +111,31 @@ def test_keys_end_at_the_first_dot_of_the_name(name, split):
     assert tars.split_name(name) == split
 
 
+def test_names_with_dots_are_paired_by_the_last_one_where_a_caption_is(tmp_path):
+    """As dates and versions in names have them: 22.05.jpg belongs to 22.05.txt."""
+    path = write_tar(
+        tmp_path / "dots.tar",
+        [
+            ("22.05.jpg", png("red")),
+            ("22.06.jpg", png("blue")),
+            ("22.05.txt", b"a tabby"),
+            ("22.06.json", as_json(caption="a launch")),
+            ("22.07.jpg", png("lime")),
+            ("plain.jpg", png("white")),
+            ("plain.seg.png", png("black")),
+            ("plain.txt", b"an espresso"),
+        ],
+    )
+    found = {item.id.partition("#")[2]: item.text for item in items_of(path)}
+    assert found == {
+        "22": "22",
+        "22.05": "a tabby\n22 05",
+        "22.06": "a launch\n22 06",
+        "plain": "an espresso\nplain",
+        "plain.seg.png": "an espresso\nplain",
+    }
+
+
 @pytest.mark.slow  # importing webdataset takes ten seconds where torch is installed
 def test_keys_are_those_of_webdataset():
     """Where webdataset is installed, its own rule gives the same."""

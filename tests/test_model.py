@@ -294,11 +294,11 @@ def test_odd_pictures_are_embedded_and_hopeless_ones_counted(model, tmp_path, mo
     frames[0].save(tmp_path / "e_animated.gif", save_all=True, append_images=frames[1:])
     Image.new("RGB", (400, 400)).save(tmp_path / "f_huge.png")
     (tmp_path / "g_cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
     skips: list[Skipped] = []
     embeddings = model.embed_images(sorted(tmp_path.iterdir()), on_skip=skips.append)
     rows = np.ones((5, 48))
     rows[:, :3] = [(10, 0, 77), (10, 0, 77), (50, 50, 50), (127, 127, 127), (255, 0, 0)]
     assert np.allclose(embeddings, rows / np.linalg.norm(rows, axis=-1, keepdims=True), atol=1e-3)
     assert [s.item.name for s in skips] == ["f_huge.png", "g_cut.jpg"]
-    assert "more than the limit of 100,000 pixels" in skips[0].reason
+    assert "has 160,000 pixels, which take 1 MiB of memory, more than the limit" in skips[0].reason

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import struct
+import zlib
 
 import pytest
 from indexing import colour_model, write_pictures
@@ -37,8 +39,10 @@ def test_a_folder_of_bad_files_gives_one_line_each_and_the_good_ones_are_in(gall
     for name, (content, _) in bad.items():
         (folder / name).write_bytes(content)
     bomb = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
-    (folder / "bomb.png").write_bytes(bomb.getvalue())
+    Image.new("L", (1, 1)).save(bomb, "PNG")
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    head = bomb.getvalue()[:12] + header + struct.pack(">I", zlib.crc32(header))
+    (folder / "bomb.png").write_bytes(head + bomb.getvalue()[len(head) :])
     (folder / "wrong ending.jpg").write_bytes(picture)
     (folder / "good.pdf").write_bytes(document)
     Image.new("CMYK", (20, 20), (9, 90, 9, 0)).save(folder / "cmyk.jpg")

@@ -197,6 +197,21 @@ def test_samples_that_are_no_pairs(tmp_path):
     assert data.skipped.total == 7
 
 
+def test_names_with_dots_keep_their_captions(tmp_path):
+    made = pictures(4)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number, (name, content) in enumerate(made):
+            for ending, part in ((name.partition(".")[2], content), ("txt", f"picture {number}".encode())):
+                member = tarfile.TarInfo(f"22.0{number}.{ending}")
+                member.size = len(part)
+                archive.addfile(member, io.BytesIO(part))
+    assert count_samples([Shard(str(tmp_path / "a.tar"))]) == 4
+    with open_data(config(str(tmp_path / "a.tar"), batch=4), TOKENIZER) as data:
+        ((batch, _),) = itertools.islice(data.batches(), 1)
+    assert sorted(said(batch)) == [f"picture {number}" for number in range(4)]
+    assert data.skipped.total == 0
+
+
 def test_captions_of_the_columns_that_are_named(tmp_path):
     texts = [
         {"txt": "a hat", "json": b'{"title": "a red hat"}'},

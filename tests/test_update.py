@@ -168,6 +168,16 @@ def test_rows_below_a_folder_that_cannot_be_listed_stay(library):
     assert "Permission denied" in summary.skipped[0].reason
 
 
+def test_no_picture_ends_a_run_whatever_reading_it_raises(bare):
+    def fail():
+        raise ZeroDivisionError("of a decoder")
+
+    items = [item("/a", (1, 2, 3)), dataclasses.replace(item("/b", (4, 5, 6)), read=fail), item("/c", (7, 8, 9))]
+    summary = bare.run([unit(items)])
+    assert counts(summary) == {"added": 2, "embedded": 2}
+    assert summary.skipped == (Skipped("/b", "is damaged (ZeroDivisionError: of a decoder)"),)
+
+
 def test_unreadable_pictures_are_skipped_and_tried_again(library):
     (library.folder / "000.png").write_bytes(b"no picture")
     (library.folder / "001.png").write_bytes(b"")

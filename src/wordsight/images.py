@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import io
 import os
 import re
 import stat
+import struct
 import threading
 import unicodedata
 import warnings
@@ -17,20 +19,42 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from wordsight.errors import ImageError, InputError, MissingExtraError, WordsightError
+from wordsight.faulty_files import JPEG_START, PNG_START, bare_png, ended_jpegs, missing_share
 from wordsight.image_inputs import ImageSource as ImageSource
 from wordsight.image_inputs import as_image, is_array
+from wordsight.picture_memory import (
+    bytes_as_rgb,
+    check_memory,
+    in_strips,
+    is_large,
+    most_bytes,
+    reduction,
+    turn_of,
+)
 from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw, raw_header, raw_is_installed
 
 # Formats that Pillow reads by running another program (EPS) or can name but not read.
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
 # At a DCT scale that leaves this many times the target, the loss is about 0.3 grey levels (docs/log.md).
 _DRAFT_MARGIN = 2
+_RAW_BYTES = 8  # of a pixel, which LibRaw needs
 _DATE = re.compile(r"(?!0000)(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d).*")  # as EXIF writes it
 # what follows "ftyp" in HEIF files that hold HEVC, of stills and of bursts; "mif1" may hold AVIF instead
 _HEIF = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
+# EXIF's orientation → what makes the picture upright; all other values, which some programs write, mean "as stored"
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_NAME = 400  # characters of a picture's name in a message: a cell of a table may hold anything
 
 
 @dataclass(frozen=True)
@@ -54,11 +78,14 @@ class Decoded:
     """An RGB picture and the part of it (left, top, right, bottom; pixels) that the file's picture fills.
 
     The part is all of it but for DCT-scaled JPEGs, whose last column and row stand for fewer pixels of the file than
-    the others: 1,801 columns at a half are 900.5, held in 901.
+    the others: 1,801 columns at a half are 900.5, held in 901; so it is for large pictures of other kinds, which are
+    reduced.
+    flaw: what is missing in a file that was read all the same, "" of a whole one.
     """
 
     image: Image.Image
     box: tuple[float, float, float, float]
+    flaw: str = ""
 
 
 def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Image:
@@ -72,13 +99,15 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
     picture the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
     pictures in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
-    profiles are ignored.
+    profiles are ignored, and so are metadata that cannot be read. A JPEG that lacks its end is read where at most one
+    in 16 rows is missing (`Decoded.flaw`).
     Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `image_inputs`.
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
         difference of about 0.3/255 after resizing. Of camera RAW the stored preview serves where it is large enough,
-        else the sensor's picture at half its size (see `raw.open_raw`). None decodes all pixels.
+        else the sensor's picture at half its size (see `raw.open_raw`). Pictures of more than 67 megapixels are
+        reduced to about twice `at_least`. None keeps all pixels.
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
@@ -88,7 +117,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     try:
         with _quiet_pillow():
             if isinstance(source, Image.Image):
-                return _whole(_to_rgb(ImageOps.exif_transpose(source)))
+                return _whole(_to_rgb(_upright(source) or source.copy()))
             if isinstance(source, str | os.PathLike):
                 with _open_file(Path(source)) as file:
                     return _decode(file, at_least)
@@ -130,20 +159,43 @@ def read_header(source: ImageSource) -> Header:
 
 
 def _file_header(file: IO[bytes]) -> Header:
-    image = _identify(file)
+    try:
+        image = _identify(file)
+    except Exception:
+        if (bare := _bare(file)) is None:
+            raise
+        image = _identify(bare)
     return Header(*raw_header(file)) if image is None else _header(image)
 
 
 def _header(image: Image.Image) -> Header:
-    exif = image.getexif()
-    turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    width, height = image.size[::-1] if turned else image.size
-    return Header(width, height, _taken(exif))
+    width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+    return Header(width, height, _taken(image))
 
 
-def _taken(exif: Image.Exif) -> str | None:
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1–8; 1 where it says nothing, nothing known, or cannot be read."""
+    try:
+        said = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return int(said) if said in _UPRIGHT else 1
+    except Exception:  # damaged metadata is no reason to refuse the pixels; Pillow raises what it meets
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image | None:
+    """Return a picture turned as its EXIF says, None where it is upright as stored. It is loaded first."""
+    image.load()  # TIFF turns itself while it is loaded, and then says 1
+    method = _UPRIGHT.get(_orientation(image))
+    return None if method is None else image.transpose(method)
+
+
+def _taken(image: Image.Image) -> str | None:
     """Return "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12". "DateTime" is when a program wrote the file."""
-    details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
+    try:
+        exif = image.getexif()
+        details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
+    except Exception:  # see `_orientation`
+        return None
     for tag in (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized):
         if found := _DATE.fullmatch(str(details.get(tag, "")).strip("\0 ")):
             return "{}-{}-{}T{}".format(*found.groups())
@@ -156,9 +208,15 @@ def skipped(item: Any, error: ImageError) -> Skipped:
 
 
 def source_name(source: Any) -> str:
-    """Return a printable one-line name of a picture's source: its path with odd bytes and controls escaped."""
+    """Return a printable one-line name of a picture's source: its path with odd bytes and controls escaped.
+
+    Of more than 400 characters, which may be a picture itself (data:image/png;base64,…), the middle is left out.
+    """
     if isinstance(source, str | os.PathLike):
-        text = os.fsdecode(source).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        path = os.fsdecode(source)
+        if len(path) > _NAME:
+            path = f"{path[: _NAME // 2]}…{path[-_NAME // 2 :]}"
+        text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return _escaped(text, lambda c: c.isprintable() or unicodedata.category(c) == "Zs")
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
@@ -198,22 +256,75 @@ def _open_file(path: Path) -> IO[bytes]:
 
 
 def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
-    """Return the picture in an open file as upright RGB, all its pixels loaded."""
-    image = _identify(file) or open_raw(file, at_least, _most_pixels())
-    width, height = image.size
-    drafted = None
+    """Return the picture in an open file as upright RGB, all its pixels loaded; what is not needed may be damaged."""
+    try:
+        return _decode_sound(file, at_least)
+    except ImageError:
+        raise
+    except Exception as error:
+        if (bare := _bare(file)) is not None:
+            return _decode_sound(bare, at_least)
+        if (cut := _without_end(file, at_least, error)) is not None:
+            return cut
+        raise
+
+
+def _bare(file: IO[bytes]) -> io.BytesIO | None:
+    """Return a PNG without metadata, None of other files and where there are none."""
+    file.seek(0)
+    return bare_png(file) if file.read(8) == PNG_START else None
+
+
+def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Decoded | None:
+    """Return the picture of a JPEG that lacks little more than its end; None of all others."""
+    file.seek(0)
+    if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := ended_jpegs(file)) is None:
+        return None
+    ended, before = files
+    missing = missing_share(
+        _decode_sound(ended, None, turn=False).image,
+        None if before is None else _decode_sound(before, None, turn=False).image,
+    )
+    if missing is None:
+        return None
+    decoded = _decode_sound(ended, at_least)
+    rows = f", and with it {missing:.1%} of its rows" if missing else ""
+    return dataclasses.replace(decoded, flaw=f"the JPEG lacks its end{rows}; it was read as far as it goes")
+
+
+def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -> Decoded:
+    """Return the picture in an open file as RGB, upright unless it shall not be turned."""
+    file.seek(0)
+    image = _identify(file) or open_raw(file, at_least, most_bytes() / _RAW_BYTES)
+    stored = image.size
+    filled: tuple[float, float] | None = None
     if at_least and image.format in ("JPEG", "MPO"):
         drafted = image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
-    # libjpeg holds a progressive picture's coefficients whole, at 2 bytes each, however small the result.
-    needed = max(image.width * image.height, width * height // 2 if image.info.get("progressive") else 0)
-    if needed > _most_pixels():
-        raise _UnreadableError(_too_large(width * height))
-    if drafted is None:
-        ImageOps.exif_transpose(image, in_place=True)
-        return _whole(_to_rgb(image))
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    ImageOps.exif_transpose(image, in_place=True)
-    return Decoded(_to_rgb(image), _turned_box(drafted[1][2:], image.size, orientation))
+        filled = drafted[1][2:] if drafted else None
+    factor = reduction(image.size, at_least and _DRAFT_MARGIN * at_least)
+    needed = bytes_as_rgb(image, factor)
+    if image.info.get("progressive"):  # libjpeg holds its coefficients whole, at 2 bytes each, however small the result
+        needed = max(needed, 2 * stored[0] * stored[1])
+    check_memory(stored, needed)
+    with turn_of(needed):
+        _allocate(image)
+        image.load()
+        orientation = _orientation(image) if turn else 1
+        if factor > 1:
+            width, height = filled or image.size
+            filled = (width / factor, height / factor)
+        rgb = _to_rgb(image, factor)
+        if orientation > 1:
+            rgb = rgb.transpose(_UPRIGHT[orientation])
+    return _whole(rgb) if filled is None else Decoded(rgb, _turned_box(filled, rgb.size, orientation))
+
+
+def _allocate(image: Image.Image) -> None:
+    """Make the memory of a large TIFF, which Pillow's plug-in would hold against its own limit; `check_memory` did."""
+    if image.format == "TIFF" and is_large(image.size):
+        image.im = Image.core.new(  # type: ignore[attr-defined]
+            image.mode, getattr(image, "_tile_size", image.size)
+        )
 
 
 def _turned_box(
@@ -237,16 +348,13 @@ def _identify(file: IO[bytes]) -> Image.Image | None:
     file.seek(0)
     if not head:
         raise _UnreadableError("the file is empty")
-    jpeg = head.startswith(b"\xff\xd8\xff")
-    if not jpeg and looks_raw(head):
+    if not head.startswith(JPEG_START) and looks_raw(head):
         return None
+    image: Image.Image
     try:
         image = Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
-        file.seek(0)
-        if jpeg:
-            return JpegImagePlugin.JpegImageFile(file)
-        raise
+        image = _open_of_any_size(file, head)
     except UnidentifiedImageError:
         file.seek(0)
         return _identify_others(file, head)
@@ -254,6 +362,18 @@ def _identify(file: IO[bytes]) -> Image.Image | None:
         file.seek(0)
         return None
     return image
+
+
+def _open_of_any_size(file: IO[bytes], head: bytes) -> Image.Image:
+    """Open lazily, as `Image.open`, what has more pixels than Pillow likes; `check_memory` comes before decoding."""
+    for name in _formats():
+        factory, accept = Image.OPEN[name]
+        if accept is None or accept(head[:16]) is True:
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                image: Image.Image = factory(file, "")
+                return image
+    raise _UnreadableError("is not a picture that Pillow can read")
 
 
 def _identify_others(file: IO[bytes], head: bytes) -> Image.Image | None:
@@ -279,11 +399,6 @@ def _open_heif(file: IO[bytes]) -> Image.Image:
     return image
 
 
-def _most_pixels() -> float:
-    """Return how many pixels a picture may have."""
-    return float("inf") if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
-
-
 @functools.cache
 def _formats() -> tuple[str, ...]:
     """Return the formats to try, after all of Pillow's plug-ins are known."""
@@ -291,13 +406,22 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in Image.ID if name not in _REFUSED)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` as RGB: wide channels scaled to 8 bits, transparency over white."""
+def _to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
+    """Return `image` as RGB: wide channels scaled to 8 bits, transparency over white; its sides divided by `factor`."""
     if min(image.size) < 1:
         raise _UnreadableError(f"has no pixels ({image.width}×{image.height})")
     image.load()
-    if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
+    wide = image.mode == "F" or image.mode.startswith("I")
+    if is_large(image.size) and (factor > 1 or image.mode != "RGB"):
+        span = _span(image) if wide else None
+        return in_strips(image, lambda strip: _strip_to_rgb(strip, span), factor)
+    return _strip_to_rgb(image, _span(image) if wide else None)
+
+
+def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image.Image:
+    """Return a picture, or a strip of one whose values lie in `span`, as RGB."""
+    if span is not None:
+        return Image.fromarray(_to_8_bits(np.asarray(image), *span)).convert("RGB")
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -307,19 +431,37 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _to_8_bits(wide_HW: np.ndarray) -> np.ndarray:
-    """Scale integers of 16 or 32 bits and floats to uint8. The range decides where the type does not."""
+def _span(wide: Image.Image) -> tuple[float, float]:
+    """Return the least and the greatest value of a picture of integers or floats, some rows at a time."""
+    rows = max(1, (4 << 20) // wide.width)
+    lows, highs = [], []
+    for top in range(0, wide.height, rows):
+        strip = np.asarray(wide.crop((0, top, wide.width, min(wide.height, top + rows))))
+        if strip.dtype.itemsize == 2:
+            return 0.0, 65535.0
+        values = _finite(strip)
+        lows.append(float(values.min()))
+        highs.append(float(values.max()))
+    return min(lows), max(highs)
+
+
+def _finite(values: np.ndarray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def _to_8_bits(wide_HW: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scale integers of 16 or 32 bits and floats in low–high to uint8. The range decides where the type does not."""
     if wide_HW.dtype.itemsize == 2:
         return (wide_HW >> 8).astype(np.uint8)
-    values = np.nan_to_num(wide_HW.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
     if wide_HW.dtype.kind in "iu" and low >= 0 and high <= 65535:
         return (wide_HW >> 8 if high > 255 else wide_HW).astype(np.uint8)
+    values: Any = _finite(wide_HW)
     if wide_HW.dtype.kind == "f" and low >= 0 and high <= 1:
-        return np.rint(values * 255).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return np.rint(values).astype(np.uint8)
-    return np.rint((values - low) * (255 / (high - low) if high > low else 0.0)).astype(np.uint8)
+        values = values * 255
+    elif low < 0 or high > 255:
+        values = (values - low) * (255 / (high - low) if high > low else 0.0)
+    scaled: np.ndarray = np.rint(values).astype(np.uint8)
+    return scaled
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -336,7 +478,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 def reason_of(error: Exception) -> str:
     """Return what to tell the user about an error while reading a picture."""
     if isinstance(error, Image.DecompressionBombError):
-        return f"{_too_large(None)} ({error})"
+        return f"is larger than Pillow reads ({error}); make it smaller"
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, PermissionError):
@@ -348,13 +490,6 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, _UnreadableError | OSError | WordsightError):
         return str(error)
     return f"is damaged ({type(error).__name__}: {error})"
-
-
-def _too_large(pixels: int | None) -> str:
-    """Return the reason for refusing a picture that would need too much memory."""
-    seen = "has more" if pixels is None else f"has {pixels:,} pixels, more"
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    return f"{seen} than the limit of {limit:,} pixels; make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS"
 
 
 _quiet_lock = threading.Lock()

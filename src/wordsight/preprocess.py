@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from wordsight.errors import InputError
+from wordsight.errors import ImageError, InputError
 from wordsight.spec import Preprocess
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
@@ -30,7 +30,8 @@ def preprocess(
         `images.Decoded.box`. Sizes are worked out from it, so that a JPEG decoded at a half, quarter or eighth is cut
         where the whole one would be; without it, half a pixel of shift costs up to 100 grey levels at sharp edges.
 
-    Raises: InputError for a picture that is not RGB or has no pixels.
+    Raises: InputError for a picture that is not RGB or has no pixels; ImageError where Pillow cannot resize it, so that
+        one picture is skipped and the others go on.
     Source: torchvision.transforms (`_compute_resized_output_size`, `center_crop`); Radford et al. 2021, openai/CLIP.
     """
     if image.mode != "RGB" or min(image.size) < 1:
@@ -38,15 +39,22 @@ def preprocess(
             f"preprocess needs an RGB picture, got mode {image.mode}, size {image.width}×{image.height}; "
             "use wordsight.images.read_image to make one."
         )
-    left, top, right, bottom = box or (0, 0, image.width, image.height)
+    try:
+        return _square(image, box or (0, 0, image.width, image.height), spec)
+    except (ValueError, OSError, MemoryError) as error:
+        raise ImageError(f"cannot be resized ({type(error).__name__}: {error})") from error
+
+
+def _square(image: Image.Image, box: tuple[float, float, float, float], spec: Preprocess) -> np.ndarray:
+    left, top, right, bottom = box
     size, filter_ = spec.image_size, _FILTERS[spec.interpolation]
     if spec.resize == "squash":
-        return np.array(image.resize((size, size), filter_, box=(left, top, right, bottom)))
+        return np.array(image.resize((size, size), filter_, box=box))
     if max(image.size) > ELONGATED * min(image.size):
-        return np.array(_crop_then_resize(image, (left, top, right, bottom), spec))
+        return np.array(_crop_then_resize(image, box, spec))
     width, height = resized_size(right - left, bottom - top, size)
     x, y = crop_start(width, size), crop_start(height, size)
-    whole = image.resize((width, height), filter_, box=(left, top, right, bottom))
+    whole = image.resize((width, height), filter_, box=box)
     return np.array(whole.crop((x, y, x + size, y + size)))
 
 

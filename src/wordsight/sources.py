@@ -28,11 +28,33 @@ EXTENSIONS = RAW_EXTENSIONS | frozenset(
 )
 
 
+# What is in them, thumbnails of a NAS, deleted files and parts of programs, is not what a person means by a folder's
+# pictures. In lower case; names that begin with a dot are passed over anyway.
+SYSTEM_FOLDERS = frozenset(
+    {
+        *("@eadir", "@__thumb", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # Synology, QNAP
+        *("$recycle.bin", "recycler", "system volume information", "lost+found", "__macosx"),
+        *("node_modules", "__pycache__"),
+    }
+)
+
+
+def in_system_folder(path: str) -> bool:
+    """Return whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
+    return path.endswith("/") and os.path.basename(path[:-1]).lower() in SYSTEM_FOLDERS
+
+
+def system_folder(path: str) -> str:
+    """Return the first of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
+    return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
+
+
 def find_pictures(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
     """Return the pictures that `sources` name: in the order given, folders sorted by name, each path once.
 
-    A folder is searched through all its subfolders for files with a known extension; names that begin with a dot and
-    links to folders are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file has that very name.
+    A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
+    links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
+    has that very name.
     "-" stands for `listing`, one path a line (standard input); those may name folders too, and need not exist.
     Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no picture.
     """
@@ -60,7 +82,7 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
     elif os.path.lexists(path):
         yield path
     elif glob.has_magic(text):
-        matches = sorted(glob.glob(text, recursive=True))
+        matches = expand(text)
         if not matches:
             raise InputError(f"The pattern {text!r} matches nothing; check it, or name a folder.")
         for match in matches:
@@ -69,15 +91,31 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
         raise InputError(f"{text!r} does not exist; expected a picture, a folder, a pattern such as '*.jpg', or '-'.")
 
 
+def is_pattern(source: str) -> bool:
+    """Return whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
+    return glob.has_magic(source) and not os.path.lexists(source)
+
+
+def expand(pattern: str) -> list[str]:
+    """Return the paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
+    named = {part.lower() for part in pattern.split(os.sep)}
+    return [
+        path
+        for path in sorted(glob.glob(pattern, recursive=True))
+        if not any(part in SYSTEM_FOLDERS and part not in named for part in path.lower().split(os.sep))
+    ]
+
+
 def walk(
-    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = lambda _: False
+    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = in_system_folder
 ) -> Iterator[str | OSError]:
     """Yield the paths of the files under `folder` with one of these endings (".jpg"); an error where a folder fails.
 
     Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
     with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
     listed. An OSError's `filename` is the folder that could not be listed, or not to its end.
-    excluded: asked with each path below `folder`, "sub/a.jpg", those of subfolders ending in "/".
+    excluded: asked with each path below `folder`, "sub/a.jpg", those of subfolders ending in "/"; SYSTEM_FOLDERS if
+        nothing else is said.
     """
     waiting = [(os.fspath(folder), "")]
     while waiting:

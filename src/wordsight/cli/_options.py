@@ -67,6 +67,26 @@ def model_options(command: F) -> F:
     return command
 
 
+def index_option(help: str = "The index: a folder or address; your own by default.") -> Callable[[F], F]:
+    """Add --in, or --into: the same index under the name that reads best, in every command that takes one."""
+    return click.option("--in", "--into", "location", metavar="DIR", help=help)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a command that has something to say of it: its text."""
+
+
+def own_line() -> str:
+    """Return what comes before a message after Ctrl-C: a terminal leaves ^C, or a bar, on the current line."""
+    return "\n" if sys.stderr.isatty() else ""
+
+
+def say_interrupted(error: KeyboardInterrupt) -> None:
+    """Say on a line of its own that a command was interrupted, and what it has to say of it."""
+    said = f"{error}\n" if isinstance(error, Interrupted) else ""
+    click.echo(f"{own_line()}{said}Interrupted.", err=True)
+
+
 def listed() -> Iterator[str]:
     """Yield the lines of standard input as paths, bytes that are no UTF-8 included; none where it is closed."""
     if sys.stdin is not None:

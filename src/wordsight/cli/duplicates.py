@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._options import DONE
+from wordsight.cli._options import DONE, index_option
 from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ Exit codes: 0 some found; 1 none found; 2 the call or an input is wrong, or ther
 
 
 @click.command(epilog=EPILOG)
-@click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
+@index_option()
 @click.option("--threshold", type=float, metavar="T", help="Cosine from which pictures may be copies; else as learnt.")
 @click.option("--no-check", is_flag=True, help="Let the cosine alone decide: finds look-alikes too, such as bursts.")
 @click.option("--learn", multiple=True, metavar="PICTURES", help="Learn the threshold on copies of these pictures.")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from wordsight.cli._options import progress_bar
+from wordsight.cli._options import index_option, progress_bar
 
 EPILOG = """\b
 Examples:
@@ -21,7 +21,7 @@ writes it (`clip-retrieval index` reads it), and wordsight-model.json, which say
 
 @click.command(epilog=EPILOG)
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--in", "location", metavar="DIR", help="The index, if not the user's own.")
+@index_option()
 @click.option("--float32", "dtype", flag_value="float32", help="Write the vectors in full; twice as large.")
 @click.option("--float16", "dtype", flag_value="float16", default=True, help="As clip-retrieval does (the default).")
 def command(out: Path, location: str | None, dtype: Literal["float16", "float32"]) -> None:

@@ -21,6 +21,8 @@ from wordsight.cli._options import (
     NOTHING_READ,
     SKIPS_SHOWN,
     SOME_SKIPPED,
+    Interrupted,
+    index_option,
     model_options,
     plain_warnings,
 )
@@ -36,23 +38,25 @@ EPILOG = """\b
 Examples:
   wordsight index photos/                                  then: wordsight search "a red car"
   wordsight index                                          (what was indexed before, brought up to date)
-  wordsight index products.csv --image-column photo --into shop
-  wordsight index manuals/ --mask-title-block --into drawings --exclude drafts/ --exclude '*.tif'
+  wordsight index products.csv --image-column photo --in shop
+  wordsight index manuals/ --mask-title-block --in drawings --exclude drafts/ --exclude '*.tif'
   wordsight index --status
   wordsight index --forget photos/
 
-SOURCEs are pictures, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of pictures, "hf:NAME". Only what
-is new or changed is embedded; a picture whose file is gone leaves the index. Nothing is written to the sources.
+SOURCEs are pictures, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of pictures, patterns of these
+('photos/**/*.jpg'), "hf:NAME". Only what is new or changed is embedded; a picture whose file is gone leaves the index;
+a source that was moved is taken over when it is named again. Nothing is written to the sources. Recycle bins, thumbnail
+folders (@eaDir, #recycle, $RECYCLE.BIN, node_modules, …) and names that begin with a dot are left out.
 
 \b
-Exit codes: 0 all done; 1 some pictures were skipped (listed on standard error); 2 the call or an input is wrong;
-3 no picture could be read; 130 interrupted: what was done is kept, the same command continues.
+Exit codes: 0 all done; 1 some pictures were skipped, or are in but incomplete (listed on standard error); 2 the call
+or an input is wrong; 3 no picture could be read; 130 interrupted: what was done is kept, the same command continues.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@click.option("--into", metavar="DIR", help="Where the index lies or shall lie, if not in the user's own place.")
+@index_option("The index, made where it is not there: a folder or address; your own by default.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out such paths, as .gitignore does.")
 @click.option("--image-column", metavar="NAME", help="The column of a table that names the pictures.")
 @click.option("--text-column", "text_columns", multiple=True, metavar="NAME", help="Search words in these columns.")
@@ -67,7 +71,7 @@ Exit codes: 0 all done; 1 some pictures were skipped (listed on standard error);
 def command(
     ctx: click.Context,
     sources: tuple[str, ...],
-    into: str | None,
+    location: str | None,
     exclude: tuple[str, ...],
     image_column: str | None,
     text_columns: tuple[str, ...],
@@ -98,19 +102,20 @@ def command(
     said = options if options != IngestOptions() else None
     _check_call(sources, said, forget, status)
     chosen = None if ctx.get_parameter_source("model_name") is ParameterSource.DEFAULT else model_name
+    from wordsight.cli._new_index import nothing_left_of_failure
     from wordsight.cli.progress import download_progress
 
-    with download_progress() as download, plain_warnings():
+    with nothing_left_of_failure(location), download_progress() as download, plain_warnings():
         how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
-        with _gallery(into, chosen, make=bool(sources), how=how) as gallery:
+        with _gallery(location, chosen, make=bool(sources), how=how) as gallery:
             if status or forget:
-                removed = sum(gallery.forget(source) for source in forget)
+                removed = sum(gallery.forget(source) for source in _named(gallery, forget))
                 click.echo(json.dumps(_status(gallery)) if as_json else _status_text(gallery, removed))
                 return
             if said:
                 _announce(gallery, sources, said)
             summary = _run(gallery, sources, options=said, exact=exact, on=on)
-            click.echo(json.dumps(_summary(gallery, summary)) if as_json else _summary_text(gallery, summary, into))
+            click.echo(json.dumps(_summary(gallery, summary)) if as_json else _summary_text(gallery, summary, location))
     ctx.exit(_report(summary))
 
 
@@ -119,21 +124,42 @@ def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequ
         raise InputError(f"{'--forget' if forget else '--status'} stands alone; index sources in a call of their own.")
     if said and not sources:
         raise InputError("Options are given, but no source that they are for; name it again with its new options.")
+    from wordsight.images import source_name
+    from wordsight.sources import is_pattern
+
     for source in sources:
-        if ":" not in source and not os.path.lexists(source):
-            raise InputError(f"{source!r} does not exist; expected a picture, a folder, a table, PDF or tar.")
+        if ":" not in source and not os.path.lexists(source) and not is_pattern(source):
+            raise InputError(
+                f"'{source_name(source)}' does not exist; expected a picture, a folder, a table, PDF, tar, or pattern."
+            )
 
 
-def _gallery(into: str | None, model: str | None, *, make: bool, how: dict[str, Any]) -> Gallery:
+def _gallery(location: str | None, model: str | None, *, make: bool, how: dict[str, Any]) -> Gallery:
     """Return the gallery that is there, else make one: with the model that was asked for, or the bundled one."""
     from wordsight.search.gallery import Gallery
 
     try:
-        return Gallery.open(into, model=model, **how)
+        return Gallery.open(location, model=model, **how)
     except StoreError:
         if not make:
             raise
-    return Gallery.create(into, model=model or "mini", **how)
+    return Gallery.create(location, model=model or "mini", **how)
+
+
+def _named(gallery: Gallery, forget: Sequence[str]) -> list[str]:
+    """Return the sources to forget; a pattern names those that match, unless it is a source itself."""
+    import fnmatch
+
+    from wordsight.ingest.scan import source_root
+    from wordsight.sources import is_pattern
+
+    followed = gallery.sources
+    named: dict[str, None] = {}
+    for source in forget:
+        root = source_root(source)
+        matches = fnmatch.filter(followed, root) if is_pattern(source) and root not in followed else []
+        named.update(dict.fromkeys(matches or [source]))
+    return list(named)
 
 
 def _announce(gallery: Gallery, sources: Sequence[str], options: IngestOptions) -> None:
@@ -148,27 +174,30 @@ def _announce(gallery: Gallery, sources: Sequence[str], options: IngestOptions) 
 
 
 def _run(gallery: Gallery, sources: Sequence[str], *, options: Any, exact: bool, on: str | None) -> Summary:
-    """Bring the sources, or all that were recorded, into the index, with a bar."""
+    """Bring the sources, or all that were recorded, into the index, with a bar.
+
+    Raises: Interrupted on Ctrl-C, with what is kept.
+    """
     last: list[Progress] = []
     embed = None
     if on == "ray":
         from wordsight.search.on_ray import embedder
 
         embed = embedder(gallery.model)
-    with progress_bar() as draw:
+    try:
+        with progress_bar() as draw:
 
-        def progress(state: Progress) -> None:
-            last[:] = [state]
-            draw(state)
+            def progress(state: Progress) -> None:
+                last[:] = [state]
+                draw(state)
 
-        try:
             if not sources:
                 return gallery.refresh(exact=exact, embed=embed, progress=progress)
             return gallery.add(sources, options=options, exact=exact, embed=embed, progress=progress)
-        except KeyboardInterrupt:
-            done = last[0].in_index if last else 0
-            click.echo(f"wordsight: {done:,} pictures of this run are in; the same command continues there.", err=True)
-            raise
+    except KeyboardInterrupt as error:
+        done = last[0].in_index if last else 0
+        said = f"wordsight: {done:,} pictures of this run are in; the same command continues there."
+        raise Interrupted(said) from error
 
 
 @contextlib.contextmanager
@@ -203,7 +232,9 @@ def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
         "embedded": summary.embedded,
         "seconds": round(summary.seconds, 3),
         "skipped": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.skipped],
+        "incomplete": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.incomplete],
         "kept_sources": list(summary.kept),
+        "moved_sources": dict(summary.moved),
     }
 
 
@@ -212,28 +243,44 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
     rate = f", {summary.embedded / summary.seconds:.0f} embedded/s" if summary.embedded and summary.seconds else ""
     where = f" --in {shlex.quote(into)}" if into else ""
     took = f"{summary.seconds:.1f} s{rate}"
-    return (
-        f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took}).\n"
-        f'Find them with: wordsight search "a red car"{where}'
-    )
+    done = f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took})."
+    return f'{done}\nFind them with: wordsight search "a red car"{where}' if len(gallery) else done
 
 
 def _report(summary: Summary) -> int:
     """Write what was skipped and kept to standard error, and return the exit code."""
     from wordsight.images import source_name
 
+    for old, new in summary.moved.items():
+        click.echo(f"wordsight: {source_name(old)} is not there any more; its pictures are in {source_name(new)}, "
+                   "which is followed in its place.", err=True)  # fmt: skip
+    for folder, pictures in summary.left_out.items():
+        click.echo(
+            f"wordsight: {pictures:,} pictures in folders called {folder!r} left the index: such folders are passed "
+            f"over now; to keep them, name the source again with --exclude '!{folder}/'.",
+            err=True,
+        )
     for source in summary.kept:
         click.echo(
             f"wordsight: {source_name(source)} holds no pictures now, which it did before; they stay in the index. "
-            "If it is no matter of a disk that is not there, remove them with: wordsight index --forget …",
+            "If it was moved, index it where it is now; unless its drive is just not mounted, remove its pictures "
+            "with: wordsight index --forget …",
             err=True,
         )
-    if summary.skipped:
-        click.echo(f"wordsight: {len(summary.skipped):,} skipped:", err=True)
-        for line in _grouped(summary.skipped):
-            click.echo(f"  {line}", err=True)
+    for what, skips in (("in the index, but incomplete", summary.incomplete), ("skipped", summary.skipped)):
+        if skips:
+            click.echo(f"wordsight: {len(skips):,} {what}:", err=True)
+            for line in _grouped(skips):
+                click.echo(f"  {line}", err=True)
+    if not (summary.altered or summary.unchanged or summary.skipped or summary.kept):
+        click.echo(
+            "wordsight: nothing to index was found; expected pictures (.jpg, .png, .heic, …), PDF or tar files. Other "
+            "kinds, and names that begin with a dot, are passed over; name such a file itself.",
+            err=True,
+        )
+        return NOTHING_READ
     if not summary.skipped:
-        return DONE
+        return SOME_SKIPPED if summary.incomplete else DONE
     return SOME_SKIPPED if summary.altered or summary.unchanged else NOTHING_READ
 
 

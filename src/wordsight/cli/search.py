@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._options import DONE, plain_warnings
+from wordsight.cli._options import DONE, index_option, plain_warnings
 from wordsight.errors import ImageError, InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class SearchCommand(click.Command):
 @click.option("--not", "no_words", multiple=True, metavar="WORDS", help="What it shall not look like.")
 @click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="A picture to be unlike.")
 @click.option("--weight", multiple=True, type=float, metavar="W", help="How much the part before it counts; else 1.")
-@click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
+@index_option()
 @click.option("--where", metavar="SQL", help='Only pictures of which this holds: "width > 1000 and page = 1".')
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="How many results a page has.")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="The page of results.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from wordsight.cli._options import DONE, plain_warnings
+from wordsight.cli._options import DONE, own_line, plain_warnings
 from wordsight.errors import InputError, MissingExtraError, WordsightError
 
 NOT_GOOD, FAILED = 1, 2
@@ -85,8 +85,9 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
         with watched_by(watcher), _warnings_to(watcher):
             result = recipe.run(folder, resume=resume)
     except Stopped as stop:
+        watcher.on_end(None)  # ends the bar, so that what is said has a line of its own
         if _is_first():
-            click.echo(f"wordsight: {stop}", err=True)
+            click.echo(f"{own_line()}wordsight: {stop}", err=True)
         return 128 + stop.number
     finally:
         watcher.on_end(None)
@@ -125,7 +126,7 @@ def _report(result: Any, folder: Path, words: bool) -> int:
     if words:
         click.echo(f"Try it: wordsight classify PICTURES --classes cat dog --model {model}")
     else:
-        click.echo(f"Try it: wordsight index PICTURES --into INDEX --model {model}")
+        click.echo(f"Try it: wordsight index PICTURES --in INDEX --model {model}")
     bad = any(getattr(note, "good", True) is False for note in result.notes.values())
     return NOT_GOOD if bad and "TORCHELASTIC_RUN_ID" not in os.environ else DONE  # torchrun would start it all again
 

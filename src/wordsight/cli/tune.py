@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.cli._options import plain_warnings
+from wordsight.cli._options import index_option, plain_warnings
 
 if TYPE_CHECKING:
     from wordsight.search.fusion import Fusion
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("queries", type=click.Path(path_type=Path), metavar="QUERIES.tsv")
-@click.option("--in", "location", metavar="DIR", help="The index: a folder or address; your own by default.")
+@index_option()
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of folds and resampling.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")

@@ -6,9 +6,12 @@ Source: clip-retrieval 2.44, clip_inference/writer.py.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import shutil
+import warnings
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +23,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, WordsightError
 from wordsight.images import Skipped
+from wordsight.index.kinds import KIND_NAMES, ColumnKindError, fit
 from wordsight.index.rows import OWN_COLUMNS, Floats, Index, Row, Value
 from wordsight.index.schema import INT_64, KINDS, column_name
 
@@ -53,12 +57,29 @@ def export_index(
     """Write an index into a new folder, and return the number of rows.
 
     dtype: clip-retrieval writes float16, whose cosines differ by less than 1e-3. progress: called with rows done.
+    What was written is removed where it fails or is interrupted.
     Raises: InputError for a folder that holds such files already; OSError; what `Index.batches` raises.
     """
     if (folder / EMBEDDINGS).exists() or (folder / METADATA).exists():
         raise InputError(f"{str(folder)!r} holds {EMBEDDINGS}/ or {METADATA}/ already; choose another folder.")
-    for name in (EMBEDDINGS, METADATA):
-        (folder / name).mkdir(parents=True)
+    was_there = folder.exists()
+    try:
+        for name in (EMBEDDINGS, METADATA):
+            (folder / name).mkdir(parents=True)
+        return _export(index, folder, dtype, rows_per_part, progress)
+    except BaseException:  # half an export looks like a whole one, and stands in the way of the next
+        for path in (folder / EMBEDDINGS, folder / METADATA) if was_there else (folder,):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _export(
+    index: Index,
+    folder: Path,
+    dtype: Literal["float16", "float32"],
+    rows_per_part: int,
+    progress: Callable[[int], object] | None,
+) -> int:
     digits = len(str(max(0, len(index) - 1) // rows_per_part))
     kinds = {name: kind for name, kind in index.columns().items() if name not in OWN_COLUMNS}
     done = 0
@@ -149,32 +170,71 @@ def _checked(embeddings: Path, metadata: Path) -> Part:
     return Part(embeddings, metadata, *shape)
 
 
+def check_dim(parts: Sequence[Part], dim: int, model: str) -> None:
+    """Raise InputError for a part whose vectors are not as long as the model's, or no part at all."""
+    for part in parts:
+        if part.dim != dim:
+            raise InputError(
+                f"{str(part.embeddings)!r} holds vectors of {part.dim} dimensions; the model {model} makes {dim}. "
+                "Name the model that made them with --model."
+            )
+
+
 def import_folder(folder: Path, index: Index, progress: Callable[[int], object] | None = None) -> list[Skipped]:
     """Add the rows of a folder to an index, and return those that could not be used, with the reason.
 
     The vectors become unit length. Of columns, numbers, text, true and false are kept as they are, dates as ISO 8601,
-    lists and objects as JSON. Rows of one path and page get the ids "path", "path#2" and so on, as in tables.
+    lists and objects as JSON. Rows of one path and page get the ids "path", "path#2" and so on, as in tables. Where it
+    fails or is interrupted, the rows that it added leave again.
     Raises: InputError for what `find_parts` refuses, or vectors of another length than the index's.
     """
     parts = find_parts(folder)
-    for part in parts:
-        if part.dim != index.about.dim:
-            raise InputError(
-                f"{str(part.embeddings)!r} holds vectors of {part.dim} dimensions; the model {index.about.model} makes "
-                f"{index.about.dim}. Name the model that made them with --model."
-            )
+    check_dim(parts, index.about.dim, index.about.model)
     skipped: list[Skipped] = []
     done = 0
     source = str(folder.absolute())
-    ids = _Ids(parts, source)
-    for part in parts:
-        for rows in _rows_of(part, source, ids, skipped):
-            index.add(rows)
-            done += len(rows)
-            if progress:
-                progress(done)
+    left_out: Counter[tuple[str, str]] = Counter()
+    index.begin_writing()
+    before = {stamp.id for stamp in index.stamps() if stamp.source == source}
+    try:
+        ids = _Ids(parts, source)
+        for part in parts:
+            for rows in _rows_of(part, source, ids, skipped):
+                _add(index, rows, left_out)
+                done += len(rows)
+                if progress:
+                    progress(done)
+    except BaseException as error:
+        with contextlib.suppress(WordsightError):  # what stopped it matters more
+            index.remove([stamp.id for stamp in index.stamps() if stamp.source == source and stamp.id not in before])
+            index.optimise()
+        if isinstance(error, ValueError | EOFError) or (
+            isinstance(error, OSError) and error.errno is None
+        ):  # pyarrow's
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(f"The files in {str(folder)!r} are damaged ({reason}); copy them again.") from error
+        raise
     index.optimise()
+    for (column, kind), cells in left_out.items():
+        if cells:
+            what = f"{cells:,} of its cells were" if cells > 1 else "one of its cells was"
+            warnings.warn(
+                f"The column {column!r} holds {KIND_NAMES[kind]} in this index; {what} of another kind and left out.",
+                stacklevel=2,
+            )
     return skipped
+
+
+def _add(index: Index, rows: list[Row], left_out: Counter[tuple[str, str]]) -> None:
+    """Add rows; a cell of another kind than its column has in the index is left out, and counted by column and kind."""
+    while True:
+        try:
+            index.add(rows)
+            return
+        except ColumnKindError as error:
+            fitted = [fit(row, error.column, error.kind) for row in rows]
+            rows = [row for row, _ in fitted]
+            left_out[error.column, error.kind] += sum(lost is not None for _, lost in fitted)
 
 
 class _Ids:

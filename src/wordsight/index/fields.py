@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from wordsight.errors import InputError
+from wordsight.index.kinds import ColumnKindError
 from wordsight.index.rows import OWN_COLUMNS, Row
 
 Scalar: TypeAlias = str | int | float | bool
@@ -36,10 +37,11 @@ def columns_with(columns: Mapping[str, str], rows: Iterable[Row]) -> dict[str, s
             if {known, type_} == {"integer", "number"}:
                 found[name] = "number"
             elif known != type_ or not type_:
-                raise InputError(
+                message = (
                     f"The column {name!r} holds {known or 'no value of a known type'} and would take {value!r} "
                     f"({type_ or type(value).__name__}) from {row.id!r}; give the column one type, or another name."
                 )
+                raise ColumnKindError(message, own_name, known) if known and type_ else InputError(message)
     return found
 
 

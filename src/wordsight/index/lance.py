@@ -69,7 +69,7 @@ def open_store(location: str, about: About | None) -> LanceIndex:
     folder = None if HAS_SCHEME in location else Path(location)
     found = _found(location, folder)
     if about is None and found is None:
-        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --into {location}")
+        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
     if about is not None and found is not None and found.fingerprint != about.fingerprint:
         raise StoreError(
             f"The index {location} was made with the model {found.model} (fingerprint {found.fingerprint}), not with "
@@ -177,6 +177,12 @@ class LanceIndex(Index):
         """Yield the stamp of every row."""
         for batch in self._stream(["_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about"]):
             yield from stamps_of(batch)
+
+    def begin_writing(self) -> None:
+        """Take the right to write, until `optimise` or `close`."""
+        with self._turn:
+            if self._lock is not None:
+                self._lock.acquire()
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows in one transaction; of rows with the same id the last one stays."""

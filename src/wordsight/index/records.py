@@ -94,7 +94,7 @@ class RecordIndex(Index):
 
 def absent(location: str) -> str:
     """Return what is said where there is no index."""
-    return f"There is no index at {location}; make one with: wordsight index SOURCE --into {location}"
+    return f"There is no index at {location}; make one with: wordsight index SOURCE --in {location}"
 
 
 def portions(

@@ -153,9 +153,17 @@ class Index(ABC):
     def stamps(self) -> Iterator[Stamp]:
         """Yield the stamp of every row, some at a time: memory does not grow with the index."""
 
+    def begin_writing(self) -> None:  # noqa: B027 - a store that many may write at a time has nothing to do
+        """Take the right to write now and keep it until `optimise` or `close`; else the first writing takes it.
+
+        Raises: StoreError where another process or object has it.
+        """
+
     @abstractmethod
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows; a row whose id is there already takes the old one's place.
+
+        Raises: `kinds.ColumnKindError` where a column holds another kind of value than before; nothing is added then.
 
         Lance adds all or none. Qdrant and Pinecone check all rows first, but a process killed while it sends them
         leaves those that were sent.

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError, StoreError
+from wordsight.index.kinds import ColumnKindError
 from wordsight.index.rows import FORMAT, OWN_COLUMNS, About, Floats, Row, Value
 from wordsight.text.analysis import VERSION, terms
 
@@ -119,7 +120,7 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
 def kinds_in(metas: Iterable[Mapping[str, Value]], known: Mapping[str, str]) -> dict[str, str]:
     """Return column → kind of the rows' own columns, given the kinds that the index holds already.
 
-    Integers among numbers become numbers. Raises: InputError for a column that holds, say, text and numbers.
+    Integers among numbers become numbers. Raises: ColumnKindError for a column that holds, say, text and numbers.
     """
     kinds = dict(known)
     for meta in metas:
@@ -131,9 +132,11 @@ def kinds_in(metas: Iterable[Mapping[str, Value]], known: Mapping[str, str]) -> 
             if kind == before:
                 continue
             if {kind, before} != {"integer", "number"}:
-                raise InputError(
+                raise ColumnKindError(
                     f"The column {name!r} holds {kind} ({value!r}), where the index has {before}; "
-                    "rename the column in one of the tables, or write the same kind of value in all."
+                    "rename the column in one of the tables, or write the same kind of value in all.",
+                    name,
+                    before,
                 )
             kinds[name] = "number"
     return kinds

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from wordsight.errors import InputError
+from wordsight.sources import in_system_folder
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Pattern:
 def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return whether a path below a source ("sub/a.jpg", of folders "sub/") is left out: the last that matches says so.
 
-    What lies in a folder that is left out is never asked for, as in git.
+    Where none does, SYSTEM_FOLDERS are left out: "!node_modules/" keeps one. What lies in a folder that is left out is
+    never asked for, as in git.
     Raises: InputError for what is no pattern.
     """
     rules = [rule for pattern in patterns if (rule := parse(pattern)) is not None]
@@ -35,7 +37,7 @@ def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
         for rule in reversed(rules):
             if (is_folder or not rule.folders_only) and rule.regex.fullmatch(bare):
                 return not rule.keeps
-        return False
+        return in_system_folder(path)
 
     return excluded
 

@@ -83,7 +83,10 @@ class Document:
         return Content(f"{self._digest()}#page={number}", functools.partial(self.render, number))
 
     def render(self, number: int) -> Image.Image:
-        """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels."""
+        """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels.
+
+        number: counted from 1.
+        """
         image: Image.Image = self._with_page(number, _rendered)
         return image
 
@@ -109,6 +112,9 @@ class Document:
         with _lock:
             handle = self._handle()
             pdfium = _pdfium()
+            if not 1 <= number <= len(handle):
+                pages = f"{len(handle):,} page{'' if len(handle) == 1 else 's'}"
+                raise ImageError(f"has no page {number}; it has {pages}, counted from 1")
             try:
                 page = handle[number - 1]
                 try:

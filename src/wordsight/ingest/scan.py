@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import glob
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.images import Skipped
+from wordsight.images import Skipped, source_name
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
@@ -20,14 +21,16 @@ from wordsight.ingest.pdf import page_items
 from wordsight.ingest.table_files import ENDINGS
 from wordsight.ingest.tables import table_unit
 from wordsight.ingest.tars import sample_items
+from wordsight.sources import EXTENSIONS, expand, is_pattern
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
     """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: picture files; folders, searched through all their subfolders for pictures, camera RAW, PDF and tar
-        (names that begin with a dot and links to folders are passed over); tables (.csv, .tsv, .jsonl, .parquet); PDF;
-        tar; "hf:NAME_OR_FOLDER[:SPLIT]"; names that `source_root` returned. One named twice counts once.
+        (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
+        .tsv, .jsonl, .parquet); PDF; tar; patterns of these ("photos/**/*.jpg"); "hf:NAME_OR_FOLDER[:SPLIT]"; names
+        that `source_root` returned. One named twice counts once.
     What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
 
     Raises (at once, before anything is listed): InputError for a source that does not exist, a table or data set that
@@ -50,13 +53,15 @@ def source_root(source: str | Path) -> str:
     if _is_dataset(source):
         name, split = hf.parse(str(source))
         return hf.PREFIX + name + (f":{split}" if split else "")
-    return to_text(os.path.abspath(_path_of(source)))
+    return to_text(_absolute(source))
 
 
 def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
     if _is_dataset(source):
         return hf.dataset_units(root, options)
-    path = os.path.abspath(_path_of(source))
+    path = _absolute(source)
+    if is_pattern(path):
+        return _of_pattern(source, path, root, options)
     openers: dict[str, Opener] = {
         ".pdf": page_items,
         ".tar": functools.partial(sample_items, text_columns=options.text_columns),
@@ -73,9 +78,45 @@ def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Un
     return [file_unit(path, root, openers)]
 
 
+def _of_pattern(source: str | Path, pattern: str, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
+    """Return the units of what matches a pattern; files of an unknown kind only where the pattern ends as they do."""
+    matches: list[str] = []
+    folder = "\0"  # the last that matched: what lies in it is listed with it
+    for path in sorted(expand(pattern), key=lambda path: path.split(os.sep)):  # a folder before what lies in it
+        if path.startswith(folder):
+            continue
+        if os.path.isdir(path):
+            folder = os.path.join(path, "")
+        elif not _is_meant(path, pattern):
+            continue
+        matches.append(path)
+    if not matches:
+        raise InputError(f"The pattern {str(source)!r} matches no picture, folder, table, PDF or tar; check it.")
+    return itertools.chain.from_iterable([_units(path, root, options) for path in matches])
+
+
+def _is_meant(path: str, pattern: str) -> bool:
+    ending, wanted = (os.path.splitext(name)[1].lower() for name in (path, pattern))
+    return ending in EXTENSIONS or ending in (*ENDINGS, ".pdf", ".tar") or ending == wanted
+
+
 def _is_dataset(source: str | Path) -> bool:
     text = os.fspath(source)
     return text.startswith(hf.PREFIX) and not os.path.lexists(text)
+
+
+def is_there(root: str) -> bool:
+    """Return whether a recorded source is there now; a data set, which may lie anywhere, is taken to be."""
+    path = os.fspath(to_path(root))
+    return not os.path.isabs(path) or os.path.lexists(path) or (is_pattern(path) and bool(expand(path)))
+
+
+def _absolute(source: str | Path) -> str:
+    """Return the absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
+    path = _path_of(source)
+    if is_pattern(path) and not os.path.isabs(path):
+        return os.path.join(glob.escape(os.getcwd()), os.path.normpath(path))
+    return os.path.abspath(path)
 
 
 def _path_of(source: str | Path) -> str:
@@ -86,6 +127,7 @@ def _path_of(source: str | Path) -> str:
 
 def _missing(source: str | Path) -> str:
     text = str(source)
+    name = source_name(text)
     if text.startswith(("http://", "https://")):
-        return f"{text!r} is an address; download it first, or name a table of addresses and add --urls."
-    return f"{text!r} does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
+        return f"'{name}' is an address; download it first, or name a table of addresses and add --urls."
+    return f"'{name}' does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."

@@ -8,6 +8,7 @@ import decimal
 import json
 import os
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, TypeAlias
 
@@ -75,11 +76,13 @@ def why(error: Exception) -> str:
 class CsvFile(TableFile):
     """Rows of cells. The delimiter of a .tsv is the tab, else that of , ; | and tab which the header holds most of.
 
-    Without a header (the first line names a picture) columns are called column_1, column_2 and so on.
+    Without a header (the first line names a picture) columns are called column_1, column_2 and so on. A quote at the
+    start of a cell that nothing closes, or that a quote in the midst of a later line would close, is a letter.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
+        self.columns = []
         with open(path, "rb") as file:
             self._encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         with self._open() as file:
@@ -117,10 +120,76 @@ class CsvFile(TableFile):
 
     def _rows(self, file: IO[str]) -> Iterator[list[str]]:
         csv.field_size_limit(max(csv.field_size_limit(), _CELL))
-        try:
-            yield from csv.reader(file, delimiter=self._delimiter)
-        except csv.Error as error:
-            raise ValueError(f"it is damaged ({error})") from error
+        again: deque[str] = deque()  # lines to be read a second time
+        while True:
+            taken: list[str] = []  # the lines of the row that is being read
+            try:
+                for row in csv.reader(_kept(file, again, taken), delimiter=self._delimiter):
+                    runs_on = len(taken) > 1 or (row and row[-1].endswith("\n"))
+                    if runs_on and not _closes(taken, self._delimiter):
+                        break
+                    yield row
+                    taken.clear()
+                else:
+                    return
+            except csv.Error as error:  # a cell that is too long
+                if len(taken) < 2:
+                    raise ValueError(f"it is damaged ({error})") from error
+            # the cell that runs on from the first line began with a letter, not a quote
+            taken[0] = _with_letter(taken[0], self._delimiter, len(self.columns))
+            again.extendleft(reversed(taken))
+
+
+def _kept(file: IO[str], again: deque[str], taken: list[str]) -> Iterator[str]:
+    """Yield the lines in `again`, then those of a file, and add each to `taken`."""
+    while again:
+        line = again.popleft()
+        taken.append(line)
+        yield line
+    for line in file:
+        taken.append(line)
+        yield line
+
+
+def _closes(lines: list[str], delimiter: str) -> bool:
+    """Return whether the quotes of a row of several lines are closed, and stand where a cell ends."""
+    try:
+        return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
+
+
+def _with_letter(line: str, delimiter: str, columns: int) -> str:
+    """Return a line, one of whose cells begins with a quote that nothing closes, so that the quote is read as a letter.
+
+    The cell ends at the next delimiter where the row then has as many cells as there are columns, else with the line.
+    """
+    body = line.rstrip("\r\n")
+    start = number = 0
+    while (end := _end_of_cell(body, start, delimiter)) < len(body):
+        start, number = end + 1, number + 1
+    cell, rest = body[start:], ""
+    if columns == number + 1 + cell.count(delimiter):
+        cell, mark, rest = cell.partition(delimiter)
+        rest = mark + rest
+    doubled = cell.replace('"', '""')
+    return f'{body[:start]}"{doubled}"{rest}{line[len(body) :]}'
+
+
+def _end_of_cell(line: str, start: int, delimiter: str) -> int:
+    """Return where the cell that begins at `start` ends: at the next delimiter outside quotes, or the line's end."""
+    at, quoted = start, line[start : start + 1] == '"'
+    at += quoted
+    while at < len(line):
+        if quoted and line[at] == '"':
+            if line[at + 1 : at + 2] == '"':
+                at += 1
+            else:
+                quoted = False
+        elif not quoted and line[at] == delimiter:
+            return at
+        at += 1
+    return len(line)
 
 
 class JsonLinesFile(TableFile):

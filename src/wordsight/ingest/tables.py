@@ -1,7 +1,8 @@
-"""Tables of pictures: each row an item, its picture a file, an address or bytes in the cell, its columns metadata."""
+"""Tables of pictures: each row an item, its picture a file, an address or held in the cell, its columns metadata."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -20,7 +21,7 @@ from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.paths import name_words, to_path, to_text
 from wordsight.ingest.repeats import Numbers
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
-from wordsight.ingest.urls import fetch, is_address
+from wordsight.ingest.urls import data_of, fetch, is_address, is_data
 from wordsight.sources import EXTENSIONS
 
 # what columns of pictures are called, the likeliest first, in lower case
@@ -68,7 +69,10 @@ class PictureColumn:
                 _check(name, table)
 
     def of(self, record: Record) -> Any:
-        """Return the cell of a row: a path or an address, bytes, a data set's structure, or "" where it is empty."""
+        """Return the cell of a row: a path or an address, bytes, a data set's structure, or "" where it is empty.
+
+        Of a data: URI its bytes; one that cannot be decoded stays as it is.
+        """
         if self.name is not None:
             cell = record.get(self.name)
         elif all(record.get(name) not in (None, "") for name in self.needs):
@@ -79,7 +83,12 @@ class PictureColumn:
             return ""
         if isinstance(cell, dict) and not cell.get("bytes"):
             cell = cell["path"]
-        return cell if isinstance(cell, bytes | dict) else str(cell).strip()
+        if isinstance(cell, bytes | dict):
+            return cell
+        text = str(cell).strip()
+        with contextlib.suppress(ImageError):
+            return data_of(text) if is_data(text) else text
+        return text
 
 
 def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
@@ -93,6 +102,10 @@ def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
     usual = [by_usage[name] for name in _USUAL if name in by_usage]
     others = [name for name in table.columns if name not in usual]
     cells = _first_cells(table)
+    if not any(cells.values()):
+        raise InputError(
+            f"The table {table.path!r} has no rows; expected one for each picture, below the column names."
+        )
     for name, pattern in _likely(usual, others):
         found = _found(cells[name], pattern, os.path.dirname(table.path))
         if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
@@ -116,7 +129,7 @@ def _first_cells(table: TableFile) -> dict[str, list[Any]]:
             break
         for name, cell in record.items() if isinstance(record, dict) else ():
             if cell not in (None, "") and len(cells.setdefault(name, [])) < _TRIED_CELLS:
-                cells[name].append(b"" if _is_embedded(cell) else cell)
+                cells[name].append(b"" if _holds_file(cell) else cell)
     return cells
 
 
@@ -182,7 +195,7 @@ class TableReader:
 
     def _item(self, cell: Any, name: str, number: int, kinds: Kinds, record: Record) -> Item | Skipped:
         values = kinds.typed(
-            {key: value for key, value in record.items() if key != self.pictures.name and not _is_embedded(value)}
+            {key: value for key, value in record.items() if key != self.pictures.name and not _holds_file(value)}
         )
         make = functools.partial(
             Item,
@@ -193,6 +206,8 @@ class TableReader:
         )
         if not cell:
             return Skipped(self._row(number), "names no picture")
+        if isinstance(cell, str) and is_data(cell):
+            return Skipped(self._row(number), "holds a data: URI that cannot be decoded")
         try:
             if _is_embedded(cell):
                 content = cell if isinstance(cell, bytes) else cell["bytes"]
@@ -248,6 +263,10 @@ def _is_file(cell: str, folder: str) -> bool:
 
 def _is_embedded(cell: Any) -> bool:
     return isinstance(cell, bytes | dict)
+
+
+def _holds_file(cell: Any) -> bool:
+    return _is_embedded(cell) or (isinstance(cell, str) and is_data(cell))
 
 
 def _embedded(content: bytes) -> Content:

@@ -1,7 +1,9 @@
 """Archives of pictures with captions beside them, as webdataset and img2dataset write them: key.jpg, key.txt, key.json.
 
 Source: webdataset, `base_plus_ext` and `group_by_keys`: a sample is a run of members of the same folder and name up to
-the first dot; https://github.com/webdataset/webdataset.
+the first dot; https://github.com/webdataset/webdataset. Where a picture and a caption (or JSON) of such a sample share
+their names up to the last dot, as 22.05.jpg and 22.05.txt do, they are a sample of their own: webdataset would leave
+the caption unread.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from wordsight.ingest.repeats import Numbers
 from wordsight.sources import EXTENSIONS
 
 TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
+_SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of a picture
 # metadata that words are searched in where the user names none: img2dataset's JSON is full of addresses and hashes
 _SPOKEN = frozenset(
     {"alt", "alt_text", "caption", "class", "description", "keywords", "label", "tags", "text", "title"}
@@ -80,6 +83,33 @@ def sample_items(
 
 def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
     """Yield the samples of an open archive, one after the other, and at last what is wrong with it, if anything is."""
+    for sample in _runs(path, file):
+        if isinstance(sample, Sample):
+            yield from _by_last_dot(sample)
+        else:
+            yield sample
+
+
+def _by_last_dot(sample: Sample) -> list[Sample]:
+    """Return the samples that the last dots in their members' names tell apart; mostly there is one."""
+    if all(ending.count(".") == 1 for ending in sample.members):
+        return [sample]
+    by_name: dict[str, dict[str, Member]] = {}
+    for ending, member in sample.members.items():
+        name, _, last = ending.rpartition(".")
+        by_name.setdefault(name, {})[f".{last}"] = member
+    apart = [
+        Sample(sample.key + name, members)
+        for name, members in by_name.items()
+        if name and any(last in EXTENSIONS for last in members) and any(last in _SPEAKING for last in members)
+    ]
+    taken = {part.key[len(sample.key) :] for part in apart}
+    rest = {end: member for end, member in sample.members.items() if end.rpartition(".")[0] not in taken}
+    return [Sample(sample.key, rest), *apart] if rest else apart
+
+
+def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
+    """Yield runs of members whose names are the same up to the first dot."""
     sample: Sample | None = None
     whole = os.fstat(file.fileno()).st_size
     problem = ""

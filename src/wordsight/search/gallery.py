@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # what only writing needs is imported there: a search starts 
     from wordsight.search.direct import Given
     from wordsight.search.duplicates import Group
     from wordsight.search.hits import Hits
+    from wordsight.search.moved import Move
     from wordsight.search.query import By
     from wordsight.search.update import Embed, Progress, Summary, UpdateOptions
 
@@ -208,6 +210,8 @@ class Gallery:
             or in-memory images: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which stay until
             they are removed. Not both in one call. With `image`, a table in memory, whose rows stay likewise: a
             DataFrame, an Arrow table, a list of dicts.
+            A source that is recorded and no longer there is taken over where it was moved to a named one, or beside
+            the index (`Summary.moved`).
         image: the column that holds paths or images; of a table in a file too, where it is `options.image_column`.
         id: of a table in memory, the column of unique ids (see `search.frames.frame_units` for what they are without).
         options: how the sources are read; None: as the last time.
@@ -218,8 +222,9 @@ class Gallery:
         """
         from wordsight.ingest import Item
         from wordsight.ingest.options import IngestOptions
-        from wordsight.ingest.scan import scan, source_root
+        from wordsight.ingest.scan import is_there, scan, source_root
         from wordsight.search.direct import given_units
+        from wordsight.search.moved import find_copied
         from wordsight.search.update import UpdateOptions
 
         how = UpdateOptions(exact=exact, embed=embed)
@@ -243,32 +248,42 @@ class Gallery:
         recorded = self.sources
         paths = [source for source in named if isinstance(source, str | Path)]
         named_by = {source_root(path): path for path in paths}
+        moves = self._moves(recorded, named_by)
+        recorded = _after(moves, recorded)
         chosen = {root: options or recorded.get(root) or IngestOptions() for root in named_by}
         for root, path in named_by.items():
             scan(path, chosen[root])  # says at once what does not exist, before it is recorded
-        if recorded | chosen != recorded:
-            self._record(recorded | chosen)
-        return self._follow(chosen, how, progress)
+        summary = self._follow(chosen, how, progress, recorded=recorded | chosen, moves=moves)
+        absent = [source for source in recorded if not is_there(source)]
+        copied = find_copied(absent, self.index.stamps() if absent else (), chosen)
+        removed = sum(self.forget(source) for source in copied)
+        return dataclasses.replace(summary, removed=summary.removed + removed, moved={**summary.moved, **copied})
 
     def refresh(
         self, *, exact: bool = False, embed: Embed | None = None, progress: OnProgress | None = None
     ) -> Summary:
         """Do for all recorded sources what `add` does. One that is not there now is skipped, and its pictures stay; so
-        is one that cannot be opened.
+        is one that cannot be opened. One that was moved together with the index is found again (`Summary.moved`).
 
         A source that is a single file leaves, if its folder is there and it is not.
         """
         from wordsight.ingest.paths import to_path
+        from wordsight.ingest.scan import is_there
         from wordsight.search.update import UpdateOptions
 
         recorded = self.sources
         if not recorded:
             raise InputError(f"The index {self.location!r} follows no source yet; name pictures or folders to add.")
-        absent = [source for source in recorded if os.path.isabs(source) and not os.path.lexists(to_path(source))]
+        moves = self._moves(recorded, ())
+        recorded = _after(moves, recorded)
+        absent = [source for source in recorded if not is_there(source)]
         deleted = [source for source in absent if to_path(source).parent.is_dir() and self._was_file(source)]
         removed = sum(self.forget(source) for source in deleted)
         present = {source: options for source, options in recorded.items() if source not in absent}
-        summary = self._follow(present, UpdateOptions(exact=exact, embed=embed), progress, all_or_none=False)
+        how = UpdateOptions(exact=exact, embed=embed)
+        summary = self._follow(
+            present, how, progress, recorded=recorded if moves else None, moves=moves, all_or_none=False
+        )
         away = [source for source in absent if source not in deleted]
         return dataclasses.replace(
             summary,
@@ -393,11 +408,33 @@ class Gallery:
         how: UpdateOptions,
         progress: OnProgress | None,
         *,
+        recorded: Mapping[str, IngestOptions] | None = None,
+        moves: Sequence[Move] = (),
         all_or_none: bool = True,
     ) -> Summary:
+        """Bring sources into the index. recorded: what it follows from now on, where that changes."""
+        from wordsight.search.moved import relocate
+
+        def prepare() -> None:  # once the index is ours to write: one that is in use does not record what it refuses
+            if moves:  # killed in the midst, the next run knows both and goes on
+                self._record({**self.sources, **(recorded or {})})
+                relocate(self.index, moves)
+            if recorded is not None and recorded != self.sources:
+                self._record(recorded)
+
         masked = frozenset(source for source, options in sources.items() if options.mask_title_block)
         how = dataclasses.replace(how, masked=masked)
-        return self._update(lambda: _scan(sources, all_or_none), tuple(sources), how, progress)
+        summary = self._update(lambda: _scan(sources, all_or_none), tuple(sources), how, progress, prepare)
+        return dataclasses.replace(summary, moved={move.source: move.into for move in moves})
+
+    def _moves(self, recorded: Mapping[str, IngestOptions], named: Iterable[str]) -> list[Move]:
+        """Return where recorded sources that are not there were moved to, as far as that is found."""
+        from wordsight.ingest.scan import is_there
+        from wordsight.search.moved import find_moves, folders_around
+
+        absent = [source for source in recorded if not is_there(source)]
+        around = folders_around(self.location)
+        return find_moves(absent, self.index.stamps(), named, around) if absent else []
 
     def _update(
         self,
@@ -405,11 +442,14 @@ class Gallery:
         roots: Sequence[str],
         how: UpdateOptions,
         progress: OnProgress | None,
+        prepare: Callable[[], object] = lambda: None,
     ) -> Summary:
         from wordsight.search.counting import counted
         from wordsight.search.update import update
 
         try:
+            self.index.begin_writing()  # before anything is read or embedded that could not be kept
+            prepare()
             with counted(units, progress) as report:
                 summary = update(self.index, self.model, units(), roots, options=how, progress=report)
         except BaseException:
@@ -457,9 +497,23 @@ def _named(sources: Any) -> list[Any]:
     return named
 
 
+def _folder_of(source: str) -> str:
+    """Return a source, or the folder in which a pattern looks."""
+    fixed = re.split(r"[*?[]", source)[0]
+    return source if fixed == source else os.path.dirname(fixed)
+
+
+def _after(moves: Sequence[Move], sources: Mapping[str, IngestOptions]) -> dict[str, IngestOptions]:
+    """Return the sources as they are called after moves; one that a folder above takes in is no longer one."""
+    left = {name: options for name, options in sources.items() if name not in {move.source for move in moves}}
+    renamed = [move for move in moves if move.place == move.into and move.into not in left]
+    return left | {move.into: sources[move.source] for move in renamed}
+
+
 def _overlap(a: str, b: str) -> bool:
-    """Return whether one of two sources lies in the other."""
-    return a.startswith(os.path.join(b, "")) or b.startswith(os.path.join(a, ""))
+    """Return whether one of two sources lies in the other; a pattern, in its folder, may."""
+    a, b = _folder_of(a), _folder_of(b)
+    return a == b or a.startswith(os.path.join(b, "")) or b.startswith(os.path.join(a, ""))
 
 
 def _scan(sources: Mapping[str, IngestOptions], all_or_none: bool) -> Iterator[Unit | Skipped]:
@@ -494,7 +548,7 @@ def _checked(model: Model, about: About, location: str) -> Model:
         raise StoreError(
             f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
             f"one is {model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot be compared: use the "
-            "index's model, or make another index with --into."
+            "index's model, or make another index with --in."
         )
     return model
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from wordsight.index.rows import Stamp, Value
+from wordsight.index.rows import Row, Stamp, Value
 from wordsight.ingest.digests import hash_of
+from wordsight.ingest.paths import to_path
 
 MASKED = ":masked"  # ends the digest of a page that was embedded without its title block
 
@@ -20,6 +22,19 @@ MASKED = ":masked"  # ends the digest of a page that was embedded without its ti
 def about_of(text: str, meta: Mapping[str, Value]) -> str:
     """Return the hash of what is said of a picture beside its pixels: `Row.about`."""
     return f"{hash_of(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
+
+
+def is_gone_file(path: str) -> bool:
+    """Return whether a file of this machine (`Row.path`) is not there now; an address is taken to be there."""
+    return os.path.isabs(path) and not os.path.lexists(to_path(path))
+
+
+def is_gone(row: Row) -> bool:
+    """Return whether the file that holds a row's picture is not there now: moved, deleted, or on a disk that is away.
+
+    One look at the file system, some microseconds; pictures by address or without a file are never gone.
+    """
+    return is_gone_file(row.path)
 
 
 class Known:

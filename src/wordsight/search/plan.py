@@ -15,13 +15,17 @@ from wordsight.ingest import Item, Unit
 from wordsight.ingest.digests import hash_of
 from wordsight.ingest.items import Unlisted
 from wordsight.ingest.paths import to_path, to_text
-from wordsight.search.known import Known, about_of
+from wordsight.search.known import Known, about_of, is_gone_file
 from wordsight.search.reading import Task
+from wordsight.sources import system_folder
 
 
 @dataclass
 class Tally:
-    """What happened so far. `good`: source → pictures of it that are in the index and still there."""
+    """What happened so far. `good`: source → pictures of it that are in the index and still there. `met`: source →
+    files and pictures that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
+    folder → pictures that are there and leave, since such folders are passed over.
+    """
 
     done: int = 0
     added: int = 0
@@ -32,7 +36,10 @@ class Tally:
     removed: int = 0
     embedded: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    incomplete: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
     good: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
 
     @property
     def safe(self) -> int:
@@ -90,6 +97,7 @@ class Plan:
             if isinstance(unit, Skipped):
                 self._skip(unit)
                 continue
+            self.tally.met[unit.source] += unit.final
             masked = unit.source in self.masked
             if not self._up_to_date(unit, masked):
                 yield from self._open(unit, masked)
@@ -114,7 +122,9 @@ class Plan:
             if isinstance(item, Skipped):
                 opened.failed = True
                 self._skip(item)
-            elif (task := self._task(item, masked)) is not None:
+                continue
+            self.tally.met[item.source] += 1
+            if (task := self._task(item, masked)) is not None:
                 opened.out += 1
                 self._file_of[item.id] = unit.path
                 yield task
@@ -152,13 +162,13 @@ class Plan:
         """Count what could not be opened or listed; what the index has of it stays, unless it is gone."""
         self.tally.skipped.append(skip)
         name = skip.item if isinstance(skip.item, str) else to_text(skip.item)
-        if isinstance(skip, Unlisted) or not _is_gone(name):
+        if isinstance(skip, Unlisted) or not is_gone_file(name):
             self._kept.add(name)
 
     def failed(self, task: Task, skip: Skipped) -> None:
         """Count a task that could not be read: its old row stays, unless the file vanished meanwhile."""
         self.tally.skipped.append(skip)
-        if task.row is not None and _is_gone(task.item.path):
+        if task.row is not None and is_gone_file(task.item.path):
             self.known.seen[task.row] = False
         if task.item.id != task.item.path:
             self._opened[self.file_of(task)].failed = True
@@ -189,6 +199,8 @@ class Plan:
     def written(self, tasks: Sequence[Task]) -> None:
         """Count tasks that are in the index now."""
         for task in tasks:
+            if task.facts.flaw:
+                self.tally.incomplete.append(Skipped(task.item.id, task.facts.flaw))
             kind = self._kind(task)
             setattr(self.tally, kind, getattr(self.tally, kind) + 1)
             self.tally.good[task.item.source] += 1
@@ -220,17 +232,23 @@ class Plan:
 
     def emptied(self, roots: Iterable[str]) -> list[str]:
         """Return the sources that had pictures and seem to have none now: more often a disk that is not there."""
+        return [root for root in self._without_good(roots) if not self.tally.met[root]]
+
+    def _without_good(self, roots: Iterable[str]) -> list[str]:
         return [root for root in roots if self.known.rows_of[root] and not self.tally.good[root]]
 
     def gone(self, stamps: Iterable[Stamp], roots: Collection[str]) -> Iterator[str]:
         """Yield the ids of rows of sources that were listed to their end and no longer hold them."""
-        leaving = set(roots) - set(self.emptied(roots))
+        leaving = set(roots) - set(self._without_good(roots))
         if all(self.known.seen):
             return
         for stamp in stamps:
             row = self.known.find(stamp.id)
             unseen = row is not None and not self.known.seen[row]
             if unseen and stamp.source in leaving and not self._is_kept(stamp):
+                folder = system_folder(stamp.path.removeprefix(stamp.source))
+                if folder and not is_gone_file(stamp.path):
+                    self.tally.left_out[folder] += 1
                 yield stamp.id
 
     def _is_kept(self, stamp: Stamp) -> bool:
@@ -243,8 +261,3 @@ class Plan:
 def _needs_thumbnail(item: Item) -> bool:
     """Return whether the picture is no file of its own: a page, a tar's member, something fetched or given."""
     return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)
-
-
-def _is_gone(name: str) -> bool:
-    """Return whether a file that was named is not there any more."""
-    return os.path.isabs(name) and not os.path.lexists(to_path(name))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images import ImageSource, Skipped, decode, read_header, source_name
+from wordsight.images import ImageSource, Skipped, decode, read_header, reason_of, source_name
 from wordsight.index import Row
 from wordsight.index.rows import Floats
 from wordsight.ingest import Item
@@ -24,13 +24,14 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row says of a picture beside its vector: see `index.Row`."""
+    """What a row says of a picture beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
     digest: str
     width: int = 0
     height: int = 0
     taken: str | None = None
     thumbnail: bytes = b""
+    flaw: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,9 +88,8 @@ class Reader:
                 return self._pixels(task, digest, picture, known)
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(picture)}: ")) from error
-        except (ImageError, OSError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            return Skipped(task.item.id, reason.removeprefix(f"{source_name(task.item.path)}: "))
+        except Exception as error:  # whatever is wrong with one picture, the others go on
+            return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(self, task: Task, digest: str, picture: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
         said = read_header(picture)
@@ -99,7 +99,7 @@ class Reader:
             return None
         decoded = decode(picture, at_least=None if self.exact else self.spec.image_size)
         thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
-        task.facts = dataclasses.replace(facts, thumbnail=thumbnail)
+        task.facts = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None
         image = decoded.image

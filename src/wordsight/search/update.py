@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from wordsight.errors import InputError, StoreError, WordsightError
 from wordsight.images import Skipped
 from wordsight.index import Index, Row
+from wordsight.index.kinds import KIND_NAMES, ColumnKindError, fit
 from wordsight.ingest import Unit
 from wordsight.model import Model
 from wordsight.search.known import Known
@@ -73,7 +74,10 @@ class Summary:
 
     added: new, embedded. changed: embedded anew. reused: new by name, but the vector of such content was there: renamed
     or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had pictures
-    and now seem to hold none; these stay until `Gallery.forget`. seconds: of it all.
+    and now seem to hold none; these stay until `Gallery.forget`. incomplete: pictures of this run that are in, but with
+    something missing, and what: a file's end, a cell of a table. left_out: folder of a system → pictures in it that an
+    older version took in, and that left. moved: sources that were found in another place → that place. seconds: of it
+    all.
     """
 
     added: int = 0
@@ -86,6 +90,9 @@ class Summary:
     seconds: float = 0.0
     skipped: Sequence[Skipped] = ()
     kept: Sequence[str] = ()
+    incomplete: Sequence[Skipped] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the counts that are not zero, how many were skipped, and the time."""
@@ -117,8 +124,8 @@ def update(
         sources that they cover wholly: rows of these whose files are gone leave, once all was listed without an error.
     Rows are committed every COMMIT_ROWS pictures or COMMIT_SECONDS; an interrupt, a kill or a full disk loses less than
     that, and the next call continues there. Pictures that cannot be read are skipped, tried again by the next
-    call, and keep the row they may have from before; their file gone, it leaves. A file whose columns hold values of
-    another kind than the index has is skipped as a whole.
+    call, and keep the row they may have from before; their file gone, it leaves. A cell of another kind than its column
+    has in the index is left out, and its row is `incomplete`; a file that the index does not take is skipped whole.
 
     Raises: StoreError, with how far it came; InputError of `units`: nothing is removed then.
     """
@@ -150,7 +157,8 @@ def update(
         reporter.report(now=True)
     return Summary(
         tally.added, tally.changed, tally.reused, tally.described, tally.unchanged, tally.removed, tally.embedded,
-        reporter.seconds, tuple(tally.skipped), tuple(plan.emptied(roots)),
+        reporter.seconds, tuple(tally.skipped), tuple(plan.emptied(roots)), tuple(tally.incomplete),
+        dict(tally.left_out),
     )  # fmt: skip
 
 
@@ -214,6 +222,9 @@ class _Writer:
         tasks = [task for _, pairs in files for task, _ in pairs]
         try:
             self._index.add([row for _, pairs in files for _, row in pairs])
+        except ColumnKindError as error:
+            self._add(self._fitted(files, error))
+            return
         except InputError as error:
             if len(files) > 1:
                 half = len(files) // 2
@@ -225,6 +236,26 @@ class _Writer:
             return
         del self._ready[: len(tasks)]
         self._plan.written(tasks)
+
+    def _fitted(
+        self, files: Sequence[tuple[str, list[tuple[Task, Row]]]], error: ColumnKindError
+    ) -> list[tuple[str, list[tuple[Task, Row]]]]:
+        """Return the first files that are ready with the column in question as the index has it."""
+        fitted: list[tuple[str, list[tuple[Task, Row]]]] = []
+        reason = (
+            f"the column {error.column!r} holds {KIND_NAMES[error.kind]} in this index, so this cell was left out; "
+            "to keep such cells, give the column another name"
+        )
+        for path, pairs in files:
+            fitted.append((path, []))
+            for task, row in pairs:
+                new, lost = fit(row, error.column, error.kind)
+                fitted[-1][1].append((task, new))
+                if lost is not None:
+                    self._plan.tally.incomplete.append(Skipped(f"{row.id}: {lost!r}", reason))
+        pairs = [pair for _, pairs in fitted for pair in pairs]
+        self._ready[: len(pairs)] = pairs
+        return fitted
 
     def _settle(self) -> None:
         """Give each task whose vector is known that vector; embed those for which it is not there after all."""

@@ -78,6 +78,8 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
             captions = captions_in(record.get(name) for name in columns) if texts else [""]
             if not cell:
                 tally.add(row, "names no picture")
+            elif isinstance(cell, bytes):
+                tally.add(row, "holds its picture as a data: URI; write the pictures to files first")
             elif is_address(cell):
                 tally.add(row, "names an address; download the pictures first, with img2dataset for example")
             elif not captions:

@@ -1,0 +1,56 @@
+"""What a command that fails leaves of an index that it was the first to make: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from wordsight.errors import WordsightError
+
+
+@contextlib.contextmanager
+def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) -> Iterator[None]:
+    """Remove the folder of an index that was not there before, where the block raises an error and it holds no row.
+
+    even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
+    Indexes at addresses are left alone.
+    """
+    folder = _folder_of(location)
+    was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)
+    try:
+        yield
+    except BaseException as error:
+        new = folder is not None and (was_empty or not was_there)
+        if folder is not None and new and (even_rows or (isinstance(error, Exception) and _holds_nothing(folder))):
+            for part in folder.iterdir() if was_there else [folder]:
+                shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+        raise
+
+
+def _folder_of(location: str | None) -> Path | None:
+    from wordsight.index import STORES
+    from wordsight.paths import default_index
+
+    where = str(default_index()) if location is None else location
+    return None if "://" in where or where.startswith(tuple(STORES)) else Path(where)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _holds_nothing(folder: Path) -> bool:
+    from wordsight.index import open_index
+
+    if not folder.is_dir():
+        return False
+    try:
+        index = open_index(folder)
+    except WordsightError:  # made in part
+        return not any((folder / "items.lance" / "data").glob("*"))
+    try:
+        return not len(index)
+    finally:
+        index.close()

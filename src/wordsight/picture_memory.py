@@ -1,0 +1,95 @@
+"""How much memory one picture may take, and how a large one is made smaller before it becomes RGB.
+
+Pillow's own limit counts pixels, whatever they take: a bilevel plan of 400 megapixels is refused like a photograph of
+400. Here the limit is one of bytes, and a large picture becomes RGB strip by strip, reduced on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+from PIL import Image
+
+from wordsight.errors import ImageError, InputError
+
+VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one picture may take
+# Bytes for each pixel of Pillow's limit: 1,365 MiB by default, enough for RGBA beside RGB at twice that limit, above
+# which Pillow refuses a picture.
+_PER_PILLOWS_PIXEL = 16
+_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel; other modes 4
+_LARGE = 256 << 20  # bytes of RGB from which a picture becomes RGB in strips, and waits for other large ones
+_STRIP = 4 << 20  # pixels
+_turn = threading.Lock()
+
+
+def most_bytes() -> float:
+    """Return how many bytes a picture may take: what the variable says in MiB, else by PIL.Image.MAX_IMAGE_PIXELS.
+
+    Raises: InputError where the variable holds no number above 0.
+    """
+    said = os.environ.get(VARIABLE, "")
+    if said:
+        try:
+            mebibytes = float(said)
+        except ValueError:
+            mebibytes = math.nan
+        if not mebibytes > 0:
+            raise InputError(f"{VARIABLE} is {said!r}, expected how many MiB a picture may take, such as 2000.")
+        return mebibytes * (1 << 20)
+    return math.inf if Image.MAX_IMAGE_PIXELS is None else _PER_PILLOWS_PIXEL * Image.MAX_IMAGE_PIXELS
+
+
+def check_memory(size: tuple[int, int], needed: int) -> None:
+    """Raise ImageError with the reason alone, and with what to do, where a picture needs more than it may take."""
+    limit = most_bytes()
+    if needed > limit:
+        enough = math.ceil(needed / (100 << 20)) * 100
+        raise ImageError(
+            f"has {size[0] * size[1]:,} pixels, which take {needed / 2**20:,.0f} MiB of memory, more than the limit of "
+            f"{limit / 2**20:,.0f} MiB; make it smaller, or set the variable {VARIABLE}={enough}"
+        )
+
+
+def bytes_as_rgb(image: Image.Image, factor: int) -> int:
+    """Return the bytes that a picture takes while it becomes RGB, its sides divided by `factor`."""
+    own = _BYTES.get(image.mode, 4)
+    rgb = 0 if image.mode == "RGB" and factor == 1 else 4
+    return image.width * image.height * own + image.width * image.height * rgb // factor**2
+
+
+def is_large(size: tuple[int, int]) -> bool:
+    """Return whether a picture is one that becomes RGB in strips."""
+    return 4 * size[0] * size[1] > _LARGE
+
+
+def reduction(size: tuple[int, int], at_least: int | None) -> int:
+    """Return by what a large picture's sides are divided, so that the shorter one stays `at_least` pixels; 1 of others.
+
+    at_least: None keeps all pixels.
+    """
+    return max(1, min(size) // at_least) if at_least and is_large(size) else 1
+
+
+def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], factor: int) -> Image.Image:
+    """Return a picture as RGB, its sides divided by `factor` (the mean of each square), some rows at a time."""
+    width, height = image.size
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = max(1, _STRIP // (width * factor)) * factor
+    for top in range(0, height, rows):
+        strip = to_rgb(image.crop((0, top, width, min(height, top + rows))))
+        small.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    return small
+
+
+@contextlib.contextmanager
+def turn_of(needed: int) -> Iterator[None]:
+    """Let pictures that need much memory be decoded one at a time, whatever the number of threads."""
+    if needed <= _LARGE:
+        yield
+        return
+    with _turn:
+        yield
