@@ -99,7 +99,7 @@ def hit_tile(
         name=source_name(place),
         link=file_link(place, hit.page),
         thumbnail=thumbnail,
-        heading=marked(title, words) if title else file_name,
+        heading=marked(title or file_name, words),
         snippet=snippet(hit.row.text, words, _SNIPPET) if hit.page is not None and hit.row.text else None,
         likely=likely,
         copies=copies,

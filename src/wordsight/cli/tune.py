@@ -77,7 +77,7 @@ def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
         return "{}" if as_json else NOT_TUNED
     if isinstance(chosen, Tuned):
         return json.dumps(chosen.as_dict()) if as_json else as_text(chosen)
-    return json.dumps(chosen.to_note()) if as_json else f"Chosen by an older version: {_named(chosen)}."
+    return json.dumps(chosen.to_note()) if as_json else f"Chosen by an older version: {named(chosen)}."
 
 
 def as_text(tuned: Tuned) -> str:
@@ -100,8 +100,8 @@ def _verdict(tuned: Tuned) -> str:
             "--by both searches both, --reset forgets the choice."
         )
     if tuned.gain.low > 0:
-        return f"Chosen: {_named(tuned.fusion)}."
-    return f"Chosen: {_named(tuned.fusion)}; whether that is better than one side alone, these queries cannot tell."
+        return f"Chosen: {named(tuned.fusion)}."
+    return f"Chosen: {named(tuned.fusion)}; whether that is better than one side alone, these queries cannot tell."
 
 
 def _doubts(tuned: Tuned) -> list[str]:
@@ -121,7 +121,8 @@ def _doubts(tuned: Tuned) -> list[str]:
     return lines
 
 
-def _named(fusion: Fusion) -> str:
+def named(fusion: Fusion) -> str:
+    """Return how a fusion weighs both sides, in words."""
     if fusion.way == "score":
         return f"{fusion.alpha:.2f} × what images look like + {1 - fusion.alpha:.2f} × texts"
     return {"text": "the texts alone", "vector": "what images look like alone"}.get(fusion.way, "reciprocal ranks")
