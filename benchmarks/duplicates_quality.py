@@ -7,6 +7,10 @@ pages of a contract that differ in a name: the hardest) some pictures are copied
 judged; a pair of a picture and its own copy is right, all others are wrong, but for files whose pixels are equal. The
 thresholds of ours are learnt on other pictures of the collection.
 
+Then the copy to keep: original and copy lie side by side in files without any metadata and of one date, under names
+that tell nothing, the copy in a better format or with fewer losses wherever its kind allows that, so that pixels and
+files alone decide. "Most pixels, then the larger file" is what other tools do.
+
     python benchmarks/duplicates_quality.py [--pictures 1500] [--copied 100] [--quick]
 
 The peer is pHash (Zauner 2010: the signs of the 8 × 8 lowest frequencies of a 32 × 32 grey picture against their
@@ -20,7 +24,8 @@ import argparse
 import hashlib
 import os
 import random
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +36,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 import wordsight
 from wordsight.images import read_image
+from wordsight.index import Row
 from wordsight.search.copies import KINDS, LearntThreshold, Original, learn_threshold, make_copies
+from wordsight.search.fold import FOLD_AT_LEAST
+from wordsight.search.originals import origin_of, ranked
 from wordsight.search.same_picture import Miniature, likeness
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -93,8 +101,8 @@ class Pairs:
     false: list[str]
 
 
-def read_set(name: str, model: Any, n: int) -> tuple[list[Path], list[Image.Image], np.ndarray]:
-    """Return up to n pictures of different pixels, and their vectors."""
+def unlike_pictures(name: str, n: int) -> tuple[list[Path], list[Image.Image]]:
+    """Return up to n pictures of different pixels."""
     if name == "sheets":
         files = [Path(f"sheet {number}") for number in range(min(n, SHEETS[0]))]
     else:
@@ -109,7 +117,7 @@ def read_set(name: str, model: Any, n: int) -> tuple[list[Path], list[Image.Imag
             pictures.append(picture)
         if len(kept) == n:
             break
-    return kept, pictures, model.embed_images(pictures)
+    return kept, pictures
 
 
 def learnt_on(model: Any, pictures: list[Image.Image], vectors: np.ndarray, chosen: range) -> LearntThreshold:
@@ -125,7 +133,8 @@ def learnt_on(model: Any, pictures: list[Image.Image], vectors: np.ndarray, chos
 
 def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThreshold]:
     """Score all pairs of a collection."""
-    files, pictures, vectors_ND = read_set(name, model, n)
+    files, pictures = unlike_pictures(name, n)
+    vectors_ND = model.embed_images(pictures)
     copied = min(copied, len(files) - LEARN, SHEETS[1] if name == "sheets" else copied)
     learnt = learnt_on(model, pictures, vectors_ND, range(copied, copied + LEARN))
     hashes_NB = np.stack([phash(picture) for picture in pictures])
@@ -177,6 +186,52 @@ def best(pairs: Pairs, scores: np.ndarray, found: Callable[[float], np.ndarray])
     return float(max(scores, key=lambda score: figures(pairs, found(score))["f1"]))
 
 
+COPY_FILES: dict[str, dict[str, Any]] = {  # as its kind says; others are saved better than the original
+    "JPEG, quality 75": {"format": "JPEG", "quality": 75},
+    "JPEG, quality 35": {"format": "JPEG", "quality": 35},
+    "WebP, quality 60": {"format": "WEBP", "quality": 60},
+    "cropped, brighter, smaller, JPEG": {"format": "JPEG", "quality": 60},
+}
+BETTER: tuple[dict[str, Any], ...] = ({"format": "JPEG", "quality": 95}, {"format": "PNG"})
+
+
+def kept_originals(pictures: Sequence[Image.Image]) -> dict[str, tuple[list[bool], list[bool]]]:
+    """Return kind → whether the original of each pair was kept: by ours, and by the most pixels and the larger file."""
+    kept: dict[str, tuple[list[bool], list[bool]]] = {kind: ([], []) for kind in KINDS}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, picture in enumerate(pictures):
+            original = saved(Path(folder) / f"p{2 * number}", picture, {"format": "JPEG", "quality": 85})
+            base = read_image(Path(original.path))
+            for kind, copy in make_copies(base, 1000 + number).items():
+                row = saved(Path(folder) / f"p{2 * number + 1}", copy, COPY_FILES.get(kind, BETTER[number % 2]))
+                pair = [(row, Miniature.of(row.path)), (original, Miniature.of(original.path))]
+                origins = [
+                    origin_of(one, mine, [other]) for (one, mine), (_, other) in zip(pair, pair[::-1], strict=True)
+                ]
+                ours, largest = kept[kind]
+                ours.append(origins[ranked(origins)[0][0]].row is original)
+                largest.append(max((row, original), key=lambda one: (one.width * one.height, one.size)) is original)
+    return kept
+
+
+def saved(path: Path, picture: Image.Image, options: dict[str, Any]) -> Row:
+    """Write a picture and return its row, of one date for all."""
+    picture.convert("RGB").save(path, **options)
+    size = path.stat().st_size
+    return Row(str(path), "", str(path), path.name, np.empty(0, np.float32), None, size, 0, *picture.size)
+
+
+def keep_rows(name: str, n: int, copied: int) -> list[dict[str, Any]]:
+    """Return the results of `kept_originals` on a collection."""
+    files, pictures = unlike_pictures(name, n)
+    kept = kept_originals(pictures[: min(copied, len(files))])
+    return [
+        {"set": name, "part": "keep", "kind": kind, "pairs": len(ours), "original kept": float(np.mean(ours)),
+         "by size": float(np.mean(largest))}
+        for kind, (ours, largest) in kept.items()
+    ]  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
@@ -196,6 +251,7 @@ def main() -> None:
         ways = {
             f"ours: cosine ≥ {learnt.candidates:.3f} and pixels": pairs.same_P,
             f"cosine ≥ {learnt.alone:.3f}, learnt": cosine >= learnt.alone,
+            f"cosine ≥ {(fold := max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)):.3f}, shown once": cosine >= fold,
             f"cosine ≥ {top:.2f}, best": cosine >= top,
             "pHash ≤ 10 bits": bits <= 10,
             f"pHash ≤ {nearest:.0f} bits, best": bits <= nearest,
@@ -204,10 +260,18 @@ def main() -> None:
         print(f"{name}: {pairs.copied} pictures copied, {pairs.checked:,} pairs compared by pixels of {len(cosine):,}")
         false = sorted(set(pairs.false))
         print(f"{len(false)} that pixels call copies, to be looked at: they count as wrong", *false, sep="\n  ")
-        rows[-5] |= {"compared_by_pixels": pairs.checked, "pairs": len(cosine), "false": false}
+        rows[-6] |= {"compared_by_pixels": pairs.checked, "pairs": len(cosine), "false": false}
+    kept = [
+        row
+        for name in (SETS[:1] if options.quick else SETS)
+        for row in keep_rows(name, 2 * options.copied, options.copied)
+    ]
     print(table([{k: row[k] for k in ("set", "way", "precision", "recall", "f1", "false_pairs")} for row in rows]))
     print()
     print(table([{"set": row["set"], "way": row["way"], **row["recall_by_kind"]} for row in rows]))
+    print()
+    print(table(kept))
+    rows = [{"part": "find", **row} for row in rows] + kept
     if not options.quick:
         print(write_rows("duplicates_quality", rows))
 

@@ -5,11 +5,13 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from colour_model import ColourModel
 from memory_index import MemoryIndex, about
 from PIL import Image, ImageDraw, ImageFont
+from small_dng import bayer, small_dng
 
 from wordsight.cli import group
 from wordsight.cli.duplicates import _bytes
@@ -17,7 +19,7 @@ from wordsight.errors import InputError
 from wordsight.images import read_image
 from wordsight.index import Row
 from wordsight.samples import sample_pictures
-from wordsight.search.copies import make_copies
+from wordsight.search.copies import KINDS, make_copies
 
 PICTURES = [path for path in sample_pictures() if path.stem != "bricks"][:4]
 
@@ -64,11 +66,11 @@ def test_groups_name_the_one_to_keep_first(run, tmp_path):
     assert len(blocks) == 3
     for block in blocks[:2]:
         head, keep, copy = block.splitlines()
-        assert re.fullmatch(r"\d\. 2 pictures(, all of the same content)?", head)
+        assert re.fullmatch(r"\d\. 2 pictures(, all of the same content)?; the first is kept because (it|its) .+", head)
         assert re.search(rf"keep +\d+×\d+ +\d+ KB  {tmp_path}", keep)
         assert copy.split()[0] in ("same", "1.000") or re.match(r"0\.\d{3}", copy.split()[0])
     assert "all of the same content" in result.stdout
-    assert re.fullmatch(r"2 groups; without the 2 copies \d+ KB less\.", blocks[2])
+    assert re.fullmatch(r"2 groups; deleting 2 copies frees \d+ KB\.", blocks[2])
 
 
 def test_json_is_one_object_a_group(run, tmp_path):
@@ -137,6 +139,72 @@ def test_none_is_an_answer(run, library):
     assert "no duplicates found" in result.stderr
 
 
+def test_raw_and_jpeg_of_one_shot_both_stay(run, library, tmp_path):
+    """The JPEG has more pixels, as those of phones, and its small copy is a copy of it."""
+    photo = read_image(PICTURES[2])
+    linear = (np.asarray(photo.resize((300, 200))) / 255.0) ** 2.2
+    (tmp_path / "PXL_2.RAW-02.ORIGINAL.dng").write_bytes(small_dng(bayer(linear)))
+    photo.resize((600, 400)).save(tmp_path / "PXL_2.RAW-01.COVER.jpg", quality=95)
+    photo.resize((150, 100)).save(tmp_path / "web.jpg")
+    library.remove(list(library.rows))
+    for name in ("PXL_2.RAW-01.COVER.jpg", "PXL_2.RAW-02.ORIGINAL.dng"):
+        add(library, tmp_path / name)
+    result = run("--threshold", "0", "-f")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "1 shot is there as RAW file and as rendered picture: both stay" in result.stderr
+    add(library, tmp_path / "web.jpg")
+    assert run("--threshold", "0", "-f").stdout.splitlines() == [str(tmp_path / "web.jpg")]
+    (found,) = map(json.loads, run("--threshold", "0", "--json").stdout.splitlines())
+    assert [picture["role"] for picture in found["pictures"]] == ["keep", "copy", "shot"]
+    assert found["keep"].endswith(".dng")
+    assert found["because"] == "it is the camera's RAW file"
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_one_file_of_two_names_is_no_copy_of_itself(run, library, tmp_path, link):
+    library.remove([str(tmp_path / "zz copy.jpg"), str(tmp_path / "small.jpg")])
+    link(tmp_path / PICTURES[1].name, tmp_path / "another name.jpg")
+    add(library, tmp_path / "another name.jpg")
+    result = run("--threshold", "0")
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_a_folder_under_another_name_by_a_link_holds_no_copies(run, library, tmp_path):
+    library.remove(list(library.rows))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / PICTURES[1].name).rename(tmp_path / "photos" / "cat.jpg")
+    os.symlink(tmp_path / "photos", tmp_path / "alias")
+    for folder in ("alias", "photos"):
+        add(library, tmp_path / folder / "cat.jpg")
+    assert run("--threshold", "0").exit_code == 1
+    (tmp_path / "copy.jpg").write_bytes((tmp_path / "photos" / "cat.jpg").read_bytes())
+    add(library, tmp_path / "copy.jpg")
+    (found,) = map(json.loads, run("--threshold", "0", "--json").stdout.splitlines())
+    assert [picture["path"] for picture in found["pictures"]] == [
+        str(tmp_path / "photos" / "cat.jpg"),  # its own name, not the link's
+        str(tmp_path / "copy.jpg"),
+    ]
+
+
+def test_a_file_that_is_gone_is_in_no_group(run, library, tmp_path):
+    """A renamed folder: the only file left is not the copy of one that is not there."""
+    os.remove(tmp_path / PICTURES[1].name)
+    for form in ((), ("--json",), ("-f",)):
+        result = run("--threshold", "0", *form)
+        assert PICTURES[1].name not in result.stdout
+        assert "zz copy.jpg" not in result.stdout
+        assert "1 file is not there, it is in no group. Run: wordsight index (or connect the drive)" in result.stderr
+
+
+def test_what_deleting_would_free(run, library, tmp_path):
+    """A copy with a further name outside of the index keeps its bytes."""
+    before = run("--threshold", "0").stdout.splitlines()[-1]
+    os.link(tmp_path / "zz copy.jpg", tmp_path / "backup.jpg")
+    after = run("--threshold", "0").stdout.splitlines()[-1]
+    kilobytes = [int(re.search(r"frees (\d+) KB", line)[1]) for line in (before, after)]
+    assert kilobytes[0] - kilobytes[1] == pytest.approx(os.path.getsize(tmp_path / "zz copy.jpg") / 1000, abs=1)
+
+
 def test_a_fetched_picture_is_named_by_its_address(run, library, tmp_path):
     address = "https://shop.example/small.jpg"
     add(library, tmp_path / "small.jpg", id=address, path=address, thumbnail=(tmp_path / "small.jpg").read_bytes())
@@ -156,15 +224,18 @@ def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
 
 def test_the_threshold_is_learnt_on_named_pictures_and_noted(run, library, tmp_path):
     result = run("--learn", str(tmp_path / PICTURES[0].name))
-    assert re.search(r"learnt on 1 pictures .* from a cosine of 0\.\d+ on, \d+% of copies are found", result.stderr)
+    assert re.search(r"learnt on 1 pictures, each copied in \d+ ways; .* from a cosine of 0\.\d+ on", result.stderr)
+    for kind in KINDS:
+        assert re.search(rf"^  {kind} +\d+%  \(\d+%\)$", result.stderr, re.MULTILINE), kind
+    assert "Each figure is of 1 copies: for pictures like these it may be 98% off either way" in result.stderr
     assert library.note("duplicates")["pictures"] == 1
 
 
 def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
     monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
     monkeypatch.setattr("wordsight.search.copies.PICTURES", 1)
-    assert "learning what copies of your pictures are like (once)" in run().stderr
-    assert "learning" not in run().stderr
+    assert "calibrating the threshold on copies of your pictures (once)" in run().stderr
+    assert "calibrating" not in run().stderr
 
 
 def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, monkeypatch):

@@ -52,7 +52,7 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name_of)
 def test_code_blocks_run(page, workplace):
-    names = {"__name__": "__page__"}
+    names = {"__name__": "__main__"}  # as a script: blocks may guard what starts processes
     for kind, line, body in blocks(page):
         if kind == "python":
             exec(compile("\n" * line + body, str(page), "exec"), names)

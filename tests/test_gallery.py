@@ -185,7 +185,7 @@ def test_pictures_in_memory_are_added_under_ids(gallery, tmp_path):
 
 
 def test_pictures_in_memory_are_given_in_one_form(gallery):
-    with pytest.raises(InputError, match=r"expected \(id, picture\)"):
+    with pytest.raises(InputError, match=r"expected \(id, image\)"):
         gallery.add([(5, Image.new("RGB", (4, 4)))])
     with pytest.raises(InputError, match="given as NoneType"):
         gallery.add([("a", None)])

@@ -6,23 +6,97 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wordsight import errors
+    from wordsight.errors import (
+        CheckpointError,
+        ImageError,
+        InputError,
+        MissingExtraError,
+        OfflineError,
+        StoreError,
+        UnknownModelError,
+        WordsightError,
+    )
+    from wordsight.image_inputs import PathAsTextWarning
+    from wordsight.images import Skipped, read_image
+    from wordsight.ingest.options import IngestOptions
     from wordsight.model import Model, load
+    from wordsight.notebook import show_answers
+    from wordsight.samples import sample_pictures
     from wordsight.search.gallery import Gallery
+    from wordsight.search.hits import Hit
+    from wordsight.search.parts import Part, Query
+    from wordsight.tokenizer import TextCutWarning
     from wordsight.zeroshot import Classifier
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Gallery", "Model", "__version__", "load"]
 
+# public name → the module that has it; "" for a module of the package
 _HOMES = {
-    "Classifier": "wordsight.zeroshot",
-    "Gallery": "wordsight.search.gallery",
-    "Model": "wordsight.model",
-    "load": "wordsight.model",
+    "CheckpointError": "errors",
+    "Classifier": "zeroshot",
+    "Gallery": "search.gallery",
+    "Hit": "search.hits",
+    "ImageError": "errors",
+    "IngestOptions": "ingest.options",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
+    "Model": "model",
+    "OfflineError": "errors",
+    "Part": "search.parts",
+    "PathAsTextWarning": "image_inputs",
+    "Query": "search.parts",
+    "Skipped": "images",
+    "StoreError": "errors",
+    "TextCutWarning": "tokenizer",
+    "UnknownModelError": "errors",
+    "WordsightError": "errors",
+    "errors": "",
+    "load": "model",
+    "read_image": "images",
+    "sample_pictures": "samples",
+    "show_answers": "notebook",
 }
+__all__ = [
+    "CheckpointError",
+    "Classifier",
+    "Gallery",
+    "Hit",
+    "ImageError",
+    "IngestOptions",
+    "InputError",
+    "MissingExtraError",
+    "Model",
+    "OfflineError",
+    "Part",
+    "PathAsTextWarning",
+    "Query",
+    "Skipped",
+    "StoreError",
+    "TextCutWarning",
+    "UnknownModelError",
+    "WordsightError",
+    "__version__",
+    "errors",
+    "load",
+    "read_image",
+    "sample_pictures",
+    "show_answers",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use: `import wordsight` loads nothing heavy."""
     if name not in _HOMES:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}; it offers {', '.join(__all__)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = _HOMES[name]
+    return (
+        getattr(importlib.import_module(f"wordsight.{home}"), name)
+        if home
+        else importlib.import_module(f"wordsight.{name}")
+    )
+
+
+def __dir__() -> list[str]:
+    """Return the public names, of which most are imported on first use: what Tab and `dir` show."""
+    return list(__all__)

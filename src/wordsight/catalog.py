@@ -8,11 +8,13 @@ activations, preprocessing) and `docs/openclip_results.csv` (parameters, zero-sh
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError
 from wordsight.spec import OPENAI_MEAN, OPENAI_STD, ModelSpec, Preprocess, VitTower
+
+if TYPE_CHECKING:  # whose arrays the names do without: completion on Tab is quick
+    from wordsight.checkpoint import Checkpoint
 
 
 class Entry(TypedDict, total=False):

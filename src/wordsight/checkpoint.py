@@ -29,6 +29,11 @@ class Checkpoint:
     tokenizer_files: Mapping[str, bytes] = field(default_factory=dict)
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        """Return the name and how large it is, without the tensors."""
+        mib = sum(tensor.nbytes for tensor in self.tensors.values()) / 2**20
+        return f"<Checkpoint {self.spec.name}: {len(self.tensors)} tensors, {mib:,.1f} MiB>"
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of the spec's facts, tensors and tokenizer files: equal only when the answers are; 32 hex digits.

@@ -20,7 +20,7 @@ from wordsight.paths import cache_dir
 from wordsight.templates import fill
 
 Floats = NDArray[np.float32]
-ClassNames = Sequence[str] | Mapping[str, Sequence[str]]
+ClassNames = Iterable[str] | Mapping[str, Iterable[str]]  # a Series, an array, a generator too
 
 _PROMPTS_AT_ONCE = 1024
 _CACHE_FORMAT = 1
@@ -69,19 +69,30 @@ def check_classnames(names: Sequence[str]) -> None:
     folded = [name.strip().casefold() for name in names]
     twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if twice:
-        raise InputError(f"Classes given more than once: {', '.join(map(repr, twice))}; name each class once.")
+        shown = ", ".join(map(repr, twice[:10])) + (", …" if len(twice) > 10 else "")
+        raise InputError(f"Classes given more than once: {shown}; name each class once (of a column: .unique()).")
 
 
 def as_wordings(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
-    """Return class name → wordings for a list of names (each its own wording) or a mapping, checked."""
+    """Return class name → wordings for names (each its own wording) in any iterable or a mapping, checked.
+
+    A set is taken in the order of its names: its own order changes from run to run.
+    """
     if isinstance(classnames, Mapping):
         check_classnames(list(classnames))
+        wordings: dict[str, tuple[str, ...]] = {}
         for name, words in classnames.items():
-            if isinstance(words, str) or not words:
+            wordings[str(name)] = () if isinstance(words, str) else tuple(map(str, words))
+            if not wordings[str(name)]:
                 raise InputError(f"The wordings of class {name!r} are {words!r}; expected a list with one or more.")
-        return {name: tuple(words) for name, words in classnames.items()}
-    check_classnames(classnames)
-    return {name: (name,) for name in classnames}
+        return wordings
+    if isinstance(classnames, str):
+        check_classnames(classnames)
+    if not isinstance(classnames, Iterable):
+        raise InputError(f"The classes are given as {type(classnames).__name__}, expected a list of names.")
+    names = sorted(classnames) if isinstance(classnames, set | frozenset) else list(classnames)
+    check_classnames(names)
+    return {str(name): (str(name),) for name in names}
 
 
 def embed_classes(

@@ -14,15 +14,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from wordsight.errors import ImageError, InputError, MissingExtraError, WordsightError
+from wordsight.image_inputs import ImageSource as ImageSource
+from wordsight.image_inputs import as_image, is_array
 from wordsight.raw import is_raw_tiff, looks_raw, may_be_raw, open_raw, raw_header, raw_is_installed
-
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 # Formats that Pillow reads by running another program (EPS) or can name but not read.
 _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
@@ -39,6 +39,10 @@ class Skipped:
 
     item: Any
     reason: str
+
+    def __repr__(self) -> str:
+        """Return the item's name, not its bytes or pixels."""
+        return f"<{type(self).__name__} {source_name(self.item)}: {self.reason}>"
 
 
 class _UnreadableError(Exception):
@@ -69,7 +73,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     picture the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
     pictures in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
     profiles are ignored.
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A).
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `image_inputs`.
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
@@ -78,9 +82,9 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
+    source = as_image(source)
     if isinstance(source, np.ndarray):
         return _whole(_from_array(source))
-    _check_kind(source)
     try:
         with _quiet_pillow():
             if isinstance(source, Image.Image):
@@ -110,11 +114,11 @@ def read_header(source: ImageSource) -> Header:
 
     Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
     """
+    source = as_image(source)
     if isinstance(source, np.ndarray):
         return Header(source.shape[1], source.shape[0])
     if isinstance(source, Image.Image):
         return _header(source)
-    _check_kind(source)
     try:
         with _quiet_pillow():
             if not isinstance(source, str | os.PathLike):
@@ -159,9 +163,13 @@ def source_name(source: Any) -> str:
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
         return source_name(filename) if filename else f"PIL picture {source.mode} {source.width}×{source.height}"
-    if isinstance(source, np.ndarray):
-        return f"array {source.shape} {source.dtype}"
-    return f"{len(source)} bytes" if isinstance(source, bytes | bytearray) else type(source).__name__
+    if isinstance(source, np.ndarray) or is_array(source):
+        kind = "array" if isinstance(source, np.ndarray) else type(source).__name__
+        return f"{kind} {tuple(source.shape)} {source.dtype}"
+    if isinstance(source, bytes | bytearray):
+        return f"{len(source)} bytes"
+    name = getattr(source, "name", None)
+    return source_name(name) if isinstance(name, str) else type(source).__name__
 
 
 def recorded_path(path: str | os.PathLike[str]) -> str:
@@ -175,13 +183,6 @@ def recorded_path(path: str | os.PathLike[str]) -> str:
 
 def _escaped(text: str, plain: Callable[[str], bool]) -> str:
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _check_kind(source: Any) -> None:
-    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
-        raise InputError(
-            f"A picture is given as {type(source).__name__}, expected a path, bytes, a PIL picture or a uint8 array."
-        )
 
 
 def _open_file(path: Path) -> IO[bytes]:

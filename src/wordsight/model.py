@@ -8,17 +8,18 @@ import functools
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
+from wordsight.image_inputs import as_image, is_array, is_frame, is_image_like, is_open_file, warn_of_paths
 from wordsight.images import Skipped, decode, skipped, source_name
 from wordsight.preprocess import preprocess
 from wordsight.spec import ModelSpec, Preprocess
@@ -29,7 +30,7 @@ _TEXTS_AT_ONCE = 256
 
 
 def load(
-    name_or_path: str | Path,
+    name_or_path: str | Path = "mini",
     backend: str = "auto",
     precision: str = "auto",
     *,
@@ -47,10 +48,10 @@ def load(
     from wordsight.weights import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
 
     checkpoint = read_checkpoint(name_or_path, progress=progress)
-    return Model(checkpoint, open_encoder(checkpoint, backend, precision), loaded_from=_lasting(name_or_path))
+    return Model(checkpoint, open_encoder(checkpoint, backend, precision), loaded_from=lasting_name(name_or_path))
 
 
-def _lasting(name_or_path: str | Path) -> str:
+def lasting_name(name_or_path: str | Path) -> str:
     """Return a model's name as it is, and its path as one that holds from any folder."""
     path = os.path.expanduser(str(name_or_path).removeprefix("local-dir:"))
     if name_or_path == "mini" or not os.path.exists(path):
@@ -62,6 +63,7 @@ class Model:
     """A checkpoint and the encoder that runs it. Made by `load`.
 
     Embeddings are float32 rows of unit length in the order given; their products are cosines.
+    Pickled, it is its name, backend, precision and fingerprint: another process loads it again. Copies are itself.
     loaded_from: what `load` takes to get the model again; "" for one that was made otherwise.
     """
 
@@ -73,6 +75,25 @@ class Model:
     def __repr__(self) -> str:
         """Return the name, backend and precision."""
         return f"<Model {self.spec.name}, {self.encoder.backend} {self.encoder.precision}>"
+
+    def __copy__(self) -> Model:
+        """Return the model itself: nothing in it changes."""
+        return self
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> Model:
+        """Return the model itself: its towers are compiled once."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[str, str, str, str]]:
+        """Return how to load it again. Raises: InputError for a model that no name or path leads to."""
+        if not self.loaded_from:
+            raise InputError(
+                f"The model {self.spec.name} was not loaded by a name or path, so another process cannot load it; "
+                "write it with weights.write_checkpoint(model.checkpoint, FOLDER, 'wordsight'), and load that folder."
+            )
+        backend = self.encoder.backend
+        precision = "auto" if backend == "reference" else self.encoder.precision  # which has one alone
+        return load_once, (self.loaded_from, backend, precision, self.fingerprint)
 
     @property
     def spec(self) -> ModelSpec:
@@ -102,10 +123,12 @@ class Model:
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
 
-        Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read.
+        Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read;
+            PathAsTextWarning when a text is the path of an image.
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
+        warn_of_paths(texts, "model.embed_images({})")
         tokens = self.tokenizer(texts)
         _warn_of_cuts(texts, tokens)
         embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
@@ -131,8 +154,9 @@ class Model:
     ) -> np.ndarray:
         """Return the unit embeddings (N, D) float32 of pictures, in their order; (0, D) of none.
 
-        images: one picture or any iterable of pictures, each a path, encoded bytes, a PIL picture or a uint8 array
-            (H, W), (H, W, 3), (H, W, 4); an array (N, H, W, 3) is N pictures.
+        images: one picture or any iterable of pictures (a column of a DataFrame, a dataset's), each a path, encoded
+            bytes, an open file, a PIL picture, a uint8 array (H, W), (H, W, 3), (H, W, 4), or a tensor (C, H, W) of
+            uint8 or floats from 0 to 1; an array (N, H, W, 3) or tensor (N, C, H, W) is N pictures.
         exact: decode all pixels of large JPEGs (see `images.decode`), slower and 0.3/255 nearer to the file.
         on_skip: called with each picture that cannot be read, whose row is then left out. Without it, such a picture
             raises ImageError.
@@ -144,14 +168,14 @@ class Model:
         rows = np.empty((len(items) if isinstance(items, Sequence) else 0, self.spec.embed_dim), np.float32)
         parts: list[np.ndarray] = []  # where the number of pictures is not known
         done = 0
-        with contextlib.closing(self._batches(items, self._reader(exact), batch_size)) as batches:
+        with contextlib.closing(self._batches(_given(items), self._reader(exact), batch_size)) as batches:
             for batch in batches:
                 good = []
-                for item, answer in batch:
+                for given, answer in batch:
                     if not isinstance(answer, Skipped):
                         good.append(answer)
                     elif on_skip is None:
-                        raise ImageError(f"{source_name(item)}: {answer.reason}")
+                        raise ImageError(f"{source_name(given.item)}: {answer.reason}")
                     else:
                         on_skip(answer)
                 if isinstance(items, Sequence):
@@ -172,10 +196,11 @@ class Model:
         pictures are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
         Raises: InputError for something that is no picture's source.
         """
-        with contextlib.closing(self._batches(_as_items(images), self._reader(exact), batch_size)) as batches:
+        items = _given(_as_items(images))
+        with contextlib.closing(self._batches(items, self._reader(exact), batch_size)) as batches:
             for batch in batches:
-                for item, answer in batch:
-                    yield answer if isinstance(answer, Skipped) else (item, answer)
+                for given, answer in batch:
+                    yield answer if isinstance(answer, Skipped) else (given.item, answer)
 
     def stream_read(
         self, items: Iterable[Any], read: Callable[[Any], Any], *, batch_size: int | None = None
@@ -189,8 +214,8 @@ class Model:
             for batch in batches:
                 yield from batch
 
-    def _reader(self, exact: bool) -> Callable[[Any], np.ndarray | Skipped]:
-        return functools.partial(read_pixels, spec=self.spec.preprocess, exact=exact)
+    def _reader(self, exact: bool) -> Callable[[_Given], np.ndarray | Skipped]:
+        return functools.partial(_read_given, spec=self.spec.preprocess, exact=exact)
 
     def _batches(
         self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
@@ -216,9 +241,49 @@ class Model:
         pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
         if not pixels:
             return batch
-        names = [source_name(item) for item, answer in batch if isinstance(answer, np.ndarray)]
+        items = [item for item, answer in batch if isinstance(answer, np.ndarray)]
+        names = [source_name(item.item if isinstance(item, _Given) else item) for item in items]
         rows = iter(unit_rows(self.encoder.encode_images(np.stack(pixels)), names))
         return [(item, next(rows) if isinstance(answer, np.ndarray) else answer) for item, answer in batch]
+
+
+@functools.lru_cache(maxsize=2)  # of many tasks that a worker is sent, only the first loads
+def load_once(loaded_from: str, backend: str, precision: str, fingerprint: str) -> Model:
+    """Return the model that was pickled, the same object each time.
+
+    Raises: CheckpointError if its name leads to another one now; what `load` raises.
+    """
+    model = load(loaded_from, backend, precision)
+    if model.fingerprint != fingerprint:
+        raise CheckpointError(
+            f"The model {loaded_from!r} has the fingerprint {model.fingerprint} here, but the one that was pickled has "
+            f"{fingerprint}; put the same model there, or pickle again."
+        )
+    return model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """An image as a caller gave it, and what is decoded of it, or why nothing can be."""
+
+    item: Any
+    source: Any
+
+
+def _given(items: Iterable[Any]) -> Iterator[_Given]:
+    """Yield the items, open files read at once: their owner may close them when the next one is asked for."""
+    for item in items:
+        try:
+            yield _Given(item, as_image(item) if is_open_file(item) else item)
+        except ImageError as error:
+            yield _Given(item, error)
+
+
+def _read_given(given: _Given, spec: Preprocess, exact: bool) -> np.ndarray | Skipped:
+    if isinstance(given.source, ImageError):
+        return skipped(given.item, given.source)
+    answer = read_pixels(given.source, spec, exact=exact)
+    return Skipped(given.item, answer.reason) if isinstance(answer, Skipped) else answer
 
 
 def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
@@ -277,15 +342,19 @@ def read_ahead(
 
 
 def _as_items(images: Any) -> Iterable[Any]:
-    """Return an iterable of pictures from what a caller may give: one, several, or a stack in an array."""
+    """Return an iterable of pictures from what a caller may give: one, several, or a stack in an array or tensor."""
+    if is_array(images) and images.ndim == 4:
+        return list(images)
     if isinstance(images, np.ndarray):
-        return list(images) if images.ndim == 4 or images.dtype.kind in "OU" else [images]
-    if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        return list(images) if images.dtype.kind in "OU" else [images]
+    if isinstance(images, str) or is_image_like(images):
         return [images]
+    if is_frame(images):
+        as_image(images)  # says that a column is meant
     if not isinstance(images, Iterable):
         raise InputError(
-            f"Pictures are given as {type(images).__name__}, expected a path, a PIL picture, a uint8 array, "
-            "or a list or other iterable of them."
+            f"Pictures are given as {type(images).__name__}, expected a path, an open file, a PIL picture, a uint8 "
+            "array, a tensor, or a list or other iterable of them."
         )
     return images
 

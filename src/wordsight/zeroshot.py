@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,7 +35,9 @@ class ImageTextModel(TextEmbedder, Protocol):
 class Classifier:
     """Sorts pictures by words.
 
-    classnames: a list of names, or a mapping name → wordings ({"happy": ["happy", "smiling"]}).
+    model: a Model, or a name, file or folder that `wordsight.load` takes.
+    classnames: names in a list, tuple, Series or array, or a mapping name → wordings
+        ({"happy": ["happy", "smiling"]}).
     templates: a set's name, one template, a list, or a file (see `wordsight.templates`); used literally.
     none: also give the probability that a picture shows none of the classes (see `wordsight.rejection`).
     cache: keep the class embeddings on disk.
@@ -45,14 +49,18 @@ class Classifier:
 
     def __init__(
         self,
-        model: ImageTextModel,
+        model: ImageTextModel | str | os.PathLike[str],
         classnames: ClassNames,
         *,
         templates: Templates = "photo",
         none: bool = False,
         cache: bool = True,
     ) -> None:
-        self.model = model
+        if isinstance(model, str | os.PathLike):
+            from wordsight.model import load
+
+            model = load(model if isinstance(model, str) else Path(model))
+        self.model: ImageTextModel = model
         wordings = as_wordings(classnames)
         self.classnames: tuple[str, ...] = tuple(wordings)
         self.templates = resolve_templates(templates)
@@ -61,6 +69,11 @@ class Classifier:
         self.class_embeddings = embed_classes(model, wordings, self.templates, cache=cache)
         self.none = NoneOfThese.build(model, self.class_embeddings, self.templates, cache=cache) if none else None
         self.labels: tuple[str, ...] = (*self.classnames, NONE_LABEL) if none else self.classnames
+
+    def __repr__(self) -> str:
+        """Return the first classes, how many there are, and the model."""
+        shown = ", ".join([*self.labels[:5], *(["…"] if len(self.labels) > 5 else [])])
+        return f"<Classifier {len(self.classnames)} classes ({shown}), {repr(self.model).strip('<>')}>"
 
     def predict(self, images: Iterable[Any]) -> list[str]:
         """Return one label per picture. "none of these" is the answer where its probability exceeds one half."""

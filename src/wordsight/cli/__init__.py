@@ -16,6 +16,7 @@ from wordsight.errors import WordsightError, did_you_mean
 # command → (module, one line for `--help`): literal, so that `--help` imports no command
 COMMANDS = {
     "classify": "Sort pictures by words.",
+    "completion": "Print the script that completes commands and values on Tab.",
     "convert": "Write a checkpoint in another layout.",
     "demo": "Sort the bundled pictures with the bundled model.",
     "doctor": "Show and check every fact of a model.",
@@ -52,6 +53,10 @@ class _LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"wordsight.cli.{cmd_name}")
         command: click.Command = module.command
+        if ctx.resilient_parsing:  # the shell asks what may follow
+            from wordsight.cli.completion import complete_values
+
+            return complete_values(command)
         return command
 
     def resolve_command(

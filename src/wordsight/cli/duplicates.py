@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,14 +29,27 @@ EPILOG = """\b
 Examples:
   wordsight duplicates                              groups, the picture to keep first
   wordsight duplicates --html duplicates.html       to look at
-  wordsight duplicates -f -0 | xargs -0 trash       all but the best of each group
-  wordsight duplicates --learn photos/2019          learn anew what copies of such pictures are like
+  wordsight duplicates -f -0 | xargs -0 trash       all but the original of each group
+  wordsight duplicates --learn photos/2019          calibrate the threshold on such pictures
 
-Copies may be smaller, encoded anew, cropped by up to a fifth, mirrored, somewhat brighter or more colourful. The best
-of a group has the most pixels, then the largest file, then the oldest date; each of the others was compared with it.
-Nothing is deleted, moved or changed: files are only read. -f leaves out pages and members of archives, which cannot be
-deleted alone, groups whose files are not as they were indexed, and sheets of writing or lines (scans, invoices,
-drawings) unless they are the same byte for byte: one digit may be all that differs.
+Copies may be resized, re-encoded, cropped by up to a fifth, mirrored, brighter, darker, more or less colourful, in a
+frame or between bars. Which share of each kind is found depends on the model and the pictures: it is measured, and
+printed, where the threshold is learnt. Copies turned by 90 or 180 degrees are told by their pixels, but the bundled
+model hardly ever gives them a similar vector: most are missed, unless the turn is an EXIF orientation. So are most
+copies in black and white, and those with writing across a large part of the picture.
+
+\b
+The original of a group is kept. The first of these that tells two apart decides, and is said:
+  a camera's RAW file; the most pixels (borders not counted); no border; the most camera data (EXIF);
+  not written by an editing program; no name such as "IMG_1 (1)" or "IMG_1-edited"; older by a day;
+  no JPEG resaved as PNG, not brightened, darkened or written over, as the pixels show; a lossless format;
+  the larger file; the older.
+A RAW file and the picture rendered of it are one shot: both stay. Each copy was compared with the one that is kept.
+
+Nothing is deleted, moved or changed: files are only read. A file with two names (links) is one picture. -f leaves out
+pages and members of archives, which cannot be deleted alone, groups whose files are not as they were indexed, and
+sheets of writing or lines (scans, invoices, drawings) unless they are the same byte for byte: one digit may be all that
+differs.
 
 \b
 Exit codes: 0 some found; 1 none found; 2 the call or an input is wrong, or there is no index.
@@ -48,7 +62,9 @@ Exit codes: 0 some found; 1 none found; 2 the call or an input is wrong, or ther
 @click.option("--no-check", is_flag=True, help="Let the cosine alone decide: finds look-alikes too, such as bursts.")
 @click.option("--learn", multiple=True, metavar="PICTURES", help="Learn the threshold on copies of these pictures.")
 @click.option("--json", "form", flag_value="json", help="One JSON object per group and line.")
-@click.option("-f", "--files", "form", flag_value="files", help="Plain paths of all but the best of each group.")
+@click.option(
+    "-f", "--files", "form", flag_value="files", help="Plain paths of the copies: of each group all but the original."
+)
 @click.option("-0", "zero", is_flag=True, help="With -f: end paths with NUL, for xargs -0.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a contact sheet.")
 @click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")
@@ -66,10 +82,10 @@ def command(
 ) -> None:
     """Find pictures that are copies of each other: exact ones, smaller ones, cropped ones, mirrored ones.
 
-    The first time, some pictures are copied in memory in a dozen ways, to learn which cosines copies have.
+    The first time, some pictures are copied in memory in many ways, to calibrate the threshold: how similar copies are.
     """
     from wordsight.cli.progress import download_progress
-    from wordsight.search.duplicates import duplicates
+    from wordsight.search.duplicates import find_duplicates
     from wordsight.search.gallery import Gallery
 
     if zero and form != "files":
@@ -80,7 +96,8 @@ def command(
         if threshold is None:
             _learn(gallery, learn)
         with _bar() as progress:
-            groups = duplicates(gallery.index, threshold, check=not no_check, progress=progress)
+            found = find_duplicates(gallery.index, threshold, check=not no_check, progress=progress)
+        groups = found.groups
         if html:
             _write_html(html, groups, gallery)
     if form == "files":
@@ -90,9 +107,20 @@ def command(
             click.echo(json.dumps(as_dict(group)))
     else:
         click.echo("\n".join(as_text(groups)), nl=bool(groups))
-    if not groups:
+    any_copies = any(group.copies for group in groups)
+    if not any_copies:
         click.echo("wordsight: no duplicates found.", err=True)
-    ctx.exit(DONE if groups else NONE_FOUND)
+    if shots := sum(bool(group.shot) for group in groups):
+        what = "1 shot is" if shots == 1 else f"{shots} shots are"
+        click.echo(
+            f"wordsight: {what} there as RAW file and as rendered picture: both stay (--html, --json).", err=True
+        )
+    if found.gone:
+        what = (
+            "1 file is not there, it is" if len(found.gone) == 1 else f"{len(found.gone)} files are not there, they are"
+        )
+        click.echo(f"wordsight: {what} in no group. Run: wordsight index (or connect the drive)", err=True)
+    ctx.exit(DONE if any_copies else NONE_FOUND)
 
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
@@ -106,7 +134,7 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
         pictures = find_pictures(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, pictures)), err=True)
     elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
-        click.echo("wordsight: learning what copies of your pictures are like (once) …", err=True)
+        click.echo("wordsight: calibrating the threshold on copies of your pictures (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
         except (InputError, StoreError) as error:  # no file to be read, the model gone, the index not to be written
@@ -114,14 +142,25 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
 
 def _learnt(learnt: LearntThreshold) -> str:
-    found = sum(learnt.recall.values()) / len(learnt.recall)
-    alone = sum(learnt.recall_alone.values()) / len(learnt.recall_alone)
-    worst = min(learnt.recall, key=lambda kind: learnt.recall[kind])
-    return (
-        f"wordsight: learnt on {learnt.pictures} pictures and copies of them: compared from a cosine of "
-        f"{learnt.candidates:.3f} on, {found:.0%} of copies are found (least of {worst!r}: {learnt.recall[worst]:.0%});"
-        f" the cosine alone, without a look at the pixels, would need {learnt.alone:.3f} and find {alone:.0%}."
-    )
+    """Return what was learnt, with the share of copies found of each kind, and what the figures rest on."""
+    width = max(map(len, learnt.recall))
+    lines = [
+        f"wordsight: the threshold was learnt on {learnt.pictures} pictures, each copied in {len(learnt.recall)} ways; "
+        f"pixels are compared from a cosine of {learnt.candidates:.3f} on.",
+        f"Share of these copies that are found (by the cosine alone, from {learnt.alone:.3f} on, as with --no-check):",
+        *(
+            f"  {kind:{width}}  {share:4.0%}  ({learnt.recall_alone[kind]:.0%})"
+            for kind, share in learnt.recall.items()
+        ),
+        f"Each figure is of {learnt.pictures} copies: for pictures like these it may be {_margin(learnt.pictures):.0%} "
+        "off either way.",
+    ]
+    return "\n".join(lines)
+
+
+def _margin(n: int) -> float:
+    """Return half of the widest interval (95 %) of a share of n."""
+    return min(1.0, 0.98 / math.sqrt(max(n, 1)))
 
 
 @contextlib.contextmanager
@@ -139,42 +178,60 @@ def _bar() -> Iterator[Callable[[int, int], object] | None]:
 
 
 def as_text(groups: Sequence[Group]) -> list[str]:
-    """Return the lines of the groups: what to keep, then its copies, with size, weight and cosine."""
+    """Return the lines of the groups that hold copies: what to keep and why, then its copies, size, weight, cosine."""
+    from wordsight.search.physical import freed_bytes
+
     lines: list[str] = []
+    groups = [group for group in groups if group.copies]
     for number, group in enumerate(groups, 1):
-        lines += [f"{number}. {len(group.rows)} pictures" + (", all of the same content" if group.exact else "")]
+        same = ", all of the same content" if group.exact else ""
+        because = f"; the first is kept because {group.because}" if group.because else ""
+        lines.append(f"{number}. {len(group.rows)} pictures{same}{because}")
         for row, cosine in zip(group.rows, group.cosines, strict=True):
-            same = row.digest == group.keep.digest
-            how = "keep" if row is group.keep else "same" if same else f"{cosine:.3f}"
             size = f"{row.width}×{row.height}"
-            lines.append(f"   {how:5}  {size:>11}  {_bytes(row.size):>8}  {_name(row)}")
+            lines.append(f"   {_role(group, row, cosine):5}  {size:>11}  {_bytes(row.size):>8}  {_name(row)}")
         lines.append("")
     if groups:
-        copies = sum(len(group.copies) for group in groups)
-        freed = _bytes(sum(row.size for group in groups for row in group.copies))
-        plural = "s" if len(groups) > 1 else ""
-        lines.append(f"{len(groups)} group{plural}; without the {copies} copies {freed} less.")
+        copies = [row for group in groups for row in group.copies]
+        counts = _count(len(groups), "group"), _count(len(copies), "copy", "copies")
+        lines.append(f"{counts[0]}; deleting {counts[1]} frees {_bytes(sum(map(freed_bytes, copies)))}.")
     return lines
 
 
+def _count(n: int, one: str, more: str = "") -> str:
+    return f"{n} {one if n == 1 else more or one + 's'}"
+
+
+def _role(group: Group, row: Row, cosine: float) -> str:
+    """Return "keep", "shot" (it stays too), "same" content, or the cosine."""
+    if row is group.keep:
+        return "keep"
+    if row.id in group.shot:
+        return "shot"
+    return "same" if row.digest == group.keep.digest else f"{cosine:.3f}"
+
+
 def as_dict(group: Group) -> dict[str, Any]:
-    """Return what JSON tells of a group."""
+    """Return what JSON tells of a group. role: keep; shot (another file of the same shot, it stays); copy."""
     members = [
         {"path": str(_place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
          "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
-         "paper": row.id in group.paper}
+         "paper": row.id in group.paper,
+         "role": "keep" if row is group.keep else "shot" if row.id in group.shot else "copy"}
         for row, cosine in zip(group.rows, group.cosines, strict=True)
     ]  # fmt: skip
-    return {"keep": members[0]["path"], "exact": group.exact, "pictures": members}
+    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "pictures": members}
 
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:
     """Write the files of copies once each: what can be deleted without losing a picture, as far as is known now."""
+    from wordsight.search.physical import is_file, is_part
+
     kept = {os.path.realpath(_file(group.keep)) for group in groups}  # a link's target stays too
-    stale = [group for group in groups if not all(map(_as_indexed, group.rows))]
+    stale = [group for group in groups if group.copies and not all(map(_as_indexed, group.rows))]
     found = [(row, row.id in group.paper) for group in groups if group not in stale for row in group.copies]
     copies = [row for row, paper in found if not paper]
-    whole = [row for row in copies if not _is_part(row)]
+    whole = [row for row in copies if is_file(row) and not is_part(row)]
     for path in dict.fromkeys(map(_file, whole)):
         if os.path.realpath(path) not in kept:
             click.echo(os.fsencode(path) + end, nl=False)
@@ -197,13 +254,6 @@ def _write_paths(groups: Sequence[Group], end: bytes) -> None:
         )
 
 
-def _is_part(row: Row) -> bool:
-    """Return whether the row's file holds more than this picture."""
-    from wordsight.index.rows import is_part_of
-
-    return row.page is not None or is_part_of(row.id, row.path)
-
-
 def _as_indexed(row: Row) -> bool:
     """Return whether the file is there and as large and old as it was."""
     try:
@@ -219,12 +269,12 @@ def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
 
     sections = [
         Section(
-            f"{number}. {len(group.rows)} pictures",
+            f"{number}. {len(group.rows)} pictures" + (f"; kept because {group.because}" if group.because else ""),
             [
                 Tile(
                     _file(row),
                     lines=[
-                        "keep" if row is group.keep else f"cosine {cosine:.3f}",
+                        _tile_role(group, row, cosine),
                         f"{row.width} × {row.height}, {_bytes(row.size)}",
                     ],
                     name=_name(row),
@@ -239,6 +289,13 @@ def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
     page = render_sections_html(sections, "Duplicates", f"{len(groups)} groups in {source_name(gallery.location)}")
     file.write_text(page, encoding="utf-8", errors="backslashreplace")
     click.echo(f"wordsight: contact sheet written to {source_name(file)}", err=True)
+
+
+def _tile_role(group: Group, row: Row, cosine: float) -> str:
+    role = _role(group, row, cosine)
+    return {"shot": "stays: same shot, RAW and rendered", "same": "same content"}.get(
+        role, role.replace("0.", "cosine 0.")
+    )
 
 
 def _file(row: Row) -> Path:

@@ -36,6 +36,10 @@ class Report:
     facts: tuple[Finding, ...]
     checks: tuple[Finding, ...]
 
+    def __repr__(self) -> str:
+        """Return the model, the verdict and how many findings there are."""
+        return f"<Report {self.model}: {self.verdict}, {len(self.facts)} facts, {len(self.checks)} checks>"
+
     @property
     def verdict(self) -> Verdict:
         """The gravest verdict of all findings."""

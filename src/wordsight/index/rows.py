@@ -77,6 +77,11 @@ class Row:
     meta: Mapping[str, Value] = field(default_factory=dict)
     thumbnail: bytes = b""
 
+    def __repr__(self) -> str:
+        """Return what tells rows apart, without vector and thumbnail."""
+        size = f" {self.width}×{self.height}" if self.width else ""
+        return f"<Row {self.id}{size}{f' {dict(self.meta)}' if self.meta else ''}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:

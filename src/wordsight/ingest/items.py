@@ -24,7 +24,7 @@ class Content:
     picture: Callable[[], ImageSource | Image.Image]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Unlisted(Skipped):
     """A folder, table, document, archive or data set that could not be listed, or not to its end.
 

@@ -1,7 +1,7 @@
 """Known copies of pictures, and what cosines they have: from which cosine on two pictures may be copies of each other.
 
-Copies as people make them (smaller, encoded anew, cropped, mirrored, brighter, more colourful, several of these) are
-made of a sample of the user's own pictures and embedded beside what lies nearest to each in the collection.
+Copies as people make them (smaller, re-encoded, cropped, mirrored, brighter, framed, marked, several of these) are made
+of a sample of the user's own pictures and embedded beside what lies nearest to each in the collection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images import ImageSource, read_image
@@ -24,7 +24,7 @@ from wordsight.search.pictures import row_picture
 from wordsight.search.same_picture import READ_AT_LEAST, Miniature, likeness
 
 NOTE = "duplicates"  # the index's note of this
-PICTURES = 40  # of a sample: 480 copies are embedded, some seconds
+PICTURES = 40  # of a sample: 720 copies are embedded, some seconds
 _LONGEST = 640  # pixels of the pictures that copies are made of
 _LEAST_SIDE = 96  # copies are not made smaller than a thumbnail
 _NEIGHBOURS = 12
@@ -64,6 +64,26 @@ def _mixed(picture: Image.Image, chance: random.Random) -> Image.Image:
     return _jpeg(_scale(_crop(brighter, 0.07, chance), 0.5), 60)
 
 
+def _marked(picture: Image.Image) -> Image.Image:
+    """Write a name into a corner, half transparent, as photographers do."""
+    over = Image.new("RGBA", picture.size)
+    place = round(0.6 * picture.width), round(0.9 * picture.height)
+    font = ImageFont.load_default(max(8, round(min(picture.size) / 22)))
+    ImageDraw.Draw(over).text(place, "© Jane Doe", fill=(255, 255, 255, 128), font=font)
+    return Image.alpha_composite(picture.convert("RGBA"), over)
+
+
+def _framed(picture: Image.Image, chance: random.Random) -> Image.Image:
+    return ImageOps.expand(picture, round(0.06 * min(picture.size)), chance.choice(("white", "black", "#d8d0c0")))
+
+
+def _between_bars(picture: Image.Image) -> Image.Image:
+    """Make a square of an oblong picture, and a square one as wide as films are."""
+    longer = max(picture.size)
+    size = (longer, longer) if min(picture.size) < 0.9 * longer else (longer * 4 // 3, longer)
+    return ImageOps.pad(picture, size, color="black")
+
+
 # kind of copy → how it is made of an RGB picture, with a source of chance
 KINDS: Mapping[str, Callable[[Image.Image, random.Random], Image.Image]] = {
     "half the size": lambda picture, _: _scale(picture, 0.5),
@@ -77,8 +97,16 @@ KINDS: Mapping[str, Callable[[Image.Image, random.Random], Image.Image]] = {
     "mirrored": lambda picture, _: ImageOps.mirror(picture),
     "more or less colourful": lambda picture, chance: ImageEnhance.Color(picture).enhance(chance.choice((0.75, 1.3))),
     "brighter or darker": lambda picture, chance: ImageEnhance.Brightness(picture).enhance(chance.choice((0.85, 1.15))),
+    "much darker": lambda picture, _: ImageEnhance.Brightness(picture).enhance(0.6),
+    "much brighter": lambda picture, _: ImageEnhance.Brightness(picture).enhance(1.4),
+    "in a frame": _framed,
+    "between bars": lambda picture, _: _between_bars(picture),
+    "marked in a corner": lambda picture, _: _marked(picture),
     "cropped, brighter, smaller, JPEG": _mixed,
+    "turned by 90°": lambda picture, _: picture.transpose(Image.Transpose.ROTATE_90),
 }
+# what a model sees quite differently: a cosine that such copies have, most different pictures have too
+TURNED = frozenset({"turned by 90°"})
 
 
 def make_copies(picture: Image.Image, seed: int = 0) -> dict[str, Image.Image]:
@@ -144,7 +172,8 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
     nearest_N = np.array([max(original.others, default=-1.0) for original in originals])
     crowd_N = np.array([sorted((*original.others, *[-1.0] * _CANDIDATES))[-_CANDIDATES] for original in originals])
     alone = max(_SAFE, float(np.quantile(nearest_N, 1 - _FALSE, method="higher")))
-    wanted = float(np.quantile(cosine_NK[same_NK] if same_NK.any() else cosine_NK, 1 - _RECALL))
+    wanted_NK = same_NK & np.array([kind not in TURNED for kind in KINDS])
+    wanted = float(np.quantile(cosine_NK[wanted_NK] if wanted_NK.any() else cosine_NK, 1 - _RECALL))
     candidates = min(max(wanted, float(np.quantile(crowd_N, 0.8))), max(alone, wanted))
     found_NK = same_NK & (cosine_NK >= candidates)
     return LearntThreshold(

@@ -1,17 +1,17 @@
-"""Pictures that are no files: what Python code holds in memory, put into an index under ids of its own."""
+"""In-memory images: what Python code holds, put into an index under ids of its own."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.images import ImageSource
+from wordsight.image_inputs import ImageSource, as_image
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.digests import digest_of
 from wordsight.ingest.files import read_file
@@ -20,13 +20,13 @@ from wordsight.ingest.paths import to_text
 
 Given: TypeAlias = "tuple[str, ImageSource] | tuple[str, ImageSource, Mapping[str, Value]] | Item"
 
-SOURCE = "python"  # the `Row.source` of these pictures
+SOURCE = "python"  # the `Row.source` of these images
 
 
 def given_units(given: Iterable[Given]) -> Iterator[Unit]:
-    """Yield a unit for each `Item` and each tuple (id, picture) or (id, picture, metadata).
+    """Yield a unit for each `Item` and each tuple (id, image) or (id, image, metadata).
 
-    Texts among the metadata are what words are searched in. A row's path is its id, unless the picture is a path.
+    Texts among the metadata are what words are searched in. A row's path is its id, unless the image is a path.
     Raises: InputError for other tuples.
     """
     for one in given:
@@ -34,29 +34,41 @@ def given_units(given: Iterable[Given]) -> Iterator[Unit]:
         yield Unit(item.source, item.path, item.size, item.mtime_ns, functools.partial(iter, [item]), final=False)
 
 
-def _item(given: Any) -> Item:
-    if not 2 <= len(given) <= 3 or not isinstance(given[0], str):
-        raise InputError(f"A picture is given as {given!r:.80}, expected (id, picture) or (id, picture, metadata).")
-    id, picture, meta = given if len(given) == 3 else (*given, {})
-    text = " ".join(value for value in meta.values() if isinstance(value, str))
-    if isinstance(picture, str | os.PathLike):
-        path = os.path.abspath(picture)
+def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Item:
+    """Return the item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
+
+    Raises: InputError for other kinds of image; ImageError for an open file that cannot be read.
+    """
+    image = as_image(image)
+    if isinstance(image, str | os.PathLike):
+        path = os.path.abspath(image)
         status = os.stat(path) if os.path.exists(path) else None
         size, mtime_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
-        return Item(
-            id, SOURCE, to_text(path), functools.partial(read_file, path), None, size, mtime_ns, text, dict(meta)
-        )
-    digest = _digest(picture)
-    state = int(digest[:15], 16)  # in the place of a file's time: another picture under the same id is a change
-    return Item(id, SOURCE, id, lambda: Content(digest, lambda: picture), mtime_ns=state, text=text, meta=dict(meta))
+        read = functools.partial(read_file, path)
+        return Item(id, SOURCE, to_text(path), read, None, size, mtime_ns, text, dict(meta))
+    digest = digest_of_image(image)
+    state = int(digest[:15], 16)  # in the place of a file's time: another image under the same id is a change
+    return Item(id, SOURCE, id, lambda: Content(digest, lambda: image), mtime_ns=state, text=text, meta=dict(meta))
 
 
-def _digest(picture: ImageSource) -> str:
-    """Return the hash of a picture in memory. Raises: InputError for what is none."""
-    if isinstance(picture, bytes):
-        return digest_of(picture)
-    if isinstance(picture, Image.Image):
-        return digest_of(f"{picture.mode} {picture.size} ".encode() + picture.tobytes())
-    if isinstance(picture, np.ndarray):
-        return digest_of(f"{picture.dtype} {picture.shape} ".encode() + picture.tobytes())
-    raise InputError(f"A picture is given as {type(picture).__name__}, expected a path, bytes, a PIL picture or array.")
+def joined_text(meta: Mapping[str, Value], names: Sequence[str] | None = None) -> str:
+    """Return what words are searched in: the texts among the metadata, or the values of the columns named."""
+    wanted = meta.values() if names is None else (meta.get(name) for name in names)
+    return " ".join(str(value) for value in wanted if isinstance(value, str) or (names and value is not None))
+
+
+def digest_of_image(image: ImageSource) -> str:
+    """Return the hash of an image in memory."""
+    if isinstance(image, Image.Image):
+        return digest_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
+    if isinstance(image, np.ndarray):
+        return digest_of(f"{image.dtype} {image.shape} ".encode() + image.tobytes())
+    assert isinstance(image, bytes | bytearray | memoryview), image
+    return digest_of(bytes(image))
+
+
+def _item(given: Any) -> Item:
+    if not 2 <= len(given) <= 3 or not isinstance(given[0], str):
+        raise InputError(f"An image is given as {given!r:.80}, expected (id, image) or (id, image, metadata).")
+    id, image, meta = given if len(given) == 3 else (*given, {})
+    return given_item(id, image, meta, joined_text(meta))

@@ -1,9 +1,10 @@
-"""Near duplicates: pictures that are copies of each other, in groups, with the one to keep first.
+"""Near duplicates: pictures that are copies of each other, in groups, with the original first.
 
 Pictures whose vectors are close are candidates; a look at their pixels (`search.same_picture`) decides. A group is the
-picture to keep (the most pixels, then the largest file, then the oldest) and its copies: each was compared with that
+picture to keep, the original as far as can be told (`search.originals`), and its copies: each was compared with that
 picture itself, so that no chain of small steps joins what differs. Files of the same content are always together. A
-file that came by two ways, such as a folder and a table, is one picture, no copy of itself.
+file with two names, or one that came by two ways, such as a folder and a table, is one picture, no copy of itself; rows
+whose file is gone are in no group. RAW files, and the picture rendered of each, are no copies of each other: both stay.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import numpy as np
 
 from wordsight.errors import ImageError, InputError
 from wordsight.index import Index, Row
-from wordsight.index.rows import Floats, is_part_of
+from wordsight.index.rows import Floats
 from wordsight.index.upkeep import EXACT_LIMIT
 from wordsight.search.copies import NOTE, LearntThreshold
+from wordsight.search.originals import Origin, origin_of, ranked
+from wordsight.search.physical import each_once
 from wordsight.search.pictures import row_picture
 from wordsight.search.same_picture import READ_AT_LEAST, Miniature, likeness
+from wordsight.search.shots import are_raw_and_rendered, is_raw
 
 Progress = Callable[[int, int], object]  # (done, of)
 
@@ -32,6 +36,7 @@ _AT_ONCE = EXACT_LIMIT  # rows compared by one matrix product, in blocks; above,
 _BLOCK = 1024
 _PRODUCT = 1 << 24  # cosines held at a time
 _IN_VAIN = 30  # candidates in a row that turn out different, after which those that are less close are not looked at
+_COMPARED = 4  # of a group, in which others are looked at for what is laid over them
 _MINIATURES = 200  # kept, 0.5 MB each, as much again with its mirror image
 
 
@@ -39,23 +44,37 @@ _MINIATURES = 200  # kept, 0.5 MB each, as much again with its mirror image
 class Group:
     """Copies of one picture. rows: the one to keep first. cosines: of each with that one.
 
-    paper: ids of rows of other content than the one to keep that are sheets of writing or lines. One digit may be all
-    that differs, too small to be told: look at these before deleting.
+    because: why that one is kept: "it has the most pixels". shot: ids of rows that stay too: further RAW files, and the
+    picture rendered of the RAW file. paper: ids of rows of other content than the one to keep that are sheets of
+    writing or lines. One digit may be all that differs, too small to be told: look at these before deleting.
     """
 
     rows: tuple[Row, ...]
     cosines: tuple[float, ...]
+    because: str = ""
+    shot: frozenset[str] = frozenset()
     paper: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        """Return how many there are, which one to keep, and how near the others are."""
+        how = "of the same content" if self.exact else f"cosines from {min(self.cosines):.3f}"
+        return f"<Group {len(self.rows)} pictures, {how}, keep {self.keep.id}>"
+
+    def _repr_html_(self) -> str:
+        """Return the pictures as a notebook shows them, the one to keep first."""
+        from wordsight.search.html import html_of_rows
+
+        return html_of_rows(repr(self)[1:-1], self.rows)
 
     @property
     def keep(self) -> Row:
-        """The best of them: the most pixels, then the largest file, then the oldest."""
+        """The original, as far as can be told: see `search.originals`."""
         return self.rows[0]
 
     @property
     def copies(self) -> tuple[Row, ...]:
-        """All but the best."""
-        return self.rows[1:]
+        """All but the original, and but what belongs to the same shot in RAW; none where there is only that."""
+        return tuple(row for row in self.rows[1:] if row.id not in self.shot)
 
     @property
     def exact(self) -> bool:
@@ -63,9 +82,24 @@ class Group:
         return len({row.digest for row in self.rows}) == 1
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Groups of copies, the largest first; and the rows that were left out because their file is not there."""
+
+    groups: tuple[Group, ...]
+    gone: tuple[Row, ...]
+
+
 def duplicates(
     index: Index, threshold: float | None = None, *, check: bool = True, progress: Progress | None = None
 ) -> list[Group]:
+    """Return the groups of `find_duplicates`."""
+    return list(find_duplicates(index, threshold, check=check, progress=progress).groups)
+
+
+def find_duplicates(
+    index: Index, threshold: float | None = None, *, check: bool = True, progress: Progress | None = None
+) -> Found:
     """Return the groups of near duplicates in an index, the largest first.
 
     threshold: cosine from which two pictures may be copies, in -1 … 1. None: as learnt (`copies.learn`), else a value
@@ -80,10 +114,11 @@ def duplicates(
     learnt = learnt_threshold(index) or UNLEARNT
     alone = learnt.alone if threshold is None else threshold
     least = alone if not check else learnt.candidates if threshold is None else threshold
-    rows = _rows_with_a_neighbour(index, least, progress or (lambda *_: None))
+    near = _rows_with_a_neighbour(index, least, progress or (lambda *_: None))
+    present = each_once(sorted(near, key=_quality))
     compare = _Comparison(index, max(alone, least)) if check else None
-    groups = _grouped(rows, least, compare)
-    return sorted(groups, key=lambda group: (-len(group.rows), group.keep.path))
+    groups = sorted(_grouped(present.rows, least, compare), key=lambda group: (-len(group.rows), group.keep.path))
+    return Found(tuple(groups), present.gone)
 
 
 def learnt_threshold(index: Index) -> LearntThreshold | None:
@@ -160,6 +195,14 @@ class _Comparison:
         miniature = self._miniature(row)
         return miniature is not None and miniature.paper
 
+    def origins(self, rows: Sequence[Row]) -> list[Origin]:
+        """Return what speaks for each of some rows as the original."""
+        miniatures = [self._miniature(row) for row in rows]
+        return [
+            origin_of(row, mine, [one for one in miniatures[:_COMPARED] if one is not None and one is not mine])
+            for row, mine in zip(rows, miniatures, strict=True)
+        ]
+
     def _read(self, row: Row) -> Miniature | None:
         try:
             return Miniature(row_picture(self._index, row, at_least=READ_AT_LEAST))
@@ -168,26 +211,71 @@ class _Comparison:
 
 
 def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> Iterator[Group]:
-    """Yield the groups: the best picture not yet in one takes all of its copies that are in none."""
+    """Yield the groups: the largest picture not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
-    seen: set[tuple[str, str]] = set()
-    for row in sorted(rows, key=_quality):
-        if (place := _place(row)) not in seen:
-            seen.add(place)
-            contents.setdefault(row.digest, []).append(row)
+    for row in rows:
+        contents.setdefault(row.digest, []).append(row)
     classes = list(contents.values())
     taken_N = np.zeros(len(classes), bool)
     for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
         near = [int(i) for i in np.flatnonzero((cosine_N >= least) & ~taken_N) if i > leader]
         near.sort(key=lambda i: -cosine_N[i])
-        copies = _confirmed(classes[leader][0], near, classes, cosine_N, compare)
-        taken_N[[leader, *copies]] = True
-        members = [(row, 1.0) for row in classes[leader]]
-        members += [(row, float(cosine_N[i])) for i in copies for row in classes[i]]
-        if len(members) > 1:
-            others = [row for i in copies for row in classes[i]]
-            paper = frozenset(row.id for row in others if compare and compare.paper(row))
-            yield Group(tuple(row for row, _ in members), tuple(cosine for _, cosine in members), paper)
+        members = [leader, *_confirmed(classes[leader][0], near, classes, cosine_N, compare)]
+        members, because = _original_first(members, classes, least, compare)
+        taken_N[members] = True
+        if sum(len(classes[i]) for i in members) > 1:
+            yield _group([classes[i] for i in members], because, compare)
+
+
+def _original_first(
+    members: list[int], classes: list[list[Row]], least: float, compare: _Comparison | None
+) -> tuple[list[int], str]:
+    """Return the classes of a group, the original first, and why; its rows of one content are put in order too.
+
+    Where another than the first turns out to be the original, those that are no copies of that one are left out.
+    """
+    for i in members:
+        if len(classes[i]) > 1:
+            order, because = ranked([Origin(row, pixels=row.width * row.height) for row in classes[i]])
+            classes[i] = [classes[i][at] for at in order]
+    if len(members) == 1:
+        return members, because if len(classes[members[0]]) > 1 else ""
+    firsts = [classes[i][0] for i in members]
+    order, because = ranked(compare.origins(firsts) if compare else [origin_of(row, None) for row in firsts])
+    keep, *others = (members[at] for at in order)
+    if keep != members[0]:
+        original = classes[keep][0]
+        others = [i for i in others if i == members[0] or _is_copy(original, classes[i][0], least, compare)]
+    return [keep, *others], because
+
+
+def _is_copy(one: Row, other: Row, least: float, compare: _Comparison | None) -> bool:
+    cosine = float(one.vector @ other.vector)
+    return cosine >= least if compare is None else compare(one, other, cosine)
+
+
+def _group(classes: Sequence[Sequence[Row]], because: str, compare: _Comparison | None) -> Group:
+    """Return a group of classes of one content each, the original's first; what is of its shot stands last."""
+    keep = classes[0][0]
+    shot = _shot_of([rows[0] for rows in classes])
+    rows = sorted((row for rows in classes for row in rows), key=lambda row: row.id in shot)
+    others = [row for row in rows if row.digest != keep.digest]
+    paper = frozenset(row.id for row in others if compare and compare.paper(row))
+    cosines = tuple(1.0 if row.digest == keep.digest else float(keep.vector @ row.vector) for row in rows)
+    return Group(tuple(rows), cosines, because, shot, paper)
+
+
+def _shot_of(rows: Sequence[Row]) -> frozenset[str]:
+    """Return the ids of what stays beside the original, the first of rows of different content, best first.
+
+    Other RAW files; and what was rendered of a RAW file: all of its name, else the best.
+    """
+    raw = [row for row in rows if row.page is None and is_raw(row.path)]
+    if not raw:
+        return frozenset()
+    rendered = [row for row in rows if row not in raw]
+    named = [row for row in rendered if any(are_raw_and_rendered(one, row) for one in raw)]
+    return frozenset(row.id for row in [*raw, *(named or rendered[:1])] if row is not rows[0])
 
 
 def _confirmed(
@@ -218,12 +306,6 @@ def _cosines(vectors_ND: Floats | None, taken_N: np.ndarray) -> Iterator[tuple[i
         yield from ((i, cosines) for i, cosines in zip(free, cosine_BN, strict=True) if not taken_N[i])
 
 
-def _place(row: Row) -> tuple[str, str]:
-    """Return what two rows share that are the same picture of the same file."""
-    part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
-    return row.path, part
-
-
-def _quality(row: Row) -> tuple[int, int, int, str]:
-    """Sort the picture to keep first."""
-    return -row.width * row.height, -row.size, row.mtime_ns, row.id
+def _quality(row: Row) -> tuple[bool, int, int, int, str]:
+    """Sort what others are compared with first: RAW, then the most pixels, the largest file, the oldest."""
+    return not is_raw(row.path), -row.width * row.height, -row.size, row.mtime_ns, row.id

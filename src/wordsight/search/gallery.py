@@ -22,9 +22,9 @@ from wordsight.errors import (
     did_you_mean,
 )
 from wordsight.images import Skipped
-from wordsight.index import About, Index, Stamp, create_index, open_index
+from wordsight.index import STORES, About, Index, Stamp, create_index, open_index
 from wordsight.index.rows import is_part_of
-from wordsight.model import Model, load
+from wordsight.model import Model, lasting_name, load, load_once
 from wordsight.paths import default_index
 
 if TYPE_CHECKING:  # what only writing needs is imported there: a search starts sooner
@@ -52,6 +52,7 @@ class Gallery:
             hits = gallery.search("a red car", where="width > 1000")
 
     The model is loaded when first needed, and refused if it is not the one that the index was made with.
+    Pickled or copied, it is its location and model: the index is opened again.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Gallery:
         self.index = index
         self.location = location
         self._model = _checked(model, index.about, location) if isinstance(model, Model) else None
-        self._to_load = str(index.about.model if model is None or isinstance(model, Model) else model)
+        self._to_load = index.about.model if model is None or isinstance(model, Model) else lasting_name(model)
+        self._from = _lasting_place(location)  # for other processes, and after a change of folder
         self._backend, self._precision, self._download = backend, precision, download
+        self._sent = False  # from another process: of many tasks that bring it, only the first loads the model
 
     @classmethod
     def open(
@@ -102,6 +105,7 @@ class Gallery:
     ) -> Gallery:
         """Return the gallery of a new index, or of the one that is there if it was made with this model.
 
+        model: a name, file or folder that `wordsight.load` takes, or a Model.
         Raises: StoreError for an index of another model, naming both; what `wordsight.load` raises.
         """
         where = _where(location)
@@ -112,6 +116,42 @@ class Gallery:
     def __len__(self) -> int:
         """Return the number of pictures."""
         return len(self.index)
+
+    def __repr__(self) -> str:
+        """Return how many pictures, of which model, where."""
+        try:
+            count = f"{len(self):,} pictures"
+        except Exception:  # a store that does not answer; what shows objects must not fail
+            count = "cannot be read"
+        return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.about.model}>"
+
+    def _repr_html_(self) -> str:
+        """Return the first pictures as a notebook shows them."""
+        from wordsight.search.html import html_of_gallery
+
+        return html_of_gallery(self)
+
+    def __copy__(self) -> Gallery:
+        """Return the gallery opened again: closing one leaves the other open."""
+        return _open_again(
+            self._place(), self._model or self._to_load, self._backend, self._precision, self.about.fingerprint
+        )
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> Gallery:
+        """Return what `copy` does: the model is shared."""
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Callable[..., Gallery], tuple[str, str, str, str, str]]:
+        """Return how to open it again. Raises: InputError for an index in memory, or a model that has no name."""
+        place, model, backend, precision = self._place(), self._to_load, self._backend, self._precision
+        if self._model is not None:
+            _, (model, backend, precision, _) = self._model.__reduce__()  # those in use, where "auto" was asked
+        return _open_again, (place, model, backend, precision, self.about.fingerprint)
+
+    def _place(self) -> str:
+        if not self._from:
+            raise InputError("This gallery was made of an Index object; open it by its location to copy or pickle it.")
+        return self._from
 
     def __enter__(self) -> Gallery:
         return self
@@ -133,7 +173,10 @@ class Gallery:
         """The model, loaded on first use. Raises: StoreError if it is not the index's."""
         if self._model is None:
             try:
-                model = load(self._to_load, self._backend, self._precision, progress=self._download)
+                if self._sent:
+                    model = load_once(self._to_load, self._backend, self._precision, self.about.fingerprint)
+                else:
+                    model = load(self._to_load, self._backend, self._precision, progress=self._download)
             except (UnknownModelError, CheckpointError) as error:
                 raise StoreError(
                     f"The index {self.location!r} was made with the model {self.about.model!r}, which cannot be "
@@ -150,8 +193,10 @@ class Gallery:
 
     def add(
         self,
-        sources: Source | Iterable[Source | Given],
+        sources: Source | Iterable[Source | Given] | Any,
         *,
+        image: str | None = None,
+        id: str | None = None,
         options: IngestOptions | None = None,
         exact: bool = False,
         embed: Embed | None = None,
@@ -160,8 +205,11 @@ class Gallery:
         """Bring sources into the index: only what is new or changed since the last time is embedded.
 
         sources: paths of pictures, folders, tables, PDF and tar files, which the index follows from now on (`refresh`);
-            or pictures that are no files: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which
-            stay until they are removed. Not both in one call.
+            or in-memory images: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which stay until
+            they are removed. Not both in one call. With `image`, a table in memory, whose rows stay likewise: a
+            DataFrame, an Arrow table, a list of dicts.
+        image: the column that holds paths or images; of a table in a file too, where it is `options.image_column`.
+        id: of a table in memory, the column of unique ids (see `search.frames.frame_units` for what they are without).
         options: how the sources are read; None: as the last time.
         exact: decode all pixels of large JPEGs. embed: what embeds elsewhere, such as `search.on_ray.embedder`.
 
@@ -174,14 +222,17 @@ class Gallery:
         from wordsight.search.direct import given_units
         from wordsight.search.update import UpdateOptions
 
-        named: list[Any] = (
-            [sources] if isinstance(sources, str | Path) or not isinstance(sources, Iterable) else [*sources]
-        )
-        for source in named:
-            if not isinstance(source, str | Path | tuple | Item):
-                kind = type(source).__name__
-                raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, picture).")
         how = UpdateOptions(exact=exact, embed=embed)
+        if image is not None and isinstance(sources, str | Path):
+            options = dataclasses.replace(options or IngestOptions(), image_column=image)
+        elif image is not None:
+            from wordsight.search.frames import frame_units
+
+            units = list(frame_units(sources, image, id=id, options=options))
+            return self._update(lambda: iter(units), (), how, progress)
+        if id is not None:
+            raise InputError("id names a column of a table in memory; give the table with image=… too.")
+        named = _named(sources)
         given = [source for source in named if isinstance(source, tuple | Item)]
         if given:
             if len(given) < len(named):
@@ -360,6 +411,39 @@ class Gallery:
         return summary
 
 
+def _open_again(location: str, model: Model | str, backend: str, precision: str, fingerprint: str) -> Gallery:
+    """Return the gallery that was pickled or copied. Raises: StoreError where another model's index is now."""
+    gallery = Gallery.open(location, model=model, backend=backend, precision=precision)
+    if gallery.about.fingerprint != fingerprint:
+        seen = gallery.about.fingerprint
+        gallery.close()
+        raise StoreError(
+            f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
+            f"pickled ({fingerprint}); open it again with Gallery.open."
+        )
+    gallery._sent = True
+    return gallery
+
+
+def _named(sources: Any) -> list[Any]:
+    """Return the sources of a call to `add`. Raises: InputError for other kinds, and tables without `image`."""
+    from wordsight.image_inputs import is_frame
+    from wordsight.ingest import Item
+
+    if is_frame(sources):
+        kind = type(sources).__name__
+        raise InputError(
+            f"A table is given ({kind}); say which column holds the images: gallery.add(df, image='path')."
+        )
+    named = [sources] if isinstance(sources, str | Path) or not isinstance(sources, Iterable) else [*sources]
+    for source in named:
+        if not isinstance(source, str | Path | tuple | Item):
+            hint = "; for a list of dicts, name the column of images: image='path'" if isinstance(source, dict) else ""
+            kind = type(source).__name__
+            raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, picture){hint}.")
+    return named
+
+
 def _overlap(a: str, b: str) -> bool:
     """Return whether one of two sources lies in the other."""
     return a.startswith(os.path.join(b, "")) or b.startswith(os.path.join(a, ""))
@@ -406,6 +490,12 @@ def _where(location: Source | None) -> str:
     if location is None:
         return str(default_index())
     return os.fspath(location)
+
+
+def _lasting_place(location: str) -> str:
+    """Return a location as one that holds from any folder; "" of none."""
+    is_folder = location and "://" not in location and not location.startswith(tuple(STORES))
+    return os.path.abspath(location) if is_folder else location
 
 
 def _now() -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from wordsight.class_embeddings import normalise_rows
 from wordsight.errors import InputError
-from wordsight.images import read_image
+from wordsight.images import read_image, source_name
 from wordsight.index.rows import Floats
 from wordsight.model import Model
 
@@ -36,6 +36,12 @@ class Part:
     kind: Kind
     value: Any
     weight: float = 1.0
+
+    def __repr__(self) -> str:
+        """Return the text, or the name of the image, and a weight other than 1; not bytes or pixels."""
+        value = repr(self.value) if self.kind == "text" else source_name(self.value)
+        weight = "" if self.weight == 1 else f", weight {self.weight:g}"
+        return f"<Part {self.kind} {value}{weight}>"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,23 @@
 """Whether two pictures are copies of each other, told from small versions of their pixels.
 
-A copy may be resized, encoded anew, cropped by up to a fifth, mirrored, a little brighter or more colourful. The two
-are laid over each other (which is the crop of which, from where, mirrored or not), and the light and colour of one
-brought to the other's; then what is left of the difference is looked at piece by piece. Pictures that only resemble
+A copy may be resized, re-encoded, cropped by up to a fifth, mirrored, turned by 90° or 180°, brighter, darker, more or
+less colourful, and have a border. The two are laid over each other (which is the crop of which, from where, mirrored or
+not; then turned, and without borders), and the light and colour of one brought to the other's; then what is left of
+the difference is looked at piece by piece. Pictures that only resemble
 each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
 whole. Sheets of writing or lines (invoices of one form, notes, blank pages) differ in strokes too thin for that: these
 are compared at 512 pixels, and every piece with strokes must agree. One digit may still be too small to be seen, so
 that `Miniature.paper` tells of what a person should look at before deleting. How well this tells copies from
 look-alikes: `benchmarks/duplicates_quality.py`. Not always told: crops of what is fine texture all over, such as a
-brick wall or a lawn, cropped or much smaller copies of sheets and of thin things on a plain ground, such as a bicycle,
-and copies turned by 90°.
+brick wall or a lawn, cropped or much smaller copies of sheets and of thin things on a plain ground, such as a bicycle.
+Not told: copies in black and white, turned copies that are cropped too, and writing across a large part of the picture.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -29,6 +31,11 @@ _PIECE = 4  # pixels of a piece of the fine picture: 12 × 12 pieces
 _KEPT = (1.0, 0.975, 0.95, 0.925, 0.9, 0.875, 0.85, 0.825, 0.8)  # of the longer-kept side, what a crop may have left
 _LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
 _PROMISING, _NEARLY = 0.55, 0.85  # correlations below which no alignment is refined, or only coarsely
+_WHOLE, _SAME_RATIO = 0.8, 0.06  # correlation at 32 pixels, and difference of log ratios, of pictures turned or trimmed
+_EDGE, _MOST_BORDER = 14, 0.7  # grey levels that a border's pixels differ by; share of a side that borders may take
+_TOUCHING = 0.6  # share of the pixels beside a border that differ from it: margins of products have 0 to 0.3
+_LAID, _MORE_EDGES = 3.0, 1.08  # grey levels of what is laid over a picture; edges that it adds where it is
+_CLIPPED = 4  # grey levels from black and white where brightening and darkening lose what was there
 _SATURATION = 0.5, 2.0  # a copy may have so much of the colour; less would make a black thing a copy of a brown one
 _FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
 STROKES = 0.95  # what strokes of copies of sheets correlate with; of bills that differ in number and sum: up to 0.94
@@ -39,6 +46,9 @@ _INK, _FAINT = 16.0, 4.0  # grey levels of detail: of pieces with strokes; of wh
 _GROUND, _THICK, _MOST_THICK = 16, 7, 0.2  # grey levels off the ground; pixels of 256 that no stroke is wide; share
 _EVEN = 0.45  # share of a sheet within 4 grey levels; of skies and snow with thin things before them hardly any has
 _LEAST_THIN = 0.003  # of a sheet with pictures or bands: strokes beside these
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
 
 
 class Miniature:
@@ -61,6 +71,59 @@ class Miniature:
     def mirrored(self) -> Miniature:
         """The picture, left and right exchanged."""
         return Miniature(ImageOps.mirror(self.square), self.ratio, ImageOps.mirror(self.sheet))
+
+    @functools.cached_property
+    def trimmed(self) -> Miniature | None:
+        """The picture without a border of one colour around it or at two opposite sides; None where there is none."""
+        left, top, right, bottom = self.border
+        if max(left, top) == 0 or max(left + right, top + bottom) > _MOST_BORDER * _SIDE:
+            return None
+        return self._inside((left, top, _SIDE - right, _SIDE - bottom))
+
+    def between_bars(self, ratio: float) -> Miniature | None:
+        """Return the middle of the picture, of a ratio width / height, if all beside or above and below is border."""
+        left, top, right, bottom = self.border
+        share = min(ratio / self.ratio, self.ratio / ratio)
+        bar = (1 - share) / 2 * _SIDE
+        across = ratio < self.ratio  # bars at left and right
+        if not 1 - _MOST_BORDER <= share < 0.98 or min((left, right) if across else (top, bottom)) < bar - 1:
+            return None
+        return self._inside((bar, 0, _SIDE - bar, _SIDE) if across else (0, bar, _SIDE, _SIDE - bar))
+
+    def _inside(self, box: Box) -> Miniature:
+        n = _SHEET / _SIDE
+        on_sheet: Box = (n * box[0], n * box[1], n * box[2], n * box[3])
+        square = self.square.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC, box=box)
+        sheet = self.sheet.resize((_SHEET, _SHEET), Image.Resampling.BICUBIC, box=on_sheet)
+        return Miniature(square, self.ratio * (box[2] - box[0]) / (box[3] - box[1]), sheet)
+
+    @functools.cached_property
+    def border(self) -> tuple[int, int, int, int]:
+        """How many of 128 pixels are border: left, top, right, bottom; less than 2 % of a side is none."""
+        pixels_HW3 = np.asarray(self.square, np.int16)
+        top, bottom = _border(pixels_HW3)
+        left, right = _border(pixels_HW3.transpose(1, 0, 2))
+        return left, top, right, bottom
+
+    @functools.cached_property
+    def framed(self) -> bool:
+        """Whether the border is a frame or bars: the picture touches it along the whole side, as no product does."""
+        if self.trimmed is None:
+            return False
+        left, top, right, bottom = self.border
+        pixels_HW3 = np.asarray(self.square, np.int16)[top : _SIDE - bottom, left : _SIDE - right]
+        whole_HW3 = np.asarray(self.square, np.int16)
+        sides = [(pixels_HW3[0], whole_HW3[0]), (pixels_HW3[-1], whole_HW3[-1])] if top else []
+        if left:
+            sides += [(pixels_HW3[:, 0], whole_HW3[:, 0]), (pixels_HW3[:, -1], whole_HW3[:, -1])]
+        shares = [(np.abs(inside - np.median(edge, axis=0)) > _EDGE).any(axis=1).mean() for inside, edge in sides]
+        return bool(np.mean(shares) >= _TOUCHING)
+
+    def turned(self, quarters: int) -> Miniature:
+        """Return the picture turned by as many quarters, anticlockwise."""
+        how = _TURNS[quarters]
+        ratio = self.ratio if quarters == 2 else 1 / self.ratio
+        return Miniature(self.square.transpose(how), ratio, self.sheet.transpose(how))
 
     @functools.cached_property
     def fine(self) -> np.ndarray:
@@ -108,7 +171,7 @@ class Likeness:
 
     detail: correlation of what is left without light, shade and large shapes, 1 at most. difference: grey levels by
     which the piece (a 144th of the picture) that differs most does so. strokes: of sheets, correlation of the small
-    piece that agrees least; of other pictures 1.
+    piece that agrees least, where these two allow that they are copies; else 1.
     """
 
     detail: float
@@ -122,10 +185,75 @@ class Likeness:
 
 
 UNLIKE = Likeness(0.0, 255.0)
+_TURNS = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
+}
 
 
 def likeness(one: Miniature, other: Miniature) -> Likeness:
-    """Return how alike two pictures are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail."""
+    """Return how alike two pictures are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail.
+
+    Where they are no copies as they are, the other is turned, and both are taken without their borders, if that makes
+    them agree as a whole.
+    """
+    found = _upright_likeness(one, other)
+    if found.same:
+        return found
+    for changed in _changed(one, other):
+        again = _upright_likeness(*changed)
+        if again.same:
+            return again
+    return found
+
+
+def laid_over(one: Miniature, other: Miniature) -> bool:
+    """Return whether something is laid over a small part of the other, such as writing, that the first lacks.
+
+    That is: both are whole and upright, they differ in few places only, and there the other has more edges.
+    """
+    if not _agree(one, other, 0):
+        return False
+    pieces_N = _piece_means(_unexplained(one.fine, other.fine))
+    worst = float(pieces_N.max())
+    if worst < _LAID or worst < 3 * float(np.median(pieces_N)) + 1:
+        return False
+    there_N = pieces_N >= worst / 2
+    return _edges(other, there_N) > _MORE_EDGES * _edges(one, there_N)
+
+
+def _edges(picture: Miniature, there_N: np.ndarray) -> float:
+    """Return the mean step between neighbouring pixels of the large version, in some of the 144 pieces."""
+    grey_HW = np.asarray(picture.sheet, np.float32)
+    steps_HW = np.abs(np.diff(grey_HW, axis=0))[:, :-1] + np.abs(np.diff(grey_HW, axis=1))[:-1]
+    pieces = _FINE // _PIECE
+    side = -(-_SHEET // pieces)
+    where_HW = np.kron(there_N.reshape(pieces, pieces), np.ones((side, side), bool))
+    return float(steps_HW[where_HW[: _SHEET - 1, : _SHEET - 1]].mean())
+
+
+def _changed(one: Miniature, other: Miniature) -> Iterator[tuple[Miniature, Miniature]]:
+    """Yield the pair without borders, and turned, where it then agrees as a whole: that costs a product of 32 × 32."""
+    within = (one.between_bars(other.ratio), other), (one, other.between_bars(one.ratio))
+    trimmed = (one.trimmed, other), (one, other.trimmed), (one.trimmed, other.trimmed)
+    for first, second in (*within, *trimmed):
+        if first is not None and second is not None and _agree(first, second, 0):
+            yield first, second
+    yield from ((one, other.turned(n)) for n in _TURNS if _agree(one, other, n))
+
+
+def _agree(one: Miniature, other: Miniature, quarters: int) -> bool:
+    """Return whether two whole pictures agree coarsely, the other turned, mirrored or not."""
+    ratio = 1 / other.ratio if quarters % 2 else other.ratio
+    if abs(np.log(one.ratio / ratio)) > _SAME_RATIO:
+        return False
+    here = one.template(_COARSE, _COARSE)
+    there = np.rot90(other.template(_COARSE, _COARSE).reshape(_COARSE, _COARSE), quarters)
+    return bool(max(here @ there.ravel(), here @ there[:, ::-1].ravel()) >= _WHOLE)
+
+
+def _upright_likeness(one: Miniature, other: Miniature) -> Likeness:
     if one.plain and other.plain:
         return Likeness(1.0, _worst_piece(one.fine - other.fine))
     placed = max((_place(whole, part) for whole, part in ((one, other), (other, one))), key=lambda found: found[0])
@@ -138,16 +266,28 @@ def likeness(one: Miniature, other: Miniature) -> Likeness:
     seen = _cut(whole.square, refined)
     detail = _correlation(_detail(seen.mean(axis=2)), _detail(part.fine.mean(axis=2)))
     ways = _unexplained(seen, part.fine), _unexplained(part.fine, seen)
-    strokes = _strokes(whole, part, refined) if one.paper and other.paper else 1.0
-    return Likeness(detail, min(map(_worst_piece, ways)), strokes)
+    found = Likeness(detail, min(map(_worst_piece, ways)))
+    if found.same and one.paper and other.paper:  # the strokes take longer than all else
+        return replace(found, strokes=_strokes(whole, part, refined))
+    return found
+
+
+def _border(pixels_HW3: np.ndarray) -> tuple[int, int]:
+    """Return how many rows at the top and at the bottom are of the colour of the outermost one; both or none."""
+    found = []
+    for rows_HW3 in (pixels_HW3, pixels_HW3[::-1]):
+        colour = np.median(rows_HW3[0], axis=0)
+        differs_H = (np.abs(rows_HW3 - colour) > _EDGE).any(axis=(1, 2))
+        found.append(int(differs_H.argmax()) if differs_H.any() else 0)
+    least = round(0.02 * len(pixels_HW3))
+    if min(found) < least:
+        return 0, 0
+    return found[0] + 1, found[1] + 1  # the next row is border and picture mixed
 
 
 def _resized(picture: Image.Image, side: int) -> Image.Image:
     how = Image.Resampling.BOX if min(picture.size) > 2 * side else Image.Resampling.BICUBIC
     return picture.resize((side, side), how)
-
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
 
 
 def _place(whole: Miniature, part: Miniature) -> tuple[float, Miniature, Miniature, Box]:
@@ -250,17 +390,31 @@ def _pieces(sheet_HW: np.ndarray) -> np.ndarray:
 
 
 def _unexplained(one_HW3: np.ndarray, other_HW3: np.ndarray) -> np.ndarray:
-    """Return what of `other` is no change of brightness, contrast and saturation of `one` (least squares)."""
+    """Return what of `other` is no change of brightness, contrast and saturation of `one` (least squares).
+
+    What turned black or white is left out of the fit, and expected to be black or white.
+    """
     grey = one_HW3.mean(axis=2, keepdims=True)
     wide = np.broadcast_to(grey, one_HW3.shape)
     terms = np.stack([wide.ravel(), (wide * wide).ravel() / 255, (one_HW3 - grey).ravel(), np.ones(wide.size)], axis=1)
-    weights = np.linalg.lstsq(terms.T @ terms, terms.T @ other_HW3.ravel(), rcond=None)[0]
+    seen_N = ~(_clipped(other_HW3) & ~_clipped(one_HW3)).ravel()
+    fitted, wanted = terms[seen_N], other_HW3.ravel()[seen_N]
+    weights = np.linalg.lstsq(fitted.T @ fitted, fitted.T @ wanted, rcond=None)[0]
     weights[2] = np.clip(weights[2], *_SATURATION)
-    return np.asarray(other_HW3 - (terms @ weights).reshape(other_HW3.shape))
+    return np.asarray(other_HW3 - np.clip(terms @ weights, 0, 255).reshape(other_HW3.shape))
+
+
+def _clipped(pixels_HW3: np.ndarray) -> np.ndarray:
+    return np.asarray((pixels_HW3 <= _CLIPPED) | (pixels_HW3 >= 255 - _CLIPPED))
 
 
 def _worst_piece(difference_HW3: np.ndarray) -> float:
     """Return the largest mean of absolute differences of any piece."""
+    return float(_piece_means(difference_HW3).max())
+
+
+def _piece_means(difference_HWC: np.ndarray) -> np.ndarray:
+    """Return the mean of absolute values of each piece (144,)."""
     pieces = _FINE // _PIECE
-    means = np.abs(difference_HW3).reshape(pieces, _PIECE, pieces, _PIECE, 3).mean(axis=(1, 3, 4))
-    return float(means.max())
+    means: np.ndarray = np.abs(difference_HWC).reshape(pieces, _PIECE, pieces, _PIECE, -1).mean(axis=(1, 3, 4))
+    return means.ravel()

@@ -87,6 +87,15 @@ class Summary:
     skipped: Sequence[Skipped] = ()
     kept: Sequence[str] = ()
 
+    def __repr__(self) -> str:
+        """Return the counts that are not zero, how many were skipped, and the time."""
+        names = ("added", "changed", "reused", "described", "removed", "unchanged")
+        counts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        counts += [
+            f"{len(found):,} {name}" for name, found in (("skipped", self.skipped), ("kept", self.kept)) if found
+        ]
+        return f"<Summary {', '.join(counts) or 'nothing found'}; {self.seconds:.1f} s>"
+
     @property
     def altered(self) -> int:
         """How many rows of the index came, left or differ from before."""

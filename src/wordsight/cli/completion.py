@@ -1,0 +1,176 @@
+"""`wordsight completion`: what the shell offers on Tab: commands, options, models, templates, columns, files."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+Offer: TypeAlias = "Callable[[click.Context, str], list[CompletionItem]]"
+
+VARIABLE = "_WORDSIGHT_COMPLETE"  # the name that click derives from the command's
+SHELLS = ("bash", "zsh", "fish")
+# equal to those of `encoder`, whose import takes as long as all else here (a test holds them so)
+BACKENDS = ("auto", "openvino", "torch", "reference")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
+_PLAIN = re.compile(r"[\w./+@-]+")  # names that no shell needs quoted
+_WORD = re.compile(r"\w*$")
+_COLUMN = re.compile(r"[^\W\d]\w*")
+_CONFIGURATIONS = ("wordsight.json", "open_clip_config.json", "config.json")
+_CHECKPOINTS = (".pt", ".pth", ".safetensors", ".ckpt", ".bin")
+
+EPILOG = """\b
+Put the script where the shell looks for it, once, and open a new shell:
+  bash: wordsight completion bash > ~/.local/share/bash-completion/completions/wordsight
+  zsh:  wordsight completion zsh > ~/.zfunc/_wordsight       (a folder of $fpath, before compinit)
+  fish: wordsight completion fish > ~/.config/fish/completions/wordsight.fish
+
+Or for this shell alone: eval "$(wordsight completion bash)"
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes wordsight's commands, options and values on Tab."""
+    kind = get_completion_class(shell)
+    assert kind is not None, shell
+    click.echo(kind(ctx.find_root().command, {}, "wordsight", VARIABLE).source())
+
+
+def complete_values(command: click.Command) -> click.Command:
+    """Return the command with completion of the values of its parameters, by the names of these (`OFFERS`)."""
+    for param in command.params:
+        names = [*param.opts, *([] if isinstance(param, click.Option) else [param.name or ""])]
+        for offer in [OFFERS[name] for name in names if name in OFFERS][:1]:
+            param.shell_complete = functools.partial(_quietly, offer)  # type: ignore[method-assign]
+    return command
+
+
+def _quietly(offer: Offer, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Return what is offered, nothing where that fails: a message would stand in the middle of a person's typing."""
+    with contextlib.suppress(Exception):
+        return offer(ctx, incomplete)
+    return []
+
+
+def offer_models(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Offer the names of models and the checkpoints in the folder that is being typed; else leave it to the shell."""
+    names = offer_names(ctx, incomplete)
+    local = [CompletionItem(path, help="local") for path in _checkpoints(incomplete)]
+    return [*names, *local] or offer_files(ctx, incomplete)
+
+
+def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Offer the models that are known by name, upper and lower case alike."""
+    from wordsight.catalog import ALIASES, MODELS, names
+
+    items = []
+    for name in names():
+        if name.lower().startswith(incomplete.lower()):
+            entry = MODELS.get(ALIASES.get(name, name), {})
+            facts = [f"{entry['params']:.0f} M parameters"] if "params" in entry else []
+            facts += [f"ImageNet {entry['top1']:.1f} %"] if "top1" in entry else []
+            items.append(CompletionItem(name, help=", ".join(facts) or ("bundled" if name == "mini" else None)))
+    return items
+
+
+def offer_templates(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Offer the built-in sets of templates; else files."""
+    from wordsight.templates import TEMPLATE_SETS
+
+    found = sorted(name for name in TEMPLATE_SETS if name.startswith(incomplete))
+    return [CompletionItem(name, help=_counted(len(TEMPLATE_SETS[name]))) for name in found] or offer_files(
+        ctx, incomplete
+    )
+
+
+def offer_columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Offer the columns of the index for the last word of a condition; of a remote index none."""
+    columns = _columns(_location(ctx))
+    word = _WORD.search(incomplete)
+    assert word is not None, incomplete
+    start, begun = incomplete[: word.start()], word.group()
+    return [
+        CompletionItem(start + name, help=kind)
+        for name, kind in columns.items()
+        if name.startswith(begun) and _COLUMN.fullmatch(name)
+    ]
+
+
+def offer_files(_: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to complete paths."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def offer_folders(_: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to complete folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def offer_words(*words: str) -> Offer:
+    """Return what offers some fixed words."""
+    return lambda _, incomplete: [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+# option or argument → what is offered for it, in all commands that have it
+OFFERS: dict[str, Offer] = {
+    **dict.fromkeys(("--model", "model", "source"), offer_models),
+    **dict.fromkeys(("--like", "pattern"), offer_names),
+    **dict.fromkeys(("--in", "--into"), offer_folders),
+    **dict.fromkeys(("paths", "sources", "--image", "--not-image", "--learn", "--calibrate", "--forget"), offer_files),
+    "--where": offer_columns,
+    "--templates": offer_templates,
+    "--backend": offer_words(*BACKENDS),
+    "--precision": offer_words(*PRECISIONS),
+}
+
+
+def _checkpoints(incomplete: str) -> Iterator[str]:
+    """Yield the checkpoints, folders and files, whose path begins with what was typed."""
+    folder, begun = os.path.split(incomplete)
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.scandir(os.path.expanduser(folder) or "."), key=lambda entry: entry.name):
+            if not entry.name.startswith(begun) or (entry.name.startswith(".") and not begun):
+                continue
+            is_model = (
+                any((Path(entry.path) / name).is_file() for name in _CONFIGURATIONS)
+                if entry.is_dir()
+                else entry.name.endswith(_CHECKPOINTS)
+            )
+            path = os.path.join(folder, entry.name)
+            if is_model and _PLAIN.fullmatch(path):
+                yield path
+
+
+def _location(ctx: click.Context) -> str:
+    """Return the index that the command line names so far, or the user's own."""
+    from wordsight.paths import default_index
+
+    named = (ctx.params.get(p.name or "") for p in ctx.command.params if {"--in", "--into"} & set(p.opts))
+    return str(next((location for location in named if location), None) or default_index())
+
+
+def _columns(location: str) -> dict[str, str]:
+    """Return column → kind of an index in a folder, which is opened without Lance where it has a snapshot."""
+    if not os.path.isdir(location):
+        return {}
+    from wordsight.index import open_index
+
+    index = open_index(location)
+    try:
+        return index.columns()
+    finally:
+        index.close()
+
+
+def _counted(n: int) -> str:
+    return f"{n} template" if n == 1 else f"{n} templates"

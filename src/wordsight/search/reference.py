@@ -1,0 +1,110 @@
+"""What unrelated texts and images are like for one model: the scales by which its cosines become comparable."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.class_embeddings import TextEmbedder, embed_classes
+from wordsight.index.rows import Floats
+from wordsight.rejection import Bank, bank_words
+from wordsight.templates import TEMPLATE_SETS
+from wordsight.vector_cache import cached_vectors
+
+# corners of a sample image, as (x, y), that are reference images too, each _CROP of either side
+_CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+_CROP = 0.6
+VIEWS = 1 + len(_CORNERS)  # reference images of each sample
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of a measurement over unrelated pairs."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Scale:
+        """Return those of an array."""
+        return cls(float(values.mean()), max(float(values.std()), 1e-6))
+
+    def __call__(self, value: float) -> float:
+        """Return a value in standard deviations above the mean."""
+        return (value - self.mean) / self.std
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Unrelated prompts and images of one model, and what they are like.
+
+    bank: unrelated prompts. images_RD: unit vectors of the reference images. cosine: of prompts with reference images.
+    generic: a prompt's mean cosine with all prompts. average: a prompt's mean cosine with the reference images.
+    between: cosines of reference images of different samples.
+    """
+
+    bank: Bank
+    images_RD: Floats
+    cosine: Scale
+    generic: Scale
+    average: Scale
+    between: Scale
+
+    @classmethod
+    def of(cls, bank_BD: Floats, images_RD: Floats) -> Reference:
+        """Measure unit vectors of prompts (B, D) and images (R, D), `VIEWS` of each sample in a row."""
+        cosine_BR = bank_BD @ images_RD.T
+        between_RR = images_RD @ images_RD.T
+        sample_R = np.arange(len(images_RD)) // VIEWS
+        others = between_RR[sample_R[:, None] != sample_R[None]]
+        return cls(
+            Bank.of(bank_BD),
+            images_RD,
+            Scale.of(cosine_BR),
+            Scale.of((bank_BD @ bank_BD.T).mean(axis=1)),
+            Scale.of(cosine_BR.mean(axis=1)),
+            Scale.of(others if others.size else between_RR),
+        )
+
+
+_reference_of_model: weakref.WeakKeyDictionary[Any, Reference] = weakref.WeakKeyDictionary()
+
+
+def reference_of(model: Any) -> Reference:
+    """Return a model's reference: embedded once a model and kept on disk, in memory while the model is in use."""
+    if (reference := _reference_of_model.get(model)) is None:
+        reference = _reference_of_model[model] = Reference.of(bank_vectors(model), reference_images(model))
+    return reference
+
+
+def bank_vectors(model: TextEmbedder) -> Floats:
+    """Return the bank of unrelated prompts as unit vectors (B, D), embedded as queries are; kept on disk."""
+    return embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["plain"])
+
+
+def reference_images(model: Any) -> Floats:
+    """Return the reference images as unit vectors (R, D): each bundled sample, whole and its corners; kept on disk."""
+    from wordsight.samples import sample_pictures
+
+    paths = sample_pictures()
+    inputs = [[path.name for path in paths], _CORNERS, _CROP]
+    return cached_vectors("reference", model, inputs, len(paths) * VIEWS, lambda: _embed_views(model, paths))
+
+
+def _embed_views(model: Any, paths: Sequence[Any]) -> Floats:
+    from wordsight.images import read_image
+
+    views = []
+    for path in paths:
+        image = read_image(path)
+        width, height = image.size
+        views.append(image)
+        for x, y in _CORNERS:
+            left, top = round(x * (1 - _CROP) * width), round(y * (1 - _CROP) * height)
+            views.append(image.crop((left, top, left + round(_CROP * width), top + round(_CROP * height))))
+    vectors: Floats = model.embed_images(views)
+    return vectors

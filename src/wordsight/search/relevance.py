@@ -1,0 +1,155 @@
+"""How probable it is that an image answers a query, whatever else the collection holds.
+
+A cosine means nothing by itself: it depends on the model, on how general the query is, and on whether the query fits
+any image at all. Each is measured against unrelated pairs, and a logistic curve makes one probability of them. That a
+thing is common in a collection is no evidence against it. For one query the probability rises with the cosine, so that
+hits keep their order, and the cosine from which they are likely is one number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.index.rows import Floats
+from wordsight.search.reference import Reference, Scale
+
+LIKELY = 0.5  # hits of a probability from here on are said to be likely
+BEST = 3  # hits that tell whether a query fits any image at all
+_MOST_WORDS = 8  # longer queries are as specific as this
+_IDENTICAL = 0.9999  # cosines above this are of one image embedded twice
+_LEAST_SLOPE = 1e-3
+
+# Weights fitted by benchmarks/search_cutoff.py --fit and benchmarks/hybrid_quality.py --fit, with the bundled model, on
+# images that it was not trained on; other models are brought to the same scales by their own `Reference`.
+TEXT_FEATURES = ("bias", "cosine", "generic", "average", "words", "best rank", "best cosine")
+TEXT_WEIGHTS = (-7.73, 1.09, 0.99, -0.82, -1.01, -1.17, -0.48)
+IMAGE_FEATURES = ("bias", "cosine", "by query")
+IMAGE_WEIGHTS = (-5.6, 1.2, -0.15)
+# of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
+# a share of the best one, the logarithm of the number of words
+HYBRID_WEIGHTS = (-2.14, 0.69, 0.49, 1.78, 3.12, -1.43)
+WORDS_WEIGHTS = (-3.51, 0.0, 1.23, 1.60, 3.56, -1.77)
+_VISUAL_RANGE = (-8.0, 6.0)
+# where a text holds every word, looks count no further against it: they do not show brands, names and part numbers
+_VISUAL_FLOOR = -2.0
+
+
+def sigmoid(logit: Any) -> np.ndarray:
+    """Return 1 / (1 + exp(-logit)), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logit, np.float64))))
+
+
+def count_words(text: str) -> int:
+    """Return how many words a query has."""
+    return len(re.findall(r"[^\W_]+", text))
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """The log-odds that an image of a cosine answers one query: offset + slope · cosine."""
+
+    offset: float
+    slope: float
+
+    def logits(self, cosine_K: np.ndarray) -> np.ndarray:
+        """Return the log-odds of hits of these cosines, (K,) → (K,) float64."""
+        return np.asarray(self.offset + self.slope * np.asarray(cosine_K, np.float64))
+
+    @property
+    def line(self) -> float:
+        """The cosine from which hits are likely."""
+        return (math.log(LIKELY / (1 - LIKELY)) - self.offset) / self.slope
+
+
+def relevance_of_text(reference: Reference, query_D: Floats, words: int, near_KD: Floats) -> Relevance:
+    """Return how a text of so many words is judged. near_KD: the nearest images, best first, of the collection."""
+    features = text_features(reference, query_D, words, near_KD)
+    return _line(TEXT_WEIGHTS, features, reference.cosine)
+
+
+def relevance_of_image(reference: Reference, query_D: Floats) -> Relevance:
+    """Return how a query by an image is judged."""
+    weight = IMAGE_WEIGHTS[2]
+    own = Scale.of(reference.images_RD @ query_D)
+    line = _line(IMAGE_WEIGHTS[:2], (1.0, 0.0), reference.between)
+    return Relevance(line.offset - weight * own.mean / own.std, line.slope + weight / own.std)
+
+
+def text_features(reference: Reference, query_D: Floats, words: int, near_KD: Floats) -> tuple[float, ...]:
+    """Return what the curve of texts weighs, in the order of TEXT_FEATURES; 0 in the place of the cosine.
+
+    cosine: in standard deviations above unrelated pairs of this model. generic: how near the query is to unrelated
+    prompts; average: to the reference images (Z-norm of speaker verification, Matějka et al. 2017). words: logarithm
+    of their number. best rank: of the `BEST` nearest images, the logarithm of the share of unrelated prompts that fit
+    them better than the query does (T-norm); prompts near to the query do not count. best cosine: of the same images.
+    """
+    bank, near_KD = reference.bank, near_KD[:BEST]
+    generic = reference.generic(float((bank.vectors_BD @ query_D).mean()))
+    average = reference.average(float((reference.images_RD @ query_D).mean()))
+    rank, best = 0.0, 0.0
+    if len(near_KD):
+        allowed_B = bank.against(query_D[None]).allowed_KB[0]
+        cosine_K = near_KD @ query_D
+        better_K = (near_KD @ bank.vectors_BD[allowed_B].T > cosine_K[:, None]).mean(axis=1)
+        rank = float(np.log(better_K + 1 / len(bank.vectors_BD)).mean())
+        best = reference.cosine(float(cosine_K.mean()))
+    return (1.0, 0.0, generic, average, math.log(max(1, min(words, _MOST_WORDS))), rank, best)
+
+
+def _line(weights: Sequence[float], features: Sequence[float], scale: Scale) -> Relevance:
+    """Return the curve of a query whose features, but for the cosine, are known."""
+    slope = weights[1] / scale.std
+    return Relevance(float(np.dot(weights, features)) - slope * scale.mean, slope)
+
+
+def follow(logit_N: np.ndarray, cosine_N: np.ndarray) -> Relevance:
+    """Return the line through log-odds that follows another cosine: of mixed queries, and of whitened vectors.
+
+    By least squares, rising: what hits are ordered by stays the order of their probabilities.
+    """
+    logit_N, cosine_N = np.asarray(logit_N, np.float64), np.asarray(cosine_N, np.float64)
+    centre, mean = cosine_N.mean(), logit_N.mean()
+    spread = float(((cosine_N - centre) ** 2).sum())
+    slope = float(((cosine_N - centre) * (logit_N - mean)).sum()) / spread if spread > 0 else 0.0
+    slope = max(slope, _LEAST_SLOPE)
+    return Relevance(float(mean - slope * centre), slope)
+
+
+def proba_of(relevance: Relevance, cosine_K: Floats, *, image: bool = False) -> Floats:
+    """Return the probability that hits of these cosines answer, (K,) → (K,) float32.
+
+    image: the query is one image; the image that was asked with is certain, however much of the collection is like it.
+    """
+    proba_K = sigmoid(relevance.logits(cosine_K))
+    return np.asarray(np.where(image & (np.asarray(cosine_K) > _IDENTICAL), 1.0, proba_K), np.float32)
+
+
+def hybrid_proba(
+    visual_K: np.ndarray, coverage_K: np.ndarray, bm25_K: np.ndarray, words: int, alpha: float = 0.5
+) -> Floats:
+    """Return the probability of hits with texts, (K,) float32.
+
+    visual_K: log-odds by what the images show. coverage_K: the share of the query's words that the texts hold. bm25_K:
+    scores, 0 where no word is held. words: of the query, less those that say nothing. alpha: 0 weighs the texts alone,
+    0.5 both, as fitted, 1 what is shown alone.
+    """
+    best = float(bm25_K.max(initial=0.0))
+    full_K = coverage_K > 1 - 1e-6
+    low, high = _VISUAL_RANGE
+    visual_K = np.clip(visual_K, np.where(full_K, _VISUAL_FLOOR, low), high)
+    text_features = np.stack([coverage_K, full_K, bm25_K / best if best > 0 else bm25_K])
+    bias, visual, *texts, length = HYBRID_WEIGHTS if alpha > 0 else WORDS_WEIGHTS
+    for_visual, for_text = min(1.0, 2 * alpha), min(1.0, 2 * (1 - alpha))
+    logit_K = (
+        bias
+        + for_visual * visual * visual_K
+        + for_text * (np.array(texts) @ text_features)
+        + length * math.log(max(1, words))
+    )
+    return np.asarray(sigmoid(logit_K), np.float32)
