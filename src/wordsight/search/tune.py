@@ -28,9 +28,9 @@ FEWEST = 5  # queries below which nothing can be chosen
 FUSIONS = tuple(Fusion("score", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10)))
 SIDES = (Fusion("text"), Fusion("vector"))
 NOTE = "fusion"
-# what each costs for its distance from counting both sides alike, in nDCG of one query: a few queries cannot drown one
-# side out, a hundred can
-UNEVEN_F = np.array([(2 * fusion.alpha - 1) ** 2 for fusion in FUSIONS])
+# what each costs for its distance from counting both sides alike, in queries answered perfectly: a few queries cannot
+# drown one side out, a hundred can
+UNEVEN_F = 3 * np.array([(2 * fusion.alpha - 1) ** 2 for fusion in FUSIONS])
 _FOLDS = 5
 _DRAWS = 2000
 _SHOWN = 5  # ids or queries listed in a message
