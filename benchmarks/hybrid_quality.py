@@ -35,7 +35,17 @@ from harness import table, write_rows
 import wordsight
 from wordsight.index import About, Row, create_index
 from wordsight.search.fusion import Fusion
-from wordsight.search.tune import FUSIONS, Judged, bootstrap, cross_validated, ndcg_at_k, recall_at_k, search_both
+from wordsight.search.tune import (
+    FUSIONS,
+    UNEVEN_F,
+    Judged,
+    bootstrap,
+    cross_validated,
+    hit_rate_at_k,
+    ndcg_at_k,
+    recall_at_k,
+    search_both,
+)
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WHOSE = {"Men": "men's", "Women": "women's", "Boys": "boys'", "Girls": "girls'", "Unisex": "unisex"}
@@ -91,7 +101,7 @@ def tasks(limit: int | None = None) -> Iterator[Task]:
 
 
 def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
-    """Return a row for each task and way of searching, with nDCG@10 and recall@10 and their intervals."""
+    """Return a row for each task and way of searching, with nDCG@10, recall@10, the hit rate and their intervals."""
     embedded: dict[Path, np.ndarray] = {}
     rows = []
     for task in tasks(limit):
@@ -122,25 +132,28 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
     }
     scored = {name: _scores(found, fusion) for name, fusion in ways.items()}
     every = [_scores(found, fusion) for fusion in FUSIONS]
-    picked = cross_validated(np.stack([ndcg for ndcg, _ in every]), seed)
+    picked = cross_validated(np.stack([ndcg for ndcg, *_ in every]), seed, cost_F=UNEVEN_F)
     scored["hybrid, tuned"] = tuple(np.stack(part)[picked, np.arange(len(found))] for part in zip(*every, strict=True))
     single = max(scored["text"][0], scored["vector"][0], key=lambda values: float(values.mean()))
-    best = FUSIONS[int(np.argmax([ndcg.mean() for ndcg, _ in every]))]
-    for way, (ndcg, recall) in scored.items():
-        n, r, gain = (bootstrap(values, seed) for values in (ndcg, recall, ndcg - single))
+    best = FUSIONS[
+        int(np.argmax([ndcg.mean() - cost / len(found) for (ndcg, *_), cost in zip(every, UNEVEN_F, strict=True)]))
+    ]
+    for way, (ndcg, recall, hits) in scored.items():
+        n, r, h, gain = (bootstrap(values, seed) for values in (ndcg, recall, hits, ndcg - single))
         yield {
             "by": way, "gallery": len(task.texts), "queries": len(found),
             "nDCG@10": n.mean, "nDCG low": n.low, "nDCG high": n.high,
             "recall@10": r.mean, "recall low": r.low, "recall high": r.high,
+            "hit rate@10": h.mean, "hit rate low": h.low, "hit rate high": h.high,
             "over the better side": gain.mean, "gain low": gain.low, "gain high": gain.high,
             "alpha": {"hybrid, untuned": ways["hybrid, untuned"].alpha,
                       "hybrid, tuned": best.alpha if best.way == "score" else None}.get(way),
         }  # fmt: skip
 
 
-def _scores(found: Sequence[Any], fusion: Fusion) -> tuple[np.ndarray, np.ndarray]:
+def _scores(found: Sequence[Any], fusion: Fusion) -> tuple[np.ndarray, ...]:
     orders = [(sides.order(fusion), sides.relevant) for sides in found]
-    return tuple(np.array([metric(*pair) for pair in orders]) for metric in (ndcg_at_k, recall_at_k))  # type: ignore[return-value]
+    return tuple(np.array([metric(*pair) for pair in orders]) for metric in (ndcg_at_k, recall_at_k, hit_rate_at_k))  # type: ignore[return-value]
 
 
 def main() -> None:

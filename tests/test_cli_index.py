@@ -12,6 +12,7 @@ from PIL import Image
 from wordsight.cli import group
 from wordsight.cli.index import progress_bar
 from wordsight.errors import InputError, StoreError
+from wordsight.search.gallery import Gallery
 from wordsight.search.update import Progress
 
 pytest.importorskip("lance")
@@ -123,6 +124,9 @@ def test_the_status_tells_the_model_and_the_sources(run, tmp_path):
     answer = json.loads(run("--status --json").stdout)
     assert answer["sources"][f"{tmp_path}/in"]["pictures"] == 5
     assert answer["bytes"] > 1000
+    with Gallery.open(tmp_path / "mine") as gallery:
+        gallery.index.set_note("fusion", {"way": "score", "alpha": 0.3})
+    assert "tuned: 0.30 × what images look like + 0.70 × texts" in run("--status").stdout
 
 
 def test_a_source_is_forgotten_on_request_only(run, tmp_path):

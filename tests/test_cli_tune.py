@@ -28,23 +28,42 @@ def test_a_table_and_the_choice_in_words(call, shop):  # noqa: F811
     result = call(questions())
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["nDCG@10", "recall@10"]
+    assert lines[0].split() == ["nDCG@10", "recall@10", "hit", "rate@10"]
     assert [line[:12].strip() for line in lines[1:4]] == ["text only", "vector only", "hybrid"]
-    assert "Chosen: hybrid" in result.stdout
+    assert "Chosen: 0." in result.stdout
+    assert "× what images look like + 0." in result.stdout
     assert "12 queries" in lines[-1]
     assert shop.note("fusion")["way"] in ("rank", "score")
 
 
-def test_it_says_when_hybrid_is_no_better(call, shop):  # noqa: F811
-    colours = [f"{word} {colour}" for word in ("a", "the", "my") for colour in ("red", "green", "blue")]
-    judged = [
-        type(one)(colour, frozenset(f"/shop/{colour.split()[1]}/{s}.png" for s in ("small", "medium", "large", "huge")))
-        for colour, one in zip(colours, questions(), strict=False)
-    ]
+def test_what_was_chosen_is_shown_and_removed(call, shop):  # noqa: F811
+    def alone(*options):
+        return CliRunner().invoke(group, ["tune", "--in", "here", *options]).stdout
+
+    assert alone("--status").startswith("Not tuned")
+    assert alone("--status", "--json") == "{}\n"
+    said = call(questions()).stdout
+    assert alone("--status") == said
+    assert json.loads(alone("--status", "--json"))["queries"] == 12
+    assert "removed" in alone("--reset")
+    assert alone("--status").startswith("Not tuned")
+    shop.set_note("fusion", {"way": "text", "alpha": 0.5})
+    assert alone("--status") == "Chosen by an older version: the texts alone.\n"
+
+
+def test_either_queries_or_status_or_reset(call):
+    for options in (["--status"], ["--reset"]):
+        assert "one of the three" in str(call(questions(), *options).exception)
+    assert "one of the three" in str(CliRunner().invoke(group, ["tune"]).exception)
+
+
+def test_unknown_answers_and_missing_ones_are_said(call):
+    judged = [type(one)(one.query, one.relevant | {"gone.png"}) for one in questions()]
     result = call(judged)
-    assert result.exit_code == 0, result.output
-    assert "Chosen: what pictures look like alone; hybrid" in result.stdout
-    assert shop.note("fusion")["way"] == "vector"
+    assert result.exit_code == 0
+    assert "1 answers are not in the index and were left out: gone.png" in result.stderr
+    colours = [type(one)(one.query.split()[0] + f" {i}", one.relevant) for i, one in enumerate(questions())]
+    assert "12 of 12 queries list one answer only, and for" in call(colours).stderr
 
 
 def test_json_is_one_object(call):

@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_model import picture, write_pictures
-from memory_index import about
+from memory_index import MemoryIndex, about
+from small_pdf import page as pdf_page
+from small_pdf import small_pdf
 
-from wordsight.contact_sheet import Section, Tile, file_link, hit_tile, render_html, render_png, render_sections_html
+from wordsight.contact_sheet import (
+    Section,
+    Tile,
+    file_link,
+    hit_tile,
+    hit_tiles,
+    render_html,
+    render_png,
+    render_sections_html,
+)
 from wordsight.index import Row
 from wordsight.search.hits import Hit
 
@@ -94,6 +105,24 @@ def test_a_column_that_is_not_shown_is_where_it_alone_holds_a_word(tmp_path):
     made = hit(tmp_path / "a.png", meta=meta)
     shown = [line if isinstance(line, str) else line.text for line in hit_tile(made, words="winter boots").lines]
     assert shown == ["price: 1", "brand: A", "color: red", "size: 8", "season: winter", "cosine 0.250"]
+
+
+def test_tiles_of_results_share_their_columns_and_show_pages_to_be_read(tmp_path):
+    (tmp_path / "plan.pdf").write_bytes(small_pdf([pdf_page("install the pump")]))
+    facts = {"page": 1, "mtime_ns": (tmp_path / "plan.pdf").stat().st_mtime_ns, "text": "plan install the pump"}
+    page = hit(tmp_path / "plan.pdf", id="page", **facts)
+    shoes = [hit(tmp_path / f"{i}.png", id=f"{i}", meta={"name": "Shoe", "size": i, "made": "here"}) for i in "ab"]
+    index = MemoryIndex()
+    index.add([one.row for one in (page, *shoes)])
+    tiles = hit_tiles([page, *shoes], index, words="installing", unlikely=["b"], copies={"a": 2})
+    assert max(tiles[0].thumbnail.size) > 900
+    assert tiles[0].snippet.marked("[", "]") == "plan [install] the pump"
+    assert [tile.likely for tile in tiles] == [True, True, False]
+    assert [tile.copies for tile in tiles] == [0, 2, 0]
+    assert [line if isinstance(line, str) else line.text for line in tiles[1].lines][:2] == ["size: a", "made: here"]
+    chosen = hit_tiles(shoes, index, show="made,name")[0]
+    assert (chosen.heading.text, chosen.lines[0].text) == ("here", "name: Shoe")
+    assert hit_tiles([hit(tmp_path / "gone.pdf", id="gone", page=1)], index)[0].thumbnail == b""
 
 
 def test_what_is_not_likely_stands_below_a_line_and_copies_are_counted(tmp_path):

@@ -1,5 +1,6 @@
 """Words that people type, on a small shop and a manual: what the texts of an index answer."""
 
+import lance
 import numpy as np
 import pytest
 
@@ -109,13 +110,11 @@ def test_the_words_may_be_given_read(shop):
 @pytest.fixture
 def older(tmp_path):
     """An index as the first version made it: the texts themselves are indexed, by Lance's own analysis."""
-    import lance
-
     index = create_index(tmp_path / "older", About("colours", "0" * 64, 4, "2026-01-01T00:00:00Z", format=1))
     index.add([Row(id, "", id, id, VECTOR, text=text) for id, text in TITLES.items()])
     index.close()
     data = lance.dataset(tmp_path / "older" / "items.lance")
-    data.drop_index("_text_idx")
+    data.drop_index("_terms_idx")
     data.drop_columns([TERMS])
     data.create_scalar_index("_text", "INVERTED", "_text_idx", stem=True, remove_stop_words=False, ascii_folding=True)
     return tmp_path / "older"
@@ -129,6 +128,7 @@ def test_an_index_of_an_older_version_is_read_and_brought_up_to_date_by_the_next
         index.add([Row("new", "", "new", "new", VECTOR, text="Blue skirts")])
     index.optimise()  # says nothing: it was said
     index.close()
+    assert "_text_idx" not in {each.name for each in lance.dataset(older / "items.lance").describe_indices()}
     again = open_index(older)
     assert again.about.format == 2
     assert len(again) == len(TITLES) + 1
@@ -138,3 +138,24 @@ def test_an_index_of_an_older_version_is_read_and_brought_up_to_date_by_the_next
     assert again.columns().keys() == index.columns().keys()
     assert again.query_words("nkie")[0].guesses == ("nike",)
     again.close()
+
+
+@pytest.mark.parametrize("step", ["_build_text_index", "has_terms"])
+def test_a_killed_update_of_an_older_index_is_begun_again(older, monkeypatch, step):
+    """Killed after the column was added, or (has_terms is then asked again) before anything was."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"wordsight.index.upkeep.{step}", killed)
+    index = open_index(older)
+    with pytest.raises(KeyboardInterrupt):
+        index.optimise()
+    monkeypatch.undo()
+    index.close()
+    index = open_index(older)
+    assert index.match_text("leather belts", 5)[0].row.id == "belt"
+    with pytest.warns(UserWarning, match="older version"):
+        index.optimise()
+    assert index.match_text("连衣裙", 5)[0].row.id == "chinese"
+    index.close()

@@ -1,6 +1,8 @@
 """One analysis of words: what a text is indexed by, and what of a query it holds."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wordsight.text.analysis import MOST_WORDS, coverage, matched_words, query_terms, terms
 from wordsight.text.snippet import snippet
@@ -92,3 +94,17 @@ def test_a_snippet_is_the_window_around_the_densest_matches():
 def test_terms_are_short_and_of_any_text():
     assert max(map(len, terms("x" * 500 + "-" + "9" * 500))) <= 40
     assert terms("\ud800") == terms("") == []
+
+
+LETTERS = "aAbZ19 -'’.,&_éß½①ﬁＴ红色ガがー한ئشَнй٣हिन्दีสือ\u0301\u200d\U00020001\ud800*\n"
+
+
+@given(st.text(max_size=40) | st.text(st.sampled_from(LETTERS), max_size=14))
+def test_any_text_holds_itself_and_is_marked_within_itself(text):
+    words = query_terms(text)
+    assert coverage(text, text) == (1 if words else 0)
+    spans = matched_words(text, text)
+    assert bool(spans) == bool(words)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert spans == sorted(spans)
+    assert all(term and " " not in term and len(term) <= 40 for term in terms(text))

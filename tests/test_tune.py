@@ -17,11 +17,14 @@ from wordsight.search.tune import (
     bootstrap,
     choose,
     cross_validated,
+    hit_rate_at_k,
     ndcg_at_k,
     read_judged,
     recall_at_k,
+    reset,
     resolve,
     tune,
+    tuning_of,
 )
 
 
@@ -32,10 +35,11 @@ def test_ndcg_by_hand():
     assert ndcg_at_k(["a", "b"], {"a", "b", "c"}, k=2) == pytest.approx(1)  # no order shows three in two places
 
 
-def test_recall_is_whether_any_answer_is_shown():
-    assert recall_at_k(["x", "a"], {"a", "b"}, k=2) == 1
-    assert recall_at_k(["x", "a"], {"a", "b"}, k=1) == 0
-    assert recall_at_k([], {"a"}) == 0
+def test_recall_is_the_share_that_is_shown_and_a_hit_is_any():
+    assert recall_at_k(["x", "a"], {"a", "b"}, k=2) == 1 / 2
+    assert hit_rate_at_k(["x", "a"], {"a", "b"}, k=2) == 1
+    assert recall_at_k(["x", "a"], {"a", "b"}, k=1) == hit_rate_at_k(["x", "a"], {"a", "b"}, k=1) == 0
+    assert recall_at_k([], {"a"}) == hit_rate_at_k([], {"a"}) == 0
 
 
 @settings(deadline=None)
@@ -87,12 +91,57 @@ def test_hybrid_is_chosen_where_both_sides_know_something():
     assert tuned.figures[2].ndcg.mean > max(figures.ndcg.mean for figures in tuned.figures[:2])
 
 
-@pytest.mark.parametrize(("looks", "words", "way"), [(1.0, 0.0, "vector"), (0.0, 1.0, "text")])
-def test_hybrid_is_refused_where_one_side_knows_all(looks, words, way):
+def uneven(count):
+    """Queries that looks answer, and texts half of the time; texts are surer of what is wrong."""
+    wrong = {"b": 1.0, "a": 0.25}
+    looks = {"a": 1.0, "b": 0.5}
+    return [Sides(looks, {"a": 1.0} if i % 2 else wrong, 0.0, frozenset("a"), f"query {i}") for i in range(count)]
+
+
+def test_the_better_side_counts_more_the_more_the_more_queries_say_so():
+    few, many = choose(uneven(6)), choose(uneven(200))
+    assert 0.5 <= few.fusion.alpha <= many.fusion.alpha < 1
+    assert many.fusion.alpha > 0.55
+    assert few.hybrid
+    assert many.hybrid
+
+
+@pytest.mark.parametrize(("looks", "words"), [(1.0, 0.0), (0.0, 1.0)])
+def test_a_side_that_does_no_harm_is_kept(looks, words):
     tuned = choose(sides(looks, words))
-    assert tuned.fusion == Fusion(way)
-    assert not tuned.hybrid
+    assert tuned.hybrid
     assert tuned.gain.low <= 0
+
+
+def test_one_side_alone_is_chosen_only_where_it_is_better_beyond_doubt():
+    hopeless = [Sides({"a": 1.0, "b": 1.0 - 1e-9}, {"b": 1.0}, 0.0, frozenset("a"), "q") for _ in range(40)]
+    tuned = choose(hopeless)
+    assert tuned.fusion == Fusion("vector")
+    assert tuned.gain.high < 0
+
+
+def test_judgements_that_list_one_answer_of_several_are_told():
+    tuned = choose([*hopeless_texts(12)])
+    assert tuned.unjudged.singles == 12
+    assert tuned.partial
+    assert tuned.unjudged.examples[0] == ("query 0", "b")
+    assert not choose(sides(1.0, 1.0)).partial
+
+
+def hopeless_texts(count):
+    """Queries whose only judged answer stands second on both sides."""
+    both = {"b": 1.0, "a": 0.8, "c": 0.1}
+    return [Sides(both, both, 0.0, frozenset("a"), f"query {i}") for i in range(count)]
+
+
+def test_a_choice_is_noted_and_can_be_forgotten(shop):
+    assert tuning_of(shop) is None
+    tuned = tune(shop, ColourModel(), questions())
+    assert tuning_of(shop) == tuned
+    reset(shop)
+    assert tuning_of(shop) is None
+    shop.set_note("fusion", {"way": "score", "alpha": 0.2, "queries": 9})  # of an older version
+    assert tuning_of(shop) == Fusion("score", 0.2)
 
 
 COLOURS = ("red", "green", "blue")
@@ -131,7 +180,7 @@ def test_answers_may_be_named_by_the_end_of_their_path(shop, tmp_path, monkeypat
     monkeypatch.chdir("/")
     given = [Judged("q", frozenset(["red/small.png", "shop/blue/huge.png", "/shop/green/large.png"]))]
     expected = {"/shop/red/small.png", "/shop/blue/huge.png", "/shop/green/large.png"}
-    assert resolve(shop, given)[0].relevant == expected
+    assert resolve(shop, given)[0][0].relevant == expected
     with pytest.raises(InputError, match=r"'small\.png' is the end of 3 paths, such as /shop/blue/small\.png and"):
         resolve(shop, [Judged("q", frozenset(["small.png"]))])
 
@@ -140,16 +189,23 @@ def test_any_page_of_a_document_answers_for_it(shop):
     for page in (1, 2):
         row = next(iter(shop.rows.values()))
         shop.add([Row(f"/d.pdf#page={page}", "/d.pdf", "/d.pdf", str(page), row.vector, page=page)])
-    assert resolve(shop, [Judged("q", frozenset(["/d.pdf"]))])[0].relevant == {"/d.pdf#page=1", "/d.pdf#page=2"}
+    assert resolve(shop, [Judged("q", frozenset(["/d.pdf"]))])[0][0].relevant == {"/d.pdf#page=1", "/d.pdf#page=2"}
 
 
-def test_answers_that_are_not_there_are_listed(shop):
-    wrong = [Judged("q", frozenset(["/shop/red/smal.png", *(f"/gone/{i}.png" for i in range(7))]))]
-    with pytest.raises(InputError, match=r"none of these, 8 in all: '/gone/0.png'.* … and 3 more") as caught:
-        resolve(shop, wrong)
+def test_answers_that_are_not_there_are_left_out_and_listed(shop):
+    gone = [Judged("q", frozenset(["/shop/red/smal.png", *(f"/gone/{i}.png" for i in range(7))]))]
+    some = [Judged(one.query, one.relevant | {"/gone/0.png"}) for one in questions()]
+    tuned = tune(shop, ColourModel(), [*some, *gone])
+    assert tuned.queries == len(some)
+    assert tuned.unknown == (*(f"/gone/{i}.png" for i in range(7)), "/shop/red/smal.png")
+    assert tuned.fusion == tune(shop, ColourModel(), questions()).fusion
+    with pytest.raises(
+        InputError, match=r"none of these, 8 in all: '/gone/0.png'.* … and 3 more\. 0 queries"
+    ) as caught:
+        tune(shop, ColourModel(), gone * 5)
     assert "index them first" in str(caught.value)
     with pytest.raises(InputError, match=r"'/shop/red/smal.png'\. Did you mean: small.png\?"):
-        resolve(shop, [Judged("q", frozenset(["/shop/red/smal.png"]))])
+        tune(shop, ColourModel(), [Judged(f"q{i}", frozenset(["/shop/red/smal.png"])) for i in range(5)])
 
 
 def test_too_few_queries_choose_nothing(shop):

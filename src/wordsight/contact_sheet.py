@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,8 +17,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ImageError
 from wordsight.images import read_image, source_name
+from wordsight.index import Index
 from wordsight.search.hits import Hit, place_of
 from wordsight.search.lead_columns import Lead, cell_text, lead_columns
+from wordsight.search.pictures import shown_picture
 from wordsight.text.analysis import Query, coverage
 from wordsight.text.snippet import Marked, marked, snippet
 
@@ -99,12 +101,40 @@ def hit_tile(
         name=source_name(place),
         link=file_link(place, hit.page),
         thumbnail=thumbnail,
-        heading=marked(title, words) if title else file_name,
+        heading=marked(title or file_name, words),
         snippet=snippet(hit.row.text, words, _SNIPPET) if hit.page is not None and hit.row.text else None,
         likely=likely,
         copies=copies,
         page=hit.page is not None,
     )
+
+
+def hit_tiles(
+    hits: Sequence[Hit],
+    index: Index,
+    *,
+    words: Query = "",
+    show: str | None = None,
+    unlikely: Collection[str] = (),
+    copies: Mapping[str, int] | None = None,
+) -> list[Tile]:
+    """Return the tiles of search results, their pages rendered to be read and their columns chosen together.
+
+    words, show: see `hit_tile` and `lead_columns`. unlikely: ids of those below the line; copies: id → more of it.
+    Raises: InputError for a column in `show` that no result has.
+    """
+    lead = lead_columns([hit.meta for hit in hits], show)
+    tiles = []
+    for hit in hits:
+        try:
+            seen = (
+                shown_picture(index, hit.row) if hit.page is not None else hit.row.thumbnail or index.thumbnail(hit.id)
+            )
+        except ImageError:
+            seen = b""
+        more = (copies or {}).get(hit.id, 0)
+        tiles.append(hit_tile(hit, seen, lead=lead, words=words, likely=hit.id not in unlikely, copies=more))
+    return tiles
 
 
 def _lines(hit: Hit, lead: Lead, words: Query) -> list[str | Marked]:

@@ -314,6 +314,7 @@ def _status(gallery: Gallery) -> dict[str, Any]:
         **asdict(gallery.about),
         "sources": {name: {"pictures": rows_of[name], **asdict(options)} for name, options in sources.items()},
         "columns": gallery.index.columns(),
+        "fusion": gallery.index.note("fusion") or None,
     }
 
 
@@ -330,6 +331,11 @@ def _status_text(gallery: Gallery, removed: int) -> str:
         "columns for --where: "
         + ", ".join(f"{source_name(name)} ({kind})" for name, kind in status["columns"].items()),
     ]
+    if status["fusion"]:
+        from wordsight.cli.tune import named
+        from wordsight.search.fusion import Fusion
+
+        lines.append(f"tuned: {named(Fusion.from_note(status['fusion']))} (more: wordsight tune --status)")
     return "\n".join(lines)
 
 

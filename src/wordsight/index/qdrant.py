@@ -141,6 +141,7 @@ class QdrantIndex(RecordIndex):
         self._collection = collection
         self._beside = f"{collection}-wordsight"
         self._location = location
+        self._analysed = False  # whether all texts are known to be written as this version analyses them
         with self._asking():
             kept = self._record("about") if client.collection_exists(self._beside) else None
             if kept is None and about is not None:
@@ -266,8 +267,8 @@ class QdrantIndex(RecordIndex):
 
         wanted = words_of(words)
         with self._asking():
-            old = not self._is_analysed(self._record("texts")) if wanted else False
-        dimensions, weights = query_vector(wanted, *(plain_words(wanted) if old else ()))
+            self._analysed = self._analysed or self._is_analysed(self._record("texts"))
+        dimensions, weights = query_vector(wanted, *(() if self._analysed else plain_words(wanted)))
         if not dimensions or k < 1:
             return []
         asked = models.SparseVector(indices=dimensions, values=weights)

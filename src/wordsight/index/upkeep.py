@@ -24,39 +24,44 @@ PROBES, REFINED = 32, 10  # partitions looked at, and candidates (of k each) who
 STALE_TEXTS = 0.02  # the share of texts that may be of rows gone by, before word frequencies are counted anew
 KEPT_RUNS = 3  # states before the last runs that can be gone back to
 CACHES = {"index_cache_size_bytes": 512 * 2**20, "metadata_cache_size_bytes": 64 * 2**20}
-TEXT_INDEX, VECTOR_INDEX = "_text_idx", "_vector_idx"
+TEXT_INDEX, VECTOR_INDEX = "_terms_idx", "_vector_idx"
+FIRST_TEXT_INDEX = "_text_idx"  # of the texts themselves, which the first format had
 RUN = "run-"
 
 
 def ensure_terms(dataset: Any) -> bool:
     """Analyse the texts of an index that an older version made, and index them; return whether there was need to.
 
-    Each step leaves a data set that can be read and brought further.
+    Until the last step the data set is read as before, by the index of its texts.
     """
     if has_terms(dataset.schema):
         return False
-    if TERMS in dataset.schema.names:
+    if TERMS in dataset.schema.names:  # of another analysis, or of a process that was killed here
+        _drop_index(dataset, TEXT_INDEX)
         dataset.drop_columns([TERMS])
-    schema = pa.schema([TERMS_FIELD])
+    schema = pa.schema([pa.field(TERMS, pa.string())])  # its version is noted last
     dataset.add_columns(
         lambda batch: pa.record_batch([terms_array(text or "" for text in batch["_text"].to_pylist())], schema=schema),
         read_columns=["_text"], batch_size=1024,
     )  # fmt: skip
+    _build_text_index(dataset)
     dataset.update_field_metadata(
         {TERMS: {key.decode(): value.decode() for key, value in TERMS_FIELD.metadata.items()}}
     )
-    ensure_text_index(dataset)
+    _drop_index(dataset, FIRST_TEXT_INDEX)
     return True
 
 
 def ensure_text_index(dataset: Any) -> None:
-    """Make the text index where there is none, or one of the texts as they are."""
-    indexed = {index.name: list(index.field_names) for index in dataset.describe_indices()}
-    if indexed.get(TEXT_INDEX) == [TERMS]:
-        return
-    if TEXT_INDEX in indexed:
-        dataset.drop_index(TEXT_INDEX)
-    _build_text_index(dataset)
+    """Make the text index where there is none."""
+    if TEXT_INDEX not in {index.name for index in dataset.describe_indices()}:
+        _build_text_index(dataset)
+    _drop_index(dataset, FIRST_TEXT_INDEX)
+
+
+def _drop_index(dataset: Any, name: str) -> None:
+    if name in {index.name for index in dataset.describe_indices()}:
+        dataset.drop_index(name)
 
 
 def _build_text_index(dataset: Any) -> None:

@@ -14,6 +14,7 @@ from wordsight.cards import CARDS, SIDE, Card, render_cards
 from wordsight.images import read_image, source_name
 from wordsight.index import Index, Row
 from wordsight.search.hits import Hit, place_of
+from wordsight.search.lead_columns import cell_text, lead_columns
 from wordsight.search.pictures import row_picture
 
 if TYPE_CHECKING:
@@ -62,5 +63,6 @@ def _read(row: Row, index: Index | None) -> Image.Image:
 
 
 def _columns(row: Row) -> list[str]:
-    filled = (f"{name}: {value}" for name, value in row.meta.items() if value not in (None, ""))
-    return list(islice(filled, _COLUMNS))
+    lead = lead_columns([row.meta])
+    keys = (*((lead.heading,) if lead.heading else ()), *lead.columns)
+    return [f"{source_name(key)}: {cell_text(row.meta[key])}" for key in keys[:_COLUMNS]]

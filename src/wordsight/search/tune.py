@@ -6,8 +6,8 @@ import csv
 import math
 import os
 from collections import defaultdict
-from collections.abc import Sequence, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,17 @@ from wordsight.search.query import CANDIDATES, SAMPLE, check_model
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
-# what is tried; ties go to the earlier
-FUSIONS = (*(Fusion("score", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10))), Fusion("rank"))
+# what is tried; of equal ones the middle
+FUSIONS = tuple(Fusion("score", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10)))
+SIDES = (Fusion("text"), Fusion("vector"))
+NOTE = "fusion"
+# what each costs for its distance from counting both sides alike, in queries answered perfectly: a few queries cannot
+# drown one side out, a hundred can
+UNEVEN_F = 3 * np.array([(2 * fusion.alpha - 1) ** 2 for fusion in FUSIONS])
 _FOLDS = 5
 _DRAWS = 2000
-_SHOWN = 5  # ids listed in an error
+_SHOWN = 5  # ids or queries listed in a message
+_PARTIAL = 0.2  # share of the queries in whose results unjudged ones stand above the only judged one: too many to trust
 
 
 @dataclass(frozen=True)
@@ -49,19 +55,38 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Figures:
-    """How well one way of searching answers; of hybrid, each query by the fusion chosen on the other folds."""
+    """How well one way of searching answers; of hybrid, each query by the fusion chosen on the other folds.
+
+    recall: the share of the right answers among the first 10; hit_rate: of queries with any among them.
+    """
 
     way: str
     ndcg: Estimate
     recall: Estimate
+    hit_rate: Estimate
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Queries of a single judged answer, above which the results have others: perhaps right, and not listed.
+
+    singles: queries with one answer; above: of these, with unjudged results above it; examples: (query, its first
+    unjudged result).
+    """
+
+    singles: int
+    above: int
+    examples: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What was chosen and why.
 
-    gain: nDCG@10 of hybrid less that of the better side alone, query by query; hybrid is chosen where all of its
-    interval is above 0. best: the fusion that suits all queries best, chosen or not.
+    fusion: both sides, drawn towards their counting alike where there are few queries; one side alone only where all
+    of `gain`'s interval speaks for it. gain: nDCG@10 of hybrid less that of the better side alone, query by query.
+    unknown: judged answers that the index does not hold, which were left out. partial: whether the judgements seem to
+    list only some of the right answers.
     """
 
     fusion: Fusion
@@ -69,15 +94,42 @@ class Tuned:
     gain: Estimate
     figures: tuple[Figures, ...]
     queries: int
+    unjudged: Unjudged = Unjudged(0, 0)
+    unknown: tuple[str, ...] = ()
 
     @property
     def hybrid(self) -> bool:
-        """Whether both sides together are better than either."""
+        """Whether both sides count."""
         return self.fusion.way in ("rank", "score")
+
+    @property
+    def partial(self) -> bool:
+        """Whether so many unjudged results stand above the only judged one that the figures are too low."""
+        singles, above = self.unjudged.singles, self.unjudged.above
+        return 2 * singles > self.queries and above > _PARTIAL * self.queries
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        return asdict(self)
+        return asdict(self) | {"partial": self.partial}
+
+    def to_note(self) -> dict[str, Any]:
+        """Return what the index keeps: the fusion, by which searches go, and how it came about."""
+        return {**self.fusion.to_note(), "tuned": self.as_dict()}
+
+    @classmethod
+    def from_note(cls, note: Mapping[str, Any]) -> Tuned | None:
+        """Return the choice of a note, or None of one that an older version wrote."""
+        if not (said := note.get("tuned")):
+            return None
+        figures = tuple(
+            Figures(one["way"], *(Estimate(**one[name]) for name in ("ndcg", "recall", "hit_rate")))
+            for one in said["figures"]
+        )
+        unjudged = said["unjudged"] | {"examples": tuple(map(tuple, said["unjudged"]["examples"]))}
+        return cls(
+            Fusion(**said["fusion"]), Fusion(**said["best"]), Estimate(**said["gain"]), figures, said["queries"],
+            Unjudged(**unjudged), tuple(said["unknown"]),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,6 +140,7 @@ class Sides:
     text: Scores
     floor: float
     relevant: frozenset[str]
+    query: str = ""
 
     def order(self, fusion: Fusion) -> list[str]:
         """Return the ids, best first."""
@@ -119,50 +172,84 @@ def read_judged(path: str | os.PathLike[str]) -> list[Judged]:
 def tune(index: Index, model: Model, judged: Sequence[Judged], *, seed: int = 0) -> Tuned:
     """Choose the fusion on judged queries, note it in the index as "fusion", and return it with its figures.
 
-    The hybrid's figures are by cross-validation: the fusion that answers a query was chosen on other queries.
-    Raises: InputError for fewer than 5 queries and for answers that the index does not hold, listing them.
+    The hybrid's figures are by cross-validation: the fusion that answers a query was chosen on other queries. Answers
+    that the index does not hold are left out, and are listed in the result.
+    Raises: InputError for fewer than 5 queries, listing answers that the index does not hold.
     """
     check_model(index, model)
     if len(judged) < FEWEST:
         raise InputError(f"There are {len(judged)} queries, expected {FEWEST} or more to choose by; judge some more.")
-    tuned = choose(search_both(index, model, resolve(index, judged)), seed)
-    index.set_note("fusion", {**tuned.fusion.to_note(), "queries": tuned.queries, "ndcg_gain": asdict(tuned.gain)})
+    known, unknown = resolve(index, judged)
+    if len(known) < FEWEST:
+        raise InputError(_unknown_text(index, unknown, len(known)))
+    tuned = replace(choose(search_both(index, model, known), seed), unknown=tuple(unknown))
+    index.set_note(NOTE, tuned.to_note())
     return tuned
 
 
+def tuning_of(index: Index) -> Tuned | Fusion | None:
+    """Return what was chosen for an index; the fusion alone where an older version chose it; None where nothing was."""
+    note = index.note(NOTE)
+    return (Tuned.from_note(note) or Fusion.from_note(note)) if note else None
+
+
+def reset(index: Index) -> None:
+    """Forget what was chosen: searches weigh both sides alike again."""
+    if index.note(NOTE):
+        index.set_note(NOTE, {})
+
+
 def choose(found: Sequence[Sides], seed: int = 0) -> Tuned:
-    """Choose by nDCG@10 among FUSIONS, and between them and either side alone."""
-    orders = {
-        fusion: [sides.order(fusion) for sides in found] for fusion in (Fusion("text"), Fusion("vector"), *FUSIONS)
-    }
-    truth = [sides.relevant for sides in found]
-    ndcg, recall = (
+    """Choose by nDCG@10 among FUSIONS, regularised; one side alone only if it is better beyond doubt."""
+    orders = {fusion: [sides.order(fusion) for sides in found] for fusion in (*SIDES, *FUSIONS)}
+    ndcg, recall, hits = (
         {
-            fusion: np.array([metric(ids, right) for ids, right in zip(order, truth, strict=True)])
+            fusion: np.array([metric(ids, one.relevant) for ids, one in zip(order, found, strict=True)])
             for fusion, order in orders.items()
         }
-        for metric in (ndcg_at_k, recall_at_k)
+        for metric in (ndcg_at_k, recall_at_k, hit_rate_at_k)
     )
     by_fusion_FQ = np.stack([ndcg[fusion] for fusion in FUSIONS])
-    picked_Q = cross_validated(by_fusion_FQ, seed)
-    queries = np.arange(len(found))
-    hybrid = [np.stack([scores[fusion] for fusion in FUSIONS])[picked_Q, queries] for scores in (ndcg, recall)]
-    sides = (Fusion("text"), Fusion("vector"))
-    better = max(sides, key=lambda side: float(ndcg[side].mean()))
+    picked_Q, queries = cross_validated(by_fusion_FQ, seed, cost_F=UNEVEN_F), np.arange(len(found))
+    hybrid = [np.stack([of[fusion] for fusion in FUSIONS])[picked_Q, queries] for of in (ndcg, recall, hits)]
+    better = max(SIDES, key=lambda side: float(ndcg[side].mean()))
     gain = bootstrap(hybrid[0] - ndcg[better], seed)
-    best = FUSIONS[int(by_fusion_FQ.mean(axis=1).argmax())]
-    figures = [Figures(f"{s.way} only", bootstrap(ndcg[s], seed), bootstrap(recall[s], seed)) for s in sides]
+    best = FUSIONS[_best(by_fusion_FQ, UNEVEN_F)]
+    figures = [
+        Figures(f"{side.way} only", *(bootstrap(of[side], seed) for of in (ndcg, recall, hits))) for side in SIDES
+    ]
     figures.append(Figures("hybrid", *(bootstrap(values, seed) for values in hybrid)))
-    return Tuned(best if gain.low > 0 else better, best, gain, tuple(figures), len(found))
+    fusion = better if gain.high < 0 else best
+    return Tuned(fusion, best, gain, tuple(figures), len(found), _unjudged(found, orders[fusion]))
 
 
-def cross_validated(values_FQ: NDArray[np.floating], seed: int = 0, folds: int = _FOLDS) -> NDArray[np.intp]:
-    """Return for each query which choice (row) is best on the queries of the other folds. (F, Q) → (Q,)."""
+def _best(values_FQ: NDArray[np.floating], cost_F: NDArray[np.floating] | float) -> int:
+    """Return the row of the largest mean over queries, each less its share of a cost."""
+    return int((values_FQ.mean(axis=1) - cost_F / max(1, values_FQ.shape[1])).argmax())
+
+
+def _unjudged(found: Sequence[Sides], orders: Sequence[Sequence[str]]) -> Unjudged:
+    """Return for how many queries of one judged answer others stand above it among the first 10."""
+    singles = [(one, order[:AT]) for one, order in zip(found, orders, strict=True) if len(one.relevant) == 1]
+    above = [(one.query, order[0]) for one, order in singles if order and order[0] not in one.relevant]
+    return Unjudged(len(singles), len(above), tuple(above[:_SHOWN]))
+
+
+def cross_validated(
+    values_FQ: NDArray[np.floating],
+    seed: int = 0,
+    folds: int = _FOLDS,
+    cost_F: NDArray[np.floating] | float = 0.0,
+) -> NDArray[np.intp]:
+    """Return for each query which choice (row) is best on the queries of the other folds. (F, Q) → (Q,).
+
+    cost_F: what a choice costs once, whatever the number of queries.
+    """
     count = values_FQ.shape[1]
     fold_Q = np.random.default_rng(seed).permutation(count) % min(folds, count)
     picked_Q = np.empty(count, np.intp)
     for fold in range(min(folds, count)):
-        picked_Q[fold_Q == fold] = values_FQ[:, fold_Q != fold].mean(axis=1).argmax()
+        picked_Q[fold_Q == fold] = _best(values_FQ[:, fold_Q != fold], cost_F)
     return picked_Q
 
 
@@ -176,6 +263,11 @@ def ndcg_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
 
 
 def recall_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
+    """Return the share of the relevant that is within the first k."""
+    return len(relevant & set(order[:k])) / len(relevant)
+
+
+def hit_rate_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
     """Return 1 where any relevant one is within the first k, else 0."""
     return float(not relevant.isdisjoint(order[:k]))
 
@@ -191,55 +283,55 @@ def bootstrap(values_Q: NDArray[np.floating], seed: int = 0, draws: int = _DRAWS
     return Estimate(float(values_Q.mean()), float(low), float(high))
 
 
-def resolve(index: Index, judged: Sequence[Judged]) -> list[Judged]:
-    """Return the queries with what answers them as ids of the index.
+def resolve(index: Index, judged: Sequence[Judged]) -> tuple[list[Judged], list[str]]:
+    """Return the queries with what answers them as ids of the index, and the answers that it does not hold.
 
     What is given may be an id, a path (of a document: any of its pages), or the end of either: "shop/10006.jpg".
-    Raises: InputError listing what the index does not hold, and what is the end of several paths.
+    Queries of which no answer is left are left out. Raises: InputError for what is the end of several paths.
     """
     given = {name for one in judged for name in one.relevant}
     ids_of = {name: {name} for name in (row.id for row in index.get(sorted(given)))}
     if missing := given - ids_of.keys():
         ids_of |= _by_path(index, missing)
-    return [Judged(one.query, frozenset().union(*(ids_of[name] for name in one.relevant))) for one in judged]
+    known = [
+        Judged(one.query, frozenset().union(*(ids_of[name] for name in one.relevant if name in ids_of)))
+        for one in judged
+    ]
+    return [one for one in known if one.relevant], sorted(given - ids_of.keys())
 
 
 def _by_path(index: Index, names: Set[str]) -> dict[str, set[str]]:
-    """Return name → ids of the rows whose path, or end of path or id, it is."""
+    """Return name → ids of the rows whose path, or end of path or id, it is; names of none are left out."""
     whole = {name: os.path.abspath(name) for name in names}
     by_last: dict[str, list[str]] = defaultdict(list)
     for name in names:
         by_last[_last(name)].append(name)
     exact: dict[str, set[str]] = defaultdict(set)
     ends: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    seen: list[str] = []
     for stamp in index.stamps():
-        seen.append(stamp.path)
         for name in {*by_last.get(_last(stamp.path), ()), *by_last.get(_last(stamp.id), ())}:
             if stamp.path in (name, whole[name]):
                 exact[name].add(stamp.id)
             elif stamp.path.endswith(f"/{name}") or stamp.id.endswith((f"/{name}", f"#{name}")):
                 ends[name][stamp.path].add(stamp.id)
-    _refuse_unknown(sorted(names - exact.keys() - ends.keys()), seen)
-    for name in sorted(names - exact.keys()):
+    found = {*exact, *ends}
+    for name in sorted(found - exact.keys()):
         if len(ends[name]) > 1:
             raise InputError(
                 f"{name!r} is the end of {len(ends[name])} paths, such as {' and '.join(sorted(ends[name])[:2])}; "
                 "give more of the path."
             )
-    return {name: exact.get(name) or next(iter(ends[name].values())) for name in names}
+    return {name: exact.get(name) or next(iter(ends[name].values())) for name in found}
 
 
-def _refuse_unknown(unknown: Sequence[str], paths: Sequence[str]) -> None:
-    """Raise InputError listing names that are not in the index, each with the file name nearest to it."""
-    if not unknown:
-        return
-    known = {_last(path): None for path in paths[:20_000]}  # a hint is not worth a minute
+def _unknown_text(index: Index, unknown: Sequence[str], left: int) -> str:
+    """Return what is said where too few queries have an answer in the index; each name with the one nearest to it."""
+    known = dict.fromkeys(_last(stamp.path) for stamp, _ in zip(index.stamps(), range(20_000), strict=False))
     shown = [f"{name!r}.{did_you_mean(_last(name), known, n=1)}" for name in unknown[:_SHOWN]]
     more = f" … and {len(unknown) - _SHOWN} more." if len(unknown) > _SHOWN else ""
-    raise InputError(
-        f"The index holds none of these, {len(unknown)} in all: {' '.join(shown)}{more} "
-        "Expected ids or paths of indexed pictures; index them first."
+    return (
+        f"The index holds none of these, {len(unknown)} in all: {' '.join(shown)}{more} {left} queries are left, where "
+        f"{FEWEST} are needed. Expected ids or paths of indexed pictures; index them first."
     )
 
 
@@ -256,5 +348,5 @@ def search_both(index: Index, model: Model, judged: Sequence[Judged]) -> list[Si
         rows = {match.row.id: match.row for match in (*text, *index.nearest(query_D, CANDIDATES))}
         cosines = {id: float(row.vector @ query_D) for id, row in rows.items()}
         bm25 = {match.row.id: match.score for match in text}
-        found.append(Sides(cosines, bm25, float(mean_D @ query_D), one.relevant))
+        found.append(Sides(cosines, bm25, float(mean_D @ query_D), one.relevant, one.query))
     return found

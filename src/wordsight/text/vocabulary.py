@@ -130,7 +130,7 @@ def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
     term = stem(letters)
     # of the whole word, before its stem is taken; then of the stem, of which one half stays as it is
     forms = [stem(form) for form in (*_exchanges(letters), *_doubled(letters), *_deletions(letters)) if len(form) > 3]
-    found = [form for form in forms if form in vocabulary]
+    found = [form for form in forms if len(form) > 2 and form in vocabulary]
     middle = len(term) // 2
     near = re.compile("|".join(_patterns(term)))
     halves = (*vocabulary.beginning_with(term[:middle]), *vocabulary.ending_with(term[middle + 1 :]))
