@@ -24,7 +24,7 @@ LAYERS = [
     {"encoder"},
     {"model"},
     {"index", "ingest"},
-    {"rejection"},
+    {"rejection", "transductive"},
     {"search", "zeroshot", "probe"},
     {"sorting", "contact_sheet", "embedding_files", "thumbnails"},
     {"train", "curate", "evaluate", "doctor", "quantize"},
