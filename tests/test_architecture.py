@@ -27,7 +27,7 @@ LAYERS = [
     {"rejection", "transductive"},
     {"search", "zeroshot", "probe"},
     {"sorting", "contact_sheet", "embedding_files", "thumbnails"},
-    {"train", "curate", "evaluate", "doctor", "quantize"},
+    {"train", "curate", "evaluate", "doctor", "quantize", "sorting_undo"},
     {"cli", "serve"},
 ]
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}

@@ -9,17 +9,17 @@ from wordsight.class_embeddings import Floats
 # chosen on labelled sets that the bundled model learnt from (docs/none-of-these.md)
 ROUNDS = 3
 # factor on an image's nearness to its class's mean image, in whitened cosines
-VISUAL = 16.0
+VISUAL = 30.0
 # share of the identity in the covariance that whitens
-SHRINKAGE = 0.8
+SHRINKAGE = 0.6
 # the mean of all images counts as so many images of each class
 MEAN_WEIGHT = 0.1
 # exponent of the probabilities that say how much an image counts in a class's mean
 CERTAINTY = 2.0
 # share of a class's mean cosine with the images that is taken off it, where class sizes seem equal
-HUBNESS = 0.25
+HUBNESS = 0.4
 # exponent of how equal the classes seem, above
-EVENNESS = 2.0
+EVENNESS = 3.0
 
 
 def joint_proba(image_ND: Floats, class_KD: Floats, scale: float, counts_N: Floats | None = None) -> Floats:
