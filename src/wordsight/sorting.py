@@ -44,9 +44,7 @@ class Sorter:
     every step can be undone (for "move": destination back to source; otherwise: remove destination).
     """
 
-    def __init__(
-        self, folder: Path, labels: Mapping[str, str], how: How = "copy", *, sidecars: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, labels: Mapping[str, str], how: How = "copy", *, sidecars: bool = False) -> None:
         self.folder = folder
         self.how = how
         self.sidecars = sidecars
@@ -109,7 +107,7 @@ class Sorter:
         """Put one file under the first free name like `wish`, and list it."""
         if file.parent.resolve() == wish.parent.resolve():
             return file
-        source = os.path.realpath(file)
+        source = os.path.join(os.path.realpath(file.parent), file.name)
         destination = _put(file, wish, self.how, self.moved)
         try:
             self._note([os.path.abspath(file), os.path.abspath(destination), label, f"{probability:.4f}", self.how])
