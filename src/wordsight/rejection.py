@@ -24,7 +24,7 @@ SLOPE = 1.51
 CROWD = 1.02
 OFFSET = 6.53
 # share of images that show none of the classes, where nothing is known of the collection
-PRIOR = 1 / 3
+PRIOR = 0.25
 # the probability of one text by itself, from its cosine in spreads of the bank's; by benchmarks/none_of_these.py --fit
 RELEVANCE_SLOPE = 1.47
 RELEVANCE_OFFSET = -4.01
@@ -128,7 +128,7 @@ class NoneOfThese:
         return np.asarray((class_N - bank_N) / SHARPNESS, dtype=np.float32)
 
     def proba(self, image_ND: Floats) -> Floats:
-        """Return the probability of "none of these", (N, D) → (N,), where one image in three shows none (`PRIOR`)."""
+        """Return the probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
         any_N = SLOPE * self.evidence(image_ND) - CROWD * np.log(len(self.class_KD)) + OFFSET
         return _sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
 

@@ -34,6 +34,8 @@ def joint_proba(image_ND: Floats, class_KD: Floats, scale: float, counts_N: Floa
     Source: the plan is TransCLIP's (Zanella et al. 2024): Gaussians around class means tied to the texts' answers.
     Its affinities between neighbours and estimated class sizes lost on the sets of the choice and are left out.
     """
+    if not len(image_ND):
+        return np.zeros((0, len(class_KD)), np.float32)
     images, count_N1 = image_ND.astype(np.float64), np.ones((len(image_ND), 1))
     if counts_N is not None:
         count_N1 = np.maximum(np.asarray(counts_N, np.float64)[:, None], 1e-6)
