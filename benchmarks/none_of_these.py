@@ -1,33 +1,38 @@
-"""How well "none of these" tells pictures of listed classes from others: ours against two common rules.
+"""How well images are sorted by words: the calibration of "none of these", independent classes, judging together.
 
 Each labelled set of `$WORDSIGHT_DATA/transfer` that the bundled model never trained on, and clothing's validation
-split, gives tasks: 2, 4, 10 or 30 of its classes are listed, the others left out. "near" pictures are of the set's
+split, gives tasks: 2, 4, 10 or 30 of its classes are listed, the others left out. "near" images are of the set's
 classes left out, "far" ones of other sets. Rules: the largest softmax probability, the largest cosine, and ours.
+"reliability": lists of a set's classes with 0, 30 and 70 % of far images among them. "together": accuracy of images
+judged one by one and jointly. "independent": classes by themselves, on the objects that are noted of COCO photos.
 
     python benchmarks/none_of_these.py [--model mini] [--fit]
 
---fit prints the constants of `wordsight/rejection.py` that suit all sets best (these are shipped), and those that suit
-each half: how far the halves differ is how far to trust them on pictures of another kind.
+--fit prints the constants of `wordsight/rejection.py` that suit the *learn* data of `sorting_fit.py` best (these are
+shipped) and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sorting_fit
 from harness import table, write_rows
 
 import wordsight
 from wordsight import rejection
-from wordsight.class_embeddings import embed_classes
 from wordsight.rejection import NoneOfThese
-from wordsight.templates import TEMPLATE_SETS
+from wordsight.transductive import joint_proba
+from wordsight.zeroshot import Classifier
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # never trained on, with classes that have names of their own; the rest (defects, cards, X-rays) no word list describes
@@ -58,11 +63,12 @@ class Embedded:
 
 @dataclass
 class Task:
-    """Listed classes, and the pictures of them, of the set's other classes, and of other sets."""
+    """Listed classes, and the images of them (with their labels), of the set's other classes, and of other sets."""
 
     name: str
     classes: tuple[str, ...]
     listed: np.ndarray
+    truth: np.ndarray
     near: np.ndarray
     far: np.ndarray
 
@@ -92,10 +98,11 @@ def tasks(sets: dict[str, Embedded], names: tuple[str, ...], seed: int = 0) -> I
                 listed = tuple(map(str, rng.choice(classes, size, replace=False)))
                 theirs = np.isin(sets[name].labels, listed)
                 far = _sample(rng, sets, [other for other in names if other != name], 6)
-                yield Task(f"{name}-{size}", listed, sets[name].images[theirs], sets[name].images[~theirs], far)
+                own = sets[name]
+                yield Task(f"{name}-{size}", listed, own.images[theirs], own.labels[theirs], own.images[~theirs], far)
     for listed, theirs, others in WIDE:
         mine, far = _sample(rng, sets, list(theirs), 60), _sample(rng, sets, list(others), 60)
-        yield Task("wide", listed, mine, far[:0], far)
+        yield Task("wide", listed, mine, np.full(len(mine), ""), far[:0], far)
 
 
 def _sample(rng: np.random.Generator, sets: dict[str, Embedded], names: list[str], count: int) -> np.ndarray:
@@ -105,15 +112,16 @@ def _sample(rng: np.random.Generator, sets: dict[str, Embedded], names: list[str
 
 
 def scores(model: Any, task: Task, bank: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return for each rule the scores of listed, near and far pictures; high means "one of these"."""
-    classes = embed_classes(model, {name: (name,) for name in task.classes}, TEMPLATE_SETS["photo"])
+    """Return for each rule the scores of listed, near and far images; high means "one of these"."""
+    classes = sorting_fit.embed(model, task.classes)
     ours = NoneOfThese.from_embeddings(classes, bank)
 
     def softmax(images: np.ndarray) -> np.ndarray:
         logits = model.scale * images @ classes.T
         return 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
-    rules = {"largest softmax": softmax, "largest cosine": lambda x: (x @ classes.T).max(axis=1), "ours": ours.margin}
+    rules = {"largest softmax": softmax, "largest cosine": lambda x: (x @ classes.T).max(axis=1),
+             "ours": lambda x: 1 - ours.proba(x).astype(np.float64)}  # fmt: skip
     return {name: (rule(task.listed), rule(task.near), rule(task.far)) for name, rule in rules.items()}
 
 
@@ -124,15 +132,16 @@ def auroc(high: np.ndarray, low: np.ndarray) -> float:
     return float(below.mean() / 2 / len(low))
 
 
+def ece(said: np.ndarray, so: np.ndarray, bins: int = 15) -> float:
+    """Return the expected calibration error: mean gap of probability and frequency over bins of equal width."""
+    which = np.minimum((said * bins).astype(int), bins - 1)
+    return float(sum(abs((said - so)[which == b].sum()) for b in range(bins)) / len(said))
+
+
 def pooled(rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], which: int, each: int = 50) -> np.ndarray:
     """Return `each` scores per task (drawn with replacement), so that every task counts alike."""
     rng = np.random.default_rng(0)
     return np.concatenate([rng.choice(row[which], each) for row in rows if len(row[which])])
-
-
-def logistic(margin: np.ndarray, slope: float, offset: float) -> np.ndarray:
-    """Return the probability of "none" of a margin, as `NoneOfThese.proba` does."""
-    return np.asarray(0.5 * (1 - np.tanh(0.5 * slope * (margin - offset))))
 
 
 def measure(found: list[tuple[Task, dict[str, Any]]], rule: str) -> dict[str, Any]:
@@ -140,16 +149,71 @@ def measure(found: list[tuple[Task, dict[str, Any]]], rule: str) -> dict[str, An
     rows = [scored[rule] for _, scored in found]
     listed, near, far = (pooled(rows, which) for which in range(3))
     keep_90 = np.quantile(listed, 0.1)
-    row: dict[str, Any] = {
+    return {
         "rule": rule,
         "AUROC far": auroc(listed, far),
         "AUROC near": auroc(listed, near),
         "far kept when 90 % of listed are": float((far >= keep_90).mean()),
     }
-    if rule == "ours":
-        none = [logistic(x, rejection.SLOPE, rejection.OFFSET) > 0.5 for x in (listed, near, far)]
-        row |= {"false none": none[0].mean(), "near found": none[1].mean(), "far found": none[2].mean()}
-    return row
+
+
+@dataclass
+class Mixed:
+    """Answers to lists of classes: probabilities of none and of the answer, and whether each was right."""
+
+    none: np.ndarray
+    is_none: np.ndarray
+    answer: np.ndarray
+    right: np.ndarray
+    size: np.ndarray
+
+
+def mixed(model: Any, pairs: list[Task], out: float, each: int = 60) -> Mixed:
+    """Answer `each` images a task, a share `out` of them far ones, as `Classifier.predict_proba` does."""
+    rng = np.random.default_rng(0)
+    columns: list[tuple[np.ndarray, ...]] = []
+    for task in pairs:
+        classifier = Classifier(model, list(task.classes), none=True)
+        inside, outside = (rng.choice(len(x), n) for x, n in
+                           ((task.listed, each - round(out * each)), (task.far, round(out * each))))  # fmt: skip
+        proba = classifier.proba_of_embeddings(np.concatenate([task.listed[inside], task.far[outside]]))
+        truth = np.r_[
+            [task.classes.index(label) for label in task.truth[inside]], np.full(len(outside), proba.shape[1] - 1)
+        ]
+        is_none = truth == proba.shape[1] - 1
+        size = np.full(each, len(task.classes))
+        columns.append((proba[:, -1], is_none, proba.max(axis=1), proba.argmax(axis=1) == truth, size))
+    return Mixed(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def reliability(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
+    """Return the calibration of "none" and of the answer for each share of images outside the classes, and of all."""
+    joined = Mixed(*(np.concatenate([getattr(m, name) for m in mixes.values()])
+                     for name in ("none", "is_none", "answer", "right", "size")))  # fmt: skip
+    rows = []
+    for name, mix in (*((f"{share:.0%}", mix) for share, mix in mixes.items()), ("all three", joined)):
+        rows.append(
+            {
+                "outside": name,
+                "ECE none": ece(mix.none, mix.is_none),
+                "mean none": mix.none.mean(),
+                "ECE answer": ece(mix.answer, mix.right),
+                "answers right": mix.right.mean(),
+                "said": mix.answer.mean(),
+            }
+        )
+    return rows
+
+
+def diagram(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
+    """Return what was said of "none" against what was so, in tenths, over all shares."""
+    said = np.concatenate([mix.none for mix in mixes.values()])
+    so = np.concatenate([mix.is_none for mix in mixes.values()])
+    tenth = np.minimum((said * 10).astype(int), 9)
+    return [
+        {"said": said[tenth == t].mean(), "so": so[tenth == t].mean(), "images": int((tenth == t).sum())}
+        for t in range(10) if (tenth == t).any()
+    ]  # fmt: skip
 
 
 def by_size(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -157,47 +221,50 @@ def by_size(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
     rows = []
     for size in (*SIZES, "wide"):
         chosen = [s["ours"] for task, s in found if task.name.split("-")[-1] == str(size)]
-        if not chosen:
-            continue
-        none = [logistic(pooled(chosen, which), rejection.SLOPE, rejection.OFFSET) > 0.5 for which in (0, 2)]
-        rates = {"false none": none[0].mean(), "far found": none[1].mean()}
-        rows.append({"listed": str(size), "tasks": len(chosen), **rates})
+        if chosen:
+            none = [pooled(chosen, which) < 0.5 for which in (0, 2)]
+            rates = {"false none": none[0].mean(), "far found": none[1].mean()}
+            rows.append({"listed": str(size), "tasks": len(chosen), **rates})
     return rows
 
 
-def reliability(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return what was said against what was so, half of the pictures being far ones."""
-    rows = [scored["ours"] for _, scored in found]
-    listed, far = pooled(rows, 0), pooled(rows, 2)
-    said = logistic(np.concatenate([listed, far]), rejection.SLOPE, rejection.OFFSET)
-    so = np.repeat([0.0, 1.0], [len(listed), len(far)])
-    tenth = np.minimum((said * 10).astype(int), 9)
-    return [
-        {"said": said[tenth == t].mean(), "so": so[tenth == t].mean(), "pictures": int((tenth == t).sum())}
-        for t in range(10) if (tenth == t).any()
-    ]  # fmt: skip
+def together(model: Any, sets: dict[str, Embedded]) -> list[dict[str, Any]]:
+    """Return accuracies alone and together; of fashion, whose classes are unequal, of products held out of training."""
+    with open(DATA / "fashion" / "products.csv", encoding="utf-8", newline="") as file:
+        products = [row for row in csv.DictReader(file) if sorting_fit.crc32(row["id"].encode()) / 2**32 < 0.2]
+    products = [row for row in products if (DATA / "fashion" / "images" / f"{row['id']}.jpg").exists()]
+    kinds = [row["articleType"].lower() for row in products]
+    common = {kind for kind, _ in Counter(kinds).most_common(20)}
+    files = [DATA / "fashion" / "images" / f"{row['id']}.jpg" for row in products]
+    keep = np.array([kind in common for kind in kinds])
+    fashion = Embedded(model.embed_images([f for f, k in zip(files, keep, strict=True) if k]), np.array(kinds)[keep])
+    rows = []
+    for name, own in (*sets.items(), ("fashion, type of 20", fashion)):
+        names, truth = np.unique(own.labels, return_inverse=True)
+        classes = sorting_fit.embed(model, tuple(map(str, names)))
+        answers = (own.images @ classes.T, joint_proba(own.images, classes, model.scale))
+        alone, joint = (100 * float((answer.argmax(axis=1) == truth).mean()) for answer in answers)
+        rows.append({"set": name, "classes": len(names), "images": len(truth), "alone": alone, "together": joint})
+    means = {key: float(np.mean([row[key] for row in rows])) for key in ("alone", "together")}
+    return [*rows, {"set": "mean", "classes": 0, "images": 0, **means}]
 
 
-def fit(found: list[tuple[Task, dict[str, Any]]]) -> tuple[float, float, float]:
-    """Return (crowd, slope, offset) of least log loss, listed and far pictures being equally many."""
-    sizes = np.repeat([len(task.classes) for task, _ in found], 50)
-    rows = [scored["ours"] for _, scored in found]
-    raw = [pooled(rows, which) + rejection.CROWD * np.log(sizes) for which in (0, 2)]
-    best = (np.inf, 0.0, 0.0, 0.0)
-    for crowd in np.arange(0, 1.01, 0.05):
-        x = np.concatenate(raw) - crowd * np.log(np.tile(sizes, 2))
-        y = np.repeat([0.0, 1.0], len(sizes))
-        slope, offset = 1.0, float(np.median(x))
-        for _ in range(50):  # Newton's method on logit = a - slope * x
-            design = np.stack([np.ones_like(x), -x], axis=1)
-            p = logistic(x, slope, offset)
-            step = np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design, design.T @ (y - p))
-            a, slope = slope * offset + step[0], slope + step[1]
-            offset = a / slope
-        p = np.clip(logistic(x, slope, offset), 1e-9, 1 - 1e-9)
-        loss = float(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean())
-        best = min(best, (loss, float(crowd), float(slope), float(offset)))
-    return best[1:]
+def independent(model: Any) -> list[dict[str, Any]]:
+    """Return how classes by themselves answer on the objects noted of COCO photos, by how common they are."""
+    photos = [json.loads(line) for line in (DATA / "coco159" / "captions.jsonl").read_text().splitlines()]
+    images = model.embed_images([DATA / "coco159" / "images" / row["image"] for row in photos])
+    names = sorted({name for row in photos for name in row["objects"]})
+    proba = Classifier(model, names).proba_multi_of_embeddings(images)
+    true = np.array([[name in row["objects"] for name in names] for row in photos])
+    share = true.mean(axis=0)
+    rows = []
+    for label, low, high in (("under 5 %", 0, 0.05), ("5 to 20 %", 0.05, 0.2), ("over 20 %", 0.2, 1), ("all", 0, 1)):
+        chosen = (share >= low) & (share < high)
+        said, so = proba[:, chosen].ravel(), true[:, chosen].ravel()
+        found = said > 0.5
+        rows.append({"true of": label, "classes": int(chosen.sum()), "share": so.mean(), "said": said.mean(),
+                     "ECE": ece(said, so), "precision": so[found].mean(), "recall": found[so].mean()})  # fmt: skip
+    return rows
 
 
 def _plain(value: Any) -> Any:
@@ -211,23 +278,28 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true")
     arguments = parser.parse_args()
     model = wordsight.load(arguments.model)
-    sets = read_sets(model)
-    bank = embed_classes(model, {word: (word,) for word in rejection.bank_words()}, TEMPLATE_SETS["photo"])
-    halves = [[(task, scores(model, task, bank)) for task in tasks(sets, names)] for names in HALVES]
-    found = [pair for half in halves for pair in half]
     if arguments.fit:
-        for name, pairs in (("all", found), ("first half", halves[0]), ("second half", halves[1])):
-            crowd, slope, offset = fit([pair for pair in pairs if pair[0].name != "wide"])
-            print(f"{name}: CROWD {crowd:.2f}  SLOPE {slope:.2f}  OFFSET {offset:.2f}")
+        for name, value in sorting_fit.fit(model, DATA).items():
+            print(f"{name} = {value:.2f}")
+        return
+    sets = read_sets(model)
+    bank = sorting_fit.embed(model, rejection.bank_words())
+    found = [(task, scores(model, task, bank)) for names in HALVES for task in tasks(sets, names)]
+    labelled = [task for task, _ in found if task.name != "wide"]
+    mixes = {share: mixed(model, labelled, share) for share in (0.0, 0.3, 0.7)}
     parts = {
         "rules": [measure(found, rule) for rule in ("largest softmax", "largest cosine", "ours")],
         "by number of classes": by_size(found),
-        "reliability": reliability(found),
+        "reliability": reliability(mixes),
+        "diagram": diagram(mixes),
+        "together": together(model, sets),
+        "independent": independent(model),
     }
     parts = {title: [{k: _plain(v) for k, v in row.items()} for row in rows] for title, rows in parts.items()}
     for title, rows in parts.items():
         print(f"\n{title}\n{table(rows)}")
-    about = {"model": arguments.model, "fingerprint": model.fingerprint, "tasks": len(found)}
+    about = {"model": arguments.model, "precision": model.encoder.precision, "fingerprint": model.fingerprint,
+             "tasks": len(found)}  # fmt: skip
     path = write_rows("none_of_these", [about, *({"part": k, **row} for k, rows in parts.items() for row in rows)])
     print(f"\n{path}")
 

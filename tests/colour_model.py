@@ -15,6 +15,7 @@ from PIL import Image
 
 from wordsight.errors import ImageError
 from wordsight.images import Skipped, read_image
+from wordsight.spec import Preprocess
 
 DIM = 256
 COLOURS = ("red", "green", "blue")
@@ -22,7 +23,7 @@ COLOURS = ("red", "green", "blue")
 
 class ColourModel:
     fingerprint = "colour"
-    spec = SimpleNamespace(name="colour", embed_dim=DIM)
+    spec = SimpleNamespace(name="colour", embed_dim=DIM, preprocess=Preprocess(image_size=32))
 
     def __init__(self, scale: float = 50.0, bias: float | None = None) -> None:
         self.scale, self.bias = scale, bias

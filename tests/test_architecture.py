@@ -24,10 +24,10 @@ LAYERS = [
     {"encoder"},
     {"model"},
     {"index", "ingest"},
-    {"rejection"},
+    {"rejection", "transductive"},
     {"search", "zeroshot", "probe"},
     {"sorting", "contact_sheet", "embedding_files", "thumbnails", "notebook"},
-    {"train", "curate", "evaluate", "doctor", "quantize"},
+    {"train", "curate", "evaluate", "doctor", "quantize", "sorting_undo"},
     {"cli", "serve"},
 ]
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}

@@ -7,11 +7,24 @@ import warnings
 
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, write_pictures
+from colour_model import ColourModel, picture, write_pictures
 
 from wordsight.cli import group
 from wordsight.cli._options import spread
 from wordsight.errors import InputError
+
+
+def stream_pages(self, items, read):
+    """What `Model.stream_read` does, without a network: the mean colour of the pixels."""
+    for item in items:
+        pixels = read(item)
+        yield item, self._image(pixels).astype("float32") if hasattr(pixels, "shape") else pixels
+
+
+def write_pdf(path, colours):
+    """Write a PDF with one page of each colour."""
+    first, *others = [picture(colour, (64, 64)) for colour in colours]
+    first.save(path, save_all=True, append_images=others)
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def test_a_line_per_picture_best_answer_first(run):
     assert result.exit_code == 0, result.output
     assert [line.split()[1:] for line in result.stdout.splitlines()] == [
         ["blue", "in/blue-1.png"], ["red", "in/red-1.png"], ["green", "in/sub/green-1.png"]]  # fmt: skip
-    assert result.stderr == ""
+    assert result.stderr == "wordsight: 3 images: red 1, blue 1, green 1, none of these 0\n"
 
 
 def test_json_is_one_object_a_line(run):
@@ -63,12 +76,74 @@ def test_json_is_one_object_a_line(run):
     assert rows[2]["none_probability"] > 0.5 > rows[0]["none_probability"]
 
 
-def test_csv_is_a_table_with_a_heading(run):
-    result = run("in --classes red blue green --csv --top 2")
+def test_csv_has_a_column_for_each_class(run):
+    result = run(["in", "--classes", "red", "blue", "label", "--csv"])
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
-    assert list(rows[0]) == ["path", "label", "probability", "label_2", "probability_2"]
-    assert rows[1]["label"] == "red"
-    assert float(rows[1]["probability"]) > 0.9
+    assert list(rows[0]) == ["path", "label", "probability", "red", "blue", "label (class)", "none of these"]
+    for row in rows:
+        numbers = {name: float(row[name]) for name in list(row)[3:]}
+        assert sum(numbers.values()) == pytest.approx(1, abs=1e-4)
+        assert row["label"] == max(numbers, key=numbers.get)
+        assert float(row["probability"]) == max(numbers.values())
+
+
+def test_none_of_these_is_an_answer_unless_it_is_switched_off(run):
+    labels = [json.loads(line)["label"] for line in run("in --classes red blue --json").stdout.splitlines()]
+    assert labels == ["blue", "red", "none of these"]
+    labels = [json.loads(line)["label"] for line in run("in --classes red blue --json --no-none").stdout.splitlines()]
+    assert labels[2] in ("red", "blue")
+
+
+def test_one_class_may_stand_against_none(run):
+    result = run("in --classes red --json")
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == [
+        "none of these", "red", "none of these"]  # fmt: skip
+
+
+def test_independent_classes_may_all_be_true_or_none(run, tmp_path):
+    write_pictures(tmp_path / "in", ["yellow-1.png"])  # red and green
+    result = run("in --classes red green --multi --json")
+    labels = {json.loads(line)["path"]: json.loads(line)["labels"] for line in result.stdout.splitlines()}
+    assert sorted(labels["in/yellow-1.png"]) == ["green", "red"]
+    assert labels["in/red-1.png"] == ["red"]
+    assert labels["in/blue-1.png"] == ["none of these"]
+    result = run("in --classes red green --multi --sort-into out --link")
+    assert sorted(p.parent.name for p in (tmp_path / "out").rglob("yellow-1.png")) == ["green", "red"]
+
+
+def test_together_gives_the_same_kind_of_answers(run):
+    result = run("in --classes red blue --together --json")
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["blue", "red", "none of these"]
+
+
+def test_names_may_end_with_nul_or_come_from_a_file(run, tmp_path):
+    write_pictures(tmp_path / "odd", ["red-\n1.png"])
+    result = run("--classes red blue --json - -0", input="odd/red-\n1.png\0in/blue-1.png\0")
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["red", "blue"]
+    (tmp_path / "list.txt").write_text("in/red-1.png\n", encoding="utf-8")
+    assert json.loads(run("--from-file list.txt --classes red blue --json").stdout)["label"] == "red"
+
+
+def test_pages_of_a_pdf_are_sorted_one_by_one(run, tmp_path, monkeypatch):
+    pytest.importorskip("pypdfium2")
+    monkeypatch.setattr(ColourModel, "stream_read", stream_pages, raising=False)
+    write_pdf(tmp_path / "manual.pdf", ["red", "blue"])
+    result = run("manual.pdf in/red-1.png --classes red blue --json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["path"], row.get("page"), row["label"]) for row in rows] == [
+        ("manual.pdf", 1, "red"), ("manual.pdf", 2, "blue"), ("in/red-1.png", None, "red")]  # fmt: skip
+    result = run("manual.pdf --classes red blue --sort-into out")
+    with pytest.raises(InputError, match="is a page, which --sort-into cannot place"):
+        raise result.exception
+
+
+def test_a_contact_sheet_has_a_section_for_each_class(run, tmp_path):
+    result = run("in --classes red blue <b> --html sheet.html")
+    page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
+    assert result.exit_code == 0
+    assert page.index("red · 1 image<") < page.index("blue · 1 image<") < page.index("none of these · 1 image<")
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "<b>" not in page
 
 
 def test_classes_come_from_a_file_too(run, tmp_path):
@@ -109,6 +184,17 @@ def test_skipped_pictures_are_counted_listed_and_change_the_exit_code(run, tmp_p
         ("nowhere --classes red", "'nowhere' does not exist"),
         ("in --classes red --move", "--move says how to sort, but not where"),
         ("in --classes red --sort-into in/sorted", "which is being sorted"),
+        ("in --classes red --no-none", "'red' is the only class"),
+        ("in --classes red,blue", "read as one class.*for 2 classes: --classes red blue"),
+        ("in --classes red blue --csv --json", "Both --json and --csv"),
+        ("in --classes red blue --multi --together", "Both --multi and --together"),
+        ("in --classes red blue --multi --sort-into out --move", "can move into one folder; use --copy"),
+        ("in --classes red blue --html sheet.png", "end its name in .html"),
+        ("in --classes red blue -0", 'add "-" or --from-file'),
+        ("--from-file gone.txt --classes red blue", "The list 'gone.txt' cannot be read"),
+        ("in --classes red blue --sidecars", "add --sort-into DIR --move"),
+        ("in --classes red blue --undo", "add --sort-into DIR, the folder"),
+        ("in --sort-into out --undo", "--undo takes only --sort-into DIR"),
     ],
 )
 def test_mistakes_are_named_before_any_model_is_loaded(run, monkeypatch, line, message):
@@ -122,6 +208,12 @@ def test_mistakes_are_named_before_any_model_is_loaded(run, monkeypatch, line, m
         raise result.exception
 
 
+def test_a_comma_in_a_class_among_others_is_told(run):
+    result = run("in --classes red,blue green")
+    assert result.exit_code == 0
+    assert "'red,blue' is read as one class with a comma in its name" in result.stderr
+
+
 def test_an_option_without_value_is_a_usage_error(run):
     assert run("in --classes").exit_code == 2
 
@@ -133,6 +225,32 @@ def test_pictures_are_sorted_into_folders(run, tmp_path):
     assert found == ["blue/blue-1.png", "none/green-1.png", "red/red-1.png"]
     assert not list((tmp_path / "in").rglob("*.png"))
     assert len((tmp_path / "out" / "wordsight-sort.csv").read_text().splitlines()) == 4
+
+
+def test_a_move_is_undone(run, tmp_path):
+    before = sorted((tmp_path / "in").rglob("*"))
+    run("in --classes red blue --sort-into out --move")
+    result = run("--sort-into out --undo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "3 files moved back, 0 copies and links removed.\n"
+    assert sorted((tmp_path / "in").rglob("*")) == before
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_moving_leaves_no_link_that_leads_nowhere_and_tells_of_sidecars(run, tmp_path):
+    (tmp_path / "in" / "sub" / "best.png").symlink_to("../red-1.png")
+    (tmp_path / "in" / "a-first.png").symlink_to("sub/best.png")
+    (tmp_path / "in" / "red-1.xmp").write_text("edits")
+    result = run("in --classes red blue --sort-into out --move")
+    assert result.exit_code == 0, result.output
+    assert "1 files that belong to moved images stay where they were" in result.stderr
+    links = [path for path in (tmp_path / "out").rglob("*") if path.is_symlink()]
+    assert len(links) == 2
+    assert all(path.exists() for path in links)
+    run("--sort-into out --undo")
+    assert (tmp_path / "in" / "a-first.png").resolve() == tmp_path / "in" / "red-1.png"
+    run("in --classes red blue --sort-into out --move --sidecars")
+    assert (tmp_path / "out" / "red" / "red-1.xmp").read_text() == "edits"
 
 
 def test_a_class_named_none_keeps_a_folder_of_its_own(run, tmp_path):
@@ -163,4 +281,4 @@ def test_a_warning_is_one_plain_line(run, monkeypatch):
 
     kept = ColourModel.embed_texts
     monkeypatch.setattr(ColourModel, "embed_texts", embed)
-    assert run("in --classes red blue").stderr == "wordsight: The text is too long.\n"
+    assert "wordsight: The text is too long.\n" in run("in --classes red blue").stderr

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from wordsight.errors import InputError
 from wordsight.sorting import LISTING, Sorter, safe_name
+from wordsight.sorting_undo import undo
 
 
 def make(path, content):
@@ -134,3 +135,107 @@ def test_a_moved_link_still_leads_to_its_picture(tmp_path):
     assert there.read_text() == "x"
     assert not (tmp_path / "in" / "link.jpg").is_symlink()
     assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["link.jpg"]
+
+
+# --- what belongs to a picture, and the way back ----------------------------------------------------------------------
+
+
+def snapshot(folder):
+    """Every file and link under `folder`, with its content or where it leads."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_text()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def test_a_link_moved_after_its_picture_leads_to_the_new_place(tmp_path):
+    picture = make(tmp_path / "in" / "x.jpg", "x")
+    (tmp_path / "in" / "best.jpg").symlink_to("x.jpg")
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
+    sorter.place(picture, "cat", 1.0)
+    there = sorter.place(tmp_path / "in" / "best.jpg", "cat", 1.0)
+    assert there.read_text() == "x"
+    undo(tmp_path / "out")
+    assert (tmp_path / "in" / "best.jpg").is_symlink()
+    assert (tmp_path / "in" / "best.jpg").resolve() == picture
+
+
+def test_sidecars_stay_and_are_told_or_go_along_under_the_new_name(tmp_path):
+    for name in ("x.jpg", "x.xmp", "x.jpg.json", "x.nef", "y.xmp", "x.txt"):
+        make(tmp_path / "in" / name, name)
+    make(tmp_path / "out" / "cat" / "x.jpg", "another")
+    before = snapshot(tmp_path)
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
+    sorter.place(tmp_path / "in" / "x.jpg", "cat", 1.0)
+    assert [path.name for path in sorter.left_behind] == ["x.jpg.json", "x.nef", "x.xmp"]
+    undo(tmp_path / "out")
+    Sorter(tmp_path / "out", {"cat": "cat"}, "move", sidecars=True).place(tmp_path / "in" / "x.jpg", "cat", 1.0)
+    assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["x-2.jpg", "x-2.jpg.json", "x-2.nef", "x-2.xmp", "x.jpg"]
+    assert sorted(os.listdir(tmp_path / "in")) == ["x.txt", "y.xmp"]
+    undo(tmp_path / "out")
+    assert snapshot(tmp_path) == before
+
+
+def test_a_raw_that_is_sorted_itself_is_no_sidecar(tmp_path):
+    pictures = [make(tmp_path / "in" / name, name) for name in ("x.jpg", "x.nef")]
+    sorter = Sorter(tmp_path / "out", {"cat": "cat", "dog": "dog"}, "move", sidecars=True)
+    sorter.check(pictures)
+    sorter.place(pictures[0], "cat", 1.0)
+    assert pictures[1].exists()
+
+
+@pytest.mark.parametrize("how", ["copy", "link", "move"])
+def test_undo_leaves_all_as_it_was(tmp_path, how):
+    for name in ("a.jpg", "b.jpg"):
+        make(tmp_path / "in" / name, name)
+    before = snapshot(tmp_path)
+    for _ in range(2):  # sorting again finds the copies there
+        sorter = Sorter(tmp_path / "out", {"cat": "cat", "dog": "dog"}, how)
+        for path in sorted((tmp_path / "in").iterdir()):
+            sorter.place(path, "cat" if path.name == "a.jpg" else "dog", 0.9)
+    done = undo(tmp_path / "out")
+    assert not done.kept
+    assert snapshot(tmp_path) == before
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_undo_never_overwrites_and_keeps_what_it_cannot_undo_on_the_list(tmp_path):
+    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
+    for picture in pictures:
+        sorter.place(picture, "cat", 0.9)
+    make(pictures[0], "a new picture of the same name")
+    done = undo(tmp_path / "out")
+    assert (done.moved_back, [path.name for path, _ in done.kept]) == (1, ["a.jpg"])
+    assert "is taken by another file" in done.kept[0][1]
+    assert pictures[0].read_text() == "a new picture of the same name"
+    pictures[0].unlink()
+    assert undo(tmp_path / "out").moved_back == 1
+    assert [picture.read_text() for picture in pictures] == ["a.jpg", "b.jpg"]
+
+
+def test_undo_removes_no_copy_that_was_changed_or_lost_its_original(tmp_path):
+    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    for picture in pictures:
+        Sorter(tmp_path / "out", {"cat": "cat"}).place(picture, "cat", 0.9)
+    (tmp_path / "out" / "cat" / "a.jpg").write_text("edited")
+    pictures[1].unlink()
+    assert [reason.split(" ")[0] for _, reason in undo(tmp_path / "out").kept] == ["differs", "its"]
+    assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "message"),
+    [
+        (None, "has no wordsight-sort.csv"),
+        ("a,b\n1,2\n", "Row 2 .* is not one of a sorting"),
+        ("source,destination,label,probability,how\n/x,/etc/passwd,cat,1,move\n", "outside of"),
+        ('source,destination,label,probability,how\n"/x', "is damaged"),
+    ],
+)
+def test_a_listing_that_cannot_be_trusted_is_refused(tmp_path, listing, message):
+    if listing is not None:
+        make(tmp_path / LISTING, listing)
+    with pytest.raises(InputError, match=message):
+        undo(tmp_path)

@@ -14,6 +14,7 @@ from wordsight import Classifier
 from wordsight.class_embeddings import embed_classes, normalise_rows, parse_classes
 from wordsight.errors import InputError
 from wordsight.rejection import NoneOfThese, bank_words
+from wordsight.transductive import joint_proba
 from wordsight.zeroshot import NONE_LABEL
 
 PICTURES = [picture(colour) for colour in ("red", "blue", "green", "red")]
@@ -164,11 +165,62 @@ def test_the_bank_does_not_compete_with_a_class_of_its_own_words():
     assert judge.allowed_KB.mean() > 0.9
 
 
-def test_none_leads_only_above_one_half():
+def test_the_answer_is_the_most_probable_label_none_included():
     classifier = Classifier(ColourModel(), COLOURS, none=True)
-    rows = np.array([[0.22, 0.2, 0.13, 0.45], [0.2, 0.15, 0.1, 0.55]], dtype=np.float32)
-    assert [ranked[0][0] for ranked in classifier.rank(rows, 2)] == ["red", NONE_LABEL]
-    assert [ranked[1][0] for ranked in classifier.rank(rows, 2)] == [NONE_LABEL, "red"]
+    rows = np.array([[0.22, 0.2, 0.13, 0.45], [0.4, 0.15, 0.1, 0.35]], dtype=np.float32)
+    assert [ranked[0][0] for ranked in classifier.rank(rows, 2)] == [NONE_LABEL, "red"]
+    colours = ("red", "black", "yellow", "purple", "grey")
+    images = [picture(colour) for colour in colours]
+    proba = classifier.predict_proba(images)
+    assert classifier.predict(images) == [classifier.labels[j] for j in proba.argmax(axis=1)]
+    assert [ranked[0][0] for ranked in classifier.top_k(images)] == classifier.predict(images)
+
+
+def test_siglip_with_none_is_one_distribution_too():
+    proba = Classifier(ColourModel(scale=20.0, bias=-8.0), COLOURS, none=True).predict_proba(PICTURES)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_independent_classes_may_all_be_true_or_none():
+    classifier = Classifier(ColourModel(), COLOURS)
+    proba = classifier.predict_proba_multi([picture("yellow"), picture("black")])
+    assert proba.shape == (2, 3)
+    assert proba[0, :2].min() > 0.9  # yellow is red and green
+    assert proba[0, 2] < 0.1
+    assert [sorted(names) for names in classifier.predict_multi([picture("yellow"), picture("black")])] == [
+        ["green", "red"], []]  # fmt: skip
+
+
+def test_a_picture_judged_alone_gets_the_answer_that_it_always_gets():
+    for none in (False, True):
+        classifier = Classifier(ColourModel(), COLOURS, none=none)
+        assert classifier.predict_together(PICTURES[:1]) == classifier.predict(PICTURES[:1])
+        assert classifier.predict_proba_together(PICTURES).shape == (4, 3 + none)
+        np.testing.assert_allclose(classifier.predict_proba_together(PICTURES).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_thousand_identical_pictures_and_no_picture_are_judged_together():
+    classifier = Classifier(ColourModel(), COLOURS, none=True)
+    image_D = ColourModel().embed_images(PICTURES[:1])[0]
+    proba = classifier.proba_together_of_embeddings(np.tile(image_D, (1000, 1)))
+    assert (proba.argmax(axis=1) == 0).all()
+    assert classifier.proba_together_of_embeddings(np.zeros((0, image_D.size), np.float32)).shape == (0, 4)
+    assert classifier.proba_of_embeddings(np.zeros((0, image_D.size), np.float32)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40, 40), (100, 10, 10)])
+def test_images_judged_together_correct_a_word_that_swallows_others(sizes):
+    """Three clusters; the first class's text leans towards all images, so that it wins many of the others'."""
+    rng = np.random.default_rng(0)
+    centre_KD, shared_D = np.eye(3, 32), np.eye(1, 32, 4)
+    truth_N = np.repeat(range(3), sizes)
+    image_ND = normalise_rows(centre_KD[truth_N] + 0.2 * rng.standard_normal((len(truth_N), 32)) + 0.5 * shared_D)
+    leaning_KD = centre_KD * [[0.6], [0.35], [0.35]] + shared_D * [[0.5], [0.1], [0.1]]
+    class_KD = normalise_rows(leaning_KD + 0.1 * rng.standard_normal((3, 32)))
+    alone = ((image_ND @ class_KD.T).argmax(axis=1) == truth_N).mean()
+    together = (joint_proba(image_ND, class_KD, 20.0).argmax(axis=1) == truth_N).mean()
+    print(f"alone {alone:.3f}, together {together:.3f}")
+    assert together > alone + 0.03
 
 
 def test_the_bank_has_no_word_twice():

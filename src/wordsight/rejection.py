@@ -14,13 +14,20 @@ from wordsight.class_embeddings import Floats, TextEmbedder, embed_classes, norm
 
 # a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
 NEAR_QUANTILE = 0.97
-# how many of the nearest bank prompts make the level that a class has to reach
+# how many of the nearest bank prompts make the level of `NoneOfThese.margin`
 TOP = 3
-# the more classes, the higher the best of them stands by chance: taken off per natural logarithm of their number
-CROWD = 0.75
-# logistic curve from margin to probability; these three by benchmarks/none_of_these.py --fit
-SLOPE = 1.36
-OFFSET = -2.49
+# "none of these", from `NoneOfThese.evidence`: how sharp the soft maxima are, the logistic curve for as many images of
+# the classes as of none, and what is taken off per natural logarithm of the number of classes, the best of which stands
+# higher by chance; by benchmarks/none_of_these.py --fit
+SHARPNESS = 1.2
+SLOPE = 1.51
+CROWD = 1.02
+OFFSET = 6.53
+# share of images that show none of the classes, where nothing is known of the collection
+PRIOR = 0.25
+# the probability of one text by itself, from its cosine in spreads of the bank's; by benchmarks/none_of_these.py --fit
+RELEVANCE_SLOPE = 1.47
+RELEVANCE_OFFSET = -4.01
 # pictures × classes × bank prompts looked at in one go: bounds memory
 _CELLS_AT_ONCE = 1 << 24
 # templates used for the bank: their mean hardly moves beyond a few
@@ -66,11 +73,10 @@ class Bank:
 
 @dataclass(frozen=True, eq=False)
 class NoneOfThese:
-    """Judges pictures against classes (K, D) and a bank (B, D); `allowed_KB` tells which bank prompts count for which.
+    """Judges images against classes (K, D) and a bank (B, D); `allowed_KB` says which bank prompts count for which.
 
-    For a picture, each class is compared with the level that unrelated prompts reach on that same picture: the mean
-    of its `TOP` nearest ones, in units of the spread of all. The best class's margin, less what the best of so many
-    classes has by chance, becomes a probability by a logistic curve fitted once (docs/none-of-these.md).
+    Cosines are counted in standard deviations of the bank's cosines with the same image, from their mean: images that
+    are near to every text, and models whose cosines are all high, need no other constants.
     """
 
     class_KD: Floats
@@ -92,23 +98,61 @@ class NoneOfThese:
         """Build from unit vectors: classes (K, D), bank (B, D)."""
         return Bank.of(bank_BD).against(class_KD)
 
+    def standings(self, image_ND: Floats) -> tuple[Floats, Floats]:
+        """Return the cosines of classes (N, K) and of bank prompts (N, B), in standard deviations of the bank's."""
+        bank_NB = image_ND @ self.bank_BD.T
+        mean_N1 = bank_NB.mean(axis=1, keepdims=True)
+        spread_N1 = np.maximum(bank_NB.std(axis=1, keepdims=True), 1e-6)
+        return (image_ND @ self.class_KD.T - mean_N1) / spread_N1, (bank_NB - mean_N1) / spread_N1
+
     def margin(self, image_ND: Floats) -> Floats:
-        """Return how far the best class stands above unrelated prompts, in spreads of the bank. (N, D) → (N,)."""
+        """Return how far the best class stands above its `TOP` nearest unrelated prompts, in spreads. (N, D) → (N,)."""
+        class_NK, bank_NB = self.standings(image_ND)
         rows = max(1, _CELLS_AT_ONCE // self.allowed_KB.size)
-        parts = [self._margin(image_ND[i : i + rows]) for i in range(0, len(image_ND), rows)]
+        parts = [_margin(class_NK[i : i + rows], bank_NB[i : i + rows], self.allowed_KB)
+                 for i in range(0, len(image_ND), rows)]  # fmt: skip
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
-    def _margin(self, image_ND: Floats) -> Floats:
-        bank_NB = image_ND @ self.bank_BD.T
-        order_NB = np.argsort(-bank_NB, axis=1)
-        sorted_NB = np.take_along_axis(bank_NB, order_NB, axis=1)
-        allowed_NKB = self.allowed_KB[:, order_NB].transpose(1, 0, 2)  # each picture's nearest bank prompts first
-        counted_NKB = allowed_NKB & (allowed_NKB.cumsum(axis=2) <= TOP)
-        level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / np.maximum(counted_NKB.sum(axis=2), 1)
-        spread_N1 = bank_NB.std(axis=1, keepdims=True)
-        margin_NK = (image_ND @ self.class_KD.T - level_NK) / np.maximum(spread_N1, 1e-6)
-        return np.asarray(margin_NK.max(axis=1) - CROWD * np.log(len(self.class_KD)), dtype=np.float32)
+    def evidence(self, image_ND: Floats) -> Floats:
+        """Return the soft maximum of the classes less that of the bank, in spreads: high where a class fits. (N,).
+
+        Both are log-sums of exponentials, so that several unrelated prompts that fit count for more than one, and a
+        class is not doubted for a single lucky prompt. The bank's leaves out what is near to the image's best class.
+        """
+        class_NK, bank_NB = self.standings(image_ND)
+        best_N = class_NK.argmax(axis=1)
+        weight_NB = np.exp(SHARPNESS * bank_NB) * self.allowed_KB[best_N]
+        bank_N = np.log(np.maximum(weight_NB.sum(axis=1), np.finfo(np.float32).tiny))
+        top_N1 = class_NK.max(axis=1, keepdims=True)
+        class_N = np.log(np.exp(SHARPNESS * (class_NK - top_N1)).sum(axis=1)) + SHARPNESS * top_N1[:, 0]
+        return np.asarray((class_N - bank_N) / SHARPNESS, dtype=np.float32)
 
     def proba(self, image_ND: Floats) -> Floats:
-        """Return the probability of "none of these", (N, D) → (N,)."""
-        return np.asarray(0.5 * (1 - np.tanh(0.5 * SLOPE * (self.margin(image_ND) - OFFSET))), dtype=np.float32)
+        """Return the probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
+        any_N = SLOPE * self.evidence(image_ND) - CROWD * np.log(len(self.class_KD)) + OFFSET
+        return _sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
+
+    def independent_proba(self, image_ND: Floats) -> Floats:
+        """Return the probability of each class by itself, (N, D) → (N, K); rows need not sum to 1."""
+        return relevance(self.standings(image_ND)[0])
+
+
+def relevance(standing: Floats) -> Floats:
+    """Return the probability that a text is true of an image, from its cosine in standard deviations of the bank's.
+
+    Same shape as `standing`. Fitted on captions, a text being true of one image in ten.
+    """
+    return _sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
+
+
+def _margin(class_NK: Floats, bank_NB: Floats, allowed_KB: np.ndarray) -> Floats:
+    order_NB = np.argsort(-bank_NB, axis=1)
+    sorted_NB = np.take_along_axis(bank_NB, order_NB, axis=1)
+    allowed_NKB = allowed_KB[:, order_NB].transpose(1, 0, 2)  # each image's nearest bank prompts first
+    counted_NKB = allowed_NKB & (allowed_NKB.cumsum(axis=2) <= TOP)
+    level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / np.maximum(counted_NKB.sum(axis=2), 1)
+    return np.asarray((class_NK - level_NK).max(axis=1), dtype=np.float32)
+
+
+def _sigmoid(logit: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logit)), dtype=np.float32)

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from wordsight.errors import InputError
+from wordsight.sources import RAW_EXTENSIONS
 
 How = Literal["copy", "link", "move"]
 LISTING = "wordsight-sort.csv"
 FIELDS = ("source", "destination", "label", "probability", "how")
+
+# what photo programs and cameras keep beside a picture under its name
+SIDECARS = RAW_EXTENSIONS | {".aae", ".dop", ".json", ".mov", ".pp3", ".thm", ".xmp"}
 
 # names that Windows keeps for devices (Microsoft, "Naming Files, Paths, and Namespaces")
 _RESERVED = frozenset(["con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))])
@@ -34,13 +38,19 @@ class Sorter:
     """Places pictures into `folder/<class>/`; each placing is written to `folder/wordsight-sort.csv` at once.
 
     labels: label → the folder name wished for it, which is made safe and distinct.
+    sidecars: take along the files that belong to a picture (see `sidecars`). Else those that a move leaves where they
+    were are in `left_behind`.
     The listing has the columns source, destination, label, probability, how, and is added to when it exists: with it
     every step can be undone (for "move": destination back to source; otherwise: remove destination).
     """
 
-    def __init__(self, folder: Path, labels: Mapping[str, str], how: How = "copy") -> None:
+    def __init__(self, folder: Path, labels: Mapping[str, str], how: How = "copy", *, sidecars: bool = False) -> None:
         self.folder = folder
         self.how = how
+        self.sidecars = sidecars
+        self.left_behind: list[Path] = []
+        self.moved: dict[str, Path] = {}  # real path of what was moved → where it is now
+        self._sorted: set[str] = set()  # pictures that are placed by themselves, not as what belongs to another
         self.folder_of = _folder_names(labels)
 
     def check(self, inputs: Iterable[Path]) -> None:
@@ -54,6 +64,7 @@ class Sorter:
         seen: set[Path] = set()
         for given in inputs:
             if not given.is_dir():
+                self._sorted.add(os.path.abspath(given))
                 if given.parent in seen:
                     continue
                 seen.add(given.parent)
@@ -73,18 +84,39 @@ class Sorter:
     def place(self, picture: Path, label: str, probability: float) -> Path:
         """Put `picture` into the folder of `label` and return where it is now; a taken name gets "-2", "-3", ...
 
-        A copy or link of the same content that is already there is left as it is.
+        A copy or link of the same content that is already there is left as it is. A moved link leads to where its
+        picture is: if that is moved too, move the link after it.
         Raises: OSError; a moved picture that cannot be listed is put back first.
         """
         folder = self.folder / self.folder_of[label]
         folder.mkdir(parents=True, exist_ok=True)
-        destination = _put(picture, folder, self.how)
+        beside = sidecars(picture) if self.how != "link" else []
+        beside = [sidecar for sidecar in beside if os.path.abspath(sidecar) not in self._sorted]
+        destination = self._place(picture, folder / picture.name, label, probability)
+        for sidecar in beside if destination != picture else []:
+            if self.sidecars:
+                name = destination.name + sidecar.name[len(picture.name) :]
+                if not sidecar.name.startswith(picture.name):
+                    name = destination.stem + sidecar.suffix
+                self._place(sidecar, folder / name, label, probability)
+            elif self.how == "move":
+                self.left_behind.append(sidecar)
+        return destination
+
+    def _place(self, file: Path, wish: Path, label: str, probability: float) -> Path:
+        """Put one file under the first free name like `wish`, and list it."""
+        if file.parent.resolve() == wish.parent.resolve():
+            return file
+        source = os.path.join(os.path.realpath(file.parent), file.name)
+        destination = _put(file, wish, self.how, self.moved)
         try:
-            self._note([os.path.abspath(picture), os.path.abspath(destination), label, f"{probability:.4f}", self.how])
+            self._note([os.path.abspath(file), os.path.abspath(destination), label, f"{probability:.4f}", self.how])
         except OSError:  # a full disk, say
-            if self.how == "move" and destination != picture:
-                shutil.move(destination, picture)
+            if self.how == "move":
+                shutil.move(destination, file)
             raise
+        if self.how == "move":
+            self.moved[source] = destination.absolute()
         return destination
 
     def _note(self, row: list[str]) -> None:
@@ -111,50 +143,73 @@ def _folder_names(labels: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def _put(picture: Path, folder: Path, how: How) -> Path:
-    """Copy, link or move `picture` into `folder` under the first free name."""
-    if picture.parent.resolve() == folder.resolve():
-        return picture
+def sidecars(picture: Path) -> list[Path]:
+    """Return the files beside a picture that belong to it by their names: cat.xmp, cat.jpg.json, cat.nef of cat.jpg.
+
+    Edits and metadata (.xmp, .aae, .json, …), the film of a live photo, and the RAW of the same shot.
+    """
+    if picture.is_symlink():
+        return []
+    try:
+        names = sorted(os.listdir(picture.parent))
+    except OSError:
+        return []
+    mine = {picture.name.casefold(), picture.stem.casefold()}
+    found = [Path(name) for name in names if name != picture.name]
+    return [
+        picture.parent / name
+        for name in found
+        if name.suffix.lower() in SIDECARS and name.stem.casefold() in mine and (picture.parent / name).is_file()
+    ]
+
+
+def _put(file: Path, wish: Path, how: How, moved: Mapping[str, Path]) -> Path:
+    """Copy, link or move `file` to the first free name like `wish`."""
     n = 1
     while True:
-        destination = folder / (picture.name if n == 1 else f"{picture.stem}-{n}{picture.suffix}")
+        destination = wish if n == 1 else wish.with_name(f"{wish.stem}-{n}{wish.suffix}")
         try:
             if how == "link":
-                destination.symlink_to(os.path.abspath(picture))
+                destination.symlink_to(os.path.abspath(file))
             else:
                 os.close(os.open(destination, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # the name is ours from here on
-                _fill(picture, destination, how)
+                fill(file, destination, how, moved)
         except FileExistsError:
-            if how != "move" and _same(picture, destination):
+            if how != "move" and same_content(file, destination):
                 return destination
             n += 1
             continue
         return destination
 
 
-def _fill(picture: Path, destination: Path, how: How) -> None:
-    """Copy or move onto the empty file that was just made; when that fails, leave nothing there."""
+def fill(file: Path, destination: Path, how: How, moved: Mapping[str, Path]) -> None:
+    """Copy or move onto the empty file that was just made; when that fails, leave nothing there.
+
+    moved: real path of files that were moved → where they are now; a moved link then leads there.
+    """
     try:
-        if how == "move" and picture.is_symlink():  # a relative link would point nowhere from its new place
+        if how == "move" and file.is_symlink():  # a relative link would point nowhere from its new place
+            target = os.path.realpath(file)
             link = destination.with_name(f".{destination.name}.part")
-            link.symlink_to(picture.resolve())
+            link.symlink_to(moved.get(target, Path(target)))
             os.replace(link, destination)
-            picture.unlink()
+            file.unlink()
             return
         if how == "move":
             try:
-                os.replace(picture, destination)
+                os.replace(file, destination)
                 return
             except OSError as error:
                 if error.errno != errno.EXDEV:  # another file system: copy, and remove only then
                     raise
-        shutil.copy2(picture, destination)
+        shutil.copy2(file, destination)
         if how == "move":
-            picture.unlink()
+            file.unlink()
     except OSError:
         destination.unlink(missing_ok=True)
         raise
 
 
-def _same(picture: Path, there: Path) -> bool:
-    return there.is_file() and filecmp.cmp(picture, there, shallow=False)
+def same_content(file: Path, there: Path) -> bool:
+    """Return whether two files hold the same bytes; False where one of them is not there."""
+    return file.is_file() and there.is_file() and filecmp.cmp(file, there, shallow=False)

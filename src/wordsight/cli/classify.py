@@ -1,41 +1,48 @@
-"""`wordsight classify`: sort pictures by words."""
+"""`wordsight classify`: sort images by words."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._options import SpreadCommand, listed, model_options, plain_warnings, progress_bar, report_skips
+from wordsight.cli import _classify_inputs as inputs
+from wordsight.cli._classify_inputs import Page, Source
+from wordsight.cli._options import DONE, SpreadCommand, model_options, plain_warnings, progress_bar, report_skips
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from wordsight.cli._classify_output import Answer
     from wordsight.images import Skipped
+    from wordsight.model import Model
     from wordsight.sorting import Sorter
     from wordsight.zeroshot import Classifier
-
-Ranked = list[tuple[str, float]]
-Answer = tuple[Path, Ranked, float | None]  # the picture, its labels best first, the probability of none
-Render = Callable[[Path, Ranked, float | None], str]
 
 EPILOG = """\b
 Examples:
   wordsight classify photos/ --classes cat dog "red coat"
-  wordsight classify 'photos/**/*.jpg' --classes-file classes.txt --none --csv > answers.csv
-  find . -name '*.png' | wordsight classify - --classes diagram photo screenshot --json
-  wordsight classify photos/ --classes invoice receipt --none --sort-into sorted --move
+  wordsight classify 'photos/**/*.jpg' --classes-file classes.txt --csv > answers.csv
+  wordsight classify photos/ --classes cat cup --multi
+  wordsight classify photos/ --classes-file classes.txt --together --html sorted.html
+  find . -name '*.png' -print0 | wordsight classify - -0 --classes diagram photo --json
+  wordsight classify manual.pdf --classes "circuit diagram" "page of text"
+  wordsight classify photos/ --classes invoice receipt --sort-into sorted --move
+  wordsight classify --sort-into sorted --undo
 
 Paths come before --classes, or after a lone "--". A class may have wordings of its own:
 "invoices=a scanned invoice, a bill".
 
+The answer is the most probable label; "none of these" is one of them unless --no-none is given. The count per class
+goes to standard error at the end.
+
 \b
-Exit codes: 0 all pictures done; 1 some were skipped (listed on standard error);
-2 the call or an input is wrong; 3 no picture could be read.
+Exit codes: 0 all images done; 1 some were skipped (listed on standard error), or not all could be undone;
+2 the call or an input is wrong; 3 no image could be read.
 """
 
 
@@ -44,164 +51,181 @@ Exit codes: 0 all pictures done; 1 some were skipped (listed on standard error);
 @click.option("--classes", multiple=True, metavar="NAME...", help="The classes, one or more, up to the next option.")
 @click.option("--classes-file", type=click.Path(dir_okay=False, path_type=Path), help="A file with one class per line.")
 @click.option("--templates", default="photo", show_default=True, help="A built-in set, a template with {}, or a file.")
-@click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="How many answers per picture.")
-@click.option("--none", "none", is_flag=True, help='Allow the answer "none of these".')
-@click.option("--json", "form", flag_value="json", help="One JSON object per picture and line.")
-@click.option("--csv", "form", flag_value="csv", help="A table with a heading.")
-@click.option("--sort-into", type=click.Path(path_type=Path), metavar="DIR", help="Put each picture into DIR/<class>/.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="How many answers per image.")
+@click.option("--none/--no-none", "none", default=True, show_default=True, help='Allow the answer "none of these".')
+@click.option("--multi", is_flag=True, help="Judge each class by itself: an image may show several, or none.")
+@click.option("--together", is_flag=True, help="Judge all images jointly: more accurate from some dozens on; "
+              "answers come at the end.")  # fmt: skip
+@click.option("--from-file", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
+              help='Read the names of images from FILE, one a line; "-" is standard input.')  # fmt: skip
+@click.option("-0", "zero", is_flag=True, help="Names that are read end with NUL (find -print0).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per image and line.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header row and a column for each class.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write a contact sheet with a section for each class.")  # fmt: skip
+@click.option("--sort-into", type=click.Path(path_type=Path), metavar="DIR", help="Put each image into DIR/<class>/.")
 @click.option("--copy", "how", flag_value="copy", help="With --sort-into: copy (the default).")
 @click.option("--link", "how", flag_value="link", help="With --sort-into: make symbolic links.")
-@click.option("--move", "how", flag_value="move", help="With --sort-into: move; the listing there tells the way back.")
+@click.option("--move", "how", flag_value="move", help="With --sort-into: move; --undo reverses it.")
+@click.option("--sidecars", is_flag=True, help="With --sort-into: take along .xmp, .aae, .json, .mov and RAW files of "
+              "the same name.")  # fmt: skip
+@click.option("--undo", is_flag=True, help="With --sort-into DIR: put all back as DIR's listing says.")
 @model_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    paths: tuple[str, ...],
-    classes: tuple[str, ...],
-    classes_file: Path | None,
-    templates: str,
-    top: int,
-    none: bool,
-    form: str | None,
-    sort_into: Path | None,
-    how: str | None,
-    model_name: str,
-    backend: str,
-    precision: str,
-    exact: bool,
-) -> None:
-    """Sort pictures by words: PATHS are pictures, folders, patterns, or "-" for a list on standard input.
+def command(ctx: click.Context, /, paths: tuple[str, ...], **said: Any) -> None:
+    """Sort images by words: PATHS are images, folders, patterns, PDF files, or "-" for names on standard input.
 
-    Answers go to standard output as soon as they are known, one line per picture.
+    Answers go to standard output as soon as they are known, one line per image.
     """
-    from wordsight.sources import find_pictures
     from wordsight.templates import resolve_templates
 
-    wordings = _wordings(paths, classes, classes_file)
-    resolve_templates(templates)
-    if how and not sort_into:
-        raise InputError(f"--{how} says how to sort, but not where; add --sort-into DIR.")
-    sorter = _sorter(sort_into, tuple(wordings), how or "copy", none, paths)
-    pictures = find_pictures(paths, listed())
+    if said["undo"]:
+        ctx.exit(_undo(paths, said))
+    inputs.check_conflicts(said)
+    wordings = inputs.wordings(paths, said)
+    resolve_templates(said["templates"])
+    sorter = _sorter(tuple(wordings), paths, said)
+    sources = inputs.sources(paths, said)
     if sorter is not None:
-        sorter.check(pictures)
+        if pages := [source for source in sources if isinstance(source, Page)]:
+            raise InputError(
+                f"{str(pages[0])!r} is a page, which --sort-into cannot place; use --csv, --json or --html."
+            )
+        sorter.check([source for source in sources if isinstance(source, Path)])
+        if sorter.how == "move":  # read links while their images are still there
+            sources.sort(key=lambda source: isinstance(source, Path) and not source.is_symlink())
 
     from wordsight.cli.progress import download_progress
     from wordsight.model import load
     from wordsight.zeroshot import Classifier
 
     with download_progress() as progress:
-        model = load(model_name, backend=backend, precision=precision, progress=progress)
+        model = load(said["model_name"], backend=said["backend"], precision=said["precision"], progress=progress)
     with plain_warnings():
-        classifier = Classifier(model, wordings, templates=templates, none=none)
-    if form == "csv":
-        click.echo(_csv_heading(min(top, len(classifier.labels)), none))
-    render: Render = {"json": _as_json, "csv": _as_csv}.get(form or "", _as_text(classifier.labels))
+        none = said["none"] and not said["multi"]
+        classifier = Classifier(model, wordings, templates=said["templates"], none=none)
+        if none or said["multi"]:
+            _ = classifier.judge  # embeds the bank, which may warn too
+    ctx.exit(_run(classifier, model, sources, sorter, said))
+
+
+def _run(
+    classifier: Classifier, model: Model, sources: Sequence[Source], sorter: Sorter | None, said: dict[str, Any]
+) -> int:
+    """Answer, place and print image by image; return the exit code."""
+    from wordsight.cli import _classify_output as output
+
+    form = "csv" if said["as_csv"] else "json" if said["as_json"] else None
+    render = output.renderer(form, classifier.labels)
+    tally = output.Tally(classifier.labels, keep=said["html"] is not None)
     skips: list[Skipped] = []
-    with progress_bar(len(pictures), "Sorting") as bar:
-        for answer in _answers(classifier, model.stream_images(pictures, exact=exact), top):
-            if sorter is not None and isinstance(answer, tuple):
+    if form == "csv":
+        click.echo(output.csv_heading(classifier.labels))
+    with progress_bar(len(sources), "Sorting") as bar:
+
+        def finish(answer: Answer | Skipped) -> None:
+            if sorter is not None and isinstance(answer, output.Answer):
                 answer = _placed(sorter, answer)
-            if isinstance(answer, tuple):
-                bar.say(render(*answer))
+            if isinstance(answer, output.Answer):
+                tally.add(answer)
+                bar.say(render(answer))
             else:
                 skips.append(answer)
                 if form == "json":
                     bar.say(json.dumps({"path": str(answer.item), "skipped": answer.reason}))
+
+        for answer in _links_last(_answers(classifier, inputs.embedded(model, sources, said["exact"]), said), sorter):
+            finish(answer)
             bar.advance()
-    ctx.exit(report_skips(skips, len(pictures)))
+    if said["html"]:
+        output.write_html(said["html"], tally, f"{len(sources) - len(skips)} images sorted by words")
+    code = report_skips(skips, len(sources))
+    if len(skips) < len(sources):
+        click.echo(f"wordsight: {tally.summary(len(sources) - len(skips))}", err=True)
+    if sorter is not None and sorter.left_behind:
+        click.echo(f"wordsight: {len(sorter.left_behind)} files that belong to moved images stay where they were (such "
+                   f"as {str(sorter.left_behind[0])!r}); --sidecars takes them along", err=True)  # fmt: skip
+    return code
 
 
-def _wordings(paths: Sequence[str], classes: Sequence[str], file: Path | None) -> dict[str, tuple[str, ...]]:
-    """Return class → wordings from --classes or --classes-file."""
-    from wordsight.class_embeddings import parse_classes
+def _links_last(answers: Iterator[Answer | Skipped], sorter: Sorter | None) -> Iterator[Answer | Skipped]:
+    """Yield the answers, those of links that are to be moved after all others: where these lead is known then."""
+    from wordsight.cli._classify_output import Answer
 
-    if classes and file:
-        raise InputError("Both --classes and --classes-file are given; use one of the two.")
-    if not classes and file is None:
-        raise InputError("No classes are given; add --classes cat dog … or --classes-file FILE.")
-    if not paths:
-        taken = [name for name in classes if name == "-" or Path(name).exists()]
-        hint = f" ({taken[-1]!r} was read as a class; put paths before --classes, or after '--')" if taken else ""
-        raise InputError(f"No pictures are given; name files, folders or patterns before the options.{hint}")
-    if file is None:
-        return parse_classes(classes)
-    try:
-        return parse_classes(file.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The class file {str(file)!r} cannot be read ({error}); expected UTF-8 text.") from error
+    links: list[Answer] = []
+    for answer in answers:
+        if sorter is not None and sorter.how == "move" and isinstance(answer, Answer) and answer.path.is_symlink():
+            links.append(answer)
+        else:
+            yield answer
+    yield from links
 
 
-def _sorter(folder: Path | None, names: tuple[str, ...], how: Any, none: bool, paths: Sequence[str]) -> Sorter | None:
-    """Return what places the pictures, checked against the inputs; None without --sort-into."""
-    if folder is None:
+def _answers(
+    classifier: Classifier, stream: Iterator[tuple[Source, np.ndarray] | Skipped], said: dict[str, Any]
+) -> Iterator[Answer | Skipped]:
+    """Turn a stream of (source, embedding) and Skipped into answers, in order."""
+    if not said["together"]:
+        judge = classifier.proba_multi_of_embeddings if said["multi"] else classifier.proba_of_embeddings
+        for entry in stream:
+            yield _answer(classifier, entry[0], judge(entry[1][None]), said) if isinstance(entry, tuple) else entry
+        return
+    import numpy as np
+
+    entries = list(stream)
+    images = [entry for entry in entries if isinstance(entry, tuple)]
+    if images:
+        rows = iter(classifier.proba_together_of_embeddings(np.stack([embedding for _, embedding in images])))
+    for entry in entries:
+        yield _answer(classifier, entry[0], next(rows)[None], said) if isinstance(entry, tuple) else entry
+
+
+def _answer(classifier: Classifier, source: Source, proba_1K: np.ndarray, said: dict[str, Any]) -> Answer:
+    from wordsight.cli._classify_output import NONE_LABEL, Answer
+
+    ranked = classifier.rank(proba_1K, len(classifier.labels))[0]
+    chosen = ranked[:1]
+    if said["multi"]:
+        chosen = [(name, p) for name, p in ranked if p > 0.5] or [(NONE_LABEL, float((1 - proba_1K).prod()))]
+    path, page = (source.path, source.number) if isinstance(source, Page) else (source, None)
+    return Answer(path, chosen, ranked[: said["top"]], [float(p) for p in proba_1K[0]], page)
+
+
+def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) -> Sorter | None:
+    """Return what places the images, checked against the inputs; None without --sort-into."""
+    if said["sort_into"] is None:
         return None
     from wordsight.sorting import Sorter
     from wordsight.zeroshot import NONE_LABEL
 
-    sorter = Sorter(folder, {name: name for name in names} | ({NONE_LABEL: "none"} if none else {}), how)
+    labels = {name: name for name in names} | ({NONE_LABEL: "none"} if said["none"] or said["multi"] else {})
+    sorter = Sorter(said["sort_into"], labels, said["how"] or "copy", sidecars=said["sidecars"])
     sorter.check(Path(path) for path in paths if path != "-")
     return sorter
 
 
-def _answers(classifier: Classifier, stream: Iterator[Any], top: int) -> Iterator[Answer | Skipped]:
-    """Turn a stream of (path, embedding) and Skipped into answers, in order."""
-    for entry in stream:
-        if isinstance(entry, tuple):
-            path, embedding_D = entry
-            proba_1K = classifier.proba_of_embeddings(embedding_D[None])
-            yield path, classifier.rank(proba_1K, top)[0], None if classifier.none is None else float(proba_1K[0, -1])
-        else:
-            yield entry
-
-
-def _as_text(labels: Sequence[str]) -> Render:
-    """Return a renderer: "  97 % cat      photos/a.jpg   (dog 2 %)"."""
-    from wordsight.images import source_name
-
-    width = min(max(map(len, labels)), 30)
-
-    def render(path: Path, ranked: Ranked, _: float | None) -> str:
-        (label, proba), *others = ranked
-        more = "  ".join(f"{name} {p:.0%}" for name, p in others if p >= 0.01)
-        return f"{proba:6.1%}  {label:<{width}}  {source_name(path)}" + (f"  ({more})" if more else "")
-
-    return render
-
-
-def _as_json(path: Path, ranked: Ranked, p_none: float | None) -> str:
-    top = [{"label": label, "probability": round(p, 6)} for label, p in ranked]
-    answer: dict[str, Any] = {"path": str(path), **top[0], "top": top}
-    if p_none is not None:
-        answer["none_probability"] = round(p_none, 6)
-    return json.dumps(answer)
-
-
-def _csv_heading(top: int, none: bool) -> str:
-    pairs = [f"{name}{'' if i == 1 else f'_{i}'}" for i in range(1, top + 1) for name in ("label", "probability")]
-    return _csv_row(["path", *pairs, *(["none_probability"] if none else [])])
-
-
-def _as_csv(path: Path, ranked: Ranked, p_none: float | None) -> str:
-    from wordsight.images import recorded_path
-
-    cells = [cell for label, p in ranked for cell in (label, f"{p:.6f}")]
-    return _csv_row([recorded_path(path), *cells, *([] if p_none is None else [f"{p_none:.6f}"])])
-
-
-def _csv_row(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
-
-
 def _placed(sorter: Sorter, answer: Answer) -> Answer | Skipped:
-    """Put one picture into its folder and return its answer; a failure is one more skip."""
+    """Put one image into its folder, or into each of its folders, and return its answer; a failure is one more skip."""
     from wordsight.images import Skipped
 
-    path, ranked, _ = answer
-    try:
-        sorter.place(path, *ranked[0])
-    except OSError as error:
-        return Skipped(path, f"could not be put into the folder of {ranked[0][0]!r} ({error.strerror or error})")
+    for label, probability in answer.chosen:
+        try:
+            sorter.place(answer.path, label, probability)
+        except OSError as error:
+            return Skipped(answer.path, f"could not be put into the folder of {label!r} ({error.strerror or error})")
     return answer
+
+
+def _undo(paths: Sequence[str], said: dict[str, Any]) -> int:
+    """Reverse a sorting, say what was done, and return the exit code."""
+    from wordsight.sorting_undo import undo
+
+    if said["sort_into"] is None:
+        raise InputError("--undo says what to do, but not where; add --sort-into DIR, the folder that was sorted into.")
+    if paths or said["classes"] or said["classes_file"]:
+        raise InputError("--undo takes only --sort-into DIR; everything that the listing there names is put back.")
+    done = undo(said["sort_into"])
+    click.echo(f"{done.moved_back} files moved back, {done.removed} copies and links removed.")
+    for path, reason in done.kept:
+        click.echo(f"wordsight: {path} stays: {reason}", err=True)
+    return 1 if done.kept else DONE
