@@ -19,7 +19,7 @@ LAYERS = [
     {"safetensors_file"},
     {"convert"},
     {"weights"},
-    {"raw", "faulty_files", "picture_memory", "image_inputs", "cards"},
+    {"vector_cache", "raw", "faulty_files", "picture_memory", "image_inputs", "cards"},
     {"nn", "images", "preprocess", "tokenizer", "class_embeddings"},
     {"encoder"},
     {"model"},

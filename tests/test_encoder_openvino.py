@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from wordsight.encoder import open_encoder, openvino_cache, reference
 from wordsight.encoder import openvino as backend
 from wordsight.encoder.openvino import OpenVinoEncoder, processor_precisions, request_rows
+from wordsight.encoder.torch import TorchEncoder
 from wordsight.errors import InputError, MissingExtraError
 
 SPEC = random_models.CLIP
@@ -53,9 +54,34 @@ def texts_of_lengths(lengths, context_length, eos_id=49, seed=0):
 
 
 def test_auto_takes_bf16_where_the_processor_has_it(checkpoint, monkeypatch):
+    monkeypatch.delenv("WORDSIGHT_PRECISION", raising=False)
     assert OpenVinoEncoder(checkpoint).precision == ("bf16" if "bf16" in processor_precisions() else "f32")
     monkeypatch.setattr(backend, "processor_precisions", lambda: ("f32", "int8"))
     assert OpenVinoEncoder(checkpoint).precision == "f32"
+
+
+@pytest.mark.parametrize("precision", [each for each in ("f32", "bf16") if each in processor_precisions()])
+@pytest.mark.parametrize("open_encoder", [OpenVinoEncoder, TorchEncoder])
+def test_the_environment_says_what_auto_means(checkpoint, monkeypatch, open_encoder, precision):
+    monkeypatch.setenv("WORDSIGHT_PRECISION", precision)
+    assert open_encoder(checkpoint).precision == precision
+    assert open_encoder(checkpoint, "f32").precision == "f32"  # what is asked for by name stays
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("int8", r"WORDSIGHT_PRECISION is 'int8' in the environment, expected one of auto, f32, bf16\."),
+        ("bf61", r"WORDSIGHT_PRECISION is 'bf61' .+ Did you mean: bf16"),
+        ("bf16", r"WORDSIGHT_PRECISION in the environment is 'bf16', but this processor \(.+\) has only f32, int8"),
+    ],
+)
+def test_an_environment_that_asks_for_what_is_not_there(checkpoint, monkeypatch, said, message):
+    monkeypatch.setattr(backend, "processor_precisions", lambda: ("f32", "int8"))
+    monkeypatch.setenv("WORDSIGHT_PRECISION", said)
+    with pytest.raises(InputError, match=message):
+        OpenVinoEncoder(checkpoint)
+    assert OpenVinoEncoder(checkpoint, "f32").precision == "f32"
 
 
 def test_bf16_on_a_processor_without_it_names_what_there_is(checkpoint, monkeypatch):

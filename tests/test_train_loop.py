@@ -18,7 +18,7 @@ import wordsight.train
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.tokenizer import Tokenizer
 from wordsight.train import checkpoints, loop
-from wordsight.train.batch import Features
+from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
 from wordsight.train.loop import check, steps_of, train
 from wordsight.train.meter import recall_at_1
@@ -392,12 +392,15 @@ def test_training_without_torch_says_what_to_install(monkeypatch):
         wordsight.train.train  # noqa: B018
 
 
-def test_recall_counts_the_same_text_as_found():
+def test_recall_asks_only_for_what_is_not_the_same():
     first_BD = torch.eye(3)
-    second_BD = torch.eye(3)[[0, 2, 1]]  # the second and third are exchanged
+    second_BD = torch.tensor([[0.8, 0.0, 0.0], [0.0, 0.5, 0.6], [0.0, 0.6, 0.5]])  # the last two are nearer exchanged
     features = Features(first_BD, second_BD, torch.ones(()), torch.zeros(()))
-    assert recall_at_1(features, torch.tensor([1, 2, 3])) == pytest.approx(1 / 3)
-    assert recall_at_1(features, torch.tensor([1, 2, 2])) == 1  # unless they are the same
+    all_B, last_same_B, same_B = torch.tensor([1, 2, 3]), torch.tensor([1, 2, 2]), torch.tensor([2, 2, 2])
+    assert recall_at_1(features, Ids(all_B, all_B)) == pytest.approx(1 / 3)
+    assert recall_at_1(features, Ids(all_B, last_same_B)) == 1  # the same text is not a negative
+    assert recall_at_1(features, Ids(last_same_B, all_B)) == 1  # nor is another of the same picture
+    assert recall_at_1(features, Ids(all_B, same_B)) is None  # nothing is left to ask for
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ def test_quantised_weights_cannot_learn(table, start, monkeypatch):
 def test_the_bundled_model_is_tuned_with_its_own_tokenizer(tmp_path, table):
     config = tuned(table, "mini", steps=1, batch=2, tuning=LORA, optim__lr=0.0)
     train(config, tmp_path / "run")
-    mini, run = wordsight.load("mini"), wordsight.load(tmp_path / "run")
+    mini, run = (wordsight.load(name, precision="f32") for name in ("mini", tmp_path / "run"))
     assert run.tokenizer(["a photo of a cat"]).ids.tolist() == mini.tokenizer(["a photo of a cat"]).ids.tolist()
     texts = ["a photo of a cat", "Nike Men's running shoes"]
     assert np.allclose(mini.embed_texts(texts), run.embed_texts(texts), atol=1e-3)

@@ -4,21 +4,23 @@ import json
 import math
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from training import Notes, small_run, write_squares
 
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.train.batch import Features
+from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.curves import CURVES, Curves, _running_mean, draw
+from wordsight.train.guessing import chance_loss, chance_recall, negatives
 from wordsight.train.logs import JsonLines, TensorBoard, own_watchers
 from wordsight.train.loop import train
 from wordsight.train.objectives import info_nce, nt_xent, sigmoid
 from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, watching
 from wordsight.train.run_log import column, read_log
-from wordsight.train.watch import Alarms, chance_loss
+from wordsight.train.watch import Alarms
 
 STEPS = 1000
 CONFIG = small_run("pairs.tsv", steps=STEPS, batch=64, optim__warmup=50, data__workers=0)
@@ -94,6 +96,46 @@ def test_the_loss_of_chance_of_the_sigmoid_objective_is_that_of_the_best_bias():
               for bias in torch.linspace(-5, 1, 601).tolist()]  # fmt: skip
     config = small_run("p.tsv", batch=8, objective=ObjectiveConfig(name="sigmoid"))
     assert min(losses) == pytest.approx(chance_loss(config), abs=1e-4)
+
+
+IMAGES, TEXTS = np.array([1, 2, 3, 3, 4, 5]), np.array([7, 7, 8, 9, 9, 6])
+
+
+def test_only_pairs_of_another_picture_and_another_text_are_negatives():
+    assert negatives(IMAGES, TEXTS).tolist() == [4, 4, 4, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["info_nce", "sigmoid"])
+def test_the_loss_of_chance_counts_the_negatives_that_a_batch_has(name):
+    same_BD = torch.nn.functional.normalize(torch.ones(6, 4), dim=1)
+    ids = Ids(torch.tensor(IMAGES), torch.tensor(TEXTS))
+    config = small_run("p.tsv", batch=6, objective=ObjectiveConfig(name=name))
+    objective = info_nce if name == "info_nce" else sigmoid
+    losses = [float(objective(Features(same_BD, same_BD, torch.tensor(1.0), torch.tensor(bias)), ids))
+              for bias in torch.linspace(-5, 1, 601).tolist()]  # fmt: skip
+    assert chance_loss(config, negatives(IMAGES, TEXTS)) == pytest.approx(min(losses), abs=1e-4)
+    kept = small_run("p.tsv", batch=6, objective=ObjectiveConfig(name=name, mask_duplicates=False))
+    assert chance_loss(kept, negatives(IMAGES, TEXTS)) == chance_loss(kept)
+
+
+def test_the_recall_of_guessing_counts_texts_that_differ():
+    two, pictures = np.array([1, 2] * 4), np.arange(8)
+    assert chance_recall(pictures, two) == 1 / 2
+    assert chance_recall(pictures, np.arange(8)) == 1 / 8
+    assert chance_recall(pictures, np.zeros(8, int)) is None
+    texts = [[7, 8, 9, 6], [7, 8, 9, 6], [7, 8, 9, 6], [9, 7, 6], [9, 8, 7, 6], [6, 7, 8, 9]]  # own, then the negatives
+    assert chance_recall(IMAGES, TEXTS) == pytest.approx(np.mean([1 / len(each) for each in texts]))
+
+
+def test_pairs_without_negatives_are_an_alarm_at_once_and_not_a_perfect_run():
+    heard = said(lambda n: {"loss": 0.0, "recall_at_1": None, "chance_loss": 0.0, "negatives": 0.0, "alone": 1.0})
+    assert heard[0].startswith("Step 10: 100% of the pairs of a batch have no negatives")
+    assert not any("knows nothing" in line for line in heard)
+
+
+def test_a_loss_at_the_chance_of_the_negatives_that_are_left_is_an_alarm():
+    heard = said(lambda n: {"loss": 2.15, "chance_loss": 2.17, "negatives": 8.0, "alone": 0.0})
+    assert "a model that knows nothing has 2.17 (a pair has 8 negatives in the mean, since captions" in heard[0]
 
 
 def test_waiting_for_data_is_an_alarm_that_counts_processors(monkeypatch):

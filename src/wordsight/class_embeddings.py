@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import itertools
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.paths import cache_dir
 from wordsight.templates import fill
+from wordsight.vector_cache import cached_vectors
 
 Floats = NDArray[np.float32]
 ClassNames = Iterable[str] | Mapping[str, Iterable[str]]  # a Series, an array, a generator too
 
 _PROMPTS_AT_ONCE = 1024
-_CACHE_FORMAT = 1
 
 
 class TextEmbedder(Protocol):
@@ -107,12 +100,7 @@ def embed_classes(
     prompts_of = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
     if not cache:
         return _embed(model, prompts_of)
-    path = cache_dir("classes") / f"{_cache_key(model, prompts_of)}.npy"
-    kept = _read_cached(path, len(prompts_of))
-    if kept is None:
-        kept = _embed(model, prompts_of)
-        _write_cached(path, kept)
-    return kept
+    return cached_vectors("classes", model, prompts_of, len(prompts_of), lambda: _embed(model, prompts_of))
 
 
 def normalise_rows(vectors_ND: NDArray[np.floating]) -> Floats:
@@ -129,36 +117,3 @@ def _embed(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> Floats:
     starts = np.cumsum([0, *map(len, prompts_of)])
     means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
     return normalise_rows(np.stack(means))
-
-
-def _cache_key(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> str:
-    encoder = getattr(model, "encoder", None)
-    way = [str(getattr(encoder, "backend", "")), str(getattr(encoder, "precision", ""))]
-    plain = json.dumps([_CACHE_FORMAT, model.fingerprint, way, prompts_of], ensure_ascii=True)
-    return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _read_cached(path: Path, count: int) -> Floats | None:
-    """Return the kept embeddings, or None when there are none or they are damaged."""
-    try:
-        kept = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    if kept.dtype != np.float32 or kept.ndim != 2 or len(kept) != count or not np.isfinite(kept).all():
-        return None
-    sound: bool = np.allclose(np.linalg.norm(kept, axis=-1), 1, atol=1e-3)
-    return kept if sound else None
-
-
-def _write_cached(path: Path, embeddings_KD: Floats) -> None:
-    """Write beside the place and rename, so that no reader ever sees half a file; give up quietly when not allowed."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, embeddings_KD)
-            os.replace(name, path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise

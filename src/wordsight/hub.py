@@ -21,8 +21,9 @@ _TIMEOUT = 30  # seconds without a byte
 _CONFIGS = (
     "config.json", "open_clip_config.json", "wordsight.json", "preprocessor_config.json", "processor_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model", "tokenizer.model",
-    "vocab.json", "merges.txt",
+    "vocab.json", "merges.txt", "modules.json",
 )  # fmt: skip
+_ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 # weights in the order of preference; a later one is fetched only where no earlier one exists
 _WEIGHTS = (
     "open_clip_model.safetensors",
@@ -43,11 +44,27 @@ def _hint(what: str, folder: str) -> str:
 
 
 def chosen_files(available: list[str]) -> list[str]:
-    """Return which files of a repository to fetch: configuration, tokenizer, and one set of weights.
+    """Return which files of a repository to fetch: configuration, tokenizer, one set of weights, an adapter to them.
 
+    With sentence-transformers' `modules.json` those may lie in a subfolder.
     Raises: CheckpointError where there are no weights that wordsight reads.
     """
-    configs = [name for name in _CONFIGS if name in available]
+    if chosen := _chosen_of(available):
+        return chosen
+    if "modules.json" in available:
+        for folder in sorted({name.split("/")[0] for name in available if re.fullmatch(r"\d+_[\w-]+/.+", name)}):
+            inside = _chosen_of(
+                [name.removeprefix(f"{folder}/") for name in available if name.startswith(f"{folder}/")]
+            )
+            if inside:
+                return ["modules.json", *(f"{folder}/{name}" for name in inside)]
+    raise CheckpointError(
+        f"It holds {', '.join(available[:6]) or 'nothing'}: no weights in Hugging Face's or open_clip's layout."
+    )
+
+
+def _chosen_of(available: list[str]) -> list[str]:
+    configs = [name for name in (*_CONFIGS, *_ADAPTER) if name in available]
     for weights in _WEIGHTS:
         if weights not in available or (weights.startswith("open_clip") and "open_clip_config.json" not in available):
             continue
@@ -56,9 +73,9 @@ def chosen_files(available: list[str]) -> list[str]:
             shards = [n for n in available if re.fullmatch(rf"{re.escape(stem)}-\d+-of-\d+\.{ending}", n)]
             return [*configs, weights, *shards]
         return [*configs, weights]
-    raise CheckpointError(
-        f"It holds {', '.join(available[:6]) or 'nothing'}: no weights in Hugging Face's or open_clip's layout."
-    )
+    if "adapter_config.json" in available:  # alone: the reader says what to do with it
+        return configs
+    return []
 
 
 def fetch_repo(repo: str) -> Path:

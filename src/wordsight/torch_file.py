@@ -41,8 +41,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 def read_torch_file(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Return (tensors by dotted name, kind) of a file that torch wrote; nothing in it is run.
 
-    kind: "torchscript", "state_dict". Wrappers (`state_dict`, `model`) and the prefixes `module.`, `_orig_mod.` that
-    training leaves are taken off.
+    kind: "torchscript", "state_dict". Wrappers (`state_dict`, `model`, DeepSpeed's `module`) are taken off; what stands
+    before the names is left to `convert.prefixes`.
 
     Raises: CheckpointError for what is no torch file or a damaged one; UnsafePickleError for code in it.
     """
@@ -192,7 +192,7 @@ def _flatten(value: Any) -> dict[str, TensorRef]:
     if not isinstance(value, (dict, Module)):
         raise CheckpointError(f"it holds a {type(value).__name__}, expected a model's state dict.")
     state = value
-    for wrapper in ("state_dict", "model_state_dict", "model"):
+    for wrapper in ("state_dict", "model_state_dict", "model", "module"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
             break
@@ -210,9 +210,6 @@ def _flatten(value: Any) -> dict[str, TensorRef]:
             items = node.attributes if isinstance(node, Module) else node
             dot = f"{prefix}." if prefix else ""
             pending.extend((f"{dot}{name}", child, depth + 1) for name, child in reversed(items.items()))
-    for prefix in ("module.", "_orig_mod."):
-        if found and all(name.startswith(prefix) for name in found):
-            found = {name[len(prefix) :]: ref for name, ref in found.items()}
     return found
 
 

@@ -14,15 +14,33 @@ import numpy as np
 
 from wordsight import catalog, hub
 from wordsight.checkpoint import Checkpoint
-from wordsight.convert import native, open_clip, open_clip_names, openai, validate
+from wordsight.convert import (
+    lora,
+    native,
+    open_clip,
+    open_clip_names,
+    openai,
+    prefixes,
+    sentence_transformers,
+    validate,
+)
 from wordsight.convert.hf_tokenizer import ALSO_READ, KEPT
-from wordsight.convert.layouts import PROCESSORS, WEIGHTS, Layout, Parts, to_checkpoint, to_parts
+from wordsight.convert.layouts import PROCESSORS, WEIGHTS, Layout, Parts, read_json, to_checkpoint, to_parts
 from wordsight.errors import CheckpointError, InputError, UnknownModelError, did_you_mean
 from wordsight.safetensors_file import read_safetensors, read_sharded, write_safetensors
 from wordsight.torch_file import read_torch_file, write_torch_file
 
 Progress = Callable[[int, int], None]
-_SMALL_FILES = ("config.json", open_clip.FILE, native.FILE, *PROCESSORS, *KEPT, *ALSO_READ)
+_SMALL_FILES = (
+    "config.json",
+    open_clip.FILE,
+    native.FILE,
+    lora.FILE,
+    sentence_transformers.FILE,
+    *PROCESSORS,
+    *KEPT,
+    *ALSO_READ,
+)
 _MAX_SMALL_FILE = 200 * 2**20
 _OPEN_CLIP_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -138,6 +156,10 @@ def _small_files(folder: Path) -> dict[str, bytes]:
 
 def _read_folder(folder: Path, name: str, source: str, like: str | None) -> Checkpoint:
     files = _small_files(folder)
+    if sentence_transformers.FILE in files:
+        inner = sentence_transformers.model_path(files[sentence_transformers.FILE], str(folder))
+        if (folder / inner).resolve() != folder.resolve():
+            return _read_folder(folder / inner, name, source, like)
     layout: Layout
     open_clip_weights = [n for n in _OPEN_CLIP_WEIGHTS if (folder / n).is_file()]
     hf_weights = [n for n in _HF_WEIGHTS if (folder / n).is_file()]
@@ -147,12 +169,58 @@ def _read_folder(folder: Path, name: str, source: str, like: str | None) -> Chec
         layout, weights = "open_clip", open_clip_weights
     elif "config.json" in files and hf_weights:
         layout, weights = "hf", hf_weights
+    elif lora.FILE in files:
+        return _read_adapted(folder, files, name, source, like)
     else:
         return _read_only_file(folder, name, source, like)
     if not weights:
         raise CheckpointError(f"{folder} has a configuration but no {WEIGHTS[layout]}; fetch the folder again.")
     _refuse_needless(like, folder)
-    return _checked(Parts(layout, files, _read_tensors(folder / weights[0])[0]), name, source, folder)
+    parts = Parts(layout, files, _read_tensors(folder / weights[0])[0])
+    if lora.FILE in files:
+        return _read_with_adapter(parts, folder, name, source, folder)
+    return _checked(parts, name, source, folder)
+
+
+def _read_adapted(folder: Path, files: Mapping[str, bytes], name: str, source: str, like: str | None) -> Checkpoint:
+    """Read a folder that holds an adapter alone, with the model that its configuration names, if that is a folder."""
+    base = str(read_json(files, lora.FILE).get("base_model_name_or_path") or "")
+    # as PEFT wrote it: seen from where training ran, or from beside the adapter
+    found = [place for place in (Path(base).expanduser(), folder / base) if base and place.is_dir()]
+    if not found or found[0].resolve() == folder.resolve():
+        raise CheckpointError(f"{folder}: {lora.alone(base)}")
+    layout: Layout
+    for layout, config, weights in (
+        ("open_clip", open_clip.FILE, _OPEN_CLIP_WEIGHTS),
+        ("hf", "config.json", _HF_WEIGHTS),
+    ):
+        there = [file for file in weights if (found[0] / file).is_file()]
+        if there and (found[0] / config).is_file():
+            _refuse_needless(like, folder)
+            parts = Parts(layout, _small_files(found[0]), _read_tensors(found[0] / there[0])[0])
+            return _read_with_adapter(parts, folder, name, source, found[0])
+    raise CheckpointError(
+        f"{folder}: the adapter's model {base!r} is a folder without config.json and weights in Hugging Face's layout. "
+        f"Correct base_model_name_or_path in {lora.FILE}, or put the adapter into the model's folder."
+    )
+
+
+def _read_with_adapter(parts: Parts, adapter: Path, name: str, source: str, base: Path) -> Checkpoint:
+    """Return a model with the adapter of the folder `adapter` folded into its weights; its provenance says so."""
+    config = read_json(_small_files(adapter), lora.FILE)
+    weights = [file for file in lora.WEIGHTS if (adapter / file).is_file()]
+    if not weights:
+        raise CheckpointError(
+            f"{adapter} has {lora.FILE} but none of {', '.join(lora.WEIGHTS)}: fetch the adapter again, or remove "
+            f"{lora.FILE} to use the model without it."
+        )
+    try:
+        tensors = lora.fold(parts.tensors, _read_tensors(adapter / weights[0])[0], config)
+    except CheckpointError as error:
+        raise type(error)(f"{adapter}: {error}") from error
+    read = _checked(replace(parts, tensors=tensors), name, source, adapter)
+    note = f"{lora.FILE}: a LoRA adapter, folded into the weights of {base}"
+    return replace(read, spec=replace(read.spec, provenance={**read.spec.provenance, "adapter": note}))
 
 
 def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> Checkpoint:
@@ -160,6 +228,8 @@ def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> C
     if len(single) == 1:
         return _read_file(single[0], name, source, like)
     seen = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
+    inner = sentence_transformers.nested(folder, (*_OPEN_CLIP_WEIGHTS, *_HF_WEIGHTS))
+    seen += f". A checkpoint lies in {inner}: name {folder / inner}" if inner else ""
     raise CheckpointError(
         f"{folder} is no checkpoint: it holds {seen}. Expected config.json with model.safetensors (Hugging Face), "
         "open_clip_config.json with open_clip_model.safetensors, wordsight.json with model.safetensors, or one .pt."
@@ -167,9 +237,17 @@ def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> C
 
 
 def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
-    """Return (tensors, "safetensors" | "torchscript" | "state_dict" | "shards"), by content, not by the ending."""
+    """Return (tensors, "safetensors" | "torchscript" | "state_dict" | "shards"), by content, not by the ending.
+
+    The prefixes that training leaves are taken off the names, whatever the file's kind.
+    """
+    tensors, kind = _read_named(path)
+    return prefixes.without_prefixes(tensors), kind
+
+
+def _read_named(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
     if path.name.endswith(".index.json"):
-        return read_sharded(path, lambda shard: _read_tensors(shard)[0]), "shards"
+        return read_sharded(path, lambda shard: _read_named(shard)[0]), "shards"
     with path.open("rb") as file:
         start = file.read(9)
     # safetensors: a length below 2**32 in eight bytes, then a JSON object
@@ -181,6 +259,10 @@ def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
 def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoint:
     files = _small_files(path.parent)
     tensors, kind = _read_tensors(path)
+    if lora.is_adapter(tensors):
+        if lora.FILE in files and path.name in lora.WEIGHTS:
+            return _read_folder(path.parent, name, source, like)
+        raise CheckpointError(f"{path}: {lora.alone('')}")
     own = _own_facts(path, files, tensors, kind)
     if own is not None:
         _refuse_needless(like, path)
@@ -189,6 +271,7 @@ def _read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoi
         shown = ", ".join(list(tensors)[:4])
         raise CheckpointError(
             f"{path} is no CLIP: its tensors are {shown} …; expected names such as visual.conv1.weight."
+            f"{prefixes.told(tensors)}"
         )
     known = catalog.find(like) if like else _recognised(path)
     if known is None:

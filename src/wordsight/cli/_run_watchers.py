@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from wordsight.train.config import TrainConfig
+from wordsight.train.guessing import chance_loss
 from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, Watcher
-from wordsight.train.watch import chance_loss
 
 
 class Lines(Watcher):
@@ -114,10 +114,15 @@ def start_text(config: TrainConfig, facts: RunFacts) -> str:
 
 
 def step_text(report: StepReport, chance: float | None) -> str:
-    """Return a step's numbers, such as "loss 3.21 (knows nothing: 6.93)  recall@1 41 %  scale 23.1 …"."""
+    """Return a step's numbers, such as "loss 3.21 (knows nothing: 6.93)  recall@1 41 % (guessing: 0 %) …".
+
+    chance: loss of a model that knows nothing, where the report does not say it.
+    """
+    chance = chance if report.chance_loss is None else report.chance_loss
     said = [f"loss {report.loss:.3f}" + (f" (knows nothing: {chance:.2f})" if chance is not None else "")]
     if report.recall_at_1 is not None:
-        said.append(f"recall@1 {report.recall_at_1:.1%}")
+        guessing = "" if report.chance_recall is None else f" (guessing: {report.chance_recall:.1%})"
+        said.append(f"recall@1 {report.recall_at_1:.1%}{guessing}")
     if report.scale is not None:
         said.append(f"scale {report.scale:.1f}")
     said += [f"gradient {report.grad_norm:.2g}", f"{report.samples_per_s:,.0f}/s", f"waiting {report.wait_share:.0%}"]

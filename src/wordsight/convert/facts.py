@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.convert.prefixes import told
 from wordsight.errors import CheckpointError
 from wordsight.spec import Activation, TokenizerSpec
 
@@ -103,7 +104,7 @@ def square_root(n: int, what: str) -> int:
 def scalar(tensors: Mapping[str, np.ndarray], name: str) -> float:
     """Return a tensor of one element as a float."""
     if name not in tensors or tensors[name].size != 1:
-        raise CheckpointError(f"{name} is missing or holds more than one number; expected a single one.")
+        raise CheckpointError(f"{name} is missing or holds more than one number; expected a single one.{told(tensors)}")
     return float(np.asarray(tensors[name], np.float64).reshape(()))
 
 

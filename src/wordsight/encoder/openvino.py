@@ -1,7 +1,7 @@
 """The OpenVINO encoder: graphs built from a checkpoint's spec and tensors, compiled for this machine's processor.
 
 Precisions: "f32"; "bf16" where the processor multiplies bfloat16 (AVX-512 BF16, AMX, some Arm); "int8" for folders
-that `wordsight quantize` made. "auto" takes bf16 where it is native, else f32.
+that `wordsight quantize` made. "auto" takes bf16 where it is native, else f32; `$WORDSIGHT_PRECISION` says otherwise.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.encoder.openvino_cache import cache_settings
 from wordsight.encoder.openvino_graphs import image_model, text_model
 from wordsight.encoder.openvino_int8 import check_int8, read_int8
+from wordsight.encoder.precision import ENVIRONMENT, of_auto
 from wordsight.encoder.runtime import ov
 from wordsight.errors import InputError
 from wordsight.spec import ModelSpec
@@ -149,12 +150,18 @@ def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: M
 
 
 def native_precision() -> str:
-    """Return the fastest floating type of this processor: "bf16" where it has it, else "f32"."""
-    return "bf16" if "bf16" in processor_precisions() else "f32"
+    """Return what "auto" means here: `$WORDSIGHT_PRECISION`, else "bf16" where the processor has it, else "f32".
+
+    Raises: InputError where the environment asks for what this processor does not have.
+    """
+    said = of_auto()
+    if said == "auto":
+        return "bf16" if "bf16" in processor_precisions() else "f32"
+    return _checked(said, f"{ENVIRONMENT} in the environment")
 
 
 def choose_precision(checkpoint: Checkpoint, asked: str) -> str:
-    """Return the precision to run in: "auto" is bf16 where the processor has it, else f32.
+    """Return the precision to run in; "auto" is `native_precision()`.
 
     Raises: InputError for a precision that this processor or this checkpoint does not have.
     """
@@ -163,11 +170,15 @@ def choose_precision(checkpoint: Checkpoint, asked: str) -> str:
     if asked == "int8":
         check_int8(checkpoint)
         return asked
+    return _checked(asked, "precision")
+
+
+def _checked(precision: str, what: str) -> str:
     native = processor_precisions()
-    if asked not in native:
+    if precision not in native:
         name = core().get_property("CPU", "FULL_DEVICE_NAME")
-        raise InputError(f"precision is {asked!r}, but this processor ({name}) has only {', '.join(native)}.")
-    return asked
+        raise InputError(f"{what} is {precision!r}, but this processor ({name}) has only {', '.join(native)}.")
+    return precision
 
 
 def request_rows(rows: int, width: int, most: int) -> int:

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 
 from wordsight.checkpoint import Checkpoint
+from wordsight.encoder.precision import of_auto
 from wordsight.errors import InputError, MissingExtraError, did_you_mean
 
 try:
@@ -25,8 +26,8 @@ PRECISIONS = ("auto", "f32", "bf16")
 class TorchEncoder:
     """Encodes pixels and tokens with the torch networks; each tower is built on first use.
 
-    precision: "f32"; "bf16" (matrix products in bfloat16, norms and the residual stream in float32); "auto" = bf16 on a
-        CUDA GPU that has it, else f32.
+    precision: "f32"; "bf16" (matrix products in bfloat16, norms and the residual stream in float32); "auto" =
+        `$WORDSIGHT_PRECISION`, else bf16 on a CUDA GPU that has it, else f32.
     device: "cuda", "mps", "cpu" or any torch device; None takes the first of these that is there.
 
     Raises: InputError for an unknown precision or a device that is not there.
@@ -41,7 +42,7 @@ class TorchEncoder:
             raise InputError(f"The torch backend has no precision {precision!r}, expected one of {known}.{hint}")
         self.checkpoint = checkpoint
         self.device = _device(device)
-        if precision == "auto":
+        if precision == "auto" and (precision := of_auto()) == "auto":
             fast = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
             precision = "bf16" if fast else "f32"
         self.precision = precision

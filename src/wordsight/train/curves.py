@@ -89,7 +89,13 @@ def _title(folder: Path, start: dict[str, Any]) -> str:
 
 def _loss(axes: Any, log: _Log) -> None:
     _curve(axes, log.records, "loss", "loss")
-    if log.start.get("chance_loss") is not None:
+    steps, chances = column(log.records, "chance_loss")
+    if chances:  # of each batch: captions that repeat make guessing easier
+        axes.plot(steps, chances, color="0.5", linestyle="--", linewidth=0.9)
+        axes.annotate(
+            f"knows nothing: {chances[-1]:.2f}", (steps[-1], chances[-1]), fontsize=8, ha="right", va="bottom"
+        )
+    elif log.start.get("chance_loss") is not None:
         _level(axes, log.start["chance_loss"], f"knows nothing: {log.start['chance_loss']:.2f}")
 
 

@@ -23,9 +23,10 @@ from wordsight.errors import MissingExtraError
 from wordsight.train import settings
 from wordsight.train.config import TrainConfig
 from wordsight.train.curves import Curves
+from wordsight.train.guessing import chance_loss
 from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher, watching
 from wordsight.train.run_log import LOG, read_log
-from wordsight.train.watch import Alarms, chance_loss
+from wordsight.train.watch import Alarms
 
 _PACKAGES = ("wordsight", "torch", "numpy", "pillow", "tokenizers", "peft")
 
@@ -141,7 +142,9 @@ class TensorBoard(Watcher):
         """Write a step's numbers."""
         for name in ("loss", "lr", "scale", "grad_norm", "samples_per_s", "wait_share", "recall_at_1", "skipped"):
             self._add(name, getattr(report, name), report.step)
-        self._add("loss of a model that knows nothing", self._chance, report.step)
+        known = self._chance if report.chance_loss is None else report.chance_loss
+        self._add("loss of a model that knows nothing", known, report.step)
+        self._add("recall@1 of guessing", report.chance_recall, report.step)
 
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
         """Write figures."""

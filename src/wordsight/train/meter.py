@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wordsight.errors import TrainError
+from wordsight.train import guessing
 from wordsight.train.batch import Batch, Features, Ids
 from wordsight.train.caching import StepOutcome
 from wordsight.train.config import TrainConfig
@@ -73,7 +75,11 @@ class Meter:
         waiting = (waited - self._waited) / spent
         self._since, self._waited, self._paused, self._steps = now, waited, 0.0, 0
         name = self.config.objective.name
-        ids_B = ids.image_B if name == "nt_xent" else ids.text_B
+        if name == "nt_xent":
+            ids = Ids(ids.image_B, ids.image_B)
+        image_B, text_B = (each_B.cpu().numpy() for each_B in ids)
+        negatives_B = guessing.negatives(*np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1))
+        contrastive = guessing.chance_loss(self.config, negatives_B) is not None
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -86,7 +92,11 @@ class Meter:
             global_batch=self.config.batch,
             scale=float(features.scale) if features is not None and name in _WITH_SCALE else None,
             wait_share=min(1.0, waiting),
-            recall_at_1=None if features is None else recall_at_1(features, ids_B),
+            recall_at_1=None if features is None else recall_at_1(features, ids),
+            chance_recall=None if features is None else guessing.chance_recall(image_B, text_B),
+            chance_loss=guessing.chance_loss(self.config, negatives_B),
+            negatives=float(negatives_B.mean()) if contrastive else None,
+            alone=float((negatives_B == 0).mean()) if contrastive else None,
             skipped=round(self.processes.total([self.data.skipped.total])[0]),
             keys=keys,
         )
@@ -97,13 +107,20 @@ class Meter:
 
 
 @torch.no_grad()
-def recall_at_1(features: Features, ids_B: Tensor) -> float:
-    """Return the share of pictures whose best-scoring text of the batch is theirs, or one of the same id.
+def recall_at_1(features: Features, ids: Ids) -> float | None:
+    """Return the share of pictures whose own text scores higher than all negatives; None where none has a negative.
 
-    Of a large batch the first 1,024 pictures are asked, among all its texts.
+    Texts that are the same, or of the same picture, are no negatives; a picture without negatives does not count. Of a
+    large batch the first 1,024 pictures are asked, among all its texts.
     """
-    best_R = (features.first[:_ASKED] @ features.second.T).argmax(dim=1)
-    return float((ids_B[best_R] == ids_B[: len(best_R)]).float().mean())
+    scores_RB = features.first[:_ASKED] @ features.second.T
+    rows = torch.arange(len(scores_RB), device=scores_RB.device)
+    same_RB = ids.image_B[: len(rows), None] == ids.image_B
+    same_RB |= ids.text_B[: len(rows), None] == ids.text_B
+    asked_R = ~same_RB.all(dim=1)
+    same_RB[rows, rows] = False
+    found_R = scores_RB.masked_fill(same_RB, -torch.inf).argmax(dim=1) == rows
+    return float(found_R[asked_R].float().mean()) if asked_R.any() else None
 
 
 def _no_number(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:

@@ -40,14 +40,17 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """An optimizer step, of all processes together but for `local_batch`, `keys`, `wait_share` and `recall_at_1`.
+    """An optimizer step, of all processes together but for `local_batch`, `keys`, `wait_share` and the two recalls.
 
     The loop reports every `watch.log_every` steps and the last; `seconds`, `samples_per_s` and `wait_share` are then
     means over the steps since the report before.
 
     step: how many are done, this one included. epoch: passes over the data that are done, such as 1.25.
     loss: of the whole global batch. grad_norm: before it is cut. scale: the factor on cosines; None where the
-    objective has none. recall_at_1: share of this process's pictures whose own text scores highest in the batch.
+    objective has none. recall_at_1: of this process's pictures that have negatives, the share whose own text scores
+    higher than all of them; chance_recall: what guessing gives there.
+    chance_loss: loss of a model that knows nothing. negatives: how many a pair has in the mean: the pairs of another
+    picture and another text. alone: share of pairs that have none. None where the objective has no negatives.
     wait_share: share of `seconds`, a step's wall-clock time, in which the processor or GPU waited for data.
     skipped: samples that could not be read since the run began. keys: names of this process's samples.
     """
@@ -64,6 +67,10 @@ class StepReport:
     scale: float | None = None
     wait_share: float = 0.0
     recall_at_1: float | None = None
+    chance_recall: float | None = None
+    chance_loss: float | None = None
+    negatives: float | None = None
+    alone: float | None = None
     skipped: int = 0
     keys: tuple[str, ...] = ()
 

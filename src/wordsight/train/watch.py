@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections import deque
@@ -10,36 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from wordsight.train.config import TrainConfig
+from wordsight.train.guessing import chance_loss, chance_words
 from wordsight.train.reports import RunFacts, StepReport, TrainWarning, Watcher
 
 WINDOW = 200  # steps that something must last before it is said
 NEAR = 0.98  # of the loss of a model that knows nothing
+FEW_NEGATIVES = 0.5  # share of pairs without any
 MUCH_WAITING = 0.3
 MANY_SKIPPED = 0.05
 SCALE_CLIP = 100.0  # Radford et al. 2021, §2.5
-
-
-def chance_loss(config: TrainConfig) -> float | None:
-    """Return the loss of a model that knows nothing but how large a batch is; None where that is not known beforehand.
-
-    InfoNCE: ln B, every pair as likely as any other. NT-Xent: ln(2B − 1). Sigmoid: every pair is taken for a match with
-    the probability 1/B, which gives B·H(1/B) = ln B + (B − 1)·ln(B/(B − 1)). All are of the loss per pair.
-    """
-    pairs = config.batch
-    if config.objective.name == "info_nce":
-        return math.log(pairs)
-    if config.objective.name == "nt_xent":
-        return math.log(2 * pairs - 1)
-    if config.objective.name == "sigmoid" and pairs > 1:
-        return math.log(pairs) + (pairs - 1) * math.log(pairs / (pairs - 1))
-    return None
-
-
-def chance_words(config: TrainConfig) -> str:
-    """Return how the loss of a model that knows nothing is made, such as "ln 1,024"."""
-    if config.objective.name == "nt_xent":
-        return f"ln {2 * config.batch - 1:,}"
-    return f"ln {config.batch:,}" if config.objective.name == "info_nce" else f"1 match in {config.batch:,}"
 
 
 def _warn(message: str) -> None:
@@ -49,6 +27,7 @@ def _warn(message: str) -> None:
 class Alarms(Watcher):
     """Says, once and then rarely, what seems wrong and what to try; `say` is `warnings.warn` by default.
 
+    - most pairs of a batch have no negatives;
     - after warm-up the loss stays where a model is that knows nothing;
     - the model waits for data;
     - the factor on cosines reaches its clip in the first half of the run;
@@ -72,16 +51,30 @@ class Alarms(Watcher):
         self._last.append(report)
         while self._last[0].step <= report.step - self._window:
             self._last.popleft()
-        if report.step - self.facts.done < self._window:
-            return
-        for alarm in (self._nothing_learnt, self._waiting, self._scale_clipped, self._skipping):
+        alarms: list[Callable[[StepReport], str | None]] = [self._no_negatives]  # which one batch shows already
+        if report.step - self.facts.done >= self._window:
+            alarms += [self._nothing_learnt, self._waiting, self._scale_clipped, self._skipping]
+        for alarm in alarms:
             name = alarm.__name__
             if report.step >= self._quiet_until.get(name, 0) and (message := alarm(report)):
                 self._quiet_until[name] = report.step + max(10 * self._window, self.facts.steps // 5)
                 self.say(f"Step {report.step:,}: {message}")
 
+    def _no_negatives(self, report: StepReport) -> str | None:
+        if report.alone is None or report.alone <= FEW_NEGATIVES or self.config.batch == 1:
+            return None
+        what = "pictures" if self.config.objective.name == "nt_xent" else "captions (or pictures)"
+        return (
+            f"{report.alone:.0%} of the pairs of a batch have no negatives: their {what} are all the same, so there is "
+            "nothing to tell them apart from, and nothing is learnt, however low the loss. Look at data.pairs and "
+            "data.text_columns: does the column say what each picture shows?"
+        )
+
     def _nothing_learnt(self, report: StepReport) -> str | None:
-        chance = chance_loss(self.config)
+        if (report.alone or 0.0) > FEW_NEGATIVES:
+            return None  # has been said better
+        known = [step.chance_loss for step in self._last if step.chance_loss is not None]
+        chance = sum(known) / len(known) if known else chance_loss(self.config)
         # a warm-up longer than the run would silence this for ever
         after = min(self.config.optim.warmup, self.facts.steps // 2) + self._window
         if chance is None or report.step < after:
@@ -89,10 +82,10 @@ class Alarms(Watcher):
         mean = sum(step.loss for step in self._last) / len(self._last)
         if mean < NEAR * chance:
             return None
-        lr = self.config.optim.lr
+        lr, left = self.config.optim.lr, self.config.batch - 1 if report.negatives is None else report.negatives
         return (
             f"the loss has been {mean:.2f} for {self._window} steps; a model that knows nothing has {chance:.2f} "
-            f"({chance_words(self.config)}). Look whether captions belong to their pictures (data.pairs, "
+            f"({chance_words(self.config, left)}). Look whether captions belong to their pictures (data.pairs, "
             f"data.text_columns), then try a lower optim.lr, such as {lr / 5:.2g} (now {lr:.2g}), a longer "
             f"optim.warmup (now {self.config.optim.warmup:,}){self._stuck_scale(report)}."
         )
