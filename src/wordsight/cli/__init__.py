@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from wordsight import __version__
 from wordsight.errors import WordsightError, did_you_mean
@@ -87,6 +88,12 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         group(standalone_mode=True)
+    except SystemExit:
+        if isinstance(
+            sys.stdout, PacifyFlushWrapper
+        ):  # click's sign that the reader, such as head, has closed the pipe
+            sys.exit(0)
+        raise
     except WordsightError as error:
         click.echo(f"wordsight: {error}", err=True)
         sys.exit(2)

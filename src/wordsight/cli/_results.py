@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,17 +24,24 @@ if TYPE_CHECKING:
     from wordsight.index import Index
     from wordsight.search.gallery import Gallery
     from wordsight.search.hits import Hit
+    from wordsight.search.lead_columns import Lead
     from wordsight.search.query import Part
 
 _BAR = 6  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COLUMN = 24  # cells of a table's column at most
 _LEAST_PATH = 24
+_FRONT = 3 + 2 + _BAR + 1 + 4 + 2  # cells before the path
+_SNIPPET = 160  # characters of a document's text
+UNLIKELY = "probably not"
 _BOLD, _FAINT, _BLUE, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[34m", "\x1b[0m"
 
 
-def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | None) -> None:
-    """Write a table, or pictures with lines beside them where the terminal shows pictures or `ask` says so."""
+def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | None, show: str | None = None) -> None:
+    """Write a table, or images with lines beside them where the terminal shows images or `ask` says so.
+
+    show: see `search.lead_columns`.
+    """
     from wordsight.thumbnails import way_of
 
     terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
@@ -42,16 +49,20 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
     if ask and way is None:
         way = "blocks"
     if way is None:
-        for line in table(hits, first, width=shutil.get_terminal_size().columns if terminal else None):
+        for line in table(hits, first, width=shutil.get_terminal_size().columns if terminal else None, show=show):
             click.echo(line, color=False if "NO_COLOR" in os.environ else None)
         return
+    from wordsight.search.lead_columns import lead_columns
     from wordsight.search.pictures import row_picture
     from wordsight.thumbnails import CELL, COLUMNS, beside, cell_pixels
 
     cell = cell_pixels(sys.stdout.fileno()) if terminal else CELL
     width = shutil.get_terminal_size().columns - COLUMNS - 3
+    lead = lead_columns([hit.meta for hit in hits], show)
     for rank, hit in enumerate(hits, first):
-        lines = _lines(rank, hit, width)
+        if _first_unlikely(hits, rank - first):
+            click.echo(click.style(f"── {UNLIKELY} ──", dim=True), color=True)
+        lines = _lines(rank, hit, width, lead)
         try:
             picture = row_picture(index, hit.row, at_least=320)
         except ImageError:
@@ -60,19 +71,25 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
         click.echo(beside(picture, lines, way, cell), color=True)
 
 
-def table(hits: Sequence[Hit], first: int, *, width: int | None) -> list[str]:
-    """Return the lines of a table: rank, probability, path, page, columns. width: cells; None: as many as it takes."""
+def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | None = None) -> list[str]:
+    """Return the lines of a table: rank, probability, path, page, columns. width: cells; None: as many as it takes.
+
+    A line stands where results are no longer likely, and below a page of a document what of its text answers.
+    """
+    from wordsight.search.lead_columns import lead_columns
+
     if not hits:
         return []
-    keys = list(dict.fromkeys(key for hit in hits for key, value in hit.meta.items() if value not in (None, "")))
+    lead = lead_columns([hit.meta for hit in hits], show)
+    keys = [key for key in (lead.heading, *lead.columns) if key is not None]
     if any(hit.page is not None for hit in hits):
         keys.insert(0, "page")
     cells = {key: [_shortened(_cell(hit, key), _COLUMN) for hit in hits] for key in keys}
     names = {key: source_name(key) for key in keys}
     wide = {key: max(_width(names[key]), *map(_width, cells[key])) for key in keys}
-    paths = [shown_path(hit) for hit in hits]
+    paths = [shown_path(hit) + _notes(hit) for hit in hits]
     longest = max(map(_width, paths))
-    free = None if width is None else max(width - (3 + 2 + _BAR + 1 + 4 + 2), 10)
+    free = None if width is None else max(width - _FRONT, 10)
     kept: list[str] = []
     taken = 0
     for key in keys:
@@ -83,66 +100,93 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None) -> list[str]:
         taken += takes
     room = longest if free is None else min(longest, free - taken)
     heads = "".join(f"  {_padded(names[key], wide[key])}" for key in kept)
-    head = " " * (3 + 2 + _BAR + 1 + 4 + 2) + _padded("path", room) + heads
-    lines = [click.style(head.rstrip(), dim=True)] if kept else []
+    lines = [click.style((" " * _FRONT + _padded("path", room) + heads).rstrip(), dim=True)] if kept else []
     for i, hit in enumerate(hits):
+        if _first_unlikely(hits, i):
+            lines.append(click.style(f"     ── {UNLIKELY} ──", dim=True))
         columns = "".join(f"  {_padded(cells[key][i], wide[key])}" for key in kept)
         bar = click.style(_bar(hit.proba), fg="blue")
-        line = f"{first + i:3}  {bar} {_percent(hit)}  {_padded(_shortened(paths[i], room), room)}{columns}"
+        line = f"{first + i:3}  {bar} {hit.proba:4.0%}  {_padded(_shortened(paths[i], room), room)}{columns}"
         lines.append(line.rstrip())
+        lines += [click.style(" " * _FRONT + _shortened(said, free or _SNIPPET), dim=True) for said in _snippet(hit)]
     return lines
 
 
-def _lines(rank: int, hit: Hit, width: int) -> list[str]:
-    """Return what stands beside a picture."""
+def _first_unlikely(hits: Sequence[Hit], at: int) -> bool:
+    """Whether the hit at a position is the first that is not likely."""
+    return not hits[at].likely and (at == 0 or hits[at - 1].likely)
+
+
+def _notes(hit: Hit) -> str:
+    """Return what is said of a result behind its path."""
+    from wordsight.search.known import is_gone
+
+    copies = f" (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
+    return copies + (" (file is gone)" if is_gone(hit.row) else "")
+
+
+def _snippet(hit: Hit) -> list[str]:
+    """Return the part of a document's text that holds words of the query, where there is one."""
+    from wordsight.text.snippet import snippet
+
+    if hit.bm25 is None or hit.page is None:
+        return []
+    return [source_name(snippet(hit.row.text, hit.words, _SNIPPET).marked("[", "]"))]
+
+
+def _lines(rank: int, hit: Hit, width: int, lead: Lead) -> list[str]:
+    """Return what stands beside an image."""
     page = "" if hit.page is None else f"  page {hit.page}"
     size = f"{hit.row.width} × {hit.row.height}" if hit.row.width else ""
-    said = [key for key, value in hit.meta.items() if value not in (None, "")]
-    meta = "  ".join(f"{source_name(key)}: {_cell(hit, key)}" for key in said)
+    keys = [key for key in (lead.heading, *lead.columns) if key is not None and hit.meta.get(key) not in (None, "")]
+    meta = "  ".join(f"{source_name(key)}: {_cell(hit, key)}" for key in keys)
     return [
-        f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {_percent(hit)}",
-        "     " + _shortened(shown_path(hit), max(width - 5, 10)) + page,
-        *(f"     {_FAINT}{_shortened(line, max(width - 5, 10))}{_PLAIN}" for line in (size, meta) if line),
+        f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{_bar(hit.proba)}{_PLAIN} {hit.proba:4.0%}",
+        "     " + _shortened(shown_path(hit) + _notes(hit), max(width - 5, 10)) + page,
+        *(
+            f"     {_FAINT}{_shortened(line, max(width - 5, 10))}{_PLAIN}"
+            for line in (size, meta, *_snippet(hit))
+            if line
+        ),
     ]
 
 
 def write_json(hits: Sequence[Hit], *, first: int) -> None:
     """Write one object per line."""
     for rank, hit in enumerate(hits, first):
-        click.echo(json.dumps(as_dict(rank, hit)))
-
-
-def as_dict(rank: int, hit: Hit) -> dict[str, Any]:
-    """Return what JSON tells of a result."""
-    return {
-        "rank": rank,
-        "path": place_of(hit),
-        "page": hit.page,
-        "id": hit.id,
-        "probability": round(hit.proba, 6),
-        "score": round(hit.score, 6),
-        "bm25": None if hit.bm25 is None else round(hit.bm25, 6),
-        "width": hit.row.width,
-        "height": hit.row.height,
-        "taken": hit.row.taken,
-        "meta": dict(hit.meta),
-    }
+        click.echo(json.dumps({"rank": rank, **hit.to_dict()}))
 
 
 def write_paths(hits: Sequence[Hit], end: bytes) -> None:
-    """Write each file once, best first, byte for byte."""
+    """Write each file once, best first, byte for byte; those that are gone are left out, and said to be."""
+    from wordsight.search.known import is_gone
+
+    gone = {place_of(hit) for hit in hits if is_gone(hit.row)}
     for place in dict.fromkeys(map(place_of, hits)):
-        click.echo(os.fsencode(place) + end, nl=False)
+        if place not in gone:
+            click.echo(os.fsencode(place) + end, nl=False)
+    if gone:
+        names = ", ".join(map(source_name, sorted(gone)[:3])) + (" …" if len(gone) > 3 else "")
+        click.echo(f"wordsight: {len(gone)} left out, whose files are gone: {names}", err=True)
 
 
-def write_html(file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str) -> None:
+def write_html(
+    file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str, show: str | None = None
+) -> None:
     """Write the contact sheet."""
-    from wordsight.contact_sheet import hit_tile, render_html
+    from wordsight.contact_sheet import hit_tiles, render_html
 
-    tiles = [hit_tile(hit, hit.row.thumbnail or gallery.index.thumbnail(hit.id)) for hit in hits]
+    tiles = hit_tiles(
+        hits,
+        gallery.index,
+        words=hits[0].words or " ".join(part.value for part in parts if part.kind == "text" and part.weight > 0),
+        show=show,
+        unlikely={hit.id for hit in hits if not hit.likely},
+        copies={hit.id: len(hit.copies) for hit in hits if hit.copies},
+    )
     asked = [part.value for part in parts if part.kind == "image" and part.weight > 0]
     n = len(gallery)
-    subtitle = f"{len(hits)} of {n:,} picture{'s' if n != 1 else ''} in {source_name(gallery.location)}"
+    subtitle = f"{len(hits)} of {n:,} image{'s' if n != 1 else ''} in {source_name(gallery.location)}"
     page = render_html(tiles, title, subtitle, asked=asked)
     file.write_text(page, encoding="utf-8", errors="backslashreplace")
     click.echo(f"wordsight: contact sheet written to {source_name(file)}", err=True)
@@ -177,15 +221,9 @@ def open_in_viewer(place: str | Path) -> None:
 
 
 def _cell(hit: Hit, key: str) -> str:
-    value = hit.page if key == "page" and key not in hit.meta else hit.meta.get(key)
-    if value is None:
-        return ""
-    return f"{value:g}" if isinstance(value, float) else source_name(" ".join(str(value).split()))
+    from wordsight.search.lead_columns import cell_text
 
-
-def _percent(hit: Hit) -> str:
-    """Return the probability, or "text" where only the words that came with a picture speak for it."""
-    return f"{hit.proba:4.0%}" if hit.proba >= 0.01 or hit.bm25 is None else "text"
+    return source_name(cell_text(hit.page if key == "page" and key not in hit.meta else hit.meta.get(key)))
 
 
 def _bar(proba: float) -> str:

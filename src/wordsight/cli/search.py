@@ -17,7 +17,7 @@ from wordsight.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from wordsight.search.gallery import Gallery
-    from wordsight.search.hits import Hit
+    from wordsight.search.hits import Hits
     from wordsight.search.query import Part
 
 NO_MATCH = 1
@@ -40,11 +40,11 @@ Words that stand next to each other are one text; texts and pictures add up. --w
 it count W times as much as the others: words, --image, --not or --not-image. Else wanted parts count 1, unwanted ones
 one half.
 
-The percentage is the probability that a picture answers the query; those that probably do not are not shown, so "no
-match" is an answer. --all shows the nearest ones all the same.
+The percentage is the probability that an image answers the query, whatever else the index holds. The best -k are always
+shown, in that order; those below one half, which probably do not answer, stand below a line. --likely leaves them out.
 
 \b
-Exit codes: 0 found; 1 no match; 2 the call or an input is wrong, or there is no index.
+Exit codes: 0 found likely ones; 1 none is likely; 2 the call or an input is wrong, or there is no index.
 """
 
 
@@ -61,17 +61,20 @@ class SearchCommand(click.Command):
 
 @click.command(cls=SearchCommand, epilog=EPILOG, options_metavar="[WORDS]... [OPTIONS]")
 @click.option("--words", multiple=True, hidden=True)
-@click.option("--image", multiple=True, metavar="FILE|URL", help="A picture to be like, or a page: FILE.pdf#page=3.")
-@click.option("--not", "no_words", multiple=True, metavar="WORDS", help="What it shall not look like.")
-@click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="A picture to be unlike.")
-@click.option("--weight", multiple=True, type=float, metavar="W", help="How much the part before it counts; else 1.")
+@click.option("--image", multiple=True, metavar="FILE|URL", help="Query image, or a page: FILE.pdf#page=3.")
+@click.option("--not", "no_words", multiple=True, metavar="WORDS", help="Text to exclude (negative query).")
+@click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="Negative example image.")
+@click.option("--weight", multiple=True, type=float, metavar="W", help="Weight of the preceding query term.")
 @index_option()
-@click.option("--where", metavar="SQL", help='Only pictures of which this holds: "width > 1000 and page = 1".')
+@click.option("--where", metavar="SQL", help='Filter by an SQL condition: "width > 1000 and page = 1".')
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="How many results a page has.")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="The page of results.")
 @click.option("--by", default="auto", show_default=True, type=click.Choice(["auto", "vector", "text", "both"]),
-              help="By looks, by the texts that came with pictures, or both.")  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Show also what probably is no answer.")
+              help="By visual similarity, by the texts that came with images, or both.")  # fmt: skip
+@click.option("--likely", is_flag=True, help="Leave out what probably does not answer.")
+@click.option("--copies", is_flag=True, help="Show near copies each by itself, not as one.")
+@click.option("--show", metavar="COLUMNS", help="The columns to show, in this order: name,price.")
+@click.option("--all", is_flag=True, hidden=True)  # what has become the default
 @click.option("--whiten", is_flag=True, help="Leave out what all pictures share (with --image, for drawings).")
 @click.option("--json", "form", flag_value="json", help="One JSON object per result and line.")
 @click.option("-f", "--files", "form", flag_value="files", help="Plain paths, one a line.")
@@ -79,7 +82,7 @@ class SearchCommand(click.Command):
 @click.option("--thumbnails/--no-thumbnails", default=None, help="Show pictures in the terminal (if not said: where it "
               "can).")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a contact sheet.")
-@click.option("--open", "show", is_flag=True, help="Open the contact sheet, or the best result, in its viewer.")
+@click.option("--open", "show_file", is_flag=True, help="Open the contact sheet, or the best result, in its viewer.")
 @click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")
 @click.option("--backend", default="auto", show_default=True, help="auto, openvino, torch or reference.")
 @click.option("--precision", default="auto", show_default=True, help="auto, f32, bf16 or int8.")
@@ -98,21 +101,20 @@ def command(ctx: click.Context, /, location: str | None, form: str | None, **sai
             click.echo(f"wordsight: {value!r} is searched as words; for pictures like that file: --image", err=True)
     with _gallery(location, said["model_name"], said["backend"], said["precision"]) as gallery:
         parts = [_part(*one) for one in asked]
-        hits, nearest = _find(gallery, parts, said)
+        first = 1 + (said["page"] - 1) * said["k"]
+        hits = _find(gallery, parts, said, first)
         if form == "files":
             results.write_paths(hits, b"\0" if said["zero"] else b"\n")
         elif form == "json":
-            results.write_json(hits, first=1 + (said["page"] - 1) * said["k"])
+            results.write_json(hits, first=first)
         else:
-            results.write_table(hits, gallery.index, first=1 + (said["page"] - 1) * said["k"], ask=said["thumbnails"])
+            results.write_table(hits, gallery.index, first=first, ask=said["thumbnails"], show=said["show"])
         if said["html"] and hits:
-            results.write_html(said["html"], hits, gallery, parts, title(asked))
-    if not hits:
-        click.echo(f"wordsight: {_no_match(title(asked), nearest, said)}", err=True)
-        ctx.exit(NO_MATCH)
-    if said["show"]:
+            results.write_html(said["html"], hits, gallery, parts, title(asked), said["show"])
+    click.echo(f"wordsight: {summary(title(asked), hits, said)}", err=True)
+    if said["show_file"] and hits:
         results.open_in_viewer(said["html"] or results.place_of(hits[0]))
-    ctx.exit(DONE)
+    ctx.exit(DONE if hits.likely else NO_MATCH)
 
 
 def with_words(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
@@ -211,32 +213,45 @@ def _part(kind: str, value: str, weight: float) -> Part:
     return Part("image", Path(value), weight)
 
 
-def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any]) -> tuple[list[Hit], Hit | None]:
-    """Return the page of results, and where there is none the nearest picture."""
+def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any], first: int) -> Hits:
+    """Return the page of results that begins with the one of this number, counted from 1."""
     from wordsight.search.query import Query
 
-    query = Query(tuple(parts))
-    how = {"where": said["where"], "by": said["by"], "whiten": said["whiten"]}
-    end = said["page"] * said["k"]
     with plain_warnings():
-        hits = gallery.search(query, end, cut=not said["everything"], **how)[end - said["k"] :]
-        below = [] if hits or said["everything"] else gallery.search(query, 1, cut=False, **how)
-    return hits, below[0] if below else None
+        return gallery.search(
+            Query(tuple(parts)),
+            said["k"],
+            offset=first - 1,
+            where=said["where"],
+            by=said["by"],
+            likely=said["likely"],
+            whiten=said["whiten"],
+            fold=not said["copies"],
+        )
 
 
-def _no_match(asked: str, nearest: Hit | None, said: dict[str, Any]) -> str:
-    from wordsight.cli._results import shown_path
-
-    if said["page"] > 1:
-        return f"there are no results on page {said['page']}; see an earlier page, or a larger -k."
+def summary(asked: str, hits: Hits, said: dict[str, Any]) -> str:
+    """Return how many likely results there are, and how to see more of them."""
     where = f" where {said['where']}" if said["where"] else ""
-    if nearest is None:
-        return f"no match for {asked!r}{where}: nothing to compare with."
-    page = "" if nearest.page is None else f", page {nearest.page}"
-    return (
-        f"no match for {asked!r}{where}. The nearest is {shown_path(nearest)}{page}, which answers it with a "
-        f"probability of {nearest.proba:.0%}; --all shows such results too."
-    )
+    if not hits and said["page"] > 1:
+        return f"there are no results on page {said['page']}; see an earlier page, or a larger -k."
+    guesses = _guesses(hits)
+    if not hits.likely:
+        nearest = "" if said["likely"] or not hits else "; the nearest are shown"
+        nothing = "" if hits or said["likely"] else ": nothing to compare with"
+        return f"nothing here is likely to match {asked!r}{where}{nearest}{nothing}.{guesses}"
+    shown = sum(hit.likely for hit in hits)
+    total = f"{'at least ' if hits.at_least else ''}{hits.likely:,} likely match{'es' if hits.likely != 1 else ''}"
+    seen = said["page"] * said["k"]
+    more = f"; --page {said['page'] + 1} shows more" if shown == len(hits) and hits.likely > seen else ""
+    return f"{shown} of {total}{where}{more}.{guesses}"
+
+
+def _guesses(hits: Hits) -> str:
+    """Return which words were read as others, where no text of the index holds them."""
+    words = hits[0].words if hits else ()
+    read = [f"{word.text!r} as {', '.join(word.guesses[:3])}" for word in words if word.guesses]
+    return f" Read {'; '.join(read)}." if read else ""
 
 
 @contextlib.contextmanager

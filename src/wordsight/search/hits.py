@@ -15,8 +15,6 @@ from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
 if TYPE_CHECKING:
-    import pandas
-
     from wordsight.index import Index
 
 
@@ -111,7 +109,7 @@ class Hits(list[Hit]):
         """Return what JSON can hold of each hit."""
         return [hit.to_dict() for hit in self]
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> Any:
         """Return a DataFrame, a row for each hit, with a table's columns beside ours. Raises: MissingExtraError."""
         from wordsight.errors import MissingExtraError
 

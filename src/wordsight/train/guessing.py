@@ -19,7 +19,7 @@ def negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
     """
     both_B2 = np.stack([image_B, text_B], axis=1)
     same_B = _times(image_B) + _times(text_B) - _times(both_B2)
-    return len(image_B) - same_B
+    return np.asarray(len(image_B) - same_B)
 
 
 def _times(ids: np.ndarray) -> np.ndarray:
