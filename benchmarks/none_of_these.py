@@ -231,7 +231,9 @@ def by_size(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
 def together(model: Any, sets: dict[str, Embedded]) -> list[dict[str, Any]]:
     """Return accuracies alone and together; of fashion, whose classes are unequal, of products held out of training."""
     with open(DATA / "fashion" / "products.csv", encoding="utf-8", newline="") as file:
-        products = [row for row in csv.DictReader(file) if sorting_fit.crc32(row["id"].encode()) / 2**32 < 0.2]
+        products = [
+            row for row in csv.DictReader(file) if sorting_fit.crc32(f"fashion{row['id']}".encode()) / 2**32 < 0.2
+        ]
     products = [row for row in products if (DATA / "fashion" / "images" / f"{row['id']}.jpg").exists()]
     kinds = [row["articleType"].lower() for row in products]
     common = {kind for kind, _ in Counter(kinds).most_common(20)}

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "wordsight"
 LAYERS = [
     {"errors", "paths", "text"},
     {"spec", "pickle_values"},
-    {"checkpoint", "spiece", "templates", "samples", "sources", "pickles"},
+    {"checkpoint", "spiece", "templates", "plurals", "samples", "sources", "pickles"},
     {"catalog", "hub", "torch_file"},
     {"safetensors_file"},
     {"convert"},

@@ -12,6 +12,7 @@ import numpy as np
 
 from wordsight.class_embeddings import ClassNames, Floats, TextEmbedder, as_wordings, embed_classes, normalise_rows
 from wordsight.errors import InputError
+from wordsight.plurals import singular
 from wordsight.rejection import NoneOfThese
 from wordsight.templates import Templates, resolve_templates
 from wordsight.transductive import joint_proba
@@ -37,9 +38,14 @@ class ImageTextModel(TextEmbedder, Protocol):
 class Classifier:
     """Sorts images by words.
 
+<<<<<<< HEAD
     model: a Model, or a name, file or folder that `wordsight.load` takes.
     classnames: names in a list, tuple, Series or array, or a mapping name → wordings
         ({"happy": ["happy", "smiling"]}).
+=======
+    classnames: a list of names, or a mapping name → wordings ({"happy": ["happy", "smiling"]}). Of a name in the plural
+        that has no other wordings the singular is one too.
+>>>>>>> sorting
     templates: a set's name, one template, a list, or a file (see `wordsight.templates`); used literally.
     none: also give the probability that an image shows none of the classes (see `wordsight.rejection`).
     cache: keep the class embeddings on disk.
@@ -62,12 +68,17 @@ class Classifier:
         none: bool = False,
         cache: bool = True,
     ) -> None:
+<<<<<<< HEAD
         if isinstance(model, str | os.PathLike):
             from wordsight.model import load
 
             model = load(model if isinstance(model, str) else Path(model))
         self.model: ImageTextModel = model
         wordings = as_wordings(classnames)
+=======
+        self.model = model
+        wordings = {name: _with_singular(name, words) for name, words in as_wordings(classnames).items()}
+>>>>>>> sorting
         self.classnames: tuple[str, ...] = tuple(wordings)
         self.templates = resolve_templates(templates)
         if none and NONE_LABEL in wordings:
@@ -169,6 +180,12 @@ class Classifier:
                 f"{self.class_embeddings.shape[-1]}; use embeddings from the classifier's own model."
             )
         return image_ND
+
+
+def _with_singular(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a class's wordings; of a bare plural, "roses", both numbers, since an image's caption says "a rose"."""
+    one = singular(name) if words == (name,) else None
+    return words if one is None else (name, one)
 
 
 def _with_none(proba_NK: Floats, none_N: Floats) -> Floats:

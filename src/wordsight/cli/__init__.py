@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from wordsight import __version__
 from wordsight.errors import WordsightError, did_you_mean
