@@ -38,14 +38,9 @@ class ImageTextModel(TextEmbedder, Protocol):
 class Classifier:
     """Sorts images by words.
 
-<<<<<<< HEAD
     model: a Model, or a name, file or folder that `wordsight.load` takes.
     classnames: names in a list, tuple, Series or array, or a mapping name → wordings
         ({"happy": ["happy", "smiling"]}).
-=======
-    classnames: a list of names, or a mapping name → wordings ({"happy": ["happy", "smiling"]}). Of a name in the plural
-        that has no other wordings the singular is one too.
->>>>>>> sorting
     templates: a set's name, one template, a list, or a file (see `wordsight.templates`); used literally.
     none: also give the probability that an image shows none of the classes (see `wordsight.rejection`).
     cache: keep the class embeddings on disk.
@@ -68,17 +63,12 @@ class Classifier:
         none: bool = False,
         cache: bool = True,
     ) -> None:
-<<<<<<< HEAD
         if isinstance(model, str | os.PathLike):
             from wordsight.model import load
 
             model = load(model if isinstance(model, str) else Path(model))
         self.model: ImageTextModel = model
-        wordings = as_wordings(classnames)
-=======
-        self.model = model
         wordings = {name: _with_singular(name, words) for name, words in as_wordings(classnames).items()}
->>>>>>> sorting
         self.classnames: tuple[str, ...] = tuple(wordings)
         self.templates = resolve_templates(templates)
         if none and NONE_LABEL in wordings:

@@ -88,9 +88,7 @@ def main() -> None:
     try:
         group(standalone_mode=True)
     except SystemExit:
-        if isinstance(
-            sys.stdout, PacifyFlushWrapper
-        ):  # click's sign that the reader, such as head, has closed the pipe
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click's, once a reader such as head closed the pipe
             sys.exit(0)
         raise
     except WordsightError as error:
