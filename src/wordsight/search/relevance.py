@@ -30,7 +30,7 @@ _LEAST_SLOPE = 1e-3
 TEXT_FEATURES = ("bias", "cosine", "generic", "average", "words", "best rank", "best cosine")
 TEXT_WEIGHTS = (-7.73, 1.09, 0.99, -0.82, -1.01, -1.17, -0.48)
 IMAGE_FEATURES = ("bias", "cosine", "by query")
-IMAGE_WEIGHTS = (-5.6, 1.2, -0.15)
+IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
 # a share of the best one, the logarithm of the number of words
 HYBRID_WEIGHTS = (-2.14, 0.69, 0.49, 1.78, 3.12, -1.43)
