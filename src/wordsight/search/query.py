@@ -28,6 +28,7 @@ from wordsight.search.relevance import (
     proba_of,
     relevance_of_image,
     relevance_of_text,
+    text_evidence,
 )
 from wordsight.text.analysis import Word, terms
 
@@ -187,13 +188,13 @@ class _Search:
         bm25 = {match.row.id: match.score for match in said}
         coverage = {match.row.id: match.coverage or 0.0 for match in said}
         cosine_K = np.array([row.vector @ self.query_D for row in rows], np.float32)
-        proba_K = hybrid_proba(
-            relevance.logits(cosine_K),
+        texts_KF = text_evidence(
             np.array([coverage.get(row.id, 0.0) for row in rows]),
             np.array([bm25.get(row.id, 0.0) for row in rows]),
             len(words),
-            0.0 if fusion.way == "text" else fusion.alpha,
         )
+        alpha = 0.0 if fusion.way == "text" else fusion.alpha
+        proba_K = hybrid_proba(relevance.logits(cosine_K), texts_KF, alpha)
         order = sorted(range(len(rows)), key=lambda at: (-proba_K[at], -cosine_K[at], rows[at].id))
         number = int((proba_K >= LIKELY).sum())
         full = len(said) >= n or number >= n

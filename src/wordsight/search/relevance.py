@@ -25,19 +25,19 @@ _MOST_WORDS = 8  # longer queries are as specific as this
 _IDENTICAL = 0.9999  # cosines above this are of one image embedded twice
 _LEAST_SLOPE = 1e-3
 
-# Weights fitted by benchmarks/search_cutoff.py --fit and benchmarks/hybrid_quality.py --fit, with the bundled model, on
-# images that it was not trained on; other models are brought to the same scales by their own `Reference`.
+# Weights fitted by benchmarks/search_cutoff.py --fit and benchmarks/hybrid_fit.py, with the bundled model, on images
+# that it was not trained on; other models are brought to the same scales by their own `Reference`.
 TEXT_FEATURES = ("bias", "cosine", "generic", "average", "words", "best rank", "best cosine")
 TEXT_WEIGHTS = (-7.73, 1.09, 0.99, -0.82, -1.01, -1.17, -0.48)
 IMAGE_FEATURES = ("bias", "cosine", "by query")
 IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
 # a share of the best one, the logarithm of the number of words
-HYBRID_WEIGHTS = (-2.14, 0.69, 0.49, 1.78, 3.12, -1.43)
+HYBRID_WEIGHTS = (-2.11, 0.71, 0.43, 1.65, 3.08, -1.40)
 WORDS_WEIGHTS = (-3.51, 0.0, 1.23, 1.60, 3.56, -1.77)
-_VISUAL_RANGE = (-8.0, 6.0)
-# where a text holds every word, looks count no further against it: they do not show brands, names and part numbers
-_VISUAL_FLOOR = -2.0
+# the log-odds by looks count within these bounds: the least, the least where a text holds every word (looks do not show
+# brands, names and part numbers, and speak no further against them), the most
+HYBRID_RANGE = (-8.0, -2.0, 6.0)
 
 
 def sigmoid(logit: Any) -> np.ndarray:
@@ -130,26 +130,27 @@ def proba_of(relevance: Relevance, cosine_K: Floats, *, image: bool = False) -> 
     return np.asarray(np.where(image & (np.asarray(cosine_K) > _IDENTICAL), 1.0, proba_K), np.float32)
 
 
-def hybrid_proba(
-    visual_K: np.ndarray, coverage_K: np.ndarray, bm25_K: np.ndarray, words: int, alpha: float = 0.5
-) -> Floats:
-    """Return the probability of hits with texts, (K,) float32.
+def text_evidence(coverage_K: np.ndarray, bm25_K: np.ndarray, words: int) -> np.ndarray:
+    """Return what the curve of texts weighs, (K, 4): the last four of HYBRID_WEIGHTS.
 
-    visual_K: log-odds by what the images show. coverage_K: the share of the query's words that the texts hold. bm25_K:
-    scores, 0 where no word is held. words: of the query, less those that say nothing. alpha: 0 weighs the texts alone,
-    0.5 both, as fitted, 1 what is shown alone.
+    coverage_K: the share of the query's words that each text holds. bm25_K: scores, 0 where no word is held. words: of
+    the query, less those that say nothing.
     """
     best = float(bm25_K.max(initial=0.0))
-    full_K = coverage_K > 1 - 1e-6
-    low, high = _VISUAL_RANGE
-    visual_K = np.clip(visual_K, np.where(full_K, _VISUAL_FLOOR, low), high)
-    text_features = np.stack([coverage_K, full_K, bm25_K / best if best > 0 else bm25_K])
+    share_K = bm25_K / best if best > 0 else bm25_K
+    length_K = np.full(len(bm25_K), math.log(max(1, words)))
+    return np.stack([coverage_K, coverage_K > 1 - 1e-6, share_K, length_K], axis=1).astype(np.float64)
+
+
+def hybrid_proba(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5) -> Floats:
+    """Return the probability of hits with texts, (K,) float32.
+
+    visual_K: log-odds by what the images show. texts_KF: `text_evidence`. alpha: 0 weighs the texts alone, 0.5 both, as
+    fitted; from there to 1 texts count less and less.
+    """
+    least, least_of_full, most = HYBRID_RANGE
+    visual_K = np.clip(visual_K, np.where(texts_KF[:, 1] > 0, least_of_full, least), most)
     bias, visual, *texts, length = HYBRID_WEIGHTS if alpha > 0 else WORDS_WEIGHTS
     for_visual, for_text = min(1.0, 2 * alpha), min(1.0, 2 * (1 - alpha))
-    logit_K = (
-        bias
-        + for_visual * visual * visual_K
-        + for_text * (np.array(texts) @ text_features)
-        + length * math.log(max(1, words))
-    )
-    return np.asarray(sigmoid(logit_K), np.float32)
+    logit_K = bias + for_visual * visual * visual_K + for_text * (texts_KF[:, :3] @ np.array(texts))
+    return np.asarray(sigmoid(logit_K + length * texts_KF[:, 3]), np.float32)
