@@ -128,7 +128,6 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
         "text": Fusion("text"),
         "vector": Fusion("vector"),
         "hybrid, untuned": Fusion(),
-        "hybrid, by rank": Fusion("rank"),
     }
     scored = {name: _scores(found, fusion) for name, fusion in ways.items()}
     every = [_scores(found, fusion) for fusion in FUSIONS]
@@ -147,7 +146,7 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
             "hit rate@10": h.mean, "hit rate low": h.low, "hit rate high": h.high,
             "over the better side": gain.mean, "gain low": gain.low, "gain high": gain.high,
             "alpha": {"hybrid, untuned": ways["hybrid, untuned"].alpha,
-                      "hybrid, tuned": best.alpha if best.way == "score" else None}.get(way),
+                      "hybrid, tuned": best.alpha if best.way == "both" else None}.get(way),
         }  # fmt: skip
 
 

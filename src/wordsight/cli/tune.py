@@ -123,9 +123,9 @@ def _doubts(tuned: Tuned) -> list[str]:
 
 def named(fusion: Fusion) -> str:
     """Return how a fusion weighs both sides, in words."""
-    if fusion.way == "score":
-        return f"{fusion.alpha:.2f} × what images look like + {1 - fusion.alpha:.2f} × texts"
-    return {"text": "the texts alone", "vector": "what images look like alone"}.get(fusion.way, "reciprocal ranks")
+    if fusion.way == "both":
+        return f"{fusion.alpha:.2f} × what images show + {1 - fusion.alpha:.2f} × texts"
+    return {"text": "the texts alone", "vector": "what images show alone"}[fusion.way]
 
 
 def _shown(one: Estimate, sign: str = "") -> str:

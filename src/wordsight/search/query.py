@@ -24,10 +24,10 @@ from wordsight.search.relevance import (
     Relevance,
     count_words,
     follow,
-    hybrid_proba,
     proba_of,
     relevance_of_image,
     relevance_of_text,
+    sigmoid,
     text_evidence,
 )
 from wordsight.text.analysis import Word, terms
@@ -193,9 +193,9 @@ class _Search:
             np.array([bm25.get(row.id, 0.0) for row in rows]),
             len(words),
         )
-        alpha = 0.0 if fusion.way == "text" else fusion.alpha
-        proba_K = hybrid_proba(relevance.logits(cosine_K), texts_KF, alpha)
-        order = sorted(range(len(rows)), key=lambda at: (-proba_K[at], -cosine_K[at], rows[at].id))
+        logit_K = fusion.logits(relevance.logits(cosine_K), texts_KF)
+        order = sorted(range(len(rows)), key=lambda at: (-logit_K[at], -cosine_K[at], rows[at].id))
+        proba_K = np.asarray(sigmoid(logit_K), np.float32)
         number = int((proba_K >= LIKELY).sum())
         full = len(said) >= n or number >= n
         return _Found([rows[at] for at in order], cosine_K[order], proba_K[order], lambda: (number, full), bm25, words)
@@ -262,7 +262,7 @@ def _fusion(index: Index, query: Query, by: By, near: Sequence[Row]) -> Fusion:
     note = index.note("fusion")
     tuned = Fusion.from_note(note) if note else None
     if by == "both":
-        return tuned if tuned and tuned.way in ("rank", "score") else Fusion()
+        return tuned if tuned and tuned.way == "both" else Fusion()
     return tuned or (Fusion() if any(map(speaks, near)) else Fusion("vector"))
 
 

@@ -142,8 +142,8 @@ def text_evidence(coverage_K: np.ndarray, bm25_K: np.ndarray, words: int) -> np.
     return np.stack([coverage_K, coverage_K > 1 - 1e-6, share_K, length_K], axis=1).astype(np.float64)
 
 
-def hybrid_proba(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5) -> Floats:
-    """Return the probability of hits with texts, (K,) float32.
+def hybrid_logits(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    """Return the log-odds that hits with texts answer, (K,) float64.
 
     visual_K: log-odds by what the images show. texts_KF: `text_evidence`. alpha: 0 weighs the texts alone, 0.5 both, as
     fitted; from there to 1 texts count less and less.
@@ -153,4 +153,4 @@ def hybrid_proba(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5)
     bias, visual, *texts, length = HYBRID_WEIGHTS if alpha > 0 else WORDS_WEIGHTS
     for_visual, for_text = min(1.0, 2 * alpha), min(1.0, 2 * (1 - alpha))
     logit_K = bias + for_visual * visual * visual_K + for_text * (texts_KF[:, :3] @ np.array(texts))
-    return np.asarray(sigmoid(logit_K + length * texts_KF[:, 3]), np.float32)
+    return np.asarray(logit_K + length * texts_KF[:, 3])

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError, did_you_mean
 from wordsight.index import Index
 from wordsight.model import Model
-from wordsight.search.fusion import Fusion, Scores, ranked
+from wordsight.search.fusion import Fusion
 from wordsight.search.parts import Part, embed_parts
-from wordsight.search.query import CANDIDATES, SAMPLE, check_model
+from wordsight.search.query import CANDIDATES, check_model
+from wordsight.search.reference import reference_of
+from wordsight.search.relevance import BEST, count_words, relevance_of_text, text_evidence
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
 # what is tried; of equal ones the middle
-FUSIONS = tuple(Fusion("score", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10)))
+FUSIONS = tuple(Fusion("both", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10)))
 SIDES = (Fusion("text"), Fusion("vector"))
 NOTE = "fusion"
 # what each costs for its distance from counting both sides alike, in queries answered perfectly: a few queries cannot
@@ -100,7 +102,7 @@ class Tuned:
     @property
     def hybrid(self) -> bool:
         """Whether both sides count."""
-        return self.fusion.way in ("rank", "score")
+        return self.fusion.way == "both"
 
     @property
     def partial(self) -> bool:
@@ -126,25 +128,26 @@ class Tuned:
             for one in said["figures"]
         )
         unjudged = said["unjudged"] | {"examples": tuple(map(tuple, said["unjudged"]["examples"]))}
-        return cls(
-            Fusion(**said["fusion"]), Fusion(**said["best"]), Estimate(**said["gain"]), figures, said["queries"],
-            Unjudged(**unjudged), tuple(said["unknown"]),
-        )  # fmt: skip
+        fusion, best = Fusion.from_note(said["fusion"]), Fusion.from_note(said["best"])
+        gain, unknown = Estimate(**said["gain"]), tuple(said["unknown"])
+        return cls(fusion, best, gain, figures, said["queries"], Unjudged(**unjudged), unknown)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sides:
-    """What both sides found for one query."""
+    """The candidates of both sides for a query: ids, log-odds by looks (K,), evidence of texts (K, 4), the answers."""
 
-    vector: Scores
-    text: Scores
-    floor: float
+    ids: Sequence[str]
+    visual_K: np.ndarray
+    texts_KF: np.ndarray
     relevant: frozenset[str]
     query: str = ""
 
     def order(self, fusion: Fusion) -> list[str]:
-        """Return the ids, best first."""
-        return ranked(fusion(self.vector, self.text, self.floor))
+        """Return the ids, the most probable first; of texts alone, those that hold a word of the query."""
+        logit_K = fusion.logits(self.visual_K, self.texts_KF)
+        found = [at for at in range(len(self.ids)) if fusion.way != "text" or self.texts_KF[at, 0] > 0]
+        return [self.ids[at] for at in sorted(found, key=lambda at: (-logit_K[at], -self.visual_K[at], self.ids[at]))]
 
 
 def read_judged(path: str | os.PathLike[str]) -> list[Judged]:
@@ -341,12 +344,18 @@ def _last(name: str) -> str:
 
 def search_both(index: Index, model: Model, judged: Sequence[Judged]) -> list[Sides]:
     """Search both sides for every query, whose answers are ids (see `resolve`)."""
-    mean_D = index.sample(SAMPLE).mean(axis=0)
+    reference = reference_of(model)
     found = []
     for one, query_D in zip(judged, embed_parts(model, [Part("text", one.query) for one in judged]), strict=True):
-        text = index.match_text(one.query, CANDIDATES)
-        rows = {match.row.id: match.row for match in (*text, *index.nearest(query_D, CANDIDATES))}
-        cosines = {id: float(row.vector @ query_D) for id, row in rows.items()}
-        bm25 = {match.row.id: match.score for match in text}
-        found.append(Sides(cosines, bm25, float(mean_D @ query_D), one.relevant, one.query))
+        words = index.query_words(one.query)
+        said, near = index.match_text(words, CANDIDATES), index.nearest(query_D, CANDIDATES)
+        rows = {match.row.id: match.row for match in (*near, *said)}
+        texts = {match.row.id: (match.coverage or 0.0, match.score) for match in said}
+        coverage_K, bm25_K = np.array([texts.get(id, (0.0, 0.0)) for id in rows]).reshape(-1, 2).T
+        near_KD = np.stack([match.row.vector for match in near[:BEST]]) if near else query_D[None][:0]
+        relevance = relevance_of_text(reference, query_D, count_words(one.query), near_KD)
+        visual_K = relevance.logits(np.array([row.vector @ query_D for row in rows.values()]))
+        found.append(
+            Sides(list(rows), visual_K, text_evidence(coverage_K, bm25_K, len(words)), one.relevant, one.query)
+        )
     return found
