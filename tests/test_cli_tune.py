@@ -31,9 +31,9 @@ def test_a_table_and_the_choice_in_words(call, shop):  # noqa: F811
     assert lines[0].split() == ["nDCG@10", "recall@10", "hit", "rate@10"]
     assert [line[:12].strip() for line in lines[1:4]] == ["text only", "vector only", "hybrid"]
     assert "Chosen: 0." in result.stdout
-    assert "× what images look like + 0." in result.stdout
+    assert "× what images show + 0." in result.stdout
     assert "12 queries" in lines[-1]
-    assert shop.note("fusion")["way"] in ("rank", "score")
+    assert shop.note("fusion")["way"] == "both"
 
 
 def test_what_was_chosen_is_shown_and_removed(call, shop):  # noqa: F811
@@ -69,7 +69,7 @@ def test_unknown_answers_and_missing_ones_are_said(call):
 def test_json_is_one_object(call):
     answer = json.loads(call(questions(), "--json").stdout)
     assert answer["queries"] == 12
-    assert answer["fusion"]["way"] in ("rank", "score")
+    assert answer["fusion"]["way"] == "both"
     assert set(answer["figures"][0]["ndcg"]) == {"mean", "low", "high"}
 
 

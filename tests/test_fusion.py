@@ -1,76 +1,71 @@
-"""Two lists of scores become one order: worked by hand, and what holds for any scores."""
+"""How looks and texts count together: what holds for any evidence, and what α does."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordsight.errors import InputError
-from wordsight.search.fusion import Fusion, ranked, reciprocal_ranks, scaled, weighted_scores
+from wordsight.search.fusion import Fusion
+from wordsight.search.relevance import HYBRID_WEIGHTS, sigmoid, text_evidence
 
-LOOKS = {"a": 0.9, "b": 0.5, "c": 0.1}
-WORDS = {"c": 8.0, "d": 4.0}
-scores = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.125, 100), min_size=1)
-
-
-def test_reciprocal_ranks_by_hand():
-    fused = reciprocal_ranks(LOOKS, WORDS)
-    assert fused == pytest.approx({"a": 1 / 61, "b": 1 / 62, "c": 1 / 63 + 1 / 61, "d": 1 / 62})
-    assert ranked(fused) == ["c", "a", "b", "d"]
+looks = st.lists(st.floats(-7, 5), min_size=2, max_size=8).map(np.array)
 
 
-def test_weighted_scores_by_hand():
-    """Looks from 0.1 (says nothing) to 0.9 (the best), words from 0 to 8; a quarter of it is looks."""
-    fused = weighted_scores(LOOKS, WORDS, alpha=0.25, floor=0.1)
-    assert fused == pytest.approx({"a": 0.25, "b": 0.125, "c": 0.75, "d": 0.375})
+def test_the_log_odds_by_hand():
+    """Of two words the first text holds one, with half of the best score; the second holds both."""
+    texts = text_evidence(np.array([0.5, 1.0]), np.array([2.0, 4.0]), 2)
+    assert texts.tolist() == [[0.5, 0, 0.5, pytest.approx(np.log(2))], [1, 1, 1, pytest.approx(np.log(2))]]
+    bias, visual, coverage, full, share, length = HYBRID_WEIGHTS
+    expected = bias + visual * 1.5 + coverage + full + share + length * np.log(2)
+    assert Fusion().logits(np.array([0.0, 1.5]), texts)[1] == pytest.approx(expected)
 
 
-def test_the_floor_is_what_the_collection_has_on_average():
-    assert scaled({"a": 0.9, "b": 0.5}, 0.1) == pytest.approx({"a": 1, "b": 0.5})
-    assert scaled({"a": 0.9, "b": 0.5}, 0.5) == pytest.approx({"a": 1, "b": 0})
-    assert weighted_scores({"a": 0.9, "b": 0.5}, {}, 1.0) == pytest.approx({"a": 1, "b": 0})  # None: the least given
-    assert scaled({"a": 0.2, "b": 0.2}, 0.2) == {"a": 1, "b": 1}
-
-
-def test_equal_scores_are_in_the_order_of_ids():
-    assert ranked({"c": 1.0, "a": 1.0, "b": 2.0}) == ["b", "a", "c"]
+def test_a_text_that_holds_every_word_is_likely_whatever_the_image_shows():
+    """Brands, names and part numbers are what an image does not show."""
+    texts = text_evidence(np.array([1.0, 0.0]), np.array([3.0, 0.0]), 1)
+    proba = sigmoid(Fusion().logits(np.array([-30.0, -30.0]), texts))
+    assert proba[0] > 0.5 > 0.01 > proba[1]
 
 
 @settings(deadline=None)
-@given(scores, scores)
-def test_one_side_alone_keeps_its_order(looks, words):
-    assert ranked(Fusion("vector")(looks, words)) == ranked(looks)
-    assert ranked(Fusion("text")(looks, words)) == ranked(words)
-    assert ranked(Fusion("rank")(looks, {})) == ranked(looks)
-    assert ranked(Fusion("score", 0.3)(looks, {})) == ranked(looks)
+@given(looks, st.floats(0.05, 1))
+def test_where_no_text_holds_a_word_looks_keep_their_order(visual, alpha):
+    texts = text_evidence(np.zeros(len(visual)), np.zeros(len(visual)), 3)
+    logits = Fusion("both", alpha).logits(visual, texts)
+    assert (np.diff(logits[np.argsort(visual)]) >= 0).all()
+
+
+def test_alpha_weighs_the_sides():
+    """The first image looks right, the second has the words."""
+    visual, texts = np.array([4.0, -1.0]), text_evidence(np.array([0.0, 1.0]), np.array([0.0, 5.0]), 1)
+    gap = [np.subtract(*Fusion("both", alpha).logits(visual, texts)) for alpha in (0.1, 0.3, 0.5, 0.7, 0.95)]
+    assert gap == sorted(gap)
+    assert gap[0] < 0 < gap[-1]
+    assert Fusion("text").logits(visual, texts)[1] > Fusion("text").logits(visual, texts)[0]
+    assert Fusion("vector").logits(visual, texts).tolist() == [4.0, -1.0]
 
 
 @settings(deadline=None)
-@given(scores, scores, st.sampled_from([Fusion("rank"), Fusion("score", 0.3), Fusion("score", 0.9)]))
-def test_what_is_better_on_both_sides_is_better(looks, words, fusion):
-    both = looks.keys() & words.keys()
-    fused = fusion(looks, words, 0.0)
-    assert fused.keys() == looks.keys() | words.keys()
-    for one in both:
-        for other in both:
-            if looks[one] > looks[other] and words[one] > words[other]:
-                assert fused[one] >= fused[other]
+@given(st.floats(0.01, 100))
+def test_the_unit_of_bm25_does_not_count(unit):
+    coverage, bm25 = np.array([0.5, 1.0, 0.0]), np.array([1.0, 3.0, 0.0])
+    assert text_evidence(coverage, unit * bm25, 2) == pytest.approx(text_evidence(coverage, bm25, 2))
 
 
-@settings(deadline=None)
-@given(scores, scores, st.floats(0.01, 100))
-def test_the_unit_of_bm25_does_not_count(looks, words, unit):
-    rescaled = {id: unit * score for id, score in words.items()}
-    assert Fusion()(looks, rescaled, 0.0) == pytest.approx(Fusion()(looks, words, 0.0))
-
-
-def test_a_fusion_is_kept_as_a_note():
-    fusion = Fusion("score", 0.35)
+def test_a_fusion_is_kept_as_a_note_and_older_ones_are_read():
+    fusion = Fusion("both", 0.35)
     assert Fusion.from_note(fusion.to_note()) == fusion
+    assert Fusion.from_note({"way": "score", "alpha": 0.2}) == Fusion("both", 0.2)
+    assert Fusion.from_note({"way": "rank", "alpha": 0.5}) == Fusion()
 
 
 @pytest.mark.parametrize(
     ("way", "alpha", "message"),
-    [("ranks", 0.5, "'ranks' is no way of fusing. Did you mean: rank"), ("score", 1.5, "alpha is 1.5, expected 0")],
+    [
+        ("vectors", 0.5, "The way of fusing is 'vectors', expected one of: .* Did you mean: vector"),
+        ("both", 1.5, "alpha is 1.5, expected 0"),
+    ],
 )
 def test_a_fusion_that_is_none_is_refused(way, alpha, message):
     with pytest.raises(InputError, match=message):

@@ -11,6 +11,7 @@ from wordsight.errors import InputError, StoreError
 from wordsight.index import Row
 from wordsight.search.fusion import Fusion
 from wordsight.search.query import run
+from wordsight.search.relevance import text_evidence
 from wordsight.search.tune import (
     Judged,
     Sides,
@@ -71,15 +72,23 @@ def test_each_query_is_answered_by_what_was_chosen_without_it():
     assert flip[cross_validated(flip), [0, 1]].sum() == 0
 
 
+def both_sides(looks, words, query="q"):
+    """What both sides found: id → log-odds by looks, id → the share of a text's words, which is its score too."""
+    ids = list(dict.fromkeys([*looks, *words]))
+    held = np.array([words.get(id, 0.0) for id in ids])
+    visual = np.array([looks.get(id, -6.0) for id in ids])
+    return Sides(ids, visual, text_evidence(held, held, 2), frozenset("a"), query)
+
+
 def sides(looks_find, words_find, count=40):
     """Queries whose answer "a" the two sides put first, or tenth of ten."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(count):
         first = rng.random(2) < (looks_find, words_find)
-        pair = [{**dict.fromkeys("bcdefghij", 0.5), "a": 1.0 if up else 0.4} for up in first]
-        pair = [{id: s + 1e-3 * rng.random() for id, s in side.items()} for side in pair]
-        found.append(Sides(pair[0], pair[1], 0.0, frozenset("a")))
+        looks = {id: rng.random() for id in "bcdefghij"} | {"a": 5.0 if first[0] else -1.0}
+        words = {id: 0.4 + 0.1 * rng.random() for id in "bcdefghij"} | {"a": 0.9 if first[1] else 0.3}
+        found.append(both_sides(looks, words))
     return found
 
 
@@ -93,9 +102,9 @@ def test_hybrid_is_chosen_where_both_sides_know_something():
 
 def uneven(count):
     """Queries that looks answer, and texts half of the time; texts are surer of what is wrong."""
-    wrong = {"b": 1.0, "a": 0.25}
-    looks = {"a": 1.0, "b": 0.5}
-    return [Sides(looks, {"a": 1.0} if i % 2 else wrong, 0.0, frozenset("a"), f"query {i}") for i in range(count)]
+    wrong = {"b": 1.0, "a": 0.2}
+    looks = {"a": 3.0, "b": 0.0}
+    return [both_sides(looks, {"a": 1.0} if i % 2 else wrong, f"query {i}") for i in range(count)]
 
 
 def test_the_better_side_counts_more_the_more_the_more_queries_say_so():
@@ -114,7 +123,7 @@ def test_a_side_that_does_no_harm_is_kept(looks, words):
 
 
 def test_one_side_alone_is_chosen_only_where_it_is_better_beyond_doubt():
-    hopeless = [Sides({"a": 1.0, "b": 1.0 - 1e-9}, {"b": 1.0}, 0.0, frozenset("a"), "q") for _ in range(40)]
+    hopeless = [both_sides({"a": 1.0, "b": 1.0 - 1e-9}, {"b": 1.0}) for _ in range(40)]
     tuned = choose(hopeless)
     assert tuned.fusion == Fusion("vector")
     assert tuned.gain.high < 0
@@ -131,7 +140,7 @@ def test_judgements_that_list_one_answer_of_several_are_told():
 def hopeless_texts(count):
     """Queries whose only judged answer stands second on both sides."""
     both = {"b": 1.0, "a": 0.8, "c": 0.1}
-    return [Sides(both, both, 0.0, frozenset("a"), f"query {i}") for i in range(count)]
+    return [both_sides(both, both, f"query {i}") for i in range(count)]
 
 
 def test_a_choice_is_noted_and_can_be_forgotten(shop):
@@ -141,7 +150,7 @@ def test_a_choice_is_noted_and_can_be_forgotten(shop):
     reset(shop)
     assert tuning_of(shop) is None
     shop.set_note("fusion", {"way": "score", "alpha": 0.2, "queries": 9})  # of an older version
-    assert tuning_of(shop) == Fusion("score", 0.2)
+    assert tuning_of(shop) == Fusion("both", 0.2)
 
 
 COLOURS = ("red", "green", "blue")
