@@ -25,6 +25,7 @@ from wordsight.search.relevance import BEST, count_words, relevance_of_text, tex
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
+ENOUGH = 20  # queries below which neither side is switched off, whatever the interval says
 # what is tried; of equal ones the middle
 FUSIONS = tuple(Fusion("both", n / 20) for n in sorted(range(1, 20), key=lambda n: abs(n - 10)))
 SIDES = (Fusion("text"), Fusion("vector"))
@@ -222,7 +223,7 @@ def choose(found: Sequence[Sides], seed: int = 0) -> Tuned:
         Figures(f"{side.way} only", *(bootstrap(of[side], seed) for of in (ndcg, recall, hits))) for side in SIDES
     ]
     figures.append(Figures("hybrid", *(bootstrap(values, seed) for values in hybrid)))
-    fusion = better if gain.high < 0 else best
+    fusion = better if gain.high < 0 and len(found) >= ENOUGH else best
     return Tuned(fusion, best, gain, tuple(figures), len(found), _unjudged(found, orders[fusion]))
 
 
