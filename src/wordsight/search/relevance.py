@@ -33,8 +33,8 @@ IMAGE_FEATURES = ("bias", "cosine", "by query")
 IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
 # a share of the best one, the logarithm of the number of words
-HYBRID_WEIGHTS = (-2.11, 0.71, 0.43, 1.65, 3.08, -1.40)
-WORDS_WEIGHTS = (-3.51, 0.0, 1.23, 1.60, 3.56, -1.77)
+HYBRID_WEIGHTS = (-2.12, 0.72, 0.30, 1.42, 3.16, -1.38)
+WORDS_WEIGHTS = (-3.52, 0.0, 1.11, 1.36, 3.62, -1.74)
 # the log-odds by looks count within these bounds: the least, the least where a text holds every word (looks do not show
 # brands, names and part numbers, and speak no further against them), the most
 HYBRID_RANGE = (-8.0, -2.0, 6.0)
@@ -137,9 +137,11 @@ def text_evidence(coverage_K: np.ndarray, bm25_K: np.ndarray, words: int) -> np.
     the query, less those that say nothing.
     """
     best = float(bm25_K.max(initial=0.0))
+    full_K = coverage_K > 1 - 1e-6
     share_K = bm25_K / best if best > 0 else bm25_K
+    share_K = np.where(full_K, (1 + share_K) / 2, share_K)  # that another text says it twice is little against this one
     length_K = np.full(len(bm25_K), math.log(max(1, words)))
-    return np.stack([coverage_K, coverage_K > 1 - 1e-6, share_K, length_K], axis=1).astype(np.float64)
+    return np.stack([coverage_K, full_K, share_K, length_K], axis=1).astype(np.float64)
 
 
 def hybrid_logits(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5) -> np.ndarray:
