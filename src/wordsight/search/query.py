@@ -196,9 +196,11 @@ class _Search:
         logit_K = fusion.logits(relevance.logits(cosine_K), texts_KF)
         order = sorted(range(len(rows)), key=lambda at: (-logit_K[at], -cosine_K[at], rows[at].id))
         proba_K = np.asarray(sigmoid(logit_K), np.float32)
+        proba = {row.id: p for row, p in zip(rows, proba_K, strict=True)}
+        last = [side[-1].row.id for side in (near, said) if len(side) >= n]
+        more = any(proba[id] >= LIKELY for id in last)  # who comes after the last of a side is less likely
         number = int((proba_K >= LIKELY).sum())
-        full = len(said) >= n or number >= n
-        return _Found([rows[at] for at in order], cosine_K[order], proba_K[order], lambda: (number, full), bm25, words)
+        return _Found([rows[at] for at in order], cosine_K[order], proba_K[order], lambda: (number, more), bm25, words)
 
     def find_whitened(self, n: int) -> _Found:
         """Return rows by their cosines with the query, both whitened.

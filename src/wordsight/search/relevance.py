@@ -33,11 +33,11 @@ IMAGE_FEATURES = ("bias", "cosine", "by query")
 IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
 # a share of the best one, the logarithm of the number of words
-HYBRID_WEIGHTS = (-2.12, 0.72, 0.30, 1.42, 3.16, -1.38)
+HYBRID_WEIGHTS = (-2.11, 0.73, 0.20, 1.09, 3.13, -1.33)
 WORDS_WEIGHTS = (-3.52, 0.0, 1.11, 1.36, 3.62, -1.74)
 # the log-odds by looks count within these bounds: the least, the least where a text holds every word (looks do not show
 # brands, names and part numbers, and speak no further against them), the most
-HYBRID_RANGE = (-8.0, -2.0, 6.0)
+HYBRID_RANGE = (-8.0, -0.5, 6.0)
 
 
 def sigmoid(logit: Any) -> np.ndarray:
