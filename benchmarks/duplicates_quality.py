@@ -232,6 +232,19 @@ def keep_rows(name: str, n: int, copied: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def recall_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the share of each kind of copy that is found, a row for each set and kind, a column for each way."""
+    names = ("vectors and pixels", "cosine, learnt", "cosine, shown once")
+    return [
+        {"set": name, "part": "recall", "kind": kind,
+         **{way: row["recall_by_kind"][kind] for way, row in zip(names, of_set[:3], strict=True)},
+         "pHash ≤ 10 bits": of_set[4]["recall_by_kind"][kind]}
+        for name in dict.fromkeys(row["set"] for row in rows)
+        for of_set in [[row for row in rows if row["set"] == name]]
+        for kind in KINDS
+    ]  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
@@ -271,7 +284,7 @@ def main() -> None:
     print(table([{"set": row["set"], "way": row["way"], **row["recall_by_kind"]} for row in rows]))
     print()
     print(table(kept))
-    rows = [{"part": "find", **row} for row in rows] + kept
+    rows = [{"part": "find", **row} for row in rows] + recall_rows(rows) + kept
     if not options.quick:
         print(write_rows("duplicates_quality", rows))
 
