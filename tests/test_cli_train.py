@@ -82,7 +82,7 @@ def test_a_recipe_becomes_a_model_that_knows_colours(here):
     assert "step 20: zero-shot " in result.stderr
     assert float(re.search(r"zero-shot ([\d.]+) %", result.stdout)[1]) > 30
     model = wordsight.load("runs/colours", backend="reference")
-    assert model.spec.name == "small"
+    assert model.spec.name == "colours"  # as its folder is called
     asked = ["classify", "held_out/red", "--classes", "red", "blue", "--model", "runs/colours"]
     assert CliRunner().invoke(group, asked).exit_code == 0
 
@@ -297,4 +297,4 @@ def test_torchrun_starts_it_and_one_process_speaks(here):
     assert done.stdout.count("Model: out") == 1
     assert done.stderr.count("step 4/4") == 1
     assert "2 processes on cpu" in done.stderr
-    assert wordsight.load("out", backend="reference").spec.name == "small"
+    assert wordsight.load("out", backend="reference").spec.name == "out"

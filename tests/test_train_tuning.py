@@ -392,3 +392,4 @@ def test_the_bundled_model_is_tuned_with_its_own_tokenizer(tmp_path, table):
     assert np.allclose(mini.embed_texts(texts), run.embed_texts(texts), atol=1e-3)
     assert run.spec.licence == mini.spec.licence
     assert run.spec.provenance["weights"].startswith("tuned from mini")
+    assert (repr(run), run.spec.name) == ("<Model run, openvino f32>", "run")  # not mini, which it was made of

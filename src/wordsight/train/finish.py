@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from wordsight.checkpoint import Checkpoint
@@ -18,12 +19,15 @@ _BESIDE = ".unfinished_model"
 def write_model(checkpoint: Checkpoint, folder: Path) -> None:
     """Put a model into a folder among other things, in wordsight's layout; its `wordsight.json` comes last.
 
+    The model is called as its folder is: under the name of what it was made of it would be taken for that.
+
     Raises: TrainError where it cannot be written; the run's checkpoints stay.
     """
     beside = folder / _BESIDE
+    named = replace(checkpoint, spec=replace(checkpoint.spec, name=folder.resolve().name))
     try:
         shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
-        write_checkpoint(checkpoint, beside, "wordsight")
+        write_checkpoint(named, beside, "wordsight")
         for path in sorted(beside.iterdir(), key=lambda path: path.name == native.FILE):
             sync(path)
             os.replace(path, folder / path.name)
