@@ -126,7 +126,7 @@ def test_the_status_tells_the_model_and_the_sources(run, tmp_path):
     assert answer["bytes"] > 1000
     with Gallery.open(tmp_path / "mine") as gallery:
         gallery.index.set_note("fusion", {"way": "score", "alpha": 0.3})
-    assert "tuned: 0.30 × what images look like + 0.70 × texts" in run("--status").stdout
+    assert "tuned: 0.30 × what images show + 0.70 × texts" in run("--status").stdout
 
 
 def test_a_source_is_forgotten_on_request_only(run, tmp_path):

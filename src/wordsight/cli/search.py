@@ -114,7 +114,7 @@ def command(ctx: click.Context, /, location: str | None, form: str | None, **sai
     click.echo(f"wordsight: {summary(title(asked), hits, said)}", err=True)
     if said["show_file"] and hits:
         results.open_in_viewer(said["html"] or results.place_of(hits[0]))
-    ctx.exit(DONE if hits.likely else NO_MATCH)
+    ctx.exit(DONE if hits and hits.likely else NO_MATCH)
 
 
 def with_words(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
@@ -240,10 +240,11 @@ def summary(asked: str, hits: Hits, said: dict[str, Any]) -> str:
         nearest = "" if said["likely"] or not hits else "; the nearest are shown"
         nothing = "" if hits or said["likely"] else ": nothing to compare with"
         return f"nothing here is likely to match {asked!r}{where}{nearest}{nothing}.{guesses}"
-    shown = sum(hit.likely for hit in hits)
+    shown = sum(one.likely for hit in hits for one in (hit, *hit.copies))
     total = f"{'at least ' if hits.at_least else ''}{hits.likely:,} likely match{'es' if hits.likely != 1 else ''}"
-    seen = said["page"] * said["k"]
-    more = f"; --page {said['page'] + 1} shows more" if shown == len(hits) and hits.likely > seen else ""
+    folded = sum(len(hit.copies) for hit in hits)
+    full = len(hits) == said["k"] and hits[-1].likely
+    more = f"; --page {said['page'] + 1} shows more" if full and hits.likely > said["page"] * said["k"] + folded else ""
     return f"{shown} of {total}{where}{more}.{guesses}"
 
 

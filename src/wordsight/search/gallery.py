@@ -547,9 +547,8 @@ def _checked(model: Model, about: About, location: str) -> Model:
     if model.fingerprint != about.fingerprint:
         raise StoreError(
             f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
-            f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot be "
-            "compared: use the "
-            "index's model, or make another index with --in."
+            f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot "
+            "be compared: use the index's model, or make another index with --in."
         )
     return model
 

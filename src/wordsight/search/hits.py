@@ -105,6 +105,10 @@ class Hits(list[Hit]):
         self.at_least = at_least
         self._index = index
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was found, without the open index that shows small images in notebooks."""
+        return Hits, (list(self), self.likely, self.at_least)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return what JSON can hold of each hit."""
         return [hit.to_dict() for hit in self]
