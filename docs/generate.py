@@ -4,7 +4,8 @@
     python docs/generate.py --check    # only say which files are out of date; exit status 1 if any
 
 A block stands between `<!-- generated: WHAT -->` and `<!-- end generated -->`; WHAT is a key of `BLOCKS`, with an
-argument after a space where it takes one, e.g. `<!-- generated: help classify -->`.
+argument after a space where it takes one, e.g. `<!-- generated: help classify -->`. `<!-- generated: output -->` stands
+below a shell block and holds what that prints: the page's blocks are run up to there (`page_outputs.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+sys.path.insert(0, str(Path(__file__).parent))
+import page_outputs  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- generated: (?P<what>[^\n]+?) -->\n)(?P<body>.*?)(<!-- end generated -->)", re.DOTALL)
@@ -197,8 +201,14 @@ BLOCKS: dict[str, Callable[..., str]] = {
 def renewed(text: str) -> str:
     """Return a page's text with each generated block made anew."""
 
+    wanted = [match for match in BLOCK.finditer(text) if match["what"] == "output"]
+    printed = page_outputs.outputs(text, wanted[-1].start()) if wanted else {}
+
     def one(match: re.Match[str]) -> str:
         what, *arguments = match["what"].split()
+        if what == "output":
+            above = max(end for end in printed if end <= match.start())
+            return f"{match[1]}\n{fenced(printed[above]).rstrip()}\n\n{match[4]}"
         if what not in BLOCKS:
             raise SystemExit(f"unknown generated block {what!r}; known: {', '.join(BLOCKS)}")
         return f"{match[1]}\n{BLOCKS[what](*arguments).rstrip()}\n\n{match[4]}"
@@ -211,18 +221,19 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def stale() -> list[Path]:
-    """Return the pages whose generated blocks differ from what would be written now."""
-    return [page for page in pages() if renewed(text := page.read_text(encoding="utf-8")) != text]
+def stale() -> dict[Path, str]:
+    """Return the pages whose generated blocks differ from what would be written now, with their new text."""
+    texts = {page: page.read_text(encoding="utf-8") for page in pages()}
+    return {page: new for page, text in texts.items() if (new := renewed(text)) != text}
 
 
 def main() -> None:
     """Write the pages that are out of date, or with --check only name them."""
     changed = stale()
-    for page in changed:
+    for page, text in changed.items():
         print(page.relative_to(ROOT))
         if "--check" not in sys.argv:
-            page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+            page.write_text(text, encoding="utf-8")
     if changed and "--check" in sys.argv:
         raise SystemExit("these pages are out of date; write them anew with: python docs/generate.py")
 

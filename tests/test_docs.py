@@ -1,10 +1,7 @@
 """What README and docs say is true: their blocks run, what is generated is up to date, links lead somewhere."""
 
-import contextlib
 import importlib.util
-import io
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -12,25 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from wordsight.cli import COMMANDS, group
+from wordsight.cli import COMMANDS
 from wordsight.samples import sample_pictures
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import page_outputs  # noqa: E402
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(
-    r"(?P<skip><!-- not run: [^\n]+ -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
-)
-RUNNABLE = ("wordsight ", "printf ")
-
 
 def blocks(page):
-    """(kind, line, body) of each block of a page that claims to run."""
+    """(kind, line, body, exit status) of each block of a page that claims to run."""
     text = page.read_text(encoding="utf-8")
-    for match in FENCE.finditer(text):
-        body = match["body"]
-        shell = match["kind"] == "sh" and all(line.startswith(RUNNABLE) for line in body.splitlines())
-        if not match["skip"] and (shell or match["kind"] == "python"):
-            yield match["kind"], text[: match.start("body")].count("\n"), body
+    for kind, end, body, code in page_outputs.runnable_blocks(text):
+        yield kind, text[:end].count("\n") - body.count("\n"), body, code
 
 
 def name_of(page):
@@ -43,6 +34,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "index"))
+    monkeypatch.setenv("WORDSIGHT_PRECISION", "f32")  # whether something is likely is a matter of figures
     (tmp_path / "photos").mkdir()
     for picture in sample_pictures():
         shutil.copy(picture, tmp_path / "photos")
@@ -53,35 +45,25 @@ def workplace(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name_of)
 def test_code_blocks_run(page, workplace):
     names = {"__name__": "__main__"}  # as a script: blocks may guard what starts processes
-    for kind, line, body in blocks(page):
+    for kind, line, body, code in blocks(page):
         if kind == "python":
             exec(compile("\n" * line + body, str(page), "exec"), names)
         else:
             for command in body.splitlines():
-                run_command(command)
+                run_command(command, code if command.startswith("wordsight ") else 0)
 
 
-def run_command(line):
-    """Run one line of a shell block: printf by the shell, wordsight in this process, with `> file` and `| command`."""
-    if not line.startswith("wordsight "):
-        subprocess.run(line, shell=True, check=True)
-        return
-    line, _, reader = line.partition(" | ")
-    arguments = shlex.split(line)[1:]
-    target = None
-    if ">" in arguments:
-        target = arguments[arguments.index(">") + 1]
-        arguments = arguments[: arguments.index(">")]
-    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with contextlib.redirect_stdout(output):
-        code = group.main(arguments, prog_name="wordsight", standalone_mode=False)
-    output.flush()
-    written = output.buffer.getvalue()
-    assert not code, f"{line} ended with {code}:\n{written.decode()}"
-    if target:
-        Path(target).write_bytes(written)
-    if reader:
-        subprocess.run(reader, shell=True, check=True, input=written)
+def run_command(line, expected):
+    code, _, said = page_outputs.run_line(line)
+    assert code == expected, f"{line} ended with {code}:\n{said}"
+
+
+def test_the_output_of_a_pages_commands_is_printed_beside_them():
+    page = "```sh\nwordsight search coffee -k 2 --in x\n```\n"
+    indexed = "```sh\nwordsight index photos/ --in x\n```\n"
+    (printed,) = list(page_outputs.outputs(indexed + page, 10_000).values())[1:]
+    assert "photos/coffee.jpg" in printed
+    assert "1 of 1 likely match" in printed
 
 
 def test_generated_blocks_are_up_to_date():

@@ -22,6 +22,7 @@ from wordsight.search.relevance import (
     BEST,
     LIKELY,
     Relevance,
+    best_among,
     count_words,
     follow,
     proba_of,
@@ -156,6 +157,7 @@ class _Search:
     ) -> None:
         self.index, self.reference, self.query, self.parts_PD = index, reference, query, parts_PD
         self.where, self.by = where, by
+        self.best = best_among(len(index))
         self.sample_ND = index.sample(SAMPLE) if len(query.parts) > 1 else self.parts_PD[:0]
         self.query_D = query_vector(query, self.parts_PD, self.sample_ND)
 
@@ -163,7 +165,7 @@ class _Search:
         """Return at least n rows of the sides that count, where there are so many."""
         near = self.index.nearest(self.query_D, max(n, BEST), self.where)
         # a condition narrows the answers, not what it takes to be one
-        best = self.index.nearest(self.query_D, BEST) if self.where else near[:BEST]
+        best = self.index.nearest(self.query_D, self.best) if self.where else near[: self.best]
         relevance = self._relevance([match.row for match in best])
         fusion = _fusion(self.index, self.query, self.by, [match.row for match in near[:BEST]])
         if fusion.way == "vector":
@@ -220,7 +222,7 @@ class _Search:
             return _Found([], self.query_D[:0], self.query_D[:0], lambda: (0, False))
         plain_KD = np.stack([row.vector for row in rows])
         cosine_K = whitening.apply(plain_KD) @ whitening.apply(self.query_D[None])[0]
-        relevance = follow(self._relevance(rows).logits(plain_KD @ self.query_D), cosine_K)
+        relevance = follow(self._relevance(rows[: self.best]).logits(plain_KD @ self.query_D), cosine_K)
         order = np.argsort(-cosine_K, kind="stable")
         proba_K = proba_of(relevance, cosine_K[order], image=self.query.is_one_image)
         number = int((proba_K >= LIKELY).sum())
@@ -240,7 +242,7 @@ class _Search:
         total = sum(abs(part.weight) for part in self.query.parts)
         logit_N = np.zeros(len(seen_ND))
         for part, part_D in zip(self.query.parts, self.parts_PD, strict=True):
-            nearest = _stacked([match.row for match in self.index.nearest(part_D, BEST)], self.parts_PD)
+            nearest = _stacked([match.row for match in self.index.nearest(part_D, self.best)], self.parts_PD)
             logit_N += part.weight / total * self._relevance_of(part, part_D, nearest).logits(seen_ND @ part_D)
         return follow(logit_N, seen_ND @ self.query_D)
 
