@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow test-gpu lint docs
+# tests run on two processes; PARALLEL= runs them one after the other
+PARALLEL ?= -n 2 --dist worksteal
+
+.PHONY: demo test test-precisions test-slow test-gpu lint docs
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -21,7 +24,13 @@ demo: $(VENV)/.base
 	$(BIN)/wordsight demo
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL)
+
+# the suite with every "auto" precision forced to float32, and to bf16 where the processor multiplies it natively
+test-precisions: $(VENV)/.dev
+	WORDSIGHT_PRECISION=f32 $(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL)
+	if $(BIN)/python -c "from wordsight.encoder.openvino import processor_precisions as p; raise SystemExit('bf16' not in p())"; then \
+	  WORDSIGHT_PRECISION=bf16 $(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL); fi
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
