@@ -25,6 +25,8 @@ class ColourModel:
     fingerprint = "colour"
     spec = SimpleNamespace(name="colour", embed_dim=DIM, preprocess=Preprocess(image_size=32))
 
+    loaded_from = None
+
     def __init__(self, scale: float = 50.0, bias: float | None = None) -> None:
         self.scale, self.bias = scale, bias
         self.texts_seen: list[str] = []

@@ -15,7 +15,9 @@ from wordsight.samples import sample_pictures
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 import page_outputs  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
 
 def blocks(page):
     """(kind, line, body, exit status) of each block of a page that claims to run."""

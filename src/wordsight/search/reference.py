@@ -19,6 +19,7 @@ from wordsight.vector_cache import cached_vectors
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 _CROP = 0.6
 VIEWS = 1 + len(_CORNERS)  # reference images of each sample
+_UNRELATED = 0.8  # share of the reference images that count: those nearest to a text may show what it says
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Reference:
     """Unrelated prompts and images of one model, and what they are like.
 
     bank: unrelated prompts. images_RD: unit vectors of the reference images. cosine: of prompts with reference images.
-    generic: a prompt's mean cosine with all prompts. average: a prompt's mean cosine with the reference images.
+    generic: a prompt's mean cosine with all prompts. average: with the
+    reference images that are farthest from it.
     between: cosines of reference images of different samples.
     """
 
@@ -66,9 +68,19 @@ class Reference:
             images_RD,
             Scale.of(cosine_BR),
             Scale.of((bank_BD @ bank_BD.T).mean(axis=1)),
-            Scale.of(cosine_BR.mean(axis=1)),
+            Scale.of(_mean_of_unrelated(cosine_BR)),
             Scale.of(others if others.size else between_RR),
         )
+
+    def average_of(self, query_D: Floats) -> float:
+        """Return how near a text is to images that do not show it, in standard deviations above prompts."""
+        return self.average(float(_mean_of_unrelated((self.images_RD @ query_D)[None])[0]))
+
+
+def _mean_of_unrelated(cosine_BR: Floats) -> np.ndarray:
+    """Return each row's mean over the smaller part of its cosines, (B, R) → (B,)."""
+    kept = max(1, round(_UNRELATED * cosine_BR.shape[1]))
+    return np.asarray(np.partition(cosine_BR, kept - 1, axis=1)[:, :kept].mean(axis=1))
 
 
 _reference_of_model: weakref.WeakKeyDictionary[Any, Reference] = weakref.WeakKeyDictionary()

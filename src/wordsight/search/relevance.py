@@ -9,7 +9,6 @@ hits keep their order, and the cosine from which they are likely is one number.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from wordsight.index.rows import Floats
 from wordsight.search.reference import Reference, Scale
+from wordsight.text.analysis import query_terms
 
 LIKELY = 0.5  # hits of a probability from here on are said to be likely
 BEST = 3  # hits that tell whether a query fits any image at all
@@ -29,7 +29,7 @@ _LEAST_SLOPE = 1e-3
 # Weights fitted by benchmarks/search_cutoff.py --fit and benchmarks/hybrid_fit.py, with the bundled model, on images
 # that it was not trained on; other models are brought to the same scales by their own `Reference`.
 TEXT_FEATURES = ("bias", "cosine", "generic", "average", "words", "best rank", "best cosine")
-TEXT_WEIGHTS = (-7.73, 1.09, 0.99, -0.82, -1.01, -1.17, -0.48)
+TEXT_WEIGHTS = (-7.71, 1.10, 0.96, -0.83, -1.85, -1.13, -0.41)
 IMAGE_FEATURES = ("bias", "cosine", "by query")
 IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
@@ -47,8 +47,8 @@ def sigmoid(logit: Any) -> np.ndarray:
 
 
 def count_words(text: str) -> int:
-    """Return how many words a query has."""
-    return len(re.findall(r"[^\W_]+", text))
+    """Return how many words of a query say something: "a cup of coffee" has two."""
+    return len(query_terms(text))
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ def text_features(reference: Reference, query_D: Floats, words: int, near_KD: Fl
     """
     bank, near_KD = reference.bank, near_KD[:BEST]
     generic = reference.generic(float((bank.vectors_BD @ query_D).mean()))
-    average = reference.average(float((reference.images_RD @ query_D).mean()))
     rank, best = 0.0, 0.0
     if len(near_KD):
         allowed_B = bank.against(query_D[None]).allowed_KB[0]
+        unrelated_UD = bank.vectors_BD[allowed_B] if allowed_B.any() else bank.vectors_BD
         cosine_K = near_KD @ query_D
-        better_K = (near_KD @ bank.vectors_BD[allowed_B].T > cosine_K[:, None]).mean(axis=1)
+        better_K = (near_KD @ unrelated_UD.T > cosine_K[:, None]).mean(axis=1)
         rank = float(np.log(better_K + 1 / len(bank.vectors_BD)).mean())
         best = reference.cosine(float(cosine_K.mean()))
-    return (1.0, 0.0, generic, average, math.log(max(1, min(words, _MOST_WORDS))), rank, best)
+    return (1.0, 0.0, generic, reference.average_of(query_D), math.log(max(1, min(words, _MOST_WORDS))), rank, best)
 
 
 def _line(weights: Sequence[float], features: Sequence[float], scale: Scale) -> Relevance:
