@@ -23,7 +23,7 @@ from wordsight.image_inputs import as_image, is_array, is_frame, is_image_like, 
 from wordsight.images import Skipped, decode, skipped, source_name
 from wordsight.preprocess import preprocess
 from wordsight.spec import ModelSpec, Preprocess
-from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens
+from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
 
 _BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
@@ -124,13 +124,15 @@ class Model:
         """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
 
         Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read;
-            PathAsTextWarning when a text is the path of an image.
+            PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
+            the script of a text.
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
         warn_of_paths(texts, "model.embed_images({})")
         tokens = self.tokenizer(texts)
         _warn_of_cuts(texts, tokens)
+        _warn_of_scripts(texts, self)
         embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part = slice(start, start + _TEXTS_AT_ONCE)
@@ -357,6 +359,19 @@ def _as_items(images: Any) -> Iterable[Any]:
             "array, a tensor, or a list or other iterable of them."
         )
     return images
+
+
+def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
+    """Warn once of texts in a script that the tokenizer reads byte by byte, naming the first."""
+    unknown = [text for text in texts if not text.isascii() and not model.tokenizer.knows_script(text)]
+    if unknown:
+        others = f" (and {len(unknown) - 1} more texts)" if len(unknown) > 1 else ""
+        warnings.warn(
+            f"The text {unknown[0][:60]!r} is in a script that the model {model.spec.name!r} has hardly learnt{others}; "
+            "what it finds means little. Use a multilingual model, or the language it was trained on.",
+            UnknownScriptWarning,
+            stacklevel=3,
+        )
 
 
 def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:

@@ -25,11 +25,17 @@ _MERGES = CLIP_VOCAB_SIZE - 2 * 256 - 2
 _SPECIALS = ("<|startoftext|>", "<|endoftext|>")
 # Radford et al. 2021, openai/CLIP simple_tokenizer.py: contractions, letters, single digits, runs of the rest.
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_LAST_LATIN = 0x24F  # of Latin Extended-B
+_TOKENS_A_LETTER = 1.8  # from here on letters are read as bytes
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class TextCutWarning(UserWarning):
     """A text was longer than the model's context, and its end was not read."""
+
+
+class UnknownScriptWarning(UserWarning):
+    """A text is in a script that the model's tokenizer has no pieces for: the model has hardly learnt it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +96,19 @@ class Tokenizer:
                 "the tokenizer file does not belong to this checkpoint."
             )
         return Tokens(ids, cut)
+
+    def knows_script(self, text: str) -> bool:
+        """Whether the vocabulary has pieces for the script of a text, rather than single bytes of its letters.
+
+        A text of mostly Latin letters, or of none, is taken to be known. Of other scripts a letter has two or three
+        bytes, and as many tokens where nothing was learnt of it.
+        """
+        letters = [c for c in text if c.isalpha()]
+        others = sum(ord(c) > _LAST_LATIN for c in letters)
+        if 2 * others <= len(letters):
+            return True
+        cleaned = clean_text(" ".join(text.split()), self.spec.clean)
+        return len(self._engine.encode(cleaned, add_special_tokens=False).ids) < _TOKENS_A_LETTER * len(letters)
 
 
 def clean_text(text: str, how: str) -> str:
