@@ -367,8 +367,8 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
     if unknown:
         others = f" (and {len(unknown) - 1} more texts)" if len(unknown) > 1 else ""
         warnings.warn(
-            f"The text {unknown[0][:60]!r} is in a script that the model {model.spec.name!r} has hardly learnt{others}; "
-            "what it finds means little. Use a multilingual model, or the language it was trained on.",
+            f"The text {unknown[0][:60]!r} is in a script that the model {model.spec.name!r} has hardly learnt"
+            f"{others}; what it finds means little. Use a multilingual model, or the language it was trained on.",
             UnknownScriptWarning,
             stacklevel=3,
         )

@@ -11,14 +11,14 @@ DEMO_CLASSES = (
     "horse",
     "astronaut",
     "photographer",
-    "rocket launch",
-    "night sky",
+    "rocket",
+    "stars",
     "cup of coffee",
     "strawberry",
     "pizza",
     "bicycle",
     "sailing boat",
-    "brick wall",
+    "bricks",
     "grass",
 )
 
