@@ -67,7 +67,7 @@ def test_the_demo_sorts_finds_and_writes_the_sheet(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     for path in sample_pictures():
         assert path.name in result.stdout
-    assert re.search(r"^search 'something to drink': coffee.jpg \d+%", result.stdout, re.MULTILINE)
+    assert re.search(r"^search 'a cup of coffee': coffee.jpg \d+%", result.stdout, re.MULTILINE)
     assert "wordsight classify" in result.stdout
     assert "wordsight search" in result.stdout.splitlines()[-1]
     with Image.open(tmp_path / "out" / "contact-sheet.png") as sheet:

@@ -43,6 +43,7 @@ CANDIDATES = 200
 SAMPLE = 1000
 # rows compared whitened: the best of them by a product that lacks only the rows' own whitened lengths
 _WHITENED = 500
+_MOST_COPIES = 2000  # rows beyond those asked for, after which a page of few hits has to do
 _SPARE = 20  # rows taken beyond those asked for, of which some are copies of others
 
 
@@ -135,7 +136,7 @@ def _groups(index: Index, find: Callable[[int], _Found], end: int, fold: bool) -
         found = find(n)
         vectors = [row.vector for row in found.rows]
         groups = fold_copies(found.rows, np.stack(vectors), threshold) if vectors else []
-        if len(groups) >= end or len(found.rows) < n:
+        if len(groups) >= end or len(found.rows) < n or n >= end + _MOST_COPIES:
             return found, groups
         n *= 2
 
@@ -226,7 +227,7 @@ class _Search:
         order = np.argsort(-cosine_K, kind="stable")
         proba_K = proba_of(relevance, cosine_K[order], image=self.query.is_one_image)
         number = int((proba_K >= LIKELY).sum())
-        return _Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, number == len(rows)))
+        return _Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, number == len(rows) >= max(n, _WHITENED)))
 
     def _relevance(self, near: Sequence[Row]) -> Relevance:
         """Return how cosines with the query are judged; of several parts, as the weighted mean of their log-odds says.

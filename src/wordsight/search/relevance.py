@@ -30,7 +30,7 @@ _LEAST_SLOPE = 1e-3
 # that it was not trained on; other models are brought to the same scales by their own `Reference`.
 TEXT_FEATURES = ("bias", "cosine", "generic", "average", "words", "best rank", "best cosine")
 TEXT_WEIGHTS = (-7.71, 1.10, 0.96, -0.83, -1.85, -1.13, -0.41)
-IMAGE_FEATURES = ("bias", "cosine", "by query")
+# bias; the cosine, in standard deviations above unrelated images; and above what the query has with reference images
 IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # of a text beside an image: the visual log-odds, the share of the query's words, whether all are there, BM25's score as
 # a share of the best one, the logarithm of the number of words
