@@ -14,8 +14,6 @@ from wordsight.class_embeddings import Floats, TextEmbedder, embed_classes, norm
 
 # a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
 NEAR_QUANTILE = 0.97
-# how many of the nearest bank prompts make the level of `NoneOfThese.margin`
-TOP = 3
 # "none of these", from `NoneOfThese.evidence`: how sharp the soft maxima are, the logistic curve for as many images of
 # the classes as of none, and what is taken off per natural logarithm of the number of classes, the best of which stands
 # higher by chance; by benchmarks/none_of_these.py --fit
@@ -28,8 +26,6 @@ PRIOR = 0.25
 # the probability of one text by itself, from its cosine in spreads of the bank's; by benchmarks/none_of_these.py --fit
 RELEVANCE_SLOPE = 1.47
 RELEVANCE_OFFSET = -4.01
-# pictures × classes × bank prompts looked at in one go: bounds memory
-_CELLS_AT_ONCE = 1 << 24
 # templates used for the bank: their mean hardly moves beyond a few
 _BANK_TEMPLATES = 7
 
@@ -105,14 +101,6 @@ class NoneOfThese:
         spread_N1 = np.maximum(bank_NB.std(axis=1, keepdims=True), 1e-6)
         return (image_ND @ self.class_KD.T - mean_N1) / spread_N1, (bank_NB - mean_N1) / spread_N1
 
-    def margin(self, image_ND: Floats) -> Floats:
-        """Return how far the best class stands above its `TOP` nearest unrelated prompts, in spreads. (N, D) → (N,)."""
-        class_NK, bank_NB = self.standings(image_ND)
-        rows = max(1, _CELLS_AT_ONCE // self.allowed_KB.size)
-        parts = [_margin(class_NK[i : i + rows], bank_NB[i : i + rows], self.allowed_KB)
-                 for i in range(0, len(image_ND), rows)]  # fmt: skip
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
     def evidence(self, image_ND: Floats) -> Floats:
         """Return the soft maximum of the classes less that of the bank, in spreads: high where a class fits. (N,).
 
@@ -143,15 +131,6 @@ def relevance(standing: Floats) -> Floats:
     Same shape as `standing`. Fitted on captions, a text being true of one image in ten.
     """
     return _sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
-
-
-def _margin(class_NK: Floats, bank_NB: Floats, allowed_KB: np.ndarray) -> Floats:
-    order_NB = np.argsort(-bank_NB, axis=1)
-    sorted_NB = np.take_along_axis(bank_NB, order_NB, axis=1)
-    allowed_NKB = allowed_KB[:, order_NB].transpose(1, 0, 2)  # each image's nearest bank prompts first
-    counted_NKB = allowed_NKB & (allowed_NKB.cumsum(axis=2) <= TOP)
-    level_NK = np.einsum("nkb,nb->nk", counted_NKB, sorted_NB) / np.maximum(counted_NKB.sum(axis=2), 1)
-    return np.asarray((class_NK - level_NK).max(axis=1), dtype=np.float32)
 
 
 def _sigmoid(logit: Floats) -> Floats:
