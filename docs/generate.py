@@ -25,7 +25,7 @@ from typing import Any
 import click
 
 sys.path.insert(0, str(Path(__file__).parent))
-import page_outputs  # noqa: E402
+import page_outputs
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- generated: (?P<what>[^\n]+?) -->\n)(?P<body>.*?)(<!-- end generated -->)", re.DOTALL)

@@ -227,7 +227,12 @@ class _Search:
         order = np.argsort(-cosine_K, kind="stable")
         proba_K = proba_of(relevance, cosine_K[order], image=self.query.is_one_image)
         number = int((proba_K >= LIKELY).sum())
-        return _Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, number == len(rows) >= max(n, _WHITENED)))
+        return _Found(
+            [rows[at] for at in order],
+            cosine_K[order],
+            proba_K,
+            lambda: (number, number == len(rows) >= max(n, _WHITENED)),
+        )
 
     def _relevance(self, near: Sequence[Row]) -> Relevance:
         """Return how cosines with the query are judged; of several parts, as the weighted mean of their log-odds says.
