@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FENCE = re.compile(
-    r"(?P<skip><!-- not run: [^\n]+ -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?P<skip><!-- not run: [^\n]+ -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?"
+    r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 RUNNABLE = ("wordsight ", "printf ")
 # f32, so that figures do not depend on the processor; the lines as wide as a page
@@ -38,7 +40,7 @@ def runnable_blocks(text: str) -> Iterator[tuple[str, int, str, int]]:
 
 
 def run_line(line: str) -> tuple[int, bytes, str]:
-    """Run a line of a shell block: (exit status, standard output, both outputs as text), as redirected to a file or not.
+    """Run a line of a shell block: (exit status, standard output, both outputs as text).
 
     printf is run by the shell, wordsight in this process; `> FILE` and `| COMMAND` work.
     """
