@@ -192,6 +192,11 @@ def test_both_sides_find_what_neither_finds_alone(shop, model):
     assert hits[0].meta["price"] in (2, 5)
 
 
+def test_where_no_text_holds_a_word_what_images_show_decides_alone(shop, model):
+    by_looks = [(hit.id, hit.proba) for hit in run(shop, model, "red", 5, by="vector")]
+    assert [(hit.id, hit.proba) for hit in run(shop, model, "red", 5, by="both")] == by_looks
+
+
 def test_a_text_that_holds_every_word_is_an_answer_whatever_the_picture_looks_like(shop, model):
     """Brands, part numbers and names are what a picture does not show."""
     assert [hit.id for hit in run(shop, model, "the Acme coat")][:1] == ["/photos/20.png"]

@@ -187,6 +187,8 @@ class _Search:
         words = self.index.query_words(self.query.words)
         said = self.index.match_text(words, n, self.where)
         near = [] if fusion.way == "text" else self.index.nearest(self.query_D, n, self.where)
+        if not said and fusion.way == "both":  # texts say nothing: what images show decides alone
+            return self._by_vector(near, relevance)
         rows = list({match.row.id: match.row for match in (*near, *said)}.values())
         bm25 = {match.row.id: match.score for match in said}
         coverage = {match.row.id: match.coverage or 0.0 for match in said}
