@@ -78,6 +78,13 @@ def test_parts_add_up_and_take_away(gallery, model):
     assert colours_of(taken) == ["blue"] * 6
 
 
+def test_what_is_not_wanted_makes_nothing_likelier(gallery, model):
+    """Nor more likely ones in all."""
+    alone, without = run(gallery, model, "red", 36), run(gallery, model, ["red", ("green", -0.5)], 36)
+    assert max(hit.proba for hit in without) <= max(hit.proba for hit in alone) + 0.05
+    assert without.likely <= alone.likely
+
+
 def test_weights_count_and_their_unit_does_not(gallery, model):
     sample = gallery.sample(100)
     vectors = [vector_of(model, [("red", a), (picture("blue"), b)], sample) for a, b in [(1, 2), (10, 20), (1, 1)]]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BAR = 6  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_WIDE_COLUMN = 60  # where the output is not a terminal
 _COLUMN = 24  # cells of a table's column at most
 _LEAST_PATH = 24
 _FRONT = 3 + 2 + _BAR + 1 + 4 + 2  # cells before the path
@@ -84,7 +85,8 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | Non
     keys = [key for key in (lead.heading, *lead.columns) if key is not None]
     if any(hit.page is not None for hit in hits):
         keys.insert(0, "page")
-    cells = {key: [_shortened(_cell(hit, key), _COLUMN) for hit in hits] for key in keys}
+    widest = _COLUMN if width is not None else _WIDE_COLUMN
+    cells = {key: [_shortened(_cell(hit, key), widest) for hit in hits] for key in keys}
     names = {key: source_name(key) for key in keys}
     wide = {key: max(_width(names[key]), *map(_width, cells[key])) for key in keys}
     paths = [shown_path(hit) + _notes(hit) for hit in hits]

@@ -237,9 +237,9 @@ class _Search:
         )
 
     def _relevance(self, near: Sequence[Row]) -> Relevance:
-        """Return how cosines with the query are judged; of several parts, as the weighted mean of their log-odds says.
+        """Return how cosines with the query are judged; of several parts, by the mean log-odds of the wanted ones.
 
-        A part that is not wanted speaks for an image as much as it would speak against it if it were wanted.
+        A part that is not wanted counts by log(1 - p) of its own probability: it never makes an image likelier.
         """
         near_KD = _stacked(near, self.parts_PD)
         if len(self.query.parts) == 1:
@@ -247,11 +247,12 @@ class _Search:
         seen_ND = np.concatenate([near_KD, self.sample_ND])
         if not len(seen_ND):
             return Relevance(0.0, 1.0)
-        total = sum(abs(part.weight) for part in self.query.parts)
+        wanted = sum(part.weight for part in self.query.parts if part.weight > 0)
         logit_N = np.zeros(len(seen_ND))
         for part, part_D in zip(self.query.parts, self.parts_PD, strict=True):
             nearest = _stacked([match.row for match in self.index.nearest(part_D, self.best)], self.parts_PD)
-            logit_N += part.weight / total * self._relevance_of(part, part_D, nearest).logits(seen_ND @ part_D)
+            own_N = self._relevance_of(part, part_D, nearest).logits(seen_ND @ part_D)
+            logit_N += part.weight / wanted * (own_N if part.weight > 0 else np.logaddexp(0, own_N))
         return follow(logit_N, seen_ND @ self.query_D)
 
     def _relevance_of(self, part: Part, part_D: Floats, near_KD: Floats) -> Relevance:
