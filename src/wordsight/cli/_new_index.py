@@ -9,6 +9,9 @@ from pathlib import Path
 
 from wordsight.errors import WordsightError
 
+# what a store says where another process was the first to make or to write an index: then it is not ours to remove
+_OF_ANOTHER = ("is in use", "already exists", "Not found")
+
 
 @contextlib.contextmanager
 def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) -> Iterator[None]:
@@ -24,9 +27,26 @@ def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) ->
     except BaseException as error:
         new = folder is not None and (was_empty or not was_there)
         if folder is not None and new and (even_rows or (isinstance(error, Exception) and _holds_nothing(folder))):
-            for part in folder.iterdir() if was_there else [folder]:
-                shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+            _remove_ours(folder, keep_folder=was_there, error=error)
         raise
+
+
+def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> None:
+    """Remove what an index consists of, unless another process makes it at this moment."""
+    from wordsight.index.folder import WriterLock
+
+    if any(told in str(error) for told in _OF_ANOTHER) or not folder.is_dir():
+        return
+    lock = WriterLock(folder)
+    try:
+        lock.acquire()
+    except WordsightError:
+        return
+    try:
+        for part in folder.iterdir() if keep_folder else [folder]:
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def _folder_of(location: str | None) -> Path | None:
