@@ -28,9 +28,9 @@ from search_cutoff import CLOTHES, calibration_error, captions_of
 
 import wordsight
 from wordsight.index import About, Row, create_index
-from wordsight.search.query import CANDIDATES
+from wordsight.search.query import CANDIDATES, evidence_of
 from wordsight.search.reference import reference_of
-from wordsight.search.relevance import HYBRID_RANGE, count_words, relevance_of_text, sigmoid, text_evidence
+from wordsight.search.relevance import HYBRID_RANGE, count_words, relevance_of_text, sigmoid
 from wordsight.search.tune import ndcg_at_k
 
 QUERIES = 150  # of a task at most
@@ -119,16 +119,10 @@ def candidates(model: Any, task: Task) -> Iterator[Candidates]:
             relevance = relevance_of_text(
                 reference, query_D, count_words(query), np.stack([match.row.vector for match in near[:3]])
             )
-            bm25 = {match.row.id: match.score for match in said}
-            held = {match.row.id: match.coverage or 0.0 for match in said}
             yield Candidates(
                 task.name,
                 relevance.logits(np.array([row.vector @ query_D for row in found.values()])),
-                text_evidence(
-                    np.array([held.get(id, 0.0) for id in found]),
-                    np.array([bm25.get(id, 0.0) for id in found]),
-                    len(words),
-                ),
+                evidence_of(list(found), said, len(words)),
                 np.array([int(id) in right for id in found]),
                 len(right),
             )

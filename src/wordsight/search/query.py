@@ -178,6 +178,8 @@ class _Search:
         proba_K = proba_of(relevance, cosine_K, image=self.query.is_one_image)
 
         def count() -> tuple[int, bool]:
+            if not near or near[-1].score < relevance.line:  # the likely ones are all here: no need to ask the store
+                return sum(match.score >= relevance.line for match in near), False
             return self.index.count_near(self.query_D, relevance.line, self.where)
 
         return _Found([match.row for match in near], cosine_K, proba_K, count)
@@ -190,14 +192,8 @@ class _Search:
         if not said and fusion.way == "both":  # texts say nothing: what images show decides alone
             return self._by_vector(near, relevance)
         rows = list({match.row.id: match.row for match in (*near, *said)}.values())
-        bm25 = {match.row.id: match.score for match in said}
-        coverage = {match.row.id: match.coverage or 0.0 for match in said}
         cosine_K = np.array([row.vector @ self.query_D for row in rows], np.float32)
-        texts_KF = text_evidence(
-            np.array([coverage.get(row.id, 0.0) for row in rows]),
-            np.array([bm25.get(row.id, 0.0) for row in rows]),
-            len(words),
-        )
+        texts_KF = evidence_of([row.id for row in rows], said, len(words))
         logit_K = fusion.logits(relevance.logits(cosine_K), texts_KF)
         order = sorted(range(len(rows)), key=lambda at: (-logit_K[at], -cosine_K[at], rows[at].id))
         proba_K = np.asarray(sigmoid(logit_K), np.float32)
@@ -205,6 +201,7 @@ class _Search:
         last = [side[-1].row.id for side in (near, said) if len(side) >= n]
         more = any(proba[id] >= LIKELY for id in last)  # who comes after the last of a side is less likely
         number = int((proba_K >= LIKELY).sum())
+        bm25 = {match.row.id: match.score for match in said}
         return _Found([rows[at] for at in order], cosine_K[order], proba_K[order], lambda: (number, more), bm25, words)
 
     def find_whitened(self, n: int) -> _Found:
@@ -259,6 +256,13 @@ class _Search:
         if part.kind == "text":
             return relevance_of_text(self.reference, part_D, count_words(part.value), near_KD)
         return relevance_of_image(self.reference, part_D)
+
+
+def evidence_of(ids: Sequence[str], said: Sequence[Match], words: int) -> np.ndarray:
+    """Return what their texts say for candidates, (K, 4) as `text_evidence`; said: those that hold any of the words."""
+    found = {match.row.id: (match.coverage or 0.0, match.score) for match in said}
+    coverage_K, bm25_K = np.array([found.get(id, (0.0, 0.0)) for id in ids]).reshape(-1, 2).T
+    return text_evidence(coverage_K, bm25_K, words)
 
 
 def _stacked(rows: Sequence[Row], like_ND: Floats) -> Floats:

@@ -19,9 +19,9 @@ from wordsight.index import Index
 from wordsight.model import Model
 from wordsight.search.fusion import Fusion
 from wordsight.search.parts import Part, embed_parts
-from wordsight.search.query import CANDIDATES, check_model
+from wordsight.search.query import CANDIDATES, check_model, evidence_of
 from wordsight.search.reference import reference_of
-from wordsight.search.relevance import best_among, count_words, relevance_of_text, text_evidence
+from wordsight.search.relevance import best_among, count_words, relevance_of_text
 
 AT = 10  # answers that count
 FEWEST = 5  # queries below which nothing can be chosen
@@ -351,13 +351,10 @@ def search_both(index: Index, model: Model, judged: Sequence[Judged]) -> list[Si
         words = index.query_words(one.query)
         said, near = index.match_text(words, CANDIDATES), index.nearest(query_D, CANDIDATES)
         rows = {match.row.id: match.row for match in (*near, *said)}
-        texts = {match.row.id: (match.coverage or 0.0, match.score) for match in said}
-        coverage_K, bm25_K = np.array([texts.get(id, (0.0, 0.0)) for id in rows]).reshape(-1, 2).T
+        texts_KF = evidence_of(list(rows), said, len(words))
         best = near[: best_among(len(index))]
         near_KD = np.stack([match.row.vector for match in best]) if best else query_D[None][:0]
         relevance = relevance_of_text(reference, query_D, count_words(one.query), near_KD)
         visual_K = relevance.logits(np.array([row.vector @ query_D for row in rows.values()]))
-        found.append(
-            Sides(list(rows), visual_K, text_evidence(coverage_K, bm25_K, len(words)), one.relevant, one.query)
-        )
+        found.append(Sides(list(rows), visual_K, texts_KF, one.relevant, one.query))
     return found
