@@ -118,7 +118,7 @@ class NoneOfThese:
     def proba(self, image_ND: Floats) -> Floats:
         """Return the probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
         any_N = SLOPE * self.evidence(image_ND) - CROWD * np.log(len(self.class_KD)) + OFFSET
-        return _sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
+        return sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
 
     def independent_proba(self, image_ND: Floats) -> Floats:
         """Return the probability of each class by itself, (N, D) → (N, K); rows need not sum to 1."""
@@ -130,8 +130,9 @@ def relevance(standing: Floats) -> Floats:
 
     Same shape as `standing`. Fitted on captions, a text being true of one image in ten.
     """
-    return _sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
+    return sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
 
 
-def _sigmoid(logit: Floats) -> Floats:
+def sigmoid(logit: Floats) -> Floats:
+    """Return 1 / (1 + exp(-logit)) as float32, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logit)), dtype=np.float32)

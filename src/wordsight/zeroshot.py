@@ -13,7 +13,7 @@ import numpy as np
 from wordsight.class_embeddings import ClassNames, Floats, TextEmbedder, as_wordings, embed_classes, normalise_rows
 from wordsight.errors import InputError
 from wordsight.plurals import singular
-from wordsight.rejection import NoneOfThese
+from wordsight.rejection import NoneOfThese, sigmoid
 from wordsight.templates import Templates, resolve_templates
 from wordsight.transductive import joint_proba
 
@@ -136,7 +136,7 @@ class Classifier:
         image_ND = self._checked(image_ND)
         logits_NK = self.model.scale * (image_ND @ self.class_embeddings.T) + (self.model.bias or 0.0)
         if not self.none:
-            return _softmax(logits_NK) if self.model.bias is None else _sigmoid(logits_NK)
+            return _softmax(logits_NK) if self.model.bias is None else sigmoid(logits_NK)
         return _with_none(_softmax(logits_NK), self.judge.proba(image_ND))
 
     def proba_together_of_embeddings(self, image_ND: Floats) -> Floats:
@@ -186,7 +186,3 @@ def _with_none(proba_NK: Floats, none_N: Floats) -> Floats:
 def _softmax(logits_NK: Floats) -> Floats:
     powers = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def _sigmoid(logits_NK: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits_NK)), dtype=np.float32)
