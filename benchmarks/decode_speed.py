@@ -31,9 +31,9 @@ import numpy as np
 from PIL import Image
 
 import wordsight
-from wordsight.images import decode
+from wordsight.images.decode import decode
+from wordsight.images.preprocess import crop_start, preprocess, resized_size
 from wordsight.model import Model, read_ahead
-from wordsight.preprocess import crop_start, preprocess, resized_size
 from wordsight.samples import sample_pictures
 
 ROOT = Path(__file__).resolve().parent.parent

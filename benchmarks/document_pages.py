@@ -1,7 +1,7 @@
 """Pages of real documents for benchmarks: PDF pages labelled by hand, figures of circuits, templates of drawing sheets.
 
-Nothing of it comes with the project. `tests/debian.sh` fetches the Debian packages `circuit-macros` (a booklet of
-circuit drawings and its manual), `linuxcnc-doc-en` (manuals of a machine controller) and `freecad-common` (templates
+Nothing of it comes with the project. `tests/support/debian.sh` fetches the Debian packages `circuit-macros` (a booklet
+of circuit drawings and its manual), `linuxcnc-doc-en` (manuals of a machine controller) and `freecad-common` (templates
 of drawing sheets); pip fetches the source package of `pypdf`, whose tests hold PDFs of all sorts, and `resvg-py`, which
 draws the templates. They are kept in `$WORDSIGHT_CACHE/benchmarks`, else `~/.cache/wordsight/benchmarks`.
 """
@@ -24,7 +24,7 @@ import pypdfium2
 from PIL import Image
 
 from wordsight.ingest.pdf import PAGE_SIDE, Document
-from wordsight.paths import cache_dir
+from wordsight.locations import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -123,7 +123,7 @@ class Page:
 
 def debian(package: str) -> Path:
     """Return the folder with a Debian package's files, fetched if need be."""
-    done = subprocess.run([ROOT / "tests/debian.sh", package], capture_output=True, text=True, check=False)
+    done = subprocess.run([ROOT / "tests/support/debian.sh", package], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotFetchedError(done.stderr.strip())
     return Path(done.stdout.strip())

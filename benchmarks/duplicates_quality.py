@@ -3,9 +3,9 @@
 Of three collections in `$WORDSIGHT_DATA` (COCO photos, Flickr photos, product photos, which look alike: a hard case)
 and of sheets drawn here (bills of one form that differ in number, month and sum, bills of several items, short notes,
 pages of a contract that differ in a name: the hardest) some pictures are copied in every way of
-`wordsight.search.copies.KINDS`. All pairs of a picture of the collection and a copy, and all pairs of two pictures, are
-judged; a pair of a picture and its own copy is right, all others are wrong, but for files whose pixels are equal. The
-thresholds of ours are learnt on other pictures of the collection.
+`wordsight.duplicates.threshold.KINDS`. All pairs of a picture of the collection and a copy, and all pairs of two
+pictures, are judged; a pair of a picture and its own copy is right, all others are wrong, but for files whose pixels
+are equal. The thresholds of ours are learnt on other pictures of the collection.
 
 Then the copy to keep: original and copy lie side by side in files without any metadata and of one date, under names
 that tell nothing, the copy in a better format or with fewer losses wherever its kind allows that, so that pixels and
@@ -35,12 +35,12 @@ from harness import table, write_rows
 from PIL import Image, ImageDraw, ImageFont
 
 import wordsight
-from wordsight.images import read_image
+from wordsight.duplicates.originals import origin_of, ranked
+from wordsight.duplicates.similarity import Miniature, likeness
+from wordsight.duplicates.threshold import KINDS, LearntThreshold, Original, learn_threshold, make_copies
+from wordsight.images.decode import read_image
 from wordsight.index import Row
-from wordsight.search.copies import KINDS, LearntThreshold, Original, learn_threshold, make_copies
 from wordsight.search.fold import FOLD_AT_LEAST
-from wordsight.search.originals import origin_of, ranked
-from wordsight.search.same_picture import Miniature, likeness
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SETS = ("coco3k7", "flickr8k-a", "fashion", "sheets")

@@ -26,14 +26,14 @@ import torch
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
-from wordsight.encoder.openvino import processor_precisions
-from wordsight.encoder.openvino_graphs import image_model, text_model
-from wordsight.encoder.openvino_int8 import quantize_image_tower, save_int8
-from wordsight.images import read_image
-from wordsight.preprocess import preprocess
+from wordsight.encoder.openvino.encoder import processor_precisions
+from wordsight.encoder.openvino.graphs import image_model, text_model
+from wordsight.encoder.openvino.int8 import quantize_image_tower, save_int8
+from wordsight.images.decode import read_image
+from wordsight.images.preprocess import preprocess
 from wordsight.samples import sample_pictures
 from wordsight.spec import Preprocess
-from wordsight.weights import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint, write_checkpoint
 
 AT_LEAST = 16  # pictures or texts in one timed call, so that a call lasts
 SHORT, LONG = "a photo of a cat.", "a photo of a very small grey cat on a red sofa beside a window " * 6
@@ -82,7 +82,7 @@ def inputs(checkpoint: Checkpoint, kind: str, runtime: str, batch: int) -> np.nd
         pixels = sample_pixels(spec.preprocess)
         pixels = np.resize(pixels, (batch, *pixels.shape[1:]))
         return pixels if ours else rivals.normalised(pixels, spec.preprocess)
-    from wordsight.tokenizer import Tokenizer
+    from wordsight.text.tokenizer import Tokenizer
 
     text = SHORT if kind == "texts, short" else LONG
     tokens = Tokenizer(spec.tokenizer, checkpoint.tokenizer_files)([text] * batch).ids

@@ -29,8 +29,8 @@ from harness import write_rows
 from wordsight.model import Model, load
 from wordsight.train.config import ZeroShotConfig
 from wordsight.train.measure import ZeroShot, figure
+from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher, watched_by
 from wordsight.train.recipe import load_recipe
-from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, Watcher, watched_by
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 sys.path.insert(0, str(RECIPES))

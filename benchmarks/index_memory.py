@@ -23,7 +23,7 @@ from PIL import Image
 
 PER_FOLDER = 1000
 BODY = """
-from wordsight.search.gallery import Gallery
+from wordsight.gallery import Gallery
 with Gallery.create(sys.argv[2], model=sys.argv[4]) as gallery:
     summary = gallery.add(sys.argv[1])
     assert len(gallery) == int(sys.argv[3]), (len(gallery), summary)

@@ -35,8 +35,8 @@ from decode_speed import make_jpegs, photographs, plainly
 from PIL import Image
 
 import wordsight
+from wordsight.gallery import Gallery
 from wordsight.model import Model, read_ahead, read_pixels
-from wordsight.search.gallery import Gallery
 
 ROOT = Path(__file__).resolve().parent.parent
 RCLIP_BATCH = 8

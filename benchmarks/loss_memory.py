@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from wordsight.train.batch import Features, Ids
-from wordsight.train.objectives import info_nce
+from wordsight.train.loss.objectives import info_nce
 
 WIDTH = 512  # of ViT-B/32's features
 TILE = 1024

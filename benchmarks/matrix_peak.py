@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.encoder.openvino import core
-from wordsight.encoder.runtime import ops, ov
+from wordsight.encoder.openvino.encoder import core
+from wordsight.encoder.openvino.openvino_import import ops, ov
 
 SIDE = 2048  # of the square matrices: far beyond the caches' reach, so that nothing but products takes time
 

@@ -8,8 +8,8 @@ judged one by one and jointly. "independent": classes by themselves, on the obje
 
     python benchmarks/none_of_these.py [--model mini] [--fit]
 
---fit prints the constants of `wordsight/rejection.py` that suit the *learn* data of `sorting_fit.py` best (these are
-shipped) and measures nothing.
+--fit prints the constants of `wordsight/zeroshot/none_of_these.py` that suit the *learn* data of `sorting_fit.py` best
+(these are shipped) and measures nothing.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ import sorting_fit
 from harness import table, write_rows
 
 import wordsight
-from wordsight import rejection
-from wordsight.rejection import NoneOfThese
-from wordsight.transductive import joint_proba
-from wordsight.zeroshot import Classifier
+from wordsight.zeroshot import none_of_these as rejection
+from wordsight.zeroshot.classifier import Classifier
+from wordsight.zeroshot.none_of_these import NoneOfThese
+from wordsight.zeroshot.transductive import joint_proba
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # never trained on, with classes that have names of their own; the rest (defects, cards, X-rays) no word list describes

@@ -38,13 +38,13 @@ from torch.nn import functional as F
 from wordsight.model import Model, load
 from wordsight.nn.clip import CLIP
 from wordsight.spec import OPENAI_MEAN, OPENAI_STD
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
 from wordsight.train.data import open_data
 from wordsight.train.loop import train
+from wordsight.train.monitor.reports import StepReport, Watcher
 from wordsight.train.networks import build_network
-from wordsight.train.reports import StepReport, Watcher
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))  # before this file, which has the same name
 

@@ -33,7 +33,8 @@ from typing import Any
 import harness
 import numpy as np
 
-from wordsight.index import About, Row, create_index, open_index, upkeep
+from wordsight.index import About, Row, create_index, open_index
+from wordsight.index.lance import maintenance as upkeep
 
 DIM, K, QUERIES = 512, 10, 200
 CHUNK = 20_000

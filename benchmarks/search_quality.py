@@ -8,7 +8,7 @@
 - pages: pages of manuals, labelled by hand (`document_pages.KINDS`): drawings find drawings of other documents; words
   find pages of a kind.
 - sheets: a drawing finds itself on other offices' sheets. The sheets are composed: figures of a booklet of circuits are
-  set into 7 made-up offices' sheets (`tests/drawing_sheets.py`) and 10 templates of FreeCAD; each one on 3 of the 17.
+  set into 7 made-up offices' sheets (`tests/support/drawing_sheets.py`) and 10 templates of FreeCAD, each on 3 of them.
 - hybrid: `hybrid_quality`, texts and looks together.
 
 Ways: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power
@@ -39,12 +39,12 @@ from hybrid_quality import hybrid_rows, products
 from PIL import Image
 
 import wordsight
-from wordsight.images import read_image
-from wordsight.search import title_block
+from wordsight.images import title_block
+from wordsight.images.decode import read_image
 from wordsight.search.whitening import POWER, Whitening
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "support"))
 
 import drawing_sheets  # noqa: E402
 

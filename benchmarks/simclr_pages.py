@@ -22,9 +22,8 @@ import search_quality
 import wordsight
 from wordsight.encoder import open_encoder
 from wordsight.model import Model
-from wordsight.tokenizer import Tokenizer
-from wordsight.train import settings
-from wordsight.train.config import TrainConfig
+from wordsight.text.tokenizer import Tokenizer
+from wordsight.train.config import TrainConfig, settings
 from wordsight.train.networks import build_network
 
 

@@ -1,4 +1,4 @@
-"""The constants of "none of these" and of independent classes (`wordsight/rejection.py`), fitted on *learn* data.
+"""The constants of `wordsight/zeroshot/none_of_these.py` (and of independent classes), fitted on *learn* data.
 
 Tasks of listed classes are drawn from labelled sets that the bundled model learnt from, and from the classes that
 captions tell of: 526 Flickr photos that were held out of its training count for one half, COCO and Flickr photos that
@@ -17,10 +17,10 @@ from zlib import crc32
 import caption_classes
 import numpy as np
 
-from wordsight import rejection
-from wordsight.class_embeddings import embed_classes
-from wordsight.rejection import Bank
-from wordsight.templates import TEMPLATE_SETS
+from wordsight.zeroshot import none_of_these as rejection
+from wordsight.zeroshot.class_embeddings import embed_classes
+from wordsight.zeroshot.none_of_these import Bank
+from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 SIZES = (1, 2, 4, 10, 30, 60)
 CAPTION_SIZES = (1, 1, 2, 2, 4, 4, 10, 10, 25)
@@ -107,7 +107,7 @@ def caption_tasks(photos: Captioned) -> Iterator[Drawn]:
 
 
 def fit(model: Any, data: Path) -> dict[str, float]:
-    """Return the constants of `wordsight/rejection.py` by name; SHARPNESS is the best of some."""
+    """Return the constants of `wordsight/zeroshot/none_of_these.py` by name; SHARPNESS is the best of some."""
     bank = Bank.of(embed(model, rejection.bank_words()))
     captioned = read_captioned(model, data)
     tasks = {"sets": list(set_tasks(read_learn_sets(model, data)))}

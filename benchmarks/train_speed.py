@@ -30,19 +30,19 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from wordsight.images import read_image
-from wordsight.preprocess import preprocess
+from wordsight.images.decode import read_image
+from wordsight.images.preprocess import preprocess
 from wordsight.spec import ModelSpec
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Ids
-from wordsight.train.caching import accumulate
+from wordsight.train.compute.precision import Precision
 from wordsight.train.config import DataConfig, OptimConfig, TrainConfig
+from wordsight.train.config.sizes import size
+from wordsight.train.loss.gradient_cache import accumulate
+from wordsight.train.loss.objectives import objective_of
 from wordsight.train.networks import build_network
-from wordsight.train.objectives import objective_of
 from wordsight.train.optim import build_optimizer, clip_gradients, set_rate
-from wordsight.train.precision import Precision
-from wordsight.train.sizes import size
-from wordsight.weights import write_checkpoint
+from wordsight.weights.read import write_checkpoint
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "flickr8k-train"
 OPTIM = OptimConfig(lr=1e-4, clip=None)

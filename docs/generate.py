@@ -39,13 +39,13 @@ SHORT_LIST = (
 
 def help_text(command: str = "") -> str:
     """Return what `wordsight COMMAND --help` prints, fenced."""
-    from wordsight.cli import group
+    from wordsight.cli import group, module_name
 
     widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
     parent = click.Context(group, info_name="wordsight", **widths, **group.context_settings)
     if not command:
         return fenced(group.get_help(parent))
-    chosen: click.Command = importlib.import_module(f"wordsight.cli.{command}").command
+    chosen: click.Command = importlib.import_module(module_name(command)).command
     context = click.Context(chosen, info_name=command, parent=parent, **widths, **chosen.context_settings)
     return fenced(chosen.get_help(context))
 
@@ -83,7 +83,7 @@ def claim(path: Path) -> str:
 
 def model_table(form: str = "") -> str:
     """Return the table of known models; "short" shows those of SHORT_LIST."""
-    from wordsight.catalog import MODELS
+    from wordsight.weights.catalog import MODELS
 
     rows = []
     for name, entry in MODELS.items():
@@ -99,7 +99,7 @@ def model_table(form: str = "") -> str:
 
 def template_table() -> str:
     """Return the built-in template sets with their size and first template."""
-    from wordsight.templates import TEMPLATE_SETS
+    from wordsight.zeroshot.templates import TEMPLATE_SETS
 
     rows = [[f"`{name}`", str(len(templates)), templates[0]] for name, templates in TEMPLATE_SETS.items()]
     return table(["set", "templates", "first"], rows)

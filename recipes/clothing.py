@@ -33,9 +33,9 @@ from wordsight.train.config import (
     WatchConfig,
     ZeroShotConfig,
 )
+from wordsight.train.finetune.tuning import start_spec
 from wordsight.train.measure import retrieval
-from wordsight.train.reports import Figure, RunResult
-from wordsight.train.tuning import start_spec
+from wordsight.train.monitor.reports import Figure, RunResult
 
 START = "mini"
 WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight-recipes/clothing"))

@@ -64,7 +64,7 @@ def compile_trunk(tensors: dict[str, np.ndarray]) -> Any:
     import openvino as ov
     import openvino.opset13 as ops
 
-    from wordsight.encoder.openvino_efficientnet import pooled_graph, trunk_graph
+    from wordsight.encoder.openvino.efficientnet import pooled_graph, trunk_graph
 
     pixels = ops.parameter([BATCH, 260, 260, 3], np.uint8)
     last, taps = trunk_graph(LITE2, PIXELS, tensors, pixels)

@@ -29,14 +29,14 @@ import torch
 from matplotlib.figure import Figure as Drawing
 from torch.utils.flop_counter import FlopCounterMode
 
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train import train
-from wordsight.train.caching import accumulate
 from wordsight.train.config import ObjectiveConfig, TrainConfig, ZeroShotConfig
 from wordsight.train.data import open_data
+from wordsight.train.loss.gradient_cache import accumulate
+from wordsight.train.loss.objectives import objective_of
+from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import build_network
-from wordsight.train.objectives import objective_of
-from wordsight.train.run_log import read_log
 
 NAMES = {"info_nce": "contrast (InfoNCE)", "bag_of_words": "bag of words", "caption": "caption"}
 COUNTED = 32  # pictures of the batch whose operations are counted

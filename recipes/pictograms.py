@@ -32,9 +32,9 @@ from wordsight.train.config import (
     TrainConfig,
     WatchConfig,
 )
+from wordsight.train.config.sizes import size
 from wordsight.train.loop import train
-from wordsight.train.reports import RunResult
-from wordsight.train.sizes import size
+from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256

@@ -9,12 +9,12 @@ from torch import nn
 
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
 from wordsight.train.measure import embed_pixels, figure, recall_at_k
-from wordsight.train.reports import Figure
+from wordsight.train.monitor.reports import Figure
 
 TEMPLATE = "{}"  # the names are the captions
 TOP, AT = 5, 10

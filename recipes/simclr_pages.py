@@ -37,12 +37,12 @@ from wordsight.train.config import (
     TrainConfig,
     WatchConfig,
 )
-from wordsight.train.reports import RunResult
-from wordsight.train.sizes import size
+from wordsight.train.config.sizes import size
+from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PAGES", Path.home() / ".cache/wordsight-recipes/simclr_pages"))
 PACKAGE = "texlive-pictures-doc"
-DEBIAN = Path(__file__).resolve().parents[1] / "tests/debian.sh"
+DEBIAN = Path(__file__).resolve().parents[1] / "tests/support/debian.sh"
 ASKED = "circuit-macros"  # the folder of the documents that the benchmark asks about
 LONGEST = 256  # pixels of a rendered page's longer side: more than twice the tower's, since crops are enlarged to it
 PER_DOCUMENT = 12  # pages at most, evenly spread: one manual of 1,300 pages is no more than twelve of another

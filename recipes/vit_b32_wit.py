@@ -18,7 +18,7 @@ Shards are webdataset's, as img2dataset writes them. A smoke run on any machine:
 """
 
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
-from wordsight.train.sizes import size
+from wordsight.train.config.sizes import size
 
 
 def recipe() -> TrainConfig:

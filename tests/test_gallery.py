@@ -10,12 +10,12 @@ from indexing import colour, colour_model, vector_of, write_pictures
 from PIL import Image
 
 import wordsight
-from wordsight import weights
 from wordsight.errors import InputError, StoreError
+from wordsight.gallery import Gallery
 from wordsight.ingest.options import IngestOptions
 from wordsight.samples import sample_pictures
-from wordsight.search.gallery import Gallery
-from wordsight.search.known import is_gone
+from wordsight.update.row_state import is_gone
+from wordsight.weights import read as weights
 
 pytest.importorskip("lance")
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib.resources
-import os
 import socket
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
+from project import DATA
 
 import wordsight
 
-DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 needs = pytest.mark.skipif(not DATA.exists(), reason=f"no pictures at {DATA}; set WORDSIGHT_DATA")
 
 

@@ -15,10 +15,10 @@ import wordsight
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder, reference
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.images import Skipped
+from wordsight.images.decode import Skipped
+from wordsight.images.preprocess import preprocess
 from wordsight.model import Model, read_ahead, unit_rows
-from wordsight.preprocess import preprocess
-from wordsight.tokenizer import TextCutWarning
+from wordsight.text.tokenizer import TextCutWarning
 
 SPEC = random_models.spec_of(
     random_models.vit(), random_models.text(context_length=16, vocab_size=49408), eos_id=49407, embed_dim=48
@@ -274,7 +274,7 @@ def test_embeddings_equal_the_reference_through_the_whole_pipeline(files):
 
 
 def test_load_opens_a_checkpoint_by_path(tmp_path, files):
-    from wordsight import weights
+    from wordsight.weights import read as weights
 
     checkpoint = random_models.random_checkpoint(SPEC)
     weights.write_checkpoint(checkpoint, tmp_path / "model", "wordsight")

@@ -19,13 +19,13 @@ from indexing import colour_model, write_pictures
 from PIL import Image
 
 import wordsight
-from wordsight import weights
-from wordsight.cards import CARDS, Card, render_cards
+from wordsight.duplicates.groups import Group
 from wordsight.errors import CheckpointError, InputError, StoreError
 from wordsight.index import Row
+from wordsight.output.cards import CARDS, Card, render_cards
 from wordsight.samples import sample_pictures
-from wordsight.search.duplicates import Group
-from wordsight.search.update import Summary
+from wordsight.update.run import Summary
+from wordsight.weights import read as weights
 
 CLASSES = ["cat", "rocket", "strawberry"]
 

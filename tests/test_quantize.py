@@ -14,8 +14,8 @@ from PIL import Image
 
 from wordsight import quantize as quantizing
 from wordsight.cli import group
-from wordsight.encoder.openvino import OpenVinoEncoder, processor_precisions
-from wordsight.encoder.openvino_int8 import FACTS, GRAPH
+from wordsight.encoder.openvino.encoder import OpenVinoEncoder, processor_precisions
+from wordsight.encoder.openvino.int8 import FACTS, GRAPH
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.model import load
 from wordsight.quantize import quantize
@@ -101,7 +101,7 @@ def test_the_copy_answers_in_every_precision(original, folder, pictures):
 
 
 def test_the_matrix_products_are_int8(folder):
-    from wordsight.encoder.openvino import core
+    from wordsight.encoder.openvino.encoder import core
 
     ops = core().read_model(folder / GRAPH).get_ops()
     constants = [str(op.get_element_type()) for op in ops if op.get_type_name() == "Constant"]
@@ -126,8 +126,8 @@ def test_a_folder_is_quantised_in_place_with_real_pictures(folder, tmp_path):
 @pytest.mark.parametrize("name", ["modified resnet", "resnet of basic blocks"])
 def test_a_resnet_is_quantised_too(name):
     pytest.importorskip("nncf")
-    from wordsight.encoder.openvino import core
-    from wordsight.encoder.openvino_int8 import quantize_image_tower
+    from wordsight.encoder.openvino.encoder import core
+    from wordsight.encoder.openvino.int8 import quantize_image_tower
 
     checkpoint = random_models.random_checkpoint(random_models.SPECS[name])
     size = checkpoint.spec.image.image_size

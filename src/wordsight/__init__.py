@@ -17,25 +17,25 @@ if TYPE_CHECKING:
         UnknownModelError,
         WordsightError,
     )
-    from wordsight.image_inputs import PathAsTextWarning
-    from wordsight.images import Skipped, read_image
+    from wordsight.gallery import Gallery
+    from wordsight.images.decode import Skipped, read_image
+    from wordsight.images.inputs import PathAsTextWarning
     from wordsight.ingest.options import IngestOptions
     from wordsight.model import Model, load
-    from wordsight.notebook import show_answers
+    from wordsight.output.notebook import show_answers
     from wordsight.samples import sample_pictures
-    from wordsight.search.gallery import Gallery
     from wordsight.search.hits import Hit
-    from wordsight.search.parts import Part, Query
-    from wordsight.tokenizer import TextCutWarning
-    from wordsight.zeroshot import Classifier
+    from wordsight.search.query_parts import Part, Query
+    from wordsight.text.tokenizer import TextCutWarning
+    from wordsight.zeroshot.classifier import Classifier
 
 __version__ = "0.1.0"
 
 # public name → the module that has it; "" for a module of the package
 _HOMES = {
     "CheckpointError": "errors",
-    "Classifier": "zeroshot",
-    "Gallery": "search.gallery",
+    "Classifier": "zeroshot.classifier",
+    "Gallery": "gallery",
     "Hit": "search.hits",
     "ImageError": "errors",
     "IngestOptions": "ingest.options",
@@ -43,19 +43,19 @@ _HOMES = {
     "MissingExtraError": "errors",
     "Model": "model",
     "OfflineError": "errors",
-    "Part": "search.parts",
-    "PathAsTextWarning": "image_inputs",
-    "Query": "search.parts",
-    "Skipped": "images",
+    "Part": "search.query_parts",
+    "PathAsTextWarning": "images.inputs",
+    "Query": "search.query_parts",
+    "Skipped": "images.decode",
     "StoreError": "errors",
-    "TextCutWarning": "tokenizer",
+    "TextCutWarning": "text.tokenizer",
     "UnknownModelError": "errors",
     "WordsightError": "errors",
     "errors": "",
     "load": "model",
-    "read_image": "images",
+    "read_image": "images.decode",
     "sample_pictures": "samples",
-    "show_answers": "notebook",
+    "show_answers": "output.notebook",
 }
 __all__ = [
     "CheckpointError",

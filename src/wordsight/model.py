@@ -19,11 +19,11 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.image_inputs import as_image, is_array, is_frame, is_image_like, is_open_file, warn_of_paths
-from wordsight.images import Skipped, decode, skipped, source_name
-from wordsight.preprocess import preprocess
+from wordsight.images.decode import Skipped, decode, skipped, source_name
+from wordsight.images.inputs import as_image, is_array, is_frame, is_image_like, is_open_file, warn_of_paths
+from wordsight.images.preprocess import preprocess
 from wordsight.spec import ModelSpec, Preprocess
-from wordsight.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
+from wordsight.text.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
 
 _BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
@@ -45,7 +45,7 @@ def load(
 
     Raises: UnknownModelError, OfflineError, CheckpointError; InputError for an unknown backend or precision.
     """
-    from wordsight.weights import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
+    from wordsight.weights.read import read_checkpoint  # a Model of a Checkpoint made otherwise needs no readers
 
     checkpoint = read_checkpoint(name_or_path, progress=progress)
     return Model(checkpoint, open_encoder(checkpoint, backend, precision), loaded_from=lasting_name(name_or_path))

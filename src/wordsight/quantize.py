@@ -17,12 +17,12 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
 from wordsight.errors import InputError
-from wordsight.images import Skipped
+from wordsight.images.decode import Skipped
 from wordsight.model import decode_threads, load, read_ahead, read_pixels, unit_rows
 from wordsight.samples import DEMO_CLASSES
 from wordsight.spec import Preprocess
-from wordsight.weights import read_checkpoint, write_checkpoint
-from wordsight.zeroshot import Classifier
+from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.zeroshot.classifier import Classifier
 
 HELD_OUT = 200  # pictures at most on which the cost is measured
 TIMED = 32, 5  # pictures and rounds on which the gain is measured
@@ -65,7 +65,7 @@ def quantize(
     Raises: InputError for too few readable pictures and unfit destinations; MissingExtraError without NNCF.
     Source: Jacob et al. 2018; NNCF's MinMax and SmoothQuant (Xiao et al. 2023) for transformers.
     """
-    from wordsight.encoder.openvino_int8 import import_nncf, quantize_image_tower, save_facts, save_int8
+    from wordsight.encoder.openvino.int8 import import_nncf, quantize_image_tower, save_facts, save_int8
 
     import_nncf()  # before any work is done
     tell = progress or (lambda _: None)
@@ -96,7 +96,7 @@ def quantize(
 
 def measure(folder: Path, pixels_NHWC: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """Return cost and gain of a folder's int8 image tower, by the field names of `Quantized`."""
-    from wordsight.encoder.openvino import processor_precisions
+    from wordsight.encoder.openvino.encoder import processor_precisions
 
     names = [name for name in ("f32", "bf16") if name in processor_precisions()] + ["int8"]
     exact = load(folder, "openvino", "f32")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.paths import cache_dir
+from wordsight.locations import cache_dir
 
 Floats = NDArray[np.float32]
 

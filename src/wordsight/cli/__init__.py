@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import keyword
 import sys
 from typing import Any
 
@@ -32,6 +33,12 @@ COMMANDS = {
     "tune": "Choose how words and pictures are weighed, on your own judged queries.",
 }
 
+
+def module_name(command: str) -> str:
+    """Name of the module of a command; `import`, a keyword of Python, has an underscore behind it."""
+    return f"wordsight.cli.{command}_" if keyword.iskeyword(command) else f"wordsight.cli.{command}"
+
+
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -53,7 +60,7 @@ class _LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"wordsight.cli.{cmd_name}")
+        module = importlib.import_module(module_name(cmd_name))
         command: click.Command = module.command
         if ctx.resilient_parsing:  # the shell asks what may follow
             from wordsight.cli.completion import complete_values

@@ -17,7 +17,7 @@ from wordsight.errors import ImageError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
     from wordsight.model import Model
 
 
@@ -54,7 +54,7 @@ def check_conflicts(said: dict[str, Any]) -> None:
 
 def wordings(paths: Sequence[str], said: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return class → wordings from --classes or --classes-file."""
-    from wordsight.class_embeddings import parse_classes
+    from wordsight.zeroshot.class_embeddings import parse_classes
 
     classes, file = said["classes"], said["classes_file"]
     if classes and file:
@@ -95,7 +95,7 @@ def _check_commas(wordings: dict[str, tuple[str, ...]]) -> None:
 
 def sources(paths: Sequence[str], said: dict[str, Any]) -> list[Source]:
     """Return the images that are named, and each page of the PDF files among them."""
-    from wordsight.sources import find_pictures
+    from wordsight.images.files import find_pictures
 
     if said["from_file"]:
         paths = (*paths, "-")
@@ -138,7 +138,7 @@ def _pages(path: Path) -> list[Source]:
 
 def embedded(model: Model, sources: Sequence[Source], exact: bool) -> Iterator[tuple[Source, np.ndarray] | Skipped]:
     """Yield (source, embedding) of each image and page, or Skipped, in order."""
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
 
     if not any(isinstance(source, Page) for source in sources):
         yield from model.stream_images(sources, exact=exact)
@@ -149,10 +149,10 @@ def embedded(model: Model, sources: Sequence[Source], exact: bool) -> Iterator[t
 
 def _read(source: Source, model: Model, exact: bool) -> Any:
     """Return the pixels that the model sees of an image or a page, or Skipped."""
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
+    from wordsight.images.preprocess import preprocess
     from wordsight.ingest.pdf import Document
     from wordsight.model import read_pixels
-    from wordsight.preprocess import preprocess
 
     if isinstance(source, Path):
         return read_pixels(source, model.spec.preprocess, exact=exact)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-NONE_LABEL = "none of these"  # as in wordsight.zeroshot, which `--help` need not load
+NONE_LABEL = "none of these"  # as in wordsight.zeroshot.classifier, which `--help` need not load
 FIRST_COLUMNS = ("path", "label", "probability")
 TILES_SHOWN = 300  # per class, on a contact sheet, which holds its images
 
@@ -51,7 +51,7 @@ def renderer(form: str | None, labels: Sequence[str]) -> Render:
 
 def _as_text(labels: Sequence[str]) -> Render:
     """Return a renderer: " 97.0%  cat      photos/a.jpg   (dog 2%)"."""
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     width = min(max(map(len, labels)), 30)
 
@@ -83,7 +83,7 @@ def csv_heading(labels: Sequence[str]) -> str:
 
 
 def _as_csv(answer: Answer) -> str:
-    from wordsight.images import recorded_path
+    from wordsight.images.decode import recorded_path
 
     chosen = "; ".join(name for name, _ in answer.chosen)
     probabilities = [f"{p:.6f}" for p in (answer.chosen[0][1], *answer.proba)]
@@ -123,7 +123,7 @@ class Tally:
 
 def write_html(path: Path, tally: Tally, title: str) -> None:
     """Write a contact sheet with a section per label, the most probable images first."""
-    from wordsight.contact_sheet import Section, render_sections_html
+    from wordsight.output.contact_sheet import Section, render_sections_html
 
     sections = []
     for label in [*tally.labels, *(name for name in tally.answers if name not in tally.labels)]:
@@ -137,8 +137,8 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
 
 def _tile(answer: Answer) -> Any:
     """Return the tile of one image, which leads to its file."""
-    from wordsight.contact_sheet import Tile, file_link
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
+    from wordsight.output.contact_sheet import Tile, file_link
 
     thumbnail = b""
     if answer.page is not None:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import click
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images import source_name
+from wordsight.images.decode import source_name
 
 if TYPE_CHECKING:
+    from wordsight.gallery import Gallery
     from wordsight.index import Index
-    from wordsight.search.gallery import Gallery
+    from wordsight.output.lead_columns import Lead
     from wordsight.search.hits import Hit
-    from wordsight.search.lead_columns import Lead
     from wordsight.search.query import Part
 
 _BAR = 6  # cells
@@ -41,9 +41,9 @@ _BOLD, _FAINT, _BLUE, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[34m", "\x1b[0m"
 def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | None, show: str | None = None) -> None:
     """Write a table, or images with lines beside them where the terminal shows images or `ask` says so.
 
-    show: see `search.lead_columns`.
+    show: see `output.lead_columns`.
     """
-    from wordsight.thumbnails import way_of
+    from wordsight.output.terminal_images import way_of
 
     terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
     way = way_of(os.environ) if ask or (ask is None and terminal) else None
@@ -53,9 +53,9 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
         for line in table(hits, first, width=shutil.get_terminal_size().columns if terminal else None, show=show):
             click.echo(line, color=False if "NO_COLOR" in os.environ else None)
         return
-    from wordsight.search.lead_columns import lead_columns
-    from wordsight.search.pictures import row_picture
-    from wordsight.thumbnails import CELL, COLUMNS, beside, cell_pixels
+    from wordsight.output.lead_columns import lead_columns
+    from wordsight.output.terminal_images import CELL, COLUMNS, beside, cell_pixels
+    from wordsight.row_images import row_picture
 
     cell = cell_pixels(sys.stdout.fileno()) if terminal else CELL
     width = shutil.get_terminal_size().columns - COLUMNS - 3
@@ -77,7 +77,7 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | Non
 
     A line stands where results are no longer likely, and below a page of a document what of its text answers.
     """
-    from wordsight.search.lead_columns import lead_columns
+    from wordsight.output.lead_columns import lead_columns
 
     if not hits:
         return []
@@ -121,7 +121,7 @@ def _first_unlikely(hits: Sequence[Hit], at: int) -> bool:
 
 def _notes(hit: Hit) -> str:
     """Return what is said of a result behind its path."""
-    from wordsight.search.known import is_gone
+    from wordsight.update.row_state import is_gone
 
     copies = f" (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
     return copies + (" (file is gone)" if is_gone(hit.row) else "")
@@ -161,7 +161,7 @@ def write_json(hits: Sequence[Hit], *, first: int) -> None:
 
 def write_paths(hits: Sequence[Hit], end: bytes) -> None:
     """Write each file once, best first, byte for byte; those that are gone are left out, and said to be."""
-    from wordsight.search.known import is_gone
+    from wordsight.update.row_state import is_gone
 
     gone = {place_of(hit) for hit in hits if is_gone(hit.row)}
     for place in dict.fromkeys(map(place_of, hits)):
@@ -176,7 +176,8 @@ def write_html(
     file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str, show: str | None = None
 ) -> None:
     """Write the contact sheet."""
-    from wordsight.contact_sheet import hit_tiles, render_html
+    from wordsight.output.contact_sheet import render_html
+    from wordsight.search.tiles import hit_tiles
 
     tiles = hit_tiles(
         hits,
@@ -196,9 +197,9 @@ def write_html(
 
 def place_of(hit: Hit) -> str:
     """Return the file of a result or the address that it was fetched from, as text."""
-    from wordsight.search import hits
+    from wordsight import row_images
 
-    return os.fspath(hits.place_of(hit.row))
+    return os.fspath(row_images.place_of(hit.row))
 
 
 def shown_path(hit: Hit) -> str:
@@ -223,7 +224,7 @@ def open_in_viewer(place: str | Path) -> None:
 
 
 def _cell(hit: Hit, key: str) -> str:
-    from wordsight.search.lead_columns import cell_text
+    from wordsight.output.lead_columns import cell_text
 
     return source_name(cell_text(hit.page if key == "page" and key not in hit.meta else hit.meta.get(key)))
 

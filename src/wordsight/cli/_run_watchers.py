@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from wordsight.train.config import TrainConfig
-from wordsight.train.guessing import chance_loss
-from wordsight.train.reports import Figure, RunFacts, RunResult, StepReport, Watcher
+from wordsight.train.monitor.random_guess import chance_loss
+from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher
 
 
 class Lines(Watcher):
@@ -162,7 +162,7 @@ def _left(report: StepReport, facts: RunFacts) -> str:
 
 
 def _folder(folder: Path) -> str:
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     return source_name(folder)
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wordsight.cli._classify_output import Answer
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
     from wordsight.model import Model
-    from wordsight.sorting import Sorter
-    from wordsight.zeroshot import Classifier
+    from wordsight.output.sorting import Sorter
+    from wordsight.zeroshot.classifier import Classifier
 
 EPILOG = """\b
 Examples:
@@ -77,7 +77,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **said: Any) -> None:
 
     Answers go to standard output as soon as they are known, one line per image.
     """
-    from wordsight.templates import resolve_templates
+    from wordsight.zeroshot.templates import resolve_templates
 
     if said["undo"]:
         ctx.exit(_undo(paths, said))
@@ -95,9 +95,9 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **said: Any) -> None:
         if sorter.how == "move":  # read links while their images are still there
             sources.sort(key=lambda source: isinstance(source, Path) and not source.is_symlink())
 
-    from wordsight.cli.progress import download_progress
+    from wordsight.cli._progress import download_progress
     from wordsight.model import load
-    from wordsight.zeroshot import Classifier
+    from wordsight.zeroshot.classifier import Classifier
 
     with download_progress() as progress:
         model = load(said["model_name"], backend=said["backend"], precision=said["precision"], progress=progress)
@@ -195,8 +195,8 @@ def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) 
     """Return what places the images, checked against the inputs; None without --sort-into."""
     if said["sort_into"] is None:
         return None
-    from wordsight.sorting import Sorter
-    from wordsight.zeroshot import NONE_LABEL
+    from wordsight.output.sorting import Sorter
+    from wordsight.zeroshot.classifier import NONE_LABEL
 
     labels = {name: name for name in names} | ({NONE_LABEL: "none"} if said["none"] or said["multi"] else {})
     sorter = Sorter(said["sort_into"], labels, said["how"] or "copy", sidecars=said["sidecars"])
@@ -206,7 +206,7 @@ def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) 
 
 def _placed(sorter: Sorter, answer: Answer) -> Answer | Skipped:
     """Put one image into its folder, or into each of its folders, and return its answer; a failure is one more skip."""
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
 
     for label, probability in answer.chosen:
         try:
@@ -218,7 +218,7 @@ def _placed(sorter: Sorter, answer: Answer) -> Answer | Skipped:
 
 def _undo(paths: Sequence[str], said: dict[str, Any]) -> int:
     """Reverse a sorting, say what was done, and return the exit code."""
-    from wordsight.sorting_undo import undo
+    from wordsight.output.sorting_undo import undo
 
     if said["sort_into"] is None:
         raise InputError("--undo says what to do, but not where; add --sort-into DIR, the folder that was sorted into.")

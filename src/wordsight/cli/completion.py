@@ -71,7 +71,7 @@ def offer_models(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
     """Offer the models that are known by name, upper and lower case alike."""
-    from wordsight.catalog import ALIASES, MODELS, names
+    from wordsight.weights.catalog import ALIASES, MODELS, names
 
     items = []
     for name in names():
@@ -85,7 +85,7 @@ def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
 
 def offer_templates(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Offer the built-in sets of templates; else files."""
-    from wordsight.templates import TEMPLATE_SETS
+    from wordsight.zeroshot.templates import TEMPLATE_SETS
 
     found = sorted(name for name in TEMPLATE_SETS if name.startswith(incomplete))
     return [CompletionItem(name, help=_counted(len(TEMPLATE_SETS[name]))) for name in found] or offer_files(
@@ -153,7 +153,7 @@ def _checkpoints(incomplete: str) -> Iterator[str]:
 
 def _location(ctx: click.Context) -> str:
     """Return the index that the command line names so far, or the user's own."""
-    from wordsight.paths import default_index
+    from wordsight.locations import default_index
 
     named = (ctx.params.get(p.name or "") for p in ctx.command.params if {"--in", "--into"} & set(p.opts))
     return str(next((location for location in named if location), None) or default_index())

@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wordsight.contact_sheet import Tile
     from wordsight.model import Model
+    from wordsight.output.contact_sheet import Tile
 
 SEARCHES = ("a cup of coffee", "a cat", "a fruit", "a dog playing the piano")
 
@@ -25,10 +25,10 @@ def command(out: Path) -> None:
 
     Then find some of them by words, where the extra for searching is installed.
     """
-    from wordsight.contact_sheet import Tile, render_html, render_png
     from wordsight.model import load
+    from wordsight.output.contact_sheet import Tile, render_html, render_png
     from wordsight.samples import DEMO_CLASSES, sample_pictures
-    from wordsight.zeroshot import Classifier
+    from wordsight.zeroshot.classifier import Classifier
 
     start = time.perf_counter()
     pictures = sample_pictures()
@@ -55,7 +55,7 @@ def command(out: Path) -> None:
 def _search(model: Model, folder: Path, index: Path) -> None:
     """Index the pictures and print what some words find."""
     from wordsight.errors import MissingExtraError
-    from wordsight.search.gallery import Gallery
+    from wordsight.gallery import Gallery
 
     click.echo()
     try:
@@ -77,7 +77,7 @@ def _print_table(tiles: Sequence[Tile]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from wordsight.zeroshot import NONE_LABEL
+    from wordsight.zeroshot.classifier import NONE_LABEL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("picture", no_wrap=True, min_width=max(len(tile.picture.name) for tile in tiles))

@@ -30,9 +30,9 @@ def command(ctx: click.Context, model: str, as_json: bool, fast: bool) -> None:
 
     MODEL is a name (see `wordsight models`), a file, a folder or hf-hub:org/repo; the bundled model if left out.
     """
-    from wordsight.cli.progress import download_progress
+    from wordsight.cli._progress import download_progress
     from wordsight.doctor import examine
-    from wordsight.weights import read_checkpoint
+    from wordsight.weights.read import read_checkpoint
 
     with download_progress() as progress:
         checkpoint = read_checkpoint(model, progress=progress)

@@ -17,10 +17,10 @@ from wordsight.cli._options import DONE, index_option
 from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
+    from wordsight.duplicates.groups import Group
+    from wordsight.duplicates.threshold import LearntThreshold
+    from wordsight.gallery import Gallery
     from wordsight.index import Row
-    from wordsight.search.copies import LearntThreshold
-    from wordsight.search.duplicates import Group
-    from wordsight.search.gallery import Gallery
 
 NONE_FOUND = 1
 LEARNT_FROM = 200  # pictures in an index from which on a sample of them says what is near
@@ -84,9 +84,9 @@ def command(
 
     The first time, some pictures are copied in memory in many ways, to calibrate the threshold: how similar copies are.
     """
-    from wordsight.cli.progress import download_progress
-    from wordsight.search.duplicates import find_duplicates
-    from wordsight.search.gallery import Gallery
+    from wordsight.cli._progress import download_progress
+    from wordsight.duplicates.groups import find_duplicates
+    from wordsight.gallery import Gallery
 
     if zero and form != "files":
         raise InputError("-0 ends plain paths with NUL; add -f.")
@@ -125,11 +125,11 @@ def command(
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
     """Learn on what is named, or once on the index's own pictures where it has enough of them."""
-    from wordsight.search.copies import learn
-    from wordsight.search.duplicates import learnt_threshold
+    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.threshold import learn
 
     if named:
-        from wordsight.sources import find_pictures
+        from wordsight.images.files import find_pictures
 
         pictures = find_pictures(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, pictures)), err=True)
@@ -179,7 +179,7 @@ def _bar() -> Iterator[Callable[[int, int], object] | None]:
 
 def as_text(groups: Sequence[Group]) -> list[str]:
     """Return the lines of the groups that hold copies: what to keep and why, then its copies, size, weight, cosine."""
-    from wordsight.search.physical import freed_bytes
+    from wordsight.duplicates.physical_files import freed_bytes
 
     lines: list[str] = []
     groups = [group for group in groups if group.copies]
@@ -225,7 +225,7 @@ def as_dict(group: Group) -> dict[str, Any]:
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:
     """Write the files of copies once each: what can be deleted without losing a picture, as far as is known now."""
-    from wordsight.search.physical import is_file, is_part
+    from wordsight.duplicates.physical_files import is_file, is_part
 
     kept = {os.path.realpath(_file(group.keep)) for group in groups}  # a link's target stays too
     stale = [group for group in groups if group.copies and not all(map(_as_indexed, group.rows))]
@@ -264,8 +264,8 @@ def _as_indexed(row: Row) -> bool:
 
 
 def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
-    from wordsight.contact_sheet import Section, Tile, file_link, render_sections_html
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
+    from wordsight.output.contact_sheet import Section, Tile, file_link, render_sections_html
 
     sections = [
         Section(
@@ -299,19 +299,19 @@ def _tile_role(group: Group, row: Row, cosine: float) -> str:
 
 
 def _file(row: Row) -> Path:
-    from wordsight.ingest.paths import to_path
+    from wordsight.path_text import to_path
 
     return to_path(row.path)
 
 
 def _place(row: Row) -> Path | str:
-    from wordsight.search.hits import place_of
+    from wordsight.row_images import place_of
 
     return place_of(row)
 
 
 def _name(row: Row) -> str:
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     return source_name(_place(row)) + ("" if row.page is None else f", page {row.page}")
 

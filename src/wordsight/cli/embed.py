@@ -10,7 +10,7 @@ import click
 from wordsight.cli._options import NOTHING_READ, listed, model_options, progress_bar, report_skips
 
 if TYPE_CHECKING:
-    from wordsight.images import Skipped
+    from wordsight.images.decode import Skipped
 
 EPILOG = """\b
 Examples:
@@ -43,13 +43,13 @@ def command(
 
     PATHS are pictures, folders, patterns, or "-" for a list on standard input. The output appears only when complete.
     """
-    from wordsight.embedding_files import check_destination, open_writer
-    from wordsight.sources import find_pictures
+    from wordsight.images.files import find_pictures
+    from wordsight.output.embedding_files import check_destination, open_writer
 
     check_destination(output, force=force)
     pictures = find_pictures(paths, listed())
 
-    from wordsight.cli.progress import download_progress
+    from wordsight.cli._progress import download_progress
     from wordsight.model import load
 
     with download_progress() as progress:

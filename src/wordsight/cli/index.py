@@ -29,10 +29,10 @@ from wordsight.cli._options import (
 from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from wordsight.images import Skipped
+    from wordsight.gallery import Gallery
+    from wordsight.images.decode import Skipped
     from wordsight.ingest.options import IngestOptions
-    from wordsight.search.gallery import Gallery
-    from wordsight.search.update import Progress, Summary
+    from wordsight.update.run import Progress, Summary
 
 EPILOG = """\b
 Examples:
@@ -102,8 +102,8 @@ def command(
     said = options if options != IngestOptions() else None
     _check_call(sources, said, forget, status)
     chosen = None if ctx.get_parameter_source("model_name") is ParameterSource.DEFAULT else model_name
-    from wordsight.cli._new_index import nothing_left_of_failure
-    from wordsight.cli.progress import download_progress
+    from wordsight.cli._progress import download_progress
+    from wordsight.index.new_index import nothing_left_of_failure
 
     with nothing_left_of_failure(location), download_progress() as download, plain_warnings():
         how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
@@ -124,8 +124,8 @@ def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequ
         raise InputError(f"{'--forget' if forget else '--status'} stands alone; index sources in a call of their own.")
     if said and not sources:
         raise InputError("Options are given, but no source that they are for; name it again with its new options.")
-    from wordsight.images import source_name
-    from wordsight.sources import is_pattern
+    from wordsight.images.decode import source_name
+    from wordsight.images.files import is_pattern
 
     for source in sources:
         if ":" not in source and not os.path.lexists(source) and not is_pattern(source):
@@ -136,7 +136,7 @@ def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequ
 
 def _gallery(location: str | None, model: str | None, *, make: bool, how: dict[str, Any]) -> Gallery:
     """Return the gallery that is there, else make one: with the model that was asked for, or the bundled one."""
-    from wordsight.search.gallery import Gallery
+    from wordsight.gallery import Gallery
 
     try:
         return Gallery.open(location, model=model, **how)
@@ -150,8 +150,8 @@ def _named(gallery: Gallery, forget: Sequence[str]) -> list[str]:
     """Return the sources to forget; a pattern names those that match, unless it is a source itself."""
     import fnmatch
 
+    from wordsight.images.files import is_pattern
     from wordsight.ingest.scan import source_root
-    from wordsight.sources import is_pattern
 
     followed = gallery.sources
     named: dict[str, None] = {}
@@ -181,7 +181,7 @@ def _run(gallery: Gallery, sources: Sequence[str], *, options: Any, exact: bool,
     last: list[Progress] = []
     embed = None
     if on == "ray":
-        from wordsight.search.on_ray import embedder
+        from wordsight.update.on_ray import embedder
 
         embed = embedder(gallery.model)
     try:
@@ -221,7 +221,7 @@ def progress_bar() -> Iterator[Callable[[Progress], object]]:
         yield draw
 
 
-COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # as `search.update.Summary` explains them
+COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # as `update.run.Summary` explains them
 
 
 def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
 
 def _report(summary: Summary) -> int:
     """Write what was skipped and kept to standard error, and return the exit code."""
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     for old, new in summary.moved.items():
         click.echo(f"wordsight: {source_name(old)} is not there any more; its pictures are in {source_name(new)}, "
@@ -286,7 +286,7 @@ def _report(summary: Summary) -> int:
 
 def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
     """Yield lines that name the first skips of each reason, the most frequent reason first."""
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     items_of: defaultdict[str, list[Any]] = defaultdict(list)
     for skip in skips:
@@ -319,7 +319,7 @@ def _status(gallery: Gallery) -> dict[str, Any]:
 
 
 def _status_text(gallery: Gallery, removed: int) -> str:
-    from wordsight.images import source_name
+    from wordsight.images.decode import source_name
 
     status = _status(gallery)
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""

@@ -12,7 +12,7 @@ def rows(pattern: str = "") -> list[dict[str, Any]]:
     """Return one plain row per known model whose name holds `pattern` (or matches it, with * and ?)."""
     import fnmatch
 
-    from wordsight import catalog
+    from wordsight.weights import catalog
 
     wanted = f"*{pattern.lower()}*"
     made = _bundled() if fnmatch.fnmatchcase("mini", wanted) else []
@@ -74,8 +74,8 @@ def command(pattern: str, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     if not found:
-        from wordsight.catalog import names
         from wordsight.errors import UnknownModelError, did_you_mean
+        from wordsight.weights.catalog import names
 
         raise UnknownModelError(f"No known model matches {pattern!r}.{did_you_mean(pattern, names())}")
     _print_table(found)

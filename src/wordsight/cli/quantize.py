@@ -39,9 +39,9 @@ def command(
 
     Needs the extra: pip install 'wordsight[quantize]'.
     """
+    from wordsight.images.files import find_pictures
     from wordsight.quantize import quantize
     from wordsight.samples import DEMO_CLASSES
-    from wordsight.sources import find_pictures
 
     pictures = find_pictures([calibrate])
     done = quantize(

@@ -16,7 +16,7 @@ from wordsight.cli._options import DONE, index_option, plain_warnings
 from wordsight.errors import ImageError, InputError
 
 if TYPE_CHECKING:
-    from wordsight.search.gallery import Gallery
+    from wordsight.gallery import Gallery
     from wordsight.search.hits import Hits
     from wordsight.search.query import Part
 
@@ -170,7 +170,7 @@ def bound(order: Sequence[str], given: dict[str, Sequence[Any]]) -> Iterator[Ask
         else:
             weight = 1.0
             if name.startswith("no_"):
-                from wordsight.search.parts import NOT_WEIGHT  # with NumPy, which --help does without
+                from wordsight.search.query_parts import NOT_WEIGHT  # with NumPy, which --help does without
 
                 weight = NOT_WEIGHT
             parts.append(("image" if "image" in name else "text", value, weight))
@@ -201,7 +201,7 @@ def _part(kind: str, value: str, weight: float) -> Part:
 
     try:
         if is_address(value):
-            from wordsight.images import read_image
+            from wordsight.images.decode import read_image
 
             return Part("image", read_image(fetch(value)), weight)
         if page := PAGE.fullmatch(value):
@@ -258,14 +258,14 @@ def _guesses(hits: Hits) -> str:
 @contextlib.contextmanager
 def _gallery(location: str | None, model: str | None, backend: str, precision: str) -> Iterator[Gallery]:
     """Open the index; its model is loaded when first needed, with a bar where it must be downloaded."""
-    from wordsight.search.gallery import Gallery
+    from wordsight.gallery import Gallery
 
     with contextlib.ExitStack() as stack:
         bars: list[Any] = []
 
         def download(done: int, total: int) -> None:
             if not bars:
-                from wordsight.cli.progress import download_progress  # rich: 0.1 s that most searches do without
+                from wordsight.cli._progress import download_progress  # rich: 0.1 s that most searches do without
 
                 bars.append(stack.enter_context(download_progress()))
             bars[0](done, total)

@@ -55,7 +55,7 @@ def command(
         with _quiet_but_on_first():
             code = _run(recipe_path, settings, folder, resume, show)
     except WordsightError as error:
-        from wordsight.train.processes import FIRST_TO_FAIL
+        from wordsight.train.compute.processes import FIRST_TO_FAIL
 
         # One process of a machine says it for all, and the one it began with, as others may be ended before they can.
         if int(os.environ.get("LOCAL_RANK") or 0) and FIRST_TO_FAIL not in getattr(error, "__notes__", ()):
@@ -77,8 +77,8 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
         raise InputError(f"--folder {str(folder)!r} is a file; name a folder for the run.")
     from wordsight.cli._run_watchers import run_watcher
     from wordsight.train.config import TrainConfig
-    from wordsight.train.reports import watched_by
-    from wordsight.train.stopping import Stopped
+    from wordsight.train.monitor.reports import watched_by
+    from wordsight.train.run.signals import Stopped
 
     watcher = run_watcher()
     try:
@@ -98,8 +98,8 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
 def _report(result: Any, folder: Path, words: bool) -> int:
     """Say what came out, and what to do with it (`words`: the model knows texts); return the exit code."""
     from wordsight.cli._run_watchers import figure_lines, time_text
-    from wordsight.images import source_name
-    from wordsight.train.reports import RunResult
+    from wordsight.images.decode import source_name
+    from wordsight.train.monitor.reports import RunResult
 
     if not isinstance(result, RunResult):  # a recipe that runs by itself has said the rest
         click.echo(f"Done: {source_name(folder)}")
@@ -132,7 +132,7 @@ def _report(result: Any, folder: Path, words: bool) -> int:
 
 
 def _show(config: Any) -> None:
-    from wordsight.train import settings
+    from wordsight.train.config import settings
 
     for line in settings.lines(config):
         click.echo(line)

@@ -49,8 +49,8 @@ def command(
 
     judged = tune.read_judged(queries) if queries else []
 
-    from wordsight.cli.progress import download_progress
-    from wordsight.search.gallery import Gallery
+    from wordsight.cli._progress import download_progress
+    from wordsight.gallery import Gallery
 
     with (
         download_progress() as progress,

@@ -36,7 +36,7 @@ def examine(model: Any, *, fast: bool = False) -> Report:
 def _checkpoint(model: Any) -> Checkpoint:
     """Return the checkpoint that a name, path, checkpoint or loaded model means."""
     if isinstance(model, str | Path):
-        from wordsight.weights import read_checkpoint
+        from wordsight.weights.read import read_checkpoint
 
         return read_checkpoint(model)
     checkpoint: Checkpoint = getattr(model, "checkpoint", model)
@@ -59,8 +59,8 @@ def _all_checks(checkpoint: Checkpoint, fast: bool) -> Iterator[Finding]:
 
 def _other_precisions(checkpoint: Checkpoint) -> list[str]:
     """Return the precisions besides f32 that this processor runs natively and this checkpoint has."""
-    from wordsight.encoder.openvino import processor_precisions
-    from wordsight.encoder.openvino_int8 import GRAPH
+    from wordsight.encoder.openvino.encoder import processor_precisions
+    from wordsight.encoder.openvino.int8 import GRAPH
 
     quantised = checkpoint.folder is not None and (checkpoint.folder / GRAPH).exists()
     return ["bf16"] * ("bf16" in processor_precisions()) + ["int8"] * quantised

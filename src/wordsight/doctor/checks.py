@@ -11,9 +11,9 @@ from PIL import Image
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.report import Finding
 from wordsight.encoder import reference
-from wordsight.encoder.openvino import OpenVinoEncoder
-from wordsight.preprocess import preprocess
-from wordsight.tokenizer import CLIP_VOCAB_SIZE, Tokenizer
+from wordsight.encoder.openvino.encoder import OpenVinoEncoder
+from wordsight.images.preprocess import preprocess
+from wordsight.text.tokenizer import CLIP_VOCAB_SIZE, Tokenizer
 
 TOLERANCE = 1e-5  # f32 against float64, greatest difference of unit vectors
 LEVELS = 1  # grey levels of 255

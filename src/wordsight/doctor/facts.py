@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.doctor.doubts import Doubt, all_doubts
+from wordsight.doctor.consistency import Doubt, all_doubts
 from wordsight.doctor.report import Finding, gravest
 from wordsight.spec import VitTower
 

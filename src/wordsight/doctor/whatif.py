@@ -16,12 +16,12 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.checks import unit
 from wordsight.doctor.report import Finding, Verdict
-from wordsight.encoder.openvino import OpenVinoEncoder
-from wordsight.images import read_image
-from wordsight.preprocess import preprocess
+from wordsight.encoder.openvino.encoder import OpenVinoEncoder
+from wordsight.images.decode import read_image
+from wordsight.images.preprocess import preprocess
 from wordsight.samples import sample_pictures
 from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Preprocess, TextTower, VitTower
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 
 CAPTIONS = {
     "astronaut.jpg": "a photo of an astronaut.",

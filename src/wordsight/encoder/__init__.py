@@ -63,7 +63,7 @@ def open_encoder(checkpoint: Checkpoint, backend: str = "auto", precision: str =
         from wordsight.encoder.reference import ReferenceEncoder
 
         return ReferenceEncoder(checkpoint)
-    from wordsight.encoder.openvino import OpenVinoEncoder
+    from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 
     return OpenVinoEncoder(checkpoint, precision)
 

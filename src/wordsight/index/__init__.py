@@ -6,12 +6,12 @@ import importlib
 from pathlib import Path
 
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.index.rows import About, Index, Match, Row, Stamp
+from wordsight.index.base import About, Index, Match, Row, Stamp
 
 __all__ = ["About", "Index", "Match", "Row", "Stamp", "create_index", "open_index"]
 
 # how a location begins → the module of the store; all others are of Lance
-STORES = {"qdrant:": "wordsight.index.qdrant", "pinecone:": "wordsight.index.pinecone"}
+STORES = {"qdrant:": "wordsight.index.qdrant.index", "pinecone:": "wordsight.index.pinecone.index"}
 
 
 def open_index(location: str | Path | None = None) -> Index:
@@ -31,12 +31,12 @@ def create_index(location: str | Path | None, about: About) -> Index:
 
 
 def _open(location: str | Path | None, about: About | None) -> Index:
-    from wordsight.paths import default_index
+    from wordsight.locations import default_index
 
     where = str(default_index() if location is None else location)
     if not where.strip():
         raise InputError(f"The place of the index is {where!r}; name a folder, or leave it out for your own index.")
-    module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance")
+    module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.index")
     try:
         store = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -23,11 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from wordsight.columns import OWN_COLUMNS, Value
 from wordsight.errors import InputError, WordsightError
-from wordsight.images import Skipped
-from wordsight.index.kinds import KIND_NAMES, ColumnKindError, fit
-from wordsight.index.rows import OWN_COLUMNS, Floats, Index, Row, Value
-from wordsight.index.schema import INT_64, KINDS, column_name
+from wordsight.images.decode import Skipped
+from wordsight.index.base import Floats, Index, Row
+from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
+from wordsight.index.lance.schema import INT_64, KINDS, column_name
 
 EMBEDDINGS, METADATA = "img_emb", "metadata"
 MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint

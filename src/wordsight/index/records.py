@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError, StoreError
-from wordsight.index.filters import Condition, parse
-from wordsight.index.rows import OWN_COLUMNS, About, Floats, Index, Note, Row
+from wordsight.index.base import About, Floats, Index, Note, Row
+from wordsight.index.filters.parse import Condition, parse
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wordsight.errors import ImageError
-from wordsight.images import Skipped, reason_of
+from wordsight.images.decode import Skipped, reason_of
+from wordsight.images.files import EXTENSIONS, walk
 from wordsight.ingest.digests import digest_of, digest_of_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import name_words, to_text
 from wordsight.ingest.patterns import excluder
-from wordsight.sources import EXTENSIONS, walk
+from wordsight.path_text import name_words, to_text
 
 # Lists the items of a file: called with its path, source, status and its name below the source.
 Opener: TypeAlias = Callable[[str, str, os.stat_result, str], Iterator[Item | Skipped]]

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
-from wordsight.images import Skipped, reason_of
-from wordsight.ingest.columns import Kinds, meta_of, plain
+from wordsight.images.decode import Skipped, reason_of
 from wordsight.ingest.digests import digest_of
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import name_words, to_path, to_text
+from wordsight.path_text import name_words, to_path, to_text
 
 PREFIX = "hf:"
 

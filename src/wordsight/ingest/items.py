@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from PIL import Image
 
-from wordsight.images import ImageSource, Skipped
-
-Value: TypeAlias = str | int | float | bool | None
+from wordsight.columns import Value
+from wordsight.images.decode import ImageSource, Skipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Item:
 
     read: returns the content; called in decoding threads. Raises: ImageError with the reason alone. It can be
         pickled, to be called in another process.
-    path: `ingest.paths.to_text` of the file, absolute; an address where a table names one; a data set's name.
+    path: `path_text.to_text` of the file, absolute; an address where a table names one; a data set's name.
     size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a data set the second
         stands for its state.
     """

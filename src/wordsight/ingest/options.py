@@ -15,7 +15,7 @@ class IngestOptions:
         ("images/{id}.jpg"); None finds it.
     text_columns: the columns that words are searched in; None: all that hold text.
     urls: fetch the pictures of a table whose cells are addresses (http and https).
-    mask_title_block: of pages of documents, leave out the text block in the corner (done by `search.update`).
+    mask_title_block: of pages of documents, leave out the text block in the corner (done by `update.run`).
     """
 
     exclude: tuple[str, ...] = ()

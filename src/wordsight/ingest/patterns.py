@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from wordsight.errors import InputError
-from wordsight.sources import in_system_folder
+from wordsight.images.files import in_system_folder
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 from PIL import Image
 
 from wordsight.errors import ImageError, MissingExtraError
-from wordsight.images import Skipped, reason_of
+from wordsight.images.decode import Skipped, reason_of
 from wordsight.ingest.digests import digest_of_file
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.paths import name_words, to_text
+from wordsight.path_text import name_words, to_text
 
 # Pixels of a page's longer side, whatever its size on paper: about twice what models see, enough for a thumbnail.
 PAGE_SIDE = 1024

@@ -10,18 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.images import Skipped, source_name
+from wordsight.images.decode import Skipped, source_name
+from wordsight.images.files import EXTENSIONS, expand, is_pattern
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import to_path, to_text
 from wordsight.ingest.patterns import excluder
 from wordsight.ingest.pdf import page_items
 from wordsight.ingest.table_files import ENDINGS
 from wordsight.ingest.tables import table_unit
 from wordsight.ingest.tars import sample_items
-from wordsight.sources import EXTENSIONS, expand, is_pattern
+from wordsight.path_text import to_path, to_text
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, TypeAlias
 
+from wordsight.columns import Kinds, plain
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images import reason_of
-from wordsight.ingest.columns import Kinds, plain
-from wordsight.sources import EXTENSIONS
+from wordsight.images.decode import reason_of
+from wordsight.images.files import EXTENSIONS
 
 Record: TypeAlias = dict[str, Any]
 

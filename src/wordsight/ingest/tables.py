@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from wordsight.columns import Kinds, Value, meta_of
 from wordsight.errors import ImageError, InputError, did_you_mean
-from wordsight.images import Skipped, reason_of
-from wordsight.ingest.columns import Kinds, meta_of
+from wordsight.images.decode import Skipped, reason_of
+from wordsight.images.files import EXTENSIONS
 from wordsight.ingest.digests import digest_of, hash_of
 from wordsight.ingest.files import read_file
-from wordsight.ingest.items import Content, Item, Unit, Unlisted, Value
+from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import name_words, to_path, to_text
-from wordsight.ingest.repeats import Numbers
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
+from wordsight.ingest.unique_ids import Numbers
 from wordsight.ingest.urls import data_of, fetch, is_address, is_data
-from wordsight.sources import EXTENSIONS
+from wordsight.path_text import name_words, to_path, to_text
 
 # what columns of pictures are called, the likeliest first, in lower case
 _USUAL = (

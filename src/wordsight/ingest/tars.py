@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError
-from wordsight.images import Skipped, reason_of
-from wordsight.ingest.columns import Kinds, meta_of, plain
+from wordsight.images.decode import Skipped, reason_of
+from wordsight.images.files import EXTENSIONS
 from wordsight.ingest.digests import digest_of, hash_of
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.paths import name_words, to_text
-from wordsight.ingest.repeats import Numbers
-from wordsight.sources import EXTENSIONS
+from wordsight.ingest.unique_ids import Numbers
+from wordsight.path_text import name_words, to_text
 
 TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
 _SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of a picture

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from wordsight.duplicates.shots import are_raw_and_rendered, shot_key
 from wordsight.index import Index, Row
-from wordsight.index.rows import Floats, is_part_of
-from wordsight.search.shots import are_raw_and_rendered, shot_key
+from wordsight.index.base import Floats, is_part_of
 
 # Bundled model, pairs of different pictures at or above a cosine: 510 Flickr photos, none at 0.97; 3,697 COCO photos,
 # 1 at 0.97; 4,851 product photos, 245 at 0.97, 29 at 0.98, 8 at 0.985, 1 at 0.99
@@ -29,7 +29,7 @@ def fold_threshold(index: Index) -> float:
     Half as far from 1 as the cosine above which hardly a picture of this index has a look-alike (learnt by `copies`),
     at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
     """
-    from wordsight.search.duplicates import learnt_threshold
+    from wordsight.duplicates.groups import learnt_threshold
 
     learnt = learnt_threshold(index)
     return FOLD_UNLEARNT if learnt is None else max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)

@@ -8,19 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.index.rows import Value
-from wordsight.ingest.paths import to_path
+from wordsight.row_images import place_of
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
 if TYPE_CHECKING:
     from wordsight.index import Index
-
-
-def place_of(row: Row) -> Path | str:
-    """Return the file of a row, names of odd bytes restored, or the address (a str) that it was fetched from."""
-    return row.path if "://" in row.path else to_path(row.path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,15 +8,15 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from wordsight.errors import InputError, StoreError, did_you_mean
+from wordsight.errors import InputError, did_you_mean
 from wordsight.index import Index, Row
-from wordsight.index.rows import Floats, Match
-from wordsight.ingest.paths import to_path
+from wordsight.index.base import Floats, Match, check_model
 from wordsight.model import Model
+from wordsight.path_text import to_path
 from wordsight.search.fold import fold_copies, fold_threshold
 from wordsight.search.fusion import Fusion
 from wordsight.search.hits import Hit, Hits
-from wordsight.search.parts import Part, Query, embed_parts, query_vector, without_title_blocks
+from wordsight.search.query_parts import Part, Query, embed_parts, query_vector, without_title_blocks
 from wordsight.search.reference import Reference, reference_of
 from wordsight.search.relevance import (
     BEST,
@@ -33,7 +33,7 @@ from wordsight.search.relevance import (
 )
 from wordsight.text.analysis import Word, terms
 
-__all__ = ["By", "Part", "Query", "check_model", "run", "run_many"]
+__all__ = ["By", "Part", "Query", "run", "run_many"]
 
 By: TypeAlias = Literal["auto", "vector", "text", "both"]
 
@@ -303,13 +303,3 @@ def _check_call(index: Index, model: Model, query: Query, k: int, offset: int, b
     if whiten and any(part.kind == "text" for part in query.parts):
         raise InputError("whiten compares pictures with pictures, but the query holds text; leave one of the two out.")
     check_model(index, model)
-
-
-def check_model(index: Index, model: Model) -> None:
-    """Raise StoreError where an index was made with another model, naming both."""
-    if model.fingerprint != index.about.fingerprint or model.spec.embed_dim != index.about.dim:
-        raise StoreError(
-            f"The index was made with {index.about.model} ({index.about.fingerprint[:12]}, {index.about.dim} "
-            f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
-            "their vectors cannot be compared. Load the index's model, or index again with the other."
-        )

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.class_embeddings import TextEmbedder, embed_classes
-from wordsight.index.rows import Floats
-from wordsight.rejection import Bank, bank_words
-from wordsight.templates import TEMPLATE_SETS
+from wordsight.index.base import Floats
 from wordsight.vector_cache import cached_vectors
+from wordsight.zeroshot.class_embeddings import TextEmbedder, embed_classes
+from wordsight.zeroshot.none_of_these import Bank, bank_words
+from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 # corners of a sample image, as (x, y), that are reference images too, each _CROP of either side
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
@@ -108,7 +108,7 @@ def reference_images(model: Any) -> Floats:
 
 
 def _embed_views(model: Any, paths: Sequence[Any]) -> Floats:
-    from wordsight.images import read_image
+    from wordsight.images.decode import read_image
 
     views = []
     for path in paths:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.index.rows import Floats
+from wordsight.index.base import Floats
 from wordsight.search.reference import Reference, Scale
 from wordsight.text.analysis import query_terms
 

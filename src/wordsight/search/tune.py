@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError, did_you_mean
 from wordsight.index import Index
+from wordsight.index.base import check_model
 from wordsight.model import Model
 from wordsight.search.fusion import Fusion
-from wordsight.search.parts import Part, embed_parts
-from wordsight.search.query import CANDIDATES, check_model, evidence_of
+from wordsight.search.query import CANDIDATES, evidence_of
+from wordsight.search.query_parts import Part, embed_parts
 from wordsight.search.reference import reference_of
 from wordsight.search.relevance import best_among, count_words, relevance_of_text
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError
 from wordsight.index import Index
-from wordsight.index.rows import Floats
+from wordsight.index.base import Floats
 
 POWER = 0.5  # 1 finds the same drawing more often, but no longer its kind (docs/search-quality.md)
 _SAMPLE = 10_000  # vectors to learn from: 26 a dimension of "mini"

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError, did_you_mean
-from wordsight.images import Skipped, source_name
+from wordsight.images.decode import Skipped, source_name
+from wordsight.images.files import EXTENSIONS, walk
 from wordsight.model import read_ahead, read_pixels
-from wordsight.sources import EXTENSIONS, walk
 from wordsight.spec import Preprocess
 from wordsight.train.config import ZeroShotConfig
-from wordsight.train.reports import TrainWarning
+from wordsight.train.monitor.reports import TrainWarning
 
 # what columns of classes are called, the likeliest first, in lower case
 _CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "target", "kind")

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from wordsight.errors import InputError
 from wordsight.model import unit_rows
 from wordsight.spec import ModelSpec
-from wordsight.tokenizer import Tokenizer
-from wordsight.train.parallel import unwrapped
+from wordsight.text.tokenizer import Tokenizer
+from wordsight.train.compute.parallel import unwrapped
 
 _TEXTS_AT_ONCE = 256
 

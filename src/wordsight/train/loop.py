@@ -13,29 +13,31 @@ import torch
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError
-from wordsight.train import chance, checkpoints, tuning
-from wordsight.train.alone import alone_in
 from wordsight.train.batch import Batch
-from wordsight.train.caching import accumulate
+from wordsight.train.compute import random_state as chance
+from wordsight.train.compute.parallel import unwrapped, wrap
+from wordsight.train.compute.precision import Precision
+from wordsight.train.compute.processes import Processes, start
 from wordsight.train.config import TrainConfig
+from wordsight.train.config.limits import settled
 from wordsight.train.data import DataState, open_data
 from wordsight.train.ema import Average
-from wordsight.train.finish import write_model
-from wordsight.train.limits import settled
-from wordsight.train.logs import own_watchers
+from wordsight.train.finetune import tuning
+from wordsight.train.finetune.finish import Judge
+from wordsight.train.loss.gradient_cache import accumulate
+from wordsight.train.loss.objectives import objective_of
 from wordsight.train.measure import ZeroShot
-from wordsight.train.meter import Meter
+from wordsight.train.monitor.logs import own_watchers
+from wordsight.train.monitor.meter import Meter
+from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, Watcher
+from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import Network, build_network
-from wordsight.train.objectives import objective_of
 from wordsight.train.optim import build_optimizer, clip_gradients, lr_at, set_rate
-from wordsight.train.parallel import unwrapped, wrap
-from wordsight.train.precision import Precision
-from wordsight.train.processes import Processes, start
-from wordsight.train.reports import Figure, RunFacts, RunResult, Watcher
-from wordsight.train.run_log import read_log
-from wordsight.train.run_state import Position, RunState
-from wordsight.train.stopping import Request, Stopped, on_signals
-from wordsight.train.tuned import Judge
+from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run.lock import alone_in
+from wordsight.train.run.run_state import Position, RunState
+from wordsight.train.run.signals import Request, Stopped, on_signals
+from wordsight.train.run.write_model import write_model
 
 
 def train(

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from wordsight.class_embeddings import embed_classes
 from wordsight.errors import InputError
 from wordsight.model import Model, unit_rows
 from wordsight.spec import ModelSpec
-from wordsight.templates import fill, resolve_templates
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
-from wordsight.train.reports import Figure
+from wordsight.train.monitor.reports import Figure
+from wordsight.zeroshot.class_embeddings import embed_classes
+from wordsight.zeroshot.templates import fill, resolve_templates
 
 RESAMPLES = 1000
 _PICTURES_AT_ONCE = 64

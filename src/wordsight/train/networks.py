@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.convert.validate import check_sizes, expected_shapes
 from wordsight.errors import TrainError
 from wordsight.nn.clip import CLIP, build_image_tower, to_tensors
 from wordsight.nn.heads import NOT_PREDICTED, BagOfWordsHead, CaptionDecoder, bag_of_words, next_tokens
@@ -21,11 +20,12 @@ from wordsight.nn.simclr import ProjectionHead
 from wordsight.nn.transformer import set_checkpointing
 from wordsight.nn.vit import set_patch_dropout
 from wordsight.spec import EfficientNetTower, ModelSpec, VitTower
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Features
 from wordsight.train.config import ObjectiveName, TrainConfig
-from wordsight.train.lora import folded
-from wordsight.train.sizes import for_sigmoid
+from wordsight.train.config.sizes import for_sigmoid
+from wordsight.train.finetune.lora import folded
+from wordsight.weights.validate import check_sizes, expected_shapes
 
 MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021, §2.5
 

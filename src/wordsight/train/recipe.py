@@ -23,8 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from wordsight.errors import InputError, MissingExtraError, WordsightError, did_you_mean
-from wordsight.train import settings
-from wordsight.train.config import TrainConfig
+from wordsight.train.config import TrainConfig, settings
 
 EXPECTED = "def recipe() -> TrainConfig: …"
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from wordsight.images import Decoded
-from wordsight.preprocess import preprocess, resized_size
+from wordsight.images.decode import Decoded
+from wordsight.images.preprocess import preprocess, resized_size
 from wordsight.spec import Preprocess
 from wordsight.train.config import AugmentConfig
 

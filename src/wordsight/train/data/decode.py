@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from wordsight.errors import ImageError
-from wordsight.images import decode, reason_of
+from wordsight.images.decode import decode, reason_of
 from wordsight.spec import TextTower, TokenizerSpec
-from wordsight.tokenizer import Tokenizer, Tokens
+from wordsight.text.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.augment import at_least, training_pixels
 from wordsight.train.data.datasets import DatasetRows

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from wordsight.ingest.paths import name_words
-from wordsight.sources import EXTENSIONS, walk
+from wordsight.images.files import EXTENSIONS, walk
+from wordsight.path_text import name_words
 from wordsight.train.data.references import Place, Reference, Strings, Tally
 
 TEXT_ENDING = ".txt"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wordsight.errors import TrainError
 from wordsight.ingest.hf import PREFIX
 from wordsight.ingest.table_files import ENDINGS
-from wordsight.tokenizer import Tokenizer
+from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.building import Shape

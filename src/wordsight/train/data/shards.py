@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from wordsight.errors import InputError, TrainError
-from wordsight.images import reason_of
+from wordsight.images.decode import reason_of
 from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, picture_endings, samples
 from wordsight.train.data.references import Place, Reference, Tally
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from wordsight.errors import InputError, TrainError
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.paths import to_path
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
 from wordsight.ingest.tables import PictureColumn, picture_column
 from wordsight.ingest.urls import is_address
+from wordsight.path_text import to_path
 from wordsight.train.config import DataConfig
 from wordsight.train.data.references import (
     Place,

@@ -1,0 +1,56 @@
+"""`wordsight import`: read clip-retrieval's files into an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wordsight.cli._options import DONE, index_option, plain_warnings, progress_bar, report_skips
+from wordsight.errors import InputError
+
+EPILOG = """\b
+Examples:
+  wordsight import embeddings/ --model ViT-B-32/openai --in shop
+  wordsight import exported/ --in copy         (from wordsight export: the model is known)
+
+FOLDER is what clip-retrieval inference wrote: img_emb/img_emb_0.npy, metadata/metadata_0.parquet and so on. The model
+must be the one that made the vectors: nothing in the files says which it was, and with another one, searches find
+nonsense. An import that fails or is interrupted leaves nothing behind.
+
+\b
+Exit codes: 0 all rows read; 1 some were skipped (listed on standard error); 2 the call or an input is wrong;
+3 no row could be used.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("folder", type=click.Path(path_type=Path))
+@index_option("The index, made where it is not there: a folder or address; your own by default.")
+@click.option("--model", "model_name", help="The model that made the vectors: name, file, folder, hf-hub:…")
+@click.pass_context
+def command(ctx: click.Context, folder: Path, location: str | None, model_name: str | None) -> None:
+    """Read embeddings and metadata from FOLDER, as clip-retrieval wrote them, into an index."""
+    from wordsight.index.clip_retrieval import ROWS_AT_ONCE, check_dim, find_parts, import_folder, model_of
+
+    parts = find_parts(folder)
+    made_by = model_name or model_of(folder)
+    if made_by is None:
+        raise InputError(f"Nothing in {str(folder)!r} says which model made the vectors; say it with --model NAME.")
+
+    from wordsight.cli._progress import download_progress
+    from wordsight.gallery import Gallery
+    from wordsight.index.new_index import nothing_left_of_failure
+    from wordsight.model import load
+
+    with download_progress() as download:
+        model = load(made_by, progress=download)
+    check_dim(parts, model.spec.embed_dim, made_by)
+    total = sum(part.rows for part in parts)
+    with nothing_left_of_failure(location, even_rows=True):
+        gallery = Gallery.create(location, model=model)
+        steps = sum(-(-part.rows // ROWS_AT_ONCE) for part in parts)
+        with gallery, plain_warnings(), progress_bar(steps, "Importing") as bar:
+            skips = import_folder(folder, gallery.index, lambda _: bar.advance())
+            click.echo(f"{total - len(skips)} × {gallery.about.dim} → {gallery.location}", err=True)
+    ctx.exit(report_skips(skips, total) if total else DONE)

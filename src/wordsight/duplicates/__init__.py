@@ -1,0 +1,1 @@
+"""Near duplicates: copies of an image in groups, the original first."""

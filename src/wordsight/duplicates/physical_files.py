@@ -1,0 +1,79 @@
+"""Which file a row's picture is in: one file may have several names, by links or by folders that are links."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wordsight.index import Row
+from wordsight.index.base import is_part_of
+from wordsight.path_text import to_path
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Present:
+    """Rows whose picture is there, each picture once. gone: rows whose file is not there (now)."""
+
+    rows: tuple[Row, ...]
+    gone: tuple[Row, ...]
+
+
+def is_file(row: Row) -> bool:
+    """Return whether the row's path is that of a file; else it is an address or a data set's name."""
+    return "://" not in row.path and os.path.isabs(row.path)
+
+
+def is_part(row: Row) -> bool:
+    """Return whether the row's file holds more than this picture: it is a page, or the member of an archive."""
+    return row.page is not None or (is_part_of(row.id, row.path) and is_file(row))
+
+
+def each_once(rows: Iterable[Row]) -> Present:
+    """Return the rows in order, without those whose file is gone and those that name a picture again.
+
+    The same picture is the same part of the same file, whatever the names: a file's own name comes before links to it.
+    """
+    by_picture: dict[Key, Row] = {}
+    gone = []
+    for row in rows:
+        key = _key(row)
+        if key is None:
+            gone.append(row)
+        elif key not in by_picture or (_is_link(by_picture[key]) and not _is_link(row)):
+            by_picture[key] = row
+    return Present(tuple(by_picture.values()), tuple(gone))
+
+
+def freed_bytes(row: Row) -> int:
+    """Return how many bytes deleting a row's file would free: none for a link, for a part
+    of a file, and while the file has other names."""
+    if not is_file(row) or is_part(row):
+        return 0
+    try:
+        status = to_path(row.path).lstat()
+    except OSError:
+        return 0
+    return status.st_size if status.st_nlink == 1 and not stat.S_ISLNK(status.st_mode) else 0
+
+
+def _key(row: Row) -> Key | None:
+    """Return what rows of one picture share; None where the file is gone."""
+    part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
+    if not is_file(row):
+        return row.path, part
+    try:
+        status = os.stat(to_path(row.path))
+    except OSError:
+        return None
+    if status.st_ino == 0:  # some network file systems number no files
+        return os.path.realpath(to_path(row.path)), part
+    return status.st_dev, status.st_ino, part
+
+
+def _is_link(row: Row) -> bool:
+    """Return whether the path leads over a link."""
+    return is_file(row) and os.path.realpath(to_path(row.path)) != os.path.abspath(to_path(row.path))

@@ -1,0 +1,115 @@
+"""int8 image towers: made by post-training static quantisation (NNCF), kept beside a wordsight folder's tensors.
+
+Files: `image.int8.xml` and `image.int8.bin` (OpenVINO's own format) and `int8.json`, which says of what tensors they
+were made and what they cost. Text towers stay as they are: texts are few, short and cached, and drift more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.encoder.openvino.graphs import image_model
+from wordsight.encoder.openvino.openvino_import import ov, without_telemetry
+from wordsight.encoder.openvino.ops import PROJECTION
+from wordsight.errors import InputError, MissingExtraError
+
+GRAPH, WEIGHTS, FACTS = "image.int8.xml", "image.int8.bin", "int8.json"
+
+
+def import_nncf() -> Any:
+    """Return the module nncf, imported without its telemetry and its chatter.
+
+    Raises: MissingExtraError where it is not installed.
+    """
+    with without_telemetry():
+        try:
+            import nncf
+        except ModuleNotFoundError as error:
+            if error.name != "nncf":
+                raise
+            raise MissingExtraError("Quantisation", "nncf", "quantize") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarray]) -> Any:
+    """Return the image tower as an OpenVINO model with int8 matrix products and convolutions.
+
+    A final projection (`visual.proj`) stays in float: it takes no time, and its error would go straight to cosines.
+    batches_BHWC: calibration pixels, uint8 (B,S,S,3), which give the ranges of activations.
+    Raises: MissingExtraError without NNCF; InputError for no pixels.
+    """
+    nncf = import_nncf()
+    rows = [batch[i : i + 1] for batch in batches_BHWC for i in range(len(batch))]
+    if not rows:
+        raise InputError("There are no pictures to calibrate with; give a folder with some hundred like those to come.")
+    transformer = checkpoint.spec.image.arch == "vit"
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws its progress there
+        return nncf.quantize(
+            image_model(checkpoint),
+            nncf.Dataset(rows),
+            subset_size=len(rows),
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=nncf.IgnoredScope(names=[PROJECTION], validate=False),
+        )
+
+
+def save_int8(model: Any, folder: Path, facts: dict[str, Any]) -> None:
+    """Write an int8 image tower and its facts into a wordsight folder; the facts last, as they make it valid.
+
+    Files are made under other names and renamed: another process may have the old ones mapped.
+    """
+    (folder / FACTS).unlink(missing_ok=True)
+    part = folder / f"part.{GRAPH}"
+    ov.save_model(model, part, compress_to_fp16=False)
+    os.replace(part.with_suffix(".bin"), folder / WEIGHTS)
+    os.replace(part, folder / GRAPH)
+    save_facts(folder, facts)
+
+
+def save_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what an int8 image tower was made of and what it costs, whole or not at all."""
+    temporary = folder / f"{FACTS}.part"
+    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / FACTS)
+
+
+def check_int8(checkpoint: Checkpoint) -> None:
+    """Raise InputError unless an int8 image tower lies beside the checkpoint and was made of its tensors."""
+    how = "Make one with: wordsight quantize MODEL --calibrate FOLDER_OF_PICTURES -o OUT, then load OUT."
+    if checkpoint.folder is None or not (checkpoint.folder / FACTS).is_file():
+        raise InputError(f"precision is 'int8', but {checkpoint.spec.name!r} has no int8 image tower. {how}")
+    try:
+        made_of = json.loads((checkpoint.folder / FACTS).read_text(encoding="utf-8"))["fingerprint"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{checkpoint.folder / FACTS} cannot be read ({error!r}). {how}") from error
+    if made_of != checkpoint.fingerprint:
+        raise InputError(
+            f"The int8 image tower in {checkpoint.folder} was made of other tensors (fingerprint {made_of}, "
+            f"the model's is {checkpoint.fingerprint}). {how}"
+        )
+
+
+def read_int8(core: Any, checkpoint: Checkpoint) -> Any:
+    """Return the int8 image tower that lies beside a checkpoint, uncompiled.
+
+    Raises: InputError if its files are damaged.
+    """
+    assert checkpoint.folder is not None
+    try:
+        return core.read_model(checkpoint.folder / GRAPH)
+    except RuntimeError as error:
+        raise InputError(
+            f"{checkpoint.folder / GRAPH} cannot be read; make it again with wordsight quantize. ({error})"
+        ) from error

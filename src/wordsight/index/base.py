@@ -1,0 +1,243 @@
+"""What an index holds and answers: a row for each picture, and the `Index` that every store implements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.columns import Value
+from wordsight.errors import StoreError
+from wordsight.text.analysis import Query, Word, query_terms
+
+if TYPE_CHECKING:
+    from wordsight.model import Model
+
+Floats: TypeAlias = NDArray[np.float32]
+Note: TypeAlias = dict[str, Any]  # what JSON can hold
+
+FORMAT = 2  # 2: with the terms of the texts
+# said once, when an index of an older version is written
+ANALYSED_AGAIN = (
+    "The index {} was made by an older version: its texts were analysed again, so that words are found by their stems, "
+    "without accents, and inside other words."
+)
+
+
+def is_part_of(id: str, path: str) -> bool:
+    """Return whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
+    return id.startswith(f"{path}#")
+
+
+@dataclass(frozen=True)
+class About:
+    """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
+
+    model: what `wordsight.load` takes to get the model again. created: ISO 8601, UTC.
+    """
+
+    model: str
+    fingerprint: str
+    dim: int
+    created: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One picture (or page) of an index.
+
+    id: unique in the index: the path; of a PDF page "<path>#page=3"; of a tar's member "<path>#<key>"; of a table's row
+        "<table>#<image>". Characters that are no UTF-8 are kept by `path_text`.
+    source: what the user named that brought it (an absolute path or an address).
+    path: the file that holds the picture; page: counted from 1, of documents only.
+    digest: hash of the content; equal digests share a vector. about: hash of text and meta: what changed beside pixels.
+    size, mtime_ns: of the file at `path` when it was read: the shortcut that saves reading it again.
+    width, height: of the picture in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
+    text: what BM25 reads. meta: a table's columns. vector: (D,) float32, unit length.
+    thumbnail: a small JPEG where the file itself is no picture (pages); empty else.
+    """
+
+    id: str
+    source: str
+    path: str
+    digest: str
+    vector: Floats
+    page: int | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    width: int = 0
+    height: int = 0
+    taken: str | None = None
+    about: str = ""
+    text: str = ""
+    meta: Mapping[str, Value] = field(default_factory=dict)
+    thumbnail: bytes = b""
+
+    def __repr__(self) -> str:
+        """Return what tells rows apart, without vector and thumbnail."""
+        size = f" {self.width}×{self.height}" if self.width else ""
+        return f"<Row {self.id}{size}{f' {dict(self.meta)}' if self.meta else ''}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What is needed of a row to tell whether it is up to date, without its vector."""
+
+    id: str
+    source: str
+    path: str
+    digest: str
+    size: int
+    mtime_ns: int
+    about: str
+
+    @property
+    def in_file(self) -> bool:
+        """Whether the row belongs to the file at `path`; a table's does not, whose picture is a file of its own."""
+        return self.id == self.path or is_part_of(self.id, self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A row that answers a query: `score` is the cosine (`nearest`) or BM25's score (`match_text`).
+
+    The row has its vector, meta and text; its thumbnail may be left out (see `Index.thumbnail`). coverage: of
+    `match_text`, the share of the query's words that the row's text holds, which BM25's score has been multiplied by.
+    """
+
+    row: Row
+    score: float
+    coverage: float | None = None
+
+
+COUNTED = 200  # rows looked at by a store that cannot count all of a kind
+
+# texts that BM25 finds best are put in order with the share of the words that they hold, at least so many
+TEXTS_COMPARED = 200
+
+
+def by_coverage(found: Iterable[tuple[Row, float, float]], k: int) -> list[Match]:
+    """Return the k best of rows with BM25's scores and their coverage.
+
+    A text that holds one rare word of a query several times is then no better than one that holds all its words. On
+    short queries ("women's black handbags") nDCG@10 rises by 0.02, benchmarks/hybrid_quality.py. Source: Lucene's
+    `coord`, in its `TFIDFSimilarity` until version 6.
+    """
+    matches = [Match(row, score * coverage, coverage) for row, score, coverage in found if coverage > 0]
+    return sorted(matches, key=lambda match: -match.score)[:k]
+
+
+class Index(ABC):
+    """A store of rows. Everything written is durable when a method returns; a killed process leaves a readable index.
+
+    `where`: an SQL condition over OWN_COLUMNS and the tables' columns: "gender = 'Women' and price < 50".
+    Raises (all methods): InputError for a condition that cannot be read, naming it and the columns there are;
+    StoreError for a store that cannot be read or written, naming where it lies and what to do.
+    """
+
+    about: About
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Return the columns that `where` may name → "text", "integer", "number" or "boolean"."""
+
+    @abstractmethod
+    def stamps(self) -> Iterator[Stamp]:
+        """Yield the stamp of every row, some at a time: memory does not grow with the index."""
+
+    def begin_writing(self) -> None:  # noqa: B027 - a store that many may write at a time has nothing to do
+        """Take the right to write now and keep it until `optimise` or `close`; else the first writing takes it.
+
+        Raises: StoreError where another process or object has it.
+        """
+
+    @abstractmethod
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add rows; a row whose id is there already takes the old one's place.
+
+        Raises: `kinds.ColumnKindError` where a column holds another kind of value than before; nothing is added then.
+
+        Lance adds all or none. Qdrant and Pinecone check all rows first, but a process killed while it sends them
+        leaves those that were sent.
+        """
+
+    @abstractmethod
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove rows; ids that are not there are passed over."""
+
+    @abstractmethod
+    def get(self, ids: Sequence[str]) -> list[Row]:
+        """Return the rows of those ids that are there, in the order asked, whole (vector, text, thumbnail)."""
+
+    @abstractmethod
+    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
+        """Return digest → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
+
+    @abstractmethod
+    def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
+        """Return the k rows of the largest cosine with a unit vector, best first."""
+
+    def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
+        """Return how many rows have a cosine with a unit vector from this one on, and whether there may be more."""
+        near = self.nearest(query_D, COUNTED, where)
+        number = sum(match.score >= cosine for match in near)
+        return number, number == COUNTED
+
+    @abstractmethod
+    def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
+        """Return the k rows whose text matches best (see `by_coverage`), best first; none where no word is found.
+
+        words: a text, read by `query_words`, or what that returned. Quotes and operators mean nothing.
+        """
+
+    def query_words(self, text: str) -> tuple[Word, ...]:
+        """Return the words of a query, with other spellings of those that no text of the index holds, where it can."""
+        return query_terms(text)
+
+    @abstractmethod
+    def sample(self, n: int) -> Floats:
+        """Return the vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
+
+    @abstractmethod
+    def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
+        """Yield (ids, vectors (B, D)) of the whole index, some at a time."""
+
+    @abstractmethod
+    def note(self, key: str) -> Note | None:
+        """Return what was noted under a key (learnt thresholds, sources, the tuned fusion), or None."""
+
+    @abstractmethod
+    def set_note(self, key: str, note: Note) -> None:
+        """Keep a note."""
+
+    @abstractmethod
+    def optimise(self) -> None:
+        """Make queries fast after rows came or went: compact, bring the text and the ANN index up to date."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def thumbnail(self, id: str) -> bytes:
+        """Return the row's small JPEG, or b""."""
+        rows = self.get([id])
+        return rows[0].thumbnail if rows else b""
+
+
+def check_model(index: Index, model: Model) -> None:
+    """Raise StoreError where an index was made with another model, naming both."""
+    if model.fingerprint != index.about.fingerprint or model.spec.embed_dim != index.about.dim:
+        raise StoreError(
+            f"The index was made with {index.about.model} ({index.about.fingerprint[:12]}, {index.about.dim} "
+            f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
+            "their vectors cannot be compared. Load the index's model, or index again with the other."
+        )

@@ -1,0 +1,291 @@
+"""`where`, an SQL condition, read once for stores that take filters of their own (see `filter_forms`).
+
+A row is chosen where SQL finds the condition *true*: a comparison with a value that is not there is neither true nor
+false, and neither is its negation. None of these stores knows that third value, so negations are pushed down to the
+leaves while reading, and each leaf says what it wants of a row without the value ("is there, and is none of these").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from wordsight.errors import InputError, MissingExtraError, did_you_mean
+from wordsight.index.payload_fields import Scalar
+
+EXAMPLE = "gender = 'Women' and price < 50"
+FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
+# what a node of sqlglot's may say beside its kind; anything else would be passed over in silence
+KNOWN_ARGS = {"this", "expression", "expressions", "low", "high", "negate"}
+
+
+@dataclass(frozen=True)
+class Always:
+    """True of every row, or of none."""
+
+    value: bool
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The column has one of the values (`=` and `in`)."""
+
+    column: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class NoneOf:
+    """The column has a value, and none of these (`!=` and `not in`)."""
+
+    column: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The column's value stands in this order (<, <=, >, >=) to a value."""
+
+    column: str
+    order: str
+    value: Scalar
+
+
+@dataclass(frozen=True)
+class Alike:
+    """The column's text begins with `text` (or holds it anywhere); `negated`: it has a text, which does not."""
+
+    column: str
+    text: str
+    anywhere: bool
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Present:
+    """The column has a value, or (`negated`) has none."""
+
+    column: str
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Every:
+    """All of the parts hold."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Some:
+    """One of the parts holds, or more."""
+
+    parts: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Always | OneOf | NoneOf | Compared | Alike | Present | Every | Some
+
+
+def parse(where: str, columns: Mapping[str, str]) -> Condition:
+    """Return an SQL condition as a tree of the classes above, its negations pushed down to the leaves.
+
+    columns: name → "text", "integer", "number" or "boolean", as `Index.columns` gives. A name is looked up as it is
+    written, and without regard to case where that finds nothing.
+
+    Raises: InputError for what is no SQL condition, a column that is not there (with the ones there are), a value of
+    another type than its column's, and SQL that no filter can say (functions, arithmetic, sub-queries).
+    """
+    try:
+        import sqlglot
+        from sqlglot.errors import SqlglotError
+    except ImportError as error:
+        raise MissingExtraError("A condition (where) on this store", "sqlglot", "qdrant") from error
+    try:
+        # sqlite's SQL takes a column's name in "double quotes", `backticks` and [brackets]
+        statements = sqlglot.parse(f"SELECT 1 FROM t WHERE {where}", read="sqlite")
+    except SqlglotError as error:
+        reason = re.sub(r"\s*<class.*|\s*Line \d+, Col: \d+\..*", "", str(error).splitlines()[0])
+        raise InputError(_unreadable(where, reason)) from error
+    select = statements[0] if len(statements) == 1 else None
+    parts = {name for name, value in select.args.items() if value} if select is not None else set()
+    if select is None or not {"where"} <= parts <= {"where", "from", "from_", "expressions", "kind"}:
+        raise InputError(_unreadable(where, "it is more than one condition"))
+    return _Reader(where, columns).read(select.args["where"].this, negated=False)
+
+
+def _unreadable(where: str, reason: str) -> str:
+    return f"The condition {where!r} cannot be read: {reason}. Conditions are SQL, such as: {EXAMPLE}"
+
+
+def _joined(kind: type[Every] | type[Some], parts: Sequence[Condition]) -> Condition:
+    """Join parts, folding what is always (or never) true."""
+    ends = kind is Some  # the value of one part that decides the whole
+    rest = [part for part in parts if not isinstance(part, Always)]
+    if any(isinstance(part, Always) and part.value is ends for part in parts):
+        return Always(ends)
+    if not rest:
+        return Always(not ends)
+    return rest[0] if len(rest) == 1 else kind(tuple(rest))
+
+
+class _Reader:
+    """Turns sqlglot's nodes into conditions; `negated` asks for the rows of which the node is *false*."""
+
+    def __init__(self, where: str, columns: Mapping[str, str]) -> None:
+        self.where = where
+        self.columns = columns
+
+    def read(self, node: Any, negated: bool) -> Condition:
+        kind = type(node).__name__
+        if kind not in ("Column", "Boolean") and {name for name, value in node.args.items() if value} - KNOWN_ARGS:
+            raise self.unknown(node)
+        if node.args.get("negate"):  # newer sqlglots read "not like" as a Like of this mark
+            negated = not negated
+        if kind == "Paren":
+            return self.read(node.this, negated)
+        if kind == "Not":
+            return self.read(node.this, not negated)
+        if kind in ("And", "Or"):
+            parts = [self.read(side, negated) for side in (node.this, node.expression)]
+            return _joined(Every if (kind == "And") is not negated else Some, parts)
+        if kind in ("EQ", "NEQ", "LT", "LTE", "GT", "GTE"):
+            order = {"EQ": "=", "NEQ": "!=", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}[kind]
+            return self.compared(node, node.this, order, node.expression, negated)
+        if kind == "Between":
+            low, high = node.args["low"], node.args["high"]
+            sides = [self.compared(node, node.this, o, v, negated) for o, v in ((">=", low), ("<=", high))]
+            return _joined(Some if negated else Every, sides)
+        if kind == "In":
+            return self.one_of(node, negated)
+        if kind == "Is":
+            return self.is_it(node, negated)
+        if kind in ("Like", "Escape"):
+            return self.alike(node, negated)
+        if kind == "Boolean":
+            return Always(bool(node.this) is not negated)
+        if kind == "Null":
+            return Always(False)
+        if kind == "Column" and self.columns[name := self.column(node)] == "boolean":
+            return OneOf(name, (not negated,))
+        raise self.unknown(node)
+
+    def compared(self, node: Any, left: Any, order: str, right: Any, negated: bool) -> Condition:
+        left, right = left.unnest(), right.unnest()
+        if type(left).__name__ != "Column":
+            left, right, order = right, left, FLIPPED[order]
+        if type(left).__name__ != "Column" or type(right).__name__ == "Column":
+            raise self.unknown(node)
+        name = self.column(left)
+        value = self.value(right, name)
+        if value is None:
+            return Always(False)
+        if negated:
+            order = NEGATED[order]
+        if order == "=":
+            return OneOf(name, (value,))
+        if order == "!=":
+            return NoneOf(name, (value,))
+        if self.columns[name] == "boolean":
+            raise InputError(f"The condition {self.where!r} orders {name!r}, which is true or false; use =.")
+        return Compared(name, order, value)
+
+    def one_of(self, node: Any, negated: bool) -> Condition:
+        if not node.expressions:
+            raise self.unknown(node)
+        name = self.column(node.this)
+        values = [self.value(each, name) for each in node.expressions]
+        there = tuple(value for value in values if value is not None)
+        if negated:  # "not in (…, null)" is never true
+            return NoneOf(name, there) if len(there) == len(values) else Always(False)
+        return OneOf(name, there) if there else Always(False)
+
+    def is_it(self, node: Any, negated: bool) -> Condition:
+        name = self.column(node.this)
+        kind = type(node.expression).__name__
+        if kind == "Null":
+            return Present(name, negated=not negated)
+        if kind == "Boolean" and self.columns[name] == "boolean":
+            asked = bool(node.expression.this)
+            return Some((OneOf(name, (not asked,)), Present(name, negated=True))) if negated else OneOf(name, (asked,))
+        raise self.unknown(node)
+
+    def alike(self, node: Any, negated: bool) -> Condition:
+        escape = ""
+        if type(node).__name__ == "Escape":
+            node, escape = node.this, str(node.expression.this)
+            if node.args.get("negate"):
+                negated = not negated
+        if type(node).__name__ != "Like":
+            raise self.unknown(node)
+        name = self.column(node.this)
+        if self.columns[name] != "text":
+            raise InputError(f"The condition {self.where!r} asks {name!r} for a pattern; it is no text.")
+        pattern = self.value(node.expression, name)
+        if pattern is None:
+            return Always(False)
+        pieces = re.findall(rf"{re.escape(escape)}.|." if escape else ".", str(pattern), re.DOTALL)
+        wild = [piece in ("%", "_") for piece in pieces]
+        text = "".join(piece[-1] for piece, is_wild in zip(pieces, wild, strict=True) if not is_wild)
+        shape = re.sub(r"%+", "%", "".join(p if w else "x" for p, w in zip(pieces, wild, strict=True)))
+        shape = re.sub(r"x+", "x", shape)
+        if shape in ("", "x"):
+            return (NoneOf if negated else OneOf)(name, (text,))
+        if shape == "%":
+            return Always(False) if negated else Present(name)
+        if shape in ("x%", "%x%"):
+            return Alike(name, text, anywhere=shape == "%x%", negated=negated)
+        raise InputError(
+            f"The condition {self.where!r} has the pattern {pattern!r}; this store knows 'begins with%' and "
+            "'%holds%' only."
+        )
+
+    def column(self, node: Any) -> str:
+        node = node.unnest()
+        if type(node).__name__ != "Column" or node.table:
+            raise self.unknown(node)
+        name = str(node.name)
+        if name in self.columns:
+            return name
+        loose = [each for each in self.columns if each.lower() == name.lower()]
+        if len(loose) == 1:
+            return loose[0]
+        raise InputError(
+            f"The condition {self.where!r} names the column {name!r}, which is not there; the columns are: "
+            f"{', '.join(self.columns)}.{did_you_mean(name, self.columns)}"
+        )
+
+    def value(self, node: Any, column: str) -> Scalar | None:
+        """Return a literal as a value of the column's type; None is SQL's null."""
+        kind, sign = type(node).__name__, 1
+        while kind in ("Paren", "Neg"):
+            sign = -sign if kind == "Neg" else sign
+            node, kind = node.this, type(node.this).__name__
+        if kind == "Null":
+            return None
+        value: Scalar
+        if kind == "Boolean":
+            value = bool(node.this)
+        elif kind == "Literal" and node.is_string:
+            value = str(node.this)
+        elif kind == "Literal":
+            value = sign * (int(node.this) if re.fullmatch(r"\d+", node.this) else float(node.this))
+        else:
+            raise self.unknown(node)
+        type_ = self.columns[column]
+        if type_ in ("integer", "number") and isinstance(value, str):
+            number = re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", value)  # price < '50'
+            value = (float(value) if set(value) & set(".eE") else int(value)) if number else value
+        fits = {"text": (str,), "boolean": (bool,), "integer": (int, float), "number": (int, float)}[type_]
+        if not isinstance(value, fits) or (isinstance(value, bool) and type_ != "boolean"):
+            seen = repr(value)
+            raise InputError(f"The condition {self.where!r} compares {column!r}, which is {type_}, with {seen}.")
+        return value
+
+    def unknown(self, node: Any) -> InputError:
+        return InputError(
+            f"The condition {self.where!r} has {node.sql()!r}, which this store cannot do; it knows columns compared "
+            "with values (=, !=, <, <=, >, >=, between, in, like, is null), joined by and, or, not."
+        )

@@ -1,0 +1,76 @@
+"""What a command that fails leaves of an index that it was the first to make: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from wordsight.errors import WordsightError
+
+# what a store says where another process was the first to make or to write an index: then it is not ours to remove
+_OF_ANOTHER = ("is in use", "already exists", "Not found")
+
+
+@contextlib.contextmanager
+def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) -> Iterator[None]:
+    """Remove the folder of an index that was not there before, where the block raises an error and it holds no row.
+
+    even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
+    Indexes at addresses are left alone.
+    """
+    folder = _folder_of(location)
+    was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)
+    try:
+        yield
+    except BaseException as error:
+        new = folder is not None and (was_empty or not was_there)
+        if folder is not None and new and (even_rows or (isinstance(error, Exception) and _holds_nothing(folder))):
+            _remove_ours(folder, keep_folder=was_there, error=error)
+        raise
+
+
+def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> None:
+    """Remove what an index consists of, unless another process makes it at this moment."""
+    from wordsight.index.lance.folder import WriterLock
+
+    if any(told in str(error) for told in _OF_ANOTHER) or not folder.is_dir():
+        return
+    lock = WriterLock(folder)
+    try:
+        lock.acquire()
+    except WordsightError:
+        return
+    try:
+        for part in folder.iterdir() if keep_folder else [folder]:
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _folder_of(location: str | None) -> Path | None:
+    from wordsight.index import STORES
+    from wordsight.locations import default_index
+
+    where = str(default_index()) if location is None else location
+    return None if "://" in where or where.startswith(tuple(STORES)) else Path(where)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _holds_nothing(folder: Path) -> bool:
+    from wordsight.index import open_index
+
+    if not folder.is_dir():
+        return False
+    try:
+        index = open_index(folder)
+    except WordsightError:  # made in part
+        return not any((folder / "items.lance" / "data").glob("*"))
+    try:
+        return not len(index)
+    finally:
+        index.close()

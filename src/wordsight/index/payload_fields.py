@@ -1,0 +1,99 @@
+"""How columns, an index's own and those of tables, become fields of stores that keep JSON: names, types, times."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from wordsight.columns import OWN_COLUMNS
+from wordsight.errors import InputError
+from wordsight.index.base import Row
+from wordsight.index.cell_kinds import ColumnKindError
+
+Scalar: TypeAlias = str | int | float | bool
+
+# Stores that order numbers only keep the time of `taken` beside it as a number; `field_of` is asked for its place by
+# this name, which no table's column has.
+TAKEN_SECONDS = "taken\0seconds"
+
+
+def columns_with(columns: Mapping[str, str], rows: Iterable[Row]) -> dict[str, str]:
+    """Return the columns together with those of rows to come; whole numbers and others make a column of numbers.
+
+    A table's column that is called as one of an index's own is known to conditions as "table_<name>".
+    Raises: InputError for a column that would hold values of two types, or of none that there is, naming it.
+    """
+    found = dict(columns)
+    for row in rows:
+        for own_name, value in row.meta.items():
+            if value is None:
+                continue
+            name = f"table_{own_name}" if own_name in OWN_COLUMNS else own_name
+            types = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "text"))
+            type_ = next((type_ for kind, type_ in types if isinstance(value, kind)), "")
+            known = found.setdefault(name, type_)
+            if {known, type_} == {"integer", "number"}:
+                found[name] = "number"
+            elif known != type_ or not type_:
+                message = (
+                    f"The column {name!r} holds {known or 'no value of a known type'} and would take {value!r} "
+                    f"({type_ or type(value).__name__}) from {row.id!r}; give the column one type, or another name."
+                )
+                raise ColumnKindError(message, own_name, known) if known and type_ else InputError(message)
+    return found
+
+
+def meta_fields(row: Row) -> dict[str, Scalar]:
+    """Return a row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
+    return {
+        field_name(clean(name)): clean(value) if isinstance(value, str) else value
+        for name, value in row.meta.items()
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+def field_of(column: str, meta: str) -> str:
+    """Return the field that a condition's column is kept in; `meta` stands before those that `meta_fields` names."""
+    if column == TAKEN_SECONDS:
+        return "taken_seconds"
+    if column in OWN_COLUMNS:
+        return column
+    own_name = column.removeprefix("table_")
+    return meta + field_name(own_name if own_name in OWN_COLUMNS else column)
+
+
+def clean(text: str) -> str:
+    """Return a text with question marks for halves of surrogate pairs, which UTF-8 does not know."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def field_name(column: str) -> str:
+    """Return a column's name as a field's name that every store takes (letters, digits, _), reversibly."""
+    return re.sub(r"[^A-Za-z0-9_]|_(?=x[0-9A-F]+_)", lambda found: f"_x{ord(found[0]):X}_", column)
+
+
+def column_name(field: str) -> str:
+    """Return the column that `field_name` made a field of."""
+    return re.sub(r"_x([0-9A-F]+)_", lambda found: chr(int(found[1], 16)), field)
+
+
+def seconds_of(text: str) -> float | None:
+    """Return an ISO 8601 time as seconds, in the order of the texts (time zones passed over), or None for others.
+
+    "2023", "2023-06" and "2023-06-01" are the beginnings of that year, month and day.
+    """
+    found = re.fullmatch(
+        r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?)?)?)?(Z|[+-]\d\d:?\d\d)?", text
+    )
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) if part else None for part in found.groups()[:6])
+    assert year is not None
+    try:
+        moment = datetime.datetime(year, month or 1, day or 1, hour or 0, minute or 0, second or 0)
+    except ValueError:
+        return None
+    return (moment - datetime.datetime(1970, 1, 1)).total_seconds() + float(found[7] or 0)

@@ -1,0 +1,59 @@
+"""A row as a point of Qdrant, and back."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wordsight.columns import OWN_COLUMNS
+from wordsight.index.base import Floats, Row
+from wordsight.index.payload_fields import clean, column_name, field_of, meta_fields, seconds_of
+from wordsight.index.records import STAMP
+from wordsight.text.analysis import terms
+
+IMAGE, TEXT = "image", "text"  # names of a point's vectors
+
+
+def point_id(id: str) -> str:
+    """Return the id of a row's point: a hash of the row's, as Qdrant's are numbers or UUIDs."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, clean(id)))
+
+
+def key_of(column: str) -> str:
+    """Return where a column lies in the payload."""
+    return field_of(column, "meta.")
+
+
+def payload_of(row: Row) -> dict[str, Any]:
+    """Return what a point holds of a row beside its vectors."""
+    own = {name: getattr(row, name) for name in (*STAMP, *OWN_COLUMNS)}
+    payload = {
+        **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
+        "taken_seconds": seconds_of(row.taken) if row.taken else None,
+        "text": clean(row.text),
+        "words": len(terms(row.text)),
+        "thumbnail": base64.b64encode(row.thumbnail).decode() if row.thumbnail else None,
+        "meta": meta_fields(row),
+    }
+    return {name: value for name, value in payload.items() if value is not None}
+
+
+def row_of(point: Any) -> Row:
+    """Return the row of a point that was read with its image's vector."""
+    payload = point.payload
+    return Row(
+        vector=np.asarray(point.vector[IMAGE], np.float32),
+        meta={column_name(name): value for name, value in payload.get("meta", {}).items()},
+        thumbnail=base64.b64decode(payload.get("thumbnail", "")),
+        text=payload.get("text", ""),
+        **{name: payload[name] for name in (*STAMP, *OWN_COLUMNS) if name in payload},
+    )
+
+
+def vectors_in(points: Sequence[Any]) -> Floats:
+    """Return the images' vectors (N, D) of points."""
+    return np.array([point.vector[IMAGE] for point in points], np.float32)

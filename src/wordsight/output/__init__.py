@@ -1,0 +1,1 @@
+"""Results for people: contact sheets, cards in notebooks, images in terminals, embedding files, sorted folders."""

@@ -1,0 +1,181 @@
+"""Write embeddings to a file as they come, row by row: `.npy` with sidecars, or `.parquet`; whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from wordsight.errors import InputError, MissingExtraError
+from wordsight.images.decode import recorded_path
+from wordsight.zeroshot.class_embeddings import Floats
+
+_ROWS_AT_ONCE = 1024
+
+
+class EmbeddingWriter(Protocol):
+    """Takes rows; `commit` puts the finished file in its place, leaving without it leaves nothing behind."""
+
+    def add(self, path: Path, embedding_D: Floats) -> None:
+        """Add one row."""
+
+    def commit(self) -> list[Path]:
+        """Finish, and return the files that were written."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+
+    def __exit__(self, *error: object) -> None:
+        """Clear away what is not finished."""
+
+
+def open_writer(destination: Path, dim: int, about: Mapping[str, str], *, force: bool = False) -> EmbeddingWriter:
+    """Return a writer for `destination`, by its ending; `about` (model, fingerprint, …) is written with the rows.
+
+    `.npy`: (N, dim) float32; beside it `NAME.paths.txt` (line i is row i) and `NAME.model.json` (`about`).
+    `.parquet`: columns path and embedding (list of float32), `about` in the file's own metadata ("wordsight.model", …).
+    Raises: InputError for another ending, a missing folder, an existing file without `force`; MissingExtraError.
+    """
+    check_destination(destination, force=force)
+    return _Npy(destination, dim, about) if destination.suffix == ".npy" else _Parquet(destination, dim, about)
+
+
+def check_destination(destination: Path, *, force: bool = False) -> None:
+    """Raise what `open_writer` would, before a model is loaded."""
+    if destination.suffix not in (".npy", ".parquet"):
+        raise InputError(f"{str(destination)!r} ends in {destination.suffix!r}; expected .npy or .parquet.")
+    if not destination.parent.is_dir():
+        raise InputError(f"The folder {str(destination.parent)!r} does not exist; make it first.")
+    existing = [path for path in _files(destination) if path.exists()]
+    if existing and not force:
+        raise InputError(f"{str(existing[0])!r} exists already; choose another name, or overwrite with --force.")
+    if destination.suffix == ".parquet":
+        _pyarrow()
+
+
+def _files(destination: Path) -> list[Path]:
+    """Return all files that come with `destination`, itself first."""
+    if destination.suffix != ".npy":
+        return [destination]
+    return [destination, destination.with_suffix(".paths.txt"), destination.with_suffix(".model.json")]
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("Writing .parquet", "pyarrow", "parquet") from error
+    return pyarrow
+
+
+class _Staged:
+    """Files written under other names in the same folder, and renamed at the end."""
+
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.staged: list[Path] = []
+
+    def stage(self) -> Path:
+        handle, name = tempfile.mkstemp(dir=self.destination.parent, prefix=".wordsight-", suffix=".part")
+        os.close(handle)
+        os.chmod(name, 0o666 & ~_umask())
+        self.staged.append(Path(name))
+        return Path(name)
+
+    def publish(self) -> list[Path]:
+        files = _files(self.destination)
+        for part, file in zip(self.staged, files, strict=True):
+            os.replace(part, file)
+        self.staged = []
+        return files
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for part in self.staged:
+            part.unlink(missing_ok=True)
+
+
+class _Npy(_Staged):
+    def __init__(self, destination: Path, dim: int, about: Mapping[str, str]) -> None:
+        super().__init__(destination)
+        self.dim, self.about, self.rows = dim, about, 0
+        self.open = contextlib.ExitStack()
+        self.array = self.open.enter_context(open(self.stage(), "r+b"))  # noqa: SIM115
+        self.paths = self.open.enter_context(open(self.stage(), "w", encoding="utf-8", newline="\n"))  # noqa: SIM115
+        self._write_heading()
+
+    def _write_heading(self) -> None:
+        """Write the .npy heading; it keeps its length as the row count grows (NumPy pads for that)."""
+        self.array.seek(0)
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.dim)}
+        np.lib.format.write_array_header_1_0(self.array, shape)
+
+    def add(self, path: Path, embedding_D: Floats) -> None:
+        """Add one row; its path is written on one line, with odd bytes and line breaks escaped."""
+        self.array.write(np.ascontiguousarray(embedding_D, dtype="<f4").tobytes())
+        self.paths.write(f"{recorded_path(path)}\n")
+        self.rows += 1
+
+    def commit(self) -> list[Path]:
+        """Write the true row count and the sidecars, and put all three in place."""
+        self._write_heading()
+        self.open.close()
+        about = {**self.about, "rows": self.rows, "dim": self.dim}
+        self.stage().write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        return self.publish()
+
+    def __exit__(self, *error: object) -> None:
+        self.open.close()
+        super().__exit__(*error)
+
+
+class _Parquet(_Staged):
+    def __init__(self, destination: Path, dim: int, about: Mapping[str, str]) -> None:
+        super().__init__(destination)
+        self.arrow = _pyarrow()
+        self.dim, self.paths, self.vectors = dim, list[str](), list[Floats]()
+        columns = [("path", self.arrow.string()), ("embedding", self.arrow.list_(self.arrow.float32(), dim))]
+        metadata = {f"wordsight.{key}": value for key, value in about.items()}
+        self.schema = self.arrow.schema(columns, metadata=metadata)
+        self.writer = self.arrow.parquet.ParquetWriter(self.stage(), self.schema)
+
+    def add(self, path: Path, embedding_D: Floats) -> None:
+        """Add one row; rows are written some at a time."""
+        self.paths.append(str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+        self.vectors.append(np.asarray(embedding_D, dtype=np.float32))
+        if len(self.paths) == _ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self.paths:
+            return
+        flat = self.arrow.array(np.concatenate(self.vectors))
+        columns = [self.arrow.array(self.paths), self.arrow.FixedSizeListArray.from_arrays(flat, self.dim)]
+        self.writer.write_table(self.arrow.Table.from_arrays(columns, schema=self.schema))
+        self.paths, self.vectors = [], []
+
+    def commit(self) -> list[Path]:
+        """Write the last rows and put the file in place."""
+        self._flush()
+        self.writer.close()
+        return self.publish()
+
+    def __exit__(self, *error: object) -> None:
+        self.writer.close()
+        super().__exit__(*error)
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

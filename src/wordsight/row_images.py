@@ -1,0 +1,51 @@
+"""The picture of a row: its file, its page, or what the index keeps in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from wordsight.errors import ImageError, MissingExtraError
+from wordsight.images.decode import read_image
+from wordsight.index import Index, Row
+from wordsight.path_text import to_path
+
+
+def place_of(row: Row) -> Path | str:
+    """Return the file of a row, names of odd bytes restored, or the address (a str) that it was fetched from."""
+    return row.path if "://" in row.path else to_path(row.path)
+
+
+def row_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB picture of a row: of its file, else (pages, members of archives) the thumbnail in the index.
+
+    at_least: as of `images.read_image`. Raises: ImageError where there is neither.
+    """
+    if row.page is None:
+        try:
+            return read_image(to_path(row.path), at_least=at_least)
+        except ImageError:
+            if not (kept := row.thumbnail or index.thumbnail(row.id)):
+                raise
+    elif not (kept := row.thumbnail or index.thumbnail(row.id)):
+        raise ImageError(f"{row.id}: the index keeps no picture of this page; index it again.")
+    return read_image(kept)
+
+
+def shown_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB picture of a row as a person wants to see it: a page is rendered, so that it can be read.
+
+    The page's thumbnail where its file has changed or gone. Raises: ImageError where there is neither.
+    """
+    if row.page is None:
+        return row_picture(index, row, at_least=at_least)
+    from wordsight.ingest.pdf import Document
+
+    path = to_path(row.path)
+    try:
+        if path.stat().st_mtime_ns == row.mtime_ns:
+            return Document(str(path)).render(row.page)
+    except (OSError, ImageError, MissingExtraError):
+        pass
+    return row_picture(index, row)

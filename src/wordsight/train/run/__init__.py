@@ -1,0 +1,1 @@
+"""A run's folder: its lock, checkpoints, state, signals and finished model."""

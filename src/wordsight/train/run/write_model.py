@@ -1,0 +1,42 @@
+"""The finished model at the top of a run's folder, which `wordsight.load` then opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.errors import InputError, TrainError
+from wordsight.train.run.run_folder import sync
+from wordsight.weights.layouts import native
+from wordsight.weights.read import write_checkpoint
+
+_BESIDE = ".unfinished_model"
+
+
+def write_model(checkpoint: Checkpoint, folder: Path) -> None:
+    """Put a model into a folder among other things, in wordsight's layout; its `wordsight.json` comes last.
+
+    The model is called as its folder is: under the name of what it was made of it would be taken for that.
+
+    Raises: TrainError where it cannot be written; the run's checkpoints stay.
+    """
+    beside = folder / _BESIDE
+    named = replace(checkpoint, spec=replace(checkpoint.spec, name=folder.resolve().name))
+    try:
+        shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
+        write_checkpoint(named, beside, "wordsight")
+        for path in sorted(beside.iterdir(), key=lambda path: path.name == native.FILE):
+            sync(path)
+            os.replace(path, folder / path.name)
+        sync(folder)
+    except (OSError, InputError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise TrainError(
+            f"The finished model was not written into {folder}: {reason}. The last checkpoint is whole: see to the "
+            "disk, then run again with --resume (resume=True), which only writes the model."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Bring an index into agreement with its sources: plan, read, embed, write."""

@@ -1,0 +1,138 @@
+"""Sources that are not where they were: found again by names, sizes and times of files, or by content."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordsight.index import Index, Row, Stamp
+from wordsight.ingest.digests import hash_of
+from wordsight.path_text import to_path, to_text
+
+_LOOKED_AT = 200  # rows of a source, at most, whose files are looked for in a new place
+_AT_ONCE = 1024  # rows that are changed in one step
+_ENOUGH = 0.5  # of these: the others may have been changed or deleted since
+
+
+@dataclass(frozen=True)
+class Move:
+    """A source that is elsewhere now. All are names by `path_text.to_text`.
+
+    source: as it was recorded. place: what it is called now. into: the source that holds it now: `place`, or a folder
+    above that was named. base, now: what paths began with, and begin with now.
+    """
+
+    source: str
+    place: str
+    into: str
+    base: str
+    now: str
+
+    def renamed(self, text: str) -> str:
+        """Return an id or a path as it is now."""
+        below = text == self.base or text.startswith((f"{self.base}{os.sep}", f"{self.base}#"))
+        return self.now + text[len(self.base) :] if below else text
+
+    def row(self, row: Row) -> Row:
+        """Return a row of the source as it is now."""
+        return dataclasses.replace(row, id=self.renamed(row.id), path=self.renamed(row.path), source=self.into)
+
+
+def find_moves(
+    absent: Collection[str], stamps: Iterable[Stamp], named: Iterable[str], around: Iterable[str]
+) -> list[Move]:
+    """Return where absent sources are now, those that are found: at or below a `named` source, or in a folder `around`.
+
+    A place is taken for the old one where half of its files, by their paths within it, have the size and time that
+    the index knows: moving keeps these, and two folders do not agree in them by accident.
+    named: sources of this call, which take in what is found. around: the folders above the index, with which its
+        pictures were moved.
+    """
+    samples: dict[str, list[Stamp]] = {source: [] for source in absent}
+    for stamp in stamps if absent else ():
+        if len(some := samples.get(stamp.source, [])) < _LOOKED_AT and stamp.mtime_ns:
+            some.append(stamp)
+    places = [*((name, name) for name in named), *((name, "") for name in around)]
+    moves: list[Move] = []
+    for source, some in samples.items():
+        tried = (_move(source, place, into) for top, into in places for place in _below(top, source))
+        moves += itertools.islice((move for move in tried if move is not None and _agrees(move, some)), 1)
+    return moves
+
+
+def _below(top: str, source: str) -> Iterator[str]:
+    """Yield what a source may be called at or below a folder, the longest name first: /new/a/b, /new/b, /new."""
+    parts = Path(source).parts[1:]
+    for start in range(len(parts) + 1):
+        yield os.path.join(top, *parts[start:])
+
+
+def _move(source: str, place: str, into: str) -> Move | None:
+    path = to_path(place)
+    if place == source or not path.exists():
+        return None
+    if path.is_dir():
+        return Move(source, place, into or place, source, place)
+    if os.path.basename(place) != os.path.basename(source):
+        return None
+    return Move(source, place, into or place, os.path.dirname(source), os.path.dirname(place))
+
+
+def _agrees(move: Move, stamps: Collection[Stamp]) -> bool:
+    """Return whether the files of enough rows are in the new place, as large and old as they were."""
+    return sum(_is_same(move, stamp) for stamp in stamps) >= max(1, _ENOUGH * len(stamps))
+
+
+def _is_same(move: Move, stamp: Stamp) -> bool:
+    path = move.renamed(stamp.path)
+    if path == stamp.path:
+        return False
+    try:
+        status = to_path(path).stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (stamp.size, stamp.mtime_ns)
+
+
+def find_copied(absent: Collection[str], stamps: Iterable[Stamp], named: Collection[str]) -> dict[str, str]:
+    """Return absent source → named source that holds all of its contents: it was moved by copying, say.
+
+    Sources without rows are not among them.
+    """
+    contents: dict[str, set[int]] = {source: set() for source in absent}
+    holds: dict[str, set[int]] = {source: set() for source in named}
+    for stamp in stamps if absent else ():
+        for found in (contents, holds):
+            if stamp.source in found:
+                found[stamp.source].add(hash_of(stamp.digest))
+    return {
+        source: next(name for name, held in holds.items() if wanted <= held)
+        for source, wanted in contents.items()
+        if wanted and any(wanted <= held for held in holds.values())
+    }
+
+
+def relocate(index: Index, moves: Collection[Move]) -> None:
+    """Give the rows of sources that moved their new ids, paths and source; nothing is read or embedded again.
+
+    Interrupted, it is done to the end by the next call: the old source is still recorded then.
+    """
+    move_of = {move.source: move for move in moves}
+    found = [(stamp.id, stamp.source) for stamp in index.stamps() if stamp.source in move_of] if moves else []
+    for start in range(0, len(found), _AT_ONCE):
+        some = dict(found[start : start + _AT_ONCE])
+        old = index.get(list(some))
+        new = [move_of[some[row.id]].row(row) for row in old]
+        index.add(new)
+        index.remove(sorted({row.id for row in old} - {row.id for row in new}))
+
+
+def folders_around(location: str) -> list[str]:
+    """Return the folders above an index's own, the nearest first; none of an index that is no folder."""
+    if not os.path.isdir(location):
+        return []
+    return [to_text(folder) for folder in Path(os.path.abspath(location)).parents]

@@ -1,0 +1,263 @@
+"""What must be done for an index to agree with its sources: from listed files to the tasks among them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wordsight.images.decode import Skipped
+from wordsight.images.files import system_folder
+from wordsight.index import Stamp
+from wordsight.index.base import is_part_of
+from wordsight.ingest import Item, Unit
+from wordsight.ingest.digests import hash_of
+from wordsight.ingest.items import Unlisted
+from wordsight.path_text import to_path, to_text
+from wordsight.update.reader import Task
+from wordsight.update.row_state import Known, about_of, is_gone_file
+
+
+@dataclass
+class Tally:
+    """What happened so far. `good`: source → pictures of it that are in the index and still there. `met`: source →
+    files and pictures that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
+    folder → pictures that are there and leave, since such folders are passed over.
+    """
+
+    done: int = 0
+    added: int = 0
+    changed: int = 0
+    reused: int = 0
+    described: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    embedded: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    incomplete: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    good: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def safe(self) -> int:
+        """Rows that this run wrote."""
+        return self.added + self.changed + self.reused + self.described
+
+
+@dataclass
+class _Opened:
+    """A file whose items are on their way: how many are out, whether all were handed out, whether any was written.
+
+    final: see `Unit`. failed: some of its items are not in the index, or not as they are now.
+    """
+
+    final: bool = True
+    out: int = 0
+    ended: bool = False
+    written: bool = False
+    failed: bool = False
+
+
+class Plan:
+    """Tells new, changed and unchanged apart, and what is gone when all sources were listed.
+
+    masked: sources whose pages are embedded without their title block.
+    unfinished: files of which the index holds a part, for a run was interrupted, or some items could not be read: size
+        and time alone do not tell that these are up to date.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        tally: Tally,
+        masked: Collection[str] = (),
+        unfinished: Collection[str] = (),
+        report: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.known = known
+        self.tally = tally
+        self.masked = masked
+        self._unfinished = set(unfinished)
+        self._failed: set[str] = set()  # files of which the next run tries again what this one could not read
+        self._refused: set[str] = set()  # files whose rows the index did not take
+        self._report = report
+        self._opened: dict[str, _Opened] = {}
+        self._file_of: dict[str, str] = {}  # id of a task that is out → its file
+        self._new: set[int] = set()  # hashes of the ids that came with this run
+        self._kept: set[str] = set()  # paths that could not be read: nothing at or below them is gone
+
+    def tasks(self, units: Iterable[Unit | Skipped]) -> Iterator[Task]:
+        """Yield what must be read or described anew; count the rest."""
+        for unit in units:
+            self.tally.done += 1
+            self._report()
+            if isinstance(unit, Skipped):
+                self._skip(unit)
+                continue
+            self.tally.met[unit.source] += unit.final
+            masked = unit.source in self.masked
+            if not self._up_to_date(unit, masked):
+                yield from self._open(unit, masked)
+
+    def _up_to_date(self, unit: Unit, masked: bool) -> bool:
+        """Return whether size and time tell that all items of a file are in the index, and count them."""
+        if not unit.final or unit.path in self._unfinished:
+            return False
+        rows = self.known.of_file(unit.path)
+        if not rows or not all(self.known.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
+            return False
+        self._unchanged(rows, unit.source)
+        return True
+
+    def _open(self, unit: Unit, masked: bool) -> Iterator[Task]:
+        """Yield the tasks among the items of one file."""
+        opened = self._opened.setdefault(unit.path, _Opened(unit.final))
+        for item in unit.items():
+            if not unit.final:
+                self.tally.done += 1
+                self._report()
+            if isinstance(item, Skipped):
+                opened.failed = True
+                self._skip(item)
+                continue
+            self.tally.met[item.source] += 1
+            if (task := self._task(item, masked)) is not None:
+                opened.out += 1
+                self._file_of[item.id] = unit.path
+                yield task
+        opened.ended = True
+        self._close_if_done(unit.path)
+
+    def _task(self, item: Item, masked: bool) -> Task | None:
+        """Return what is to be done for an item, or None where nothing is."""
+        row = self.known.find(item.id)
+        if self.known.seen[row] if row is not None else hash_of(item.id) in self._new:
+            self.tally.good[item.source] += 1  # two sources hold it
+            return None
+        mask = masked and item.page is not None
+        task = Task(item, row=row, mask=mask, thumbnail=_needs_thumbnail(item))
+        if row is None:
+            self._new.add(hash_of(item.id))
+            return task
+        if not self.known.same_file(row, item.size, item.mtime_ns, mask):
+            self.known.seen[row] = True
+            return task
+        if self.known.same_about(row, about_of(item.text, item.meta)):
+            self._unchanged([row], item.source)
+            return None
+        self.known.seen[row] = True
+        task.what = "describe"
+        return task
+
+    def _unchanged(self, rows: Sequence[int], source: str) -> None:
+        for row in rows:
+            self.tally.unchanged += not self.known.seen[row]
+            self.known.seen[row] = True
+        self.tally.good[source] += len(rows)
+
+    def _skip(self, skip: Skipped) -> None:
+        """Count what could not be opened or listed; what the index has of it stays, unless it is gone."""
+        self.tally.skipped.append(skip)
+        name = skip.item if isinstance(skip.item, str) else to_text(skip.item)
+        if isinstance(skip, Unlisted) or not is_gone_file(name):
+            self._kept.add(name)
+
+    def failed(self, task: Task, skip: Skipped) -> None:
+        """Count a task that could not be read: its old row stays, unless the file vanished meanwhile."""
+        self.tally.skipped.append(skip)
+        if task.row is not None and is_gone_file(task.item.path):
+            self.known.seen[task.row] = False
+        if task.item.id != task.item.path:
+            self._opened[self.file_of(task)].failed = True
+        self._count_out([task], written=False)
+
+    def refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
+        """Count tasks of one file that the index does not take: the rows that it has of the file stay as they are."""
+        if path not in self._refused:
+            self._refused.add(path)
+            self._skip(Unlisted(to_path(path) if os.path.isabs(path) else path, reason))
+        self._opened[path].failed = True
+        self._count_out(tasks, written=False)
+
+    def file_of(self, task: Task) -> str:
+        """Return the file that brought a task."""
+        return self._file_of[task.item.id]
+
+    def partial(self, tasks: Sequence[Task]) -> set[str]:
+        """Return the files of which the index will hold a part only once these tasks are written."""
+        writing = Counter(self._file_of[task.item.id] for task in tasks)
+        found = {
+            path
+            for path, opened in self._opened.items()
+            if (opened.written or writing[path]) and (opened.out > writing[path] or not opened.ended or opened.failed)
+        }
+        return found | self._unfinished | self._failed
+
+    def written(self, tasks: Sequence[Task]) -> None:
+        """Count tasks that are in the index now."""
+        for task in tasks:
+            if task.facts.flaw:
+                self.tally.incomplete.append(Skipped(task.item.id, task.facts.flaw))
+            kind = self._kind(task)
+            setattr(self.tally, kind, getattr(self.tally, kind) + 1)
+            self.tally.good[task.item.source] += 1
+        self._count_out(tasks, written=True)
+
+    def _kind(self, task: Task) -> str:
+        """Return which number of the tally a written task adds to."""
+        if task.row is None:
+            return "added" if task.embedded else "reused"
+        if task.what == "read" and (task.fresh or not self.known.same_digest(task.row, task.facts.digest)):
+            return "changed"
+        same = self.known.same_about(task.row, about_of(task.item.text, task.item.meta))
+        return "unchanged" if same else "described"  # a file that was only touched
+
+    def _count_out(self, tasks: Sequence[Task], *, written: bool) -> None:
+        for task in tasks:
+            path = self._file_of.pop(task.item.id)
+            self._opened[path].out -= 1
+            self._opened[path].written |= written
+            self._close_if_done(path)
+
+    def _close_if_done(self, path: str) -> None:
+        opened = self._opened[path]
+        if opened.ended and not opened.out:
+            del self._opened[path]
+            self._unfinished.discard(path)
+            if opened.failed and opened.final and (opened.written or self.known.of_file(path)):
+                self._failed.add(path)
+
+    def emptied(self, roots: Iterable[str]) -> list[str]:
+        """Return the sources that had pictures and seem to have none now: more often a disk that is not there."""
+        return [root for root in self._without_good(roots) if not self.tally.met[root]]
+
+    def _without_good(self, roots: Iterable[str]) -> list[str]:
+        return [root for root in roots if self.known.rows_of[root] and not self.tally.good[root]]
+
+    def gone(self, stamps: Iterable[Stamp], roots: Collection[str]) -> Iterator[str]:
+        """Yield the ids of rows of sources that were listed to their end and no longer hold them."""
+        leaving = set(roots) - set(self._without_good(roots))
+        if all(self.known.seen):
+            return
+        for stamp in stamps:
+            row = self.known.find(stamp.id)
+            unseen = row is not None and not self.known.seen[row]
+            if unseen and stamp.source in leaving and not self._is_kept(stamp):
+                folder = system_folder(stamp.path.removeprefix(stamp.source))
+                if folder and not is_gone_file(stamp.path):
+                    self.tally.left_out[folder] += 1
+                yield stamp.id
+
+    def _is_kept(self, stamp: Stamp) -> bool:
+        if not self._kept:
+            return False
+        names = [stamp.id, stamp.path, stamp.source, *map(str, Path(stamp.path).parents)]
+        return not self._kept.isdisjoint(names)
+
+
+def _needs_thumbnail(item: Item) -> bool:
+    """Return whether the picture is no file of its own: a page, a tar's member, something fetched or given."""
+    return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)

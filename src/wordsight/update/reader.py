@@ -1,0 +1,119 @@
+"""From an item to the pixels that a model sees, in a decoding thread; and what its row says of the picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from wordsight.errors import ImageError
+from wordsight.images.decode import ImageSource, Skipped, decode, read_header, reason_of, source_name
+from wordsight.images.preprocess import preprocess
+from wordsight.index import Row
+from wordsight.index.base import Floats
+from wordsight.ingest import Item
+from wordsight.spec import Preprocess
+from wordsight.update.row_state import MASKED, Digests, about_of
+
+THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, in about 12 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a row says of a picture beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
+
+    digest: str
+    width: int = 0
+    height: int = 0
+    taken: str | None = None
+    thumbnail: bytes = b""
+    flaw: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """An item on its way into the index. `facts` are filled in where it is read.
+
+    what: "read", or "describe" where only text or meta changed and the old vector stays. row: its position in `Known`.
+    mask: leave out the title block. fresh: embed it whatever the index holds. embedded: it was.
+    """
+
+    item: Item
+    what: Literal["read", "describe"] = "read"
+    row: int | None = None
+    mask: bool = False
+    thumbnail: bool = False
+    fresh: bool = False
+    embedded: bool = False
+    facts: Facts = Facts("")
+
+    def as_row(self, vector_D: Floats) -> Row:
+        """Return the row to be stored."""
+        item, facts = self.item, self.facts
+        return Row(
+            id=item.id, source=item.source, path=item.path, digest=facts.digest, vector=vector_D, page=item.page,
+            size=item.size, mtime_ns=item.mtime_ns, width=facts.width, height=facts.height, taken=facts.taken,
+            about=about_of(item.text, item.meta), text=item.text, meta=item.meta, thumbnail=facts.thumbnail,
+        )  # fmt: skip
+
+    def described(self, old: Row) -> Row:
+        """Return the old row with what is said of it now."""
+        item = self.item
+        about = about_of(item.text, item.meta)
+        return dataclasses.replace(old, source=item.source, about=about, text=item.text, meta=item.meta)
+
+
+class Reader:
+    """Reads tasks for `Model.stream_read`: the answer is pixels (S, S, 3), None (its vector is known), or Skipped."""
+
+    def __init__(self, spec: Preprocess, digests: Digests, *, exact: bool = False) -> None:
+        self.spec = spec
+        self.digests = digests
+        self.exact = exact
+
+    def __call__(self, task: Task) -> np.ndarray | Skipped | None:
+        """Read one task's content; decode it unless the index holds the vector of such content."""
+        if task.what == "describe":
+            return None
+        try:
+            content = task.item.read()
+            digest = content.digest + (MASKED if task.mask else "")
+            known = not task.fresh and not self.digests.claim(digest)
+            picture = content.picture()
+            try:
+                return self._pixels(task, digest, picture, known)
+            except ImageError as error:
+                raise ImageError(str(error).removeprefix(f"{source_name(picture)}: ")) from error
+        except Exception as error:  # whatever is wrong with one picture, the others go on
+            return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
+
+    def _pixels(self, task: Task, digest: str, picture: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
+        said = read_header(picture)
+        facts = Facts(digest, said.width, said.height, said.taken)
+        if known and not task.thumbnail:
+            task.facts = facts
+            return None
+        decoded = decode(picture, at_least=None if self.exact else self.spec.image_size)
+        thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
+        task.facts = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
+        if known:
+            return None
+        image = decoded.image
+        if task.mask:
+            from wordsight.images.title_block import mask
+
+            image = mask(image)
+        return preprocess(image, self.spec, decoded.box)
+
+
+def thumbnail_of(image: Image.Image) -> bytes:
+    """Return a JPEG of at most THUMBNAIL_SIDE pixels a side."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=80)
+    return out.getvalue()

@@ -1,0 +1,280 @@
+"""From the parts of a checkpoint (small files and tensors, as they lie in a layout) to a Checkpoint, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.errors import CheckpointError, InputError, did_you_mean
+from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
+from wordsight.weights import validate
+from wordsight.weights.layouts import (
+    SUPPORTED,
+    hf_clip,
+    hf_processor,
+    hf_siglip,
+    hf_tokenizer,
+    native,
+    open_clip,
+    open_clip_names,
+    openai,
+)
+from wordsight.weights.layouts.config_values import CLIP_VOCAB, clip_tokenizer
+
+Layout = Literal["hf", "open_clip", "openai", "wordsight"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+WEIGHTS = {"hf": "model.safetensors", "open_clip": "open_clip_model.safetensors", "wordsight": native.WEIGHTS}
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+# what else Hugging Face and open_clip have, so that an error can say what it is
+_KNOWN_OTHERS = ("chinese_clip", "clipseg", "altclip", "blip", "blip-2", "siglip2", "metaclip_2", "clip_text_model",
+                 "clip_vision_model", "siglip_text_model", "siglip_vision_model", "x_clip", "groupvit")  # fmt: skip
+
+
+# where facts come from that no file states, unless a reader knows better; "image" holds for all of the image tower
+_RULES = {
+    "family": "the tensors: SigLIP has logit_bias and an attention-pooling head",
+    "embed_dim": "inferred from shape of text_projection",
+    "image": "the architecture's rule",
+    "text": "the architecture's rule",
+    "text.mlp_width": "inferred from shape of transformer.resblocks.0.mlp.c_fc.weight",
+    "preprocess.image_size": "the image tower's image_size",
+    "logit_bias": "the tensors: none",
+    "normalisation": "the family's rule: each embedding along its last axis",
+    "source": "as opened",
+    "licence": "not stated in the files that were read",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A checkpoint as it lies in one layout: small files by name (JSON, tokenizer), and tensors under its own names."""
+
+    layout: Layout
+    files: Mapping[str, bytes]
+    tensors: Mapping[str, np.ndarray]
+
+
+def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """Return a JSON object among the files.
+
+    Raises: CheckpointError for what is no JSON object.
+    """
+    try:
+        value = json.loads(files[name])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{name} holds a {type(value).__name__}, expected an object.")
+    return value
+
+
+def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkpoint:
+    """Return the checked Checkpoint of the parts.
+
+    name, source: written into the spec. where: the file or folder, for messages.
+
+    Raises: CheckpointError for another architecture, for missing, extra and wrongly shaped tensors, and for NaN.
+    """
+    try:
+        checkpoint = _READ[parts.layout](parts)
+    except CheckpointError as error:
+        raise type(error)(f"{where}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:  # say, a list for an object
+        raise CheckpointError(
+            f"{where}: the configuration has a value of the wrong kind ({type(error).__name__}: {error}); "
+            "fetch the files again."
+        ) from error
+    spec = checkpoint.spec
+    if parts.layout != "wordsight":
+        provenance = {**_RULES, **spec.provenance}
+        spec = dataclasses.replace(spec, name=name, source=source, provenance=provenance)
+    validate.check_names(spec, checkpoint.tensors, where)
+    return dataclasses.replace(checkpoint, spec=spec)
+
+
+def _read_openai(parts: Parts) -> Checkpoint:
+    tensors = openai.to_canonical(parts.tensors)
+    _refuse_others(tensors)
+    return Checkpoint(openai.spec_of(tensors, "", ""), tensors)
+
+
+def _read_open_clip(parts: Parts) -> Checkpoint:
+    config = read_json(parts.files, open_clip.FILE)
+    if "multimodal_cfg" not in (config.get("model_cfg") or {}):
+        _refuse_others(parts.tensors)
+    tensors = open_clip_names.to_canonical(parts.tensors)
+    spec, kept = open_clip.spec_of(config, tensors, parts.files)
+    return Checkpoint(spec, tensors, kept)
+
+
+def _refuse_others(tensors: Mapping[str, np.ndarray]) -> None:
+    """Name the architectures that open_clip's and OpenAI's spelling also carry."""
+    signs = {
+        "text_decoder.": "CoCa (it has a text decoder)",
+        "text.transformer.embeddings.": "a Hugging Face text tower (RoBERTa, XLM-R, mT5 …)",
+        "text.transformer.shared.": "a Hugging Face text tower (mT5)",
+        "visual.trunk.stem.": "ConvNeXt or another convolutional tower of timm",
+        "visual.trunk.stages.": "ConvNeXt or another convolutional tower of timm",
+        "visual.trunk.blocks.0.mlp.w12.": "EVA",
+        "visual.trunk.blocks.0.mlp.fc1_g.": "EVA",
+        "visual.trunk.blocks.0.attn.q_bias": "EVA",
+    }
+    for name in tensors:
+        for prefix, architecture in signs.items():
+            if name.startswith(prefix):
+                raise CheckpointError(f"{name} means {architecture}, which is not supported; {SUPPORTED}.")
+
+
+def _read_hf(parts: Parts) -> Checkpoint:
+    config = read_json(parts.files, "config.json")
+    kind = config.get("model_type")
+    if kind not in ("clip", "siglip"):
+        known = " (known, but another architecture)" if kind in _KNOWN_OTHERS else ""
+        raise CheckpointError(f"config.json: model_type is {kind!r}{known}, expected 'clip' or 'siglip'; {SUPPORTED}.")
+    module = hf_siglip if kind == "siglip" else hf_clip
+    log: dict[str, str] = {}
+    image, text = module.towers_of(config, log)
+    preprocess = hf_processor.preprocess_of(_processor(parts.files), kind, image.image_size, log)
+    clean: hf_tokenizer.Clean = "none"
+    if kind == "siglip":
+        clean, log["tokenizer.clean"] = hf_tokenizer.siglip_clean(parts.files, text.vocab_size)
+    tokenizer, kept = hf_tokenizer.tokenizer_of(
+        parts.files, context_length=text.context_length, vocab_size=text.vocab_size, clean=clean, log=log
+    )
+    tensors = module.to_canonical(parts.tensors, config)
+    return Checkpoint(module.spec_of(config, tensors, preprocess, tokenizer, log), tensors, kept)
+
+
+def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
+    for name in PROCESSORS:
+        if name in files:
+            config = read_json(files, name)
+            nested = config.get("image_processor")
+            if name == "preprocessor_config.json" or isinstance(nested, dict):
+                return nested if isinstance(nested, dict) else config
+    return None
+
+
+def _read_native(parts: Parts) -> Checkpoint:
+    spec = ModelSpec.from_json(parts.files[native.FILE].decode(errors="replace"))
+    kept = {name: content for name, content in parts.files.items() if name in hf_tokenizer.KEPT}
+    if spec.tokenizer.kind == "clip_bpe":
+        kept = {}
+    return Checkpoint(spec, parts.tensors, kept)
+
+
+_READ = {"openai": _read_openai, "open_clip": _read_open_clip, "hf": _read_hf, "wordsight": _read_native}
+
+
+def to_parts(checkpoint: Checkpoint, layout: Layout) -> Parts:
+    """Return the parts of a checkpoint in a layout; reading them back gives the same facts and the same tensors.
+
+    Raises: InputError for an unknown layout; CheckpointError where the layout cannot hold the model (the facts named).
+    """
+    if layout not in LAYOUTS:
+        raise InputError(
+            f"The layout is {layout!r}, expected one of {', '.join(LAYOUTS)}.{did_you_mean(layout, LAYOUTS)}"
+        )
+    held = _as_held(checkpoint, layout)
+    parts = _WRITE[layout](held)
+    back = _READ[layout](parts)
+    differences = _differences(held.spec.facts(), back.spec.facts())
+    if differences or dict(back.tokenizer_files) != dict(held.tokenizer_files):
+        lost = "; ".join(differences[:4]) or "the tokenizer's files"
+        raise CheckpointError(
+            f"The {layout} layout cannot hold {held.spec.name or 'this model'}: {lost}. "
+            "Use --to wordsight, which holds all."
+        )
+    return parts
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], place: str = "") -> list[str]:
+    found = []
+    for key in ours.keys() | theirs.keys():
+        mine, other = ours.get(key), theirs.get(key)
+        if isinstance(mine, dict) and isinstance(other, dict):
+            found += _differences(mine, other, f"{place}{key}.")
+        elif mine != other:
+            found.append(f"{place}{key} is {mine!r}, it would become {other!r}")
+    return sorted(found)
+
+
+def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
+    """Say the same in the layout's words: OpenAI's has no tokenizer file, and the highest id is its end of text."""
+    spec = checkpoint.spec
+    if isinstance(spec.image, EfficientNetTower) and layout != "wordsight":
+        raise CheckpointError(f"The {layout} layout has no {spec.image.arch}; use --to wordsight.")
+    if spec.family == "siglip" and layout == "openai":
+        raise CheckpointError("OpenAI's layout has no SigLIP; use --to hf, open_clip or wordsight.")
+    if isinstance(spec.image, PlainResNetTower) and layout in ("hf", "openai"):
+        raise CheckpointError(f"The {layout} layout has no plain ResNet; use --to open_clip or wordsight.")
+    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    if spec.family == "siglip" and layout == "hf" and not siglip_tower:
+        raise CheckpointError(
+            "Hugging Face's SiglipModel pools pictures by attention, and its CLIPModel has no bias; this model has "
+            "SigLIP's bias on CLIP's towers. Use --to open_clip or wordsight."
+        )
+    if spec.text.projection_bias and layout == "open_clip" and not siglip_tower:
+        raise CheckpointError("open_clip's CLIP has no bias in its text projection; use --to wordsight.")
+    if isinstance(spec.image, ResNetTower) and layout == "hf":
+        raise CheckpointError(
+            "Hugging Face's CLIPModel has no ModifiedResNet; use --to openai, open_clip or wordsight."
+        )
+    if layout != "openai":
+        return checkpoint
+    if spec.tokenizer.kind != "clip_bpe":
+        if not _is_clip_vocabulary(checkpoint.tokenizer_files):
+            raise CheckpointError("OpenAI's layout has CLIP's tokenizer only, this model has its own; use --to hf.")
+        spec = dataclasses.replace(spec, tokenizer=clip_tokenizer(spec.text.context_length, spec.text.vocab_size))
+    if spec.text.pooling == "eos" and spec.tokenizer.eos_id == spec.text.vocab_size - 1:
+        spec = dataclasses.replace(spec, text=dataclasses.replace(spec.text, pooling="argmax"))
+    return Checkpoint(spec, checkpoint.tensors)
+
+
+def _is_clip_vocabulary(files: Mapping[str, bytes]) -> bool:
+    if "tokenizer.json" not in files:
+        return False
+    vocab = read_json(files, "tokenizer.json").get("model", {}).get("vocab")
+    own: dict[str, int] = json.loads(hf_tokenizer.clip_files()["vocab.json"])
+    return isinstance(vocab, dict) and len(own) == CLIP_VOCAB and {**own, **vocab} == own
+
+
+def _json_bytes(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _write_openai(checkpoint: Checkpoint) -> Parts:
+    return Parts("openai", {}, openai.from_canonical(checkpoint.spec, checkpoint.tensors))
+
+
+def _write_open_clip(checkpoint: Checkpoint) -> Parts:
+    files = {open_clip.FILE: _json_bytes(open_clip.config_of(checkpoint.spec)), **checkpoint.tokenizer_files}
+    return Parts("open_clip", files, open_clip_names.from_canonical(checkpoint.spec, checkpoint.tensors))
+
+
+def _write_hf(checkpoint: Checkpoint) -> Parts:
+    spec = checkpoint.spec
+    module = hf_siglip if spec.family == "siglip" else hf_clip
+    tokenizer = checkpoint.tokenizer_files
+    if spec.tokenizer.kind == "clip_bpe":
+        tokenizer = hf_tokenizer.clip_files()
+    files = {
+        "config.json": _json_bytes(module.config_of(spec)),
+        "preprocessor_config.json": _json_bytes(hf_processor.config_of(spec.preprocess, spec.family)),
+        **tokenizer,
+    }
+    return Parts("hf", files, module.from_canonical(spec, checkpoint.tensors))
+
+
+def _write_native(checkpoint: Checkpoint) -> Parts:
+    files = {native.FILE: checkpoint.spec.to_json().encode(), **checkpoint.tokenizer_files}
+    return Parts("wordsight", files, checkpoint.tensors)
+
+
+_WRITE = {"openai": _write_openai, "open_clip": _write_open_clip, "hf": _write_hf, "wordsight": _write_native}

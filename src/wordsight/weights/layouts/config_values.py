@@ -1,0 +1,138 @@
+"""Small readers of configuration values: each says where a fact came from, and names the key when it is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from wordsight.errors import CheckpointError
+from wordsight.spec import Activation, TokenizerSpec
+from wordsight.weights.layouts.prefixes import told
+
+CLIP_VOCAB = 49408
+CLIP_BOS, CLIP_EOS = 49406, 49407
+
+
+class Facts:
+    """Values of one configuration file, with the provenance of every one that was asked for.
+
+    config: the file's (part of a) mapping. file: its name, for messages. where: the dotted place of `config` in it.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], file: str, where: str = "", log: dict[str, str] | None = None
+    ) -> None:
+        if not isinstance(config, Mapping):
+            raise CheckpointError(f"{file}: {where or 'the file'} is {config!r}, expected an object.")
+        self.config, self.file, self.where = config, file, where
+        self.log: dict[str, str] = {} if log is None else log
+
+    def place(self, key: str) -> str:
+        """Return the dotted place of a key, as errors and provenance name it."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def within(self, key: str) -> Facts:
+        """Return the nested object under `key` (empty when absent), logging to the same provenance."""
+        return Facts(self.config.get(key) or {}, self.file, self.place(key), self.log)
+
+    def whole(self, fact: str, key: str, default: int | None = None, why: str = "") -> int:
+        """Return a positive whole number; `fact` is its name in ModelSpec."""
+        value = self.get(fact, key, default, why)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if type(value) is not int or value <= 0:
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected a positive whole number.")
+        return value
+
+    def real(self, fact: str, key: str, default: float | None = None, why: str = "") -> float:
+        """Return a finite number."""
+        value = self.get(fact, key, default, why)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected a number.")
+        return float(value)
+
+    def triple(self, fact: str, key: str, default: tuple[float, ...] | None, why: str) -> tuple[float, float, float]:
+        """Return three numbers, such as a mean per colour."""
+        value = self.get(fact, key, default, why)
+        if isinstance(value, (int, float)):
+            value = (value, value, value)
+        if (
+            not isinstance(value, (list, tuple))
+            or len(value) != 3
+            or not all(isinstance(v, (int, float)) for v in value)
+        ):
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected three numbers.")
+        return float(value[0]), float(value[1]), float(value[2])
+
+    def get(self, fact: str, key: str, default: Any = None, why: str = "") -> Any:
+        """Return the value of `key`, or `default` with `why` it holds; write down which."""
+        if key in self.config and self.config[key] is not None:
+            self.log[fact] = f"{self.file}: {self.place(key)}"
+            return self.config[key]
+        if default is None and not why:
+            raise CheckpointError(f"{self.file} lacks {self.place(key)}, which this model needs ({fact}).")
+        self.log[fact] = why
+        return default
+
+
+def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
+    """Return how many numbered blocks follow `prefix` (1 + the highest number)."""
+    numbers = {name[len(prefix) :].split(".", 1)[0] for name in tensors if name.startswith(prefix)}
+    return 1 + max((int(n) for n in numbers if n.isdigit()), default=-1)
+
+
+def shape_of(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> tuple[int, ...]:
+    """Return the shape of a tensor that must be there with that many dimensions."""
+    if name not in tensors:
+        raise CheckpointError(f"The tensor {name!r} is missing; this is not a whole CLIP checkpoint.")
+    if tensors[name].ndim != dimensions:
+        raise CheckpointError(f"{name} has the shape {tensors[name].shape}, expected {dimensions} dimensions.")
+    return tuple(tensors[name].shape)
+
+
+def square_root(n: int, what: str) -> int:
+    """Return the side of a square grid of `n` positions."""
+    side = math.isqrt(max(n, 0))
+    if side * side != n or n == 0:
+        raise CheckpointError(f"{what} has {n} positions, expected a square number (the grid of a square picture).")
+    return side
+
+
+def scalar(tensors: Mapping[str, np.ndarray], name: str) -> float:
+    """Return a tensor of one element as a float."""
+    if name not in tensors or tensors[name].size != 1:
+        raise CheckpointError(f"{name} is missing or holds more than one number; expected a single one.{told(tensors)}")
+    return float(np.asarray(tensors[name], np.float64).reshape(()))
+
+
+def activation(name: Any, where: str) -> Activation:
+    """Return our name of an activation as configurations write it."""
+    known: dict[str, Activation] = {
+        "quick_gelu": "quick_gelu",
+        "gelu": "gelu",
+        "gelu_pytorch_tanh": "gelu_tanh",
+        "gelu_new": "gelu_tanh",
+        "gelu_tanh": "gelu_tanh",
+    }
+    if name not in known:
+        raise CheckpointError(f"{where} is {name!r}, which is not supported; expected one of {', '.join(known)}.")
+    return known[name]
+
+
+def clip_tokenizer(context_length: int, vocab_size: int) -> TokenizerSpec:
+    """Return CLIP's own byte-pair tokenizer.
+
+    Raises: CheckpointError where the model's vocabulary has another size, and so another tokenizer.
+    """
+    if vocab_size != CLIP_VOCAB:
+        raise CheckpointError(
+            f"The model has a vocabulary of {vocab_size} tokens and no tokenizer beside it; CLIP's own has "
+            f"{CLIP_VOCAB}. Put the model's tokenizer.json into the same folder."
+        )
+    return TokenizerSpec(
+        kind="clip_bpe", context_length=context_length, vocab_size=vocab_size, bos_id=CLIP_BOS, eos_id=CLIP_EOS,
+        pad_id=0, clean="clip",
+    )  # fmt: skip

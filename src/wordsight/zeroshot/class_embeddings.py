@@ -1,0 +1,119 @@
+"""One unit embedding per class: prompts → normalised embeddings → mean → normalised; kept on disk once made."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+from wordsight.vector_cache import cached_vectors
+from wordsight.zeroshot.templates import fill
+
+Floats = NDArray[np.float32]
+ClassNames = Iterable[str] | Mapping[str, Iterable[str]]  # a Series, an array, a generator too
+
+_PROMPTS_AT_ONCE = 1024
+
+
+class TextEmbedder(Protocol):
+    """What class embeddings need of a model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that determines the model's answers."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Return one unit vector per text, (N, D)."""
+
+
+def parse_classes(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return class name → wordings, from lines "cat" or "invoices = a scanned invoice, a bill".
+
+    Empty lines and lines that begin with `#` are left out. Raises: InputError for duplicates and empty names.
+    """
+    names: list[str] = []
+    wordings: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, after = (part.strip() for part in line.partition("="))
+        words = tuple(word.strip() for word in after.split(",") if word.strip())
+        if not name or (equals and not words):
+            raise InputError(f"The class {line.strip()!r} is not complete; expected 'name' or 'name = wording, …'.")
+        names.append(name)
+        wordings[name] = words or (name,)
+    check_classnames(names)
+    return wordings
+
+
+def check_classnames(names: Sequence[str]) -> None:
+    """Raise InputError for an empty list, an empty name, or a name given twice (upper and lower case alike)."""
+    if isinstance(names, str):
+        raise InputError(f"The class names are the one string {names!r}; give a list such as ['cat', 'dog'].")
+    if not names:
+        raise InputError("The list of classes is empty; give at least one class name, such as 'cat'.")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"The class name {name!r} is empty or no text; each class needs a name.")
+    folded = [name.strip().casefold() for name in names]
+    twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
+    if twice:
+        shown = ", ".join(map(repr, twice[:10])) + (", …" if len(twice) > 10 else "")
+        raise InputError(f"Classes given more than once: {shown}; name each class once (of a column: .unique()).")
+
+
+def as_wordings(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
+    """Return class name → wordings for names (each its own wording) in any iterable or a mapping, checked.
+
+    A set is taken in the order of its names: its own order changes from run to run.
+    """
+    if isinstance(classnames, Mapping):
+        check_classnames(list(classnames))
+        wordings: dict[str, tuple[str, ...]] = {}
+        for name, words in classnames.items():
+            wordings[str(name)] = () if isinstance(words, str) else tuple(map(str, words))
+            if not wordings[str(name)]:
+                raise InputError(f"The wordings of class {name!r} are {words!r}; expected a list with one or more.")
+        return wordings
+    if isinstance(classnames, str):
+        check_classnames(classnames)
+    if not isinstance(classnames, Iterable):
+        raise InputError(f"The classes are given as {type(classnames).__name__}, expected a list of names.")
+    names = sorted(classnames) if isinstance(classnames, set | frozenset) else list(classnames)
+    check_classnames(names)
+    return {str(name): (str(name),) for name in names}
+
+
+def embed_classes(
+    model: TextEmbedder, wordings: Mapping[str, Sequence[str]], templates: Sequence[str], *, cache: bool = True
+) -> Floats:
+    """Return the class embeddings (K, D), unit length, float32: each the mean over its wordings × templates.
+
+    With `cache` they are kept under `paths.cache_dir("classes")` by the model's fingerprint, the way it is run
+    (backend, precision) and the prompts; a damaged file is made again, a folder that cannot be written is no error.
+    Source: Radford et al. 2021, §3.1.4.
+    """
+    prompts_of = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
+    if not cache:
+        return _embed(model, prompts_of)
+    return cached_vectors("classes", model, prompts_of, len(prompts_of), lambda: _embed(model, prompts_of))
+
+
+def normalise_rows(vectors_ND: NDArray[np.floating]) -> Floats:
+    """Return each row divided by its own length: along the last axis, never along axis 0. (N, D) → (N, D)."""
+    lengths_N1 = np.linalg.norm(vectors_ND, axis=-1, keepdims=True)
+    return np.asarray(vectors_ND / np.maximum(lengths_N1, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def _embed(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> Floats:
+    """Embed all prompts, some at a time, and take the mean of each class's."""
+    flat = list(itertools.chain.from_iterable(prompts_of))
+    parts = [model.embed_texts(flat[i : i + _PROMPTS_AT_ONCE]) for i in range(0, len(flat), _PROMPTS_AT_ONCE)]
+    vectors_PD = normalise_rows(np.concatenate(parts))
+    starts = np.cumsum([0, *map(len, prompts_of)])
+    means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
+    return normalise_rows(np.stack(means))

@@ -1,0 +1,138 @@
+"""The probability that a picture shows none of the classes, judged against a bank of unrelated prompts."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wordsight.zeroshot.class_embeddings import Floats, TextEmbedder, embed_classes, normalise_rows
+
+# a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
+NEAR_QUANTILE = 0.97
+# "none of these", from `NoneOfThese.evidence`: how sharp the soft maxima are, the logistic curve for as many images of
+# the classes as of none, and what is taken off per natural logarithm of the number of classes, the best of which stands
+# higher by chance; by benchmarks/none_of_these.py --fit
+SHARPNESS = 1.4
+SLOPE = 1.34
+CROWD = 0.82
+OFFSET = 5.10
+# share of images that show none of the classes, where nothing is known of the collection
+PRIOR = 0.25
+# the probability of one text by itself, from its cosine in spreads of the bank's; by benchmarks/none_of_these.py --fit
+RELEVANCE_SLOPE = 1.47
+RELEVANCE_OFFSET = -4.01
+# templates used for the bank: their mean hardly moves beyond a few
+_BANK_TEMPLATES = 7
+
+
+@functools.cache
+def bank_words() -> tuple[str, ...]:
+    """Return the bundled bank: some five hundred everyday things and scenes."""
+    text = (importlib.resources.files("wordsight") / "data" / "none_bank.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Unrelated prompts as unit vectors (B, D), and what is the same of them whatever they are held against.
+
+    All prompts share a direction, and short common words are near to all others: `centre_D` is taken off before
+    prompts are compared. limit: the cosine of `centred_BD` that `NEAR_QUANTILE` of their pairs stay below.
+    """
+
+    vectors_BD: Floats
+    centre_D: Floats
+    centred_BD: Floats
+    limit: float
+
+    @classmethod
+    def of(cls, bank_BD: Floats) -> Bank:
+        """Compare the prompts with each other, which takes most of the time of a judge of few classes."""
+        centre_D = bank_BD.mean(axis=0)
+        centred_BD = normalise_rows(bank_BD - centre_D)
+        between_BB = centred_BD @ centred_BD.T
+        limit = np.quantile(between_BB[np.triu_indices(len(bank_BD), 1)], NEAR_QUANTILE)
+        return cls(bank_BD, centre_D, centred_BD, limit)
+
+    def against(self, class_KD: Floats) -> NoneOfThese:
+        """Return the judge of classes (unit vectors (K, D)), without the prompts that are near to one for that one."""
+        cosine_KB = normalise_rows(class_KD - self.centre_D) @ self.centred_BD.T
+        # a class that is near to nearly everything ("thing") still keeps the farther half
+        limit_K1 = np.maximum(self.limit, np.median(cosine_KB, axis=1, keepdims=True))
+        return NoneOfThese(class_KD, self.vectors_BD, cosine_KB < limit_K1)
+
+
+@dataclass(frozen=True, eq=False)
+class NoneOfThese:
+    """Judges images against classes (K, D) and a bank (B, D); `allowed_KB` says which bank prompts count for which.
+
+    Cosines are counted in standard deviations of the bank's cosines with the same image, from their mean: images that
+    are near to every text, and models whose cosines are all high, need no other constants.
+    """
+
+    class_KD: Floats
+    bank_BD: Floats
+    allowed_KB: np.ndarray
+
+    @classmethod
+    def build(
+        cls, model: TextEmbedder, class_KD: Floats, templates: Sequence[str], *, cache: bool = True
+    ) -> NoneOfThese:
+        """Embed the bank with (up to seven of) the classes' own templates, and leave out what is near to a class."""
+        step = max(1, -(-len(templates) // _BANK_TEMPLATES))
+        words = {word: (word,) for word in bank_words()}
+        bank_BD = embed_classes(model, words, tuple(itertools.islice(templates, 0, None, step)), cache=cache)
+        return cls.from_embeddings(class_KD, bank_BD)
+
+    @staticmethod
+    def from_embeddings(class_KD: Floats, bank_BD: Floats) -> NoneOfThese:
+        """Build from unit vectors: classes (K, D), bank (B, D)."""
+        return Bank.of(bank_BD).against(class_KD)
+
+    def standings(self, image_ND: Floats) -> tuple[Floats, Floats]:
+        """Return the cosines of classes (N, K) and of bank prompts (N, B), in standard deviations of the bank's."""
+        bank_NB = image_ND @ self.bank_BD.T
+        mean_N1 = bank_NB.mean(axis=1, keepdims=True)
+        spread_N1 = np.maximum(bank_NB.std(axis=1, keepdims=True), 1e-6)
+        return (image_ND @ self.class_KD.T - mean_N1) / spread_N1, (bank_NB - mean_N1) / spread_N1
+
+    def evidence(self, image_ND: Floats) -> Floats:
+        """Return the soft maximum of the classes less that of the bank, in spreads: high where a class fits. (N,).
+
+        Both are log-sums of exponentials, so that several unrelated prompts that fit count for more than one, and a
+        class is not doubted for a single lucky prompt. The bank's leaves out what is near to the image's best class.
+        """
+        class_NK, bank_NB = self.standings(image_ND)
+        best_N = class_NK.argmax(axis=1)
+        weight_NB = np.exp(SHARPNESS * bank_NB) * self.allowed_KB[best_N]
+        bank_N = np.log(np.maximum(weight_NB.sum(axis=1), np.finfo(np.float32).tiny))
+        top_N1 = class_NK.max(axis=1, keepdims=True)
+        class_N = np.log(np.exp(SHARPNESS * (class_NK - top_N1)).sum(axis=1)) + SHARPNESS * top_N1[:, 0]
+        return np.asarray((class_N - bank_N) / SHARPNESS, dtype=np.float32)
+
+    def proba(self, image_ND: Floats) -> Floats:
+        """Return the probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
+        any_N = SLOPE * self.evidence(image_ND) - CROWD * np.log(len(self.class_KD)) + OFFSET
+        return sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
+
+    def independent_proba(self, image_ND: Floats) -> Floats:
+        """Return the probability of each class by itself, (N, D) → (N, K); rows need not sum to 1."""
+        return relevance(self.standings(image_ND)[0])
+
+
+def relevance(standing: Floats) -> Floats:
+    """Return the probability that a text is true of an image, from its cosine in standard deviations of the bank's.
+
+    Same shape as `standing`. Fitted on captions, a text being true of one image in ten.
+    """
+    return sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
+
+
+def sigmoid(logit: Floats) -> Floats:
+    """Return 1 / (1 + exp(-logit)) as float32, without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logit)), dtype=np.float32)

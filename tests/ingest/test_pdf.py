@@ -1,0 +1,198 @@
+"""PDF documents become items: a page each, with its number and text; rendered when it is read."""
+
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from items import items_of
+from small_pdf import page, small_pdf, square
+
+from wordsight.errors import ImageError
+from wordsight.ingest import Unlisted, pdf
+from wordsight.ingest.scan import scan
+
+
+@pytest.fixture
+def drawings(tmp_path):
+    path = tmp_path / "pump housing.pdf"
+    path.write_bytes(
+        small_pdf(
+            [page("Front view", extra=square("1 0 0")), page(), page("Section A-A", 100, 200, extra=square("0 0 1"))]
+        )
+    )
+    return path
+
+
+def test_each_page_is_an_item_with_its_number_and_text(drawings):
+    pages = items_of(drawings)
+    assert [item.id for item in pages] == [f"{drawings}#page={number}" for number in (1, 2, 3)]
+    assert [item.page for item in pages] == [1, 2, 3]
+    assert [item.text for item in pages] == ["pump housing\nFront view", "pump housing", "pump housing\nSection A-A"]
+    assert {(item.path, item.size) for item in pages} == {(str(drawings), drawings.stat().st_size)}
+    assert [unit.final for unit in scan([drawings.parent])] == [True]
+
+
+def test_a_page_is_rendered_on_white_in_true_colours_with_its_longer_side_1024(drawings):
+    wide, _, tall = (item.read().picture() for item in items_of(drawings))
+    assert (wide.mode, wide.size, tall.size) == ("RGB", (1024, 512), (512, 1024))
+    assert wide.getpixel((1000, 10)) == (255, 255, 255)
+    assert wide.getpixel((5, 505)) == (255, 0, 0)
+    assert tall.getpixel((5, 1020)) == (0, 0, 255)
+    assert (np.asarray(wide)[:200] == 255).all()
+
+
+def test_rotated_pages_are_upright(tmp_path):
+    (tmp_path / "r.pdf").write_bytes(small_pdf([page("x", 200, 100, extra=square("1 0 0"))], rotate=90))
+    picture = items_of(tmp_path / "r.pdf")[0].read().picture()
+    assert picture.size == (512, 1024)
+    assert picture.getpixel((5, 5)) == (255, 0, 0)  # the lower left corner, turned clockwise
+
+
+def test_a_pages_digest_is_that_of_file_and_number_and_nothing_is_rendered_for_it(drawings, tmp_path, monkeypatch):
+    copy = tmp_path / "copy.pdf"
+    copy.write_bytes(drawings.read_bytes())
+    pages, copies = items_of(drawings), items_of(copy)
+    monkeypatch.setattr(pdf, "_rendered", None)
+    digests = [item.read().digest for item in pages]
+    assert len(set(digests)) == 3
+    assert digests == [item.read().digest for item in copies]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (small_pdf([page("secret")], encrypted=True), "is encrypted and needs a password; save a copy without one"),
+        (b"", "is no PDF that can be read"),
+        (b"%PDF-1.4\ngarbage", "is no PDF that can be read"),
+        (b"\x89PNG\r\n\x1a\n", "is no PDF that can be read"),
+    ],
+)
+def test_a_document_that_cannot_be_opened_is_told_in_one_line(tmp_path, content, reason):
+    path = tmp_path / "bad.pdf"
+    path.write_bytes(content)
+    (skip,) = items_of(tmp_path)
+    assert isinstance(skip, Unlisted)
+    assert skip.item == path
+    assert skip.reason.startswith(reason)
+    assert "\n" not in skip.reason
+
+
+def test_a_document_without_pages(tmp_path, monkeypatch):
+    path = tmp_path / "none.pdf"
+    path.write_bytes(small_pdf([]))
+    assert items_of(path) == [Unlisted(path, "is no PDF that can be read (Data format error)")]
+    monkeypatch.setattr(pdf.Document, "__len__", lambda _: 0)  # should PDFium ever open one
+    assert items_of(path) == [Unlisted(path, "is a PDF without pages")]
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ("[0 0 14400 14400]", (1024, 1024)),
+        ("[0 0 200000 100]", (1024, 1)),
+        ("[0 0 3 3]", (1024, 1024)),
+        ("[0 0 0 0]", None),
+    ],
+)
+def test_pages_of_any_size_are_rendered_at_a_bounded_one(tmp_path, box, size):
+    (tmp_path / "huge.pdf").write_bytes(small_pdf([page("x", box=box)]))
+    picture = items_of(tmp_path)[0].read().picture()
+    assert max(picture.size) <= 1025
+    assert size is None or np.abs(np.subtract(picture.size, size)).max() <= 1
+
+
+def test_a_damaged_page_does_not_take_the_others_with_it(tmp_path):
+    content = small_pdf([page("one"), page("two"), page("three")]).replace(b"4 0 R 6 0 R 8 0 R", b"4 0 R 3 0 R 8 0 R")
+    (tmp_path / "damaged.pdf").write_bytes(content)
+    one, two, three = items_of(tmp_path)
+    assert (one.text, two.text, three.text) == ("damaged\none", "damaged", "damaged\nthree")
+    assert one.read().picture().size == three.read().picture().size
+    with pytest.raises(ImageError, match=r"^page 2 is damaged \("):
+        two.read().picture()
+
+
+@pytest.mark.parametrize("number", [0, -1, 4, 9])
+def test_a_page_that_is_not_there_is_not_called_damaged(drawings, number):
+    with pytest.raises(ImageError, match=rf"^has no page {number}; it has 3 pages, counted from 1$"):
+        pdf.Document(str(drawings)).render(number)
+
+
+def test_a_document_that_goes_away(drawings):
+    first = items_of(drawings)[0]
+    pdf._open.popitem()[1].close()
+    drawings.unlink()
+    with pytest.raises(ImageError, match=r"^no such file$"):
+        first.read()
+
+
+def test_odd_file_names(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9\n.pdf")
+    path.write_bytes(small_pdf([page("x")]))
+    assert items_of(tmp_path)[0].read().picture().size == (1024, 512)
+
+
+def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
+    pdf._open.clear()
+    for number in range(12):
+        (tmp_path / f"{number:02}.pdf").write_bytes(small_pdf([page(f"number {number}")] * 3))
+    items = items_of(tmp_path)
+    assert len(items) == 36
+    assert len(pdf._open) == 4
+    with ThreadPoolExecutor(4) as pool:  # PDFium itself may be in one call at a time
+        pictures = list(pool.map(lambda item: np.asarray(item.read().picture()), items))
+    assert len(pdf._open) == 4
+    assert all((one == pictures[number - number % 3]).all() for number, one in enumerate(pictures))
+    assert not (pictures[0] == pictures[3]).all()
+    del items
+    gc.collect()
+    assert not pdf._open
+
+
+def test_a_program_that_ends_with_documents_open_is_quiet(drawings):
+    program = "import sys; from wordsight.ingest.scan import scan; units = [*scan(sys.argv[1])]; [*units[0].items()];"
+    program += (
+        "from wordsight.ingest import pdf; kept = pdf.Document(sys.argv[1]); assert len(kept) == 3; assert pdf._open"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, drawings], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
+    (tmp_path / "long.pdf").write_bytes(small_pdf([page(f"sheet {number}") for number in range(500)]))
+    opened = []
+    monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
+    items = items_of(tmp_path)
+    assert len({item.read().digest for item in items}) == 500
+    assert items[499].read().picture().size == (1024, 512)
+    assert items[499].text == "long\nsheet 499"
+    assert len(opened) == 1
+
+
+def test_pages_can_be_read_in_another_process(drawings, monkeypatch):
+    pages = items_of(drawings)
+    seen = [(page.read().digest, np.asarray(page.read().picture())) for page in pages]
+    opened = []
+    monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
+    moved = [pickle.loads(pickle.dumps(page.read)) for page in pages]
+    for read, (digest, picture) in zip(moved, seen, strict=True):
+        assert read().digest == digest
+        assert (np.asarray(read().picture()) == picture).all()
+    assert len(opened) == 1
+
+
+def test_without_pypdfium2_documents_are_skipped_with_the_way_to_read_them(drawings, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    (skip,) = items_of(drawings)
+    assert skip.reason.endswith("Install it with: pip install 'wordsight[search]'")
+
+
+def test_text_is_bounded_and_printable(tmp_path):
+    (tmp_path / "t.pdf").write_bytes(small_pdf([page("ab\\000\\001c " * 8000)]))
+    text = items_of(tmp_path)[0].text
+    assert len(text) <= pdf.TEXT_LIMIT + 3
+    assert not any(ord(char) < 32 and char != "\n" for char in text)
