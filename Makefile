@@ -1,4 +1,4 @@
-# Two promises: `make demo` (sets up, then sorts and finds real pictures by words) and `make test`.
+# Two promises: `make demo` (sets up, then sorts and finds real images by words) and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,6 +1,6 @@
-"""From files to embeddings: pictures a second of the whole pipeline, at 12 and at 0.3 megapixels.
+"""From files to embeddings: images a second of the whole pipeline, at 12 and at 0.3 megapixels.
 
-    python benchmarks/decode_speed.py [--model mini] [--precision auto] [--pictures 24] [--rounds 5] [--quick]
+    python benchmarks/decode_speed.py [--model mini] [--precision auto] [--images 24] [--rounds 5] [--quick]
 
 Contenders, in alternated turns over the same JPEG files:
     ours        model.embed_images: DCT scaling, decoding threads beside the encoder
@@ -34,7 +34,7 @@ import wordsight
 from wordsight.images.decode import decode
 from wordsight.images.preprocess import crop_start, preprocess, resized_size
 from wordsight.model import Model, read_ahead
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 16
@@ -44,7 +44,7 @@ SIZES = {"12 MP": 12_000_000, "0.3 MP": 300_000}
 def photographs(data: Path, count: int) -> list[Path]:
     """Return `count` real photographs: flickr8k-a where the data is, else the bundled samples."""
     found = sorted((data / "flickr8k-a" / "images").glob("*.jpg")) or [
-        path for path in sample_pictures() if path.suffix == ".jpg"
+        path for path in sample_images() if path.suffix == ".jpg"
     ]
     return found[:: max(1, len(found) // count)][:count]
 
@@ -67,7 +67,7 @@ def make_jpegs(photos: list[Path], folder: Path, pixels: int) -> list[Path]:
 
 
 def plainly(path: Path, size: int) -> np.ndarray:
-    """Return a picture's pixels as most code makes them: decode all, resize the shorter side, cut the centre."""
+    """Return an image's pixels as most code makes them: decode all, resize the shorter side, cut the centre."""
     image = Image.open(path).convert("RGB")
     width, height = resized_size(*image.size, size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -88,8 +88,8 @@ def contenders(model: Model, files: list[Path], onnx: Path | None) -> dict[str, 
     ready = np.stack([plainly(path, spec.image_size) for path in files[:BATCH]])
 
     def read(path: Path) -> np.ndarray:
-        picture = decode(path, at_least=spec.image_size)
-        return preprocess(picture.image, spec, picture.box)
+        image = decode(path, at_least=spec.image_size)
+        return preprocess(image.image, spec, image.box)
 
     def plain(encode: Callable[[np.ndarray], object]) -> None:
         for batch in batches(files):
@@ -128,7 +128,7 @@ def drift(model: Model, files: list[Path]) -> dict[str, float]:
     differences = []
     for path in files:
         exact, scaled = decode(path), decode(path, at_least=spec.image_size)
-        pixels = [preprocess(picture.image, spec, picture.box).astype(int) for picture in (exact, scaled)]
+        pixels = [preprocess(image.image, spec, image.box).astype(int) for image in (exact, scaled)]
         differences.append(np.abs(pixels[0] - pixels[1]))
     cosines = (model.embed_images(files) * model.embed_images(files, exact=True)).sum(-1)
     return {
@@ -146,7 +146,7 @@ def measure(model: Model, files: list[Path], rounds: int, onnx: Path | None) -> 
     bound = 1 / (1 / rates["decode"] + 1 / rates["encode"])
     exact = drift(model, files)
     for name, rate in rates.items():
-        row = {"kind": "speed", "contender": name, "pictures_per_second": rate, "times_plain": rate / rates["plain"]}
+        row = {"kind": "speed", "contender": name, "images_per_second": rate, "times_plain": rate / rates["plain"]}
         yield {**row, "share_of_bound": rate / bound, "spread": harness.spread(seconds[name]), "seconds": seconds[name]}
     yield {"kind": "drift", **exact}
 
@@ -156,17 +156,17 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--onnx", type=Path, help="the image tower in ONNX, float32 (B, 3, S, S), for `plain ort`")
-    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
     )
-    parser.add_argument("--quick", action="store_true", help="4 pictures, one round, no results written")
+    parser.add_argument("--quick", action="store_true", help="4 images, one round, no results written")
     options = parser.parse_args()
     if options.quick:
-        options.pictures, options.rounds = 4, 1
+        options.images, options.rounds = 4, 1
     model = wordsight.load(options.model, precision=options.precision)
-    photos = photographs(options.data, options.pictures)
+    photos = photographs(options.data, options.images)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for size, pixels in SIZES.items():

@@ -202,7 +202,7 @@ def _figures_of(path: Path, number: int) -> Iterator[Image.Image]:
     """Yield the figures of one page, from above."""
     page = _opened(path)[number - 1]
     scale = 2048 / max(page.get_size())
-    picture = page.render(scale=scale).to_pil().convert("RGB")
+    image = page.render(scale=scale).to_pil().convert("RGB")
     texts = page.get_textpage()
     text = texts.get_text_range()
     height = page.get_size()[1]
@@ -214,10 +214,10 @@ def _figures_of(path: Path, number: int) -> Iterator[Image.Image]:
         tops, bottoms = [height - b[3] for b in boxes if b[3] > b[1]], [height - b[1] for b in boxes if b[3] > b[1]]
         captions.append((scale * min(tops), scale * max(bottoms)))
     captions.sort()
-    start = 0.03 * picture.height
+    start = 0.03 * image.height
     for top, bottom in captions:
         if top - start > 60:
-            part = picture.crop((0, round(start), picture.width, round(top - 4)))
+            part = image.crop((0, round(start), image.width, round(top - 4)))
             box = Image.eval(part.convert("L"), lambda grey: 255 - grey if grey < 230 else 0).getbbox()
             if box and box[2] - box[0] > 150 and box[3] - box[1] > 60:
                 yield part.crop(box)
@@ -237,7 +237,7 @@ def resvg() -> object:
 
 
 def template(name: str, longest: int = 2 * PAGE_SIDE) -> Image.Image:
-    """Return a drawing sheet's template as a picture: frame and title block, nothing drawn."""
+    """Return a drawing sheet's template as an image: frame and title block, nothing drawn."""
     path = debian("freecad-common") / "usr/share/freecad/Mod/TechDraw/Templates" / name
     text = path.read_text(encoding="utf-8")
     found = re.search(r"<svg\b[^>]*>", text)
@@ -250,9 +250,9 @@ def template(name: str, longest: int = 2 * PAGE_SIDE) -> Image.Image:
         sized += f' viewBox="0 0 {width} {height}"'
     text = text.replace(root, f'{sized} width="{width * factor:.1f}" height="{height * factor:.1f}">', 1)
     drawn = resvg().svg_to_bytes(svg_string=text)  # type: ignore[attr-defined]
-    picture = Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture)
+    image = Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
     return white.convert("RGB")
 
 

@@ -2,18 +2,18 @@
 
 Of three collections in `$WORDSIGHT_DATA` (COCO photos, Flickr photos, product photos, which look alike: a hard case)
 and of sheets drawn here (bills of one form that differ in number, month and sum, bills of several items, short notes,
-pages of a contract that differ in a name: the hardest) some pictures are copied in every way of
-`wordsight.duplicates.threshold.KINDS`. All pairs of a picture of the collection and a copy, and all pairs of two
-pictures, are judged; a pair of a picture and its own copy is right, all others are wrong, but for files whose pixels
-are equal. The thresholds of ours are learnt on other pictures of the collection.
+pages of a contract that differ in a name: the hardest) some images are copied in every way of
+`wordsight.duplicates.threshold.KINDS`. All pairs of an image of the collection and a copy, and all pairs of two
+images, are judged; a pair of an image and its own copy is right, all others are wrong, but for files whose pixels
+are equal. The thresholds of ours are learnt on other images of the collection.
 
 Then the copy to keep: original and copy lie side by side in files without any metadata and of one date, under names
 that tell nothing, the copy in a better format or with fewer losses wherever its kind allows that, so that pixels and
 files alone decide. "Most pixels, then the larger file" is what other tools do.
 
-    python benchmarks/duplicates_quality.py [--pictures 1500] [--copied 100] [--quick]
+    python benchmarks/duplicates_quality.py [--images 1500] [--copied 100] [--quick]
 
-The peer is pHash (Zauner 2010: the signs of the 8 × 8 lowest frequencies of a 32 × 32 grey picture against their
+The peer is pHash (Zauner 2010: the signs of the 8 × 8 lowest frequencies of a 32 × 32 grey image against their
 median), written out here in a dozen lines, at the customary distance of 10 of 64 bits, and at the distance that is best
 for F1 on these very pairs, which nobody knows beforehand; so is "best cosine".
 """
@@ -50,9 +50,9 @@ LEARN = 40
 NEIGHBOURS = 12
 
 
-def phash(picture: Image.Image) -> np.ndarray:
+def phash(image: Image.Image) -> np.ndarray:
     """Return 64 bits (Zauner 2010)."""
-    grey = np.asarray(picture.convert("L").resize((32, 32), Image.Resampling.LANCZOS), np.float64)
+    grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), np.float64)
     steps = np.arange(32)
     cosines = np.cos(np.pi * np.outer(steps[:8], 2 * steps + 1) / 64)  # DCT-II, its 8 lowest frequencies
     low = cosines @ grey @ cosines.T
@@ -101,44 +101,44 @@ class Pairs:
     false: list[str]
 
 
-def unlike_pictures(name: str, n: int) -> tuple[list[Path], list[Image.Image]]:
-    """Return up to n pictures of different pixels."""
+def unlike_images(name: str, n: int) -> tuple[list[Path], list[Image.Image]]:
+    """Return up to n images of different pixels."""
     if name == "sheets":
         files = [Path(f"sheet {number}") for number in range(min(n, SHEETS[0]))]
     else:
         files = sorted(path for path in (DATA / name / "images").iterdir() if path.is_file())
     random.Random(0).shuffle(files)
-    seen, kept, pictures = set(), [], []
+    seen, kept, images = set(), [], []
     for path in files:
-        picture = draw_sheet(int(path.name.split()[1])) if name == "sheets" else read_image(path)
-        if (digest := hashlib.sha256(picture.tobytes()).digest()) not in seen:
+        image = draw_sheet(int(path.name.split()[1])) if name == "sheets" else read_image(path)
+        if (digest := hashlib.sha256(image.tobytes()).digest()) not in seen:
             seen.add(digest)
             kept.append(path)
-            pictures.append(picture)
+            images.append(image)
         if len(kept) == n:
             break
-    return kept, pictures
+    return kept, images
 
 
-def learnt_on(model: Any, pictures: list[Image.Image], vectors: np.ndarray, chosen: range) -> LearntThreshold:
-    """Learn as `wordsight duplicates` does, on pictures that are not copied for the test."""
+def learnt_on(model: Any, images: list[Image.Image], vectors: np.ndarray, chosen: range) -> LearntThreshold:
+    """Learn as `wordsight duplicates` does, on images that are not copied for the test."""
     originals = []
     for i in chosen:
         near = np.argsort(-(vectors @ vectors[i]))[1 : 1 + NEIGHBOURS]
-        mini = Miniature(pictures[i])
-        others = [float(vectors[j] @ vectors[i]) for j in near if not likeness(mini, Miniature(pictures[j])).same]
-        originals.append(Original(pictures[i], vectors[i], others))
+        mini = Miniature(images[i])
+        others = [float(vectors[j] @ vectors[i]) for j in near if not likeness(mini, Miniature(images[j])).same]
+        originals.append(Original(images[i], vectors[i], others))
     return learn_threshold(model, originals)
 
 
 def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThreshold]:
     """Score all pairs of a collection."""
-    files, pictures = unlike_pictures(name, n)
-    vectors_ND = model.embed_images(pictures)
+    files, images = unlike_images(name, n)
+    vectors_ND = model.embed_images(images)
     copied = min(copied, len(files) - LEARN, SHEETS[1] if name == "sheets" else copied)
-    learnt = learnt_on(model, pictures, vectors_ND, range(copied, copied + LEARN))
-    hashes_NB = np.stack([phash(picture) for picture in pictures])
-    minis = [Miniature(picture) for picture in pictures]
+    learnt = learnt_on(model, images, vectors_ND, range(copied, copied + LEARN))
+    hashes_NB = np.stack([phash(image) for image in images])
+    minis = [Miniature(image) for image in images]
     kinds, cosines, distances, sames, false = [], [], [], [], []
     checked = 0
 
@@ -163,7 +163,7 @@ def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThre
 
     take(vectors_ND, hashes_NB, [(i, -1) for i in range(len(files))], minis)
     for i in range(copied):
-        copies = list(make_copies(pictures[i], seed=1000 + i).values())
+        copies = list(make_copies(images[i], seed=1000 + i).values())
         own = [(i, kind) for kind in range(len(copies))]
         hashes = np.stack([phash(copy) for copy in copies])
         take(model.embed_images(copies), hashes, own, [Miniature(copy) for copy in copies])
@@ -195,12 +195,12 @@ COPY_FILES: dict[str, dict[str, Any]] = {  # as its kind says; others are saved 
 BETTER: tuple[dict[str, Any], ...] = ({"format": "JPEG", "quality": 95}, {"format": "PNG"})
 
 
-def kept_originals(pictures: Sequence[Image.Image]) -> dict[str, tuple[list[bool], list[bool]]]:
+def kept_originals(images: Sequence[Image.Image]) -> dict[str, tuple[list[bool], list[bool]]]:
     """Return kind → whether the original of each pair was kept: by ours, and by the most pixels and the larger file."""
     kept: dict[str, tuple[list[bool], list[bool]]] = {kind: ([], []) for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
-        for number, picture in enumerate(pictures):
-            original = saved(Path(folder) / f"p{2 * number}", picture, {"format": "JPEG", "quality": 85})
+        for number, image in enumerate(images):
+            original = saved(Path(folder) / f"p{2 * number}", image, {"format": "JPEG", "quality": 85})
             base = read_image(Path(original.path))
             for kind, copy in make_copies(base, 1000 + number).items():
                 row = saved(Path(folder) / f"p{2 * number + 1}", copy, COPY_FILES.get(kind, BETTER[number % 2]))
@@ -214,17 +214,17 @@ def kept_originals(pictures: Sequence[Image.Image]) -> dict[str, tuple[list[bool
     return kept
 
 
-def saved(path: Path, picture: Image.Image, options: dict[str, Any]) -> Row:
-    """Write a picture and return its row, of one date for all."""
-    picture.convert("RGB").save(path, **options)
+def saved(path: Path, image: Image.Image, options: dict[str, Any]) -> Row:
+    """Write an image and return its row, of one date for all."""
+    image.convert("RGB").save(path, **options)
     size = path.stat().st_size
-    return Row(str(path), "", str(path), path.name, np.empty(0, np.float32), None, size, 0, *picture.size)
+    return Row(str(path), "", str(path), path.name, np.empty(0, np.float32), None, size, 0, *image.size)
 
 
 def keep_rows(name: str, n: int, copied: int) -> list[dict[str, Any]]:
     """Return the results of `kept_originals` on a collection."""
-    files, pictures = unlike_pictures(name, n)
-    kept = kept_originals(pictures[: min(copied, len(files))])
+    files, images = unlike_images(name, n)
+    kept = kept_originals(images[: min(copied, len(files))])
     return [
         {"set": name, "part": "keep", "kind": kind, "pairs": len(ours), "original kept": float(np.mean(ours)),
          "by size": float(np.mean(largest))}
@@ -248,16 +248,16 @@ def recall_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--pictures", type=int, default=1500, help="of each collection")
+    parser.add_argument("--images", type=int, default=1500, help="of each collection")
     parser.add_argument("--copied", type=int, default=100, help="of these, in every way")
-    parser.add_argument("--quick", action="store_true", help="a hundred pictures of one collection; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="a hundred images of one collection; nothing is written")
     options = parser.parse_args()
     if options.quick:
-        options.pictures, options.copied = 100, 10
+        options.images, options.copied = 100, 10
     model = wordsight.load(options.model)
     rows: list[dict[str, Any]] = []
     for name in SETS[:1] if options.quick else SETS:
-        pairs, learnt = judge(model, name, options.pictures, options.copied)
+        pairs, learnt = judge(model, name, options.images, options.copied)
         cosine, bits = pairs.cosine_P, pairs.distance_P
         top = best(pairs, np.arange(0.7, 1.0, 0.01), lambda t, c=cosine: c >= t)
         nearest = best(pairs, np.arange(0, 24, 2), lambda t, b=bits: b <= t)
@@ -270,7 +270,7 @@ def main() -> None:
             f"pHash ≤ {nearest:.0f} bits, best": bits <= nearest,
         }
         rows += [{"set": name, "way": way, **figures(pairs, found)} for way, found in ways.items()]
-        print(f"{name}: {pairs.copied} pictures copied, {pairs.checked:,} pairs compared by pixels of {len(cosine):,}")
+        print(f"{name}: {pairs.copied} images copied, {pairs.checked:,} pairs compared by pixels of {len(cosine):,}")
         false = sorted(set(pairs.false))
         print(f"{len(false)} that pixels call copies, to be looked at: they count as wrong", *false, sep="\n  ")
         rows[-6] |= {"compared_by_pixels": pairs.checked, "pairs": len(cosine), "false": false}

@@ -1,4 +1,4 @@
-"""Pictures and texts per second, start-up and memory: wordsight against transformers and ONNX Runtime, same weights.
+"""Images and texts per second, start-up and memory: wordsight against transformers and ONNX Runtime, same weights.
 
     python benchmarks/encode_speed.py            # a quarter of an hour on 2 cores
     python benchmarks/encode_speed.py --quick    # a smoke run with two layers
@@ -31,11 +31,11 @@ from wordsight.encoder.openvino.graphs import image_model, text_model
 from wordsight.encoder.openvino.int8 import quantize_image_tower, save_int8
 from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.spec import Preprocess
 from wordsight.weights.read import read_checkpoint, write_checkpoint
 
-AT_LEAST = 16  # pictures or texts in one timed call, so that a call lasts
+AT_LEAST = 16  # images or texts in one timed call, so that a call lasts
 SHORT, LONG = "a photo of a cat.", "a photo of a very small grey cat on a red sofa beside a window " * 6
 Call = Callable[[], object]
 
@@ -61,7 +61,7 @@ def both(encoder: Encoder) -> dict[str, Any]:
 
 
 def int8_copy(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    """Write an int8 copy, calibrated on the bundled pictures: right for its speed, not for its accuracy."""
+    """Write an int8 copy, calibrated on the bundled images: right for its speed, not for its accuracy."""
     write_checkpoint(checkpoint, folder, "wordsight")
     graph = quantize_image_tower(checkpoint, [sample_pixels(checkpoint.spec.preprocess)])
     save_int8(graph, folder, {"fingerprint": checkpoint.fingerprint})
@@ -70,8 +70,8 @@ def int8_copy(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 @functools.cache
 def sample_pixels(spec: Preprocess) -> np.ndarray:
-    """Return the bundled pictures as pixels (N,S,S,3)."""
-    return np.stack([preprocess(read_image(path), spec) for path in sample_pictures()])
+    """Return the bundled images as pixels (N,S,S,3)."""
+    return np.stack([preprocess(read_image(path), spec) for path in sample_images()])
 
 
 def inputs(checkpoint: Checkpoint, kind: str, runtime: str, batch: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def speeds(name: str, checkpoint: Checkpoint, made: dict[str, Any], batches: lis
 
 
 def operations(checkpoint: Checkpoint, kind: str) -> float:
-    """Return the floating-point operations of one picture or text."""
+    """Return the floating-point operations of one image or text."""
     if kind == "images":
         size = checkpoint.spec.image.image_size
         return matrix_peak.operations(image_model(checkpoint), [1, size, size, 3])

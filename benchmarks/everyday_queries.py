@@ -1,8 +1,8 @@
-"""What people ask an album for, and which captions say that a picture shows it.
+"""What people ask an album for, and which captions say that an image shows it.
 
-A picture shows what a query says where one of its captions holds, for each word of the query, that word or one of a
-kind of it ("terrier" for "dog", "canoe" for "boat"). Captions leave things out, so that some pictures counted as wrong
-are right: of pictures of a thing, the five captions of Flickr8k miss about one in seven (`reported`).
+A image shows what a query says where one of its captions holds, for each word of the query, that word or one of a
+kind of it ("terrier" for "dog", "canoe" for "boat"). Captions leave things out, so that some images counted as wrong
+are right: of images of a thing, the five captions of Flickr8k miss about one in seven (`reported`).
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def content_words(query: str) -> list[str]:
 
 
 def said(query: str, captions: Sequence[str]) -> int:
-    """Return how many of a picture's captions say what a query says."""
+    """Return how many of an image's captions say what a query says."""
     wanted = []
     for word in content_words(query):
         word = _SAME.get(word, word)
@@ -249,9 +249,9 @@ def said(query: str, captions: Sequence[str]) -> int:
 
 
 def reported(counts: Sequence[np.ndarray]) -> float:
-    """Return which share of the pictures that show a thing have a caption that says so.
+    """Return which share of the images that show a thing have a caption that says so.
 
-    counts: for each query, in how many of five captions each picture has it. The pictures that no caption tells of are
+    counts: for each query, in how many of five captions each image has it. The images that no caption tells of are
     estimated from those that one and two tell of (Chao 1987, bias-corrected), which is a lower bound of them.
     """
     told = missed = 0.0

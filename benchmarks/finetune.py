@@ -8,7 +8,7 @@ validation products. Then, of each model that is kept and of the one it began wi
 - title→product R@1 and R@10 among 357 products that none of them ever saw, nor their titles and photos under another
   number, with the difference to the start (a paired bootstrap over the titles);
 - clothing top-1: 341 phone photos of ten kinds of clothes, another source than the shop's; not seen by any of them;
-- original top-1: 648 pictures of 54 kinds of animals, sports, scenes and vehicles, not seen by any of them: the gate.
+- original top-1: 648 images of 54 kinds of animals, sports, scenes and vehicles, not seen by any of them: the gate.
 
 Intervals are bootstrap 95 %. The seconds are comparable only on a machine that does nothing else. Results go to
 `results/finetune.jsonl`.
@@ -74,7 +74,7 @@ def measured(model: Model, limit: int | None) -> dict[str, np.ndarray]:
     titles = [(place, row[clothing_data.TITLE]) for place, row in enumerate(products)]
     place = ranks(images_ND, titles, model.embed_texts)
     phones = str(clothing_data.data_folder() / "clothing/validation")
-    hits = ZeroShot.of_model(ZeroShotConfig(pictures=phones, classes=CLASSES, limit=limit), model).hits(model)
+    hits = ZeroShot.of_model(ZeroShotConfig(images=phones, classes=CLASSES, limit=limit), model).hits(model)
     return {"title→product R@1": place < 1, "title→product R@10": place < 10, "clothing top-1": hits}
 
 
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", default=",".join(LEARNS))
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--quick", action="store_true", help="two steps, a few pictures: does it run? writes nothing")
+    parser.add_argument("--quick", action="store_true", help="two steps, a few images: does it run? writes nothing")
     options = parser.parse_args()
     limit = 40 if options.quick else None
     clothing_data.prepare(clothing.WORK)

@@ -91,7 +91,7 @@ def tasks(model: Any, half: int) -> Iterator[Task]:
     name, source = (("flickr8k-a", "flickr8k-a"), ("flickr8k validation", "flickr8k-train"))[half == 0]
     captions = captions_of(name)
     told = list(captions.values())
-    vectors_ND = model.embed_images([DATA / source / "images" / picture for picture in captions])
+    vectors_ND = model.embed_images([DATA / source / "images" / image for image in captions])
     everyday = {
         query: {i for i, one in enumerate(told) if everyday_queries.said(query, one[1:])}
         for query in everyday_queries.everyday_queries()

@@ -54,10 +54,10 @@ COLUMNS = ("gender", "masterCategory", "subCategory", "articleType", "baseColour
 
 @dataclass(frozen=True)
 class Task:
-    """Pictures with a text each, and queries with the numbers of the pictures that answer."""
+    """Images with a text each, and queries with the numbers of the images that answer."""
 
     name: str
-    pictures: Sequence[Path]
+    images: Sequence[Path]
     texts: Sequence[str]
     queries: Mapping[str, Sequence[int]]
 
@@ -74,9 +74,9 @@ def products(limit: int | None) -> list[dict[str, str]]:
 
 
 def tasks(limit: int | None = None) -> Iterator[Task]:
-    """Yield the four tasks; `limit` pictures of each."""
+    """Yield the four tasks; `limit` images of each."""
     rows = products(limit)
-    pictures = [DATA / "fashion" / "images" / f"{row['id']}.jpg" for row in rows]
+    images = [DATA / "fashion" / "images" / f"{row['id']}.jpg" for row in rows]
     titles = [row["productDisplayName"] for row in rows]
     asked: dict[str, list[int]] = defaultdict(list)
     shopper: dict[str, list[int]] = defaultdict(list)
@@ -84,14 +84,14 @@ def tasks(limit: int | None = None) -> Iterator[Task]:
         asked[titles[i]].append(i)
         shopper[f"{WHOSE[row['gender']]} {row['baseColour']} {row['articleType']}".lower()].append(i)
     shopper = {query: right for query, right in shopper.items() if len(right) > 1}
-    yield Task("title, columns", pictures, [" ".join(row[c] for c in COLUMNS) for row in rows], asked)
-    yield Task("shopper, titles", pictures, titles, shopper)
+    yield Task("title, columns", images, [" ".join(row[c] for c in COLUMNS) for row in rows], asked)
+    yield Task("shopper, titles", images, titles, shopper)
     wrong = [titles[i] for i in np.random.default_rng(0).permutation(len(titles))]
-    yield Task("shopper, wrong titles", pictures, wrong, shopper)
+    yield Task("shopper, wrong titles", images, wrong, shopper)
     captions: dict[str, list[str]] = defaultdict(list)
     for line in (DATA / "flickr8k-a" / "captions.tsv").read_text(encoding="utf-8").splitlines():
-        picture, caption = line.split("\t", 1)
-        captions[picture].append(caption)
+        image, caption = line.split("\t", 1)
+        captions[image].append(caption)
     files = list(captions)[:limit]
     first: dict[str, list[int]] = defaultdict(list)
     for i, file in enumerate(files):
@@ -105,10 +105,10 @@ def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dic
     embedded: dict[Path, np.ndarray] = {}
     rows = []
     for task in tasks(limit):
-        new = [picture for picture in task.pictures if picture not in embedded]
+        new = [image for image in task.images if image not in embedded]
         if new:
             embedded |= dict(zip(new, model.embed_images(new), strict=True))
-        vectors_ND = np.stack([embedded[picture] for picture in task.pictures])
+        vectors_ND = np.stack([embedded[image] for image in task.images])
         rows += [{"task": task.name, **row} for row in task_rows(model, task, vectors_ND, seed)]
     return rows
 
@@ -159,7 +159,7 @@ def main() -> None:
     """Measure, print and write `results/hybrid_quality.jsonl`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--quick", action="store_true", help="100 pictures of each task: does it run?")
+    parser.add_argument("--quick", action="store_true", help="100 images of each task: does it run?")
     arguments = parser.parse_args()
     model = wordsight.load(arguments.model)
     rows = hybrid_rows(model, 100 if arguments.quick else None)

@@ -1,10 +1,10 @@
-"""Peak memory of indexing 100,000 pictures beside that of 10,000: it must not grow with the library.
+"""Peak memory of indexing 100,000 images beside that of 10,000: it must not grow with the library.
 
     python benchmarks/index_memory.py [--counts 10000 100000] [--side 64] [--again] [--tiny] [--quick]
 
-For each count a fresh process indexes a folder of that many generated pictures (JPEG, smooth noise, no two alike) with
+For each count a fresh process indexes a folder of that many generated images (JPEG, smooth noise, no two alike) with
 the bundled model into a new index, and says its peak resident memory (VmHWM). With --again a second fresh process then
-brings the finished index up to date, which reads what is known of all rows. Pictures stay in --folder for the next
+brings the finished index up to date, which reads what is known of all rows. Images stay in --folder for the next
 call. About 11 minutes a 100,000 on two cores with bf16; --tiny takes a next to empty model of 512-dimensional vectors
 in the bundled one's place, whose memory is constant: a few minutes. Rows go to results/index_memory.jsonl.
 """
@@ -31,8 +31,8 @@ with Gallery.create(sys.argv[2], model=sys.argv[4]) as gallery:
 """
 
 
-def make_pictures(folder: Path, count: int, side: int) -> None:
-    """Write pictures 0 … count-1 that are not there yet: a smooth random picture each, as JPEG."""
+def make_images(folder: Path, count: int, side: int) -> None:
+    """Write images 0 … count-1 that are not there yet: a smooth random image each, as JPEG."""
     for number in range(count):
         path = folder / f"{number // PER_FOLDER:03}" / f"{number % PER_FOLDER:03}.jpg"
         if path.exists():
@@ -43,15 +43,15 @@ def make_pictures(folder: Path, count: int, side: int) -> None:
 
 
 def measure(count: int, folder: Path, model: str, again: bool, side: int) -> list[dict[str, Any]]:
-    """Return a row for the first run over `count` pictures, and one for the second."""
-    pictures = folder / str(count)
-    make_pictures(pictures, count, side)
+    """Return a row for the first run over `count` images, and one for the second."""
+    images = folder / str(count)
+    make_images(images, count, side)
     index = folder / f"index-{count}"
     shutil.rmtree(index, ignore_errors=True)
     rows = []
     for run in ("first", "again") if again else ("first",):
-        cost = harness.fresh_process(BODY, str(pictures), str(index), str(count), model)
-        row = {"model": Path(model).name, "pictures": count, "run": run}
+        cost = harness.fresh_process(BODY, str(images), str(index), str(count), model)
+        row = {"model": Path(model).name, "images": count, "run": run}
         row |= {name: cost[name] for name in ("peak_mib", "seconds")}
         row["index_mib"] = sum(file.stat().st_size for file in index.rglob("*") if file.is_file()) / 2**20
         rows.append(row)
@@ -63,11 +63,11 @@ def measure(count: int, folder: Path, model: str, again: bool, side: int) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--side", type=int, default=64, help="of a picture, in pixels")
-    parser.add_argument("--folder", type=Path, help="where the pictures lie, kept; by default a temporary folder")
+    parser.add_argument("--side", type=int, default=64, help="of an image, in pixels")
+    parser.add_argument("--folder", type=Path, help="where the images lie, kept; by default a temporary folder")
     parser.add_argument("--again", action="store_true", help="measure also bringing the finished index up to date")
     parser.add_argument("--tiny", action="store_true", help="a next to empty model in the place of the bundled one")
-    parser.add_argument("--quick", action="store_true", help="200 and 1,000 pictures, nothing written")
+    parser.add_argument("--quick", action="store_true", help="200 and 1,000 images, nothing written")
     options = parser.parse_args()
     counts = [200, 1000] if options.quick else options.counts
     with tempfile.TemporaryDirectory() as temporary:

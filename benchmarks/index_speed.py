@@ -1,15 +1,15 @@
 """From a folder of JPEGs to a finished index, at 12 and at 0.3 megapixels, beside the ways of rclip and transformers.
 
-    python benchmarks/index_speed.py [--pictures 96] [--small 960] [--rounds 3] [--models mini vit] [--quick]
+    python benchmarks/index_speed.py [--images 96] [--small 960] [--rounds 3] [--models mini vit] [--quick]
 
 Contenders, in alternated turns over the same files, each from files to an index on disk that can be searched:
     ours            Gallery.add into a new index: hashes, DCT-scaled decoding in threads, OpenVINO, Lance, text index
     ours, no index  model.stream_images alone
     rclip's way     one thread: Pillow decodes all pixels and preprocesses as torchvision does, ONNX Runtime in float32
                     on all processors in batches of 8, a row of SQLite for each and a commit for each batch
-    transformers    CLIPImageProcessor on batches of 16 decoded pictures, CLIPModel in float32 (ViT-B/32 only), vectors
+    transformers    CLIPImageProcessor on batches of 16 decoded images, CLIPModel in float32 (ViT-B/32 only), vectors
                     to a .npy file
-    decode, encode  the two bounds of ours: all pictures read and preprocessed; the encoder on ready pixels
+    decode, encode  the two bounds of ours: all images read and preprocessed; the encoder on ready pixels
 `share_of_bound` is that of 1 / (1/decode + 1/encode): what the processors allow when both keep all of them busy.
 Models: the bundled one, and ViT-B/32 with random weights (the released ones' speed).
 
@@ -43,7 +43,7 @@ RCLIP_BATCH = 8
 BATCH = 16
 
 
-def pictures(data: Path, count: int) -> list[Path]:
+def images(data: Path, count: int) -> list[Path]:
     """Return real photographs, no two alike: those of decode_speed.py, then flickr8k-train's."""
     found = photographs(data, count)
     more = sorted((data / "flickr8k-train" / "images").glob("*"))
@@ -65,7 +65,7 @@ def ours(model: Model, folder: Path, scratch: Path) -> None:
 
 
 def as_rclip(encode: rivals.Encode, model: Model, files: list[Path], scratch: Path) -> None:
-    """Index as rclip does: one picture after the other, then the model, then SQLite."""
+    """Index as rclip does: one image after the other, then the model, then SQLite."""
     spec = model.spec.preprocess
     (scratch / "rclip.db").unlink(missing_ok=True)
     with sqlite3.connect(scratch / "rclip.db") as base:
@@ -94,8 +94,8 @@ def as_transformers(hf: Path, scratch: Path) -> Callable[[list[Path]], None]:
     def index(files: list[Path]) -> None:
         rows = []
         for batch in in_batches(files, BATCH):
-            pictures = [Image.open(path).convert("RGB") for path in batch]
-            features = network.get_image_features(**processor(images=pictures, return_tensors="pt")).pooler_output
+            images = [Image.open(path).convert("RGB") for path in batch]
+            features = network.get_image_features(**processor(images=images, return_tensors="pt")).pooler_output
             rows.append(torch.nn.functional.normalize(features, dim=-1).numpy())
         np.save(scratch / "transformers.npy", np.concatenate(rows))
 
@@ -130,14 +130,14 @@ def measure(model: Model, files: list[Path], scratch: Path, rounds: int, hf: Pat
     rates = harness.rates(seconds, len(files))
     bound = 1 / (1 / rates["decode"] + 1 / rates["encode"])
     for name, rate in rates.items():
-        row = {"contender": name, "pictures_per_second": rate, "times_rclip": rate / rates["rclip's way"]}
+        row = {"contender": name, "images_per_second": rate, "times_rclip": rate / rates["rclip's way"]}
         row |= {"share_of_bound": rate / bound}
         yield {**row, "spread": harness.spread(seconds[name]), "seconds": seconds[name]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=96, help="of 12 megapixels")
+    parser.add_argument("--images", type=int, default=96, help="of 12 megapixels")
     parser.add_argument("--small", type=int, default=960, help="of 0.3 megapixels")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", nargs="+", choices=["mini", "vit"], default=["mini", "vit"])
@@ -145,16 +145,16 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
     )
-    parser.add_argument("--quick", action="store_true", help="a few pictures, two layers, one round, nothing written")
+    parser.add_argument("--quick", action="store_true", help="a few images, two layers, one round, nothing written")
     options = parser.parse_args()
     if options.quick:
-        options.pictures, options.small, options.rounds = 3, 20, 1
+        options.images, options.small, options.rounds = 3, 20, 1
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         sizes = {
-            "12 MP": make_jpegs(pictures(options.data, options.pictures), scratch / "large", 12_000_000),
-            "0.3 MP": make_jpegs(pictures(options.data, options.small), scratch / "small", 300_000),
+            "12 MP": make_jpegs(images(options.data, options.images), scratch / "large", 12_000_000),
+            "0.3 MP": make_jpegs(images(options.data, options.small), scratch / "small", 300_000),
         }
         vit = rivals.vit_b_32(scratch / "hf", layers=2 if options.quick else 12) if "vit" in options.models else None
         for name in options.models:

@@ -17,7 +17,7 @@ SIDE = 2048  # of the square matrices: far beyond the caches' reach, so that not
 def products(precision: str) -> tuple[Callable[[], object], float]:
     """Return a call that multiplies large matrices on every core, and its floating-point operations.
 
-    As many products as there are streams run side by side: the way a bulk of pictures is run.
+    As many products as there are streams run side by side: the way a bulk of images is run.
     """
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((SIDE, SIDE), dtype=np.float32)

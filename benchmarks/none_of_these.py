@@ -42,7 +42,7 @@ CLOTHES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}  # as p
 HALVES = (SETS[::2], SETS[1::2])
 SIZES = (2, 4, 10, 30)
 DRAWS = 4
-# classes that are wider than the pictures' own: (classes, sets of theirs, sets of others)
+# classes that are wider than the images' own: (classes, sets of theirs, sets of others)
 WIDE = (
     (("animal", "vehicle", "food"), ("animals22", "oxford-pets", "food101-10", "vehicles3", "food-3dishes"),
      ("flowers17", "sun8", "rsscn7", "messier", "dtd10")),
@@ -55,7 +55,7 @@ WIDE = (
 
 @dataclass
 class Embedded:
-    """A set's pictures as embeddings (N, D), and their labels."""
+    """A set's images as embeddings (N, D), and their labels."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -74,12 +74,12 @@ class Task:
 
 
 def read_sets(model: Any) -> dict[str, Embedded]:
-    """Embed every picture of SETS."""
+    """Embed every image of SETS."""
     files: dict[str, list[tuple[Path, str]]] = {name: [] for name in SETS}
     with open(DATA / "transfer" / "labels.tsv", encoding="utf-8", newline="") as file:
-        for name, picture, label in list(csv.reader(file, delimiter="\t")):
+        for name, image, label in list(csv.reader(file, delimiter="\t")):
             if name in files:
-                files[name].append((DATA / "transfer" / name / picture, label))
+                files[name].append((DATA / "transfer" / name / image, label))
     for path in sorted((DATA / "clothing" / "validation").glob("*/*")):
         files["clothing"].append((path, CLOTHES.get(path.parent.name, path.parent.name)))
     return {
@@ -106,7 +106,7 @@ def tasks(sets: dict[str, Embedded], names: tuple[str, ...], seed: int = 0) -> I
 
 
 def _sample(rng: np.random.Generator, sets: dict[str, Embedded], names: list[str], count: int) -> np.ndarray:
-    """Return up to `count` pictures from each of the sets."""
+    """Return up to `count` images from each of the sets."""
     drawn = [rng.permutation(len(sets[name].images))[:count] for name in names]
     return np.concatenate([sets[name].images[rows] for name, rows in zip(names, drawn, strict=True)])
 

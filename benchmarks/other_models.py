@@ -6,8 +6,8 @@
 `sigmoid` is SigLIP's loss (Zhai et al. 2023): scale and bias are learnt, from 10 and -10. `info_nce` holds the scale at
 `--scale` (mini's own is 22.4), so that its cosines come to spread otherwise. Both begin with mini's weights: the text
 tower learns, and of the image tower a D×D map of its features, which is multiplied into its last matrices, so that the
-pictures go through the trunk once. Trained on flickr8k-train and coco3k7 of `$WORDSIGHT_DATA`, measured on flickr8k-a,
-which is never trained on. Prints recall@10 (text to picture), scale, bias and how cosines lie, as JSON.
+images go through the trunk once. Trained on flickr8k-train and coco3k7 of `$WORDSIGHT_DATA`, measured on flickr8k-a,
+which is never trained on. Prints recall@10 (text to image), scale, bias and how cosines lie, as JSON.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ LEARN, MEASURE = ("flickr8k-train", "coco3k7"), "flickr8k-a"
 
 
 def read_pairs(name: str) -> dict[Path, list[str]]:
-    """Return each picture's captions."""
+    """Return each image's captions."""
     pairs: dict[Path, list[str]] = defaultdict(list)
     with (DATA / name / "captions.tsv").open(encoding="utf-8") as file:
-        for picture, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            pairs[DATA / name / "images" / picture].append(caption)
-    return {picture: captions for picture, captions in pairs.items() if picture.exists()}
+        for image, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            pairs[DATA / name / "images" / image].append(caption)
+    return {image: captions for image, captions in pairs.items() if image.exists()}
 
 
 class Relative(nn.Module):
@@ -125,7 +125,7 @@ def learn(model: Relative, objective: str, pairs: dict[Path, list[str]], args: a
 
 
 def measure(name: str | Path) -> dict[str, object]:
-    """Return recall@10 of pictures by their captions on the pictures never trained on, and how the cosines lie."""
+    """Return recall@10 of images by their captions on the images never trained on, and how the cosines lie."""
     model, pairs = wordsight.load(name, precision="f32"), read_pairs(MEASURE)
     image_ND = model.embed_images(list(pairs))
     of_Q = np.repeat(np.arange(len(pairs)), [len(texts) for texts in pairs.values()])
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    pairs = {picture: texts for name in LEARN for picture, texts in read_pairs(name).items()}
+    pairs = {image: texts for name in LEARN for image, texts in read_pairs(name).items()}
     model = Relative(args.objective, args.scale)
     learn(model, args.objective, pairs, args)
     how = f"benchmarks/other_models.py {args.objective}, {args.steps} steps of {args.batch}, from mini"

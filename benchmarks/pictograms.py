@@ -10,10 +10,10 @@
   far rounding alone carries open_clip from itself.
 - time: ours runs the recipe as it is (duplicates masked, gradients cut); then open_clip's loop, which masks and cuts
   nothing, for the same time, with a cosine that ends with it: as many steps as fit at the pace of its first ones. Then
-  zero-shot top-1 and top-5 and text→image recall@10 on the style that neither saw (`pictograms_data`), and on pictures
+  zero-shot top-1 and top-5 and text→image recall@10 on the style that neither saw (`pictograms_data`), and on images
   of the styles of training that were kept apart, against chance. Only on a machine that does nothing else.
 
-The first run fetches the packages (0.5 GB) and draws 23,000 pictures. Results go to `results/pictograms.jsonl`.
+The first run fetches the packages (0.5 GB) and draws 23,000 images. Results go to `results/pictograms.jsonl`.
 """
 
 from __future__ import annotations

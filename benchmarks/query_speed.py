@@ -10,7 +10,7 @@ and asks 50 queries: private (anonymous), and mapped (the system's file cache, w
 
 The vectors: unit, 512 dimensions, n / 100 centres picked by Zipf's law in a space whose spread falls as i^-0.6, noise
 of 0.7 of it about them, all shifted off the origin by 0.9: fall and mean cosine (0.11) are those of the bundled model's
-embeddings of 900 product pictures and 900 photos (i^-0.64, 0.11). Queries come from the same mixture and are not held.
+embeddings of 900 product images and 900 photos (i^-0.64, 0.11). Queries come from the same mixture and are not held.
 Rows go to results/query_speed.jsonl. The full run takes hours on two cores (graphs and codebooks of a million vectors:
 --leave-out), 25 GB of disk and 14 GB of memory; --quick: two minutes.
 """

@@ -145,7 +145,7 @@ class Images:
 
 
 def captions_of(name: str) -> dict[str, list[str]]:
-    """Return picture → its captions."""
+    """Return image → its captions."""
     found: dict[str, list[str]] = defaultdict(list)
     if name == "coco159":
         for line in (DATA / name / "captions.jsonl").read_text(encoding="utf-8").splitlines():
@@ -154,9 +154,9 @@ def captions_of(name: str) -> dict[str, list[str]]:
         return found
     source = "flickr8k-train" if name == "flickr8k validation" else name
     for line in (DATA / source / "captions.tsv").read_text(encoding="utf-8").splitlines():
-        picture, caption = line.split("\t", 1)
-        if name == source or zlib.crc32(picture.encode()) / 2**32 < 0.07:  # as the bundled model's recipe holds out
-            found[picture].append(caption)
+        image, caption = line.split("\t", 1)
+        if name == source or zlib.crc32(image.encode()) / 2**32 < 0.07:  # as the bundled model's recipe holds out
+            found[image].append(caption)
     return found
 
 
@@ -164,7 +164,7 @@ def photos(images: Images, name: str, queries: Sequence[str] | None = None) -> C
     """Return a captioned set, asked for words; `queries` None: for whole captions, each answered by its own photo."""
     captions = captions_of(name)
     folder = DATA / ("flickr8k-train" if name == "flickr8k validation" else name) / "images"
-    vectors_ND = images.embed(name, [folder / picture for picture in captions])
+    vectors_ND = images.embed(name, [folder / image for image in captions])
     told = list(captions.values())[: len(vectors_ND)]
     if queries is None:
         chosen = np.random.default_rng(0).permutation(len(told))[:CAPTIONS]
@@ -210,11 +210,11 @@ def labelled(images: Images, names: Sequence[str]) -> list[Collection]:
     """Return small labelled sets, asked by their class names and, of other sets, by names that nothing answers."""
     sets: dict[str, list[tuple[str, str]]] = defaultdict(list)
     with open(DATA / "transfer" / "labels.tsv", encoding="utf-8", newline="") as file:
-        for name, picture, label in csv.reader(file, delimiter="\t"):
-            sets[name].append((picture, label))
+        for name, image, label in csv.reader(file, delimiter="\t"):
+            sets[name].append((image, label))
     found = []
     for at, name in enumerate(names):
-        vectors_ND = images.embed(name, [DATA / "transfer" / name / picture for picture, _ in sets[name]])
+        vectors_ND = images.embed(name, [DATA / "transfer" / name / image for image, _ in sets[name]])
         labels = np.array([label for _, label in sets[name]][: len(vectors_ND)])
         other = sets[names[(at + 1) % len(names)]]
         strangers = sorted({label for _, label in other} - set(labels))[: max(5, len(set(labels)) // 3)]

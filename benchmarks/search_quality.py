@@ -1,9 +1,9 @@
-"""How well pictures are found: by words, by example, by both, and pages of documents. One table with intervals.
+"""How well images are found: by words, by example, by both, and pages of documents. One table with intervals.
 
     python benchmarks/search_quality.py [--model mini] [--only sheets,pages,words,hybrid,kinds] [--quick]
 
 - words: captions find their photo (`flickr8k-a`: 5 captions each of 510; `coco159`).
-- kinds: each picture finds the others of its class: clothes (validation), products by article type (the fifth that the
+- kinds: each image finds the others of its class: clothes (validation), products by article type (the fifth that the
   bundled model never learnt from), the labelled sets of `transfer` whose role is "measure".
 - pages: pages of manuals, labelled by hand (`document_pages.KINDS`): drawings find drawings of other documents; words
   find pages of a kind.
@@ -14,7 +14,7 @@
 Ways: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power
 0.5 unless said; "centre": power 0, which only takes off the mean); "pixels": cosine of 32×32 grey pixels, their mean
 taken off. Intervals are 95 % bootstraps over queries; queries that belong together (captions of one photo, sheets of
-one drawing) are drawn together. All choices by chance are seeded. About 6,000 pictures are embedded: minutes on two
+one drawing) are drawn together. All choices by chance are seeded. About 6,000 images are embedded: minutes on two
 cores with mini. Results go to `results/search_quality.jsonl`.
 """
 
@@ -123,7 +123,7 @@ def average_precision(relevant_QN: np.ndarray) -> np.ndarray:
 def rankings(
     vectors_ND: np.ndarray, labels: Sequence[Any], apart: Sequence[Any] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rank all others for each picture → whether each place answers (Q, N - 1), and which pictures have an answer.
+    """Rank all others for each image → whether each place answers (Q, N - 1), and which images have an answer.
 
     apart: what is of the same group as the query (itself at least) is no answer and stands last.
     """
@@ -180,7 +180,7 @@ def _captioned(
 
 
 def kinds(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
-    """Each picture finds the others of its class, among all of its set."""
+    """Each image finds the others of its class, among all of its set."""
     files = _thinned(sorted((DATA / "clothing/validation").glob("*/*.webp")), limit)
     yield from _by_class(model, "clothes, 10 classes", files, [file.parent.name for file in files])
     rows = products(limit)
@@ -196,7 +196,7 @@ def kinds(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
         members = _thinned([(file, label) for set_, file, label in labelled if set_ == name], limit)
         classes = Counter(label for _, label in members)
         if len(classes) < 2 or max(classes.values()) < 2:
-            continue  # one class, or one picture a class
+            continue  # one class, or one image a class
         total += len(members)
         vectors_ND = model.embed_images([DATA / "transfer" / name / file for file, _ in members])
         all_ways = {"plain": vectors_ND, "centre": whitened(vectors_ND, 0.0), "whiten": whitened(vectors_ND)}
@@ -230,15 +230,15 @@ def _by_class(model: wordsight.Model, task: str, files: Sequence[Path], labels: 
 def pages(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
     """Drawings find drawings of other documents; words find pages of a kind."""
     labelled = _thinned(document_pages.pages(), limit)
-    pictures = [document_pages.render(page) for page in labelled]
+    images = [document_pages.render(page) for page in labelled]
     kind = np.array([page.kind for page in labelled])
     document = [page.path.name for page in labelled]
-    masked = [title_block.mask(picture) for picture in pictures]
-    changed = np.array([after is not before for after, before in zip(masked, pictures, strict=True)])
+    masked = [title_block.mask(image) for image in images]
+    changed = np.array([after is not before for after, before in zip(masked, images, strict=True)])
     yield result("pages that have no title block", "mask", "falsely masked", changed, len(labelled))
-    vectors_ND = model.embed_images(pictures)
+    vectors_ND = model.embed_images(images)
     ways = {
-        "pixels": grey_pixels(pictures),
+        "pixels": grey_pixels(images),
         "plain": vectors_ND,
         "centre": whitened(vectors_ND, 0.0),
         "whiten": whitened(vectors_ND),
@@ -280,26 +280,26 @@ def compose(limit: int | None) -> tuple[list[Image.Image], list[int]]:
     sheets = [document_pages.template(name) for name in document_pages.TEMPLATES]
     templates = [(sheet, document_pages.largest_empty(sheet)) for sheet in sheets]
     offices = drawing_sheets.COMPANIES
-    pictures, drawing = [], []
+    images, drawing = [], []
     for number, figure in enumerate(_thinned(document_pages.figures(), limit)):
         for style in rng.choice(len(offices) + len(templates), 3, replace=False):
             if style < len(offices):
-                pictures.append(drawing_sheets.sheet(figure, offices[style], rng)[0])
+                images.append(drawing_sheets.sheet(figure, offices[style], rng)[0])
             else:
-                pictures.append(document_pages.on_template(figure, *templates[style - len(offices)], rng))
+                images.append(document_pages.on_template(figure, *templates[style - len(offices)], rng))
             drawing.append(number)
-    return pictures, drawing
+    return images, drawing
 
 
 def sheets(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
     """A drawing finds itself on other offices' sheets, whose blocks are all that many sheets have in common."""
-    pictures, drawing = compose(limit)
-    masked = [title_block.mask(picture) for picture in pictures]
-    found = np.array([after is not before for after, before in zip(masked, pictures, strict=True)])
-    yield result("sheets with a title block", "mask", "masked", found, len(pictures), drawing)
-    plain_ND, masked_ND = model.embed_images(pictures), model.embed_images(masked)
+    images, drawing = compose(limit)
+    masked = [title_block.mask(image) for image in images]
+    found = np.array([after is not before for after, before in zip(masked, images, strict=True)])
+    yield result("sheets with a title block", "mask", "masked", found, len(images), drawing)
+    plain_ND, masked_ND = model.embed_images(images), model.embed_images(masked)
     ways = {
-        "pixels": grey_pixels(pictures),
+        "pixels": grey_pixels(images),
         "pixels, mask": grey_pixels(masked),
         "plain": plain_ND,
         "mask": masked_ND,
@@ -313,9 +313,9 @@ def sheets(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
         relevant_QN, _ = rankings(given_ND, drawing)
         for k in (1, 5):
             yield result(
-                "sheet → same drawing", way, f"recall@{k}", relevant_QN[:, :k].any(axis=1), len(pictures), drawing
+                "sheet → same drawing", way, f"recall@{k}", relevant_QN[:, :k].any(axis=1), len(images), drawing
             )
-        yield result("sheet → same drawing", way, "mAP", average_precision(relevant_QN), len(pictures), drawing)
+        yield result("sheet → same drawing", way, "mAP", average_precision(relevant_QN), len(images), drawing)
 
 
 def hybrid(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
@@ -334,7 +334,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, separated by commas; writes no results")
-    parser.add_argument("--quick", action="store_true", help="40 pictures of each set: does it run? Writes no results")
+    parser.add_argument("--quick", action="store_true", help="40 images of each set: does it run? Writes no results")
     arguments = parser.parse_args()
     model = Remembering(wordsight.load(arguments.model))
     limit = 40 if arguments.quick else None

@@ -33,15 +33,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a finished run of recipes/simclr_pages.py")
     options = parser.parse_args()
     labelled = document_pages.pages()
-    pictures = [document_pages.render(page) for page in labelled]
+    images = [document_pages.render(page) for page in labelled]
     kinds, documents = np.array([page.kind for page in labelled]), [page.path.name for page in labelled]
     config = settings.from_json(TrainConfig, (options.folder / "config.json").read_text(encoding="utf-8"))
     before = build_network(config, Tokenizer(config.model.tokenizer, {})).checkpoint()
-    simclr = wordsight.load(options.folder).embed_images(pictures)
-    clip = wordsight.load("mini").embed_images(pictures)
+    simclr = wordsight.load(options.folder).embed_images(images)
+    clip = wordsight.load("mini").embed_images(images)
     ways = {
-        "raw pixels": search_quality.grey_pixels(pictures),
-        "SimCLR, untrained": Model(before, open_encoder(before)).embed_images(pictures),
+        "raw pixels": search_quality.grey_pixels(images),
+        "SimCLR, untrained": Model(before, open_encoder(before)).embed_images(images),
         "SimCLR": simclr,
         "CLIP (mini)": clip,
         "CLIP and SimCLR": np.concatenate([clip, simclr], axis=1) / np.sqrt(2),

@@ -34,12 +34,12 @@ BARE = {
 }
 FIRST = {
     "one text": "wordsight.load(sys.argv[1]).embed_texts(['a photo of a cat'])",
-    "one picture": "wordsight.load(sys.argv[1]).embed_images(sample_pictures()[0])",
-    "classify one picture, 3 classes": (
-        "wordsight.Classifier(wordsight.load(sys.argv[1]), ['cat', 'dog', 'rocket']).predict(sample_pictures()[:1])"
+    "one image": "wordsight.load(sys.argv[1]).embed_images(sample_images()[0])",
+    "classify one image, 3 classes": (
+        "wordsight.Classifier(wordsight.load(sys.argv[1]), ['cat', 'dog', 'rocket']).predict(sample_images()[:1])"
     ),
 }
-SETUP = "import wordsight\nfrom wordsight.samples import sample_pictures\n"
+SETUP = "import wordsight\nfrom wordsight.samples import sample_images\n"
 
 
 def quiet(body: str) -> str:

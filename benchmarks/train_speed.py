@@ -118,7 +118,7 @@ class Plain:
 
 
 def real_batches(spec: ModelSpec, batch: int, device: torch.device) -> list[Batch]:
-    """Return batches of captioned photos, different pictures throughout where there are enough."""
+    """Return batches of captioned photos, different images throughout where there are enough."""
     if not (DATA / "captions.tsv").exists():
         sys.exit(f"{DATA} is not there; set WORDSIGHT_DATA to a folder that holds flickr8k-train.")
     with open(DATA / "captions.tsv", encoding="utf-8", newline="") as file:
@@ -148,7 +148,7 @@ def real_batches(spec: ModelSpec, batch: int, device: torch.device) -> list[Batc
 
 
 def found(name: str) -> Path:
-    """Return a picture's path: as the table says it, or in its folder `images`."""
+    """Return an image's path: as the table says it, or in its folder `images`."""
     return DATA / name if (DATA / name).exists() else DATA / "images" / name
 
 

@@ -68,7 +68,7 @@ def run_line(line: str) -> tuple[int, bytes, str]:
 @contextlib.contextmanager
 def workplace() -> Iterator[Path]:
     """Run in a temporary folder with photos/ (the samples), with caches and an index there."""
-    from wordsight.samples import sample_pictures
+    from wordsight.samples import sample_images
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -76,8 +76,8 @@ def workplace() -> Iterator[Path]:
         before = {key: os.environ.get(key) for key in settings}
         os.environ.update(settings)
         (folder / "photos").mkdir()
-        for picture in sample_pictures():
-            shutil.copy(picture, folder / "photos")
+        for image in sample_images():
+            shutil.copy(image, folder / "photos")
         try:
             with contextlib.chdir(folder):
                 yield folder

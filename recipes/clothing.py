@@ -7,7 +7,7 @@ Command: `WORDSIGHT_DATA=DATA wordsight train recipes/clothing.py --folder runs/
     `--set tuning.image=lora --set tuning.text=lora --set optim.lr=5e-4`,
     `--set tuning.image=full --set optim.lr=5e-5 --set compute.chunk=32`.
 Hardware: two processor cores, 2 GB.
-Time: 6 minutes. A locked trunk sees each picture once, which is most of the first epoch's time; with all tuned half an
+Time: 6 minutes. A locked trunk sees each image once, which is most of the first epoch's time; with all tuned half an
     hour.
 Result: of 357 products that were never seen, the one whose title is asked for comes first for 21 % before and 30 %
     after, among the first ten for 80 and 88 %; 98.6 % of the accuracy on other things is left. With all tuned 34 and
@@ -55,14 +55,14 @@ def recipe() -> TrainConfig:
             image="locked",
             text="full",
             alphas=(0.25, 0.5, 0.75, 1.0),
-            forgetting=ZeroShotConfig(pictures=str(WORK / "original.tsv"), image_column="filepath", class_column=CLASS),
+            forgetting=ZeroShotConfig(images=str(WORK / "original.tsv"), image_column="filepath", class_column=CLASS),
             keep=0.95,
         ),
-        # Each title is a class: which of some five hundred belongs to the picture?
+        # Each title is a class: which of some five hundred belongs to the image?
         watch=WatchConfig(
             save_every=20,
             zero_shot=ZeroShotConfig(
-                pictures=str(WORK / "validation.tsv"), image_column="filepath", class_column=TITLE, templates=("{}",)
+                images=str(WORK / "validation.tsv"), image_column="filepath", class_column=TITLE, templates=("{}",)
             ),
         ),
     )

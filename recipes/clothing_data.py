@@ -1,4 +1,4 @@
-"""Tables of product photos and their titles, and of labelled pictures that have nothing to do with them.
+"""Tables of product photos and their titles, and of labelled images that have nothing to do with them.
 
 Read from the folder WORDSIGHT_DATA: `fashion/products.csv` with `fashion/images`, `clothing/validation`, `transfer`.
 Products are parted by a hash of their number, as the bundled model's recipe does: four of five were learnt from there
@@ -19,7 +19,7 @@ from mini_data import fraction
 
 from wordsight.errors import InputError
 
-# Sets whose pictures the bundled model never saw, of things that no shop for clothes sells.
+# Sets whose images the bundled model never saw, of things that no shop for clothes sells.
 ORIGINAL = ("animals22", "sports22", "sun8", "vehicles3")
 TITLE, WORDS, CLASS = "title", "words", "class"
 _PEOPLE = {"Men": "men's ", "Women": "women's ", "Boys": "boys' ", "Girls": "girls' "}
@@ -29,14 +29,14 @@ _PEOPLE = {"Men": "men's ", "Women": "women's ", "Boys": "boys' ", "Girls": "gir
 class Product:
     """A product photo, its title in the shop, other words for it, and its part: train, validation or test."""
 
-    picture: str
+    image: str
     title: str
     words: str
     part: str
 
 
 def data_folder() -> Path:
-    """Where the pictures lie.
+    """Where the images lie.
 
     Raises: InputError where they do not.
     """
@@ -52,13 +52,13 @@ def products(data: Path) -> Iterator[Product]:
     """Yield all products whose photo is there."""
     with (data / "fashion/products.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            picture = data / "fashion/images" / f"{row['id']}.jpg"
+            image = data / "fashion/images" / f"{row['id']}.jpg"
             title = " ".join(row["productDisplayName"].split())
-            if title and picture.exists():
+            if title and image.exists():
                 share = fraction("fashion" + row["id"])
                 part = "validation" if share < 0.1 else "test" if share < 0.2 else "train"
                 words = f"{_PEOPLE.get(row['gender'], '')}{row['baseColour']} {row['articleType']}".lower()
-                yield Product(str(picture), title, words, part)
+                yield Product(str(image), title, words, part)
 
 
 def prepare(work: Path) -> None:
@@ -70,9 +70,9 @@ def prepare(work: Path) -> None:
     for part in ("train", "validation", "test"):
         rows = []
         for product in (one for one in found if one.part == part):
-            marks = {product.title.casefold(), hashlib.sha256(Path(product.picture).read_bytes()).digest()}
+            marks = {product.title.casefold(), hashlib.sha256(Path(product.image).read_bytes()).digest()}
             if part == "train" or not marks & known:
-                rows.append({"filepath": product.picture, TITLE: product.title, WORDS: product.words})
+                rows.append({"filepath": product.image, TITLE: product.title, WORDS: product.words})
             known |= marks
         _write(work / f"{part}.tsv", rows)
     _write(work / "original.tsv", [{"filepath": file, CLASS: label} for file, label in _original(data)])

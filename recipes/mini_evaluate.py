@@ -1,6 +1,6 @@
-"""The accuracy table of `mini`: zero-shot classes and retrieval on pictures that were never learnt from.
+"""The accuracy table of `mini`: zero-shot classes and retrieval on images that were never learnt from.
 
-Every figure has a bootstrap 95 % interval over pictures (classification) or queries (retrieval).
+Every figure has a bootstrap 95 % interval over images (classification) or queries (retrieval).
 Prompts are plain: "a photo of a {}." for classes, the caption itself for retrieval.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mini_data import Picture
+from mini_data import LearnImage
 from mini_text import CLOTHES
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -21,7 +21,7 @@ EmbedTexts = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured accuracy in percent with its 95 % bootstrap interval over `n` pictures or queries."""
+    """One measured accuracy in percent with its 95 % bootstrap interval over `n` images or queries."""
 
     task: str
     metric: str
@@ -40,52 +40,52 @@ def figure(task: str, metric: str, hits: np.ndarray) -> Figure:
 
 
 def classify(images_ND: np.ndarray, labels: Sequence[str], names: Sequence[str], embed_texts: EmbedTexts) -> np.ndarray:
-    """Whether each picture's nearest class prompt is its label's."""
+    """Whether each image's nearest class prompt is its label's."""
     classes_KD = embed_texts([PLAIN.format(n) for n in names])
     nearest = (images_ND @ classes_KD.T).argmax(axis=1)
     return np.array([names[k] for k in nearest]) == np.array(labels)
 
 
 def ranks(images_ND: np.ndarray, captions: Sequence[tuple[int, str]], embed_texts: EmbedTexts) -> np.ndarray:
-    """Rank (0 = first) of the right picture for each (picture row, caption)."""
+    """Rank (0 = first) of the right image for each (image row, caption)."""
     scores_QN = embed_texts([text for _, text in captions]) @ images_ND.T
     own = scores_QN[np.arange(len(captions)), [row for row, _ in captions]]
     return (scores_QN > own[:, None]).sum(axis=1)
 
 
-def picture_to_text(images_ND: np.ndarray, captions: Sequence[tuple[int, str]], embed_texts: EmbedTexts) -> np.ndarray:
-    """Rank of the best right caption for each picture."""
+def image_to_text(images_ND: np.ndarray, captions: Sequence[tuple[int, str]], embed_texts: EmbedTexts) -> np.ndarray:
+    """Rank of the best right caption for each image."""
     scores_NQ = images_ND @ embed_texts([text for _, text in captions]).T
     right = np.array([row for row, _ in captions])[None, :] == np.arange(len(images_ND))[:, None]
     best = np.where(right, scores_NQ, -2).max(axis=1)
     return (scores_NQ > best[:, None]).sum(axis=1)
 
 
-def table(pictures: Sequence[Picture], images_ND: np.ndarray, cifar_labels: Sequence[int], embed_texts: EmbedTexts,
+def table(images: Sequence[LearnImage], images_ND: np.ndarray, cifar_labels: Sequence[int], embed_texts: EmbedTexts,
           roles: tuple[str, ...] = ("measure",)) -> list[Figure]:  # fmt: skip
-    """All figures; `images_ND[i]` is the unit embedding of `pictures[i]`."""
+    """All figures; `images_ND[i]` is the unit embedding of `images[i]`."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for i, picture in enumerate(pictures):
-        if picture.role in roles:
-            rows[picture.source].append(i)
+    for i, image in enumerate(images):
+        if image.role in roles:
+            rows[image.source].append(i)
     found: list[Figure] = []
     if "cifar10" in rows:
-        labels = [CIFAR10[cifar_labels[int(pictures[i].path[6:])]] for i in rows["cifar10"]]
+        labels = [CIFAR10[cifar_labels[int(images[i].path[6:])]] for i in rows["cifar10"]]
         found.append(figure("cifar10", "top-1", classify(images_ND[rows["cifar10"]], labels, CIFAR10, embed_texts)))
     if "clothing" in rows:
-        labels = [CLOTHES.get(pictures[i].label, pictures[i].label) for i in rows["clothing"]]
+        labels = [CLOTHES.get(images[i].label, images[i].label) for i in rows["clothing"]]
         found.append(
             figure("clothing", "top-1", classify(images_ND[rows["clothing"]], labels, sorted(set(labels)), embed_texts))
         )
     if "fashion" in rows:
-        found += _fashion(pictures, images_ND, rows["fashion"], embed_texts)
+        found += _fashion(images, images_ND, rows["fashion"], embed_texts)
     for source in ("flickr8k-a", "flickr8k-train", "coco159", "stamps", "openclipart"):
         if source in rows:
-            found += _retrieval(source, [pictures[i] for i in rows[source]], images_ND[rows[source]], embed_texts)
+            found += _retrieval(source, [images[i] for i in rows[source]], images_ND[rows[source]], embed_texts)
     sets = [s for s in rows if s.startswith("transfer/")]
     each = []
     for source in sorted(sets):
-        labels = [pictures[i].label for i in rows[source]]
+        labels = [images[i].label for i in rows[source]]
         if len(set(labels)) > 1:
             each.append(classify(images_ND[rows[source]], labels, sorted(set(labels)), embed_texts))
             found.append(figure(source, "top-1", each[-1]))
@@ -95,7 +95,7 @@ def table(pictures: Sequence[Picture], images_ND: np.ndarray, cifar_labels: Sequ
 
 
 def _mean_of_sets(each: list[np.ndarray]) -> Figure:
-    """Mean of the sets' accuracies; the interval resamples pictures within every set."""
+    """Mean of the sets' accuracies; the interval resamples images within every set."""
     rng = np.random.default_rng(0)
     draws = np.mean([hits[rng.integers(0, len(hits), (1000, len(hits)))].mean(axis=1) for hits in each], axis=0)
     low, high = np.percentile(draws, [2.5, 97.5])
@@ -104,13 +104,13 @@ def _mean_of_sets(each: list[np.ndarray]) -> Figure:
 
 
 def _fashion(
-    pictures: Sequence[Picture], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts
+    images: Sequence[LearnImage], images_ND: np.ndarray, rows: list[int], embed_texts: EmbedTexts
 ) -> list[Figure]:
-    kinds = [pictures[i].label.split("|")[0].lower() for i in rows]
+    kinds = [images[i].label.split("|")[0].lower() for i in rows]
     top = [k for k, _ in Counter(kinds).most_common(20)]
     keep = [j for j, k in enumerate(kinds) if k in top]
     hits = classify(images_ND[[rows[j] for j in keep]], [kinds[j] for j in keep], sorted(top), embed_texts)
-    colours = [pictures[i].label.split("|")[1] for i in rows]
+    colours = [images[i].label.split("|")[1] for i in rows]
     common = [c for c, _ in Counter(colours).most_common(12)]
     keep_c = [j for j, c in enumerate(colours) if c in common]
     hits_c = classify(images_ND[[rows[j] for j in keep_c]], [f"{colours[j]} garment" for j in keep_c],
@@ -119,13 +119,13 @@ def _fashion(
 
 
 def _retrieval(
-    source: str, pictures: Sequence[Picture], images_ND: np.ndarray, embed_texts: EmbedTexts
+    source: str, images: Sequence[LearnImage], images_ND: np.ndarray, embed_texts: EmbedTexts
 ) -> list[Figure]:
-    captions = [(row, text) for row, picture in enumerate(pictures)
-                for text in (picture.texts[:1] if source == "openclipart" else picture.texts)]  # fmt: skip
+    captions = [(row, text) for row, image in enumerate(images)
+                for text in (image.texts[:1] if source == "openclipart" else image.texts)]  # fmt: skip
     place = ranks(images_ND, captions, embed_texts)
     found = [figure(source, f"text→image R@{k}", place < k) for k in (1, 5, 10)]
     if source.startswith(("flickr", "coco")):
-        back = picture_to_text(images_ND, captions, embed_texts)
+        back = image_to_text(images_ND, captions, embed_texts)
         found += [figure(source, f"image→text R@{k}", back < k) for k in (1, 5, 10)]
     return found

@@ -1,4 +1,4 @@
-"""Cache the locked trunk's pooled features of every picture and of its random views, once.
+"""Cache the locked trunk's pooled features of every image and of its random views, once.
 
 Training then never sees a pixel: a step costs milliseconds, and an epoch of every view fits in memory.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mini_data import Picture, fraction
+from mini_data import LearnImage, fraction
 from PIL import Image
 
 from wordsight.spec import EfficientNetTower, Preprocess
@@ -31,7 +31,7 @@ VIEWS = {"flickr8k-train": 5, "coco3k7": 5, "coco-val": 5, "ade20k": 5, "clothin
          "grocery-iconic": 3, "transfer": 3, "emoji-google": 1, "emoji-twitter": 1, "emoji-fluent": 1, "stamps": 2,
          "openclipart": 1}  # fmt: skip
 BATCH = 8
-ROW = [("picture", "i4"), ("kind", "U8")]
+ROW = [("image", "i4"), ("kind", "U8")]
 
 
 def trunk_tensors(source: Path) -> dict[str, np.ndarray]:
@@ -75,19 +75,19 @@ def compile_trunk(tensors: dict[str, np.ndarray]) -> Any:
     return ov.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "bf16"})
 
 
-def views(picture: Picture, image: Image.Image) -> list[tuple[str, np.ndarray]]:
-    """The picture's views at 260 x 260: the whole (squashed), its centre crop if it is no square, random crops."""
+def views(one: LearnImage, image: Image.Image) -> list[tuple[str, np.ndarray]]:
+    """The image's views at 260 x 260: the whole (squashed), its centre crop if it is no square, random crops."""
     size = (260, 260)
     found = [("whole", np.asarray(image.resize(size, Image.Resampling.BICUBIC)))]
-    if picture.role == "measure":
+    if one.role == "measure":
         if image.width != image.height:
             side = min(image.size)
             left, top = (image.width - side) // 2, (image.height - side) // 2
             crop = image.resize(size, Image.Resampling.BICUBIC, (left, top, left + side, top + side))
             found.append(("centre", np.asarray(crop)))
         return found
-    rng = np.random.default_rng(int(fraction(picture.source + Path(picture.path).name) * 2**32))
-    count = VIEWS[picture.source.split("/")[0]] if picture.role == "train" else 1
+    rng = np.random.default_rng(int(fraction(one.source + Path(one.path).name) * 2**32))
+    count = VIEWS[one.source.split("/")[0]] if one.role == "train" else 1
     for n in range(count):
         area = rng.uniform(0.45, 1.0) * image.width * image.height
         aspect = image.width / image.height * np.exp(rng.uniform(-0.25, 0.25))
@@ -101,13 +101,13 @@ def views(picture: Picture, image: Image.Image) -> list[tuple[str, np.ndarray]]:
         else:
             crop = image.resize(size, Image.Resampling.BICUBIC, (x, y, x + w, y + h))
         if n != 1 or rng.random() < 0.5:
-            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if not _has_text(picture) else crop
+            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if not _has_text(one) else crop
         found.append((f"view{n}", np.asarray(crop)))
     return found
 
 
-def _has_text(picture: Picture) -> bool:
-    return picture.source.startswith(("emoji", "openclipart", "transfer/screens", "transfer/docs", "transfer/barcodes"))
+def _has_text(one: LearnImage) -> bool:
+    return one.source.startswith(("emoji", "openclipart", "transfer/screens", "transfer/docs", "transfer/barcodes"))
 
 
 Image.MAX_IMAGE_PIXELS = None  # every file comes from a package named in mini_data
@@ -116,7 +116,7 @@ Image.MAX_IMAGE_PIXELS = None  # every file comes from a package named in mini_d
 def read_rgb(path: str) -> Image.Image:
     """A file as RGB, transparency over white."""
     with Image.open(path) as image:
-        if image.width * image.height > 30_000_000:  # a few clip-art pictures are gigantic
+        if image.width * image.height > 30_000_000:  # a few clip-art images are gigantic
             image = image.convert("RGBA")
             image.thumbnail((1024, 1024))
         if image.mode in ("RGBA", "LA", "P", "PA"):
@@ -133,8 +133,8 @@ def cifar_test(source: Path) -> tuple[np.ndarray, list[int]]:
     return rows.reshape(10_000, 32, 32, 3), json.loads((folder / "test_lables.json").read_text())
 
 
-def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
-    """Write `features.npy` (views, F) float16 and `views.npy` (picture, kind) under `work`."""
+def cache(work: Path, source: Path, images: list[LearnImage]) -> None:
+    """Write `features.npy` (views, F) float16 and `views.npy` (one, kind) under `work`."""
     import openvino as ov
 
     if (work / "views.npy").exists():
@@ -155,16 +155,13 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
     requests.set_callback(keep)
 
     def decode(index: int) -> list[tuple[str, np.ndarray]]:
-        picture = pictures[index]
-        if picture.path.startswith("cifar:"):
-            image = Image.fromarray(small[int(picture.path[6:])])
-        else:
-            image = read_rgb(picture.path)
-        return views(picture, image)
+        one = images[index]
+        image = Image.fromarray(small[int(one.path[6:])]) if one.path.startswith("cifar:") else read_rgb(one.path)
+        return views(one, image)
 
     batch = np.zeros((BATCH, 260, 260, 3), np.uint8)
     filled, done = 0, len(rows)
-    for index, found in _ahead(decode, range(first, len(pictures))):
+    for index, found in _ahead(decode, range(first, len(images))):
         for kind, pixels in found:
             batch[filled] = pixels
             rows.append((index, kind))
@@ -177,7 +174,7 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
             requests.wait_all()
             batch, filled, done = np.zeros_like(batch), 0, len(rows)
             np.save(work / "views.part.npy", np.array(rows, dtype=ROW))
-            print(f"features: picture {index + 1} of {len(pictures)}, view {done}", flush=True)
+            print(f"features: image {index + 1} of {len(images)}, view {done}", flush=True)
     requests.start_async([batch], done)
     requests.wait_all()
     np.save(work / "features.npy", out[: len(rows)])
@@ -187,7 +184,7 @@ def cache(work: Path, source: Path, pictures: list[Picture]) -> None:
 
 
 def _ahead(decode: Any, indices: range) -> Iterator[tuple[int, Any]]:
-    """Decode in two threads, at most 64 pictures ahead."""
+    """Decode in two threads, at most 64 images ahead."""
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(decode, i) for i in indices[:64]]
         for place, i in enumerate(indices):

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse
 import torch
 import torch.nn.functional as F
-from mini_data import Picture
+from mini_data import LearnImage
 from mini_features import trunk_tensors
-from mini_text import class_texts, picture_texts, teach
+from mini_text import class_texts, image_texts, teach
 from mini_train import CAPTIONED, Tables, class_shifts
 from mini_words import ClassWords, article
 
@@ -20,20 +20,19 @@ PAIRS = 6000  # "a X and a Y" compositions
 POOLED = 1280 + 16 + 24 + 48 + 88 + 120 + 208 + 352 + 16 + 24  # the pooled part of a cached row; the rest is the grid
 
 
-def build(work: Path, source: Path, pictures: list[Picture], classes: list[ClassWords], grid: bool = False) -> Tables:
+def build(work: Path, source: Path, images: list[LearnImage], classes: list[ClassWords], grid: bool = False) -> Tables:
     """Read the caches under `work` and lay out the training tables."""
     cached = np.load(work / "features.npy", mmap_mode="r")
     features = torch.from_numpy(np.array(cached if grid else cached[:, :POOLED]))
     listed = np.load(work / "views.npy")
-    views = _rows_of(listed["picture"], len(pictures))
+    views = _rows_of(listed["image"], len(images))
     texts: dict[str, int] = {}
 
     def number(text: str) -> int:
         return texts.setdefault(text, len(texts))
 
     texts_of = [
-        np.array([number(t) for t in picture_texts(p)], int) if p.role == "train" else np.zeros(0, int)
-        for p in pictures
+        np.array([number(t) for t in image_texts(p)], int) if p.role == "train" else np.zeros(0, int) for p in images
     ]
     by_kind: list[dict[str, np.ndarray]] = []
     for words in classes:
@@ -63,9 +62,9 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
     ordered = list(texts)
     trunk = trunk_tensors(source)
     weight, bias = (torch.from_numpy(trunk[f"visual.classifier.{k}"]) for k in ("weight", "bias"))
-    learnt = [i for i, p in enumerate(pictures) if p.role == "train"]
+    learnt = [i for i, p in enumerate(images) if p.role == "train"]
     natural = np.concatenate(
-        [views[i][:1] for i in learnt if pictures[i].source in CAPTIONED or pictures[i].source.startswith("transfer/")]
+        [views[i][:1] for i in learnt if images[i].source in CAPTIONED or images[i].source.startswith("transfer/")]
     )
     sample = features[natural].float()
     shift = class_shifts(sample, weight)
@@ -75,9 +74,9 @@ def build(work: Path, source: Path, pictures: list[Picture], classes: list[Class
     pools: dict[str, list[int]] = {}
     for i in learnt:
         if len(texts_of[i]):
-            pools.setdefault(pictures[i].source.split("/")[0], []).append(i)
+            pools.setdefault(images[i].source.split("/")[0], []).append(i)
     return Tables(
-        pictures=pictures, features_VF=features, views=views, texts=ordered, texts_of=texts_of,
+        images=images, features_VF=features, views=views, texts=ordered, texts_of=texts_of,
         has=_sparse(texts_of, len(ordered)), class_texts=by_kind,
         class_has=_sparse([np.concatenate(list(k.values())) for k in by_kind], len(ordered)),
         class_prompts=prompts, pair_texts=np.array(pairs), classifier=(weight, bias),

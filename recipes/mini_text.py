@@ -1,4 +1,4 @@
-"""Texts of the recipe: what is said of the pictures, the teacher's embeddings, the tokenizer, the student.
+"""Texts of the recipe: what is said of the images, the teacher's embeddings, the tokenizer, the student.
 
 The teacher (MiniLM, frozen) only ever sees a fixed list of texts, so its embeddings are computed once.
 The student is the package's ordinary CLIP text tower under its canonical tensor names.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mini_data import Picture
+from mini_data import LearnImage
 from mini_words import COLOURS, TEMPLATES, ClassWords, Nouns, article, fill
 from torch import Tensor, nn
 
@@ -25,24 +25,24 @@ TOWER = TextTower(context_length=32, vocab_size=10_000, width=256, layers=4, hea
 CLOTHES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}  # the set's names, as people would type them
 
 
-def label_texts(picture: Picture) -> list[str]:
-    """What may be said of a picture that only has a label, in a few wordings."""
-    name = CLOTHES.get(picture.label, picture.label)
-    texts = [fill(t, name) for t in ("a photo of a {}.", "{}", "a {}", "a picture of a {}", "a photo of the {}.")]
-    if picture.label == "outwear":
+def label_texts(image: LearnImage) -> list[str]:
+    """What may be said of an image that only has a label, in a few wordings."""
+    name = CLOTHES.get(image.label, image.label)
+    texts = [fill(t, name) for t in ("a photo of a {}.", "{}", "a {}", "an image of a {}", "a photo of the {}.")]
+    if image.label == "outwear":
         texts += ["a photo of a jacket.", "a coat", "outerwear"]
-    if picture.label == "longsleeve":
+    if image.label == "longsleeve":
         texts += ["a long sleeve shirt", "a photo of a longsleeve."]
     return texts
 
 
-def picture_texts(picture: Picture) -> list[str]:
-    """Every text that is true of a picture, in training's wordings."""
-    if picture.source.startswith("emoji"):
-        name, *tags = picture.texts
+def image_texts(image: LearnImage) -> list[str]:
+    """Every text that is true of an image, in training's wordings."""
+    if image.source.startswith("emoji"):
+        name, *tags = image.texts
         return [name, f"emoji of {name}", f"{name} emoji", f"a {name}", *([", ".join(tags[:4])] if tags else [])]
-    if picture.source == "fashion":
-        title, kind, *rest = picture.texts
+    if image.source == "fashion":
+        title, kind, *rest = image.texts
         colour = rest[0].removesuffix(kind).strip()
         return [
             title,
@@ -53,14 +53,14 @@ def picture_texts(picture: Picture) -> list[str]:
             f"a {colour} garment",
             f"something {colour}",
         ]
-    if picture.source == "openclipart":
-        return [*picture.texts, f"clip art of {picture.texts[0]}", f"a drawing of {picture.texts[0]}"]
-    if picture.source == "grocery":
-        return [*picture.texts, *label_texts(picture)]
-    if picture.source == "stamps":
-        plain = picture.texts[0].rstrip(".!")
-        return [picture.texts[0], plain, f"a picture of {plain[:1].lower()}{plain[1:]}"]
-    return list(picture.texts) or label_texts(picture)
+    if image.source == "openclipart":
+        return [*image.texts, f"clip art of {image.texts[0]}", f"a drawing of {image.texts[0]}"]
+    if image.source == "grocery":
+        return [*image.texts, *label_texts(image)]
+    if image.source == "stamps":
+        plain = image.texts[0].rstrip(".!")
+        return [image.texts[0], plain, f"a picture of {plain[:1].lower()}{plain[1:]}"]
+    return list(image.texts) or label_texts(image)
 
 
 def class_texts(words: ClassWords) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Training of `mini`'s image head against fixed teacher texts, on cached features (locked-image tuning).
 
 Losses: symmetric InfoNCE on real pairs; the same on class prototypes; KL to the trunk's class posterior.
-A pair (picture, text) off the diagonal is left out of the negatives when the text is also true of the picture.
+A pair (image, text) off the diagonal is left out of the negatives when the text is also true of the image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse
 import torch
 import torch.nn.functional as F
-from mini_data import Picture
+from mini_data import LearnImage
 from torch import Tensor, nn
 
 CAPTIONED = ("flickr8k-train", "coco3k7", "coco-val", "ade20k")
@@ -107,11 +107,11 @@ class TextHead(nn.Module):
 class Tables:
     """Everything a step needs, as arrays in memory.
 
-    features_VF: float16 pooled features of every view; posterior by `posterior()`. view_rows: rows of each picture.
-    has: sparse (pictures, texts) 1 where the text is true of the picture; class_has likewise for the trunk's classes.
+    features_VF: float16 pooled features of every view; posterior by `posterior()`. view_rows: rows of each image.
+    has: sparse (images, texts) 1 where the text is true of the image; class_has likewise for the trunk's classes.
     """
 
-    pictures: Sequence[Picture]
+    images: Sequence[LearnImage]
     features_VF: Tensor
     views: list[np.ndarray]
     texts: list[str]
@@ -127,7 +127,7 @@ class Tables:
     scale_F: Tensor
     teacher: Tensor  # (N,D) float16
     pools: dict[str, np.ndarray]
-    neutral_NF: Tensor  # natural pictures' features with their own class's shift taken away: where prototypes start
+    neutral_NF: Tensor  # natural images' features with their own class's shift taken away: where prototypes start
 
     def posterior(self, pooled_BF: Tensor) -> Tensor:
         """The trunk's class posterior from its pooled features."""
@@ -143,7 +143,7 @@ def class_shifts(features_NF: Tensor, weight_KC: Tensor) -> Tensor:
     Linear discriminant analysis read backwards says S w_k for a linear classifier's row w_k; S^(1/2) w_k lies nearer to
     the true class means (cosine 0.54 against 0.39 for S w_k and 0.46 for w_k, 117 classes of the learn sets). The
     covariance between all pooled features and the last ones carries the shift to the earlier stages. Scaled so that a
-    class's own logit rises as much as it does on its pictures (7.7).
+    class's own logit rises as much as it does on its images (7.7).
     """
     x = features_NF.double()
     x = x - x.mean(0)
@@ -166,7 +166,7 @@ def prototypes(t: Tables, classes: Tensor, rng: torch.Generator, strength: Tenso
 
 
 def contrast(image_BD: Tensor, text_BD: Tensor, scale: Tensor, also_true_BB: Tensor) -> Tensor:
-    """Symmetric InfoNCE; `also_true_BB[i, j]` leaves text j out of picture i's negatives (the diagonal stays)."""
+    """Symmetric InfoNCE; `also_true_BB[i, j]` leaves text j out of image i's negatives (the diagonal stays)."""
     logits = scale * F.normalize(image_BD, dim=-1) @ F.normalize(text_BD, dim=-1).T
     logits = logits.masked_fill(also_true_BB & ~torch.eye(len(logits), dtype=torch.bool), -1e4)
     target = torch.arange(len(logits))
@@ -174,7 +174,7 @@ def contrast(image_BD: Tensor, text_BD: Tensor, scale: Tensor, also_true_BB: Ten
 
 
 class Sampler:
-    """Draws the picture–text pairs and the class–text pairs of a step."""
+    """Draws the image–text pairs and the class–text pairs of a step."""
 
     def __init__(self, tables: Tables, config: HeadConfig, seed: int) -> None:
         self.t, self.c = tables, config
@@ -185,21 +185,21 @@ class Sampler:
         # Classes by how often: every class alike.
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Tensor]:
-        """(pictures, view rows, texts, also true) of one batch; no picture twice."""
+        """(images, view rows, texts, also true) of one batch; no image twice."""
         counts = self.rng.multinomial(self.c.batch, self.shares)
         chosen = [
             self.rng.choice(self.t.pools[n], min(c, len(self.t.pools[n])), replace=False)
             for n, c in zip(self.names, counts, strict=True)
         ]
-        pictures = np.concatenate(chosen)
+        images = np.concatenate(chosen)
         rows = np.array(
             [
                 v[0] if self.rng.random() < 0.3 else v[self.rng.integers(len(v))]
-                for v in (self.t.views[p] for p in pictures)
+                for v in (self.t.views[p] for p in images)
             ]
         )
-        texts = np.array([self.rng.choice(self.t.texts_of[p]) for p in pictures])
-        return pictures, rows, texts, torch.from_numpy(self.t.has[pictures][:, texts].toarray() > 0)
+        texts = np.array([self.rng.choice(self.t.texts_of[p]) for p in images])
+        return images, rows, texts, torch.from_numpy(self.t.has[images][:, texts].toarray() > 0)
 
     def classes(self) -> tuple[np.ndarray, np.ndarray, Tensor]:
         """(classes, texts, also true) of one batch of prototypes."""
@@ -260,7 +260,7 @@ def parameter_groups(modules: Sequence[nn.Module], decay: float) -> list[dict[st
 def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Generator, head: Head, scale: Tensor,
                embed: object, prompts_KD: Tensor) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
     """The three losses of one step; `embed`: text numbers → text features; `prompts_KD`: the classes' prompts."""
-    pictures, rows, texts, also = sampler.pairs()
+    images, rows, texts, also = sampler.pairs()
     classes, names, also_class = sampler.classes()
     composed = sampler.compositions(c.prototypes // 8)
     strength = 0.8 + 1.2 * torch.rand(len(classes), generator=generator)
@@ -278,11 +278,11 @@ def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Gene
     pairs = contrast(image[:n], text[:n], scale, also)
     mask = torch.zeros(k + m, k + m, dtype=torch.bool)
     mask[:k, :k] = also_class
-    # "a X and a Y" is no negative of X's pseudo-picture's composition partners, nor the reverse.
+    # "a X and a Y" is no negative of X's pseudo-image's composition partners, nor the reverse.
     shares = torch.from_numpy((composed[:, :2, None] == classes[None, None, :]).any(1))
     mask[k:, :k], mask[:k, k:] = shares, shares.T
     proto = contrast(image[n : n + k + m], text[n : n + k + m], scale, mask)
-    natural = torch.from_numpy(np.isin([t.pictures[p].source for p in pictures], NATURAL))
+    natural = torch.from_numpy(np.isin([t.images[p].source for p in images], NATURAL))
     logits = scale.detach() * F.normalize(image[:n][natural], dim=-1) @ prompts_KD.T
     kl = F.kl_div(logits.log_softmax(-1), posterior[:n][natural], reduction="batchmean")
     loss = c.class_weight * pairs + c.proto_weight * proto + c.kl_weight * kl

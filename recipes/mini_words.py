@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Too general to say what a picture shows.
+# Too general to say what an image shows.
 TOO_GENERAL = {
     "entity", "object", "thing", "whole", "unit", "artifact", "artefact", "organism", "being", "matter",
     "substance", "causal_agent", "instrumentality", "instrumentation", "device", "way", "method", "attribute",
@@ -28,10 +28,10 @@ TOO_GENERAL = {
     "barrier", "portion", "fluid", "motorcar", "paraphernalia", "someone", "individual", "housing", "lodging",
     "edifice", "weapon_system", "reflector",
 }  # fmt: skip
-TEMPLATES = ("a photo of a {}.", "a photo of a {}.", "{}", "{}", "a {}", "a photo of the {}.", "a picture of a {}.",
+TEMPLATES = ("a photo of a {}.", "a photo of a {}.", "{}", "{}", "a {}", "a photo of the {}.", "an image of a {}.",
              "a close-up photo of a {}.", "a photo of one {}.", "a good photo of a {}.", "an image of a {}",
              "a photo of my {}.", "a blurry photo of a {}.", "a low resolution photo of a {}.",
-             "there is a {} in the picture.",
+             "there is a {} in the image.",
              "a cropped photo of a {}.", "a photo of a small {}.", "a photo of a large {}.", "the {}",
              "a pixelated photo of a {}.")  # fmt: skip
 COLOURS = ("red", "blue", "green", "yellow", "black", "white", "brown", "grey", "pink", "purple", "orange")

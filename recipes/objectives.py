@@ -3,14 +3,14 @@
 Paper: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", §2.3 and Figure 2,
     where a bag of words learns 3 times as fast as a caption, and contrast 4 times as fast as a bag of words.
 Command: `wordsight train recipes/objectives.py --folder runs/objectives [--set tflop=40]`
-    needs what `recipes/pictograms.py` needs; pictures, image tower and settings are that recipe's.
+    needs what `recipes/pictograms.py` needs; images, image tower and settings are that recipe's.
 Hardware: two CPU cores, 4 GB of memory.
 Time: by `tflop`: 8 minutes for each objective at 20 Tflop, on two cores.
 Result: of drawings of 100 emoji contrast has 26.5 % [20.5, 32.4] right, the bag of words 21.5 % [16.0, 26.9], the
-    caption 0.9 % (chance 1 %), as it sees a third of the pictures (docs/training-results.md).
+    caption 0.9 % (chance 1 %), as it sees a third of the images (docs/training-results.md).
 
 Every objective gets the same number of floating-point operations, forward and backward, counted by torch, so the cheap
-ones see more pictures. Zero-shot accuracy is measured on the way, on drawings that none of them has seen, of the
+ones see more images. Zero-shot accuracy is measured on the way, on drawings that none of them has seen, of the
 emoji that most of those drawings show. FOLDER/objectives.png is the plot, FOLDER/objectives.json the figures.
 """
 
@@ -39,7 +39,7 @@ from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import build_network
 
 NAMES = {"info_nce": "contrast (InfoNCE)", "bag_of_words": "bag of words", "caption": "caption"}
-COUNTED = 32  # pictures of the batch whose operations are counted
+COUNTED = 32  # images of the batch whose operations are counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def run(config: ObjectivesConfig, folder: Path, resume: bool) -> None:
         if not (folder / name / "wordsight.json").exists() or not resume:
             train(chosen, folder / name, resume=resume and (folder / name).exists())
         lines[name] = [
-            {"step": entry["step"], "pictures": entry["step"] * chosen.batch, "tflop": entry["step"] * each}
+            {"step": entry["step"], "images": entry["step"] * chosen.batch, "tflop": entry["step"] * each}
             | entry["figures"]["zero_shot"]
             for entry in read_log(folder / name)
             if entry["kind"] == "figures"
@@ -85,7 +85,7 @@ def run(config: ObjectivesConfig, folder: Path, resume: bool) -> None:
 
 
 def most_drawn(table: Path, made: Path, classes: int) -> ZeroShotConfig:
-    """Write the pictures of the classes that a table has most of as a table of its own; ties by name."""
+    """Write the images of the classes that a table has most of as a table of its own; ties by name."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["class"]]
     counts = Counter(row["class"] for row in rows)
@@ -113,10 +113,10 @@ def tflop_per_step(config: TrainConfig) -> float:
 
 
 def draw(lines: dict[str, list[dict[str, Any]]], chance: float, path: Path) -> None:
-    """Draw accuracy over operations and over pictures, each with its 95 % interval."""
+    """Draw accuracy over operations and over images, each with its 95 % interval."""
     drawing = Drawing(figsize=(11, 4.5), layout="constrained")
     panels = drawing.subplots(1, 2, sharey=True)
-    for panel, key, label in zip(panels, ("tflop", "pictures"), ("Tflop spent", "pictures seen"), strict=True):
+    for panel, key, label in zip(panels, ("tflop", "images"), ("Tflop spent", "images seen"), strict=True):
         for name, points in lines.items():
             x = [point[key] for point in points]
             panel.plot(x, [100 * point["value"] for point in points], marker="o", label=NAMES[name])

@@ -1,14 +1,14 @@
 """CLIP from nothing on emoji, clip art and stamps, in minutes on a processor; asked about a style it never saw.
 
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision"; its ModifiedResNet
-    and text transformer, much smaller. The pictures come from public packages (see `pictograms_data`).
+    and text transformer, much smaller. The images come from public packages (see `pictograms_data`).
 Command: `wordsight train recipes/pictograms.py --folder runs/pictograms`
     needs the extra `train`, resvg-py, npm, apt-get and dpkg-deb. The first run fetches the packages (0.5 GB) and draws
-    23,000 pictures (2 GB of disk, a few minutes) under ~/.cache/wordsight-recipes/pictograms, or WORDSIGHT_PICTOGRAMS.
+    23,000 images (2 GB of disk, a few minutes) under ~/.cache/wordsight-recipes/pictograms, or WORDSIGHT_PICTOGRAMS.
 Hardware: two CPU cores, 2 GB of memory; no GPU.
 Time: 10.5 minutes for 500 steps of 256 pairs (`benchmarks/pictograms.py`).
 Result: on 1,547 Fluent 3D emoji, each of a class of its own, a style of which training has nothing: zero-shot top-1
-    12 % (by chance 0.06 %), top-5 33 % (0.3 %), text→image recall@10 48 % (0.6 %). On pictures of the styles of
+    12 % (by chance 0.06 %), top-5 33 % (0.3 %), text→image recall@10 48 % (0.6 %). On images of the styles of
     training that were kept apart, of 417 classes: top-1 32 % (0.2 %), recall@10 76 % (2.4 %).
 """
 
@@ -39,7 +39,7 @@ from wordsight.train.monitor.reports import RunResult
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256
 SIDE, CONTEXT = 64, 16
-EMOJI_TIMES = 4  # that an emoji is seen for each time any other picture is: it is emoji that are asked for
+EMOJI_TIMES = 4  # that an emoji is seen for each time any other image is: it is emoji that are asked for
 
 
 def model() -> ModelSpec:

@@ -1,15 +1,15 @@
-"""Fetch the packages that `pictograms` learns from, draw every picture at one small size, and write the pair tables.
+"""Fetch the packages that `pictograms` learns from, draw every image at one small size, and write the pair tables.
 
 Packages are fetched by name with the registries' ordinary clients (`npm pack`, `apt-get download`) and unpacked under
 `<work>/src`; SVG is drawn by resvg-py (`pip install resvg-py`). What is there is not fetched or drawn again.
 
 Tables, in `<work>`: `emoji.tsv` and `others.tsv` (clip art, stamps, icons, OpenMoji's own pictograms), to learn from;
-`validation.tsv`, emoji pictures of the same styles that are in neither, which choose settings; `heldout.tsv`,
+`validation.tsv`, emoji images of the same styles that are in neither, which choose settings; `heldout.tsv`,
 Microsoft's Fluent 3D emoji, a style of which training has nothing (nor of its flat and line relatives). Columns:
 filepath (relative to the table), caption, caption2, caption3, caption4 (the first is the name; the others add keywords,
 or are empty), class (an emoji's name, else empty), style.
 
-Left out of all, for these reasons: skin tones (another picture of the same name); flags, keycaps and letters in
+Left out of all, for these reasons: skin tones (another image of the same name); flags, keycaps and letters in
 a box (signs to be read rather than things to be known, and the packages' flags are flat in every style).
 """
 
@@ -46,12 +46,12 @@ NPM = {
     "@lobehub/fluent-emoji-3d": "1.1.0",
 }
 DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default")
-SIDE = 72  # pixels of a drawn picture; training crops from it
-PIXELS = 50_000_000  # of the largest picture that is worth decoding for that; eight clip arts have more
+SIDE = 72  # pixels of a drawn image; training crops from it
+PIXELS = 50_000_000  # of the largest image that is worth decoding for that; eight clip arts have more
 TABLES = ("emoji", "others", "validation", "heldout")
 CAPTIONS = 4
-VALIDATION = 0.06  # share of the emoji pictures that only choose settings
-SAME_TITLE = 20  # a title that more clip art shares says nothing, and more pictures of a title are not kept
+VALIDATION = 0.06  # share of the emoji images that only choose settings
+SAME_TITLE = 20  # a title that more clip art shares says nothing, and more images of a title are not kept
 FLAGS, COMPONENTS = 9, 2  # groups of emojibase-data
 KEYCAP, ALPHANUM = 94, 95  # subgroups
 COLUMNS = ("filepath", "caption", *(f"caption{i}" for i in range(2, CAPTIONS + 1)), "class", "style")
@@ -69,19 +69,19 @@ class Emoji:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One picture: where its pixels come from, and what may be said of it."""
+    """One image: where its pixels come from, and what may be said of it."""
 
     style: str
     stem: str  # of the file it is drawn to
-    origin: Path | str  # a picture file or an SVG document
+    origin: Path | str  # an image file or an SVG document
     captions: tuple[str, ...]
     label: str = ""
     table: str = "others"
 
     @property
     def file(self) -> Path:
-        """Where its small picture lies, relative to the tables."""
-        return Path("pictures") / self.style / f"{self.stem}.png"
+        """Where its small image lies, relative to the tables."""
+        return Path("images") / self.style / f"{self.stem}.png"
 
 
 def prepare(work: Path) -> Path:
@@ -127,7 +127,7 @@ def check_tools() -> None:
             "that, or run the recipe where it is and copy its folder of tables (WORDSIGHT_PICTOGRAMS)."
         )
     if importlib.util.find_spec("resvg_py") is None:
-        raise InputError("SVG pictures are drawn by resvg-py, which is not installed: pip install resvg-py")
+        raise InputError("SVG images are drawn by resvg-py, which is not installed: pip install resvg-py")
 
 
 def drawings(source: Path) -> Iterator[Drawing]:
@@ -173,7 +173,7 @@ def said_of(emoji: Emoji) -> tuple[str, ...]:
 
 
 def table_of(family: str, label: str) -> str:
-    """An emoji's table, the same on every machine; pictures of one design stay together."""
+    """An emoji's table, the same on every machine; images of one design stay together."""
     return "validation" if fraction(f"{family}:{label}") < VALIDATION else "emoji"
 
 
@@ -262,12 +262,12 @@ def svg(icons: dict, name: str) -> str:
 
 def clip_art(source: Path) -> Iterator[Drawing]:
     """Open Clip Art by title and keywords; by the file's words where the title is a collection's."""
-    pictures = list(mini_data.openclipart(source))
-    shared = Counter(picture.texts[0] for picture in pictures)
+    images = list(mini_data.openclipart(source))
+    shared = Counter(image.texts[0] for image in images)
     kept: Counter[str] = Counter()
-    for i, picture in enumerate(pictures):
-        file = Path(picture.path)
-        title, *more = picture.texts
+    for i, image in enumerate(images):
+        file = Path(image.path)
+        title, *more = image.texts
         if shared[title] > SAME_TITLE:
             title = " ".join(re.sub(r"\d\w*|_|-", " ", file.stem).split())
             more = [f"{title}, {file.parent.name.replace('_', ' ')}"]
@@ -278,7 +278,7 @@ def clip_art(source: Path) -> Iterator[Drawing]:
 
 
 def draw(origin: Path | str, target: Path) -> bool:
-    """Draw a picture in the middle of a white square of `SIDE` pixels; return whether it could be drawn.
+    """Draw an image in the middle of a white square of `SIDE` pixels; return whether it could be drawn.
 
     A file that is there is left as it is: it appeared only when whole.
     """
@@ -288,14 +288,14 @@ def draw(origin: Path | str, target: Path) -> bool:
         with Image.open(pixels(origin)) as opened:
             if opened.width * opened.height > PIXELS:
                 return False
-            picture = opened.convert("RGBA")
+            image = opened.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
-    share = SIDE / max(picture.size)
-    size = tuple(max(1, round(share * side)) for side in picture.size)
-    picture = picture.resize(size, Image.Resampling.LANCZOS)
+    share = SIDE / max(image.size)
+    size = tuple(max(1, round(share * side)) for side in image.size)
+    image = image.resize(size, Image.Resampling.LANCZOS)
     square = Image.new("RGBA", (SIDE, SIDE), "white")
-    square.alpha_composite(picture, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    square.alpha_composite(image, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".part{os.getpid()}")
     square.convert("RGB").save(part, "PNG")

@@ -1,4 +1,4 @@
-"""How well a model tells and finds pictures by name: zero-shot top-1 and top-5, text→image recall@10, and chance."""
+"""How well a model tells and finds images by name: zero-shot top-1 and top-5, text→image recall@10, and chance."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ BATCH = 128
 
 
 def labelled(table: Path) -> ZeroShotConfig:
-    """A table of `pictograms_data` as labelled pictures."""
-    return ZeroShotConfig(pictures=str(table), image_column="filepath", class_column="class", templates=(TEMPLATE,))
+    """A table of `pictograms_data` as labelled images."""
+    return ZeroShotConfig(images=str(table), image_column="filepath", class_column="class", templates=(TEMPLATE,))
 
 
 def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, Figure]:
     """Figures on a table, each a share with its 95 % interval.
 
     model: an opened one, or a network in training, which is left as it was.
-    top-1, top-5: a picture's class is the first, among the first five, of all the table's classes. R@10: of all the
-    table's pictures one of a class is among the first ten, asked by the class's name alone.
+    top-1, top-5: an image's class is the first, among the first five, of all the table's classes. R@10: of all the
+    table's images one of a class is among the first ten, asked by the class's name alone.
     """
     if isinstance(model, Model):
         return _figures(model, table, spec)
@@ -43,10 +43,10 @@ def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: 
 def chance(table: Path) -> dict[str, float]:
     """What choosing blindly gets on a table: shares, under the names of `measured`'s figures."""
     found = find_labelled(labelled(table))
-    classes, pictures = len(found.names), len(found.labels)
-    # Of a class with n pictures none is among the first ten with the chance of ten draws from the others.
+    classes, images = len(found.names), len(found.labels)
+    # Of a class with n images none is among the first ten with the chance of ten draws from the others.
     missed_K = [
-        np.prod([max(0, pictures - n - i) / (pictures - i) for i in range(min(AT, pictures))])
+        np.prod([max(0, images - n - i) / (images - i) for i in range(min(AT, images))])
         for n in np.bincount(found.labels, minlength=classes)
     ]
     return {TOP1: 1 / classes, TOP5: min(1.0, TOP / classes), RECALL: float(1 - np.mean(missed_K))}
@@ -55,7 +55,7 @@ def chance(table: Path) -> dict[str, float]:
 def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[str, Figure]:
     found = find_labelled(labelled(table))
     places, parts = [], []
-    for some, pixels_BHWC in Pixels(found.pictures, spec.preprocess).batches(BATCH):
+    for some, pixels_BHWC in Pixels(found.images, spec.preprocess).batches(BATCH):
         places += some
         parts.append(embed_pixels(model, pixels_BHWC))
     names, labels_N, images_ND = found.names, np.array(found.labels)[places], np.concatenate(parts)

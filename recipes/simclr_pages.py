@@ -1,4 +1,4 @@
-"""SimCLR on PDF pages: the search engine that learns from pictures alone, to be compared with CLIP's.
+"""SimCLR on PDF pages: the search engine that learns from images alone, to be compared with CLIP's.
 
 Paper: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations" (NT-Xent, the
     augmentations of Appendix A but for the flip, which turns writing round); trunk: ResNet-18 of He et al. 2016.
@@ -11,7 +11,7 @@ Result: a drawing finds drawings of other documents with a mAP of 0.458, the bun
     overlap), the untrained tower with 0.320, grey pixels with 0.273; over all kinds of pages 0.414, and CLIP 0.462
     (`benchmarks/simclr_pages.py`). The loss ends at 5.8, of 6.24 for a model that knows nothing.
 
-The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-pictures-doc`, 487 documents): text,
+The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-images-doc`, 487 documents): text,
 code, diagrams, plots, circuits. No label is used. The benchmark asks pages of other documents, which are labelled by
 hand; those of circuit-macros are among them, and so are not learnt from. The finished folder opens with
 `wordsight.load` and searches by example; it knows no words.
@@ -41,7 +41,7 @@ from wordsight.train.config.sizes import size
 from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PAGES", Path.home() / ".cache/wordsight-recipes/simclr_pages"))
-PACKAGE = "texlive-pictures-doc"
+PACKAGE = "texlive-images-doc"
 DEBIAN = Path(__file__).resolve().parents[1] / "tests/support/debian.sh"
 ASKED = "circuit-macros"  # the folder of the documents that the benchmark asks about
 LONGEST = 256  # pixels of a rendered page's longer side: more than twice the tower's, since crops are enlarged to it
@@ -80,7 +80,7 @@ def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
 
 
 def render(work: Path) -> None:
-    """Write the pages of every manual as small pictures; documents that are done are not done again."""
+    """Write the pages of every manual as small images; documents that are done are not done again."""
     done = subprocess.run([DEBIAN, PACKAGE], capture_output=True, text=True, check=True)
     documents = sorted(Path(done.stdout.strip()).rglob("*.pdf"))
     (work / "pages").mkdir(parents=True, exist_ok=True)

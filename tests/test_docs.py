@@ -10,7 +10,7 @@ import pytest
 from project import ROOT
 
 from wordsight.cli import COMMANDS
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
 sys.path.insert(0, str(ROOT / "docs"))
 import page_outputs
@@ -37,8 +37,8 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "index"))
     monkeypatch.setenv("WORDSIGHT_PRECISION", "f32")  # whether something is likely is a matter of figures
     (tmp_path / "photos").mkdir()
-    for picture in sample_pictures():
-        shutil.copy(picture, tmp_path / "photos")
+    for image in sample_images():
+        shutil.copy(image, tmp_path / "photos")
     (tmp_path / "classes.txt").write_text("cat\nrocket\ncup of coffee\n")
     return tmp_path
 

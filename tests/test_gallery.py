@@ -6,14 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
-from indexing import colour, colour_model, vector_of, write_pictures
+from indexing import colour, colour_model, vector_of, write_images
 from PIL import Image
 
 import wordsight
 from wordsight.errors import InputError, StoreError
 from wordsight.gallery import Gallery
 from wordsight.ingest.options import IngestOptions
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.update.row_state import is_gone
 from wordsight.weights import read as weights
 
@@ -22,15 +22,15 @@ pytest.importorskip("lance")
 
 @pytest.fixture
 def gallery(tmp_path):
-    write_pictures(tmp_path / "in", range(6))
+    write_images(tmp_path / "in", range(6))
     with Gallery.create(tmp_path / "index", model=colour_model()) as gallery:
         yield gallery
 
 
-def test_pictures_are_found_by_words_with_the_bundled_model(tmp_path):
+def test_images_are_found_by_words_with_the_bundled_model(tmp_path):
     with wordsight.Gallery.create(tmp_path / "index") as gallery:
-        summary = gallery.add(sample_pictures())
-        assert summary.added == len(gallery) == len(sample_pictures())
+        summary = gallery.add(sample_images())
+        assert summary.added == len(gallery) == len(sample_images())
         best = gallery.search("a cat", 1)[0]
         assert best.path.name == "cat.jpg"
         assert best.score == pytest.approx(float(gallery.model.embed_texts("a cat")[0] @ best.row.vector), abs=1e-3)
@@ -81,17 +81,17 @@ def test_the_users_own_index_is_the_default(tmp_path, monkeypatch):
 
 
 def test_refresh_does_what_adding_all_sources_again_would(gallery, tmp_path):
-    write_pictures(tmp_path / "other", [20, 21])
+    write_images(tmp_path / "other", [20, 21])
     gallery.add(tmp_path / "in")
     gallery.add([str(tmp_path / "other")])
     (tmp_path / "in" / "000.png").unlink()
-    write_pictures(tmp_path / "other", [22])
+    write_images(tmp_path / "other", [22])
     summary = gallery.refresh()
     assert (summary.added, summary.removed, summary.unchanged) == (1, 1, 7)
     assert list(gallery.sources) == [str(tmp_path / "in"), str(tmp_path / "other")]
 
 
-def test_a_source_that_is_away_is_skipped_and_keeps_its_pictures(gallery, tmp_path):
+def test_a_source_that_is_away_is_skipped_and_keeps_its_images(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     (tmp_path / "in").rename(tmp_path / "unplugged")
     summary = gallery.refresh()
@@ -100,7 +100,7 @@ def test_a_source_that_is_away_is_skipped_and_keeps_its_pictures(gallery, tmp_pa
     assert summary.skipped[0].reason == "is not there now"
 
 
-def test_a_single_picture_that_was_named_and_deleted_leaves(gallery, tmp_path):
+def test_a_single_image_that_was_named_and_deleted_leaves(gallery, tmp_path):
     gallery.add([tmp_path / "in" / "000.png", tmp_path / "in" / "001.png"])
     (tmp_path / "in" / "000.png").unlink()
     assert gallery.refresh().removed == 1
@@ -117,7 +117,7 @@ def test_the_way_a_source_is_read_is_remembered(gallery, tmp_path):
     assert gallery.add(tmp_path / "in", options=options).removed == 1  # what is left out now leaves
 
 
-def test_forgetting_a_source_removes_its_pictures(gallery, tmp_path):
+def test_forgetting_a_source_removes_its_images(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     with pytest.raises(InputError, match=r"'nowhere' is not followed by this index; it follows '.*in'"):
         gallery.forget("nowhere")
@@ -129,8 +129,8 @@ def test_forgetting_a_source_removes_its_pictures(gallery, tmp_path):
 
 @pytest.mark.parametrize("first", ["in/sub", "in"])
 def test_forgetting_a_source_leaves_what_another_holds_too(gallery, tmp_path, first):
-    write_pictures(tmp_path / "in" / "sub", range(20, 23))
-    write_pictures(tmp_path / "in" / "sub" / ".hidden", [30])
+    write_images(tmp_path / "in" / "sub", range(20, 23))
+    write_images(tmp_path / "in" / "sub" / ".hidden", [30])
     sources = [tmp_path / "in" / "sub", tmp_path / "in", tmp_path / "in" / "sub" / ".hidden"]
     for source in sorted(sources, key=lambda source: source != tmp_path / first):
         gallery.add(source)
@@ -142,7 +142,7 @@ def test_forgetting_a_source_leaves_what_another_holds_too(gallery, tmp_path, fi
 
 
 def test_forgetting_a_source_removes_what_the_other_leaves_out(gallery, tmp_path):
-    write_pictures(tmp_path / "in" / "sub", range(20, 23))
+    write_images(tmp_path / "in" / "sub", range(20, 23))
     gallery.add(tmp_path / "in", options=IngestOptions(exclude=("sub/",)))
     gallery.add(tmp_path / "in" / "sub")
     assert gallery.forget(tmp_path / "in" / "sub") == 3
@@ -150,7 +150,7 @@ def test_forgetting_a_source_removes_what_the_other_leaves_out(gallery, tmp_path
         assert other.add(tmp_path / "in").unchanged == 6
 
 
-def test_pictures_are_removed_by_path_and_come_back_with_a_refresh(gallery, tmp_path):
+def test_images_are_removed_by_path_and_come_back_with_a_refresh(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     assert gallery.remove([tmp_path / "in" / "000.png", str(tmp_path / "in" / "001.png"), "unknown"]) == 2
     assert len(gallery) == 4
@@ -166,20 +166,20 @@ def test_a_source_that_does_not_exist_changes_nothing(gallery, tmp_path):
         gallery.add([])
 
 
-def test_pictures_in_memory_are_added_under_ids(gallery, tmp_path):
-    pictures = [
+def test_images_in_memory_are_added_under_ids(gallery, tmp_path):
+    images = [
         ("red", Image.new("RGB", (20, 10), (255, 0, 0)), {"title": "a red thing", "price": 5}),
         ("green", np.full((10, 20, 3), (0, 255, 0), np.uint8)),
         ("file", tmp_path / "in" / "003.png"),
         ("bytes", (tmp_path / "in" / "004.png").read_bytes()),
     ]
-    assert gallery.add(pictures).added == 4
+    assert gallery.add(images).added == 4
     row = gallery.index.get(["red"])[0]
     assert np.allclose(row.vector, vector_of((255, 0, 0)), atol=1e-6)
     assert (row.text, row.meta, row.width, row.height) == ("a red thing", {"title": "a red thing", "price": 5}, 20, 10)
     assert row.thumbnail.startswith(b"\xff\xd8")  # there is no file to show
     assert gallery.index.get(["file"])[0].thumbnail == b""
-    assert gallery.add(pictures).unchanged == 4
+    assert gallery.add(images).unchanged == 4
     changed = gallery.add([("green", np.full((10, 20, 3), (0, 0, 255), np.uint8))])
     assert changed.changed == 1
     assert len(gallery) == 4
@@ -187,7 +187,7 @@ def test_pictures_in_memory_are_added_under_ids(gallery, tmp_path):
     assert gallery.refresh().removed == 0  # they stay
 
 
-def test_pictures_in_memory_are_given_in_one_form(gallery):
+def test_images_in_memory_are_given_in_one_form(gallery):
     with pytest.raises(InputError, match=r"expected \(id, image\)"):
         gallery.add([(5, Image.new("RGB", (4, 4)))])
     with pytest.raises(InputError, match="given as NoneType"):
@@ -201,7 +201,7 @@ def test_pictures_in_memory_are_given_in_one_form(gallery):
 
 def test_progress_knows_the_total_in_time(gallery, tmp_path):
     states = []
-    write_pictures(tmp_path / "in", range(300))
+    write_images(tmp_path / "in", range(300))
     gallery.add(tmp_path / "in", progress=states.append)
     assert states[-1].total == states[-1].done == 300
 
@@ -233,7 +233,7 @@ def test_a_table_that_broke_does_not_keep_the_others_from_being_refreshed(galler
     table.write_text("image,price\nin/000.png,1\n")
     gallery.add([table, tmp_path / "in"])
     table.write_text("")
-    write_pictures(tmp_path / "in", [7])
+    write_images(tmp_path / "in", [7])
     summary = gallery.refresh()
     assert (summary.added, summary.removed, len(gallery)) == (1, 0, 8)
     assert [skip.item for skip in summary.skipped] == [str(table)]
@@ -247,7 +247,7 @@ def test_an_interrupted_writer_lets_others_write(gallery, tmp_path):
         if state.embedded:
             raise KeyboardInterrupt
 
-    write_pictures(tmp_path / "in", range(100))
+    write_images(tmp_path / "in", range(100))
     with pytest.raises(KeyboardInterrupt):
         gallery.add(tmp_path / "in", progress=interrupt)
     with Gallery.open(tmp_path / "index", model=colour_model()) as other:
@@ -279,10 +279,10 @@ def test_one_cell_of_another_kind_does_not_keep_its_table_from_being_updated(gal
     }  # fmt: skip
     assert (gallery.refresh().unchanged, gallery.refresh().incomplete) == (4, ())
     table.write_text("image,stock,price\ngone.png,1,9\n")
-    assert gallery.refresh().kept == (str(table),)  # its pictures may be on a disk that is away
+    assert gallery.refresh().kept == (str(table),)  # its images may be on a disk that is away
 
 
-def test_a_source_whose_pictures_cannot_be_read_is_not_said_to_hold_none(gallery, tmp_path):
+def test_a_source_whose_images_cannot_be_read_is_not_said_to_hold_none(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     for path in (tmp_path / "in").iterdir():
         path.write_bytes(b"damaged")
@@ -301,7 +301,7 @@ def test_a_number_in_a_column_of_text_is_written_as_text(gallery, tmp_path):
 def test_a_folder_that_was_renamed_is_taken_over_without_reading_it(gallery, tmp_path):
     gallery.add(tmp_path / "in", options=IngestOptions(exclude=("005.png",)))
     (tmp_path / "in").rename(tmp_path / "pics")
-    write_pictures(tmp_path / "pics", [9])
+    write_images(tmp_path / "pics", [9])
     summary = gallery.add(tmp_path / "pics")
     assert summary.moved == {str(tmp_path / "in"): str(tmp_path / "pics")}
     assert (summary.added, summary.unchanged, summary.reused, summary.embedded, len(gallery)) == (1, 5, 0, 1, 6)
@@ -332,7 +332,7 @@ def test_a_folder_that_was_copied_and_deleted_is_taken_over_by_its_content(galle
     assert (summary.removed, len(gallery), list(gallery.sources)) == (6, 6, [str(tmp_path / "new")])
 
 
-def test_a_source_whose_pictures_came_back_in_part_is_not_taken_over(gallery, tmp_path):
+def test_a_source_whose_images_came_back_in_part_is_not_taken_over(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.png").write_bytes((tmp_path / "in" / "000.png").read_bytes())
@@ -342,8 +342,8 @@ def test_a_source_whose_pictures_came_back_in_part_is_not_taken_over(gallery, tm
 
 
 @pytest.mark.parametrize("table", [False, True])
-def test_an_index_beside_its_pictures_moves_with_them(tmp_path, table):
-    write_pictures(tmp_path / "disk1" / "photos", range(4))
+def test_an_index_beside_its_images_moves_with_them(tmp_path, table):
+    write_images(tmp_path / "disk1" / "photos", range(4))
     source = tmp_path / "disk1" / "photos"
     if table:
         source = tmp_path / "disk1" / "t.csv"
@@ -365,16 +365,16 @@ def test_an_index_beside_its_pictures_moves_with_them(tmp_path, table):
 def test_another_folder_of_the_same_names_is_not_taken_for_one_that_is_gone(gallery, tmp_path):
     gallery.add(tmp_path / "in")
     shutil.rmtree(tmp_path / "in")
-    write_pictures(tmp_path / "other", range(1, 7))
+    write_images(tmp_path / "other", range(1, 7))
     assert gallery.add(tmp_path / "other").moved == {}
     row = gallery.index.get([str(tmp_path / "in" / "000.png")])[0]
     assert is_gone(row)
     assert not is_gone(dataclasses.replace(row, path="https://example.org/a.png"))
 
 
-def test_pictures_of_folders_that_are_passed_over_now_are_said_to_leave(gallery, tmp_path):
+def test_images_of_folders_that_are_passed_over_now_are_said_to_leave(gallery, tmp_path):
     """As in an index that an older version made."""
-    write_pictures(tmp_path / "in" / "@eaDir" / "x", [7, 8])
+    write_images(tmp_path / "in" / "@eaDir" / "x", [7, 8])
     gallery.add(tmp_path / "in", options=IngestOptions(exclude=("!@eaDir/",)))
     assert len(gallery) == 8
     summary = gallery.add(tmp_path / "in", options=IngestOptions(exclude=("*.gif",)))
@@ -392,7 +392,7 @@ def test_a_pattern_is_followed(gallery, tmp_path):
     shutil.rmtree(tmp_path / "in")
     assert gallery.refresh().kept == (pattern,)
     assert gallery.forget(pattern) == 4
-    with pytest.raises(InputError, match="matches no picture"):
+    with pytest.raises(InputError, match="matches no image"):
         gallery.add(pattern)
 
 
@@ -401,8 +401,8 @@ def test_one_process_writes_at_a_time(gallery, tmp_path):
     row = gallery.index.get([str(tmp_path / "in" / "000.png")])[0]
     gallery.index.add([row])  # and has not ended writing
     with Gallery.open(tmp_path / "index", model=colour_model()) as other:
-        write_pictures(tmp_path / "in", [30])
-        write_pictures(tmp_path / "more", [31])
+        write_images(tmp_path / "in", [30])
+        write_images(tmp_path / "more", [31])
         with pytest.raises(StoreError, match="in use: another process is writing it"):
             other.add(tmp_path / "more")
         assert list(other.sources) == [str(tmp_path / "in")]  # what was refused is not recorded

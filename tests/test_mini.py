@@ -1,4 +1,4 @@
-"""The bundled model: inside the package, small, and as good on unseen pictures as its card says."""
+"""The bundled model: inside the package, small, and as good on unseen images as its card says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from project import DATA
 
 import wordsight
 
-needs = pytest.mark.skipif(not DATA.exists(), reason=f"no pictures at {DATA}; set WORDSIGHT_DATA")
+needs = pytest.mark.skipif(not DATA.exists(), reason=f"no images at {DATA}; set WORDSIGHT_DATA")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_upper_case_and_spaces_do_not_matter(mini: wordsight.Model) -> None:
 
 @needs
 def test_it_tells_unseen_clothes_apart(mini: wordsight.Model) -> None:
-    """A sample of 5 pictures a class of clothing's validation split; chance is 10 %."""
+    """A sample of 5 images a class of clothing's validation split; chance is 10 %."""
     names = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
     files = [f for folder in sorted((DATA / "clothing/validation").iterdir()) for f in sorted(folder.iterdir())[:5]]
     classes = sorted({f.parent.name for f in files})
@@ -67,7 +67,7 @@ def test_it_tells_unseen_clothes_apart(mini: wordsight.Model) -> None:
 
 @needs
 def test_it_finds_unseen_photos_by_their_captions(mini: wordsight.Model) -> None:
-    """The first 100 pictures of flickr8k-a, first caption each; chance is 10 %."""
+    """The first 100 images of flickr8k-a, first caption each; chance is 10 %."""
     captions = defaultdict(list)
     for line in (DATA / "flickr8k-a/captions.tsv").read_text(encoding="utf-8").splitlines():
         file, text = line.split("\t")

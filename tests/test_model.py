@@ -1,4 +1,4 @@
-"""The public surface: pictures and texts of every kind in, unit vectors out, order kept, memory bounded."""
+"""The public surface: images and texts of every kind in, unit vectors out, order kept, memory bounded."""
 
 import dataclasses
 import itertools
@@ -90,7 +90,7 @@ def test_every_form_of_input_gives_rows_in_order(model, files):
         assert np.allclose(model.embed_images(one), expected[7:8], atol=1e-6)
 
 
-def test_no_pictures_and_no_texts_give_no_rows(model):
+def test_no_images_and_no_texts_give_no_rows(model):
     for nothing in [[], iter([]), np.empty((0, 8, 8, 3), np.uint8)]:
         assert model.embed_images(nothing).shape == (0, 48)
         assert model.embed_images(nothing).dtype == np.float32
@@ -98,9 +98,9 @@ def test_no_pictures_and_no_texts_give_no_rows(model):
     assert list(model.stream_images([])) == []
 
 
-def test_a_broken_picture_raises_unless_skips_are_taken(model, files):
+def test_a_broken_image_raises_unless_skips_are_taken(model, files):
     files[3].write_bytes(b"")
-    files[20].write_bytes(b"no picture")
+    files[20].write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"03.png: the file is empty"):
         model.embed_images(files)
     skips: list[Skipped] = []
@@ -111,10 +111,10 @@ def test_a_broken_picture_raises_unless_skips_are_taken(model, files):
         assert np.allclose(embeddings, expected_of(kept), atol=1e-6)
         assert [s.item for s in skips] == [files[3], files[20]]
         assert skips[0].reason == "the file is empty"
-        assert "not a picture" in skips[1].reason
+        assert "not an image" in skips[1].reason
 
 
-def test_only_broken_pictures(model, tmp_path):
+def test_only_broken_images(model, tmp_path):
     (tmp_path / "empty.jpg").touch()
     skips: list[Skipped] = []
     embeddings = model.embed_images([tmp_path / "empty.jpg"] * 200, batch_size=4, on_skip=skips.append)
@@ -154,7 +154,7 @@ def test_the_stream_takes_only_a_few_batches_ahead(model):
     assert not [t for t in threading.enumerate() if t.name.startswith("wordsight-decode")]
 
 
-def test_progress_counts_every_picture(model, files):
+def test_progress_counts_every_image(model, files):
     files[1].write_bytes(b"")
     steps: list[int] = []
     model.embed_images(files, batch_size=8, progress=steps.append, on_skip=lambda s: None)
@@ -285,7 +285,7 @@ def test_load_opens_a_checkpoint_by_path(tmp_path, files):
         wordsight.load(tmp_path / "model", backend="openvinoo")
 
 
-def test_odd_pictures_are_embedded_and_hopeless_ones_counted(model, tmp_path, monkeypatch):
+def test_odd_images_are_embedded_and_hopeless_ones_counted(model, tmp_path, monkeypatch):
     Image.new("RGB", (1, 1), (10, 0, 77)).save(tmp_path / "a_dot.png")
     Image.new("RGB", (3000, 2), (10, 0, 77)).save(tmp_path / "b_line.png")
     Image.fromarray(np.full((9, 7), 257 * 50, np.uint16)).save(tmp_path / "c_16_bit.png")

@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 import pytest
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 from PIL import Image
 
 import wordsight
@@ -23,7 +23,7 @@ from wordsight.duplicates.groups import Group
 from wordsight.errors import CheckpointError, InputError, StoreError
 from wordsight.index import Row
 from wordsight.output.cards import CARDS, Card, render_cards
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.update.run import Summary
 from wordsight.weights import read as weights
 
@@ -38,7 +38,7 @@ def mini():
 @pytest.fixture
 def gallery(tmp_path):
     pytest.importorskip("lance", reason="an index needs: pip install 'wordsight[search]'")
-    write_pictures(tmp_path / "in", range(30))
+    write_images(tmp_path / "in", range(30))
     with wordsight.Gallery.create(tmp_path / "index", model=colour_model()) as gallery:
         gallery.add(tmp_path / "in")
         yield gallery
@@ -90,7 +90,7 @@ def test_classes_come_in_every_kind_of_collection(mini):
         assert classifier.classnames == tuple(CLASSES)
         assert {type(name) for name in classifier.classnames} == {str}
     wordings = wordsight.Classifier(mini, {"pet": np.array(["cat", "dog"]), "food": pandas.Series(["strawberry"])})
-    assert wordings.predict(sample_pictures()[3]) == ["pet"]
+    assert wordings.predict(sample_images()[3]) == ["pet"]
     with pytest.raises(InputError, match=r"more than once: 'cat'.*unique\(\)"):
         wordsight.Classifier(mini, column)
     with pytest.raises(InputError, match="given as int, expected a list of names"):
@@ -99,9 +99,9 @@ def test_classes_come_in_every_kind_of_collection(mini):
         wordsight.Classifier(mini, pandas.Series(["cat", None]))
 
 
-def test_pictures_come_in_every_kind_of_collection(mini):
+def test_images_come_in_every_kind_of_collection(mini):
     pandas, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
-    paths = sample_pictures()[2:5]
+    paths = sample_images()[2:5]
     sides = [Image.open(path).convert("RGB").resize((64, 64)) for path in paths]
     expected = mini.embed_images(sides)
     stack = torch.from_numpy(np.stack([np.asarray(side) for side in sides])).permute(0, 3, 1, 2)
@@ -118,20 +118,20 @@ def test_pictures_come_in_every_kind_of_collection(mini):
 
 def test_files_that_their_owner_closes_meanwhile_are_read_in_time(mini):
     def files():
-        for path in sample_pictures():
+        for path in sample_images():
             with path.open("rb") as file:
                 yield file
 
     answers = list(mini.stream_images(files(), batch_size=2))
-    assert [file.name for file, _ in answers] == [str(path) for path in sample_pictures()]
-    assert np.array_equal(np.stack([row for _, row in answers]), mini.embed_images(sample_pictures(), batch_size=2))
+    assert [file.name for file, _ in answers] == [str(path) for path in sample_images()]
+    assert np.array_equal(np.stack([row for _, row in answers]), mini.embed_images(sample_images(), batch_size=2))
 
 
 def test_a_closed_file_is_skipped_and_named(mini, tmp_path):
-    with sample_pictures()[0].open("rb") as file:
+    with sample_images()[0].open("rb") as file:
         pass
     skips = []
-    assert len(mini.embed_images([file, sample_pictures()[1]], on_skip=skips.append)) == 1
+    assert len(mini.embed_images([file, sample_images()[1]], on_skip=skips.append)) == 1
     assert skips[0].item is file
     assert "closed" in skips[0].reason
     (tmp_path / "empty.jpg").touch()
@@ -142,7 +142,7 @@ def test_a_closed_file_is_skipped_and_named(mini, tmp_path):
         mini.embed_images([empty])
 
 
-def test_texts_that_are_paths_of_pictures_are_warned_of_on_the_callers_line(mini, tmp_path, monkeypatch):
+def test_texts_that_are_paths_of_images_are_warned_of_on_the_callers_line(mini, tmp_path, monkeypatch):
     Image.new("RGB", (4, 4)).save(tmp_path / "cat.jpg")
     monkeypatch.chdir(tmp_path)
     with pytest.warns(wordsight.PathAsTextWarning, match=r"model\.embed_images\('cat\.jpg'\)") as caught:
@@ -158,12 +158,12 @@ def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
     told = {
         "<Model mini, openvino f32>": mini,
         "<Classifier 3 classes (cat, rocket, strawberry, none of these), Model mini, openvino f32>": classifier,
-        f"<Gallery {gallery.location}: 30 pictures, model random>": gallery,
+        f"<Gallery {gallery.location}: 30 images, model random>": gallery,
         "<Summary 2 added, 1,200 unchanged, 1 skipped; 1.5 s>": Summary(2, unchanged=1200, seconds=1.5, skipped=skips),
         "<Summary nothing found; 0.0 s>": Summary(),
         "<Skipped 9999 bytes: is damaged>": skips[0],
         "<Row a.jpg 3×2 {'price': 3}>": row,
-        "<Group 2 pictures, cosines from 0.987, keep a.jpg>": group,
+        "<Group 2 images, cosines from 0.987, keep a.jpg>": group,
         "<Part image array (9, 9, 3) uint8, weight -0.5>": wordsight.Part("image", np.zeros((9, 9, 3), np.uint8), -0.5),
         "<Part text 'a cat'>": wordsight.Part("text", "a cat"),
     }
@@ -208,11 +208,11 @@ def test_what_a_notebook_shows_is_escaped_and_survives_missing_files(gallery, tm
 
 def test_a_notebook_shows_answers_of_a_classifier(mini):
     classifier = wordsight.Classifier(mini, CLASSES)
-    shown = wordsight.show_answers(classifier, sample_pictures() * 2, k=2)
+    shown = wordsight.show_answers(classifier, sample_images() * 2, k=2)
     assert str(shown) == shown._repr_html_()
     assert str(shown).count("<img ") == CARDS
     assert "… and 12 more" in str(shown)
-    assert "<b>cat</b>" in str(wordsight.show_answers(classifier, io.BytesIO(sample_pictures()[3].read_bytes())))
+    assert "<b>cat</b>" in str(wordsight.show_answers(classifier, io.BytesIO(sample_images()[3].read_bytes())))
     assert len(repr(shown)) < 80
 
 
@@ -222,8 +222,8 @@ def test_models_and_classifiers_pickle_by_loading_again(mini):
     assert len(content) < 2_000_000  # class embeddings and the bank: no towers
     again = pickle.loads(content)
     assert (again.model.encoder.backend, again.model.encoder.precision) == ("openvino", "f32")
-    pictures = sample_pictures()[:3]
-    assert np.array_equal(again.predict_proba(pictures), classifier.predict_proba(pictures))
+    images = sample_images()[:3]
+    assert np.array_equal(again.predict_proba(images), classifier.predict_proba(images))
     assert pickle.loads(content).model is again.model  # loaded once, however many tasks bring it
 
 
@@ -232,14 +232,14 @@ def test_classifiers_and_galleries_work_in_other_processes(mini, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     classifier = wordsight.Classifier(mini, CLASSES)
     with wordsight.Gallery.create("index", model=mini) as gallery:
-        gallery.add(sample_pictures()[2:5])
+        gallery.add(sample_images()[2:5])
         found = [hit.id for hit in gallery.search("a cat")]
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             pool.submit(os.chdir, "/").result()
             assert (
-                list(pool.map(classifier.predict, [sample_pictures()[2:5]] * 2))
-                == [classifier.predict(sample_pictures()[2:5])] * 2
+                list(pool.map(classifier.predict, [sample_images()[2:5]] * 2))
+                == [classifier.predict(sample_images()[2:5])] * 2
             )
             hits = pool.submit(gallery.search, "a cat").result()
     assert [hit.id for hit in hits] == found

@@ -19,19 +19,19 @@ from wordsight.encoder.openvino.int8 import FACTS, GRAPH
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.model import load
 from wordsight.quantize import quantize
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
 CLASSES = ["cat", "dog", "sunset"]
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Forty pictures of coloured patches, and one file that is none."""
-    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+def images(tmp_path_factory):
+    """Forty images of coloured patches, and one file that is none."""
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for i in range(40):
         patches = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
         patches.resize((50, 40), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     return folder
 
 
@@ -41,14 +41,14 @@ def original(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(original, pictures, tmp_path_factory):
+def ran(original, images, tmp_path_factory):
     """The command's result and the folder that it made."""
     pytest.importorskip("nncf")
     folder = tmp_path_factory.mktemp("int8") / "copy"
     arguments = [
         str(original),
         "--calibrate",
-        str(pictures),
+        str(images),
         "-o",
         str(folder),
         "--samples",
@@ -66,15 +66,15 @@ def folder(ran):
 
 def test_the_report_states_cost_and_gain(ran):
     result, folder = ran
-    assert result.exit_code == 1  # one picture was skipped
+    assert result.exit_code == 1  # one image was skipped
     lines = result.stdout.splitlines()
-    assert lines[0] == f"{folder}: int8 image tower, calibrated on 25 pictures"
-    assert lines[1] == "cost, on 15 other pictures, against f32:"
+    assert lines[0] == f"{folder}: int8 image tower, calibrated on 25 images"
+    assert lines[1] == "cost, on 15 other images, against f32:"
     assert lines[2].startswith("  cosine     mean 0.9")
     assert lines[3].endswith("the same best class of 3: cat, dog, sunset")
     native = [each for each in ("f32", "bf16") if each in processor_precisions()]
     assert [line.split()[0] for line in lines[5:]] == [*native, "int8"]
-    assert "1 of 41 pictures skipped" in result.stderr
+    assert "1 of 41 images skipped" in result.stderr
     assert "broken.png" in result.stderr
     assert "Statistics" not in result.output  # NNCF's own progress
 
@@ -88,8 +88,8 @@ def test_the_facts_are_kept_beside_the_graph(folder):
     assert all(speed > 0 for speed in facts["images_per_second"].values())
 
 
-def test_the_copy_answers_in_every_precision(original, folder, pictures):
-    paths = sorted(pictures.glob("[0-9]*.png"))
+def test_the_copy_answers_in_every_precision(original, folder, images):
+    paths = sorted(images.glob("[0-9]*.png"))
     exact = load(original, "openvino", "f32")
     np.testing.assert_array_equal(load(folder, "openvino", "f32").embed_images(paths), exact.embed_images(paths))
     int8 = load(folder, precision="int8")
@@ -109,18 +109,18 @@ def test_the_matrix_products_are_int8(folder):
     assert constants.count("<Type: 'int8_t'>") == 10  # patches; qkv, out, fc, proj; kv, q, out, fc, proj of the last
 
 
-def test_a_folder_is_quantised_in_place_with_real_pictures(folder, tmp_path):
+def test_a_folder_is_quantised_in_place_with_real_images(folder, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("*int8*"))
     with pytest.raises(InputError, match="has no int8 image tower"):
         load(own, precision="int8")
-    paths = sample_pictures()
+    paths = sample_images()
     done = quantize(own, paths, samples=5, classes=CLASSES)
     assert (done.folder, done.calibrated, done.held_out, done.skipped) == (own, 5, len(paths) - 5, ())
     int8, exact = (load(own, precision=precision).embed_images(paths) for precision in ("int8", "f32"))
     cosines = (int8 * exact).sum(axis=1)
-    assert cosines.min() > 0.9  # five pictures give poor ranges
-    assert cosines.min() <= done.cosine_min + 1e-5  # which is of the pictures not calibrated with
+    assert cosines.min() > 0.9  # five images give poor ranges
+    assert cosines.min() <= done.cosine_min + 1e-5  # which is of the images not calibrated with
 
 
 @pytest.mark.parametrize("name", ["modified resnet", "resnet of basic blocks"])
@@ -171,26 +171,26 @@ def test_a_damaged_int8_tower_is_named(folder, tmp_path):
         ({"destination": "taken"}, r"taken exists already; give a folder that does not, or the model's own"),
         ({"destination": None}, r"is no wordsight folder of yours; say where to put its copy: -o OUT"),
         ({"destination": "new", "samples": 0}, r"number of samples is 0, expected 1 or more"),
-        ({"destination": "new", "count": 9}, r"9 pictures could be read; calibrating and measuring need 10 or more"),
+        ({"destination": "new", "count": 9}, r"9 images could be read; calibrating and measuring need 10 or more"),
     ],
 )
-def test_what_cannot_work_is_said_before_any_work(original, pictures, tmp_path, monkeypatch, arguments, message):
+def test_what_cannot_work_is_said_before_any_work(original, images, tmp_path, monkeypatch, arguments, message):
     pytest.importorskip("nncf")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()
-    paths = sorted(pictures.glob("[0-9]*.png"))[: arguments.pop("count", None)]
+    paths = sorted(images.glob("[0-9]*.png"))[: arguments.pop("count", None)]
     with pytest.raises(InputError, match=message):
         quantize(original, paths, **arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_without_nncf_the_extra_is_named(original, pictures, monkeypatch):
+def test_without_nncf_the_extra_is_named(original, images, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'wordsight\[quantize\]'"):
-        quantize(original, sorted(pictures.iterdir()), "out")
+        quantize(original, sorted(images.iterdir()), "out")
 
 
-def test_pictures_are_drawn_from_the_whole_folder():
+def test_images_are_drawn_from_the_whole_folder():
     """Folders are often sorted by content: the first three hundred may all show one thing."""
     drawn = quantizing._chosen(list(range(1000)), 100)
     assert drawn == quantizing._chosen(list(range(1000)), 100)

@@ -1,4 +1,4 @@
-"""CLIP, whole: sort pictures by words, find them by words or by example, embed them with any released checkpoint."""
+"""CLIP, whole: sort images by words, find them by words or by example, embed them with any released checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wordsight.ingest.options import IngestOptions
     from wordsight.model import Model, load
     from wordsight.output.notebook import show_answers
-    from wordsight.samples import sample_pictures
+    from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
     from wordsight.search.query_parts import Part, Query
     from wordsight.text.tokenizer import TextCutWarning
@@ -54,7 +54,7 @@ _HOMES = {
     "errors": "",
     "load": "model",
     "read_image": "images.decode",
-    "sample_pictures": "samples",
+    "sample_images": "samples",
     "show_answers": "output.notebook",
 }
 __all__ = [
@@ -80,7 +80,7 @@ __all__ = [
     "errors",
     "load",
     "read_image",
-    "sample_pictures",
+    "sample_images",
     "show_answers",
 ]
 

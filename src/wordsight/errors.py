@@ -28,7 +28,7 @@ class InputError(WordsightError):
 
 
 class ImageError(WordsightError):
-    """A picture that cannot be read."""
+    """A image that cannot be read."""
 
 
 class StoreError(WordsightError):

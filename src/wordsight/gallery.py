@@ -1,4 +1,4 @@
-"""A collection of pictures that can be searched: an index, the model it was made with, and the sources it follows."""
+"""A collection of images that can be searched: an index, the model it was made with, and the sources it follows."""
 
 from __future__ import annotations
 
@@ -116,19 +116,19 @@ class Gallery:
         return cls(create_index(where, about), made, location=where, backend=backend, precision=precision)
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self.index)
 
     def __repr__(self) -> str:
-        """Return how many pictures, of which model, where."""
+        """Return how many images, of which model, where."""
         try:
-            count = f"{len(self):,} pictures"
+            count = f"{len(self):,} images"
         except Exception:  # a store that does not answer; what shows objects must not fail
             count = "cannot be read"
         return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.about.model}>"
 
     def _repr_html_(self) -> str:
-        """Return the first pictures as a notebook shows them."""
+        """Return the first images as a notebook shows them."""
         from wordsight.output.row_cards import html_of_index
 
         return html_of_index(repr(self)[1:-1], self.index)
@@ -206,8 +206,8 @@ class Gallery:
     ) -> Summary:
         """Bring sources into the index: only what is new or changed since the last time is embedded.
 
-        sources: paths of pictures, folders, tables, PDF and tar files, which the index follows from now on (`refresh`);
-            or in-memory images: tuples (id, picture) or (id, picture, metadata), and `ingest.Item`s, which stay until
+        sources: paths of images, folders, tables, PDF and tar files, which the index follows from now on (`refresh`);
+            or in-memory images: tuples (id, image) or (id, image, metadata), and `ingest.Item`s, which stay until
             they are removed. Not both in one call. With `image`, a table in memory, whose rows stay likewise: a
             DataFrame, an Arrow table, a list of dicts.
             A source that is recorded and no longer there is taken over where it was moved to a named one, or beside
@@ -241,10 +241,10 @@ class Gallery:
         given = [source for source in named if isinstance(source, tuple | Item)]
         if given:
             if len(given) < len(named):
-                raise InputError("Paths and pictures with ids are given together; add them in two calls.")
+                raise InputError("Paths and images with ids are given together; add them in two calls.")
             return self._update(lambda: given_units(given), (), how, progress)
         if not named:
-            raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
+            raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
         recorded = self.sources
         paths = [source for source in named if isinstance(source, str | Path)]
         named_by = {source_root(path): path for path in paths}
@@ -262,7 +262,7 @@ class Gallery:
     def refresh(
         self, *, exact: bool = False, embed: Embed | None = None, progress: OnProgress | None = None
     ) -> Summary:
-        """Do for all recorded sources what `add` does. One that is not there now is skipped, and its pictures stay; so
+        """Do for all recorded sources what `add` does. One that is not there now is skipped, and its images stay; so
         is one that cannot be opened. One that was moved together with the index is found again (`Summary.moved`).
 
         A source that is a single file leaves, if its folder is there and it is not.
@@ -273,7 +273,7 @@ class Gallery:
 
         recorded = self.sources
         if not recorded:
-            raise InputError(f"The index {self.location!r} follows no source yet; name pictures or folders to add.")
+            raise InputError(f"The index {self.location!r} follows no source yet; name images or folders to add.")
         moves = self._moves(recorded, ())
         recorded = _after(moves, recorded)
         absent = [source for source in recorded if not is_there(source)]
@@ -325,15 +325,15 @@ class Gallery:
         return run_many(self.index, self.model, queries, k, **options)
 
     def duplicates(self, threshold: float | None = None) -> list[Group]:
-        """Return groups of pictures that are nearly the same: see `duplicates.groups`."""
+        """Return groups of images that are nearly the same: see `duplicates.groups`."""
         from wordsight.duplicates.groups import duplicates
 
         return duplicates(self.index, threshold)
 
     def remove(self, names: Source | Iterable[Source]) -> int:
-        """Remove pictures by id or path (of a document: all its pages), and return how many there were.
+        """Remove images by id or path (of a document: all its pages), and return how many there were.
 
-        Pictures of a source that is followed come back with the next `refresh`, while their files are there.
+        Images of a source that is followed come back with the next `refresh`, while their files are there.
         """
         from wordsight.path_text import to_path, to_text
 
@@ -343,7 +343,7 @@ class Gallery:
         return self._remove(lambda stamp: stamp.id in wanted or stamp.path in wanted)
 
     def forget(self, source: Source) -> int:
-        """Follow a source no longer and remove its pictures; return how many there were.
+        """Follow a source no longer and remove its images; return how many there were.
 
         Those that another source holds too, such as a folder around this one, become that one's and stay.
         Raises: InputError for one that is not followed.
@@ -363,7 +363,7 @@ class Gallery:
         return removed
 
     def _hand_over(self, source: str, others: Mapping[str, IngestOptions]) -> None:
-        """Make pictures of a source those of another one that lists the same files."""
+        """Make images of a source those of another one that lists the same files."""
         from wordsight.ingest import Unit
         from wordsight.path_text import to_path
 
@@ -493,7 +493,7 @@ def _named(sources: Any) -> list[Any]:
         if not isinstance(source, str | Path | tuple | Item):
             hint = "; for a list of dicts, name the column of images: image='path'" if isinstance(source, dict) else ""
             kind = type(source).__name__
-            raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, picture){hint}.")
+            raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, image){hint}.")
     return named
 
 

@@ -1,4 +1,4 @@
-"""A model in use: raw pictures and texts in, unit vectors out."""
+"""A model in use: raw images and texts in, unit vectors out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wordsight.images.preprocess import preprocess
 from wordsight.spec import ModelSpec, Preprocess
 from wordsight.text.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
 
-_BATCH = {"torch": 64}  # pictures per call of the encoder; openvino and reference: 16, which fill two cores
+_BATCH = {"torch": 64}  # images per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
 
 
@@ -140,7 +140,7 @@ class Model:
             if not np.any(features_BD):
                 raise InputError(
                     f"The model {self.spec.name} was trained without a text tower (SimCLR, a bag of words, captions): "
-                    "ask it with pictures."
+                    "ask it with images."
                 )
             embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
         return embeddings_ND
@@ -154,21 +154,21 @@ class Model:
         on_skip: Callable[[Skipped], object] | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Return the unit embeddings (N, D) float32 of pictures, in their order; (0, D) of none.
+        """Return the unit embeddings (N, D) float32 of images, in their order; (0, D) of none.
 
-        images: one picture or any iterable of pictures (a column of a DataFrame, a dataset's), each a path, encoded
-            bytes, an open file, a PIL picture, a uint8 array (H, W), (H, W, 3), (H, W, 4), or a tensor (C, H, W) of
-            uint8 or floats from 0 to 1; an array (N, H, W, 3) or tensor (N, C, H, W) is N pictures.
+        images: one image or any iterable of images (a column of a DataFrame, a dataset's), each a path, encoded
+            bytes, an open file, a PIL image, a uint8 array (H, W), (H, W, 3), (H, W, 4), or a tensor (C, H, W) of
+            uint8 or floats from 0 to 1; an array (N, H, W, 3) or tensor (N, C, H, W) is N images.
         exact: decode all pixels of large JPEGs (see `images.decode`), slower and 0.3/255 nearer to the file.
-        on_skip: called with each picture that cannot be read, whose row is then left out. Without it, such a picture
+        on_skip: called with each image that cannot be read, whose row is then left out. Without it, such an image
             raises ImageError.
-        progress: called with the number of pictures done since its last call.
+        progress: called with the number of images done since its last call.
 
-        Raises: ImageError naming the first picture that cannot be read; InputError for other kinds of input.
+        Raises: ImageError naming the first image that cannot be read; InputError for other kinds of input.
         """
         items = _as_items(images)
         rows = np.empty((len(items) if isinstance(items, Sequence) else 0, self.spec.embed_dim), np.float32)
-        parts: list[np.ndarray] = []  # where the number of pictures is not known
+        parts: list[np.ndarray] = []  # where the number of images is not known
         done = 0
         with contextlib.closing(self._batches(_given(items), self._reader(exact), batch_size)) as batches:
             for batch in batches:
@@ -192,11 +192,11 @@ class Model:
     def stream_images(
         self, images: Any, *, exact: bool = False, batch_size: int | None = None
     ) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
-        """Yield (item, unit embedding (D,)) of each picture as it comes, or Skipped, in the order given.
+        """Yield (item, unit embedding (D,)) of each image as it comes, or Skipped, in the order given.
 
         Takes from `images` only a few batches ahead of what it yields, so a source of any length needs little memory;
-        pictures are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
-        Raises: InputError for something that is no picture's source.
+        images are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
+        Raises: InputError for something that is no image's source.
         """
         items = _given(_as_items(images))
         with contextlib.closing(self._batches(items, self._reader(exact), batch_size)) as batches:
@@ -228,8 +228,8 @@ class Model:
         size = batch_size or _BATCH.get(self.encoder.backend, 16)
         batch: list[tuple[Any, Any]] = []
         good = 0
-        with contextlib.closing(read_ahead(items, read, 2 * size + decode_threads())) as pictures:
-            for item, pixels in pictures:
+        with contextlib.closing(read_ahead(items, read, 2 * size + decode_threads())) as images:
+            for item, pixels in images:
                 batch.append((item, pixels))
                 good += isinstance(pixels, np.ndarray)
                 if good == size or len(batch) >= 4 * size:
@@ -289,10 +289,10 @@ def _read_given(given: _Given, spec: Preprocess, exact: bool) -> np.ndarray | Sk
 
 
 def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
-    """Return the pixels (S, S, 3) uint8 that a model sees of one picture, or why there are none."""
+    """Return the pixels (S, S, 3) uint8 that a model sees of one image, or why there are none."""
     try:
-        picture = decode(item, at_least=None if exact else spec.image_size)
-        return preprocess(picture.image, spec, picture.box)
+        image = decode(item, at_least=None if exact else spec.image_size)
+        return preprocess(image.image, spec, image.box)
     except ImageError as error:
         return skipped(item, error)
 
@@ -315,7 +315,7 @@ def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def decode_threads() -> int:
-    """Return how many pictures to decode at a time: one for each processor this process may use."""
+    """Return how many images to decode at a time: one for each processor this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -344,7 +344,7 @@ def read_ahead(
 
 
 def _as_items(images: Any) -> Iterable[Any]:
-    """Return an iterable of pictures from what a caller may give: one, several, or a stack in an array or tensor."""
+    """Return an iterable of images from what a caller may give: one, several, or a stack in an array or tensor."""
     if is_array(images) and images.ndim == 4:
         return list(images)
     if isinstance(images, np.ndarray):
@@ -355,7 +355,7 @@ def _as_items(images: Any) -> Iterable[Any]:
         as_image(images)  # says that a column is meant
     if not isinstance(images, Iterable):
         raise InputError(
-            f"Pictures are given as {type(images).__name__}, expected a path, an open file, a PIL picture, a uint8 "
+            f"Images are given as {type(images).__name__}, expected a path, an open file, a PIL image, a uint8 "
             "array, a tensor, or a list or other iterable of them."
         )
     return images

@@ -1,4 +1,4 @@
-"""Make an int8 copy of a model, and measure what it costs and what it gains on pictures it was not calibrated on."""
+"""Make an int8 copy of a model, and measure what it costs and what it gains on images it was not calibrated on."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from wordsight.spec import Preprocess
 from wordsight.weights.read import read_checkpoint, write_checkpoint
 from wordsight.zeroshot.classifier import Classifier
 
-HELD_OUT = 200  # pictures at most on which the cost is measured
-TIMED = 32, 5  # pictures and rounds on which the gain is measured
+HELD_OUT = 200  # images at most on which the cost is measured
+TIMED = 32, 5  # images and rounds on which the gain is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized:
-    """An int8 copy of a model: what it cost and what it gained, on pictures that were not used for calibration.
+    """An int8 copy of a model: what it cost and what it gained, on images that were not used for calibration.
 
-    cosine_mean, cosine_min: of image embeddings with those in f32. agreement: share of pictures whose best class of
+    cosine_mean, cosine_min: of image embeddings with those in f32. agreement: share of images whose best class of
     `classes` is the same as in f32. images_per_second: precision → median of alternated runs on this machine.
     """
 
@@ -49,7 +49,7 @@ class Quantized:
 
 def quantize(
     name_or_path: str | Path,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     destination: str | Path | None = None,
     *,
     samples: int = 300,
@@ -58,11 +58,11 @@ def quantize(
 ) -> Quantized:
     """Quantise a model's image tower to int8 by static post-training quantisation, and return cost and gain.
 
-    pictures: a few hundred like those to come; `samples` at most give the ranges of activations, others test.
+    images: a few hundred like those to come; `samples` at most give the ranges of activations, others test.
     destination: a new wordsight folder, or the model's own; None means the model's own, which must be such a folder.
     progress: called with a line about each step as it begins.
 
-    Raises: InputError for too few readable pictures and unfit destinations; MissingExtraError without NNCF.
+    Raises: InputError for too few readable images and unfit destinations; MissingExtraError without NNCF.
     Source: Jacob et al. 2018; NNCF's MinMax and SmoothQuant (Xiao et al. 2023) for transformers.
     """
     from wordsight.encoder.openvino.int8 import import_nncf, quantize_image_tower, save_facts, save_int8
@@ -73,15 +73,15 @@ def quantize(
         raise InputError(f"The number of samples is {samples}, expected 1 or more; some hundred are usual.")
     checkpoint = read_checkpoint(name_or_path)
     folder = _folder(checkpoint, name_or_path, destination)
-    tell(f"reading up to {samples + HELD_OUT} of {len(pictures)} pictures")
-    pixels_NHWC, skips = _read(_chosen(pictures, samples + HELD_OUT), checkpoint.spec.preprocess)
+    tell(f"reading up to {samples + HELD_OUT} of {len(images)} images")
+    pixels_NHWC, skips = _read(_chosen(images, samples + HELD_OUT), checkpoint.spec.preprocess)
     calibrate_NHWC, test_NHWC = _split(pixels_NHWC, samples)
-    tell(f"calibrating on {len(calibrate_NHWC)} pictures (minutes)")
+    tell(f"calibrating on {len(calibrate_NHWC)} images (minutes)")
     graph = quantize_image_tower(checkpoint, [calibrate_NHWC])
     if not folder.exists():
         write_checkpoint(checkpoint, folder, "wordsight")
     save_int8(graph, folder, {"fingerprint": checkpoint.fingerprint, "calibrated": len(calibrate_NHWC)})
-    tell(f"measuring on {len(test_NHWC)} other pictures")
+    tell(f"measuring on {len(test_NHWC)} other images")
     done = Quantized(
         folder=folder,
         calibrated=len(calibrate_NHWC),
@@ -101,7 +101,7 @@ def measure(folder: Path, pixels_NHWC: np.ndarray, classes: Sequence[str]) -> di
     names = [name for name in ("f32", "bf16") if name in processor_precisions()] + ["int8"]
     exact = load(folder, "openvino", "f32")
     encoders = {name: open_encoder(exact.checkpoint, "openvino", name) for name in names}
-    rows = [f"picture {i}" for i in range(len(pixels_NHWC))]
+    rows = [f"image {i}" for i in range(len(pixels_NHWC))]
     f32_ND, int8_ND = (unit_rows(encoders[name].encode_images(pixels_NHWC), rows) for name in ("f32", "int8"))
     cosines_N = (f32_ND * int8_ND).sum(axis=-1)
     classifier = Classifier(exact, list(classes))
@@ -116,7 +116,7 @@ def measure(folder: Path, pixels_NHWC: np.ndarray, classes: Sequence[str]) -> di
 
 
 def _speeds(encode: dict[str, Callable[[np.ndarray], np.ndarray]], pixels_NHWC: np.ndarray) -> dict[str, float]:
-    """Return pictures per second of each way to encode: the median of runs in turns."""
+    """Return images per second of each way to encode: the median of runs in turns."""
     count, rounds = TIMED
     batch = np.resize(pixels_NHWC, (count, *pixels_NHWC.shape[1:]))
     seconds: dict[str, list[float]] = {name: [] for name in encode}
@@ -145,16 +145,16 @@ def _folder(checkpoint: Checkpoint, name_or_path: str | Path, destination: str |
     return folder
 
 
-def _chosen(pictures: Sequence[Path], count: int) -> list[Path]:
-    """Return up to `count` of the pictures in a random but repeatable order: folders are often sorted by content."""
-    return random.Random(0).sample(list(pictures), min(count, len(pictures)))
+def _chosen(images: Sequence[Path], count: int) -> list[Path]:
+    """Return up to `count` of the images in a random but repeatable order: folders are often sorted by content."""
+    return random.Random(0).sample(list(images), min(count, len(images)))
 
 
-def _read(pictures: Sequence[Path], spec: Preprocess) -> tuple[np.ndarray, list[Skipped]]:
+def _read(images: Sequence[Path], spec: Preprocess) -> tuple[np.ndarray, list[Skipped]]:
     """Return the pixels (N,S,S,3) of those that can be read, and the others."""
     pixels: list[np.ndarray] = []
     skips: list[Skipped] = []
-    for _, answer in read_ahead(pictures, functools.partial(read_pixels, spec=spec), 2 * decode_threads()):
+    for _, answer in read_ahead(images, functools.partial(read_pixels, spec=spec), 2 * decode_threads()):
         if isinstance(answer, Skipped):
             skips.append(answer)
         else:
@@ -167,7 +167,7 @@ def _split(pixels_NHWC: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarra
     """Return pixels for calibration and for measurement: `samples` and the rest, but a fifth at least is the rest."""
     if len(pixels_NHWC) < 10:
         raise InputError(
-            f"{len(pixels_NHWC)} pictures could be read; calibrating and measuring need 10 or more, "
+            f"{len(pixels_NHWC)} images could be read; calibrating and measuring need 10 or more, "
             "some hundred are usual."
         )
     first = min(samples, len(pixels_NHWC) * 4 // 5)

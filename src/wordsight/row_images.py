@@ -1,4 +1,4 @@
-"""The picture of a row: its file, its page, or what the index keeps in its place."""
+"""The image of a row: its file, its page, or what the index keeps in its place."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def place_of(row: Row) -> Path | str:
     return row.path if "://" in row.path else to_path(row.path)
 
 
-def row_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
-    """Return the RGB picture of a row: of its file, else (pages, members of archives) the thumbnail in the index.
+def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB image of a row: of its file, else (pages, members of archives) the thumbnail in the index.
 
     at_least: as of `images.read_image`. Raises: ImageError where there is neither.
     """
@@ -29,17 +29,17 @@ def row_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image
             if not (kept := row.thumbnail or index.thumbnail(row.id)):
                 raise
     elif not (kept := row.thumbnail or index.thumbnail(row.id)):
-        raise ImageError(f"{row.id}: the index keeps no picture of this page; index it again.")
+        raise ImageError(f"{row.id}: the index keeps no image of this page; index it again.")
     return read_image(kept)
 
 
-def shown_picture(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
-    """Return the RGB picture of a row as a person wants to see it: a page is rendered, so that it can be read.
+def shown_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+    """Return the RGB image of a row as a person wants to see it: a page is rendered, so that it can be read.
 
     The page's thumbnail where its file has changed or gone. Raises: ImageError where there is neither.
     """
     if row.page is None:
-        return row_picture(index, row, at_least=at_least)
+        return row_image(index, row, at_least=at_least)
     from wordsight.ingest.pdf import Document
 
     path = to_path(row.path)
@@ -48,4 +48,4 @@ def shown_picture(index: Index, row: Row, *, at_least: int | None = None) -> Ima
             return Document(str(path)).render(row.page)
     except (OSError, ImageError, MissingExtraError):
         pass
-    return row_picture(index, row)
+    return row_image(index, row)

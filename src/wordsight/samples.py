@@ -1,10 +1,10 @@
-"""The bundled sample pictures and the classes that `wordsight demo` sorts them into."""
+"""The bundled sample images and the classes that `wordsight demo` sorts them into."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# one class for each picture but the retina's, whose right answer is "none of these"; and some that no picture shows
+# one class for each image but the retina's, whose right answer is "none of these"; and some that no image shows
 DEMO_CLASSES = (
     "cat",
     "dog",
@@ -23,7 +23,7 @@ DEMO_CLASSES = (
 )
 
 
-def sample_pictures() -> list[Path]:
-    """Return the paths of the bundled pictures, by name; `CREDITS.md` beside them says whose they are."""
+def sample_images() -> list[Path]:
+    """Return the paths of the bundled images, by name; `CREDITS.md` beside them says whose they are."""
     folder = Path(__file__).parent / "data" / "samples"
     return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))

@@ -116,7 +116,7 @@ class TextTower:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """From an RGB picture to pixels. `resize` "shortest": shorter side to `image_size`, centre crop (torchvision's
+    """From an RGB image to pixels. `resize` "shortest": shorter side to `image_size`, centre crop (torchvision's
     rounding); "squash": straight to a square. Resampling is Pillow's (with antialias), in uint8; then (x/255-mean)/std.
     """
 

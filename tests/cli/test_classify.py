@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, picture, write_pictures
+from colour_model import ColourModel, image, write_images
 
 from wordsight.cli import group
 from wordsight.cli._options import spread
@@ -23,7 +23,7 @@ def stream_pages(self, items, read):
 
 def write_pdf(path, colours):
     """Write a PDF with one page of each colour."""
-    first, *others = [picture(colour, (64, 64)) for colour in colours]
+    first, *others = [image(colour, (64, 64)) for colour in colours]
     first.save(path, save_all=True, append_images=others)
 
 
@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("wordsight.model.load", lambda *args, **options: ColourModel())
     monkeypatch.chdir(tmp_path)
-    write_pictures(tmp_path / "in", ["red-1.png", "blue-1.png", "sub/green-1.png"])
+    write_images(tmp_path / "in", ["red-1.png", "blue-1.png", "sub/green-1.png"])
 
     def run(line, **options):
         arguments = line if isinstance(line, list) else line.split()
@@ -59,7 +59,7 @@ def test_one_option_takes_all_values_up_to_the_next(given, spread_out):
     assert spread("--classes", given) == spread_out
 
 
-def test_a_line_per_picture_best_answer_first(run):
+def test_a_line_per_image_best_answer_first(run):
     result = run("in --classes red blue green --top 1")
     assert result.exit_code == 0, result.output
     assert [line.split()[1:] for line in result.stdout.splitlines()] == [
@@ -101,7 +101,7 @@ def test_one_class_may_stand_against_none(run):
 
 
 def test_independent_classes_may_all_be_true_or_none(run, tmp_path):
-    write_pictures(tmp_path / "in", ["yellow-1.png"])  # red and green
+    write_images(tmp_path / "in", ["yellow-1.png"])  # red and green
     result = run("in --classes red green --multi --json")
     labels = {json.loads(line)["path"]: json.loads(line)["labels"] for line in result.stdout.splitlines()}
     assert sorted(labels["in/yellow-1.png"]) == ["green", "red"]
@@ -117,7 +117,7 @@ def test_together_gives_the_same_kind_of_answers(run):
 
 
 def test_names_may_end_with_nul_or_come_from_a_file(run, tmp_path):
-    write_pictures(tmp_path / "odd", ["red-\n1.png"])
+    write_images(tmp_path / "odd", ["red-\n1.png"])
     result = run("--classes red blue --json - -0", input="odd/red-\n1.png\0in/blue-1.png\0")
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["red", "blue"]
     (tmp_path / "list.txt").write_text("in/red-1.png\n", encoding="utf-8")
@@ -152,19 +152,19 @@ def test_classes_come_from_a_file_too(run, tmp_path):
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["cold", "warm", "cold"]
 
 
-def test_the_list_of_pictures_may_come_on_standard_input(run):
+def test_the_list_of_images_may_come_on_standard_input(run):
     result = run("--classes red blue --top 1 -", input="in/red-1.png\nin/gone.png\n")
     assert result.exit_code == 1
     assert "red" in result.stdout
-    assert "1 of 2 pictures skipped" in result.stderr
+    assert "1 of 2 images skipped" in result.stderr
     assert "in/gone.png: " in result.stderr
 
 
-def test_skipped_pictures_are_counted_listed_and_change_the_exit_code(run, tmp_path):
-    (tmp_path / "in" / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
+def test_skipped_images_are_counted_listed_and_change_the_exit_code(run, tmp_path):
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"\xff\xd8 not an image")
     result = run("in --classes red blue green --json")
     assert result.exit_code == 1
-    assert "1 of 4 pictures skipped" in result.stderr
+    assert "1 of 4 images skipped" in result.stderr
     assert any("skipped" in json.loads(line) for line in result.stdout.splitlines())
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "empty.png").touch()
@@ -175,7 +175,7 @@ def test_skipped_pictures_are_counted_listed_and_change_the_exit_code(run, tmp_p
     ("line", "message"),
     [
         ("in", "No classes are given"),
-        ("--classes red in", r"No pictures are given.*'in' was read as a class"),
+        ("--classes red in", r"No images are given.*'in' was read as a class"),
         ("in --classes red RED", "more than once"),
         ("in --classes red --classes-file f.txt", "use one of the two"),
         ("in --classes-file missing.txt", "'missing.txt' cannot be read"),
@@ -218,7 +218,7 @@ def test_an_option_without_value_is_a_usage_error(run):
     assert run("in --classes").exit_code == 2
 
 
-def test_pictures_are_sorted_into_folders(run, tmp_path):
+def test_images_are_sorted_into_folders(run, tmp_path):
     result = run("in --classes red blue --none --sort-into out --move")
     assert result.exit_code == 0, result.output
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png"))
@@ -260,12 +260,12 @@ def test_a_class_named_none_keeps_a_folder_of_its_own(run, tmp_path):
 
 
 def test_odd_file_names_are_printed_on_one_line(run, tmp_path):
-    write_pictures(tmp_path / "odd", ["red-\n1.png"])
+    write_images(tmp_path / "odd", ["red-\n1.png"])
     result = run("odd --classes red blue --top 1")
     assert result.stdout.splitlines() == [result.stdout.rstrip("\n")]
 
 
-def test_a_picture_that_cannot_be_placed_is_one_more_skip(run, tmp_path):
+def test_a_image_that_cannot_be_placed_is_one_more_skip(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "red").write_text("a file where the folder should be")
     result = run("in --classes red blue green --sort-into out --json")

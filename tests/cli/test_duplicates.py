@@ -19,13 +19,13 @@ from wordsight.duplicates.threshold import KINDS, make_copies
 from wordsight.errors import InputError
 from wordsight.images.decode import read_image
 from wordsight.index import Row
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
-PICTURES = [path for path in sample_pictures() if path.stem != "bricks"][:4]
+PICTURES = [path for path in sample_images() if path.stem != "bricks"][:4]
 
 
 def add(index, file, **more):
-    """Add the picture in a file, as one of a place that `more` names."""
+    """Add the image in a file, as one of a place that `more` names."""
     image, status = read_image(file), os.stat(file)
     facts = {
         "id": str(file), "path": str(file), "digest": str(hash(file.read_bytes())), "width": image.width,
@@ -36,7 +36,7 @@ def add(index, file, **more):
 
 @pytest.fixture
 def library(tmp_path):
-    """Four pictures; of the first a small copy, of the second one of the same content."""
+    """Four images; of the first a small copy, of the second one of the same content."""
     index = MemoryIndex(about(256, "colour", "colour"))
     for path in PICTURES:
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -66,7 +66,7 @@ def test_groups_name_the_one_to_keep_first(run, tmp_path):
     assert len(blocks) == 3
     for block in blocks[:2]:
         head, keep, copy = block.splitlines()
-        assert re.fullmatch(r"\d\. 2 pictures(, all of the same content)?; the first is kept because (it|its) .+", head)
+        assert re.fullmatch(r"\d\. 2 images(, all of the same content)?; the first is kept because (it|its) .+", head)
         assert re.search(rf"keep +\d+×\d+ +\d+ KB  {tmp_path}", keep)
         assert copy.split()[0] in ("same", "1.000") or re.match(r"0\.\d{3}", copy.split()[0])
     assert "all of the same content" in result.stdout
@@ -77,9 +77,9 @@ def test_json_is_one_object_a_group(run, tmp_path):
     groups = [json.loads(line) for line in run("--threshold", "0", "--json").stdout.splitlines()]
     assert sorted(one["exact"] for one in groups) == [False, True]
     near = next(one for one in groups if not one["exact"])
-    assert near["keep"] == near["pictures"][0]["path"] == str(tmp_path / PICTURES[0].name)
-    assert near["pictures"][1]["path"] == str(tmp_path / "small.jpg")
-    assert near["pictures"][1]["width"] < near["pictures"][0]["width"]
+    assert near["keep"] == near["images"][0]["path"] == str(tmp_path / PICTURES[0].name)
+    assert near["images"][1]["path"] == str(tmp_path / "small.jpg")
+    assert near["images"][1]["width"] < near["images"][0]["width"]
 
 
 def test_plain_paths_are_all_but_the_best(run, tmp_path):
@@ -89,7 +89,7 @@ def test_plain_paths_are_all_but_the_best(run, tmp_path):
 
 
 def test_a_link_to_what_is_kept_and_changed_files_are_not_listed(run, library, tmp_path):
-    """Deleting what is listed never loses a picture."""
+    """Deleting what is listed never loses an image."""
     library.remove([str(tmp_path / "zz copy.jpg")])
     os.symlink(tmp_path / PICTURES[1].name, tmp_path / "link.jpg")
     add(library, tmp_path / "link.jpg", width=5000)  # were the link kept, its target would be listed
@@ -122,13 +122,13 @@ def test_sheets_of_writing_are_listed_only_where_every_byte_is_the_same(run, lib
     )
     assert "1 copies are sheets of writing or lines, where one digit may be all that differs" in result.stderr
     groups = [json.loads(line) for line in run("--threshold", "0", "--json").stdout.splitlines()]
-    assert [picture["path"] for one in groups for picture in one["pictures"] if picture["paper"]] == [
+    assert [image["path"] for one in groups for image in one["images"] if image["paper"]] == [
         str(tmp_path / "other.webp")
     ]
 
 
 def test_without_the_check_the_cosine_alone_decides(run):
-    assert "1. 6 pictures" in run("--threshold", "-1", "--no-check").stdout
+    assert "1. 6 images" in run("--threshold", "-1", "--no-check").stdout
 
 
 def test_none_is_an_answer(run, library):
@@ -151,11 +151,11 @@ def test_raw_and_jpeg_of_one_shot_both_stay(run, library, tmp_path):
         add(library, tmp_path / name)
     result = run("--threshold", "0", "-f")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "1 shot is there as RAW file and as rendered picture: both stay" in result.stderr
+    assert "1 shot is there as RAW file and as rendered image: both stay" in result.stderr
     add(library, tmp_path / "web.jpg")
     assert run("--threshold", "0", "-f").stdout.splitlines() == [str(tmp_path / "web.jpg")]
     (found,) = map(json.loads, run("--threshold", "0", "--json").stdout.splitlines())
-    assert [picture["role"] for picture in found["pictures"]] == ["keep", "copy", "shot"]
+    assert [image["role"] for image in found["images"]] == ["keep", "copy", "shot"]
     assert found["keep"].endswith(".dng")
     assert found["because"] == "it is the camera's RAW file"
 
@@ -180,7 +180,7 @@ def test_a_folder_under_another_name_by_a_link_holds_no_copies(run, library, tmp
     (tmp_path / "copy.jpg").write_bytes((tmp_path / "photos" / "cat.jpg").read_bytes())
     add(library, tmp_path / "copy.jpg")
     (found,) = map(json.loads, run("--threshold", "0", "--json").stdout.splitlines())
-    assert [picture["path"] for picture in found["pictures"]] == [
+    assert [image["path"] for image in found["images"]] == [
         str(tmp_path / "photos" / "cat.jpg"),  # its own name, not the link's
         str(tmp_path / "copy.jpg"),
     ]
@@ -205,12 +205,12 @@ def test_what_deleting_would_free(run, library, tmp_path):
     assert kilobytes[0] - kilobytes[1] == pytest.approx(os.path.getsize(tmp_path / "zz copy.jpg") / 1000, abs=1)
 
 
-def test_a_fetched_picture_is_named_by_its_address(run, library, tmp_path):
+def test_a_fetched_image_is_named_by_its_address(run, library, tmp_path):
     address = "https://shop.example/small.jpg"
     add(library, tmp_path / "small.jpg", id=address, path=address, thumbnail=(tmp_path / "small.jpg").read_bytes())
     assert address in run().stdout
     groups = map(json.loads, run("--json").stdout.splitlines())
-    assert address in [picture["path"] for found in groups for picture in found["pictures"]]
+    assert address in [image["path"] for found in groups for image in found["images"]]
 
 
 def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
@@ -222,19 +222,19 @@ def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
     assert "contact sheet written to d.html" in result.stderr
 
 
-def test_the_threshold_is_learnt_on_named_pictures_and_noted(run, library, tmp_path):
+def test_the_threshold_is_learnt_on_named_images_and_noted(run, library, tmp_path):
     result = run("--learn", str(tmp_path / PICTURES[0].name))
-    assert re.search(r"learnt on 1 pictures, each copied in \d+ ways; .* from a cosine of 0\.\d+ on", result.stderr)
+    assert re.search(r"learnt on 1 images, each copied in \d+ ways; .* from a cosine of 0\.\d+ on", result.stderr)
     for kind in KINDS:
         assert re.search(rf"^  {kind} +\d+%  \(\d+%\)$", result.stderr, re.MULTILINE), kind
-    assert "Each figure is of 1 copies: for pictures like these it may be 98% off either way" in result.stderr
-    assert library.note("duplicates")["pictures"] == 1
+    assert "Each figure is of 1 copies: for images like these it may be 98% off either way" in result.stderr
+    assert library.note("duplicates")["images"] == 1
 
 
 def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
     monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
-    monkeypatch.setattr("wordsight.duplicates.threshold.PICTURES", 1)
-    assert "calibrating the threshold on copies of your pictures (once)" in run().stderr
+    monkeypatch.setattr("wordsight.duplicates.threshold.IMAGES", 1)
+    assert "calibrating the threshold on copies of your images (once)" in run().stderr
     assert "calibrating" not in run().stderr
 
 
@@ -245,7 +245,7 @@ def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, mo
     assert result.exit_code == 0, result.output
     assert "nothing was learnt; the usual threshold is taken. The index" in result.stderr
     assert "was made with the model" in result.stderr
-    assert "1. 2 pictures" in result.stdout
+    assert "1. 2 images" in result.stdout
 
 
 @pytest.mark.parametrize(

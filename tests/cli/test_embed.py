@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, write_pictures
+from colour_model import ColourModel, write_images
 
 from wordsight.cli import group
 from wordsight.errors import InputError, MissingExtraError
@@ -18,7 +18,7 @@ from wordsight.output.embedding_files import open_writer
 def run(tmp_path, monkeypatch):
     monkeypatch.setattr("wordsight.model.load", lambda *args, **options: ColourModel())
     monkeypatch.chdir(tmp_path)
-    write_pictures(tmp_path / "in", ["red-1.png", "blue-1.png"])
+    write_images(tmp_path / "in", ["red-1.png", "blue-1.png"])
     return lambda line: CliRunner().invoke(group, ["embed", *line.split()])
 
 
@@ -26,7 +26,7 @@ def expected(tmp_path):
     return ColourModel().embed_images([tmp_path / "in" / "blue-1.png", tmp_path / "in" / "red-1.png"])
 
 
-def test_npy_has_a_row_per_picture_and_sidecars(run, tmp_path):
+def test_npy_has_a_row_per_image_and_sidecars(run, tmp_path):
     (tmp_path / "in" / "broken.png").write_bytes(b"no")
     result = run("in -o out.npy")
     assert result.exit_code == 1, result.output

@@ -32,7 +32,7 @@ def test_there_and_back(tmp_path, dim):
     done = run("import", folder, "--model", "mini", "--in", tmp_path / "index")
     assert done.exit_code == 1
     assert f"2 × {dim} → {tmp_path / 'index'}" in done.stderr
-    assert "1 of 3 pictures skipped" in done.stderr
+    assert "1 of 3 images skipped" in done.stderr
     assert "img_emb_0.npy, row 2: its vector has the length 0.0" in done.stderr
 
     done = run("export", tmp_path / "ours", "--in", tmp_path / "index", "--float32")

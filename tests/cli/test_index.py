@@ -6,7 +6,7 @@ import re
 import click
 import pytest
 from click.testing import CliRunner
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 from PIL import Image
 
 from wordsight.cli import group
@@ -20,11 +20,11 @@ pytest.importorskip("lance")
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Call the command in a folder with pictures in `in`; the user's own index lies in `mine`."""
+    """Call the command in a folder with images in `in`; the user's own index lies in `mine`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "mine"))
     monkeypatch.setattr("wordsight.gallery.load", lambda name, *args, **options: colour_model())
-    write_pictures(tmp_path / "in", range(5))
+    write_images(tmp_path / "in", range(5))
 
     def run(line, **options):
         return CliRunner().invoke(group, ["index", *line.split()], catch_exceptions=True, **options)
@@ -36,17 +36,17 @@ def test_the_first_run_says_what_was_done_and_what_comes_next(run, tmp_path):
     result = run("in")
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
-    assert re.fullmatch(rf"5 pictures in {tmp_path}/mine: 5 added \(\d+\.\d s, \d+ embedded/s\)\.", first)
+    assert re.fullmatch(rf"5 images in {tmp_path}/mine: 5 added \(\d+\.\d s, \d+ embedded/s\)\.", first)
     assert second == 'Find them with: wordsight search "a red car"'
     assert result.stderr == ""
 
 
 def test_without_a_source_everything_is_brought_up_to_date(run, tmp_path):
     run("in --into there")
-    write_pictures(tmp_path / "in", [9])
+    write_images(tmp_path / "in", [9])
     (tmp_path / "in" / "000.png").unlink()
     result = run("--into there")
-    assert result.stdout.startswith("5 pictures in there: 1 added, 1 removed, 4 unchanged (")
+    assert result.stdout.startswith("5 images in there: 1 added, 1 removed, 4 unchanged (")
     assert result.stdout.endswith('wordsight search "a red car" --in there\n')
 
 
@@ -55,7 +55,7 @@ def test_json_is_one_object(run):
     assert answer.pop("seconds") > 0
     assert answer.pop("index").endswith("mine")
     assert answer == {
-        "pictures": 5, "added": 5, "changed": 0, "reused": 0, "described": 0, "removed": 0, "unchanged": 0,
+        "images": 5, "added": 5, "changed": 0, "reused": 0, "described": 0, "removed": 0, "unchanged": 0,
         "embedded": 5, "skipped": [], "incomplete": [], "kept_sources": [], "moved_sources": {},
     }  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_json_is_one_object(run):
 def test_what_was_skipped_is_grouped_by_reason_and_changes_the_exit_code(run, tmp_path):
     for n in range(30):
         (tmp_path / "in" / f"empty-{n:02}.jpg").touch()
-    (tmp_path / "in" / "odd\nname.jpg").write_bytes(b"no picture")
+    (tmp_path / "in" / "odd\nname.jpg").write_bytes(b"no image")
     result = run("in")
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
@@ -71,7 +71,7 @@ def test_what_was_skipped_is_grouped_by_reason_and_changes_the_exit_code(run, tm
     assert lines[1] == "  the file is empty (30):"
     assert lines[2] == f"    {tmp_path}/in/empty-00.jpg"
     assert lines[22] == "    … and 10 more"
-    assert lines[23].startswith("  is not a picture that Pillow can read")
+    assert lines[23].startswith("  is not an image that Pillow can read")
     assert len(lines) == 24
     assert [skip["reason"] for skip in json.loads(run("in --json").stdout)["skipped"]].count("the file is empty") == 30
     (tmp_path / "bad").mkdir()
@@ -82,12 +82,12 @@ def test_what_was_skipped_is_grouped_by_reason_and_changes_the_exit_code(run, tm
 
 
 def test_files_are_left_out_by_patterns_and_that_is_remembered(run, tmp_path):
-    write_pictures(tmp_path / "in" / "thumbs", [7, 8])
+    write_images(tmp_path / "in" / "thumbs", [7, 8])
     result = run("in --exclude thumbs/ --exclude 003.png")
-    assert result.stdout.startswith("4 pictures")
-    assert run("in").stdout.startswith("4 pictures")
+    assert result.stdout.startswith("4 images")
+    assert run("in").stdout.startswith("4 images")
     result = run("in --exclude thumbs/")
-    assert result.stdout.startswith("5 pictures")
+    assert result.stdout.startswith("5 images")
     assert "'in' is read otherwise than the last time (it was: exclude=('thumbs/', '003.png'))" in result.stderr
 
 
@@ -99,7 +99,7 @@ def test_names_cannot_steer_the_terminal(run, tmp_path):
     for file in folder.iterdir():
         file.unlink()
     result = run(folder.name)
-    assert "red\\x1b[31m holds no pictures now" in result.stderr
+    assert "red\\x1b[31m holds no images now" in result.stderr
     status = run("--status")
     assert "co\\x1b[31mst (integer)" in status.stdout
     assert "\x1b" not in result.output + status.output
@@ -108,7 +108,7 @@ def test_names_cannot_steer_the_terminal(run, tmp_path):
 def test_a_table_is_read_by_its_columns(run, tmp_path):
     rows = ["photo,title,other", "in/000.png,a coat,x.png", "in/001.png,a hat,y.png"]
     (tmp_path / "shop.tsv").write_text("\n".join(rows).replace(",", "\t"))
-    assert run("shop.tsv --image-column photo --text-column title").stdout.startswith("2 pictures")
+    assert run("shop.tsv --image-column photo --text-column title").stdout.startswith("2 images")
     status = run("--status")
     assert "title (text)" in status.stdout
 
@@ -117,12 +117,12 @@ def test_the_status_tells_the_model_and_the_sources(run, tmp_path):
     run("in")
     result = run("--status")
     lines = result.stdout.splitlines()
-    assert re.fullmatch(rf"5 pictures in {tmp_path}/mine, \d+\.\d MiB", lines[0])
+    assert re.fullmatch(rf"5 images in {tmp_path}/mine, \d+\.\d MiB", lines[0])
     assert re.fullmatch(r"model: random \(fingerprint [0-9a-f]{32}, 8 dimensions\)", lines[1])
-    assert lines[2] == f"source: {tmp_path}/in (5 pictures)"
+    assert lines[2] == f"source: {tmp_path}/in (5 images)"
     assert lines[3].startswith("columns for --where: path (text), page (integer)")
     answer = json.loads(run("--status --json").stdout)
-    assert answer["sources"][f"{tmp_path}/in"]["pictures"] == 5
+    assert answer["sources"][f"{tmp_path}/in"]["images"] == 5
     assert answer["bytes"] > 1000
     with Gallery.open(tmp_path / "mine") as gallery:
         gallery.index.set_note("fusion", {"way": "score", "alpha": 0.3})
@@ -134,8 +134,8 @@ def test_a_source_is_forgotten_on_request_only(run, tmp_path):
     for file in (tmp_path / "in").iterdir():
         file.unlink()
     result = run("")
-    assert "holds no pictures now, which it did before; they stay in the index" in result.stderr
-    assert run("--forget in").stdout.startswith("5 pictures removed.\n0 pictures in")
+    assert "holds no images now, which it did before; they stay in the index" in result.stderr
+    assert run("--forget in").stdout.startswith("5 images removed.\n0 images in")
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,19 @@ def test_the_index_has_one_name_in_every_command_and_an_alias(name):
 
 def test_into_and_in_mean_the_same(run):
     assert run("in --into there").exit_code == 0
-    assert run("--status --in there").stdout.startswith("5 pictures in there")
+    assert run("--status --in there").stdout.startswith("5 images in there")
 
 
 def test_a_pattern_is_indexed_followed_and_forgotten(run, tmp_path):
-    assert run("in/00[0-2].png").stdout.startswith("3 pictures in")
+    assert run("in/00[0-2].png").stdout.startswith("3 images in")
     (tmp_path / "in" / "001.png").unlink()
     assert "1 removed, 2 unchanged" in run("").stdout
     result = run("in/*.gif")
     assert isinstance(result.exception, InputError)
-    assert "The pattern 'in/*.gif' matches no picture" in str(result.exception)
-    write_pictures(tmp_path / "more", range(10, 12))
+    assert "The pattern 'in/*.gif' matches no image" in str(result.exception)
+    write_images(tmp_path / "more", range(10, 12))
     run("in more")
-    assert run(f"--forget {tmp_path}/mor*").stdout.startswith("2 pictures removed.")
+    assert run(f"--forget {tmp_path}/mor*").stdout.startswith("2 images removed.")
     assert run("--forget in/00[0-2].png").exit_code == 0
     assert list(json.loads(run("--status --json").stdout)["sources"]) == [str(tmp_path / "in")]
 
@@ -199,17 +199,17 @@ def test_a_source_that_was_moved_is_said_to_be_taken_over(run, tmp_path):
     assert result.exit_code == 0
     assert ": 5 unchanged (" in result.stdout
     assert result.stderr == (
-        f"wordsight: {tmp_path}/in is not there any more; its pictures are in {tmp_path}/pics, which is followed "
+        f"wordsight: {tmp_path}/in is not there any more; its images are in {tmp_path}/pics, which is followed "
         "in its place.\n"
     )
-    assert json.loads(run("--status --json").stdout)["pictures"] == 5
+    assert json.loads(run("--status --json").stdout)["images"] == 5
 
 
 def test_what_is_in_but_incomplete_is_listed(run, tmp_path):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in" / "cut.jpg", quality=90)
     (tmp_path / "in" / "cut.jpg").write_bytes((tmp_path / "in" / "cut.jpg").read_bytes()[:-2])
     result = run("in")
-    assert (result.exit_code, result.stdout.startswith("6 pictures in")) == (1, True)
+    assert (result.exit_code, result.stdout.startswith("6 images in")) == (1, True)
     assert result.stderr == (
         "wordsight: 1 in the index, but incomplete:\n"
         f"  {tmp_path}/in/cut.jpg: the JPEG lacks its end; it was read as far as it goes\n"
@@ -223,7 +223,7 @@ def test_a_first_call_that_fails_leaves_no_index(run, tmp_path):
     assert not (tmp_path / "there").exists()
     run("in --in there")
     assert isinstance(run("t.csv --in there").exception, InputError)
-    assert run("--status --in there").stdout.startswith("5 pictures")
+    assert run("--status --in there").stdout.startswith("5 images")
 
 
 def test_an_empty_folder_is_said_to_hold_nothing_and_fills_later(run, tmp_path):
@@ -231,18 +231,18 @@ def test_an_empty_folder_is_said_to_hold_nothing_and_fills_later(run, tmp_path):
     (tmp_path / "new" / "notes.txt").touch()
     result = run("new")
     assert result.exit_code == 3
-    assert re.fullmatch(r"0 pictures in .*/mine: nothing found \(\d\.\d s\)\.\n", result.stdout)
-    assert result.stderr.startswith("wordsight: nothing to index was found; expected pictures (.jpg, .png")
-    write_pictures(tmp_path / "new", [1])
-    assert run("").stdout.startswith("1 pictures in")
+    assert re.fullmatch(r"0 images in .*/mine: nothing found \(\d\.\d s\)\.\n", result.stdout)
+    assert result.stderr.startswith("wordsight: nothing to index was found; expected images (.jpg, .png")
+    write_images(tmp_path / "new", [1])
+    assert run("").stdout.startswith("1 images in")
 
 
-def test_a_thousand_pictures_of_one_content_are_embedded_once(run, tmp_path):
+def test_a_thousand_images_of_one_content_are_embedded_once(run, tmp_path):
     content = (tmp_path / "in" / "000.png").read_bytes()
     (tmp_path / "same").mkdir()
     for number in range(1000):
         (tmp_path / "same" / f"{number}.png").write_bytes(content)
-    assert "1,000 pictures in" in (said := run("same").stdout)
+    assert "1,000 images in" in (said := run("same").stdout)
     assert ": 1 added, 999 reused (" in said
     assert ": 1,000 unchanged (" in run("same").stdout
 
@@ -262,7 +262,7 @@ def test_ctrl_c_is_answered_on_a_line_of_its_own(run, monkeypatch):
     monkeypatch.setattr("wordsight.gallery.Gallery.add", interrupted)
     monkeypatch.setattr("wordsight.cli._options.own_line", lambda: "\n")  # on a terminal, which shows ^C
     assert run("in").stderr == (
-        "\nwordsight: 0 pictures of this run are in; the same command continues there.\nInterrupted.\n"
+        "\nwordsight: 0 images of this run are in; the same command continues there.\nInterrupted.\n"
     )
 
 
@@ -274,7 +274,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch):
     monkeypatch.setattr("wordsight.gallery.Gallery.add", interrupted)
     result = run("in")
     assert result.exit_code == 130
-    assert "5 pictures of this run are in; the same command continues there." in result.stderr
+    assert "5 images of this run are in; the same command continues there." in result.stderr
 
 
 def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):

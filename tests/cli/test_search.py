@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, picture
+from colour_model import ColourModel, image
 from memory_index import MemoryIndex, about
 
 from wordsight.cli import _results as results
@@ -44,10 +44,10 @@ def shop(tmp_path):
         colour = COLOURS[number % 3]
         path = tmp_path / "shop" / f"{colour}-{number}.png"
         path.parent.mkdir(exist_ok=True)
-        image = picture(colour, (8 + number, 8))
-        image.save(path)
-        rows.append(row(model, path, image, meta={"price": 10 * number, "title": f"shirt {number}"}, text="shirt"))
-    page = picture("red", (20, 30))
+        shirt = image(colour, (8 + number, 8))
+        shirt.save(path)
+        rows.append(row(model, path, shirt, meta={"price": 10 * number, "title": f"shirt {number}"}, text="shirt"))
+    page = image("red", (20, 30))
     (tmp_path / "plan.pdf").touch()
     rows.append(row(model, tmp_path / "plan.pdf", page, id="plan.pdf#page=3", page=3, thumbnail=jpeg(page)))
     index.add(rows)
@@ -70,7 +70,7 @@ def run(shop, tmp_path, monkeypatch):
     return run
 
 
-def test_a_table_best_first_with_the_columns_that_pictures_came_with(run):
+def test_a_table_best_first_with_the_columns_that_images_came_with(run):
     result = run("red", "--by", "vector", "-k", "7")
     assert result.exit_code == 0, result.output
     head, *lines = result.stdout.splitlines()
@@ -131,7 +131,7 @@ def test_json_is_one_object_a_result(run, tmp_path):
 
 
 def test_plain_paths_are_for_pipes_each_file_once(run, shop, tmp_path):
-    shop.add([row(ColourModel(), tmp_path / "plan.pdf", picture("red"), id="plan.pdf#page=4", page=4)])
+    shop.add([row(ColourModel(), tmp_path / "plan.pdf", image("red"), id="plan.pdf#page=4", page=4)])
     paths = run("red", "--by", "vector", "--copies", "-k", "8", "-f").stdout.splitlines()
     assert len(paths) == 7
     assert set(paths) == {str(tmp_path / "plan.pdf"), *(str(tmp_path / f"shop/red-{n}.png") for n in range(0, 18, 3))}
@@ -144,8 +144,8 @@ def test_a_name_of_odd_bytes_is_printed_byte_for_byte_for_pipes_and_escaped_for_
     from wordsight.path_text import to_text
 
     odd = os.fsdecode(b"\xff\n.png")
-    picture("red").save(tmp_path / odd)
-    shop.add([row(ColourModel(), to_text(os.path.join(tmp_path, odd)), picture("red"))])
+    image("red").save(tmp_path / odd)
+    shop.add([row(ColourModel(), to_text(os.path.join(tmp_path, odd)), image("red"))])
     assert os.fsencode(tmp_path) + b"/\xff\n.png\0" in run("red", "--by", "vector", "--copies", "-f", "-0").stdout_bytes
     assert r"\xff\n.png" in run("red", "--by", "vector", "--copies").stdout
 
@@ -168,7 +168,7 @@ def test_nothing_to_compare_with_is_no_match_too(run):
     assert "likely to match 'red' where price > 1000: nothing to compare with." in result.stderr
 
 
-def test_a_condition_chooses_among_pictures(run):
+def test_a_condition_chooses_among_images(run):
     result = run("red", "--where", "price < 100 and width < 14", "--by", "vector", "-k", "2", "--json")
     assert {json.loads(line)["meta"]["price"] for line in result.stdout.splitlines()} == {0, 30}
 
@@ -185,8 +185,8 @@ def test_pages_of_results_follow_each_other(run):
     assert "there are no results on page 40; see an earlier page, or a larger -k" in beyond.stderr
 
 
-def test_a_picture_is_searched_by_and_combined_with_words(run, tmp_path):
-    picture("blue").save(tmp_path / "query.png")
+def test_a_image_is_searched_by_and_combined_with_words(run, tmp_path):
+    image("blue").save(tmp_path / "query.png")
     paths = run("--image", "query.png", "-k", "3", "-f").stdout.splitlines()
     assert paths
     assert all("blue" in path for path in paths)
@@ -196,11 +196,11 @@ def test_a_picture_is_searched_by_and_combined_with_words(run, tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    """A web server of a folder with one picture."""
+    """A web server of a folder with one image."""
     folder = tmp_path / "web"
     folder.mkdir()
-    picture("green").save(folder / "green.png")
-    (folder / "text.png").write_text("no picture")
+    image("green").save(folder / "green.png")
+    (folder / "text.png").write_text("no image")
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -215,7 +215,7 @@ def server(tmp_path):
         server.shutdown()
 
 
-def test_a_picture_may_be_given_by_its_address(run, server):
+def test_a_image_may_be_given_by_its_address(run, server):
     paths = run("--image", f"{server}/green.png", "-k", "3", "-f").stdout.splitlines()
     assert paths
     assert all("green" in path for path in paths)
@@ -225,10 +225,10 @@ def test_a_picture_may_be_given_by_its_address(run, server):
     ("name", "reason"),
     [
         ("gone.png", r"http://\S+/gone.png: the address answers 404"),
-        ("text.png", r"http://\S+/text.png: \d+ bytes: is not a picture that"),
+        ("text.png", r"http://\S+/text.png: \d+ bytes: is not an image that"),
     ],
 )
-def test_an_address_without_a_picture_says_so(run, server, name, reason):
+def test_an_address_without_a_image_says_so(run, server, name, reason):
     error = run("--image", f"{server}/{name}").exception
     assert isinstance(error, ImageError)
     assert re.search(reason, str(error))
@@ -294,7 +294,7 @@ def test_the_query_is_told_in_one_line():
 
 
 def test_the_contact_sheet_shows_query_results_and_links(run, tmp_path):
-    picture("red").save(tmp_path / "query.png")
+    image("red").save(tmp_path / "query.png")
     result = run("--image", "query.png", "<b>red</b>", "--by", "vector", "--html", "found.html")
     assert result.exit_code in (0, 1), result.output
     assert "contact sheet written to found.html" in result.stderr
@@ -387,7 +387,7 @@ def test_a_search_loads_nothing_heavy_that_it_does_not_need():
 
 def test_addresses_and_odd_column_names_are_printed_as_they_can_be_used(run, shop):
     """An address keeps its two slashes; a column's name cannot steer the terminal."""
-    red = picture("red", (9, 9))
+    red = image("red", (9, 9))
     shop.add([row(ColourModel(), "http://shop.example/a.jpg", red, meta={"pr\x1b[31mice": 7})])
     where = ("red", "--by", "vector", "-k", "30")
     assert "http://shop.example/a.jpg" in run(*where, "-f").stdout.splitlines()
@@ -399,8 +399,8 @@ def test_addresses_and_odd_column_names_are_printed_as_they_can_be_used(run, sho
 
 
 def test_a_page_of_a_document_may_be_the_example(run, tmp_path):
-    """Page 2 is blue: the nearest pictures are."""
-    pages = [picture(colour, (40, 60)) for colour in ("white", "blue")]
+    """Page 2 is blue: the nearest images are."""
+    pages = [image(colour, (40, 60)) for colour in ("white", "blue")]
     pages[0].save(tmp_path / "plan.pdf", save_all=True, append_images=pages[1:])
     result = run("--image", "plan.pdf#page=2", "-k", "1", "-f")
     assert re.search(r"blue-\d+\.png", result.stdout), result.output
@@ -412,10 +412,10 @@ def test_a_page_of_a_document_may_be_the_example(run, tmp_path):
 
 def test_words_that_name_a_file_are_pointed_out(run, tmp_path):
     (tmp_path / "red").write_bytes(b"")
-    assert "'red' is searched as words; for pictures like that file: --image" in run("red").stderr
+    assert "'red' is searched as words; for images like that file: --image" in run("red").stderr
 
 
-def test_a_contact_sheet_replaces_no_picture(run, tmp_path):
+def test_a_contact_sheet_replaces_no_image(run, tmp_path):
     error = run("red", "--html", "shop/red-0.png").exception
     assert isinstance(error, InputError)
     assert "--html is 'shop/red-0.png'" in str(error)

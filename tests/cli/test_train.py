@@ -43,14 +43,14 @@ def recipe() -> TrainConfig:
         optim__lr=3e-3,
         watch__log_every=10,
         watch__evaluate_every=20,
-        watch__zero_shot=ZeroShotConfig(pictures="held_out", templates=("a {} square",)),
+        watch__zero_shot=ZeroShotConfig(images="held_out", templates=("a {} square",)),
     )
 '''
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with the recipe, pictures to learn from and others to be asked about."""
+    """A folder with the recipe, images to learn from and others to be asked about."""
     monkeypatch.chdir(tmp_path)
     write_squares(tmp_path / "squares")
     write_squares(tmp_path / "others", count=24, seed=1)
@@ -76,7 +76,7 @@ def test_a_recipe_becomes_a_model_that_knows_colours(here):
     assert result.exit_code == 0, result.output + repr(result.exception)
     assert re.search(r"^Model: runs/colours\n  zero-shot [\d.]+ % \[[\d.]+, [\d.]+\] of 24\n  loss ", result.stdout)
     assert "Curves: runs/colours/curves.png" in result.stdout
-    assert "wordsight classify PICTURES --classes cat dog --model runs/colours" in result.stdout
+    assert "wordsight classify IMAGES --classes cat dog --model runs/colours" in result.stdout
     assert "step 40/40  epoch 13.33  loss " in result.stderr
     assert "(knows nothing: 2.77)  recall@1 " in result.stderr
     assert "step 20: zero-shot " in result.stderr
@@ -116,7 +116,7 @@ def test_show_lists_settings_that_set_takes(here):
         (["colours.py", "--set", "optim.lr"], "is no KEY=VALUE"),
         (["colours.py", "--folder", "colours.py"], r"--folder 'colours\.py' is a file"),
         (["colours.py", "--set", "data.pairs=nowhere.tsv"], "nowhere.tsv"),
-        (["colours.py", "--set", "watch.zero_shot.pictures=nowhere"], "'nowhere' are not there"),
+        (["colours.py", "--set", "watch.zero_shot.images=nowhere"], "'nowhere' are not there"),
     ],
 )
 def test_mistakes_are_errors_of_one_line(here, arguments, message):
@@ -177,7 +177,7 @@ def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):
-    assert "wordsight index PICTURES --in INDEX --model" in answer_of(here, monkeypatch, "nt_xent").stdout
+    assert "wordsight index IMAGES --in INDEX --model" in answer_of(here, monkeypatch, "nt_xent").stdout
 
 
 def test_warnings_are_plain_lines_among_the_others(here, monkeypatch):

@@ -19,7 +19,7 @@ from wordsight.doctor.families import RELEASE_ACTIVATION
 from wordsight.doctor.report import Finding, Report
 from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
 from wordsight.encoder import reference
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.weights.catalog import MODELS
 from wordsight.weights.read import read_checkpoint, write_checkpoint
 
@@ -150,7 +150,7 @@ def test_a_transposed_matrix_that_is_not_square_is_named(taught):
     assert "it is transposed" in finding(facts(checkpoint), "text_projection").note
 
 
-# Two paths that read the same wrong spec agree; pictures with captions tell them apart.
+# Two paths that read the same wrong spec agree; images with captions tell them apart.
 
 WRONG = [
     ("text.activation", "warn", {"place": "text", "activation": "gelu"}),
@@ -176,7 +176,7 @@ def test_what_if_finds_a_transposed_square_matrix(taught, name):
     found = {f.subject: f for f in whatif_checks(wrong)}
     assert found["fit"].verdict == "warn"
     assert found[f"what-if.{name}"].verdict == "fail"
-    assert "its transpose fits the pictures clearly better" in found[f"what-if.{name}"].note
+    assert "its transpose fits the images clearly better" in found[f"what-if.{name}"].note
 
 
 def test_random_weights_are_called_untrained_and_nothing_is_concluded():
@@ -193,8 +193,8 @@ def test_fit_is_the_distance_of_pairs_from_others_in_standard_deviations():
     assert fit(cosines, np.eye(3)) == pytest.approx((0.8 - np.mean(others)) / np.std(others))
 
 
-def test_every_sample_picture_has_a_caption():
-    assert sorted(CAPTIONS) == [path.name for path in sample_pictures()]
+def test_every_sample_image_has_a_caption():
+    assert sorted(CAPTIONS) == [path.name for path in sample_images()]
 
 
 # The checks against the reference fail when one side is wrong.

@@ -21,11 +21,11 @@ from wordsight.duplicates.threshold import KINDS, LearntThreshold, learn, learn_
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.images.decode import read_image
 from wordsight.index import Row
-from wordsight.row_images import row_picture, shown_picture
-from wordsight.samples import sample_pictures
+from wordsight.row_images import row_image, shown_image
+from wordsight.samples import sample_images
 
 TEXTURES = ("bricks", "galaxies", "grass", "gravel", "bicycle")  # and what is thin on a plain ground
-PICTURES = [path for path in sample_pictures() if path.stem not in TEXTURES][:4]
+PICTURES = [path for path in sample_images() if path.stem not in TEXTURES][:4]
 
 
 def unit(*numbers):
@@ -62,7 +62,7 @@ def test_the_best_of_a_group_comes_first_and_each_copy_is_near_it():
     assert not group.exact
 
 
-def test_of_equal_pictures_the_larger_file_is_kept_then_the_older():
+def test_of_equal_images_the_larger_file_is_kept_then_the_older():
     same = {"vector": turned(0), "digest": "d"}
     rows = row("a", size=5, mtime_ns=2, **same), row("b", size=5, mtime_ns=1, **same), row("c", size=9, **same)
     (group,) = duplicates(index_of(*rows), check=False)
@@ -71,7 +71,7 @@ def test_of_equal_pictures_the_larger_file_is_kept_then_the_older():
 
 
 def test_small_steps_do_not_join_what_differs():
-    """Ten pictures, each 5° from the next: single linkage would put all in one group, 45° wide."""
+    """Ten images, each 5° from the next: single linkage would put all in one group, 45° wide."""
     index = index_of(*(row(f"p{i}", turned(5 * i), pixels=100 - i) for i in range(10)))
     groups = duplicates(index, float(np.cos(np.radians(5.5))), check=False)
     assert names(groups) == [["p0", "p1"], ["p2", "p3"], ["p4", "p5"], ["p6", "p7"], ["p8", "p9"]]
@@ -84,7 +84,7 @@ def test_the_same_file_by_two_ways_is_no_copy_of_itself():
     assert len(duplicates(index_of(*pages), 0.9, check=False)) == 1
 
 
-def test_an_empty_index_and_one_picture_have_no_duplicates():
+def test_an_empty_index_and_one_image_have_no_duplicates():
     assert duplicates(MemoryIndex()) == []
     assert duplicates(index_of(row("a", turned(0)))) == []
 
@@ -131,31 +131,31 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
 
 @pytest.fixture(scope="module")
 def samples():
-    """Some bundled pictures. Not those of fine texture or thin parts: some copies of these are not recognised."""
+    """Some bundled images. Not those of fine texture or thin parts: some copies of these are not recognised."""
     return [read_image(path) for path in PICTURES]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "much brighter"])  # a third of these are told
 def test_a_copy_is_told_by_its_pixels(samples, kind):
-    for number, picture in enumerate(samples):
-        copy = make_copies(picture, number)[kind]
-        found = likeness(Miniature(picture), Miniature(copy))
+    for number, image in enumerate(samples):
+        copy = make_copies(image, number)[kind]
+        found = likeness(Miniature(image), Miniature(copy))
         assert found.same, (number, found)
 
 
-def test_different_pictures_are_told_apart(samples):
-    miniatures = [Miniature(picture) for picture in samples]
+def test_different_images_are_told_apart(samples):
+    miniatures = [Miniature(image) for image in samples]
     assert not any(likeness(one, other).same for one, other in combinations(miniatures, 2))
 
 
 def shirt(colour, print_colour):
     """Two products before the same ground differ in one small piece."""
-    picture = Image.new("RGB", (300, 300), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (300, 300), "white")
+    draw = ImageDraw.Draw(image)
     outline = (60, 60), (240, 60), (280, 120), (220, 130), (220, 270), (80, 270), (80, 130), (20, 120)
     draw.polygon(outline, fill=colour)
     draw.ellipse((120, 120, 180, 180), fill=print_colour)
-    return picture
+    return image
 
 
 def test_products_that_differ_in_one_small_piece_are_no_copies():
@@ -226,7 +226,7 @@ def test_copies_of_sheets_are_told(sheets, kind):
 
 
 def test_photos_are_no_sheets(samples):
-    assert not any(Miniature(picture).paper for picture in samples)
+    assert not any(Miniature(image).paper for image in samples)
 
 
 def test_a_group_names_its_sheets_that_are_not_the_same_byte_for_byte(tmp_path, sheets):
@@ -254,7 +254,7 @@ def test_shapes_that_no_crop_makes_alike_are_unlike(samples):
 
 @pytest.fixture
 def library(tmp_path, samples):
-    """An index of the bundled pictures and copies of three of them, each with its own file; vectors are all alike."""
+    """An index of the bundled images and copies of three of them, each with its own file; vectors are all alike."""
     model, index = ColourModel(), MemoryIndex(about(256, "colour", "colour"))
     files = [shutil.copy(path, tmp_path) for path in PICTURES]
     for number, kind in enumerate(("mirrored", "cropped by 10 %", "half the size")):
@@ -269,8 +269,8 @@ def library(tmp_path, samples):
     return index
 
 
-def test_pixels_decide_among_pictures_of_like_vectors(library):
-    """At a cosine that all pictures have, only the copies are grouped."""
+def test_pixels_decide_among_images_of_like_vectors(library):
+    """At a cosine that all images have, only the copies are grouped."""
     groups = duplicates(library, -1.0)
     assert len(groups) == 3
     assert sum(len(group.rows) for group in groups) == 6
@@ -278,7 +278,7 @@ def test_pixels_decide_among_pictures_of_like_vectors(library):
     assert len(duplicates(library, -1.0, check=False)) == 1
 
 
-def test_where_a_picture_cannot_be_read_the_cosine_decides():
+def test_where_a_image_cannot_be_read_the_cosine_decides():
     rows = [row("gone/a.jpg", turned(0)), row("gone/b.jpg", turned(2)), row("gone/c.jpg", turned(25))]
     assert names(duplicates(index_of(*rows))) == [["gone/a.jpg", "gone/b.jpg"]]
 
@@ -291,10 +291,10 @@ def test_progress_counts_rows():
 
 
 def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
-    monkeypatch.setattr("wordsight.duplicates.threshold.PICTURES", 1)
+    monkeypatch.setattr("wordsight.duplicates.threshold.IMAGES", 1)
     learnt = learn(library, ColourModel())
     assert learnt_threshold(library) == learnt
-    assert learnt.pictures == 1
+    assert learnt.images == 1
     assert set(learnt.recall) == set(learnt.recall_alone) == set(KINDS)
     assert learnt.recall["half the size"] == learnt.recall["in a frame"] == 1.0
     assert learnt.candidates <= learnt.alone
@@ -303,13 +303,13 @@ def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
     assert len(duplicates(library)) == 3
 
 
-def test_named_pictures_are_learnt_on_too_and_unreadable_ones_passed_over(library, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+def test_named_images_are_learnt_on_too_and_unreadable_ones_passed_over(library, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
     learnt = learn(library, ColourModel(), [PICTURES[0], tmp_path / "broken.jpg"])
-    assert learnt.pictures == 1
-    with pytest.raises(InputError, match="no readable picture to learn on; expected some pictures, best 50 or more"):
+    assert learnt.images == 1
+    with pytest.raises(InputError, match="no readable image to learn on; expected some images, best 50 or more"):
         learn(library, ColourModel(), [tmp_path / "broken.jpg"])
-    with pytest.raises(InputError, match="no readable picture"):
+    with pytest.raises(InputError, match="no readable image"):
         learn_threshold(ColourModel(), [])
 
 
@@ -334,8 +334,8 @@ def test_a_page_is_shown_large_enough_to_be_read_while_its_file_is_as_it_was(tmp
     made = row("plan", turned(0), **facts, mtime_ns=file.stat().st_mtime_ns)
     other = row("other", turned(0), **facts, mtime_ns=1)
     index = index_of(made, other)
-    assert max(shown_picture(index, made).size) > 900
-    assert shown_picture(index, other).size == (32, 16)
+    assert max(shown_image(index, made).size) > 900
+    assert shown_image(index, other).size == (32, 16)
 
 
 def test_a_row_shows_its_file_or_what_the_index_keeps(tmp_path):
@@ -346,10 +346,10 @@ def test_a_row_shows_its_file_or_what_the_index_keeps(tmp_path):
     member = row("b.tar#1", turned(0), path="b.tar", thumbnail=thumbnail)
     file = row(str(tmp_path / "red.png"), turned(0))
     index = index_of(page, member, file)
-    assert row_picture(index, file).getpixel((0, 0)) == (255, 0, 0)
+    assert row_image(index, file).getpixel((0, 0)) == (255, 0, 0)
     for kept in (page, member):
-        assert row_picture(index, dataclasses.replace(kept, thumbnail=b"")).getpixel((0, 0))[2] > 200
-    with pytest.raises(ImageError, match="keeps no picture of this page; index it again"):
-        row_picture(index, row("c.pdf#page=1", turned(0), page=1))
+        assert row_image(index, dataclasses.replace(kept, thumbnail=b"")).getpixel((0, 0))[2] > 200
+    with pytest.raises(ImageError, match="keeps no image of this page; index it again"):
+        row_image(index, row("c.pdf#page=1", turned(0), page=1))
     with pytest.raises(ImageError, match="no such file"):
-        row_picture(index, row("gone.jpg", turned(0)))
+        row_image(index, row("gone.jpg", turned(0)))

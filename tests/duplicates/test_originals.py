@@ -14,9 +14,9 @@ from wordsight.duplicates.threshold import make_copies
 from wordsight.images.decode import read_image
 from wordsight.images.jpeg_traces import was_jpeg
 from wordsight.index import Row
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
-ROCKET = next(path for path in sample_pictures() if path.stem == "rocket")
+ROCKET = next(path for path in sample_images() if path.stem == "rocket")
 DAY = 86_400 * 10**9
 
 
@@ -24,10 +24,10 @@ def row(path="a.jpg", *, pixels=100, **more):
     return Row(str(path), "s", str(path), f"digest of {path}", np.ones(2, np.float32), width=pixels, height=1, **more)
 
 
-def saved(folder, name, picture, **options):
-    """The row of a picture in a file, as old as all others."""
-    picture.convert("RGB").save(folder / name, **options)
-    facts = {"width": picture.width, "height": picture.height, "size": os.path.getsize(folder / name)}
+def saved(folder, name, image, **options):
+    """The row of an image in a file, as old as all others."""
+    image.convert("RGB").save(folder / name, **options)
+    facts = {"width": image.width, "height": image.height, "size": os.path.getsize(folder / name)}
     return replace(row(folder / name), **facts)
 
 
@@ -118,8 +118,8 @@ def rocket():
 
 @pytest.fixture(scope="module")
 def drawing():
-    """A picture that was never a JPEG."""
-    return read_image(next(path for path in sample_pictures() if path.stem == "strawberry"))
+    """A image that was never a JPEG."""
+    return read_image(next(path for path in sample_images() if path.stem == "strawberry"))
 
 
 def test_the_framed_copy_has_more_pixels_and_is_not_kept(tmp_path, rocket):
@@ -172,7 +172,7 @@ def test_a_watermark_shows_in_the_pixels(tmp_path, rocket):
 
 
 def test_a_lossless_copy_of_a_jpeg_is_not_kept(tmp_path, rocket):
-    """It has the larger file, and a mirrored picture shows no other sign."""
+    """It has the larger file, and a mirrored image shows no other sign."""
     original = saved(tmp_path, "b.jpg", rocket.crop((0, 0, 571, 383)), quality=75)
     mirrored = saved(tmp_path, "a.png", ImageOps.mirror(read_image(tmp_path / "b.jpg")))
     assert kept(mirrored, original) == ("b.jpg", "another was a JPEG before, in a lossless file")

@@ -154,33 +154,33 @@ def test_resize_equals_pillow_bit_for_bit(interpolation):
     rng = np.random.default_rng(3)
     for _ in range(60):
         height, width, to_height, to_width = rng.integers(1, [200, 200, 80, 80])
-        picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        expected = np.asarray(Image.fromarray(picture).resize((int(to_width), int(to_height)), FILTERS[interpolation]))
-        got = reference.resize(picture, int(to_height), int(to_width), interpolation)
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        expected = np.asarray(Image.fromarray(image).resize((int(to_width), int(to_height)), FILTERS[interpolation]))
+        got = reference.resize(image, int(to_height), int(to_width), interpolation)
         np.testing.assert_array_equal(got, expected, err_msg=f"{height}×{width} to {to_height}×{to_width}")
 
 
 @pytest.mark.parametrize("shape", [(100, 61), (61, 100), (37, 240), (33, 33), (20, 31), (1, 1), (1, 70)])
 def test_preprocess_takes_the_centre_with_torchvisions_rounding(shape):
     size, (height, width) = 32, shape
-    picture = np.random.default_rng(4).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = np.random.default_rng(4).integers(0, 256, (*shape, 3), dtype=np.uint8)
     # torchvision: the longer side is cut to whole pixels, the crop's corner rounded, halves to even.
     new_width, new_height = (
         (size, int(size * height / width)) if width <= height else (int(size * width / height), size)
     )
-    resized = np.asarray(Image.fromarray(picture).resize((new_width, new_height), Image.Resampling.BICUBIC))
+    resized = np.asarray(Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BICUBIC))
     top, left = round((new_height - size) / 2), round((new_width - size) / 2)
     expected = resized[top : top + size, left : left + size]
-    got = reference.preprocess(picture, Preprocess(image_size=size))
+    got = reference.preprocess(image, Preprocess(image_size=size))
     assert got.shape == (size, size, 3)
     np.testing.assert_array_equal(got, expected)
 
 
 def test_squash_ignores_the_aspect_ratio():
-    picture = np.random.default_rng(5).integers(0, 256, (50, 90, 3), dtype=np.uint8)
+    image = np.random.default_rng(5).integers(0, 256, (50, 90, 3), dtype=np.uint8)
     spec = Preprocess(image_size=32, resize="squash", interpolation="bilinear")
-    expected = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(reference.preprocess(picture, spec), expected)
+    expected = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(reference.preprocess(image, spec), expected)
 
 
 CLIP_TOKENS = TokenizerSpec(

@@ -1,4 +1,4 @@
-"""Reading pictures of every kind that people have, and saying why when one cannot be read."""
+"""Reading images of every kind that people have, and saying why when one cannot be read."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from small_dng import bayer, small_dng
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images import memory as picture_memory
+from wordsight.images import memory as image_memory
 from wordsight.images.decode import (
     Header,
     Skipped,
@@ -30,7 +30,7 @@ from wordsight.images.files import EXTENSIONS
 
 
 def scene(width: int = 64, height: int = 48) -> Image.Image:
-    """A smooth picture with one red corner, so that orientation and channel order show."""
+    """A smooth image with one red corner, so that orientation and channel order show."""
     ramp = np.linspace(40, 200, width * height).reshape(height, width)
     image = Image.fromarray(np.stack([ramp * 0.3, ramp * 0.6, ramp], 2).astype(np.uint8))
     ImageDraw.Draw(image).rectangle((0, 0, width // 4, height // 4), fill=(255, 0, 0))
@@ -55,7 +55,7 @@ def mean_difference(a: Image.Image, b: Image.Image) -> float:
     return float(np.abs(np.asarray(a).astype(int) - np.asarray(b).astype(int)).mean())
 
 
-def test_every_kind_of_source_gives_the_same_picture(tmp_path):
+def test_every_kind_of_source_gives_the_same_image(tmp_path):
     image = scene()
     path = tmp_path / "scene.png"
     image.save(path)
@@ -78,7 +78,7 @@ def test_exif_orientation_is_applied_once(kind, orientation):
 
 @pytest.mark.parametrize("orientation", [0, 9, 10, 255, 65535])
 def test_orientations_that_are_not_known_mean_as_stored(orientation):
-    """Programs write them; Pillow, libvips and browsers leave such pictures as they are."""
+    """Programs write them; Pillow, libvips and browsers leave such images as they are."""
     image = scene(1600, 1200)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -92,7 +92,7 @@ def test_orientations_that_are_not_known_mean_as_stored(orientation):
         assert mean_difference(read_image(content), image) < 3
 
 
-def test_damaged_exif_does_not_cost_the_picture():
+def test_damaged_exif_does_not_cost_the_image():
     for exif in [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0junk", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"]:
         content = encoded(scene(), "JPEG", quality=95, exif=exif)
         assert read_image(content).size == (64, 48)
@@ -117,8 +117,8 @@ def png_chunk(kind: bytes, body: bytes, crc: int | None = None) -> bytes:
     ],
     ids=["zTXt", "XMP", "ICC", "66 MB", "checksum"],
 )
-def test_a_pngs_metadata_do_not_cost_the_picture(tmp_path, chunk, place):
-    """Programs that make pictures put their whole workflow in them; Pillow takes no more than 1 MB a text."""
+def test_a_pngs_metadata_do_not_cost_the_image(tmp_path, chunk, place):
+    """Programs that make images put their whole workflow in them; Pillow takes no more than 1 MB a text."""
     exif = Image.Exif()
     exif[0x0112] = 6
     png = encoded(scene(), "PNG", exif=exif)
@@ -181,7 +181,7 @@ def test_transparency_is_laid_over_white():
     assert read_image(keyed).getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_16_bit_pictures_keep_their_upper_8_bits():
+def test_16_bit_images_keep_their_upper_8_bits():
     wide = (np.arange(256, dtype=np.uint16).reshape(16, 16) * 257).astype(np.uint16)
     expected = np.arange(256).reshape(16, 16)
     gray = Image.fromarray(wide)
@@ -259,7 +259,7 @@ def test_large_jpegs_are_decoded_at_a_scale_that_leaves_twice_the_target():
     assert read_image(encoded(scene(1600, 1200), "PNG"), at_least=10).size == (1600, 1200)
 
 
-def test_pictures_over_the_limit_are_refused_unless_scaling_makes_them_fit(monkeypatch):
+def test_images_over_the_limit_are_refused_unless_scaling_makes_them_fit(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
     image = scene(400, 300)
     jpeg, png = encoded(image, "JPEG"), encoded(image, "PNG")
@@ -290,12 +290,12 @@ def modes() -> dict[str, Image.Image]:
 
 
 @pytest.mark.parametrize("mode", modes())
-def test_large_pictures_become_rgb_in_strips_like_others_at_once(monkeypatch, mode):
-    monkeypatch.setattr(picture_memory, "_STRIP", 700)
+def test_large_images_become_rgb_in_strips_like_others_at_once(monkeypatch, mode):
+    monkeypatch.setattr(image_memory, "_STRIP", 700)
     image = modes()[mode]
     at_once = read_image(image)
     content = encoded(image, "TIFF") if mode not in ("I;16", "P", "keyed") else encoded(image, "PNG")
-    monkeypatch.setattr(picture_memory, "_LARGE", 1000)
+    monkeypatch.setattr(image_memory, "_LARGE", 1000)
     assert mean_difference(read_image(image), at_once) < 0.01
     decoded = decode(content, at_least=10)
     assert decoded.image.size == (30, 20)
@@ -306,7 +306,7 @@ def test_large_pictures_become_rgb_in_strips_like_others_at_once(monkeypatch, mo
 def test_a_plan_above_pillows_limit_is_read_where_its_memory_allows(tmp_path, monkeypatch):
     """As one of 20,000 × 20,000 pixels at a hundredth of it: Pillow refuses more than twice MAX_IMAGE_PIXELS."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9000)
-    monkeypatch.setattr(picture_memory, "_LARGE", 4 * 18000)
+    monkeypatch.setattr(image_memory, "_LARGE", 4 * 18000)
     plan = Image.new("1", (203, 200), 1)
     ImageDraw.Draw(plan).rectangle((0, 0, 100, 200), fill=0)
     plan.save(tmp_path / "plan.tif", compression="group4")
@@ -337,7 +337,7 @@ def test_a_bomb_is_refused_by_its_header():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
-def test_a_picture_of_one_pixel(kind):
+def test_a_image_of_one_pixel(kind):
     assert read_image(encoded(Image.new("RGB", (1, 1), "white"), kind), at_least=224).getpixel((0, 0)) == (
         255,
         255,
@@ -350,12 +350,12 @@ def test_what_cannot_be_read_says_why(tmp_path):
     heic = b"\0\0\0\x18ftypheic" + bytes(40)
     cases = {
         "empty.jpg": (b"", "the file is empty"),
-        "text.jpg": (b"hello, I am no picture", "not a picture that Pillow can read; it starts with b'hello, I am '"),
+        "text.jpg": (b"hello, I am no image", "not an image that Pillow can read; it starts with b'hello, I am '"),
         "cut.png": (png[: len(png) // 2], "truncated|damaged"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "[Tt]runcated"),
         "head.jpg": (jpeg[:12], "."),
         "phone.heic": (heic, "damaged"),
-        "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture that Pillow can read"),
+        "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image that Pillow can read"),
     }
     for name, (content, reason) in cases.items():
         path = tmp_path / name
@@ -378,14 +378,14 @@ def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     monkeypatch.setattr("wordsight.images.decode._formats", lambda: ("JPEG", "PNG", "TIFF"))  # a Pillow without AVIF
     cases = {
-        "phone.heic": (encoded_heic(scene()), "Reading HEIC pictures needs .*pip install 'wordsight\\[search\\]'"),
+        "phone.heic": (encoded_heic(scene()), "Reading HEIC images needs .*pip install 'wordsight\\[search\\]'"),
         "a.avif": (
             encoded(scene(), "AVIF"),
-            "is an AVIF picture, which this Pillow cannot read; pip install --upgrade",
+            "is an AVIF image, which this Pillow cannot read; pip install --upgrade",
         ),
         "sensor.dng": (
             sensor,
-            "is not a picture that Pillow can read; .*; camera RAW needs: pip install 'wordsight\\[raw\\]'",
+            "is not an image that Pillow can read; .*; camera RAW needs: pip install 'wordsight\\[raw\\]'",
         ),
         "previewed.dng": (previewed, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
         "canon.cr2": (canon, "Reading camera RAW needs .*pip install 'wordsight\\[raw\\]'"),
@@ -396,7 +396,7 @@ def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
             read_image(tmp_path / name)
 
 
-def test_heic_pictures_are_read_from_paths_and_bytes(tmp_path):
+def test_heic_images_are_read_from_paths_and_bytes(tmp_path):
     content = encoded_heic(scene())
     Image.init()
     kinds = dict(Image.OPEN)
@@ -468,10 +468,10 @@ def in_srgb(linear) -> np.ndarray:
 
 
 def test_raw_colours_are_those_that_the_sensor_saw():
-    picture = np.asarray(read_image(small_dng(bayer(fields(64, 96)))))
-    assert picture.shape == (64, 96, 3)
+    image = np.asarray(read_image(small_dng(bayer(fields(64, 96)))))
+    assert image.shape == (64, 96, 3)
     for (row, column), colour in FIELDS.items():
-        seen = picture[16 + 32 * row, 24 + 48 * column]
+        seen = image[16 + 32 * row, 24 + 48 * column]
         assert np.abs(seen - in_srgb(colour)).max() < 3, (colour, seen)
 
 
@@ -511,7 +511,7 @@ def test_headers_of_heic_and_raw():
 
 
 def test_headers_that_cannot_be_read_say_why(tmp_path):
-    with pytest.raises(ImageError, match=r"^5 bytes: is not a picture that Pillow can read"):
+    with pytest.raises(ImageError, match=r"^5 bytes: is not an image that Pillow can read"):
         read_header(b"hello")
     with pytest.raises(ImageError, match=r"gone.png: no such file"):
         read_header(tmp_path / "gone.png")
@@ -581,7 +581,7 @@ def test_a_wrong_extension_does_not_matter(tmp_path):
 def test_paths_that_are_no_files(tmp_path):
     with pytest.raises(ImageError, match=r"missing.jpg: no such file"):
         read_image(tmp_path / "missing.jpg")
-    with pytest.raises(ImageError, match="is a folder; give the pictures in it"):
+    with pytest.raises(ImageError, match="is a folder; give the images in it"):
         read_image(tmp_path)
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageError, match=r"pipe.jpg: is not a regular file"):
@@ -653,11 +653,11 @@ def test_pillows_warnings_stay_inside_and_others_come_through(tmp_path, monkeypa
     assert [str(w.message) for w in seen] == ["of the caller"]
 
 
-def test_a_skipped_picture_keeps_its_item_and_the_bare_reason(tmp_path):
+def test_a_skipped_image_keeps_its_item_and_the_bare_reason(tmp_path):
     path = tmp_path / "empty.jpg"
     path.touch()
     with pytest.raises(ImageError) as caught:
         read_image(path)
     assert skipped(path, caught.value) == Skipped(path, "the file is empty")
-    with pytest.raises(ImageError, match="PIL picture RGB 0×4: "):
+    with pytest.raises(ImageError, match="PIL image RGB 0×4: "):
         read_image(Image.new("RGB", (0, 4)))

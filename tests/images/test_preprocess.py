@@ -1,4 +1,4 @@
-"""Geometry: pixel-exact with torchvision's path for PIL pictures, on pictures that are not square."""
+"""Geometry: pixel-exact with torchvision's path for PIL images, on images that are not square."""
 
 import io
 
@@ -20,7 +20,7 @@ def noise(width: int, height: int, seed: int = 0) -> Image.Image:
 
 
 def torchvision_resize_and_crop(image: Image.Image, size: int) -> np.ndarray:
-    """torchvision 0.2x, functional.resize(int) + center_crop for PIL pictures, restated from its source."""
+    """torchvision 0.2x, functional.resize(int) + center_crop for PIL images, restated from its source."""
     width, height = image.size
     short, long = (width, height) if width <= height else (height, width)
     new_short, new_long = size, int(size * long / short)
@@ -80,7 +80,7 @@ def test_squash_and_bilinear():
     "shape", [(17 * 40, 40), (40, 17 * 40 + 3), (2000, 7), (11, 3001), (5000, 100), (301, 9000), (20000, 1), (1, 999)]
 )
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
-def test_elongated_pictures_differ_from_the_plain_way_by_one_grey_level_at_most(shape, interpolation):
+def test_elongated_images_differ_from_the_plain_way_by_one_grey_level_at_most(shape, interpolation):
     image = Image.fromarray((np.asarray(noise(*shape)) // 2 + 64).astype(np.uint8))  # nothing to clip
     spec = Preprocess(image_size=32, interpolation=interpolation)
     width, height = resized_size(*image.size, 32)
@@ -92,8 +92,8 @@ def test_elongated_pictures_differ_from_the_plain_way_by_one_grey_level_at_most(
     assert difference.mean() < 0.4
 
 
-def test_extreme_pictures_need_little_memory(monkeypatch):
-    """The plain way would make pictures of 1.5 GB or 150 GB here."""
+def test_extreme_images_need_little_memory(monkeypatch):
+    """The plain way would make images of 1.5 GB or 150 GB here."""
     made = []
     for name in ("resize", "crop"):
         plain = getattr(Image.Image, name)

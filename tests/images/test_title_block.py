@@ -7,11 +7,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.images.decode import read_image
 from wordsight.images.title_block import find, mask
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
 
 def covered(image, boxes):
-    """Which pixels of a picture lie in any of the boxes."""
+    """Which pixels of an image lie in any of the boxes."""
     inside = np.zeros((image.height, image.width), bool)
     for left, top, right, bottom in boxes:
         inside[round(top) : round(bottom), round(left) : round(right)] = True
@@ -124,12 +124,12 @@ def test_other_pages_are_left_alone(page):
 
 
 def test_photos_are_left_alone():
-    for path in sample_pictures():
+    for path in sample_images():
         assert find(read_image(path)) == []
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1"])
-def test_any_mode_is_read_and_the_picture_given_is_not_painted_on(mode):
+def test_any_mode_is_read_and_the_image_given_is_not_painted_on(mode):
     rng = np.random.default_rng(12)
     image = sheet(sketch(rng), COMPANIES[0], rng)[0].convert(mode)
     before = image.tobytes()

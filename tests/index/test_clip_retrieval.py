@@ -78,8 +78,8 @@ def test_a_path_that_leads_to_a_file_becomes_absolute(tmp_path, monkeypatch):
     assert [stamp.id for stamp in index.stamps()] == [str(tmp_path / "a.jpg")]
 
 
-def test_rows_of_one_picture_are_all_kept(tmp_path):
-    """Image-text pairs name a picture once for each of its texts."""
+def test_rows_of_one_image_are_all_kept(tmp_path):
+    """Image-text pairs name an image once for each of its texts."""
     parts = [
         (vectors(3, 1), {"image_path": ["a.jpg", "a.jpg", "b.jpg"], "caption": ["x", "y", "z"]}),
         (vectors(2, 2), {"image_path": ["a.jpg", "a.jpg#2"], "caption": ["u", "v"]}),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 from memory_index import MemoryIndex, about, scores_of
 from pinecone_server import PineconeServer
 
@@ -535,9 +535,9 @@ def test_another_model_is_refused_and_both_are_named(place):
 # the whole engine on each store
 
 
-def test_a_gallery_follows_its_pictures_on_every_store(place, tmp_path):
+def test_a_gallery_follows_its_images_on_every_store(place, tmp_path):
     model = colour_model()
-    write_pictures(tmp_path / "in", range(4))
+    write_images(tmp_path / "in", range(4))
     with Gallery.create(place.location, model=model) as gallery:
         assert gallery.add(tmp_path / "in").added == 4
         first = sorted((tmp_path / "in").iterdir())

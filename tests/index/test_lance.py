@@ -278,7 +278,7 @@ def test_the_default_index_is_the_users_own(tmp_path, monkeypatch):
 
 
 def test_an_address_alone_is_enough(tmp_path):
-    """An index at an address has neither lock nor snapshot: everything lies in the data set."""
+    """An index at an address has neither lock nor snapshot: everything lies in the dataset."""
     address = f"file://{tmp_path}/remote"
     with pytest.raises(StoreError, match="There is no index in file://"):
         open_index(address)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 from project import SUPPORT
 
 from wordsight.errors import StoreError
@@ -26,7 +26,7 @@ killed_runs = pytest.importorskip("killed_runs")
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_points_the_index_opens_and_ends_up_as_if_nothing_happened(tmp_path, kills):
     folder, where = tmp_path / "in", str(tmp_path / "index")
-    write_pictures(folder, range(40))
+    write_images(folder, range(40))
     command = [sys.executable, "-W", "ignore", SUPPORT / "processes" / "killed_runs.py", folder, where, str(kills), "0"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert run.returncode == 0, run.stderr
@@ -44,7 +44,7 @@ COMMAND = "import sys; from wordsight.cli import main; sys.argv[0] = 'wordsight'
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
-    write_pictures(tmp_path / "in", range(800), size=(120, 90))
+    write_images(tmp_path / "in", range(800), size=(120, 90))
     where = str(tmp_path / "index")
     environment = {**os.environ, "WORDSIGHT_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-c", COMMAND, "index", str(tmp_path / "in"), "--into", where]
@@ -59,9 +59,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130, said
-    assert "pictures of this run are in; the same command continues there." in said
+    assert "images of this run are in; the same command continues there." in said
     with Gallery.open(where) as gallery:
-        assert f"{len(gallery):,} pictures of this run" in said
+        assert f"{len(gallery):,} images of this run" in said
 
 
 def notes(where):
@@ -84,12 +84,12 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_loses_nothing_and_more_room_lets_it_go_on(tmp_path, small_disk):
-    write_pictures(tmp_path / "in", range(100))
+    write_images(tmp_path / "in", range(100))
     with Gallery.create(small_disk / "index", model=colour_model()) as gallery:
         gallery.add(tmp_path / "in")
         filler = small_disk / "filler"
         fill(filler)
-        write_pictures(tmp_path / "in", range(100, 2000), size=(2, 2))
+        write_images(tmp_path / "in", range(100, 2000), size=(2, 2))
         with pytest.raises(StoreError, match=r"(?i)full|no space") as raised:
             gallery.add(tmp_path / "in")
         assert "the next run continues there" in str(raised.value)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images.decode import Skipped, read_image
-from wordsight.images.files import find_pictures
+from wordsight.images.files import find_images
 from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan, source_root
@@ -37,7 +37,7 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_folder_yields_its_pictures_by_name_files_before_subfolders(photos):
+def test_a_folder_yields_its_images_by_name_files_before_subfolders(photos):
     units = list(scan([photos]))
     assert below(photos, units) == ["b.jpg", "A/c.png", "A/red_coat.webp", "thumbs/t.png"]
     status = (photos / "b.jpg").stat()
@@ -51,13 +51,13 @@ def test_an_item_can_be_read_and_equal_bytes_have_equal_digests(photos):
     assert first.id == first.path == str(photos / "b.jpg")
     assert first.read().digest == copy.read().digest != other.read().digest
     assert len(first.read().digest) == 32
-    assert read_image(first.read().picture()).size == (8, 8)
+    assert read_image(first.read().image()).size == (8, 8)
     assert other.text == "A c"
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_ending(photos):
     (item,) = items_of(photos / "A" / "notes.txt")
-    assert read_image(item.read().picture()).size == (8, 8)
+    assert read_image(item.read().image()).size == (8, 8)
     assert item.text == "notes"
 
 
@@ -74,7 +74,7 @@ def test_thumbnails_of_a_nas_and_recycle_bins_are_left_out_unless_named(tmp_path
     assert below(tmp_path, kept) == ["a.jpg", "node_modules/icons/t.jpg", "trip/b.jpg"]
     assert below(tmp_path, scan([f"{tmp_path}/**/*.jpg"])) == ["a.jpg", "trip/b.jpg"]
     assert below(tmp_path, scan([f"{tmp_path}/@eaDir/**/*.jpg"])) == ["@eaDir/a.jpg/t.jpg"]
-    assert find_pictures([tmp_path]) == [tmp_path / "a.jpg", tmp_path / "trip/b.jpg"]
+    assert find_images([tmp_path]) == [tmp_path / "a.jpg", tmp_path / "trip/b.jpg"]
 
 
 def test_a_pattern_is_a_source_that_finds_what_matches_whenever_it_is_listed(photos, monkeypatch):
@@ -104,7 +104,7 @@ def test_exclude_takes_patterns_as_git_does(photos):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Folders of pictures that git can be asked about."""
+    """Folders of images that git can be asked about."""
     if shutil.which("git") is None:
         pytest.skip("git, which says what its patterns mean, is not installed")
     root = tmp_path_factory.mktemp("tree")
@@ -166,7 +166,7 @@ def test_a_source_is_recorded_so_that_it_is_found_again_from_elsewhere(photos, m
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere", "'nowhere' does not exist; expected a picture, a folder, a table"),
+        ("nowhere", "'nowhere' does not exist; expected an image, a folder, a table"),
         ("https://example.org/a.jpg", "is an address; download it first, or name a table of addresses and add --urls"),
     ],
 )
@@ -226,7 +226,7 @@ def test_names_with_line_breaks_and_bytes_that_are_no_utf8(tmp_path):
     for item in items:
         item.id.encode()  # what stores keep is valid Unicode
         item.text.encode()
-        assert read_image(item.read().picture()).size == (4, 4)
+        assert read_image(item.read().image()).size == (4, 4)
 
 
 def test_what_is_no_file_does_not_stop_anything(tmp_path):
@@ -245,7 +245,7 @@ def test_large_files_are_hashed_without_holding_them(tmp_path, monkeypatch):
     whole = read_file(str(path))
     monkeypatch.setattr("wordsight.ingest.files._HELD", 1000)
     assert read_file(str(path)).digest == whole.digest
-    assert read_file(str(path)).picture() == str(path)
+    assert read_file(str(path)).image() == str(path)
 
 
 def test_listing_a_large_folder_takes_few_names_at_a_time(tmp_path):

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from indexing import colour, colour_model, write_pictures
+from indexing import colour, colour_model, write_images
 from PIL import Image
 
 from wordsight.errors import InputError
@@ -26,7 +26,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def rows(tmp_path):
-    paths = write_pictures(tmp_path / "in", range(3))
+    paths = write_images(tmp_path / "in", range(3))
     prices, titles = [1.5, 2.5, None], ["red coat", "blue shoe", "green hat"]
     return [{"path": str(p), "price": price, "title": t} for p, price, t in zip(paths, prices, titles, strict=True)]
 
@@ -77,7 +77,7 @@ def test_a_column_of_ids_names_the_rows(gallery, rows):
         gallery.add(frame.assign(sku=["7", None, "9"]), image="path", id="sku")
 
 
-def test_rows_of_the_same_picture_are_rows_of_their_own(gallery, rows):
+def test_rows_of_the_same_image_are_rows_of_their_own(gallery, rows):
     rows.append(rows[0] | {"title": "red coat, large"})
     for added in (4, 0):
         assert gallery.add(rows, image="path").altered == added
@@ -85,15 +85,15 @@ def test_rows_of_the_same_picture_are_rows_of_their_own(gallery, rows):
     assert sorted(ids) == ["000.png", "000.png#2", "001.png", "002.png"]
 
 
-def test_pictures_in_the_cells_are_taken_too(gallery):
-    picture = Image.new("RGB", (9, 9), colour(3))
+def test_images_in_the_cells_are_taken_too(gallery):
+    image = Image.new("RGB", (9, 9), colour(3))
     png = io.BytesIO()
-    picture.save(png, "PNG")
-    cells = [picture, np.asarray(picture), png, png.getvalue(), {"bytes": png.getvalue(), "path": "a.png"}]
+    image.save(png, "PNG")
+    cells = [image, np.asarray(image), png, png.getvalue(), {"bytes": png.getvalue(), "path": "a.png"}]
     summary = gallery.add([{"image": cell, "n": n, "again": cell} for n, cell in enumerate(cells)], image="image")
     assert not summary.skipped
     assert len(gallery) == 5
-    assert [hit.meta for hit in gallery.search(picture, where="n = 2")] == [{"n": 2}]
+    assert [hit.meta for hit in gallery.search(image, where="n = 2")] == [{"n": 2}]
 
 
 def test_a_dataset_of_the_hub_is_a_table(gallery, rows):
@@ -103,7 +103,7 @@ def test_a_dataset_of_the_hub_is_a_table(gallery, rows):
     assert gallery.search("coat", by="text")[0].meta["title"] == "red coat"
 
 
-def test_rows_without_a_picture_are_skipped_and_named(gallery, rows):
+def test_rows_without_a_image_are_skipped_and_named(gallery, rows):
     pandas = pytest.importorskip("pandas")
     rows[1]["path"] = None
     rows += [{"path": " "}, {"path": "https://example.org/a.jpg"}, {"path": "missing.jpg"}]
@@ -134,7 +134,7 @@ def test_the_columns_to_search_may_be_chosen(gallery, rows):
         ([{"path": "a.jpg"}], {}, "list of dicts, name the column of images: image='path'"),
     ],
 )
-def test_what_is_no_table_of_pictures_is_refused_and_nothing_is_added(gallery, frame, how, message):
+def test_what_is_no_table_of_images_is_refused_and_nothing_is_added(gallery, frame, how, message):
     with pytest.raises(InputError, match=message):
         gallery.add(frame, **how)
     assert len(gallery) == 0

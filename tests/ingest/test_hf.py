@@ -1,4 +1,4 @@
-"""Data sets of the `datasets` library become items: saved on disk, or a folder of pictures; no hub is asked."""
+"""Datasets of the `datasets` library become items: saved on disk, or a folder of images; no hub is asked."""
 
 import io
 import pickle
@@ -33,7 +33,7 @@ def png(colour: str) -> bytes:
 
 
 def coats(**more):
-    """A data set of three pictures held as bytes, with a caption, a price and a class each."""
+    """A dataset of three images held as bytes, with a caption, a price and a class each."""
     columns = {
         "photo": [{"bytes": png(colour), "path": f"{colour}_coat.png"} for colour in COLOURS],
         "caption": [f"a {colour} coat" for colour in COLOURS],
@@ -64,7 +64,7 @@ def test_a_data_set_saved_on_disk(saved):
     assert red.text == "a red coat\nlong\nred coat"
     assert dict(red.meta) == {"caption": "a red coat", "price": 1.5, "kind": "long", "table_width": 4}
     assert dict(blue.meta) == {"caption": "a blue coat", "kind": "short", "table_width": 4}
-    assert read_image(lime.read().picture()).getpixel((0, 0)) == (0, 255, 0)
+    assert read_image(lime.read().image()).getpixel((0, 0)) == (0, 255, 0)
 
 
 def test_a_part_of_a_data_set_is_read_in_its_order(tmp_path):
@@ -74,10 +74,10 @@ def test_a_part_of_a_data_set_is_read_in_its_order(tmp_path):
     reader = hf.DatasetReader(shuffled, "hf:x", "hf:x", IngestOptions())
     blue, red = reader.items()
     assert (blue.meta["caption"], red.meta["caption"]) == ("a blue coat", "a red coat")
-    assert read_image(red.read().picture()).getpixel((0, 0)) == (255, 0, 0)
+    assert read_image(red.read().image()).getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_its_pictures_can_be_read_in_another_process(saved):
+def test_its_images_can_be_read_in_another_process(saved):
     red = items_of(f"hf:{saved}")[0]
     assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
 
@@ -107,7 +107,7 @@ def test_a_single_set_has_no_splits(saved):
         scan(f"hf:{saved}:train")
 
 
-def test_a_folder_of_pictures_with_metadata(tmp_path):
+def test_a_folder_of_images_with_metadata(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     for colour in COLOURS:
@@ -115,20 +115,20 @@ def test_a_folder_of_pictures_with_metadata(tmp_path):
     (folder / "metadata.csv").write_text("file_name,title\n" + "".join(f"{c}.png,a {c} one\n" for c in COLOURS))
     items = {item.meta["title"]: item for item in items_of(f"hf:{folder}:train")}
     red = items["a red one"]
-    assert red.path == str(folder / "red.png")  # the picture is a file, and can be shown as one
+    assert red.path == str(folder / "red.png")  # the image is a file, and can be shown as one
     assert red.size == len(png("red"))
     assert red.text == "a red one\nred"
-    assert read_image(red.read().picture()).getpixel((0, 0)) == (255, 0, 0)
+    assert read_image(red.read().image()).getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_rows_without_a_picture_are_skipped(tmp_path):
+def test_rows_without_a_image_are_skipped(tmp_path):
     coats(photo=[{"bytes": png("red"), "path": None}, None, {"bytes": b"", "path": None}]).save_to_disk(
         tmp_path / "holes"
     )
     source = f"hf:{tmp_path / 'holes'}"
     first, skip, empty = items_of(source)
     assert first.text == "a red coat\nlong"
-    assert skip == Skipped(f"{source} row 1", "holds no picture")
+    assert skip == Skipped(f"{source} row 1", "holds no image")
     with pytest.raises(ImageError, match=r"^the file is empty$"):
         empty.read()
 
@@ -153,7 +153,7 @@ def test_columns(saved, tmp_path):
         ):
             scan(f"hf:{saved}", IngestOptions(**options))
     datasets.Dataset.from_dict({"words": ["a"]}).save_to_disk(tmp_path / "words")
-    with pytest.raises(InputError, match=r"has no column of pictures; its columns are words. Name one"):
+    with pytest.raises(InputError, match=r"has no column of images; its columns are words. Name one"):
         scan(f"hf:{tmp_path / 'words'}")
 
 
@@ -162,12 +162,12 @@ def test_names(saved, monkeypatch):
     assert source_root("hf:coats") == f"hf:{saved}"
     assert source_root("hf:org/cats:train") == "hf:org/cats:train"
     assert hf.parse("hf:org/cats") == ("org/cats", None)
-    with pytest.raises(InputError, match=r"'hf:' names no data set; expected hf:NAME, hf:FOLDER or hf:NAME:SPLIT"):
+    with pytest.raises(InputError, match=r"'hf:' names no dataset; expected hf:NAME, hf:FOLDER or hf:NAME:SPLIT"):
         source_root("hf:")
 
 
 def test_a_set_that_cannot_be_loaded_is_told_in_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"^The data set 'nobody/nothing' cannot be loaded \(.*\)\.$"):
+    with pytest.raises(InputError, match=r"^The dataset 'nobody/nothing' cannot be loaded \(.*\)\.$"):
         scan("hf:nobody/nothing")
 
 

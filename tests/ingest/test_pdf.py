@@ -38,7 +38,7 @@ def test_each_page_is_an_item_with_its_number_and_text(drawings):
 
 
 def test_a_page_is_rendered_on_white_in_true_colours_with_its_longer_side_1024(drawings):
-    wide, _, tall = (item.read().picture() for item in items_of(drawings))
+    wide, _, tall = (item.read().image() for item in items_of(drawings))
     assert (wide.mode, wide.size, tall.size) == ("RGB", (1024, 512), (512, 1024))
     assert wide.getpixel((1000, 10)) == (255, 255, 255)
     assert wide.getpixel((5, 505)) == (255, 0, 0)
@@ -48,9 +48,9 @@ def test_a_page_is_rendered_on_white_in_true_colours_with_its_longer_side_1024(d
 
 def test_rotated_pages_are_upright(tmp_path):
     (tmp_path / "r.pdf").write_bytes(small_pdf([page("x", 200, 100, extra=square("1 0 0"))], rotate=90))
-    picture = items_of(tmp_path / "r.pdf")[0].read().picture()
-    assert picture.size == (512, 1024)
-    assert picture.getpixel((5, 5)) == (255, 0, 0)  # the lower left corner, turned clockwise
+    image = items_of(tmp_path / "r.pdf")[0].read().image()
+    assert image.size == (512, 1024)
+    assert image.getpixel((5, 5)) == (255, 0, 0)  # the lower left corner, turned clockwise
 
 
 def test_a_pages_digest_is_that_of_file_and_number_and_nothing_is_rendered_for_it(drawings, tmp_path, monkeypatch):
@@ -101,9 +101,9 @@ def test_a_document_without_pages(tmp_path, monkeypatch):
 )
 def test_pages_of_any_size_are_rendered_at_a_bounded_one(tmp_path, box, size):
     (tmp_path / "huge.pdf").write_bytes(small_pdf([page("x", box=box)]))
-    picture = items_of(tmp_path)[0].read().picture()
-    assert max(picture.size) <= 1025
-    assert size is None or np.abs(np.subtract(picture.size, size)).max() <= 1
+    image = items_of(tmp_path)[0].read().image()
+    assert max(image.size) <= 1025
+    assert size is None or np.abs(np.subtract(image.size, size)).max() <= 1
 
 
 def test_a_damaged_page_does_not_take_the_others_with_it(tmp_path):
@@ -111,9 +111,9 @@ def test_a_damaged_page_does_not_take_the_others_with_it(tmp_path):
     (tmp_path / "damaged.pdf").write_bytes(content)
     one, two, three = items_of(tmp_path)
     assert (one.text, two.text, three.text) == ("damaged\none", "damaged", "damaged\nthree")
-    assert one.read().picture().size == three.read().picture().size
+    assert one.read().image().size == three.read().image().size
     with pytest.raises(ImageError, match=r"^page 2 is damaged \("):
-        two.read().picture()
+        two.read().image()
 
 
 @pytest.mark.parametrize("number", [0, -1, 4, 9])
@@ -133,7 +133,7 @@ def test_a_document_that_goes_away(drawings):
 def test_odd_file_names(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9\n.pdf")
     path.write_bytes(small_pdf([page("x")]))
-    assert items_of(tmp_path)[0].read().picture().size == (1024, 512)
+    assert items_of(tmp_path)[0].read().image().size == (1024, 512)
 
 
 def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
@@ -144,10 +144,10 @@ def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
     assert len(items) == 36
     assert len(pdf._open) == 4
     with ThreadPoolExecutor(4) as pool:  # PDFium itself may be in one call at a time
-        pictures = list(pool.map(lambda item: np.asarray(item.read().picture()), items))
+        images = list(pool.map(lambda item: np.asarray(item.read().image()), items))
     assert len(pdf._open) == 4
-    assert all((one == pictures[number - number % 3]).all() for number, one in enumerate(pictures))
-    assert not (pictures[0] == pictures[3]).all()
+    assert all((one == images[number - number % 3]).all() for number, one in enumerate(images))
+    assert not (images[0] == images[3]).all()
     del items
     gc.collect()
     assert not pdf._open
@@ -168,20 +168,20 @@ def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
     items = items_of(tmp_path)
     assert len({item.read().digest for item in items}) == 500
-    assert items[499].read().picture().size == (1024, 512)
+    assert items[499].read().image().size == (1024, 512)
     assert items[499].text == "long\nsheet 499"
     assert len(opened) == 1
 
 
 def test_pages_can_be_read_in_another_process(drawings, monkeypatch):
     pages = items_of(drawings)
-    seen = [(page.read().digest, np.asarray(page.read().picture())) for page in pages]
+    seen = [(page.read().digest, np.asarray(page.read().image())) for page in pages]
     opened = []
     monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
     moved = [pickle.loads(pickle.dumps(page.read)) for page in pages]
-    for read, (digest, picture) in zip(moved, seen, strict=True):
+    for read, (digest, image) in zip(moved, seen, strict=True):
         assert read().digest == digest
-        assert (np.asarray(read().picture()) == picture).all()
+        assert (np.asarray(read().image()) == image).all()
     assert len(opened) == 1
 
 

@@ -1,4 +1,4 @@
-"""Tables become items: which column holds the pictures, what kinds the others are, and what is said of bad rows."""
+"""Tables become items: which column holds the images, what kinds the others are, and what is said of bad rows."""
 
 import base64
 import contextlib
@@ -28,7 +28,7 @@ DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data"))
 
 @pytest.fixture
 def shop(tmp_path):
-    """A folder with three pictures, a and b beside the tables, c in images/."""
+    """A folder with three images, a and b beside the tables, c in images/."""
     (tmp_path / "images").mkdir()
     for name, colour in [("a.png", "red"), ("b.png", "lime"), ("images/c.png", "blue")]:
         Image.new("RGB", (4, 4), colour).save(tmp_path / name)
@@ -61,7 +61,7 @@ def test_each_row_of_a_csv_is_an_item_with_typed_columns(shop, encoding, ending,
     assert red.path == str(shop / "a.png")
     assert red.source == str(table)
     assert red.size == (shop / "a.png").stat().st_size
-    assert read_image(red.read().picture()).getpixel((0, 0)) == (255, 0, 0)
+    assert read_image(red.read().image()).getpixel((0, 0)) == (255, 0, 0)
     assert dict(red.meta) == {
         "title": "Red coat, winter", "price": 49.9, "stock": 3, "sale": True, "code": "00123", "since": "2020-01-31",
     }  # fmt: skip
@@ -94,16 +94,16 @@ def test_text_columns_can_be_chosen(shop):
         ("a.png\tRed\nb.png\tGreen\n", "a.png"),  # captions without a header
     ],
 )
-def test_the_column_of_pictures_is_found(shop, text, path):
+def test_the_column_of_images_is_found(shop, text, path):
     (first, *_) = items_of(write(shop / f"t.{'tsv' if chr(9) in text else 'csv'}", text))
     assert first.path == str(shop / path)
 
 
-def test_a_pattern_over_columns_names_pictures(shop):
+def test_a_pattern_over_columns_names_images(shop):
     table = write(shop / "t.csv", "id,kind\nc,png\n,png\n")
     item, skip = items_of(table, image_column="images/{id}.{kind}")
     assert (item.path, item.id) == (str(shop / "images/c.png"), f"{table}#images/c.png")
-    assert skip == Skipped("t.csv row 2", "names no picture")
+    assert skip == Skipped("t.csv row 2", "names no image")
 
 
 @pytest.mark.parametrize("name", ["photo.id", "0", "a[0]", "id!", "a:b", "{id}"])
@@ -154,7 +154,7 @@ def test_a_column_that_is_not_there_is_told_at_once(shop, column, message):
     ("name", "content", "message"),
     [
         ("t.csv", b"", "it is empty; expected a first line with the names of the columns"),
-        ("t.csv", b"image,title\n", "has no rows; expected one for each picture, below the column names"),
+        ("t.csv", b"image,title\n", "has no rows; expected one for each image, below the column names"),
         ("t.csv", b"title,price\ncoat,3\n", r"No column of the table .* its columns are title, price. Name one with"),
         ("t.csv", b"image,caf\xe9\na.png,1\n", r"is not UTF-8 text \(byte 0xe9 at 9\); save it in UTF-8"),
         ("t.jsonl", b"[1]\n", "it holds no JSON object a line"),
@@ -178,7 +178,7 @@ def test_rows_that_cannot_be_used_are_skipped_and_the_rest_is_read(shop):
         str(shop / "b.png"),
     ]
     assert found[1] == Skipped(shop / "gone.png", "no such file, named in t.csv row 2")
-    assert found[2] == Skipped("t.csv row 3", "names no picture")
+    assert found[2] == Skipped("t.csv row 3", "names no image")
     assert found[3] == Skipped("t.csv row 4", "has 4 cells, expected 2; check its quotes")
     assert found[5].reason.startswith("embedded null byte, named in t.csv row 6")
     assert dict(found[6].meta) == {}
@@ -221,7 +221,7 @@ def data_uri(path: Path, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def test_a_picture_may_be_given_as_a_data_uri(shop):
+def test_a_image_may_be_given_as_a_data_uri(shop):
     """As exports of web shops and notebooks have them; nothing of its text is printed or searched."""
     blue = data_uri(shop / "images" / "c.png")
     svg = "data:image/svg+xml,%3Csvg%3E"
@@ -232,17 +232,17 @@ def test_a_picture_may_be_given_as_a_data_uri(shop):
     red, held, bad, drawn = items_of(table)
     assert (red.text, dict(red.meta)) == ("A\na", {"title": "A"})
     assert (held.id, held.path, held.text, dict(held.meta)) == (f"{table}#row=2", str(table), "C", {"title": "C"})
-    assert read_image(held.read().picture()).getpixel((0, 0)) == (0, 0, 255)
+    assert read_image(held.read().image()).getpixel((0, 0)) == (0, 0, 255)
     assert held.read().digest == items_of(shop / "images" / "c.png")[0].read().digest
     assert bad == Skipped("t.csv row 3", "holds a data: URI that cannot be decoded")
-    assert drawn.read().picture() == b"<svg>"
+    assert drawn.read().image() == b"<svg>"
     words = write(shop / "words.csv", 'image,title\na.png,"data: a story, told"\n')
     assert items_of(words)[0].meta["title"] == "data: a story, told"
     only = write(shop / "only.csv", f'what,title\n"{blue}",C\n')
     assert [item.path for item in items_of(only)] == [str(only)]
 
 
-def test_rows_of_the_same_picture_have_ids_of_their_own_that_survive_reordering(shop):
+def test_rows_of_the_same_image_have_ids_of_their_own_that_survive_reordering(shop):
     rows = ["a.png,first", "b.png,second", "a.png,third"]
     ids = [item.id for item in items_of(write(shop / "t.csv", "image,t\n" + "\n".join(rows)))]
     assert ids == [f"{shop}/t.csv#a.png", f"{shop}/t.csv#b.png", f"{shop}/t.csv#a.png#2"]
@@ -251,7 +251,7 @@ def test_rows_of_the_same_picture_have_ids_of_their_own_that_survive_reordering(
 
 
 def test_a_tables_unit_is_always_read_again(shop):
-    """Its pictures are other files: an unchanged table says nothing of them."""
+    """Its images are other files: an unchanged table says nothing of them."""
     (unit,) = scan(write(shop / "t.csv", CSV))
     assert not unit.final
     assert len(list(unit.items())) == len(list(unit.items())) == 2
@@ -314,7 +314,7 @@ def test_parquet_with_paths_and_every_kind_of_column(shop):
     assert green.text == "lime\nb"
 
 
-def test_parquet_that_holds_the_pictures(shop):
+def test_parquet_that_holds_the_images(shop):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -324,8 +324,8 @@ def test_parquet_that_holds_the_pictures(shop):
     first, second, empty = items_of(shop / "t.parquet")
     assert [first.id, second.id] == [f"{shop}/t.parquet#x.png", f"{shop}/t.parquet#row=2"]
     assert first.path == str(shop / "t.parquet")
-    assert read_image(second.read().picture()).getpixel((0, 0)) == (0, 255, 0)
-    assert empty == Skipped("t.parquet row 3", "names no picture")
+    assert read_image(second.read().image()).getpixel((0, 0)) == (0, 255, 0)
+    assert empty == Skipped("t.parquet row 3", "names no image")
     (unit,) = scan(shop / "t.parquet")
     assert unit.final  # nothing but this file tells what it holds
     assert next(table_files.open_table(str(shop / "t.parquet")).records(["photo"])) == {"photo": {"path": "x.png"}}
@@ -333,7 +333,7 @@ def test_parquet_that_holds_the_pictures(shop):
     assert [item.meta["label"] for item in items_of(shop / "t.parquet")] == [1, 2]
 
 
-def test_a_tables_pictures_can_be_read_in_another_process(shop):
+def test_a_tables_images_can_be_read_in_another_process(shop):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -450,7 +450,7 @@ def test_addresses_are_fetched_only_when_that_was_asked_for(shop, server):
     address, asked = server
     table = write(shop / "t.csv", f"image_url,title\n{address}/a.png,Red\n{address}/gone 猫.png,Gone\n")
     assert items_of(table) == [
-        Skipped(f"{address}/{name}", "is an address; add --urls to fetch such pictures")
+        Skipped(f"{address}/{name}", "is an address; add --urls to fetch such images")
         for name in ("a.png", "gone 猫.png")
     ]
     assert not asked
@@ -495,13 +495,13 @@ def test_fetching_has_limits(shop, server):
             fetch(address + path)
     with pytest.raises(ImageError, match=r"cannot be fetched \(.*refused"):
         fetch("http://127.0.0.1:9/x.png", timeout=5)
-    with pytest.raises(InputError, match=r"'file:///etc/passwd' is no address of a picture"):
+    with pytest.raises(InputError, match=r"'file:///etc/passwd' is no address of an image"):
         fetch("file:///etc/passwd")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the pictures of WORDSIGHT_DATA are not there ({DATA})")
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the images of WORDSIGHT_DATA are not there ({DATA})")
 def test_a_real_shops_table():
-    """Its pictures are images/<id>.jpg; no column names them, and none needs to be named."""
+    """Its images are images/<id>.jpg; no column names them, and none needs to be named."""
     items = items_of(DATA / "fashion" / "products.csv")
     assert len(items) == 4851
     assert all(isinstance(item, Item) for item in items)

@@ -1,4 +1,4 @@
-"""Tar archives of samples, as webdataset and img2dataset write them: pictures with captions and metadata."""
+"""Tar archives of samples, as webdataset and img2dataset write them: images with captions and metadata."""
 
 import gzip
 import io
@@ -47,7 +47,7 @@ def shard(tmp_path):
             ("00001.json", as_json(caption="Grün", similarity=0.5, license=None, exif={"Make": "X"})),
             ("00001.png", png("lime")),
             ("00001.mask.png", png("blue")),
-            ("00002.txt", b"no picture"),
+            ("00002.txt", b"no image"),
             ("sub/cat.v2.PNG", png("white")),
         ],
     )
@@ -65,16 +65,16 @@ def test_members_of_one_key_are_one_item(shard):
         "caption": "a red coat", "similarity": 1.0, "table_width": 512, "url": "https://example.org/1.jpg",
     }  # fmt: skip
     assert dict(green.meta) == {"caption": "Grün", "similarity": 0.5, "exif": '{"Make": "X"}'}
-    colours = [read_image(item.read().picture()).getpixel((0, 0)) for item in (red, green, mask, cat)]
+    colours = [read_image(item.read().image()).getpixel((0, 0)) for item in (red, green, mask, cat)]
     assert colours == [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
 
 
-def test_a_copy_of_a_picture_has_its_digest(shard, tmp_path):
+def test_a_copy_of_a_image_has_its_digest(shard, tmp_path):
     (tmp_path / "red.png").write_bytes(png("red"))
     assert items_of(shard)[0].read().digest == items_of(tmp_path / "red.png")[0].read().digest
 
 
-def test_its_pictures_can_be_read_in_another_process(shard):
+def test_its_images_can_be_read_in_another_process(shard):
     red = items_of(shard)[0]
     assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
 
@@ -94,7 +94,7 @@ def test_members_of_the_same_name_are_items_of_their_own(tmp_path):
     shard = write_tar(tmp_path / "t.tar", [("b.txt", b""), *members, ("a#2.png", png("black"))])
     items = items_of(shard)
     assert [item.id.removeprefix(f"{shard}#") for item in items] == ["a", "b", "a#2", "a#3", "a#2#1"]
-    assert read_image(items[2].read().picture()).getpixel((0, 0)) == (0, 0, 255)
+    assert read_image(items[2].read().image()).getpixel((0, 0)) == (0, 0, 255)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_comes_before_a_cut_is_read(tmp_path):
     cut.write_bytes(whole[: len(whole) // 2])
     *items, end = items_of(cut)
     assert len(items) == 11  # each sample takes 10 blocks of 512 bytes, the file has 220, half of them are left
-    assert all(read_image(item.read().picture()).size == (4, 4) for item in items)
+    assert all(read_image(item.read().image()).size == (4, 4) for item in items)
     assert isinstance(end, Unlisted)
     assert end.item == cut
     assert "what comes before it was read" in end.reason
@@ -194,13 +194,11 @@ def test_what_is_no_plain_tar_is_told(tmp_path):
         assert skip.reason.startswith("is damaged, or no tar archive (")
         assert skip.reason.endswith("; unpack a compressed one")
     (tmp_path / "a.tar.gz").write_bytes(b"")
-    with pytest.raises(
-        InputError, match=r"a.tar.gz' is compressed, and single pictures cannot be read from it; unpack"
-    ):
+    with pytest.raises(InputError, match=r"a.tar.gz' is compressed, and single images cannot be read from it; unpack"):
         scan(tmp_path / "a.tar.gz")
 
 
-def test_damaged_captions_and_metadata_do_not_cost_the_picture(tmp_path):
+def test_damaged_captions_and_metadata_do_not_cost_the_image(tmp_path):
     shard = write_tar(
         tmp_path / "x.tar",
         [("a.png", png("red")), ("a.json", b"{broken"), ("a.txt", b"caf\xe9"),

@@ -53,7 +53,7 @@ def unit(x: np.ndarray) -> np.ndarray:
 def test_openvino_torch_and_the_float64_reference_agree(checkpoint: Checkpoint) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 45, 45, 3), dtype=np.uint8)
     expected = reference.encode_images(checkpoint, pixels)
-    assert np.abs(unit(expected) @ unit(expected).T - np.eye(3)).max() > 1e-4  # the pictures are told apart
+    assert np.abs(unit(expected) @ unit(expected).T - np.eye(3)).max() > 1e-4  # the images are told apart
     for encoder in (OpenVinoEncoder(checkpoint, "f32"), TorchEncoder(checkpoint, "f32", "cpu")):
         found = encoder.encode_images(pixels)
         assert found.dtype == np.float32
@@ -74,7 +74,7 @@ def test_same_padding_follows_the_size_of_the_map(length: int, kernel: int, stri
 
 
 def padded_row(kernel: int) -> int:
-    """The row that holds the picture when a single row is padded."""
+    """The row that holds the image when a single row is padded."""
     return (kernel - 1) // 2
 
 

@@ -1,4 +1,4 @@
-"""Heads that predict texts: what they are asked for, and that a decoder reads the picture and never reads on."""
+"""Heads that predict texts: what they are asked for, and that a decoder reads the image and never reads on."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_a_decoder_does_not_read_on(decoder):
     assert not torch.allclose(logits_BTV[0, 2], logits_BTV[1, 2])
 
 
-def test_a_decoder_reads_every_place_of_the_picture(decoder):
+def test_a_decoder_reads_every_place_of_the_image(decoder):
     tokens_BT, places_BSD = torch.tensor([[48, 5]]), torch.randn(1, 6, 16).double().requires_grad_()
     decoder(tokens_BT, places_BSD).square().sum().backward()
     assert (places_BSD.grad.abs().amax(dim=(0, 2)) > 0).all()

@@ -88,7 +88,7 @@ def test_nothing_is_checkpointed_where_nothing_is_learnt():
 # Patch dropout
 
 
-def test_some_patches_are_whole_patches_of_the_same_picture_each_once():
+def test_some_patches_are_whole_patches_of_the_same_image_each_once():
     x_BNE = torch.arange(3 * 10, dtype=torch.float32).view(3, 10, 1).expand(-1, -1, 4)
     torch.manual_seed(0)
     kept_BKE = some_patches(x_BNE, 0.65)
@@ -97,7 +97,7 @@ def test_some_patches_are_whole_patches_of_the_same_picture_each_once():
     ids_BK = kept_BKE[:, :, 0].long()
     assert torch.equal(ids_BK // 10, torch.arange(3)[:, None].expand(-1, 3))
     assert all(len(set(row.tolist())) == 3 for row in ids_BK)
-    assert len({tuple(sorted((row % 10).tolist())) for row in ids_BK}) > 1  # others in each picture
+    assert len({tuple(sorted((row % 10).tolist())) for row in ids_BK}) > 1  # others in each image
     torch.manual_seed(0)
     assert torch.equal(some_patches(x_BNE, 0.65), kept_BKE)
     assert some_patches(x_BNE, 0.99).shape == (3, 1, 4)  # one at least

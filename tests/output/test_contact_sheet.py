@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_model import picture, write_pictures
+from colour_model import image, write_images
 from memory_index import MemoryIndex, about
 from small_pdf import page as pdf_page
 from small_pdf import small_pdf
@@ -26,20 +26,20 @@ from wordsight.search.tiles import hit_tile, hit_tiles
 
 
 def hit(path, proba=0.5, **more):
-    row = Row(more.pop("id", "i"), "s", str(path), "d", picture_vector(), **more)
+    row = Row(more.pop("id", "i"), "s", str(path), "d", image_vector(), **more)
     return Hit(row.id, Path(row.path), 0.25, proba, row)
 
 
-def picture_vector():
+def image_vector():
     return np.eye(about().dim, dtype=np.float32)[0]
 
 
 class Reader(html.parser.HTMLParser):
-    """Collects text, links and pictures; refuses tags that do not close."""
+    """Collects text, links and images; refuses tags that do not close."""
 
     def __init__(self, page):
         super().__init__()
-        self.text, self.links, self.pictures, self.open = [], [], [], []
+        self.text, self.links, self.images, self.open = [], [], [], []
         self.feed(page)
         assert not self.open
 
@@ -48,7 +48,7 @@ class Reader(html.parser.HTMLParser):
         if tag == "a":
             self.links.append(attributes["href"])
         if tag == "img":
-            self.pictures.append(attributes)
+            self.images.append(attributes)
         elif tag != "meta":
             self.open.append(tag)
 
@@ -61,16 +61,16 @@ class Reader(html.parser.HTMLParser):
 
 def thumbnail(colour):
     file = io.BytesIO()
-    picture(colour, (30, 20)).save(file, "JPEG")
+    image(colour, (30, 20)).save(file, "JPEG")
     return file.getvalue()
 
 
 def test_a_result_shows_its_name_probability_columns_and_cosine(tmp_path):
-    write_pictures(tmp_path, ["red.png"])
+    write_images(tmp_path, ["red.png"])
     tile = hit_tile(hit(tmp_path / "red.png", 0.8, meta={"title": "A & B", "price": 3.5, "colour": None}))
     page = Reader(render_html([tile], "red"))
     assert {"red.png", "80%", "A & B", "price: 3.5", "cosine 0.250", str(tmp_path / "red.png")} <= set(page.text)
-    assert page.links == [(tmp_path / "red.png").as_uri()] * 3  # picture, heading, name
+    assert page.links == [(tmp_path / "red.png").as_uri()] * 3  # image, heading, name
     assert not any("colour:" in text for text in page.text)
 
 
@@ -125,7 +125,7 @@ def test_tiles_of_results_share_their_columns_and_show_pages_to_be_read(tmp_path
 
 
 def test_what_is_not_likely_stands_below_a_line_and_copies_are_counted(tmp_path):
-    write_pictures(tmp_path, ["red.png", "blue.png"])
+    write_images(tmp_path, ["red.png", "blue.png"])
     likely = hit_tile(hit(tmp_path / "red.png"), copies=3)
     unlikely = hit_tile(hit(tmp_path / "blue.png"), likely=False)
     page = "".join(Reader(render_html([likely, unlikely], "x")).text)
@@ -137,7 +137,7 @@ def test_what_is_not_likely_stands_below_a_line_and_copies_are_counted(tmp_path)
 def test_what_cannot_be_read_any_more_is_still_listed(tmp_path):
     page = Reader(render_html([hit_tile(hit(tmp_path / "gone.png"))], "x"))
     assert "gone.png" in page.text
-    assert page.pictures[0]["src"].startswith("data:image/jpeg")
+    assert page.images[0]["src"].startswith("data:image/jpeg")
 
 
 @pytest.mark.parametrize("name", ['"><script>alert(1)</script>.png', "a\nb.png", "#?%41.png", "\udcff.png"])
@@ -152,7 +152,7 @@ def test_no_name_breaks_the_page(tmp_path, name):
 
 
 def test_only_addresses_of_files_and_the_web_become_links(tmp_path):
-    write_pictures(tmp_path, ["red.png"])
+    write_images(tmp_path, ["red.png"])
     page = Reader(render_html([Tile(tmp_path / "red.png", link="javascript:alert(1)")], "x"))
     assert page.links == []
 
@@ -161,27 +161,27 @@ def test_a_link_to_the_web_is_the_address_itself():
     assert file_link(Path("https://host/a%20b.png?x=1")) == "https://host/a%20b.png?x=1"
 
 
-def test_a_fetched_picture_is_named_and_linked_by_its_address():
+def test_a_fetched_image_is_named_and_linked_by_its_address():
     address = "https://host/a%20b.png?x=1"
     page = Reader(render_html([hit_tile(hit(address), thumbnail("red"))], "x"))
     assert address in page.text
     assert page.links == [address] * 3
 
 
-def test_pictures_asked_with_stand_in_the_head(tmp_path):
+def test_images_asked_with_stand_in_the_head(tmp_path):
     page = Reader(render_html([], "x", asked=[thumbnail("red"), tmp_path / "gone.png"]))
-    assert [one["alt"] for one in page.pictures] == ["query", "query"]
+    assert [one["alt"] for one in page.images] == ["query", "query"]
 
 
 def test_sections_have_headings(tmp_path):
-    write_pictures(tmp_path, ["red.png", "blue.png"])
+    write_images(tmp_path, ["red.png", "blue.png"])
     tiles = [Tile(tmp_path / "red.png", lines=["keep"]), Tile(tmp_path / "blue.png", lines=["cosine 0.9"])]
     page = Reader(render_sections_html([Section("1. <two>", tiles), Section("2.", tiles[:1])], "Duplicates"))
     assert {"1. <two>", "2.", "keep", "cosine 0.9", "red.png"} <= set(page.text)
-    assert len(page.pictures) == 3
+    assert len(page.images) == 3
 
 
 def test_the_png_grows_with_its_lines(tmp_path):
-    write_pictures(tmp_path, ["red.png"])
+    write_images(tmp_path, ["red.png"])
     plain, lined = Tile(tmp_path / "red.png"), Tile(tmp_path / "red.png", lines=["one", "two"])
     assert render_png([lined], "x").height == render_png([plain], "x").height + 40

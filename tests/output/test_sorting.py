@@ -1,4 +1,4 @@
-"""Putting pictures into class folders: safe names, nothing overwritten, a listing that tells the way back."""
+"""Putting images into class folders: safe names, nothing overwritten, a listing that tells the way back."""
 
 import csv
 import os
@@ -52,30 +52,30 @@ def test_a_copy_never_overwrites(tmp_path):
 
 
 def test_a_move_can_be_undone_from_the_listing(tmp_path):
-    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    images = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
     sorter = Sorter(tmp_path / "out", {"cat": "cat", "dog": "dog"}, "move")
-    sorter.place(pictures[0], "cat", 0.9)
-    sorter.place(pictures[1], "dog", 0.7)
-    assert not any(picture.exists() for picture in pictures)
+    sorter.place(images[0], "cat", 0.9)
+    sorter.place(images[1], "dog", 0.7)
+    assert not any(image.exists() for image in images)
     with open(tmp_path / "out" / LISTING, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["label"], row["probability"], row["how"]) for row in rows] == [
         ("cat", "0.9000", "move"), ("dog", "0.7000", "move")]  # fmt: skip
     for row in rows:
         os.rename(row["destination"], row["source"])
-    assert [picture.read_text() for picture in pictures] == ["a.jpg", "b.jpg"]
+    assert [image.read_text() for image in images] == ["a.jpg", "b.jpg"]
 
 
-def test_a_moved_picture_gets_a_free_name_too(tmp_path):
+def test_a_moved_image_gets_a_free_name_too(tmp_path):
     sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
     for n in (1, 2):
         sorter.place(make(tmp_path / str(n) / "x.jpg", "same"), "cat", 0.5)
     assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["x-2.jpg", "x.jpg"]
 
 
-def test_a_picture_that_is_in_its_folder_stays(tmp_path):
-    picture = make(tmp_path / "out" / "cat" / "x.jpg", "x")
-    assert Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(picture, "cat", 0.5) == picture
+def test_a_image_that_is_in_its_folder_stays(tmp_path):
+    image = make(tmp_path / "out" / "cat" / "x.jpg", "x")
+    assert Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(image, "cat", 0.5) == image
 
 
 def test_links_point_to_the_original(tmp_path, monkeypatch):
@@ -111,23 +111,23 @@ def test_sorting_again_what_a_pattern_finds_among_the_results_is_refused(tmp_pat
     sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
     sorter.check([make(tmp_path / "x.jpg", "x")])
     there = sorter.place(tmp_path / "x.jpg", "cat", 1.0)
-    with pytest.raises(InputError, match="lies in a folder that pictures are sorted into; give a pattern"):
+    with pytest.raises(InputError, match="lies in a folder that images are sorted into; give a pattern"):
         sorter.check([there])
 
 
-def test_a_moved_picture_that_cannot_be_listed_is_put_back(tmp_path, monkeypatch):
+def test_a_moved_image_that_cannot_be_listed_is_put_back(tmp_path, monkeypatch):
     def full(self, row):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Sorter, "_note", full)
-    picture = make(tmp_path / "x.jpg", "x")
+    image = make(tmp_path / "x.jpg", "x")
     with pytest.raises(OSError, match="No space left"):
-        Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(picture, "cat", 1.0)
-    assert picture.read_text() == "x"
+        Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(image, "cat", 1.0)
+    assert image.read_text() == "x"
     assert not list((tmp_path / "out" / "cat").iterdir())
 
 
-def test_a_moved_link_still_leads_to_its_picture(tmp_path):
+def test_a_moved_link_still_leads_to_its_image(tmp_path):
     make(tmp_path / "in" / "x.jpg", "x")
     (tmp_path / "in" / "link.jpg").symlink_to("x.jpg")
     there = Sorter(tmp_path / "out", {"cat": "cat"}, "move").place(tmp_path / "in" / "link.jpg", "cat", 1.0)
@@ -137,7 +137,7 @@ def test_a_moved_link_still_leads_to_its_picture(tmp_path):
     assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["link.jpg"]
 
 
-# --- what belongs to a picture, and the way back ----------------------------------------------------------------------
+# --- what belongs to an image, and the way back ----------------------------------------------------------------------
 
 
 def snapshot(folder):
@@ -149,16 +149,16 @@ def snapshot(folder):
     }
 
 
-def test_a_link_moved_after_its_picture_leads_to_the_new_place(tmp_path):
-    picture = make(tmp_path / "in" / "x.jpg", "x")
+def test_a_link_moved_after_its_image_leads_to_the_new_place(tmp_path):
+    image = make(tmp_path / "in" / "x.jpg", "x")
     (tmp_path / "in" / "best.jpg").symlink_to("x.jpg")
     sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
-    sorter.place(picture, "cat", 1.0)
+    sorter.place(image, "cat", 1.0)
     there = sorter.place(tmp_path / "in" / "best.jpg", "cat", 1.0)
     assert there.read_text() == "x"
     undo(tmp_path / "out")
     assert (tmp_path / "in" / "best.jpg").is_symlink()
-    assert (tmp_path / "in" / "best.jpg").resolve() == picture
+    assert (tmp_path / "in" / "best.jpg").resolve() == image
 
 
 def test_sidecars_stay_and_are_told_or_go_along_under_the_new_name(tmp_path):
@@ -178,11 +178,11 @@ def test_sidecars_stay_and_are_told_or_go_along_under_the_new_name(tmp_path):
 
 
 def test_a_raw_that_is_sorted_itself_is_no_sidecar(tmp_path):
-    pictures = [make(tmp_path / "in" / name, name) for name in ("x.jpg", "x.nef")]
+    images = [make(tmp_path / "in" / name, name) for name in ("x.jpg", "x.nef")]
     sorter = Sorter(tmp_path / "out", {"cat": "cat", "dog": "dog"}, "move", sidecars=True)
-    sorter.check(pictures)
-    sorter.place(pictures[0], "cat", 1.0)
-    assert pictures[1].exists()
+    sorter.check(images)
+    sorter.place(images[0], "cat", 1.0)
+    assert images[1].exists()
 
 
 @pytest.mark.parametrize("how", ["copy", "link", "move"])
@@ -201,26 +201,26 @@ def test_undo_leaves_all_as_it_was(tmp_path, how):
 
 
 def test_undo_never_overwrites_and_keeps_what_it_cannot_undo_on_the_list(tmp_path):
-    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    images = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
     sorter = Sorter(tmp_path / "out", {"cat": "cat"}, "move")
-    for picture in pictures:
-        sorter.place(picture, "cat", 0.9)
-    make(pictures[0], "a new picture of the same name")
+    for image in images:
+        sorter.place(image, "cat", 0.9)
+    make(images[0], "a new image of the same name")
     done = undo(tmp_path / "out")
     assert (done.moved_back, [path.name for path, _ in done.kept]) == (1, ["a.jpg"])
     assert "is taken by another file" in done.kept[0][1]
-    assert pictures[0].read_text() == "a new picture of the same name"
-    pictures[0].unlink()
+    assert images[0].read_text() == "a new image of the same name"
+    images[0].unlink()
     assert undo(tmp_path / "out").moved_back == 1
-    assert [picture.read_text() for picture in pictures] == ["a.jpg", "b.jpg"]
+    assert [image.read_text() for image in images] == ["a.jpg", "b.jpg"]
 
 
 def test_undo_removes_no_copy_that_was_changed_or_lost_its_original(tmp_path):
-    pictures = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
-    for picture in pictures:
-        Sorter(tmp_path / "out", {"cat": "cat"}).place(picture, "cat", 0.9)
+    images = [make(tmp_path / "in" / name, name) for name in ("a.jpg", "b.jpg")]
+    for image in images:
+        Sorter(tmp_path / "out", {"cat": "cat"}).place(image, "cat", 0.9)
     (tmp_path / "out" / "cat" / "a.jpg").write_text("edited")
-    pictures[1].unlink()
+    images[1].unlink()
     assert [reason.split(" ")[0] for _, reason in undo(tmp_path / "out").kept] == ["differs", "its"]
     assert sorted(os.listdir(tmp_path / "out" / "cat")) == ["a.jpg", "b.jpg"]
 

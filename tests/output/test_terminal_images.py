@@ -1,4 +1,4 @@
-"""Pictures in a terminal, decoded again from what is written: each protocol's bytes hold the picture that was given."""
+"""Images in a terminal, decoded again from what is written: each protocol's bytes hold the image that was given."""
 
 import base64
 import io
@@ -22,9 +22,9 @@ def quarters(width=60, height=40):
     return Image.fromarray(pixels)
 
 
-def corners(picture):
+def corners(image):
     """The colours a little inside the four corners."""
-    pixels = np.asarray(picture.convert("RGB")).astype(int)
+    pixels = np.asarray(image.convert("RGB")).astype(int)
     y, x = pixels.shape[0] // 6, pixels.shape[1] // 6
     return [tuple(pixels[i, j]) for i in (y, -1 - y) for j in (x, -1 - x)]
 
@@ -51,7 +51,7 @@ CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
         ({}, None),
     ],
 )
-def test_the_environment_tells_how_pictures_are_shown(environment, way):
+def test_the_environment_tells_how_images_are_shown(environment, way):
     assert way_of(environment) == way
 
 
@@ -116,9 +116,9 @@ def decoded_sixels(text):
 
 
 @pytest.mark.parametrize("size", [(60, 40), (7, 90), (1, 1)])
-def test_sixels_draw_the_picture(size):
-    picture = quarters(*size) if min(size) > 1 else Image.new("RGB", (1, 1), "white")
-    shown = decoded_sixels(beside(picture, [], "sixel", cell=(10, 20)))
+def test_sixels_draw_the_image(size):
+    image = quarters(*size) if min(size) > 1 else Image.new("RGB", (1, 1), "white")
+    shown = decoded_sixels(beside(image, [], "sixel", cell=(10, 20)))
     assert shown.width <= COLUMNS * 10
     assert shown.height <= ROWS * 20
     assert shown.width / shown.height == pytest.approx(size[0] / size[1], rel=0.1)
@@ -137,7 +137,7 @@ def test_half_blocks_show_two_pixels_a_cell_and_keep_lines_aligned():
 
 
 @pytest.mark.parametrize("way", ["kitty", "iterm", "sixel"])
-def test_room_is_made_before_the_picture_and_the_cursor_ends_below(way):
+def test_room_is_made_before_the_image_and_the_cursor_ends_below(way):
     text = beside(quarters(), ["one", "two"], way)
     assert text.startswith("\n" * ROWS + f"\x1b[{ROWS}A\x1b7")
     after = text.rpartition("\x1b8")[2]

@@ -79,14 +79,14 @@ def test_without_its_data(tmp_path, monkeypatch):
         clothing_data.data_folder()
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the pictures of WORDSIGHT_DATA are not there ({DATA})")
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the images of WORDSIGHT_DATA are not there ({DATA})")
 def test_what_is_asked_about_in_the_end_was_never_learnt_from(tmp_path, monkeypatch):
     import clothing_data
     import mini_data
 
     held_out = {p.path for p in mini_data.fashion(DATA) if p.role == "measure"}
     found = list(clothing_data.products(DATA))
-    assert {p.picture for p in found if p.part != "train"} == held_out
+    assert {p.image for p in found if p.part != "train"} == held_out
     monkeypatch.setenv("WORDSIGHT_DATA", str(DATA))
     clothing_data.prepare(tmp_path)
     parts = [clothing_data.rows(tmp_path / f"{part}.tsv") for part in ("train", "validation", "test")]

@@ -1,4 +1,4 @@
-"""The recipe `pictograms`: which pictures it takes from the packages, what it says of them, and how it measures."""
+"""The recipe `pictograms`: which images it takes from the packages, what it says of them, and how it measures."""
 
 from __future__ import annotations
 
@@ -128,14 +128,14 @@ def test_an_emoji_is_called_by_its_name_and_its_keywords() -> None:
     assert pictograms_data.said_of(Emoji("2693", "anchor", ())) == ("anchor",)
 
 
-def test_pictures_of_one_design_are_on_one_side() -> None:
+def test_images_of_one_design_are_on_one_side() -> None:
     tables = {name: pictograms_data.table_of("openmoji", name) for name in map(str, range(2000))}
     share = list(tables.values()).count("validation") / len(tables)
     assert abs(share - pictograms_data.VALIDATION) < 0.02
     assert tables == {name: pictograms_data.table_of("openmoji", name) for name in tables}
 
 
-def test_a_picture_is_drawn_whole_in_the_middle_of_a_white_square(tmp_path: Path) -> None:
+def test_a_image_is_drawn_whole_in_the_middle_of_a_white_square(tmp_path: Path) -> None:
     png(tmp_path / "wide.png", "blue", (40, 20))
     assert pictograms_data.draw(tmp_path / "wide.png", tmp_path / "out/wide.png")
     with Image.open(tmp_path / "out/wide.png") as drawn:
@@ -152,7 +152,7 @@ def test_what_is_drawn_is_not_drawn_again_and_what_cannot_be_is_told(tmp_path: P
     before = (tmp_path / "target.png").stat().st_mtime_ns
     assert pictograms_data.draw(tmp_path / "gone.png", tmp_path / "target.png")
     assert (tmp_path / "target.png").stat().st_mtime_ns == before
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     assert not pictograms_data.draw(tmp_path / "broken.png", tmp_path / "never.png")
     assert not (tmp_path / "never.png").exists()
 
@@ -208,12 +208,12 @@ def test_measures_of_fresh_weights_stand_beside_chance(tmp_path: Path) -> None:
     assert blind == {"zero-shot top-1": 1 / 6, "zero-shot top-5": 5 / 6, "text→image R@10": 1}
 
 
-def test_chance_counts_a_class_of_two_pictures_twice(tmp_path: Path) -> None:
+def test_chance_counts_a_class_of_two_images_twice(tmp_path: Path) -> None:
     lines = [f"{i}.png\t{name}" for i, name in enumerate([*"aabcdefghijklmnopqrs"])]
     (tmp_path / "many.tsv").write_text("\n".join(["filepath\tclass", *lines]) + "\n", encoding="utf-8")
     blind = pictograms_measure.chance(tmp_path / "many.tsv")
     assert blind["zero-shot top-1"] == pytest.approx(1 / 19)
-    both_missed = (10 * 9) / (20 * 19)  # of 20 pictures the first ten hold neither of the two
+    both_missed = (10 * 9) / (20 * 19)  # of 20 images the first ten hold neither of the two
     assert blind["text→image R@10"] == pytest.approx((18 * 10 / 20 + 1 - both_missed) / 19)
 
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import pytest
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 from PIL import Image
 from small_pdf import page, small_pdf
 
@@ -25,12 +25,12 @@ def gallery(tmp_path):
 
 def test_a_folder_of_bad_files_gives_one_line_each_and_the_good_ones_are_in(gallery, tmp_path):
     folder = tmp_path / "in"
-    picture = write_pictures(folder, range(3))[0].read_bytes()
+    image = write_images(folder, range(3))[0].read_bytes()
     document = small_pdf([page("one"), page("two")])
     bad = {
-        "cut.png": (picture[: len(picture) // 2], "truncated"),
+        "cut.png": (image[: len(image) // 2], "truncated"),
         "empty.jpg": (b"", "is empty"),
-        "text.png": (b"hello, no picture", "is not a picture"),
+        "text.png": (b"hello, no image", "is not an image"),
         "locked.pdf": (small_pdf([page("secret")], encrypted=True), "needs a password"),
         "cut.pdf": (document[: len(document) // 2], "is no PDF"),
         "blank.pdf": (b"", "is no PDF"),
@@ -43,7 +43,7 @@ def test_a_folder_of_bad_files_gives_one_line_each_and_the_good_ones_are_in(gall
     header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     head = bomb.getvalue()[:12] + header + struct.pack(">I", zlib.crc32(header))
     (folder / "bomb.png").write_bytes(head + bomb.getvalue()[len(head) :])
-    (folder / "wrong ending.jpg").write_bytes(picture)
+    (folder / "wrong ending.jpg").write_bytes(image)
     (folder / "good.pdf").write_bytes(document)
     Image.new("CMYK", (20, 20), (9, 90, 9, 0)).save(folder / "cmyk.jpg")
     Image.new("RGB", (1, 1)).save(folder / "pixel.png")
@@ -61,9 +61,9 @@ def test_a_folder_of_bad_files_gives_one_line_each_and_the_good_ones_are_in(gall
     assert gallery.add(folder).unchanged == len(gallery)
 
 
-def test_a_source_that_became_a_file_or_an_empty_folder_keeps_its_pictures_until_it_is_back(gallery, tmp_path):
+def test_a_source_that_became_a_file_or_an_empty_folder_keeps_its_images_until_it_is_back(gallery, tmp_path):
     folder, away = tmp_path / "in", tmp_path / "away"
-    write_pictures(folder, range(4))
+    write_images(folder, range(4))
     gallery.add(folder)
     folder.rename(away)
     folder.write_text("no folder")
@@ -91,7 +91,7 @@ def test_a_file_of_the_same_size_and_time_is_taken_as_unchanged_until_it_is_touc
 
 
 def test_the_folders_own_file_may_be_damaged_in_any_way(gallery, tmp_path):
-    write_pictures(tmp_path / "in", range(3))
+    write_images(tmp_path / "in", range(3))
     gallery.add(tmp_path / "in")
     gallery.close()
     for damage in (b"", b"garbage", b"[1, 2]", b'{"about": {"model": 5}, "format": "x"}'):
@@ -103,19 +103,19 @@ def test_the_folders_own_file_may_be_damaged_in_any_way(gallery, tmp_path):
 
 
 def test_columns_of_any_name_are_kept_beside_those_of_the_index(gallery, tmp_path):
-    write_pictures(tmp_path, range(2))
+    write_images(tmp_path, range(2))
     names = ["image", "my col", "it's", "select", "_id", "path", "_vector", "größe", "a.b", "page", "title", "title"]
     rows = [names, ["000.png", *"12345678901"], ["001.png", *"22345678901"]]
     (tmp_path / "shop.csv").write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
     gallery.add(tmp_path / "shop.csv")
     kept = {"table_id", "path", "table_path", "table_vector", "größe", "a_b", "table_page", "title", "title_"}
     assert kept <= gallery.index.columns().keys()
-    picture = tmp_path / "000.png"
-    assert [hit.path for hit in gallery.search(picture, where='"my col" = 1 and "select" = 3')] == [picture]
+    image = tmp_path / "000.png"
+    assert [hit.path for hit in gallery.search(image, where='"my col" = 1 and "select" = 3')] == [image]
 
 
 def test_a_condition_that_is_more_than_a_condition_does_nothing(gallery, tmp_path):
-    write_pictures(tmp_path / "in", range(2))
+    write_images(tmp_path / "in", range(2))
     gallery.add(tmp_path / "in")
     unbalanced = ["1=1; drop table items", "path = 'a", '"', "true) or ("]
     for condition in [*unbalanced, "select 1", "path like '%' limit 1", "_vector"]:
@@ -125,7 +125,7 @@ def test_a_condition_that_is_more_than_a_condition_does_nothing(gallery, tmp_pat
 
 
 def test_rows_of_json_of_any_kind_are_read_or_named(gallery, tmp_path):
-    write_pictures(tmp_path, range(2))
+    write_images(tmp_path, range(2))
     rows = [json.dumps({"image": "000.png", "a": {"b": [1]}}), "no json", "[1]", "null", '{"image": 5}']
     (tmp_path / "t.jsonl").write_text("\n".join([*rows, '{"image": "001.png", "a": "text"}']))
     summary = gallery.add(tmp_path / "t.jsonl")

@@ -38,7 +38,7 @@ def test_small_steps_do_not_join_what_differs():
     assert folded(*(row(f"{i}.jpg", 8 * i) for i in range(4))) == [(0, 1), (2, 3)]
 
 
-def test_a_picture_of_a_folder_and_of_a_table_is_one_picture():
+def test_a_image_of_a_folder_and_of_a_table_is_one_image():
     listed = row("p/1.jpg", 70, id="p/1.jpg", digest="after it changed")
     assert folded(row("p/1.jpg"), listed) == [(0, 1)]
 
@@ -63,7 +63,7 @@ def test_raw_and_jpeg_of_one_shot_are_one_result(names):
     assert folded(one, row(f"p/{names[1]}", 80)) == [(0,), (1,)]
 
 
-def test_pictures_of_one_second_need_not_be_so_close():
+def test_images_of_one_second_need_not_be_so_close():
     taken = "2021-05-03T10:11:12"
     assert folded(row("a.jpg", taken=taken), row("small.jpg", 20, taken=taken)) == [(0, 1)]
     assert folded(row("a.jpg", taken=taken), row("b.jpg", 20, taken="2021-05-03T10:11:13")) == [(0,), (1,)]

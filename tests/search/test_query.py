@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from colour_model import DIM, ColourModel, picture, write_pictures
+from colour_model import DIM, ColourModel, image, write_images
 from memory_index import MemoryIndex, about
 from PIL import Image
 
@@ -29,12 +29,12 @@ def model(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gallery(model, tmp_path):
-    """Six pictures of each of six colours, in files that say nothing."""
+    """Six images of each of six colours, in files that say nothing."""
     index = MemoryIndex(about(DIM, "colour", "colour"))
     names = [f"{colour}-{i}.png" for colour in COLOURS for i in range(6)]
     for i, name in enumerate(names):
-        write_pictures(tmp_path, [name])
-        vector = model.embed_images([picture(name.split("-")[0], (8, 8 + i))])[0]
+        write_images(tmp_path, [name])
+        vector = model.embed_images([image(name.split("-")[0], (8, 8 + i))])[0]
         index.add([row(f"/photos/{i}.png", vector, str(i))])
     return index
 
@@ -57,8 +57,8 @@ def test_a_text_is_a_query(gallery, model):
     assert hits[0].bm25 is None
 
 
-def test_a_picture_is_a_query_however_it_is_given(gallery, model, tmp_path):
-    green = picture("green", (8, 9))
+def test_a_image_is_a_query_however_it_is_given(gallery, model, tmp_path):
+    green = image("green", (8, 9))
     green.save(tmp_path / "g.png")
     ways = [green, tmp_path / "g.png", (tmp_path / "g.png").read_bytes(), np.asarray(green)]
     answers = [[hit.id for hit in run(gallery, model, way, 6)] for way in ways]
@@ -74,7 +74,7 @@ def test_a_vector_is_a_query_of_any_length(gallery, model):
 def test_parts_add_up_and_take_away(gallery, model):
     """Red and green make yellow; white without red and green is blue."""
     assert colours_of(run(gallery, model, ["red", "green"], 6)) == ["yellow"] * 6
-    taken = run(gallery, model, [picture("white"), ("red", -1), ("green", -1)], 6)
+    taken = run(gallery, model, [image("white"), ("red", -1), ("green", -1)], 6)
     assert colours_of(taken) == ["blue"] * 6
 
 
@@ -87,18 +87,18 @@ def test_what_is_not_wanted_makes_nothing_likelier(gallery, model):
 
 def test_weights_count_and_their_unit_does_not(gallery, model):
     sample = gallery.sample(100)
-    vectors = [vector_of(model, [("red", a), (picture("blue"), b)], sample) for a, b in [(1, 2), (10, 20), (1, 1)]]
+    vectors = [vector_of(model, [("red", a), (image("blue"), b)], sample) for a, b in [(1, 2), (10, 20), (1, 1)]]
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-6)
-    blue = model.embed_images([picture("blue")])[0]
+    blue = model.embed_images([image("blue")])[0]
     assert vectors[0] @ blue > vectors[2] @ blue
 
 
 def test_parts_of_one_weight_move_the_answers_alike_whatever_the_scale_of_their_cosines(gallery, model):
-    """The cosines of texts spread less than those of pictures: in the sum each part's have the same spread."""
+    """The cosines of texts spread less than those of images: in the sum each part's have the same spread."""
     sample = gallery.sample(100)
-    text, image = model.embed_texts(["red"])[0], model.embed_images([picture("blue")])[0]
-    mixed = vector_of(model, ["red", picture("blue")], sample)
-    expected = text / (sample @ text).std() + image / (sample @ image).std()
+    red, blue = model.embed_texts(["red"])[0], model.embed_images([image("blue")])[0]
+    mixed = vector_of(model, ["red", image("blue")], sample)
+    expected = red / (sample @ red).std() + blue / (sample @ blue).std()
     assert mixed == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_a_query_that_says_nothing_is_refused(gallery, model, asked, message):
     [
         ({"k": 0}, "k is 0, expected 1 or more"),
         ({"by": "vectors"}, "Did you mean: vector"),
-        ({"whiten": True}, "whiten compares pictures with pictures"),
+        ({"whiten": True}, "whiten compares images with images"),
     ],
 )
 def test_a_call_that_cannot_be_answered_is_refused(gallery, model, options, message):
@@ -162,10 +162,10 @@ def test_a_kind_that_is_none_is_refused():
 @pytest.mark.parametrize("by", ["text", "both"])
 def test_texts_are_searched_with_words(gallery, model, by):
     with pytest.raises(InputError, match=f"by='{by}' searches texts, but the query has no words"):
-        run(gallery, model, picture("red"), by=by)
+        run(gallery, model, image("red"), by=by)
 
 
-def test_a_picture_that_cannot_be_read_is_named(gallery, model, tmp_path):
+def test_a_image_that_cannot_be_read_is_named(gallery, model, tmp_path):
     with pytest.raises(ImageError, match=r"gone\.png: no such file"):
         run(gallery, model, tmp_path / "gone.png")
 
@@ -177,7 +177,7 @@ def test_an_index_of_another_model_is_refused(model):
 
 @pytest.fixture
 def shop(gallery):
-    """The same pictures with titles of a brand and a size, which the model does not know."""
+    """The same images with titles of a brand and a size, which the model does not know."""
     for i, old in enumerate(list(gallery.rows.values())):
         size = ("small", "medium", "large")[i % 3]
         gallery.add([row(old.path, old.vector, f"{size} {'Acme' if i == 20 else 'Plain'} coats", price=i)])
@@ -192,7 +192,7 @@ def test_texts_are_searched_by_their_words_alone(shop, model):
 
 
 def test_both_sides_find_what_neither_finds_alone(shop, model):
-    """Of the reds the large ones: the words say large, the pictures red."""
+    """Of the reds the large ones: the words say large, the images red."""
     hits = run(shop, model, "red large", 2, by="both")
     assert colours_of(hits) == ["red", "red"]
     assert all("large" in hit.row.text for hit in hits)
@@ -204,8 +204,8 @@ def test_where_no_text_holds_a_word_what_images_show_decides_alone(shop, model):
     assert [(hit.id, hit.proba) for hit in run(shop, model, "red", 5, by="both")] == by_looks
 
 
-def test_a_text_that_holds_every_word_is_an_answer_whatever_the_picture_looks_like(shop, model):
-    """Brands, part numbers and names are what a picture does not show."""
+def test_a_text_that_holds_every_word_is_an_answer_whatever_the_image_looks_like(shop, model):
+    """Brands, part numbers and names are what an image does not show."""
     assert [hit.id for hit in run(shop, model, "the Acme coat")][:1] == ["/photos/20.png"]
 
 
@@ -232,7 +232,7 @@ def test_what_counts_as_a_text_of_its_own(given, expected):
 
 
 def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
-    """Pictures that share a frame: the index is asked for candidates, but the order is that of a full comparison."""
+    """Images that share a frame: the index is asked for candidates, but the order is that of a full comparison."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3000, DIM)) * np.geomspace(3, 0.3, DIM) + 2
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
@@ -246,18 +246,18 @@ def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
     assert hits[0].score == pytest.approx(1, abs=1e-5)
 
 
-def test_a_query_picture_loses_its_title_block_where_pages_lost_theirs(gallery, model, monkeypatch):
-    """A green picture whose "title block" is all of it: painted white, white is what is found."""
-    monkeypatch.setattr("wordsight.images.title_block.mask", lambda image: Image.new("RGB", image.size, "white"))
-    assert colours_of(run(gallery, model, picture("green"), 3)) == ["green"] * 3
+def test_a_query_image_loses_its_title_block_where_pages_lost_theirs(gallery, model, monkeypatch):
+    """A green image whose "title block" is all of it: painted white, white is what is found."""
+    monkeypatch.setattr("wordsight.images.title_block.mask", lambda page: Image.new("RGB", page.size, "white"))
+    assert colours_of(run(gallery, model, image("green"), 3)) == ["green"] * 3
     gallery.set_note("sources", {"/sheets": {"mask_title_block": True}})
-    assert colours_of(run(gallery, model, picture("green"), 3)) == ["white"] * 3
+    assert colours_of(run(gallery, model, image("green"), 3)) == ["white"] * 3
 
 
 def test_how_many_are_asked_for_does_not_change_the_order(model):
-    """One far picture has a caption; whether texts count is told by the nearest ones, however many are wanted."""
+    """One far image has a caption; whether texts count is told by the nearest ones, however many are wanted."""
     index = MemoryIndex(about(DIM, "colour", "colour"))
-    red, blue = model.embed_images([picture("red"), picture("blue")])
+    red, blue = model.embed_images([image("red"), image("blue")])
     near = [row(f"/p/{i}.png", normalise_rows((red + i / 50 * blue)[None])[0], str(i)) for i in range(20)]
     index.add([*near, row("/p/caption.png", blue, "a red car on a road", price=3)])
     ten, twenty = (run(index, model, "red", k) for k in (10, 21))

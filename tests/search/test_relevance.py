@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from colour_model import DIM, ColourModel, picture
+from colour_model import DIM, ColourModel, image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_index import MemoryIndex, about
 
 import wordsight
 from wordsight.index import Row
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.search.query import run, run_many
 from wordsight.search.reference import VIEWS, Reference, Scale, bank_vectors, reference_images, reference_of
 from wordsight.search.relevance import Relevance, follow, proba_of, relevance_of_image, relevance_of_text
@@ -25,7 +25,7 @@ def index_of(model, counts):
     """An index of so many images of each colour, which differ in size."""
     index = MemoryIndex(about(DIM, "colour", "colour"))
     for colour, count in counts.items():
-        vectors = model.embed_images([picture(colour, (8, 8 + i)) for i in range(count)])
+        vectors = model.embed_images([image(colour, (8, 8 + i)) for i in range(count)])
         index.add(
             [Row(f"/{colour}/{i}.png", "s", f"/{colour}/{i}.png", f"{colour}{i}", v) for i, v in enumerate(vectors)]
         )
@@ -42,7 +42,7 @@ def test_a_scale_counts_in_standard_deviations_above_the_mean():
 def test_the_reference_is_embedded_once_and_kept_on_disk(model, tmp_path):
     first = reference_of(model)
     assert reference_of(model) is first
-    assert len(first.images_RD) == VIEWS * len(sample_pictures())
+    assert len(first.images_RD) == VIEWS * len(sample_images())
     again = Reference.of(bank_vectors(ColourModel()), reference_images(ColourModel()))
     assert (again.images_RD == first.images_RD).all()
     assert list((tmp_path / "cache" / "reference").glob("*.npy"))
@@ -89,7 +89,7 @@ def test_likely_ones_are_counted_beyond_the_page(model, monkeypatch):
 
 def test_many_queries_are_answered_as_one_by_one(model):
     index = index_of(model, {"red": 5, "green": 5})
-    asked = ["red", picture("green"), ["red", (picture("green"), 2.0)]]
+    asked = ["red", image("green"), ["red", (image("green"), 2.0)]]
     together = run_many(index, model, asked, 4)
     for hits, query in zip(together, asked, strict=True):
         assert [(hit.id, hit.proba) for hit in hits] == [(hit.id, hit.proba) for hit in run(index, model, query, 4)]
@@ -144,7 +144,7 @@ def mini():
 )
 def test_of_the_samples_what_they_show_is_more_likely_than_all_else(mini, words, name):
     """And has more than twice the probability that anything has of what no sample shows."""
-    reference, paths = reference_of(mini), sample_pictures()
+    reference, paths = reference_of(mini), sample_images()
     vectors = mini.embed_images(paths)
 
     def judged(text):
@@ -158,7 +158,7 @@ def test_of_the_samples_what_they_show_is_more_likely_than_all_else(mini, words,
 
 
 def test_an_image_is_of_a_kind_with_itself_and_not_with_others(mini):
-    vectors = mini.embed_images(sample_pictures())
+    vectors = mini.embed_images(sample_images())
     judge = relevance_of_image(reference_of(mini), vectors[0])
     said = proba_of(judge, vectors @ vectors[0], image=True)
     assert said[0] == 1.0

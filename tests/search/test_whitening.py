@@ -1,4 +1,4 @@
-"""Whitening takes off what a collection's pictures share; learnt without labels, kept as long as the index is open."""
+"""Whitening takes off what a collection's images share; learnt without labels, kept as long as the index is open."""
 
 import numpy as np
 import pytest

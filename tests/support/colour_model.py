@@ -1,7 +1,7 @@
-"""A model of known geometry: it sees nothing but how red, green and blue a picture is, and knows those three words.
+"""A model of known geometry: it sees nothing but how red, green and blue an image is, and knows those three words.
 
-Directions 0, 1, 2 are the colours; direction 3 is shared by all pictures, 4 by all texts (the gap between the two that
-real models have); every other word has a direction of its own, and pictures have a little noise.
+Directions 0, 1, 2 are the colours; direction 3 is shared by all images, 4 by all texts (the gap between the two that
+real models have); every other word has a direction of its own, and images have a little noise.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def noise(seed):
     return numbers / np.linalg.norm(numbers)
 
 
-def picture(colour, size=(8, 8)):
+def image(colour, size=(8, 8)):
     return Image.new("RGB", size, colour)
 
 
-def write_pictures(folder: Path, names) -> None:
-    """Write one picture for each name; its colour is the name's part before the first dash or dot."""
+def write_images(folder: Path, names) -> None:
+    """Write one image for each name; its colour is the name's part before the first dash or dot."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(path.name.split(".")[0].split("-")[0]).save(path)
+        image(path.name.split(".")[0].split("-")[0]).save(path)

@@ -1,7 +1,7 @@
 """A small shop whose titles name what the model does not know, and judged queries for it."""
 
 import pytest
-from colour_model import COLOURS, DIM, ColourModel, picture
+from colour_model import COLOURS, DIM, ColourModel, image
 from memory_index import MemoryIndex, about
 
 from wordsight.index import Row
@@ -10,12 +10,12 @@ from wordsight.search.tune import Judged
 
 @pytest.fixture
 def shop():
-    """Four pictures of each colour; the titles name a size, which the model does not know."""
+    """Four images of each colour; the titles name a size, which the model does not know."""
     index, model = MemoryIndex(about(DIM, "colour", "colour")), ColourModel()
     for colour in COLOURS:
         for i, size in enumerate(("small", "medium", "large", "huge")):
             path = f"/shop/{colour}/{size}.png"
-            vector = model.embed_images([picture(colour, (8, 8 + i))])[0]
+            vector = model.embed_images([image(colour, (8, 8 + i))])[0]
             index.add([Row(path, "/shop", path, path, vector, text=f"{size} article", meta={"n": i})])
     return index
 

@@ -1,7 +1,7 @@
 """Sheets of technical drawings, put together: a drawing inside a frame, with one of several companies' title blocks.
 
 Real drawings with title blocks are seldom free to use, so tests and `benchmarks/search_quality.py` compose them. A
-sheet's picture is what an indexed PDF page is: about 1,024 pixels long, lines anti-aliased. `COMPANIES` differ in
+sheet's image is what an indexed PDF page is: about 1,024 pixels long, lines anti-aliased. `COMPANIES` differ in
 paper, frame and block: a table in the corner (ISO 7200), a strip along the bottom, a column at the right (architects'),
 a parts list standing on the block, a block that keeps a distance from the frame, a block without its left line.
 """

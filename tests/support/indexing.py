@@ -1,4 +1,4 @@
-"""What tests of indexing share: a model that is quick and plain, and folders of small pictures."""
+"""What tests of indexing share: a model that is quick and plain, and folders of small images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPEC = dataclasses.replace(SPEC, tokenizer=dataclasses.replace(SPEC.tokenizer, b
 
 
 class MeanColours:
-    """An encoder whose answer is plain: mean red, green and blue, a 1, and zeros. `seen` counts pictures."""
+    """An encoder whose answer is plain: mean red, green and blue, a 1, and zeros. `seen` counts images."""
 
     backend, precision = "reference", "f32"
 
@@ -50,14 +50,14 @@ def colour(n):
 
 
 def vector_of(rgb):
-    """The vector that the model gives to a picture of one colour."""
+    """The vector that the model gives to an image of one colour."""
     vector = np.zeros(DIM)
     vector[:4] = [*(np.array(rgb) / 255), 1]
     return vector / np.linalg.norm(vector)
 
 
-def write_pictures(folder, numbers, suffix=".png", size=(24, 16)):
-    """Write pictures 000.png, 001.png, …, each of its own colour; return their paths."""
+def write_images(folder, numbers, suffix=".png", size=(24, 16)):
+    """Write images 000.png, 001.png, …, each of its own colour; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{n:03}{suffix}" for n in numbers]
     for n, path in zip(numbers, paths, strict=True):

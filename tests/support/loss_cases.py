@@ -26,7 +26,7 @@ def random_features(
 
 
 def random_ids(rows: int, kinds: int, *, seed: int = 0) -> Ids:
-    """Return hashes of `kinds` different pictures and as many texts: the fewer, the more twins."""
+    """Return hashes of `kinds` different images and as many texts: the fewer, the more twins."""
     chance = torch.Generator().manual_seed(seed)
     hashes = torch.randint(-(2**63), 2**63 - 1, (2, kinds), generator=chance)
     return Ids(*(side[torch.randint(0, kinds, (rows,), generator=chance)] for side in hashes))

@@ -1,4 +1,4 @@
-"""A tiny model that has learnt the bundled sample pictures: random towers, projections solved by least squares."""
+"""A tiny model that has learnt the bundled sample images: random towers, projections solved by least squares."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def taught_spec(**changes) -> ModelSpec:
 
 
 def taught_checkpoint() -> Checkpoint:
-    """Return a model whose text i and picture i (of the samples) point the same way."""
+    """Return a model whose text i and image i (of the samples) point the same way."""
     start = random_checkpoint(taught_spec())
     targets_ND = np.linalg.qr(np.random.default_rng(0).normal(size=(DIM, DIM)))[0][: len(CAPTIONS)]
     tensors = dict(start.tensors) | {"logit_scale": np.float32(4.6052)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import DataConfig, TrainConfig
 from wordsight.train.config.sizes import size
@@ -19,9 +19,9 @@ SHAPES = ((80, 64), (64, 96), (70, 70), (120, 66))
 FORMATS = (".jpg", ".png", ".webp")
 
 
-def pictures(count: int) -> list[tuple[str, bytes]]:
-    """Return (name, encoded bytes) of different pictures."""
-    photos = [Image.open(path).convert("RGB").resize((320, 320)) for path in sample_pictures()[:4]]
+def images(count: int) -> list[tuple[str, bytes]]:
+    """Return (name, encoded bytes) of different images."""
+    photos = [Image.open(path).convert("RGB").resize((320, 320)) for path in sample_images()[:4]]
     made = []
     for number in range(count):
         width, height = SHAPES[number % len(SHAPES)]
@@ -36,12 +36,12 @@ def pictures(count: int) -> list[tuple[str, bytes]]:
 
 
 def table(folder: Path, count: int) -> str:
-    """Write pictures and `pairs.csv`, whose rows are "picture 0" and so on; return the table's path."""
+    """Write images and `pairs.csv`, whose rows are "image 0" and so on; return the table's path."""
     (folder / "images").mkdir(parents=True)
     lines = ["filepath,title"]
-    for number, (name, content) in enumerate(pictures(count)):
+    for number, (name, content) in enumerate(images(count)):
         (folder / "images" / name).write_bytes(content)
-        lines.append(f"images/{name},picture {number}")
+        lines.append(f"images/{name},image {number}")
     path = folder / "pairs.csv"
     path.write_text("\n".join(lines) + "\n")
     return str(path)

@@ -28,7 +28,7 @@ COLOURS = {
 
 
 def write_squares(folder, count=48, seed=0):
-    """Write `count` pictures, each of one colour and a little noise, and a table of them; return the table."""
+    """Write `count` images, each of one colour and a little noise, and a table of them; return the table."""
     chance = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     rows = ["image\tcaption"]
@@ -42,7 +42,7 @@ def write_squares(folder, count=48, seed=0):
 
 
 def small_spec(**changes):
-    """Return a spec of two towers of two layers, 32 and 16 wide; pictures have 16 × 16 pixels."""
+    """Return a spec of two towers of two layers, 32 and 16 wide; images have 16 × 16 pixels."""
     spec = ModelSpec(
         name="small", family="clip", embed_dim=16,
         image=VitTower(image_size=16, patch_size=4, width=32, layers=2, heads=2, mlp_width=64,

@@ -40,7 +40,7 @@ def _quickly():
 
 
 def table_of(folder, captions, name="pairs.tsv", encoding="utf-8"):
-    """Write a picture for each caption, and the table of them."""
+    """Write an image for each caption, and the table of them."""
     write_squares(folder, count=len(captions))
     rows = ["image\tcaption", *(f"{n:03}.png\t{caption}" for n, caption in enumerate(captions))]
     (folder / name).write_bytes(("\n".join(rows) + "\n").encode(encoding))
@@ -164,7 +164,7 @@ def test_it_is_said_why_shards_hold_no_pair(tmp_path):
         (tmp_path / "a.json").write_text('{"caption": "words"}')
         archive.add(tmp_path / "a.json", "a.json")
     (tmp_path / "empty.tar").write_bytes(b"")
-    with pytest.raises(TrainError, match=r"(?s)are 0 pairs, .*Left out:.* holds no picture: .*words.tar#a") as raised:
+    with pytest.raises(TrainError, match=r"(?s)are 0 pairs, .*Left out:.* holds no image: .*words.tar#a") as raised:
         train(small_run(f"{tmp_path}/{{words,empty}}.tar"), tmp_path / "run")
     assert "empty.tar" in str(raised.value)
 
@@ -178,13 +178,13 @@ def test_braces_that_name_nothing_or_too_much(tmp_path, shards, message):
         train(small_run(shards), tmp_path / "run")
 
 
-def test_held_out_pictures_that_cannot_be_read_are_told_of_before_the_first_step(table, tmp_path):
+def test_held_out_images_that_cannot_be_read_are_told_of_before_the_first_step(table, tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "held" / name).mkdir(parents=True)
-        (tmp_path / "held" / name / "a.png").write_text("no picture")
+        (tmp_path / "held" / name / "a.png").write_text("no image")
     notes = Notes()
-    config = small_run(table, watch__zero_shot=ZeroShotConfig(pictures=str(tmp_path / "held")))
-    with pytest.raises(InputError, match=r"2 of 2 held-out pictures cannot be read, so nothing can be measured"):
+    config = small_run(table, watch__zero_shot=ZeroShotConfig(images=str(tmp_path / "held")))
+    with pytest.raises(InputError, match=r"2 of 2 held-out images cannot be read, so nothing can be measured"):
         train(config, tmp_path / "run", watchers=[notes])
     assert notes.reports == []
 
@@ -335,7 +335,7 @@ def test_what_a_kill_left_unmeasured_is_measured_on_the_way_on(table, tmp_path):
     labelled = tmp_path / "labelled.tsv"
     labelled.write_text(f"image\tclass\n{table.parent}/000.png\tred\n{table.parent}/001.png\tgreen\n")
     watched = {"watch__evaluate_every": 2, "watch__save_every": 2,
-               "watch__zero_shot": ZeroShotConfig(pictures=str(labelled))}  # fmt: skip
+               "watch__zero_shot": ZeroShotConfig(images=str(labelled))}  # fmt: skip
     config = small_run(table, steps=6, **watched)
 
     class DiesBetween(Watcher):

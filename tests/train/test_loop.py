@@ -179,7 +179,7 @@ def test_a_run_that_could_not_begin_leaves_its_folder_free(table, tmp_path):
 
 
 def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
-    # kill sends SIGTERM to all processes of a group; the run may first see that nobody decodes pictures any more.
+    # kill sends SIGTERM to all processes of a group; the run may first see that nobody decodes images any more.
     def open_data(*arguments, **options):
         data = real(*arguments, **options)
         batches = data.batches
@@ -284,7 +284,7 @@ def test_zero_shot_accuracy_is_measured_on_the_way(table, tmp_path):
     rows = [(table.parent / line.split("\t")[0], line.split("\t")[1].split()[1]) for line in lines]
     labelled.write_text("image\tclass\n" + "".join(f"{path}\t{name}\n" for path, name in rows))
     watch = WatchConfig(
-        log_every=1, evaluate_every=20, zero_shot=ZeroShotConfig(pictures=str(labelled), templates=("a {} square",))
+        log_every=1, evaluate_every=20, zero_shot=ZeroShotConfig(images=str(labelled), templates=("a {} square",))
     )
     notes, plain = Notes(), Notes()
     config = small_run(table, steps=40, batch=16, watch=watch, optim__ema=0.8, compute__patch_dropout=0.25)
@@ -331,10 +331,10 @@ def test_the_other_objectives_run_too(table, tmp_path, name):
     assert all(math.isfinite(loss) for loss in notes.losses)
     assert (notes.reports[0].recall_at_1 is None) == (name != "nt_xent")
     assert notes.reports[0].scale is None
-    picture = np.zeros((1, 20, 20, 3), np.uint8)
+    image = np.zeros((1, 20, 20, 3), np.uint8)
     model = wordsight.load(tmp_path / "run")
-    assert model.embed_images(picture).shape == (1, 16)
-    with pytest.raises(InputError, match=r"trained without a text tower .* ask it with pictures"):
+    assert model.embed_images(image).shape == (1, 16)
+    with pytest.raises(InputError, match=r"trained without a text tower .* ask it with images"):
         model.embed_texts("a cat")
 
 
@@ -400,7 +400,7 @@ def test_recall_asks_only_for_what_is_not_the_same():
     all_B, last_same_B, same_B = torch.tensor([1, 2, 3]), torch.tensor([1, 2, 2]), torch.tensor([2, 2, 2])
     assert recall_at_1(features, Ids(all_B, all_B)) == pytest.approx(1 / 3)
     assert recall_at_1(features, Ids(all_B, last_same_B)) == 1  # the same text is not a negative
-    assert recall_at_1(features, Ids(last_same_B, all_B)) == 1  # nor is another of the same picture
+    assert recall_at_1(features, Ids(last_same_B, all_B)) == 1  # nor is another of the same image
     assert recall_at_1(features, Ids(all_B, same_B)) is None  # nothing is left to ask for
 
 
@@ -416,7 +416,7 @@ def test_recall_asks_only_for_what_is_not_the_same():
         ({"watch__log_every": 0}, r"watch.log_every is 0"),
         ({"optim__clip": 0.0}, r"optim.clip is 0.0, expected more than 0, or none"),
         ({"optim__ema": 1.5}, r"optim.ema is 1.5, expected more than 0 and 1 at most"),
-        ({"objective": ObjectiveConfig(name="nt_xent"), "watch__zero_shot": ZeroShotConfig(pictures="x")},
+        ({"objective": ObjectiveConfig(name="nt_xent"), "watch__zero_shot": ZeroShotConfig(images="x")},
          r"'nt_xent' learns no texts to measure with"),
     ],
 )  # fmt: skip

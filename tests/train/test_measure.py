@@ -20,7 +20,7 @@ from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train import held_out
 from wordsight.train.config import ObjectiveConfig, ZeroShotConfig
@@ -60,7 +60,7 @@ def squares(tmp_path):
 
 
 def zero_shot(squares, **changes):
-    return ZeroShotConfig(pictures=str(squares / "held_out"), **changes)
+    return ZeroShotConfig(images=str(squares / "held_out"), **changes)
 
 
 def test_a_folder_of_folders_names_its_classes(squares):
@@ -70,22 +70,22 @@ def test_a_folder_of_folders_names_its_classes(squares):
         "yellow thing",
     )  # fmt: skip
     assert [found.names[label] for label in found.labels[:3]] == ["black thing"] * 3
-    assert "black_thing" in str(found.pictures[0])
+    assert "black_thing" in str(found.images[0])
 
 
 def test_a_table_names_its_classes_by_a_column(squares):
     table = str(squares / "all" / "colours.csv")
     with pytest.raises(InputError, match=r"No column .* like a class .*its columns are file, colour\. Name one"):
-        find_labelled(ZeroShotConfig(pictures=table))
+        find_labelled(ZeroShotConfig(images=table))
     with pytest.raises(InputError, match=r"has no column 'color'; .*Did you mean: colour\?"):
-        find_labelled(ZeroShotConfig(pictures=table, class_column="color"))
+        find_labelled(ZeroShotConfig(images=table, class_column="color"))
     (squares / "labels.csv").write_text("label,n\nred,1\nblue,2\n")
     with pytest.raises(InputError, match=r"No column of the table .* Name one with zero_shot\.image_column"):
-        find_labelled(ZeroShotConfig(pictures=str(squares / "labels.csv")))
-    found = find_labelled(ZeroShotConfig(pictures=table, class_column="colour"))
-    assert len(found.pictures) == 24
+        find_labelled(ZeroShotConfig(images=str(squares / "labels.csv")))
+    found = find_labelled(ZeroShotConfig(images=table, class_column="colour"))
+    assert len(found.images) == 24
     assert found.names == tuple(sorted(COLOURS))
-    assert preprocess_of(found.pictures[0]).mean() < 60  # black comes first
+    assert preprocess_of(found.images[0]).mean() < 60  # black comes first
 
 
 def preprocess_of(path):
@@ -101,30 +101,30 @@ def test_classes_that_get_the_same_name_become_one(squares):
 def test_a_limit_takes_of_every_class_its_share(squares):
     found = find_labelled(zero_shot(squares, limit=8))
     assert sorted(found.labels) == list(range(8))
-    assert len(find_labelled(zero_shot(squares, limit=99)).pictures) == 24
+    assert len(find_labelled(zero_shot(squares, limit=99)).images) == 24
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pictures": "nowhere"}, "'nowhere' are not there; expected a folder or a table"),
+        ({"images": "nowhere"}, "'nowhere' are not there; expected a folder or a table"),
         ({"classes": {"red_ting": "red"}}, r"zero_shot\.classes names 'red_ting', but .*Did you mean: red_thing"),
         ({"limit": 0}, "limit is 0, expected 1 or more"),
         ({"templates": ("a photo",)}, "lacks '{}'"),
     ],
 )
-def test_held_out_pictures_that_cannot_be_used_are_refused_at_once(squares, changes, message):
+def test_held_out_images_that_cannot_be_used_are_refused_at_once(squares, changes, message):
     with pytest.raises(InputError, match=message):
-        ZeroShot(ZeroShotConfig(**({"pictures": str(squares / "held_out")} | changes)), SPEC, TOKENIZER)
+        ZeroShot(ZeroShotConfig(**({"images": str(squares / "held_out")} | changes)), SPEC, TOKENIZER)
 
 
 def test_one_class_is_nothing_to_choose_from(squares):
     with pytest.raises(InputError, match="hold only the class 'deep'; expected a folder for each class"):
-        find_labelled(ZeroShotConfig(pictures=str(squares / "held_out" / "red_thing")))
+        find_labelled(ZeroShotConfig(images=str(squares / "held_out" / "red_thing")))
 
 
 def test_pixels_are_those_that_the_model_sees_and_are_read_once(squares, monkeypatch):
-    paths = find_labelled(zero_shot(squares)).pictures
+    paths = find_labelled(zero_shot(squares)).images
     pixels = Pixels(paths, SPEC.preprocess, memory=10 * 16 * 16 * 3)
     first = list(pixels.batches(7))
     assert [len(places) for places, _ in first] == [7, 7, 7, 3]
@@ -137,18 +137,18 @@ def test_pixels_are_those_that_the_model_sees_and_are_read_once(squares, monkeyp
     assert len(read) == 14  # ten of 24 fit into the memory that was allowed
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_said_once(squares):
+def test_images_that_cannot_be_read_are_left_out_and_said_once(squares):
     bad = squares / "held_out" / "red_thing" / "broken.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     task = ZeroShot(zero_shot(squares), SPEC, TOKENIZER)
     network = network_of(random_checkpoint(SPEC))
-    with pytest.warns(TrainWarning, match=r"1 of 25 held-out pictures cannot be read and are left out; .*broken\.png"):
+    with pytest.warns(TrainWarning, match=r"1 of 25 held-out images cannot be read and are left out; .*broken\.png"):
         assert task.measure(network).n == 24
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert task.measure(network).n == 24
     for path in (squares / "held_out").rglob("*.png"):
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     task = ZeroShot(zero_shot(squares), SPEC, TOKENIZER)
     for _ in range(2):
         with pytest.raises(InputError, match=r"25 of 25 .*so nothing can be measured"):
@@ -164,33 +164,33 @@ def test_a_network_in_training_is_as_good_as_the_classifier_on_its_folder(square
     assert seen == task.measure(model)
     names = task.labelled.names
     sorter = Classifier(model, names, templates=task.templates, cache=False)
-    right = np.array(sorter.predict(task.labelled.pictures)) == [names[label] for label in task.labelled.labels]
+    right = np.array(sorter.predict(task.labelled.images)) == [names[label] for label in task.labelled.labels]
     assert seen == figure(right)
 
 
 def test_a_model_that_knows_better_scores_better():
     checkpoint = taught_checkpoint()
     model = opened(checkpoint)
-    pictures = {path.name: path for path in sample_pictures()}
-    pictures = [pictures[name] for name in CAPTIONS]
+    images = {path.name: path for path in sample_images()}
+    images = [images[name] for name in CAPTIONS]
     captions = list(enumerate(CAPTIONS.values()))
-    found = retrieval(model, pictures, captions, ks=(1, 5))
+    found = retrieval(model, images, captions, ks=(1, 5))
     assert found["text→image R@1"].value == found["image→text R@1"].value == 1.0
     network = network_of(checkpoint)
-    same = retrieval(network, pictures, captions, ks=(1, 5), spec=model.spec, tokenizer=model.tokenizer)
+    same = retrieval(network, images, captions, ks=(1, 5), spec=model.spec, tokenizer=model.tokenizer)
     assert same == found
     random = opened(random_checkpoint(model.spec))
-    assert retrieval(random, pictures, captions)["text→image R@1"].value < 1
+    assert retrieval(random, images, captions)["text→image R@1"].value < 1
     with pytest.raises(InputError, match="needs its spec and its tokenizer"):
-        retrieval(network, pictures, captions)
+        retrieval(network, images, captions)
 
 
 def test_the_bundled_model_knows_clothes():
-    pictures = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "clothing" / "validation"
-    if not pictures.is_dir():
+    images = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "clothing" / "validation"
+    if not images.is_dir():
         pytest.skip("needs the photos of clothes: set WORDSIGHT_DATA")
     model = wordsight.load("mini")
-    seen = ZeroShot.of_model(ZeroShotConfig(pictures=str(pictures), limit=40), model).measure(model)
+    seen = ZeroShot.of_model(ZeroShotConfig(images=str(images), limit=40), model).measure(model)
     assert seen.n == 40
     assert seen.low > 0.5
 

@@ -126,7 +126,7 @@ def test_captions_need_places_to_read():
     )  # fmt: skip
     config = config_of("caption")
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, image=tower))
-    with pytest.raises(TrainError, match=r"efficientnet_lite\) gives one vector a picture"):
+    with pytest.raises(TrainError, match=r"efficientnet_lite\) gives one vector an image"):
         build_network(config, Tokenizer(config.model.tokenizer, {}))
 
 
@@ -255,7 +255,7 @@ def test_views_are_seen_together():
     alone_BD = F.normalize(network.projection(network.visual(first)), dim=1)
     assert not torch.allclose(both.first, alone_BD, atol=1e-3)
     batch = dataclasses.replace(batch_for(network), views_BCHW=None)
-    with pytest.raises(TrainError, match="one view of each picture, expected two"):
+    with pytest.raises(TrainError, match="one view of each image, expected two"):
         network.inputs(batch)
 
 
@@ -356,7 +356,7 @@ def test_the_folder_of_a_contrastive_network_opens(objective, tmp_path):
 
 @pytest.mark.parametrize("model", SPECS)
 @pytest.mark.parametrize("objective", ["nt_xent", "bag_of_words", "caption"])
-def test_the_folder_of_a_network_without_texts_sees_pictures_and_refuses_texts(objective, model, tmp_path):
+def test_the_folder_of_a_network_without_texts_sees_images_and_refuses_texts(objective, model, tmp_path):
     network = built(objective, model).eval()
     write_checkpoint(network.checkpoint(), tmp_path / "model", "wordsight")
     opened = load(tmp_path / "model", backend="openvino", precision="f32")

@@ -8,7 +8,7 @@ from indexing import colour_model
 
 from wordsight.errors import InputError
 from wordsight.gallery import Gallery
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 
 pytest.importorskip("lance")
 ray = pytest.importorskip("ray")
@@ -43,10 +43,10 @@ def test_two_nodes_give_the_same_index_as_one_process(tmp_path, cluster):
 
     folder = tmp_path / "in"
     folder.mkdir()
-    for picture in sample_pictures():
-        for copy in range(12):  # one more byte: other content, the same picture
-            (folder / f"{copy}-{picture.name}").write_bytes(picture.read_bytes() + bytes(copy))
-    (folder / "broken.jpg").write_bytes(b"no picture")
+    for image in sample_images():
+        for copy in range(12):  # one more byte: other content, the same image
+            (folder / f"{copy}-{image.name}").write_bytes(image.read_bytes() + bytes(copy))
+    (folder / "broken.jpg").write_bytes(b"no image")
     with Gallery.create(tmp_path / "here", precision="f32") as gallery:
         here = gallery.add(folder)
         expected = {row.id: row for row in gallery.index.get([stamp.id for stamp in gallery.index.stamps()])}

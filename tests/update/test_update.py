@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from indexing import colour, colour_model, vector_of, write_pictures
+from indexing import colour, colour_model, vector_of, write_images
 from memory_index import MemoryIndex, about
 from PIL import Image
 
@@ -50,7 +50,7 @@ class Library:
 
 @pytest.fixture
 def library(tmp_path):
-    write_pictures(tmp_path / "in", range(6))
+    write_images(tmp_path / "in", range(6))
     return Library(tmp_path / "in")
 
 
@@ -79,7 +79,7 @@ def test_a_second_run_opens_no_file(library, monkeypatch):
 def test_only_what_is_new_or_changed_is_embedded(library):
     library.run()
     Image.new("RGB", (9, 9), (200, 10, 10)).save(library.folder / "002.png")
-    write_pictures(library.folder / "sub", [40])
+    write_images(library.folder / "sub", [40])
     assert counts(library.run()) == {"added": 1, "changed": 1, "unchanged": 5, "embedded": 2}
     changed = library.index.rows[str(library.folder / "002.png")]
     assert np.allclose(changed.vector, vector_of((200, 10, 10)), atol=1e-6)
@@ -123,7 +123,7 @@ def test_deleted_files_leave(library):
 
 def test_rows_of_other_sources_stay(library, tmp_path):
     library.run()
-    write_pictures(tmp_path / "other", [7])
+    write_images(tmp_path / "other", [7])
     update(library.index, library.model, scan([tmp_path / "other"]), [str(tmp_path / "other")])
     assert len(library.index) == 7
 
@@ -152,7 +152,7 @@ def test_a_source_that_cannot_be_listed_to_its_end_removes_nothing(library):
 
 
 def test_rows_below_a_folder_that_cannot_be_listed_stay(library):
-    write_pictures(library.folder / "locked", [30, 31])
+    write_images(library.folder / "locked", [30, 31])
     library.run()
     shutil.rmtree(library.folder / "locked")
     (library.folder / "005.png").unlink()
@@ -168,7 +168,7 @@ def test_rows_below_a_folder_that_cannot_be_listed_stay(library):
     assert "Permission denied" in summary.skipped[0].reason
 
 
-def test_no_picture_ends_a_run_whatever_reading_it_raises(bare):
+def test_no_image_ends_a_run_whatever_reading_it_raises(bare):
     def fail():
         raise ZeroDivisionError("of a decoder")
 
@@ -178,22 +178,22 @@ def test_no_picture_ends_a_run_whatever_reading_it_raises(bare):
     assert summary.skipped == (Skipped("/b", "is damaged (ZeroDivisionError: of a decoder)"),)
 
 
-def test_unreadable_pictures_are_skipped_and_tried_again(library):
-    (library.folder / "000.png").write_bytes(b"no picture")
+def test_unreadable_images_are_skipped_and_tried_again(library):
+    (library.folder / "000.png").write_bytes(b"no image")
     (library.folder / "001.png").write_bytes(b"")
     summary = library.run()
     assert counts(summary) == {"added": 4, "embedded": 4}
     assert [(os.path.basename(skip.item), skip.reason[:17]) for skip in summary.skipped] == [
-        ("000.png", "is not a picture "),
+        ("000.png", "is not an image "),
         ("001.png", "the file is empty"),
     ]
-    write_pictures(library.folder, [0])
+    write_images(library.folder, [0])
     summary = library.run()
     assert counts(summary) == {"added": 1, "unchanged": 4, "embedded": 1}
     assert len(summary.skipped) == 1
 
 
-def test_a_picture_that_turned_unreadable_keeps_its_old_row(library):
+def test_a_image_that_turned_unreadable_keeps_its_old_row(library):
     library.run()
     (library.folder / "000.png").write_bytes(b"half copied")
     summary = library.run()
@@ -219,8 +219,8 @@ def test_a_file_that_vanishes_between_listing_and_reading_leaves(library):
     assert str(victim) not in library.index.rows
 
 
-def test_sources_that_overlap_hold_a_picture_once(library):
-    write_pictures(library.folder / "sub", [40, 41])
+def test_sources_that_overlap_hold_a_image_once(library):
+    write_images(library.folder / "sub", [40, 41])
     roots = [str(library.folder), str(library.folder / "sub")]
     summary = update(library.index, library.model, scan(roots), roots)
     assert counts(summary) == {"added": 8, "embedded": 8}
@@ -249,7 +249,7 @@ def bare(tmp_path):
     return library
 
 
-def test_changed_metadata_changes_the_row_and_reads_no_picture(bare):
+def test_changed_metadata_changes_the_row_and_reads_no_image(bare):
     def table(price, text="a coat"):
         return [unit([item("t#1", (9, 9, 9), meta={"price": price}, text=text), item("t#2", (1, 1, 1), text="hat")])]
 
@@ -360,8 +360,8 @@ def test_title_blocks_are_masked_and_a_change_of_mind_embeds_anew(bare, monkeypa
     assert len(masked) == 2
     assert counts(bare.run(document(pages([1, 2])), masked=frozenset(["t.csv"]))) == {"unchanged": 2}
     assert bare.run(document(pages([1, 2]))).changed == 2
-    pictures = [unit([item("/p.png", (5, 5, 5), path="/p.png")], path="/p.png", final=True)]
-    bare.run(pictures, masked=frozenset(["t.csv"]))
+    images = [unit([item("/p.png", (5, 5, 5), path="/p.png")], path="/p.png", final=True)]
+    bare.run(images, masked=frozenset(["t.csv"]))
     assert len(masked) == 2  # a photograph has no title block
 
 
@@ -369,7 +369,7 @@ def test_title_blocks_are_masked_and_a_change_of_mind_embeds_anew(bare, monkeypa
 
 
 def test_an_interrupt_keeps_what_is_embedded_and_the_next_run_continues(library):
-    write_pictures(library.folder, range(100))
+    write_images(library.folder, range(100))
     calls = itertools.count()
     read = library.model.encoder.encode_images
 
@@ -387,7 +387,7 @@ def test_an_interrupt_keeps_what_is_embedded_and_the_next_run_continues(library)
 
 
 def test_a_full_disk_is_an_error_that_says_how_far_it_came(library):
-    write_pictures(library.folder, range(100))
+    write_images(library.folder, range(100))
     add, calls = library.index.add, itertools.count()
 
     def full(rows):
@@ -396,7 +396,7 @@ def test_a_full_disk_is_an_error_that_says_how_far_it_came(library):
         add(rows)
 
     library.index.add = full
-    with pytest.raises(StoreError, match=r"The disk is full. 32 pictures of this run are in; the next run continues"):
+    with pytest.raises(StoreError, match=r"The disk is full. 32 images of this run are in; the next run continues"):
         library.run(commit_rows=16)
     assert len(library.index) == 32
     assert counts(library.run()) == {"added": 68, "unchanged": 32, "embedded": 68}
@@ -406,7 +406,7 @@ def test_rows_are_committed_by_number_and_by_time(library):
     sizes = []
     add = library.index.add
     library.index.add = lambda rows: (sizes.append(len(rows)), add(rows))
-    write_pictures(library.folder, range(40))
+    write_images(library.folder, range(40))
     library.run(commit_rows=16)
     assert sizes == [16, 16, 8]
     library.index = MemoryIndex(about(dim=8))
@@ -419,7 +419,7 @@ def test_rows_are_committed_by_number_and_by_time(library):
 
 def test_progress_is_told_and_ends_with_all(library):
     states = []
-    write_pictures(library.folder, range(60))
+    write_images(library.folder, range(60))
     update(library.index, library.model, scan([library.folder]), [str(library.folder)], progress=states.append)
     assert [state.done for state in states] == sorted(state.done for state in states)
     last = states[-1]
@@ -440,7 +440,7 @@ STEPS = st.lists(
 @given(histories=st.lists(STEPS, min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_any_history_leads_to_the_index_of_a_fresh_run(tmp_path_factory, histories, seed):
     folder = tmp_path_factory.mktemp("history") / "in"
-    write_pictures(folder, [100])  # never touched, so that the source is never empty
+    write_images(folder, [100])  # never touched, so that the source is never empty
     library = Library(folder)
     chance = random.Random(seed)
     for steps in histories:

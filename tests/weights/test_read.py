@@ -157,7 +157,7 @@ def test_a_hub_model_is_fetched_and_named(folder: Path, monkeypatch: pytest.Monk
     assert read.spec.source == "https://huggingface.co/org/repo@v2"
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
     name = "ViT-B-32/laion2b_s34b_b79k"
-    with pytest.raises(CheckpointError, match=r"takes pictures of 32 px .*, but ViT-B-32/laion2b_s34b_b79k has 224 px"):
+    with pytest.raises(CheckpointError, match=r"takes images of 32 px .*, but ViT-B-32/laion2b_s34b_b79k has 224 px"):
         read_checkpoint(name)
     monkeypatch.setitem(catalog.MODELS, name, {**catalog.MODELS[name], "image_size": 32, "embed_dim": 48})
     known = read_checkpoint(name)
@@ -290,7 +290,7 @@ def test_like_says_what_no_shape_tells(
 
 def test_like_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     file = bare(folder, tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"takes pictures of 32 px and gives 48 dimensions, but ViT-L"):
+    with pytest.raises(CheckpointError, match=r"takes images of 32 px and gives 48 dimensions, but ViT-L"):
         read_checkpoint(file, like="ViT-L-14/openai")
     with pytest.raises(CheckpointError, match="use hf-hub:timm/ViT-B-16-SigLIP"):
         read_checkpoint(file, like="ViT-B-16-SigLIP/webli")

@@ -6,7 +6,7 @@ from pathlib import Path
 import colour_model
 import numpy as np
 import pytest
-from colour_model import COLOURS, ColourModel, picture
+from colour_model import COLOURS, ColourModel, image
 from hypothesis import given
 from hypothesis import strategies as st
 from project import DATA
@@ -18,7 +18,7 @@ from wordsight.zeroshot.classifier import NONE_LABEL
 from wordsight.zeroshot.none_of_these import NoneOfThese, bank_words
 from wordsight.zeroshot.transductive import joint_proba
 
-PICTURES = [picture(colour) for colour in ("red", "blue", "green", "red")]
+PICTURES = [image(colour) for colour in ("red", "blue", "green", "red")]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
 
 
-def test_pictures_are_sorted_by_words():
+def test_images_are_sorted_by_words():
     classifier = Classifier(ColourModel(), COLOURS)
     assert classifier.predict(PICTURES) == ["red", "blue", "green", "red"]
     assert classifier.top_k(PICTURES[:1], 2)[0][0] == ("red", pytest.approx(1, abs=0.01))
@@ -42,8 +42,8 @@ def test_probabilities_are_softmax_at_the_models_scale():
 
 def test_siglip_gives_each_class_a_sigmoid_of_its_own():
     model = ColourModel(scale=20.0, bias=-8.0)
-    proba = Classifier(model, COLOURS, templates="plain").predict_proba([picture("yellow"), picture("black")])
-    cosines = model.embed_images([picture("yellow")]).astype(float) @ model.embed_texts(COLOURS).astype(float).T
+    proba = Classifier(model, COLOURS, templates="plain").predict_proba([image("yellow"), image("black")])
+    cosines = model.embed_images([image("yellow")]).astype(float) @ model.embed_texts(COLOURS).astype(float).T
     np.testing.assert_allclose(proba[0], 1 / (1 + np.exp(8 - 20 * cosines[0])), atol=1e-6)
     assert proba[0].sum() > 1 > proba[1].sum()  # yellow is red and green; black is none of them
 
@@ -171,7 +171,7 @@ def test_the_answer_is_the_most_probable_label_none_included():
     rows = np.array([[0.22, 0.2, 0.13, 0.45], [0.4, 0.15, 0.1, 0.35]], dtype=np.float32)
     assert [ranked[0][0] for ranked in classifier.rank(rows, 2)] == [NONE_LABEL, "red"]
     colours = ("red", "black", "yellow", "purple", "grey")
-    images = [picture(colour) for colour in colours]
+    images = [image(colour) for colour in colours]
     proba = classifier.predict_proba(images)
     assert classifier.predict(images) == [classifier.labels[j] for j in proba.argmax(axis=1)]
     assert [ranked[0][0] for ranked in classifier.top_k(images)] == classifier.predict(images)
@@ -184,15 +184,15 @@ def test_siglip_with_none_is_one_distribution_too():
 
 def test_independent_classes_may_all_be_true_or_none():
     classifier = Classifier(ColourModel(), COLOURS)
-    proba = classifier.predict_proba_multi([picture("yellow"), picture("black")])
+    proba = classifier.predict_proba_multi([image("yellow"), image("black")])
     assert proba.shape == (2, 3)
     assert proba[0, :2].min() > 0.9  # yellow is red and green
     assert proba[0, 2] < 0.1
-    assert [sorted(names) for names in classifier.predict_multi([picture("yellow"), picture("black")])] == [
+    assert [sorted(names) for names in classifier.predict_multi([image("yellow"), image("black")])] == [
         ["green", "red"], []]  # fmt: skip
 
 
-def test_a_picture_judged_alone_gets_the_answer_that_it_always_gets():
+def test_a_image_judged_alone_gets_the_answer_that_it_always_gets():
     for none in (False, True):
         classifier = Classifier(ColourModel(), COLOURS, none=none)
         assert classifier.predict_together(PICTURES[:1]) == classifier.predict(PICTURES[:1])
@@ -200,7 +200,7 @@ def test_a_picture_judged_alone_gets_the_answer_that_it_always_gets():
         np.testing.assert_allclose(classifier.predict_proba_together(PICTURES).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_thousand_identical_pictures_and_no_picture_are_judged_together():
+def test_a_thousand_identical_images_and_no_image_are_judged_together():
     classifier = Classifier(ColourModel(), COLOURS, none=True)
     image_D = ColourModel().embed_images(PICTURES[:1])[0]
     proba = classifier.proba_together_of_embeddings(np.tile(image_D, (1000, 1)))
@@ -251,10 +251,10 @@ def accuracy(image_ND, class_KD, truth_N, axis):
 
 
 def test_normalising_along_axis_0_costs_accuracy_in_a_made_up_space():
-    """Directions that all pictures and texts share are as large as any in real models; axis 0 blows up the others."""
+    """Directions that all images and texts share are as large as any in real models; axis 0 blows up the others."""
     rng = np.random.default_rng(0)
     class_KD = rng.standard_normal((20, 64)) * np.geomspace(3, 0.05, 64)  # few directions carry most, as in CLIP
-    class_KD *= rng.uniform(0.3, 3, (20, 1))  # texts differ in length, which says nothing about the picture
+    class_KD *= rng.uniform(0.3, 3, (20, 1))  # texts differ in length, which says nothing about the image
     truth_N = rng.integers(0, 20, 1000)
     image_ND = class_KD[truth_N] + 0.6 * rng.standard_normal((1000, 64))
     right, wrong = (accuracy(image_ND, class_KD, truth_N, axis) for axis in (-1, 0))
@@ -263,7 +263,7 @@ def test_normalising_along_axis_0_costs_accuracy_in_a_made_up_space():
     np.testing.assert_allclose(np.linalg.norm(normalise_rows(image_ND), axis=-1), 1, rtol=1e-6)  # ours: the last axis
 
 
-# --- the bundled model on real pictures ------------------------------------------------------------------------------
+# --- the bundled model on real images ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -275,19 +275,19 @@ def mini():
     return wordsight.load("mini")
 
 
-def real_pictures(pattern, each=8):
-    """The first `each` pictures of every folder that matches, with their folders' names."""
+def real_images(pattern, each=8):
+    """The first `each` images of every folder that matches, with their folders' names."""
     folders = sorted(DATA.glob(pattern))
     if not folders:
-        pytest.skip(f"no pictures at {DATA / pattern}; set WORDSIGHT_DATA")
+        pytest.skip(f"no images at {DATA / pattern}; set WORDSIGHT_DATA")
     return [(path, folder.name) for folder in folders for path in sorted(folder.glob("*.*"))[:each]]
 
 
-def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
+def test_normalising_along_axis_0_costs_accuracy_on_real_images(mini):
     """Over a whole set axis 0 hardly matters here; a batch at a time, as the tutorial does it, the answers depend on
-    which pictures happen to be together: clothing validation, 341 pictures in folder order, 88.6 → 82.1 %.
+    which images happen to be together: clothing validation, 341 images in folder order, 88.6 → 82.1 %.
     """
-    rows = real_pictures("clothing/validation/*", each=12)
+    rows = real_images("clothing/validation/*", each=12)
     wording = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
     names = sorted({name for _, name in rows})
     from wordsight.images.decode import read_image
@@ -309,10 +309,10 @@ def test_normalising_along_axis_0_costs_accuracy_on_real_pictures(mini):
     assert alone == pytest.approx(right)  # along the last axis it does not matter what else is in the batch
 
 
-def test_real_pictures_of_classes_left_out_are_none_of_these(mini):
-    clothes = [path for path, _ in real_pictures("clothing/validation/*", each=4)]
+def test_real_images_of_classes_left_out_are_none_of_these(mini):
+    clothes = [path for path, _ in real_images("clothing/validation/*", each=4)]
     sets = ("animals22", "flowers17", "vehicles3")
-    other = [path for name in sets for path, _ in real_pictures(f"transfer/{name}", each=15)]
+    other = [path for name in sets for path, _ in real_images(f"transfer/{name}", each=15)]
     classifier = Classifier(mini, ["dress", "hat", "long-sleeve top", "jacket", "trousers", "shirt", "shoes", "shorts",
                                    "skirt", "t-shirt"], none=True)  # fmt: skip
     none_in, none_out = (classifier.predict_proba(paths)[:, -1] for paths in (clothes, other))

@@ -1,8 +1,8 @@
-"""Class names in the plural: their singular, and that pictures are found by either."""
+"""Class names in the plural: their singular, and that images are found by either."""
 
 import numpy as np
 import pytest
-from colour_model import ColourModel, picture
+from colour_model import ColourModel, image
 
 from wordsight import Classifier
 from wordsight.zeroshot.plurals import singular
@@ -30,7 +30,7 @@ def test_what_is_no_plural_stays(name):
 def test_a_bare_plural_is_embedded_in_both_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path))
     model = ColourModel()  # which knows "red" and not "reds"
-    assert Classifier(model, ["reds", "blue"]).predict([picture("red")]) == ["reds"]
+    assert Classifier(model, ["reds", "blue"]).predict([image("red")]) == ["reds"]
     assert "a photo of a red." in model.texts_seen
     model.texts_seen.clear()
     explicit = Classifier(model, {"reds": ["reds", "reds "], "blue": ["blue"]}, cache=False)

@@ -16,21 +16,21 @@ from wordsight.errors import WordsightError, did_you_mean
 
 # command → (module, one line for `--help`): literal, so that `--help` imports no command
 COMMANDS = {
-    "classify": "Sort pictures by words.",
+    "classify": "Sort images by words.",
     "completion": "Print the script that completes commands and values on Tab.",
     "convert": "Write a checkpoint in another layout.",
-    "demo": "Sort the bundled pictures with the bundled model.",
+    "demo": "Sort the bundled images with the bundled model.",
     "doctor": "Show and check every fact of a model.",
-    "duplicates": "Find pictures that an index holds more than once.",
-    "embed": "Write the embeddings of pictures to a file.",
+    "duplicates": "Find images that an index holds more than once.",
+    "embed": "Write the embeddings of images to a file.",
     "export": "Write an index as clip-retrieval's files.",
     "import": "Read clip-retrieval's files into an index.",
-    "index": "Make pictures, products and PDF pages findable; run again to update.",
+    "index": "Make images, products and PDF pages findable; run again to update.",
     "models": "List the models that are known by name.",
     "quantize": "Make an int8 copy of a model, and say what it costs.",
-    "search": "Find pictures by words, by example, or by both.",
+    "search": "Find images by words, by example, or by both.",
     "train": "Train a model as a recipe says.",
-    "tune": "Choose how words and pictures are weighed, on your own judged queries.",
+    "tune": "Choose how words and images are weighed, on your own judged queries.",
 }
 
 
@@ -85,7 +85,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wordsight")
 def group() -> None:
-    """CLIP for pictures on your own machine: sort, find, read any checkpoint, train your own."""
+    """CLIP for images on your own machine: sort, find, read any checkpoint, train your own."""
 
 
 def main() -> None:

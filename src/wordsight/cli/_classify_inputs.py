@@ -64,7 +64,7 @@ def wordings(paths: Sequence[str], said: dict[str, Any]) -> dict[str, tuple[str,
     if not paths and not said["from_file"]:
         taken = [name for name in classes if name == "-" or Path(name).exists()]
         hint = f" ({taken[-1]!r} was read as a class; put paths before --classes, or after '--')" if taken else ""
-        raise InputError(f"No pictures are given; name files, folders or patterns before the options.{hint}")
+        raise InputError(f"No images are given; name files, folders or patterns before the options.{hint}")
     if file is None:
         wordings = parse_classes(classes)
     else:
@@ -95,7 +95,7 @@ def _check_commas(wordings: dict[str, tuple[str, ...]]) -> None:
 
 def sources(paths: Sequence[str], said: dict[str, Any]) -> list[Source]:
     """Return the images that are named, and each page of the PDF files among them."""
-    from wordsight.images.files import find_pictures
+    from wordsight.images.files import find_images
 
     if said["from_file"]:
         paths = (*paths, "-")
@@ -104,7 +104,7 @@ def sources(paths: Sequence[str], said: dict[str, Any]) -> list[Source]:
     elif said["zero"] and "-" not in paths:
         raise InputError('-0 says how names that are read end; add "-" or --from-file FILE.')
     sources: list[Source] = []
-    for path in find_pictures(paths, _listed(said["from_file"] or "-", said["zero"])):
+    for path in find_images(paths, _listed(said["from_file"] or "-", said["zero"])):
         sources += _pages(path) if path.suffix.lower() == ".pdf" and path.is_file() else [path]
     return sources
 

@@ -95,7 +95,7 @@ def listed() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Bar:
-    """What a command calls while it works: `advance` once per picture, `say` for a line of standard output."""
+    """What a command calls while it works: `advance` once per image, `say` for a line of standard output."""
 
     advance: Callable[[], object]
     say: Callable[[str], object]
@@ -128,11 +128,11 @@ def plain_warnings() -> Iterator[None]:
 
 
 def report_skips(skips: Sequence[Skipped], total: int) -> int:
-    """Write the skipped pictures with their reasons to standard error, and return the exit code."""
+    """Write the skipped images with their reasons to standard error, and return the exit code."""
     from wordsight.images.decode import source_name
 
     if skips:
-        click.echo(f"wordsight: {len(skips)} of {total} pictures skipped:", err=True)
+        click.echo(f"wordsight: {len(skips)} of {total} images skipped:", err=True)
         for skip in skips[:SKIPS_SHOWN]:
             click.echo(f"  {source_name(skip.item)}: {skip.reason}", err=True)
         if len(skips) > SKIPS_SHOWN:

@@ -1,4 +1,4 @@
-"""How results of a search are shown: a table, pictures beside lines, JSON, plain paths, a contact sheet, a viewer.
+"""How results of a search are shown: a table, images beside lines, JSON, plain paths, a contact sheet, a viewer.
 
 Without rich, whose import takes a tenth of the time that a search may take.
 """
@@ -55,7 +55,7 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
         return
     from wordsight.output.lead_columns import lead_columns
     from wordsight.output.terminal_images import CELL, COLUMNS, beside, cell_pixels
-    from wordsight.row_images import row_picture
+    from wordsight.row_images import row_image
 
     cell = cell_pixels(sys.stdout.fileno()) if terminal else CELL
     width = shutil.get_terminal_size().columns - COLUMNS - 3
@@ -65,11 +65,11 @@ def write_table(hits: Sequence[Hit], index: Index, *, first: int, ask: bool | No
             click.echo(click.style(f"── {UNLIKELY} ──", dim=True), color=True)
         lines = _lines(rank, hit, width, lead)
         try:
-            picture = row_picture(index, hit.row, at_least=320)
+            image = row_image(index, hit.row, at_least=320)
         except ImageError:
             click.echo("\n".join(lines) + "\n", color=True)
             continue
-        click.echo(beside(picture, lines, way, cell), color=True)
+        click.echo(beside(image, lines, way, cell), color=True)
 
 
 def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | None = None) -> list[str]:

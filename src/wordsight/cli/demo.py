@@ -1,4 +1,4 @@
-"""`wordsight demo`: sort the bundled pictures with the bundled model, and find some of them by words."""
+"""`wordsight demo`: sort the bundled images with the bundled model, and find some of them by words."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ SEARCHES = ("a cup of coffee", "a cat", "a fruit", "a dog playing the piano")
 @click.option("--out", default="wordsight-demo", type=click.Path(file_okay=False, path_type=Path), show_default=True,
               help="Folder for the contact sheet.")  # fmt: skip
 def command(out: Path) -> None:
-    """Sort the bundled pictures with the bundled model, offline; write a contact sheet as PNG and HTML.
+    """Sort the bundled images with the bundled model, offline; write a contact sheet as PNG and HTML.
 
     Then find some of them by words, where the extra for searching is installed.
     """
     from wordsight.model import load
     from wordsight.output.contact_sheet import Tile, render_html, render_png
-    from wordsight.samples import DEMO_CLASSES, sample_pictures
+    from wordsight.samples import DEMO_CLASSES, sample_images
     from wordsight.zeroshot.classifier import Classifier
 
     start = time.perf_counter()
-    pictures = sample_pictures()
+    images = sample_images()
     model = load("mini")
     classifier = Classifier(model, DEMO_CLASSES, none=True)
-    tiles = [Tile(path, ranked) for path, ranked in zip(pictures, classifier.top_k(pictures, 3), strict=True)]
+    tiles = [Tile(path, ranked) for path, ranked in zip(images, classifier.top_k(images, 3), strict=True)]
     seconds = time.perf_counter() - start
     _print_table(tiles)
 
-    title = f"{len(pictures)} pictures sorted by words"
+    title = f"{len(images)} images sorted by words"
     subtitle = "wordsight demo · " + " · ".join(DEMO_CLASSES)
     out.mkdir(parents=True, exist_ok=True)
     png, page = out / "contact-sheet.png", out / "contact-sheet.html"
     render_png(tiles, title, subtitle).save(png)
     page.write_text(render_html(tiles, title, subtitle), encoding="utf-8")
-    click.echo(f"\n{len(pictures)} pictures, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, nothing downloaded.")
+    click.echo(f"\n{len(images)} images, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, nothing downloaded.")
     click.echo("What is wrong is the small bundled model's: docs/models/mini.md says what it is bad at.")
     click.echo(f"Contact sheet: {page} and {png.name}")
-    _search(model, pictures[0].parent, out / "index")
-    click.echo("\nNow yours: wordsight classify PATH/TO/PICTURES --classes cat dog 'red coat'")
-    click.echo('           wordsight index PATH/TO/PICTURES; wordsight search "a red coat"')
+    _search(model, images[0].parent, out / "index")
+    click.echo("\nNow yours: wordsight classify PATH/TO/IMAGES --classes cat dog 'red coat'")
+    click.echo('           wordsight index PATH/TO/IMAGES; wordsight search "a red coat"')
 
 
 def _search(model: Model, folder: Path, index: Path) -> None:
-    """Index the pictures and print what some words find."""
+    """Index the images and print what some words find."""
     from wordsight.errors import MissingExtraError
     from wordsight.gallery import Gallery
 
@@ -71,7 +71,7 @@ def _search(model: Model, folder: Path, index: Path) -> None:
 
 
 def _print_table(tiles: Sequence[Tile]) -> None:
-    """Print one row per picture: file, best answer, its probability as a bar, the next answers."""
+    """Print one row per image: file, best answer, its probability as a bar, the next answers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +80,7 @@ def _print_table(tiles: Sequence[Tile]) -> None:
     from wordsight.zeroshot.classifier import NONE_LABEL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("picture", no_wrap=True, min_width=max(len(tile.picture.name) for tile in tiles))
+    table.add_column("image", no_wrap=True, min_width=max(len(tile.image.name) for tile in tiles))
     table.add_column("answer", no_wrap=True, min_width=max(len(tile.ranked[0][0]) for tile in tiles))
     table.add_column("", no_wrap=True, min_width=15)
     table.add_column("then", no_wrap=True)
@@ -89,5 +89,5 @@ def _print_table(tiles: Sequence[Tile]) -> None:
         style = "yellow" if label == NONE_LABEL else "bold green"
         then = ", ".join(f"{name} {p:.0%}" for name, p in others if p >= 0.01)
         bar = Text.assemble(f"{proba:4.0%} ", ("█" * round(10 * proba), "blue"))
-        table.add_row(tile.picture.name, Text(label, style), bar, Text(then, "dim"))
+        table.add_row(tile.image.name, Text(label, style), bar, Text(then, "dim"))
     Console().print(table)

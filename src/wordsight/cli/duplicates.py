@@ -1,4 +1,4 @@
-"""`wordsight duplicates`: find pictures that an index holds more than once."""
+"""`wordsight duplicates`: find images that an index holds more than once."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from wordsight.index import Row
 
 NONE_FOUND = 1
-LEARNT_FROM = 200  # pictures in an index from which on a sample of them says what is near
+LEARNT_FROM = 200  # images in an index from which on a sample of them says what is near
 
 EPILOG = """\b
 Examples:
-  wordsight duplicates                              groups, the picture to keep first
+  wordsight duplicates                              groups, the image to keep first
   wordsight duplicates --html duplicates.html       to look at
   wordsight duplicates -f -0 | xargs -0 trash       all but the original of each group
-  wordsight duplicates --learn photos/2019          calibrate the threshold on such pictures
+  wordsight duplicates --learn photos/2019          calibrate the threshold on such images
 
 Copies may be resized, re-encoded, cropped by up to a fifth, mirrored, brighter, darker, more or less colourful, in a
-frame or between bars. Which share of each kind is found depends on the model and the pictures: it is measured, and
+frame or between bars. Which share of each kind is found depends on the model and the images: it is measured, and
 printed, where the threshold is learnt. Copies turned by 90 or 180 degrees are told by their pixels, but the bundled
 model hardly ever gives them a similar vector: most are missed, unless the turn is an EXIF orientation. So are most
-copies in black and white, and those with writing across a large part of the picture.
+copies in black and white, and those with writing across a large part of the image.
 
 \b
 The original of a group is kept. The first of these that tells two apart decides, and is said:
@@ -44,9 +44,9 @@ The original of a group is kept. The first of these that tells two apart decides
   not written by an editing program; no name such as "IMG_1 (1)" or "IMG_1-edited"; older by a day;
   no JPEG resaved as PNG, not brightened, darkened or written over, as the pixels show; a lossless format;
   the larger file; the older.
-A RAW file and the picture rendered of it are one shot: both stay. Each copy was compared with the one that is kept.
+A RAW file and the image rendered of it are one shot: both stay. Each copy was compared with the one that is kept.
 
-Nothing is deleted, moved or changed: files are only read. A file with two names (links) is one picture. -f leaves out
+Nothing is deleted, moved or changed: files are only read. A file with two names (links) is one image. -f leaves out
 pages and members of archives, which cannot be deleted alone, groups whose files are not as they were indexed, and
 sheets of writing or lines (scans, invoices, drawings) unless they are the same byte for byte: one digit may be all that
 differs.
@@ -58,9 +58,9 @@ Exit codes: 0 some found; 1 none found; 2 the call or an input is wrong, or ther
 
 @click.command(epilog=EPILOG)
 @index_option()
-@click.option("--threshold", type=float, metavar="T", help="Cosine from which pictures may be copies; else as learnt.")
+@click.option("--threshold", type=float, metavar="T", help="Cosine from which images may be copies; else as learnt.")
 @click.option("--no-check", is_flag=True, help="Let the cosine alone decide: finds look-alikes too, such as bursts.")
-@click.option("--learn", multiple=True, metavar="PICTURES", help="Learn the threshold on copies of these pictures.")
+@click.option("--learn", multiple=True, metavar="IMAGES", help="Learn the threshold on copies of these images.")
 @click.option("--json", "form", flag_value="json", help="One JSON object per group and line.")
 @click.option(
     "-f", "--files", "form", flag_value="files", help="Plain paths of the copies: of each group all but the original."
@@ -80,9 +80,9 @@ def command(
     html: Path | None,
     model_name: str | None,
 ) -> None:
-    """Find pictures that are copies of each other: exact ones, smaller ones, cropped ones, mirrored ones.
+    """Find images that are copies of each other: exact ones, smaller ones, cropped ones, mirrored ones.
 
-    The first time, some pictures are copied in memory in many ways, to calibrate the threshold: how similar copies are.
+    The first time, some images are copied in memory in many ways, to calibrate the threshold: how similar copies are.
     """
     from wordsight.cli._progress import download_progress
     from wordsight.duplicates.groups import find_duplicates
@@ -112,9 +112,7 @@ def command(
         click.echo("wordsight: no duplicates found.", err=True)
     if shots := sum(bool(group.shot) for group in groups):
         what = "1 shot is" if shots == 1 else f"{shots} shots are"
-        click.echo(
-            f"wordsight: {what} there as RAW file and as rendered picture: both stay (--html, --json).", err=True
-        )
+        click.echo(f"wordsight: {what} there as RAW file and as rendered image: both stay (--html, --json).", err=True)
     if found.gone:
         what = (
             "1 file is not there, it is" if len(found.gone) == 1 else f"{len(found.gone)} files are not there, they are"
@@ -124,17 +122,17 @@ def command(
 
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
-    """Learn on what is named, or once on the index's own pictures where it has enough of them."""
+    """Learn on what is named, or once on the index's own images where it has enough of them."""
     from wordsight.duplicates.groups import learnt_threshold
     from wordsight.duplicates.threshold import learn
 
     if named:
-        from wordsight.images.files import find_pictures
+        from wordsight.images.files import find_images
 
-        pictures = find_pictures(named)
-        click.echo(_learnt(learn(gallery.index, gallery.model, pictures)), err=True)
+        images = find_images(named)
+        click.echo(_learnt(learn(gallery.index, gallery.model, images)), err=True)
     elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
-        click.echo("wordsight: calibrating the threshold on copies of your pictures (once) …", err=True)
+        click.echo("wordsight: calibrating the threshold on copies of your images (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
         except (InputError, StoreError) as error:  # no file to be read, the model gone, the index not to be written
@@ -145,14 +143,14 @@ def _learnt(learnt: LearntThreshold) -> str:
     """Return what was learnt, with the share of copies found of each kind, and what the figures rest on."""
     width = max(map(len, learnt.recall))
     lines = [
-        f"wordsight: the threshold was learnt on {learnt.pictures} pictures, each copied in {len(learnt.recall)} ways; "
+        f"wordsight: the threshold was learnt on {learnt.images} images, each copied in {len(learnt.recall)} ways; "
         f"pixels are compared from a cosine of {learnt.candidates:.3f} on.",
         f"Share of these copies that are found (by the cosine alone, from {learnt.alone:.3f} on, as with --no-check):",
         *(
             f"  {kind:{width}}  {share:4.0%}  ({learnt.recall_alone[kind]:.0%})"
             for kind, share in learnt.recall.items()
         ),
-        f"Each figure is of {learnt.pictures} copies: for pictures like these it may be {_margin(learnt.pictures):.0%} "
+        f"Each figure is of {learnt.images} copies: for images like these it may be {_margin(learnt.images):.0%} "
         "off either way.",
     ]
     return "\n".join(lines)
@@ -186,7 +184,7 @@ def as_text(groups: Sequence[Group]) -> list[str]:
     for number, group in enumerate(groups, 1):
         same = ", all of the same content" if group.exact else ""
         because = f"; the first is kept because {group.because}" if group.because else ""
-        lines.append(f"{number}. {len(group.rows)} pictures{same}{because}")
+        lines.append(f"{number}. {len(group.rows)} images{same}{because}")
         for row, cosine in zip(group.rows, group.cosines, strict=True):
             size = f"{row.width}×{row.height}"
             lines.append(f"   {_role(group, row, cosine):5}  {size:>11}  {_bytes(row.size):>8}  {_name(row)}")
@@ -220,11 +218,11 @@ def as_dict(group: Group) -> dict[str, Any]:
          "role": "keep" if row is group.keep else "shot" if row.id in group.shot else "copy"}
         for row, cosine in zip(group.rows, group.cosines, strict=True)
     ]  # fmt: skip
-    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "pictures": members}
+    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "images": members}
 
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:
-    """Write the files of copies once each: what can be deleted without losing a picture, as far as is known now."""
+    """Write the files of copies once each: what can be deleted without losing an image, as far as is known now."""
     from wordsight.duplicates.physical_files import is_file, is_part
 
     kept = {os.path.realpath(_file(group.keep)) for group in groups}  # a link's target stays too
@@ -269,7 +267,7 @@ def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
 
     sections = [
         Section(
-            f"{number}. {len(group.rows)} pictures" + (f"; kept because {group.because}" if group.because else ""),
+            f"{number}. {len(group.rows)} images" + (f"; kept because {group.because}" if group.because else ""),
             [
                 Tile(
                     _file(row),

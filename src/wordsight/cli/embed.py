@@ -1,4 +1,4 @@
-"""`wordsight embed`: write the embeddings of pictures to a file."""
+"""`wordsight embed`: write the embeddings of images to a file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Examples:
   wordsight embed photos/ -o photos.parquet    (columns path, embedding; the model in the metadata)
 
 \b
-Exit codes: 0 all pictures done; 1 some were skipped (listed on standard error; they have no row);
-2 the call or an input is wrong; 3 no picture could be read, and nothing was written.
+Exit codes: 0 all images done; 1 some were skipped (listed on standard error; they have no row);
+2 the call or an input is wrong; 3 no image could be read, and nothing was written.
 """
 
 
@@ -39,15 +39,15 @@ def command(
     precision: str,
     exact: bool,
 ) -> None:
-    """Write one unit-length float32 vector per picture, in the order found.
+    """Write one unit-length float32 vector per image, in the order found.
 
-    PATHS are pictures, folders, patterns, or "-" for a list on standard input. The output appears only when complete.
+    PATHS are images, folders, patterns, or "-" for a list on standard input. The output appears only when complete.
     """
-    from wordsight.images.files import find_pictures
+    from wordsight.images.files import find_images
     from wordsight.output.embedding_files import check_destination, open_writer
 
     check_destination(output, force=force)
-    pictures = find_pictures(paths, listed())
+    images = find_images(paths, listed())
 
     from wordsight.cli._progress import download_progress
     from wordsight.model import load
@@ -58,16 +58,16 @@ def command(
     skips: list[Skipped] = []
     with (
         open_writer(output, model.spec.embed_dim, about, force=force) as writer,
-        progress_bar(len(pictures), "Embedding") as bar,
+        progress_bar(len(images), "Embedding") as bar,
     ):
-        for entry in model.stream_images(pictures, exact=exact):
+        for entry in model.stream_images(images, exact=exact):
             if isinstance(entry, tuple):
                 writer.add(*entry)
             else:
                 skips.append(entry)
             bar.advance()
-        if (code := report_skips(skips, len(pictures))) != NOTHING_READ:
+        if (code := report_skips(skips, len(images))) != NOTHING_READ:
             written = writer.commit()
             names = ", ".join(map(str, written))
-            click.echo(f"{len(pictures) - len(skips)} × {model.spec.embed_dim} → {names}", err=True)
+            click.echo(f"{len(images) - len(skips)} × {model.spec.embed_dim} → {names}", err=True)
     ctx.exit(code)

@@ -1,4 +1,4 @@
-"""`wordsight index`: make pictures findable, and keep the index up to date."""
+"""`wordsight index`: make images findable, and keep the index up to date."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ Examples:
   wordsight index --status
   wordsight index --forget photos/
 
-SOURCEs are pictures, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of pictures, patterns of these
-('photos/**/*.jpg'), "hf:NAME". Only what is new or changed is embedded; a picture whose file is gone leaves the index;
+SOURCEs are images, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of images, patterns of these
+('photos/**/*.jpg'), "hf:NAME". Only what is new or changed is embedded; an image whose file is gone leaves the index;
 a source that was moved is taken over when it is named again. Nothing is written to the sources. Recycle bins, thumbnail
 folders (@eaDir, #recycle, $RECYCLE.BIN, node_modules, …) and names that begin with a dot are left out.
 
 \b
-Exit codes: 0 all done; 1 some pictures were skipped, or are in but incomplete (listed on standard error); 2 the call
-or an input is wrong; 3 no picture could be read; 130 interrupted: what was done is kept, the same command continues.
+Exit codes: 0 all done; 1 some images were skipped, or are in but incomplete (listed on standard error); 2 the call
+or an input is wrong; 3 no image could be read; 130 interrupted: what was done is kept, the same command continues.
 """
 
 
@@ -58,11 +58,11 @@ or an input is wrong; 3 no picture could be read; 130 interrupted: what was done
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @index_option("The index, made where it is not there: a folder or address; your own by default.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out such paths, as .gitignore does.")
-@click.option("--image-column", metavar="NAME", help="The column of a table that names the pictures.")
+@click.option("--image-column", metavar="NAME", help="The column of a table that names the images.")
 @click.option("--text-column", "text_columns", multiple=True, metavar="NAME", help="Search words in these columns.")
-@click.option("--urls", is_flag=True, help="Fetch pictures that a table gives by address (http, https).")
+@click.option("--urls", is_flag=True, help="Fetch images that a table gives by address (http, https).")
 @click.option("--mask-title-block", is_flag=True, help="Of PDF pages, do not look at the text block in the corner.")
-@click.option("--forget", multiple=True, metavar="SOURCE", help="Follow a source no longer; remove its pictures.")
+@click.option("--forget", multiple=True, metavar="SOURCE", help="Follow a source no longer; remove its images.")
 @click.option("--status", is_flag=True, help="Say what the index holds, and do nothing.")
 @click.option("--on", type=click.Choice(["ray"]), help="Read and embed on a Ray cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
@@ -86,7 +86,7 @@ def command(
     precision: str,
     exact: bool,
 ) -> None:
-    """Make pictures findable: SOURCEs are put into an index, which `wordsight search` reads.
+    """Make images findable: SOURCEs are put into an index, which `wordsight search` reads.
 
     Without a SOURCE, all that were named before are brought up to date.
     """
@@ -130,7 +130,7 @@ def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequ
     for source in sources:
         if ":" not in source and not os.path.lexists(source) and not is_pattern(source):
             raise InputError(
-                f"'{source_name(source)}' does not exist; expected a picture, a folder, a table, PDF, tar, or pattern."
+                f"'{source_name(source)}' does not exist; expected an image, a folder, a table, PDF, tar, or pattern."
             )
 
 
@@ -196,20 +196,20 @@ def _run(gallery: Gallery, sources: Sequence[str], *, options: Any, exact: bool,
             return gallery.add(sources, options=options, exact=exact, embed=embed, progress=progress)
     except KeyboardInterrupt as error:
         done = last[0].in_index if last else 0
-        said = f"wordsight: {done:,} pictures of this run are in; the same command continues there."
+        said = f"wordsight: {done:,} images of this run are in; the same command continues there."
         raise Interrupted(said) from error
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], object]]:
-    """Draw a bar on standard error while that is a terminal: files done, pictures per second, time left."""
+    """Draw a bar on standard error while that is a terminal: files done, images per second, time left."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich import progress as rich
     from rich.console import Console
 
-    said = rich.TextColumn("{task.completed:,.0f}/{task.fields[of]} files  {task.fields[rate]:.0f} pictures/s")
+    said = rich.TextColumn("{task.completed:,.0f}/{task.fields[of]} files  {task.fields[rate]:.0f} images/s")
     columns = (rich.TextColumn("Indexing"), rich.BarColumn(), said, rich.TimeRemainingColumn())
     with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("index", total=None, of="…", rate=0.0)
@@ -227,7 +227,7 @@ COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # 
 def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
     return {
         "index": gallery.location,
-        "pictures": len(gallery),
+        "images": len(gallery),
         **{name: getattr(summary, name) for name in COUNTS},
         "embedded": summary.embedded,
         "seconds": round(summary.seconds, 3),
@@ -243,7 +243,7 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
     rate = f", {summary.embedded / summary.seconds:.0f} embedded/s" if summary.embedded and summary.seconds else ""
     where = f" --in {shlex.quote(into)}" if into else ""
     took = f"{summary.seconds:.1f} s{rate}"
-    done = f"{len(gallery):,} pictures in {gallery.location}: {counts or 'nothing found'} ({took})."
+    done = f"{len(gallery):,} images in {gallery.location}: {counts or 'nothing found'} ({took})."
     return f'{done}\nFind them with: wordsight search "a red car"{where}' if len(gallery) else done
 
 
@@ -252,18 +252,18 @@ def _report(summary: Summary) -> int:
     from wordsight.images.decode import source_name
 
     for old, new in summary.moved.items():
-        click.echo(f"wordsight: {source_name(old)} is not there any more; its pictures are in {source_name(new)}, "
+        click.echo(f"wordsight: {source_name(old)} is not there any more; its images are in {source_name(new)}, "
                    "which is followed in its place.", err=True)  # fmt: skip
-    for folder, pictures in summary.left_out.items():
+    for folder, images in summary.left_out.items():
         click.echo(
-            f"wordsight: {pictures:,} pictures in folders called {folder!r} left the index: such folders are passed "
+            f"wordsight: {images:,} images in folders called {folder!r} left the index: such folders are passed "
             f"over now; to keep them, name the source again with --exclude '!{folder}/'.",
             err=True,
         )
     for source in summary.kept:
         click.echo(
-            f"wordsight: {source_name(source)} holds no pictures now, which it did before; they stay in the index. "
-            "If it was moved, index it where it is now; unless its drive is just not mounted, remove its pictures "
+            f"wordsight: {source_name(source)} holds no images now, which it did before; they stay in the index. "
+            "If it was moved, index it where it is now; unless its drive is just not mounted, remove its images "
             "with: wordsight index --forget …",
             err=True,
         )
@@ -274,7 +274,7 @@ def _report(summary: Summary) -> int:
                 click.echo(f"  {line}", err=True)
     if not (summary.altered or summary.unchanged or summary.skipped or summary.kept):
         click.echo(
-            "wordsight: nothing to index was found; expected pictures (.jpg, .png, .heic, …), PDF or tar files. Other "
+            "wordsight: nothing to index was found; expected images (.jpg, .png, .heic, …), PDF or tar files. Other "
             "kinds, and names that begin with a dot, are passed over; name such a file itself.",
             err=True,
         )
@@ -309,10 +309,10 @@ def _status(gallery: Gallery) -> dict[str, Any]:
     sources = gallery.sources
     return {
         "index": gallery.location,
-        "pictures": len(gallery),
+        "images": len(gallery),
         "bytes": _size(gallery.location),
         **asdict(gallery.about),
-        "sources": {name: {"pictures": rows_of[name], **asdict(options)} for name, options in sources.items()},
+        "sources": {name: {"images": rows_of[name], **asdict(options)} for name, options in sources.items()},
         "columns": gallery.index.columns(),
         "fusion": gallery.index.note("fusion") or None,
     }
@@ -323,11 +323,11 @@ def _status_text(gallery: Gallery, removed: int) -> str:
 
     status = _status(gallery)
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
-    lines = [f"{removed:,} pictures removed."] if removed else []
+    lines = [f"{removed:,} images removed."] if removed else []
     lines += [
-        f"{status['pictures']:,} pictures in {status['index']}{size}",
+        f"{status['images']:,} images in {status['index']}{size}",
         f"model: {status['model']} (fingerprint {status['fingerprint']}, {status['dim']} dimensions)",
-        *(f"source: {source_name(name)} ({said['pictures']:,} pictures)" for name, said in status["sources"].items()),
+        *(f"source: {source_name(name)} ({said['images']:,} images)" for name, said in status["sources"].items()),
         "columns for --where: "
         + ", ".join(f"{source_name(name)} ({kind})" for name, kind in status["columns"].items()),
     ]

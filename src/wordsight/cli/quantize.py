@@ -21,15 +21,15 @@ The image tower's matrix products become int8; the text tower stays as it is. Th
 every precision can still be asked for.
 
 \b
-Exit codes: 0 done; 1 done, some pictures were skipped; 2 the call or an input is wrong.
+Exit codes: 0 done; 1 done, some images were skipped; 2 the call or an input is wrong.
 """
 
 
 @click.command(cls=SpreadCommand, epilog=EPILOG)
 @click.argument("model")
-@click.option("--calibrate", required=True, metavar="DIR", help="Pictures like those to come: a folder or a pattern.")
+@click.option("--calibrate", required=True, metavar="DIR", help="Images like those to come: a folder or a pattern.")
 @click.option("-o", "--output", metavar="OUT", help="A new folder; without it, the model's own wordsight folder.")
-@click.option("--samples", default=300, show_default=True, type=click.IntRange(1), help="Pictures to calibrate with.")
+@click.option("--samples", default=300, show_default=True, type=click.IntRange(1), help="Images to calibrate with.")
 @click.option("--classes", multiple=True, metavar="NAME...", help="Classes for the zero-shot agreement.")
 @click.pass_context
 def command(
@@ -39,14 +39,14 @@ def command(
 
     Needs the extra: pip install 'wordsight[quantize]'.
     """
-    from wordsight.images.files import find_pictures
+    from wordsight.images.files import find_images
     from wordsight.quantize import quantize
     from wordsight.samples import DEMO_CLASSES
 
-    pictures = find_pictures([calibrate])
+    images = find_images([calibrate])
     done = quantize(
         model,
-        pictures,
+        images,
         output,
         samples=samples,
         classes=classes or DEMO_CLASSES,
@@ -61,8 +61,8 @@ def render(done: Quantized) -> str:
     """Return the report: where the copy is, what it costs, what it gains."""
     speeds = done.images_per_second
     lines = [
-        f"{Path(done.folder)}: int8 image tower, calibrated on {done.calibrated} pictures",
-        f"cost, on {done.held_out} other pictures, against f32:",
+        f"{Path(done.folder)}: int8 image tower, calibrated on {done.calibrated} images",
+        f"cost, on {done.held_out} other images, against f32:",
         f"  cosine     mean {done.cosine_mean:.4f}, least {done.cosine_min:.4f}",
         f"  zero-shot  {done.agreement:.1%} the same best class of {len(done.classes)}: {', '.join(done.classes)}",
         "gain, images per second, median of alternated runs:",

@@ -1,4 +1,4 @@
-"""`wordsight search`: find pictures by words, by example, or by both."""
+"""`wordsight search`: find images by words, by example, or by both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Examples:
   wordsight search --image manual.pdf#page=12 --whiten --in drawings-index
   wordsight search sunset -k 100 -f -0 | xargs -0 cp -t sunsets/
 
-Words that stand next to each other are one text; texts and pictures add up. --weight W makes the part named just before
+Words that stand next to each other are one text; texts and images add up. --weight W makes the part named just before
 it count W times as much as the others: words, --image, --not or --not-image. Else wanted parts count 1, unwanted ones
 one half.
 
@@ -75,11 +75,11 @@ class SearchCommand(click.Command):
 @click.option("--copies", is_flag=True, help="Show near copies each by itself, not as one.")
 @click.option("--show", metavar="COLUMNS", help="The columns to show, in this order: name,price.")
 @click.option("--all", is_flag=True, hidden=True)  # what has become the default
-@click.option("--whiten", is_flag=True, help="Leave out what all pictures share (with --image, for drawings).")
+@click.option("--whiten", is_flag=True, help="Leave out what all images share (with --image, for drawings).")
 @click.option("--json", "form", flag_value="json", help="One JSON object per result and line.")
 @click.option("-f", "--files", "form", flag_value="files", help="Plain paths, one a line.")
 @click.option("-0", "zero", is_flag=True, help="With -f: end paths with NUL, for xargs -0.")
-@click.option("--thumbnails/--no-thumbnails", default=None, help="Show pictures in the terminal (if not said: where it "
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Show images in the terminal (if not said: where it "
               "can).")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a contact sheet.")
 @click.option("--open", "show_file", is_flag=True, help="Open the contact sheet, or the best result, in its viewer.")
@@ -88,7 +88,7 @@ class SearchCommand(click.Command):
 @click.option("--precision", default="auto", show_default=True, help="auto, f32, bf16 or int8.")
 @click.pass_context
 def command(ctx: click.Context, /, location: str | None, form: str | None, **said: Any) -> None:
-    """Find pictures by WORDS, by pictures to be like, or by both, in what `wordsight index` has read."""
+    """Find images by WORDS, by images to be like, or by both, in what `wordsight index` has read."""
     from wordsight.cli import _results as results
 
     if said["zero"] and form != "files":
@@ -98,7 +98,7 @@ def command(ctx: click.Context, /, location: str | None, form: str | None, **sai
     asked = list(bound(ctx.meta[ORDER], {name: said[name] for name in PARTS}))
     for kind, value, _ in asked:
         if kind == "text" and os.path.isfile(value):
-            click.echo(f"wordsight: {value!r} is searched as words; for pictures like that file: --image", err=True)
+            click.echo(f"wordsight: {value!r} is searched as words; for images like that file: --image", err=True)
     with _gallery(location, said["model_name"], said["backend"], said["precision"]) as gallery:
         parts = [_part(*one) for one in asked]
         first = 1 + (said["page"] - 1) * said["k"]
@@ -192,7 +192,7 @@ def title(asked: Sequence[Asked]) -> str:
 
 
 def _part(kind: str, value: str, weight: float) -> Part:
-    """Return a part of the query; a picture given by its address is fetched here, a page of a PDF is rendered."""
+    """Return a part of the query; an image given by its address is fetched here, a page of a PDF is rendered."""
     from wordsight.search.query import Part
 
     if kind == "text":

@@ -124,9 +124,9 @@ def _report(result: Any, folder: Path, words: bool) -> int:
         click.echo(f"Curves: {source_name(result.folder / 'curves.png')}")
     model = shlex.quote(str(result.folder))
     if words:
-        click.echo(f"Try it: wordsight classify PICTURES --classes cat dog --model {model}")
+        click.echo(f"Try it: wordsight classify IMAGES --classes cat dog --model {model}")
     else:
-        click.echo(f"Try it: wordsight index PICTURES --in INDEX --model {model}")
+        click.echo(f"Try it: wordsight index IMAGES --in INDEX --model {model}")
     bad = any(getattr(note, "good", True) is False for note in result.notes.values())
     return NOT_GOOD if bad and "TORCHELASTIC_RUN_ID" not in os.environ else DONE  # torchrun would start it all again
 

@@ -54,19 +54,19 @@ def token_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 
 def pixel_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Yield the greatest difference of preprocessed pixels, over generated pictures of which none is square."""
+    """Yield the greatest difference of preprocessed pixels, over generated images of which none is square."""
     spec = checkpoint.spec.preprocess
     worst = 0
-    for picture in generated_pictures():
-        ours = preprocess(Image.fromarray(picture), spec).astype(int)
-        theirs = reference.preprocess(picture, spec).astype(int)
+    for image in generated_images():
+        ours = preprocess(Image.fromarray(image), spec).astype(int)
+        theirs = reference.preprocess(image, spec).astype(int)
         worst = max(worst, int(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else 255)
-    value = f"at most {worst} of 255 apart on {len(SHAPES)} pictures"
+    value = f"at most {worst} of 255 apart on {len(SHAPES)} images"
     yield Finding("pixels", value, "reference", "ok" if worst <= LEVELS else "fail")
 
 
-def generated_pictures() -> Iterator[np.ndarray]:
-    """Yield uint8 pictures (H,W,3): smooth waves with noise, so that both blur and a shifted crop show."""
+def generated_images() -> Iterator[np.ndarray]:
+    """Yield uint8 images (H,W,3): smooth waves with noise, so that both blur and a shifted crop show."""
     rng = np.random.default_rng(0)
     for width, height in SHAPES:
         y, x = np.mgrid[:height, :width]
@@ -74,11 +74,11 @@ def generated_pictures() -> Iterator[np.ndarray]:
         yield np.clip(waves_HWC + rng.normal(0, 25, waves_HWC.shape), 0, 255).astype(np.uint8)
 
 
-def inputs(checkpoint: Checkpoint, pictures: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels (B,S,S,3) of generated pictures and token ids (B,T) of hard texts."""
-    pixels = [reference.preprocess(picture, checkpoint.spec.preprocess) for picture in generated_pictures()]
+def inputs(checkpoint: Checkpoint, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels (B,S,S,3) of generated images and token ids (B,T) of hard texts."""
+    pixels = [reference.preprocess(image, checkpoint.spec.preprocess) for image in generated_images()]
     tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
-    return np.stack(pixels[:pictures]), tokenizer(HARD_TEXTS[: 2 * pictures]).ids
+    return np.stack(pixels[:images]), tokenizer(HARD_TEXTS[: 2 * images]).ids
 
 
 def embedding_checks(checkpoint: Checkpoint, precision: str = "f32") -> Iterator[Finding]:

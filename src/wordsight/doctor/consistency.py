@@ -136,7 +136,7 @@ def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
     elif not lite and not np.allclose(seen, usual, atol=1e-3):
         yield _doubt("preprocess.mean", "warn", f"usual for {family} is {usual[0]}; this is {known}")
     if family == "siglip" and preprocess.resize != "squash":
-        yield _doubt("preprocess.resize", "warn", "SigLIP's pictures are squashed to a square")
+        yield _doubt("preprocess.resize", "warn", "SigLIP's images are squashed to a square")
 
 
 def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:

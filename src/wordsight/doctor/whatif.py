@@ -1,8 +1,8 @@
-"""What if a fact were another? The bundled pictures and their captions tell which value the weights were trained with.
+"""What if a fact were another? The bundled images and their captions tell which value the weights were trained with.
 
 Two paths that read the same wrong spec agree with each other, so comparing them cannot find a wrong activation or a
-transposed square matrix. But trained weights tell pictures apart best with the facts they were trained with: each
-alternative is tried, and one that fits the pictures to their captions clearly better is reported.
+transposed square matrix. But trained weights tell images apart best with the facts they were trained with: each
+alternative is tried, and one that fits the images to their captions clearly better is reported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wordsight.doctor.report import Finding, Verdict
 from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Preprocess, TextTower, VitTower
 from wordsight.text.tokenizer import Tokenizer
 
@@ -55,7 +55,7 @@ def whatif_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield the fit of the model as it is, then one finding for each fact with an alternative."""
     image_ND, text_ND = embed_samples(checkpoint, "image"), embed_samples(checkpoint, "text")
     as_is = fit(image_ND, text_ND)
-    origin = f"{len(CAPTIONS)} bundled pictures with captions"
+    origin = f"{len(CAPTIONS)} bundled images with captions"
     trained = as_is >= TRAINED
     note = "" if trained else "no better than chance: untrained weights, or a fact is wrong"
     yield Finding("fit", f"{as_is:.2f}", origin, "ok" if trained else "warn", note)
@@ -63,7 +63,7 @@ def whatif_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
         changed = embed_samples(other.checkpoint, other.side)
         fitted = fit(changed, text_ND) if other.side == "image" else fit(image_ND, changed)
         better = fitted >= TRAINED and fitted > CLEARLY * max(as_is, 0)
-        note = f"{other.value} fits the pictures clearly better: check where this fact came from" if better else ""
+        note = f"{other.value} fits the images clearly better: check where this fact came from" if better else ""
         grave: Verdict = "warn" if trained else "fail"  # as it is the model knows nothing, with the alternative it does
         value = f"{fitted:.2f} with {other.value}, {as_is:.2f} as it is"
         yield Finding(f"what-if.{other.subject}", value, origin, grave if better else "ok", note)
@@ -78,13 +78,13 @@ def fit(image_ND: np.ndarray, text_ND: np.ndarray) -> float:
 
 
 def embed_samples(checkpoint: Checkpoint, side: str) -> np.ndarray:
-    """Return unit embeddings (N,D) of the sample pictures or of their captions, in f32."""
+    """Return unit embeddings (N,D) of the sample images or of their captions, in f32."""
     encoder = OpenVinoEncoder(checkpoint, "f32", cache=False)
     if side == "text":
         tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
         return unit(encoder.encode_texts(tokenizer(list(CAPTIONS.values())).ids))
-    pictures = {path.name: path for path in sample_pictures()}
-    pixels = [preprocess(read_image(pictures[name]), checkpoint.spec.preprocess) for name in CAPTIONS]
+    images = {path.name: path for path in sample_images()}
+    pixels = [preprocess(read_image(images[name]), checkpoint.spec.preprocess) for name in CAPTIONS]
     return unit(encoder.encode_images(np.stack(pixels)))
 
 

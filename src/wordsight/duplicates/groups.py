@@ -1,10 +1,10 @@
-"""Near duplicates: pictures that are copies of each other, in groups, with the original first.
+"""Near duplicates: images that are copies of each other, in groups, with the original first.
 
-Pictures whose vectors are close are candidates; their pixels decide (`duplicates.similarity`). A group is the picture
+Images whose vectors are close are candidates; their pixels decide (`duplicates.similarity`). A group is the image
 to keep, the original as far as can be told (`duplicates.originals`), and its copies: each was compared with that
-picture itself, so that no chain of small steps joins what differs. Files of the same content are always together. A
-file with two names, or one that came by two ways, such as a folder and a table, is one picture, no copy of itself; rows
-whose file is gone are in no group. RAW files, and the picture rendered of each, are no copies of each other: both stay.
+image itself, so that no chain of small steps joins what differs. Files of the same content are always together. A
+file with two names, or one that came by two ways, such as a folder and a table, is one image, no copy of itself; rows
+whose file is gone are in no group. RAW files, and the image rendered of each, are no copies of each other: both stay.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from wordsight.errors import ImageError, InputError
 from wordsight.index import Index, Row
 from wordsight.index.base import Floats
 from wordsight.index.lance.maintenance import EXACT_LIMIT
-from wordsight.row_images import row_picture
+from wordsight.row_images import row_image
 
 Progress = Callable[[int, int], object]  # (done, of)
 
 # before anything is learnt: the bundled model had 0.71 and 0.76 learnt of photos, 0.83 of products for candidates, and
 # 0.90 to 0.93 alone (benchmarks/duplicates_quality.py); small collections may hold sheets, which are closer
-UNLEARNT = LearntThreshold(candidates=0.75, alone=0.97, pictures=0, recall={}, recall_alone={})
+UNLEARNT = LearntThreshold(candidates=0.75, alone=0.97, images=0, recall={}, recall_alone={})
 _AT_ONCE = EXACT_LIMIT  # rows compared by one matrix product, in blocks; above, the index itself finds neighbours fast
 _BLOCK = 1024
 _PRODUCT = 1 << 24  # cosines held at a time
@@ -42,10 +42,10 @@ _MINIATURES = 200  # kept, 0.5 MB each, as much again with its mirror image
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Copies of one picture. rows: the one to keep first. cosines: of each with that one.
+    """Copies of one image. rows: the one to keep first. cosines: of each with that one.
 
     because: why that one is kept: "it has the most pixels". shot: ids of rows that stay too: further RAW files, and the
-    picture rendered of the RAW file. paper: ids of rows of other content than the one to keep that are sheets of
+    image rendered of the RAW file. paper: ids of rows of other content than the one to keep that are sheets of
     writing or lines. One digit may be all that differs, too small to be told: look at these before deleting.
     """
 
@@ -58,10 +58,10 @@ class Group:
     def __repr__(self) -> str:
         """Return how many there are, which one to keep, and how near the others are."""
         how = "of the same content" if self.exact else f"cosines from {min(self.cosines):.3f}"
-        return f"<Group {len(self.rows)} pictures, {how}, keep {self.keep.id}>"
+        return f"<Group {len(self.rows)} images, {how}, keep {self.keep.id}>"
 
     def _repr_html_(self) -> str:
-        """Return the pictures as a notebook shows them, the one to keep first."""
+        """Return the images as a notebook shows them, the one to keep first."""
         from wordsight.output.row_cards import html_of_rows
 
         return html_of_rows(repr(self)[1:-1], self.rows)
@@ -102,7 +102,7 @@ def find_duplicates(
 ) -> Found:
     """Return the groups of near duplicates in an index, the largest first.
 
-    threshold: cosine from which two pictures may be copies, in -1 … 1. None: as learnt (`copies.learn`), else a value
+    threshold: cosine from which two images may be copies, in -1 … 1. None: as learnt (`copies.learn`), else a value
         that suits the bundled model.
     check: compare the pixels of candidates. Without it, or where a file cannot be read, the cosine alone decides; that
         takes a higher threshold, which None learns too.
@@ -178,17 +178,17 @@ def _near_by_search(index: Index, least: float, progress: Progress) -> Iterator[
 
 
 class _Comparison:
-    """Tells whether two rows are copies, by their pixels; by the cosine where a picture cannot be read."""
+    """Tells whether two rows are copies, by their pixels; by the cosine where an image cannot be read."""
 
     def __init__(self, index: Index, alone: float) -> None:
         self._index, self._alone = index, alone
         self._miniature = functools.lru_cache(maxsize=_MINIATURES)(self._read)
 
     def __call__(self, one: Row, other: Row, cosine: float) -> bool:
-        pictures = self._miniature(one), self._miniature(other)
-        if pictures[0] is None or pictures[1] is None:
+        images = self._miniature(one), self._miniature(other)
+        if images[0] is None or images[1] is None:
             return cosine >= self._alone
-        return likeness(pictures[0], pictures[1]).same
+        return likeness(images[0], images[1]).same
 
     def paper(self, row: Row) -> bool:
         """Return whether the row is a sheet of writing or lines."""
@@ -205,13 +205,13 @@ class _Comparison:
 
     def _read(self, row: Row) -> Miniature | None:
         try:
-            return Miniature(row_picture(self._index, row, at_least=READ_AT_LEAST))
+            return Miniature(row_image(self._index, row, at_least=READ_AT_LEAST))
         except ImageError:
             return None
 
 
 def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> Iterator[Group]:
-    """Yield the groups: the largest picture not yet in one takes all of its copies that are in none."""
+    """Yield the groups: the largest image not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
     for row in rows:
         contents.setdefault(row.digest, []).append(row)

@@ -1,6 +1,6 @@
 """Which of several copies is the original: what speaks for a file, in one order, and the reason to tell the user.
 
-A camera's RAW file comes first; then the picture with the most pixels (a border does not count as picture), without
+A camera's RAW file comes first; then the image with the most pixels (a border does not count as image), without
 a border, with the most camera data, written by no editing program, under a name that is not a copy's, older by a day;
 then signs in the pixels of a JPEG in a lossless file, of brightening, darkening and of writing laid over them; then a
 format that loses nothing, the larger file, the older one. Mirroring a JPEG leaves no such sign: there dates, names,
@@ -28,8 +28,8 @@ from wordsight.path_text import to_path
 
 _AS_LARGE = 0.95  # of the most pixels: a crop by 5 % of both sides has 0.90
 _DAY = 86_400 * 10**9
-_PILED, _PILED_MORE = 0.005, 0.1  # pixels at the upper end of its range that a picture may have more: absolute, share
-_TOP, _LOWER = 248, 8  # grey levels: the brightest of a picture that uses the range; how much less darkening leaves
+_PILED, _PILED_MORE = 0.005, 0.1  # pixels at the upper end of its range that an image may have more: absolute, share
+_TOP, _LOWER = 248, 8  # grey levels: the brightest of an image that uses the range; how much less darkening leaves
 _MAIN = ExifTags.Base.Make, ExifTags.Base.Model
 _DETAILS = (
     ExifTags.Base.DateTimeOriginal, ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.FocalLength,
@@ -55,7 +55,7 @@ class Origin:
     pixels: without a border. camera: how many facts the camera wrote (EXIF), None where the file does not tell. kept:
     2 for a format that loses nothing, 1 for HEIC, 0 for other lossy ones, -1 for a lossless file of what was a JPEG
     before. piled: share of pixels at the upper end of the range; top: where that is, grey levels. laid: whether
-    something is laid over the picture that another one lacks.
+    something is laid over the image that another one lacks.
     """
 
     row: Row

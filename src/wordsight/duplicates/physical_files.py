@@ -1,4 +1,4 @@
-"""Which file a row's picture is in: one file may have several names, by links or by folders that are links."""
+"""Which file a row's image is in: one file may have several names, by links or by folders that are links."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, eq=False)
 class Present:
-    """Rows whose picture is there, each picture once. gone: rows whose file is not there (now)."""
+    """Rows whose image is there, each image once. gone: rows whose file is not there (now)."""
 
     rows: tuple[Row, ...]
     gone: tuple[Row, ...]
 
 
 def is_file(row: Row) -> bool:
-    """Return whether the row's path is that of a file; else it is an address or a data set's name."""
+    """Return whether the row's path is that of a file; else it is an address or a dataset's name."""
     return "://" not in row.path and os.path.isabs(row.path)
 
 
 def is_part(row: Row) -> bool:
-    """Return whether the row's file holds more than this picture: it is a page, or the member of an archive."""
+    """Return whether the row's file holds more than this image: it is a page, or the member of an archive."""
     return row.page is not None or (is_part_of(row.id, row.path) and is_file(row))
 
 
 def each_once(rows: Iterable[Row]) -> Present:
-    """Return the rows in order, without those whose file is gone and those that name a picture again.
+    """Return the rows in order, without those whose file is gone and those that name an image again.
 
-    The same picture is the same part of the same file, whatever the names: a file's own name comes before links to it.
+    The same image is the same part of the same file, whatever the names: a file's own name comes before links to it.
     """
-    by_picture: dict[Key, Row] = {}
+    by_image: dict[Key, Row] = {}
     gone = []
     for row in rows:
         key = _key(row)
         if key is None:
             gone.append(row)
-        elif key not in by_picture or (_is_link(by_picture[key]) and not _is_link(row)):
-            by_picture[key] = row
-    return Present(tuple(by_picture.values()), tuple(gone))
+        elif key not in by_image or (_is_link(by_image[key]) and not _is_link(row)):
+            by_image[key] = row
+    return Present(tuple(by_image.values()), tuple(gone))
 
 
 def freed_bytes(row: Row) -> int:
@@ -61,7 +61,7 @@ def freed_bytes(row: Row) -> int:
 
 
 def _key(row: Row) -> Key | None:
-    """Return what rows of one picture share; None where the file is gone."""
+    """Return what rows of one image share; None where the file is gone."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     if not is_file(row):
         return row.path, part

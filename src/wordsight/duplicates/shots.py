@@ -1,4 +1,4 @@
-"""One shot of a camera in two files: the RAW file, and the picture that the camera or a program rendered of it.
+"""One shot of a camera in two files: the RAW file, and the image that the camera or a program rendered of it.
 
 Cameras name them alike and put them side by side: DSC_0001.NEF and DSC_0001.JPG; phones add what each is:
 PXL_2.RAW-01.COVER.jpg and PXL_2.RAW-02.ORIGINAL.dng; converters add to the name: DSC_0001.NEF.jpg.
@@ -30,7 +30,7 @@ def shot_key(path: str) -> tuple[str, str]:
 
 
 def are_raw_and_rendered(one: Row, other: Row) -> bool:
-    """Return whether one row is a RAW file and the other a picture rendered of the same shot, as names and dates say.
+    """Return whether one row is a RAW file and the other an image rendered of the same shot, as names and dates say.
 
     Exactly one is RAW, both lie in one folder under one name (extensions aside), and no two different dates are known.
     """

@@ -1,16 +1,16 @@
-"""Whether two pictures are copies of each other, told from small versions of their pixels.
+"""Whether two images are copies of each other, told from small versions of their pixels.
 
 A copy may be resized, re-encoded, cropped by up to a fifth, mirrored, turned by 90° or 180°, brighter, darker, more or
 less colourful, and have a border. The two are laid over each other (which is the crop of which, from where, mirrored or
 not; then turned, and without borders), and the light and colour of one brought to the other's; then what is left of
-the difference is looked at piece by piece. Pictures that only resemble
+the difference is looked at piece by piece. Images that only resemble
 each other, such as two products before the same ground, differ clearly in some piece, however alike they are on the
 whole. Sheets of writing or lines (invoices of one form, notes, blank pages) differ in strokes too thin for that: these
 are compared at 512 pixels, and every piece with strokes must agree. One digit may still be too small to be seen, so
 that `Miniature.paper` tells of what a person should look at before deleting. How well this tells copies from
 look-alikes: `benchmarks/duplicates_quality.py`. Not always told: crops of what is fine texture all over, such as a
 brick wall or a lawn, cropped or much smaller copies of sheets and of thin things on a plain ground, such as a bicycle.
-Not told: copies in black and white, turned copies that are cropped too, and writing across a large part of the picture.
+Not told: copies in black and white, turned copies that are cropped too, and writing across a large part of the image.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from wordsight.images.decode import ImageSource, read_image
 # of 365 pairs of the most similar photos and products, none but copies keep to these (benchmarks/duplicates_quality.py)
 DETAIL, DIFFERENCE = 0.8, 14.0
 _SIDE, _COARSE, _FINE = 128, 32, 48  # pixels of a miniature, of the search for the crop, of the last comparison
-_PIECE = 4  # pixels of a piece of the fine picture: 12 × 12 pieces
+_PIECE = 4  # pixels of a piece of the fine image: 12 × 12 pieces
 _KEPT = (1.0, 0.975, 0.95, 0.925, 0.9, 0.875, 0.85, 0.825, 0.8)  # of the longer-kept side, what a crop may have left
 _LEAST = 0.76  # of either side: what is tried; a fifth cropped, and rounding
 _PROMISING, _NEARLY = 0.55, 0.85  # correlations below which no alignment is refined, or only coarsely
-_WHOLE, _SAME_RATIO = 0.8, 0.06  # correlation at 32 pixels, and difference of log ratios, of pictures turned or trimmed
+_WHOLE, _SAME_RATIO = 0.8, 0.06  # correlation at 32 pixels, and difference of log ratios, of images turned or trimmed
 _EDGE, _MOST_BORDER = 14, 0.7  # grey levels that a border's pixels differ by; share of a side that borders may take
 _TOUCHING = 0.6  # share of the pixels beside a border that differ from it: margins of products have 0 to 0.3
-_LAID, _MORE_EDGES = 3.0, 1.08  # grey levels of what is laid over a picture; edges that it adds where it is
+_LAID, _MORE_EDGES = 3.0, 1.08  # grey levels of what is laid over an image; edges that it adds where it is
 _CLIPPED = 4  # grey levels from black and white where brightening and darkening lose what was there
 _SATURATION = 0.5, 2.0  # a copy may have so much of the colour; less would make a black thing a copy of a brown one
-_FLAT = 1.5  # grey levels of detail below which a picture is a plain surface
+_FLAT = 1.5  # grey levels of detail below which an image is a plain surface
 STROKES = 0.95  # what strokes of copies of sheets correlate with; of bills that differ in number and sum: up to 0.94
 READ_AT_LEAST = 256  # pixels to ask `read_image` for: JPEGs then keep twice as many, those of a sheet
 _SHEET, _SHEET_PIECE = 512, 16  # pixels of a sheet and of its pieces: a line of small print is 7 high
@@ -45,43 +45,43 @@ _WINDOW = 29  # pixels of the sheet over which its ground is taken off
 _INK, _FAINT = 16.0, 4.0  # grey levels of detail: of pieces with strokes; of what JPEG leaves on a plain ground
 _GROUND, _THICK, _MOST_THICK = 16, 7, 0.2  # grey levels off the ground; pixels of 256 that no stroke is wide; share
 _EVEN = 0.45  # share of a sheet within 4 grey levels; of skies and snow with thin things before them hardly any has
-_LEAST_THIN = 0.003  # of a sheet with pictures or bands: strokes beside these
+_LEAST_THIN = 0.003  # of a sheet with images or bands: strokes beside these
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in the miniature's pixels
 
 
 class Miniature:
-    """A picture as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
+    """A image as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
 
-    def __init__(self, picture: Image.Image, ratio: float | None = None, sheet: Image.Image | None = None) -> None:
-        self.ratio = picture.width / picture.height if ratio is None else ratio
-        self.square = picture if picture.size == (_SIDE, _SIDE) else _resized(picture.convert("RGB"), _SIDE)
-        self.sheet = _resized(picture.convert("L"), _SHEET) if sheet is None else sheet
+    def __init__(self, image: Image.Image, ratio: float | None = None, sheet: Image.Image | None = None) -> None:
+        self.ratio = image.width / image.height if ratio is None else ratio
+        self.square = image if image.size == (_SIDE, _SIDE) else _resized(image.convert("RGB"), _SIDE)
+        self.sheet = _resized(image.convert("L"), _SHEET) if sheet is None else sheet
         self.grey = self.square.convert("L")
         self.coarse = np.asarray(self.grey.resize((_COARSE, _COARSE), Image.Resampling.BOX), np.float32)
         self._templates: dict[tuple[int, int], np.ndarray] = {}
 
     @classmethod
     def of(cls, source: ImageSource) -> Miniature:
-        """Return the miniature of a path, bytes, PIL picture or array. Raises: ImageError."""
+        """Return the miniature of a path, bytes, PIL image or array. Raises: ImageError."""
         return cls(read_image(source, at_least=READ_AT_LEAST))
 
     @functools.cached_property
     def mirrored(self) -> Miniature:
-        """The picture, left and right exchanged."""
+        """The image, left and right exchanged."""
         return Miniature(ImageOps.mirror(self.square), self.ratio, ImageOps.mirror(self.sheet))
 
     @functools.cached_property
     def trimmed(self) -> Miniature | None:
-        """The picture without a border of one colour around it or at two opposite sides; None where there is none."""
+        """The image without a border of one colour around it or at two opposite sides; None where there is none."""
         left, top, right, bottom = self.border
         if max(left, top) == 0 or max(left + right, top + bottom) > _MOST_BORDER * _SIDE:
             return None
         return self._inside((left, top, _SIDE - right, _SIDE - bottom))
 
     def between_bars(self, ratio: float) -> Miniature | None:
-        """Return the middle of the picture, of a ratio width / height, if all beside or above and below is border."""
+        """Return the middle of the image, of a ratio width / height, if all beside or above and below is border."""
         left, top, right, bottom = self.border
         share = min(ratio / self.ratio, self.ratio / ratio)
         bar = (1 - share) / 2 * _SIDE
@@ -107,7 +107,7 @@ class Miniature:
 
     @functools.cached_property
     def framed(self) -> bool:
-        """Whether the border is a frame or bars: the picture touches it along the whole side, as no product does."""
+        """Whether the border is a frame or bars: the image touches it along the whole side, as no product does."""
         if self.trimmed is None:
             return False
         left, top, right, bottom = self.border
@@ -120,19 +120,19 @@ class Miniature:
         return bool(np.mean(shares) >= _TOUCHING)
 
     def turned(self, quarters: int) -> Miniature:
-        """Return the picture turned by as many quarters, anticlockwise."""
+        """Return the image turned by as many quarters, anticlockwise."""
         how = _TURNS[quarters]
         ratio = self.ratio if quarters == 2 else 1 / self.ratio
         return Miniature(self.square.transpose(how), ratio, self.sheet.transpose(how))
 
     @functools.cached_property
     def fine(self) -> np.ndarray:
-        """The picture as (48, 48, 3) float32."""
+        """The image as (48, 48, 3) float32."""
         return _cut(self.square, (0.0, 0.0, _SIDE, _SIDE))
 
     @functools.cached_property
     def fine_grey(self) -> np.ndarray:
-        """The grey picture as (48, 48) float32."""
+        """The grey image as (48, 48) float32."""
         return _cut(self.grey, (0.0, 0.0, _SIDE, _SIDE))
 
     @functools.cached_property
@@ -156,7 +156,7 @@ class Miniature:
         return bool(_detail(self.fine_grey).std() < _FLAT and strokes.max() < _FAINT)
 
     def template(self, height: int, width: int) -> np.ndarray:
-        """Return the grey picture at a size as a vector of mean 0 and length 1; zeros where it is plain."""
+        """Return the grey image at a size as a vector of mean 0 and length 1; zeros where it is plain."""
         if (height, width) not in self._templates:
             small = np.asarray(self.grey.resize((width, height), Image.Resampling.BOX), np.float32).ravel()
             small = small - small.mean()
@@ -167,10 +167,10 @@ class Miniature:
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike two pictures are once laid over each other.
+    """How alike two images are once laid over each other.
 
     detail: correlation of what is left without light, shade and large shapes, 1 at most. difference: grey levels by
-    which the piece (a 144th of the picture) that differs most does so. strokes: of sheets, correlation of the small
+    which the piece (a 144th of the image) that differs most does so. strokes: of sheets, correlation of the small
     piece that agrees least, where these two allow that they are copies; else 1.
     """
 
@@ -193,7 +193,7 @@ _TURNS = {
 
 
 def likeness(one: Miniature, other: Miniature) -> Likeness:
-    """Return how alike two pictures are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail.
+    """Return how alike two images are; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail.
 
     Where they are no copies as they are, the other is turned, and both are taken without their borders, if that makes
     them agree as a whole.
@@ -223,9 +223,9 @@ def laid_over(one: Miniature, other: Miniature) -> bool:
     return _edges(other, there_N) > _MORE_EDGES * _edges(one, there_N)
 
 
-def _edges(picture: Miniature, there_N: np.ndarray) -> float:
+def _edges(image: Miniature, there_N: np.ndarray) -> float:
     """Return the mean step between neighbouring pixels of the large version, in some of the 144 pieces."""
-    grey_HW = np.asarray(picture.sheet, np.float32)
+    grey_HW = np.asarray(image.sheet, np.float32)
     steps_HW = np.abs(np.diff(grey_HW, axis=0))[:, :-1] + np.abs(np.diff(grey_HW, axis=1))[:-1]
     pieces = _FINE // _PIECE
     side = -(-_SHEET // pieces)
@@ -244,7 +244,7 @@ def _changed(one: Miniature, other: Miniature) -> Iterator[tuple[Miniature, Mini
 
 
 def _agree(one: Miniature, other: Miniature, quarters: int) -> bool:
-    """Return whether two whole pictures agree coarsely, the other turned, mirrored or not."""
+    """Return whether two whole images agree coarsely, the other turned, mirrored or not."""
     ratio = 1 / other.ratio if quarters % 2 else other.ratio
     if abs(np.log(one.ratio / ratio)) > _SAME_RATIO:
         return False
@@ -282,12 +282,12 @@ def _border(pixels_HW3: np.ndarray) -> tuple[int, int]:
     least = round(0.02 * len(pixels_HW3))
     if min(found) < least:
         return 0, 0
-    return found[0] + 1, found[1] + 1  # the next row is border and picture mixed
+    return found[0] + 1, found[1] + 1  # the next row is border and image mixed
 
 
-def _resized(picture: Image.Image, side: int) -> Image.Image:
-    how = Image.Resampling.BOX if min(picture.size) > 2 * side else Image.Resampling.BICUBIC
-    return picture.resize((side, side), how)
+def _resized(image: Image.Image, side: int) -> Image.Image:
+    how = Image.Resampling.BOX if min(image.size) > 2 * side else Image.Resampling.BICUBIC
+    return image.resize((side, side), how)
 
 
 def _place(whole: Miniature, part: Miniature) -> tuple[float, Miniature, Miniature, Box]:
@@ -310,23 +310,23 @@ def _place(whole: Miniature, part: Miniature) -> tuple[float, Miniature, Miniatu
     return best
 
 
-def _windows(picture_HW: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return every window of a picture as a row of mean 0 and length 1."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture_HW, (height, width))
+def _windows(image_HW: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return every window of an image as a row of mean 0 and length 1."""
+    windows = np.lib.stride_tricks.sliding_window_view(image_HW, (height, width))
     rows_NP = windows.reshape(-1, height * width)
     rows_NP = rows_NP - rows_NP.mean(axis=1, keepdims=True)
     return np.asarray(rows_NP / np.maximum(np.linalg.norm(rows_NP, axis=1, keepdims=True), 1.0))
 
 
-def _cut(picture: Image.Image, box: Box) -> np.ndarray:
-    return np.asarray(picture.resize((_FINE, _FINE), Image.Resampling.BILINEAR, box=box), np.float32)
+def _cut(image: Image.Image, box: Box) -> np.ndarray:
+    return np.asarray(image.resize((_FINE, _FINE), Image.Resampling.BILINEAR, box=box), np.float32)
 
 
 _MOVES = ((1, 0, 1, 0), (0, 1, 0, 1), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
 
 
 def _refine(whole: Miniature, part: Miniature, box: Box) -> Box | None:
-    """Move the box and its sides until the pictures agree best; None where they turn out not to."""
+    """Move the box and its sides until the images agree best; None where they turn out not to."""
     best, step = _correlation(_cut(whole.grey, box), part.fine_grey), 2.0
     while step >= 0.25:
         before = best
@@ -354,7 +354,7 @@ def _correlation(one_HW: np.ndarray, other_HW: np.ndarray) -> float:
 
 
 def _detail(grey_HW: np.ndarray, n: int = 7) -> np.ndarray:
-    """Return the picture less its mean over n × n pixels: detail without light, shade and large shapes."""
+    """Return the image less its mean over n × n pixels: detail without light, shade and large shapes."""
     padded = np.pad(grey_HW, n // 2, mode="edge").astype(np.float64)  # sums of a sheet are beyond float32
     sums = np.pad(padded.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     mean: np.ndarray = (sums[n:, n:] - sums[:-n, n:] - sums[n:, :-n] + sums[:-n, :-n]) / n**2

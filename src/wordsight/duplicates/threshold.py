@@ -1,7 +1,7 @@
-"""Known copies of pictures, and what cosines they have: from which cosine on two pictures may be copies of each other.
+"""Known copies of images, and what cosines they have: from which cosine on two images may be copies of each other.
 
 Copies as people make them (smaller, re-encoded, cropped, mirrored, brighter, framed, marked, several of these) are made
-of a sample of the user's own pictures and embedded beside what lies nearest to each in the collection.
+of a sample of the user's own images and embedded beside what lies nearest to each in the collection.
 """
 
 from __future__ import annotations
@@ -21,112 +21,112 @@ from wordsight.images.decode import ImageSource, read_image
 from wordsight.index import Index, Match
 from wordsight.index.base import Floats, Note, check_model
 from wordsight.model import Model
-from wordsight.row_images import row_picture
+from wordsight.row_images import row_image
 
 NOTE = "duplicates"  # the index's note of this
-PICTURES = 40  # of a sample: 720 copies are embedded, some seconds
-_LONGEST = 640  # pixels of the pictures that copies are made of
+IMAGES = 40  # of a sample: 720 copies are embedded, some seconds
+_LONGEST = 640  # pixels of the images that copies are made of
 _LEAST_SIDE = 96  # copies are not made smaller than a thumbnail
 _NEIGHBOURS = 12
 _RECALL = 0.98  # share of the copies that shall be candidates
-_SAFE = 0.9  # the cosine that decides alone is no lower, however few or different the pictures
-_FALSE = 0.01  # share of pictures that may have a look-alike above the cosine that decides alone
-_CANDIDATES = 10  # neighbours of a picture whose pixels are compared, at most, for 4 of 5 pictures
+_SAFE = 0.9  # the cosine that decides alone is no lower, however few or different the images
+_FALSE = 0.01  # share of images that may have a look-alike above the cosine that decides alone
+_CANDIDATES = 10  # neighbours of an image whose pixels are compared, at most, for 4 of 5 images
 
 
-def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
+def _jpeg(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return Image.open(file)
 
 
-def _webp(picture: Image.Image, quality: int) -> Image.Image:
+def _webp(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
-    picture.save(file, "WEBP", quality=quality)
+    image.save(file, "WEBP", quality=quality)
     return Image.open(file)
 
 
-def _crop(picture: Image.Image, share: float, chance: random.Random) -> Image.Image:
+def _crop(image: Image.Image, share: float, chance: random.Random) -> Image.Image:
     """Cut away a share of both sides, more from one end than from the other."""
-    width, height = (max(1, round(side * (1 - share))) for side in picture.size)
-    left, top = chance.randint(0, picture.width - width), chance.randint(0, picture.height - height)
-    return picture.crop((left, top, left + width, top + height))
+    width, height = (max(1, round(side * (1 - share))) for side in image.size)
+    left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
+    return image.crop((left, top, left + width, top + height))
 
 
-def _scale(picture: Image.Image, factor: float) -> Image.Image:
-    factor = max(factor, min(1.0, _LEAST_SIDE / min(picture.size)))
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+def _scale(image: Image.Image, factor: float) -> Image.Image:
+    factor = max(factor, min(1.0, _LEAST_SIDE / min(image.size)))
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _mixed(picture: Image.Image, chance: random.Random) -> Image.Image:
-    brighter = ImageEnhance.Brightness(picture).enhance(chance.choice((0.9, 1.1)))
+def _mixed(image: Image.Image, chance: random.Random) -> Image.Image:
+    brighter = ImageEnhance.Brightness(image).enhance(chance.choice((0.9, 1.1)))
     return _jpeg(_scale(_crop(brighter, 0.07, chance), 0.5), 60)
 
 
-def _marked(picture: Image.Image) -> Image.Image:
+def _marked(image: Image.Image) -> Image.Image:
     """Write a name into a corner, half transparent, as photographers do."""
-    over = Image.new("RGBA", picture.size)
-    place = round(0.6 * picture.width), round(0.9 * picture.height)
-    font = ImageFont.load_default(max(8, round(min(picture.size) / 22)))
+    over = Image.new("RGBA", image.size)
+    place = round(0.6 * image.width), round(0.9 * image.height)
+    font = ImageFont.load_default(max(8, round(min(image.size) / 22)))
     ImageDraw.Draw(over).text(place, "© Jane Doe", fill=(255, 255, 255, 128), font=font)
-    return Image.alpha_composite(picture.convert("RGBA"), over)
+    return Image.alpha_composite(image.convert("RGBA"), over)
 
 
-def _framed(picture: Image.Image, chance: random.Random) -> Image.Image:
-    return ImageOps.expand(picture, round(0.06 * min(picture.size)), chance.choice(("white", "black", "#d8d0c0")))
+def _framed(image: Image.Image, chance: random.Random) -> Image.Image:
+    return ImageOps.expand(image, round(0.06 * min(image.size)), chance.choice(("white", "black", "#d8d0c0")))
 
 
-def _between_bars(picture: Image.Image) -> Image.Image:
-    """Make a square of an oblong picture, and a square one as wide as films are."""
-    longer = max(picture.size)
-    size = (longer, longer) if min(picture.size) < 0.9 * longer else (longer * 4 // 3, longer)
-    return ImageOps.pad(picture, size, color="black")
+def _between_bars(image: Image.Image) -> Image.Image:
+    """Make a square of an oblong image, and a square one as wide as films are."""
+    longer = max(image.size)
+    size = (longer, longer) if min(image.size) < 0.9 * longer else (longer * 4 // 3, longer)
+    return ImageOps.pad(image, size, color="black")
 
 
-# kind of copy → how it is made of an RGB picture, with a source of chance
+# kind of copy → how it is made of an RGB image, with a source of chance
 KINDS: Mapping[str, Callable[[Image.Image, random.Random], Image.Image]] = {
-    "half the size": lambda picture, _: _scale(picture, 0.5),
-    "a quarter of the size": lambda picture, _: _scale(picture, 0.25),
-    "JPEG, quality 75": lambda picture, _: _jpeg(picture, 75),
-    "JPEG, quality 35": lambda picture, _: _jpeg(picture, 35),
-    "WebP, quality 60": lambda picture, _: _webp(picture, 60),
-    "cropped by 5 %": lambda picture, chance: _crop(picture, 0.05, chance),
-    "cropped by 10 %": lambda picture, chance: _crop(picture, 0.10, chance),
-    "cropped by 20 %": lambda picture, chance: _crop(picture, 0.20, chance),
-    "mirrored": lambda picture, _: ImageOps.mirror(picture),
-    "more or less colourful": lambda picture, chance: ImageEnhance.Color(picture).enhance(chance.choice((0.75, 1.3))),
-    "brighter or darker": lambda picture, chance: ImageEnhance.Brightness(picture).enhance(chance.choice((0.85, 1.15))),
-    "much darker": lambda picture, _: ImageEnhance.Brightness(picture).enhance(0.6),
-    "much brighter": lambda picture, _: ImageEnhance.Brightness(picture).enhance(1.4),
+    "half the size": lambda image, _: _scale(image, 0.5),
+    "a quarter of the size": lambda image, _: _scale(image, 0.25),
+    "JPEG, quality 75": lambda image, _: _jpeg(image, 75),
+    "JPEG, quality 35": lambda image, _: _jpeg(image, 35),
+    "WebP, quality 60": lambda image, _: _webp(image, 60),
+    "cropped by 5 %": lambda image, chance: _crop(image, 0.05, chance),
+    "cropped by 10 %": lambda image, chance: _crop(image, 0.10, chance),
+    "cropped by 20 %": lambda image, chance: _crop(image, 0.20, chance),
+    "mirrored": lambda image, _: ImageOps.mirror(image),
+    "more or less colourful": lambda image, chance: ImageEnhance.Color(image).enhance(chance.choice((0.75, 1.3))),
+    "brighter or darker": lambda image, chance: ImageEnhance.Brightness(image).enhance(chance.choice((0.85, 1.15))),
+    "much darker": lambda image, _: ImageEnhance.Brightness(image).enhance(0.6),
+    "much brighter": lambda image, _: ImageEnhance.Brightness(image).enhance(1.4),
     "in a frame": _framed,
-    "between bars": lambda picture, _: _between_bars(picture),
-    "marked in a corner": lambda picture, _: _marked(picture),
+    "between bars": lambda image, _: _between_bars(image),
+    "marked in a corner": lambda image, _: _marked(image),
     "cropped, brighter, smaller, JPEG": _mixed,
-    "turned by 90°": lambda picture, _: picture.transpose(Image.Transpose.ROTATE_90),
+    "turned by 90°": lambda image, _: image.transpose(Image.Transpose.ROTATE_90),
 }
-# what a model sees quite differently: a cosine that such copies have, most different pictures have too
+# what a model sees quite differently: a cosine that such copies have, most different images have too
 TURNED = frozenset({"turned by 90°"})
 
 
-def make_copies(picture: Image.Image, seed: int = 0) -> dict[str, Image.Image]:
-    """Return kind → copy of an RGB picture; the same for the same seed."""
+def make_copies(image: Image.Image, seed: int = 0) -> dict[str, Image.Image]:
+    """Return kind → copy of an RGB image; the same for the same seed."""
     chance = random.Random(seed)
-    return {kind: make(picture, chance).convert("RGB") for kind, make in KINDS.items()}
+    return {kind: make(image, chance).convert("RGB") for kind, make in KINDS.items()}
 
 
 @dataclass(frozen=True)
 class LearntThreshold:
-    """From which cosine on two pictures of a collection may be copies.
+    """From which cosine on two images of a collection may be copies.
 
     candidates: where pixels are compared afterwards: nearly all copies have it, and few other pairs.
-    alone: where the cosine alone decides: hardly a picture has a look-alike above it.
-    pictures: how many it was learnt on. recall, recall_alone: kind of copy → share that is found, either way.
+    alone: where the cosine alone decides: hardly an image has a look-alike above it.
+    images: how many it was learnt on. recall, recall_alone: kind of copy → share that is found, either way.
     """
 
     candidates: float
     alone: float
-    pictures: int
+    images: int
     recall: Mapping[str, float]
     recall_alone: Mapping[str, float]
 
@@ -137,25 +137,27 @@ class LearntThreshold:
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> LearntThreshold:
         """Return what `to_note` wrote."""
-        return cls(**{key: note[key] for key in ("candidates", "alone", "pictures", "recall", "recall_alone")})
+        images = note["images"] if "images" in note else note["pictures"]  # as it was called once
+        kept = {key: note[key] for key in ("candidates", "alone", "recall", "recall_alone")}
+        return cls(images=images, **kept)
 
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A picture to learn on. others: the cosines of the nearest different pictures of its collection."""
+    """A image to learn on. others: the cosines of the nearest different images of its collection."""
 
-    picture: Image.Image
+    image: Image.Image
     vector: Floats
     others: Sequence[float]
 
 
-def learn(index: Index, model: Model, pictures: Sequence[ImageSource] | None = None) -> LearntThreshold:
-    """Learn the threshold on pictures, or on a sample of the index's own, and note it in the index.
+def learn(index: Index, model: Model, images: Sequence[ImageSource] | None = None) -> LearntThreshold:
+    """Learn the threshold on images, or on a sample of the index's own, and note it in the index.
 
-    Raises: InputError if not one of the pictures can be read; StoreError if the index is of another model.
+    Raises: InputError if not one of the images can be read; StoreError if the index is of another model.
     """
     check_model(index, model)
-    originals = _sampled(index) if pictures is None else _given(index, model, pictures)
+    originals = _sampled(index) if images is None else _given(index, model, images)
     learnt = learn_threshold(model, originals)
     index.set_note(NOTE, learnt.to_note())
     return learnt
@@ -164,7 +166,7 @@ def learn(index: Index, model: Model, pictures: Sequence[ImageSource] | None = N
 def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThreshold:
     """Make copies of the originals, embed them, and choose the two cosines. Raises: InputError for no originals."""
     if not originals:
-        raise InputError("There is no readable picture to learn on; expected some pictures, best 50 or more.")
+        raise InputError("There is no readable image to learn on; expected some images, best 50 or more.")
     pairs = [_compared(model, original, seed) for seed, original in enumerate(originals)]
     cosine_NK, same_NK = (np.stack(column) for column in zip(*pairs, strict=True))
     nearest_N = np.array([max(original.others, default=-1.0) for original in originals])
@@ -177,7 +179,7 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
     return LearntThreshold(
         candidates=round(candidates, 4),
         alone=round(min(alone + 1e-4, 1.0), 4),
-        pictures=len(originals),
+        images=len(originals),
         recall=dict(zip(KINDS, found_NK.mean(axis=0).round(3).tolist(), strict=True)),
         recall_alone=dict(zip(KINDS, (cosine_NK > alone).mean(axis=0).round(3).tolist(), strict=True)),
     )
@@ -185,53 +187,53 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
 
 def _compared(model: Model, original: Original, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return for each kind of copy its cosine with the original (K,), and whether the pixels tell it (K,)."""
-    copies = list(make_copies(original.picture, seed).values())
-    miniature = Miniature(original.picture)
+    copies = list(make_copies(original.image, seed).values())
+    miniature = Miniature(original.image)
     same = [likeness(miniature, Miniature(copy)).same for copy in copies]
     return model.embed_images(copies) @ original.vector, np.array(same)
 
 
 def _sampled(index: Index) -> list[Original]:
-    """Return pictures of the index, spread evenly."""
+    """Return images of the index, spread evenly."""
     originals: list[Original] = []
-    for vector_D in index.sample(2 * PICTURES):
+    for vector_D in index.sample(2 * IMAGES):
         near = index.nearest(vector_D, 1 + _NEIGHBOURS)
-        if len(originals) == PICTURES:
+        if len(originals) == IMAGES:
             break
         try:
-            picture = _small(row_picture(index, near[0].row, at_least=_LONGEST // 2))
+            image = _small(row_image(index, near[0].row, at_least=_LONGEST // 2))
         except ImageError:
             continue
-        originals.append(Original(picture, vector_D, _others(index, picture, near[1:])))
+        originals.append(Original(image, vector_D, _others(index, image, near[1:])))
     return originals
 
 
-def _given(index: Index, model: Model, pictures: Sequence[ImageSource]) -> list[Original]:
-    """Return pictures that the user names, beside what lies nearest to them in the index."""
+def _given(index: Index, model: Model, images: Sequence[ImageSource]) -> list[Original]:
+    """Return images that the user names, beside what lies nearest to them in the index."""
     originals = []
-    for source in pictures[: 2 * PICTURES]:
+    for source in images[: 2 * IMAGES]:
         try:
-            picture = _small(read_image(source, at_least=_LONGEST // 2))
+            image = _small(read_image(source, at_least=_LONGEST // 2))
         except ImageError:
             continue
-        vector_D = model.embed_images([picture])[0]
-        originals.append(Original(picture, vector_D, _others(index, picture, index.nearest(vector_D, _NEIGHBOURS))))
+        vector_D = model.embed_images([image])[0]
+        originals.append(Original(image, vector_D, _others(index, image, index.nearest(vector_D, _NEIGHBOURS))))
     return originals
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    small = picture.copy()
+def _small(image: Image.Image) -> Image.Image:
+    small = image.copy()
     small.thumbnail((_LONGEST, _LONGEST))
     return small
 
 
-def _others(index: Index, picture: Image.Image, near: Sequence[Match]) -> list[float]:
-    """Return the cosines of neighbours, less those that are copies of the picture already."""
-    miniature = Miniature(picture)
+def _others(index: Index, image: Image.Image, near: Sequence[Match]) -> list[float]:
+    """Return the cosines of neighbours, less those that are copies of the image already."""
+    miniature = Miniature(image)
     cosines = []
     for match in near:
         try:
-            if likeness(miniature, Miniature(row_picture(index, match.row, at_least=READ_AT_LEAST))).same:
+            if likeness(miniature, Miniature(row_image(index, match.row, at_least=READ_AT_LEAST))).same:
                 continue
         except ImageError:
             pass

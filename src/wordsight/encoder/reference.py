@@ -340,7 +340,7 @@ def _conv(x_BCHW: Array, tensors: Tensors, name: str, stride: int = 1) -> Array:
 
 
 def preprocess(rgb_HWC: np.ndarray, spec: Preprocess) -> np.ndarray:
-    """Return uint8 pixels (S,S,3) of an RGB picture (H,W,3): resized, then cropped with torchvision's rounding."""
+    """Return uint8 pixels (S,S,3) of an RGB image (H,W,3): resized, then cropped with torchvision's rounding."""
     size, (H, W) = spec.image_size, rgb_HWC.shape[:2]
     if spec.resize == "squash":
         return resize(rgb_HWC, size, size, spec.interpolation)
@@ -350,9 +350,9 @@ def preprocess(rgb_HWC: np.ndarray, spec: Preprocess) -> np.ndarray:
 
 
 def resize(rgb_HWC: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
-    """Return the picture at another size exactly as the installed Pillow does: one axis, to uint8, then the other."""
+    """Return the image at another size exactly as the installed Pillow does: one axis, to uint8, then the other."""
     lost_height, lost_width = rgb_HWC.shape[0] - height, rgb_HWC.shape[1] - width
-    # Pillow 13 turned the order round for pictures that lose more than twice as many rows as columns.
+    # Pillow 13 turned the order round for images that lose more than twice as many rows as columns.
     rows_first = _pillow_major() >= 13 and lost_height > max(0, 2 * lost_width)
     for axis in (0, 1) if rows_first else (1, 0):
         wanted = (height, width)[axis]

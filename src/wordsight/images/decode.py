@@ -1,4 +1,4 @@
-"""From files, bytes, PIL pictures and arrays to RGB pictures; what cannot be read is an ImageError with the reason."""
+"""From files, bytes, PIL images and arrays to RGB images; what cannot be read is an ImageError with the reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _RAW_BYTES = 8  # of a pixel, which LibRaw needs
 _DATE = re.compile(r"(?!0000)(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d).*")  # as EXIF writes it
 # what follows "ftyp" in HEIF files that hold HEVC, of stills and of bursts; "mif1" may hold AVIF instead
 _HEIF = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
-# EXIF's orientation → what makes the picture upright; all other values, which some programs write, mean "as stored"
+# EXIF's orientation → what makes the image upright; all other values, which some programs write, mean "as stored"
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,12 +54,12 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_NAME = 400  # characters of a picture's name in a message: a cell of a table may hold anything
+_NAME = 400  # characters of an image's name in a message: a cell of a table may hold anything
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that could not be read: the item as it was given, and why. Counted and listed, never silent."""
+    """A image that could not be read: the item as it was given, and why. Counted and listed, never silent."""
 
     item: Any
     reason: str
@@ -70,15 +70,15 @@ class Skipped:
 
 
 class _UnreadableError(Exception):
-    """A reason of ours, to be reported with the picture's name."""
+    """A reason of ours, to be reported with the image's name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """An RGB picture and the part of it (left, top, right, bottom; pixels) that the file's picture fills.
+    """An RGB image and the part of it (left, top, right, bottom; pixels) that the file's image fills.
 
     The part is all of it but for DCT-scaled JPEGs, whose last column and row stand for fewer pixels of the file than
-    the others: 1,801 columns at a half are 900.5, held in 901; so it is for large pictures of other kinds, which are
+    the others: 1,801 columns at a half are 900.5, held in 901; so it is for large images of other kinds, which are
     reduced.
     flaw: what is missing in a file that was read all the same, "" of a whole one.
     """
@@ -89,16 +89,16 @@ class Decoded:
 
 
 def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Image:
-    """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array: `decode`'s image."""
+    """Return one RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array: `decode`'s image."""
     return decode(source, at_least=at_least).image
 
 
 def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
-    """Return one RGB picture, upright, of a path, encoded bytes, a PIL picture or a uint8 array.
+    """Return one RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array.
 
     EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
-    picture the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
-    pictures in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
+    image the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
+    images in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
     profiles are ignored, and so are metadata that cannot be read. A JPEG that lacks its end is read where at most one
     in 16 rows is missing (`Decoded.flaw`).
     Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `image_inputs`.
@@ -106,10 +106,10 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean
         difference of about 0.3/255 after resizing. Of camera RAW the stored preview serves where it is large enough,
-        else the sensor's picture at half its size (see `raw.open_raw`). Pictures of more than 67 megapixels are
+        else the sensor's image at half its size (see `raw.open_raw`). Images of more than 67 megapixels are
         reduced to about twice `at_least`. None keeps all pixels.
 
-    Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
+    Raises: ImageError naming the image and the reason; InputError for other kinds of source.
     """
     source = as_image(source)
     if isinstance(source, np.ndarray):
@@ -128,7 +128,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its picture: width and height as it is seen (upright), pixels; when it was taken, or None.
+    """What a file says of its image: width and height as it is seen (upright), pixels; when it was taken, or None.
 
     taken: ISO 8601 without a zone, from EXIF: when the shutter opened, else when the film was scanned.
     """
@@ -139,9 +139,9 @@ class Header:
 
 
 def read_header(source: ImageSource) -> Header:
-    """Return a picture's size and date without decoding its pixels; the same kinds of source as `decode` takes.
+    """Return an image's size and date without decoding its pixels; the same kinds of source as `decode` takes.
 
-    Raises: ImageError naming the picture and the reason; InputError for other kinds of source.
+    Raises: ImageError naming the image and the reason; InputError for other kinds of source.
     """
     source = as_image(source)
     if isinstance(source, np.ndarray):
@@ -183,7 +183,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(image: Image.Image) -> Image.Image | None:
-    """Return a picture turned as its EXIF says, None where it is upright as stored. It is loaded first."""
+    """Return an image turned as its EXIF says, None where it is upright as stored. It is loaded first."""
     image.load()  # TIFF turns itself while it is loaded, and then says 1
     method = _UPRIGHT.get(_orientation(image))
     return None if method is None else image.transpose(method)
@@ -203,14 +203,14 @@ def _taken(image: Image.Image) -> str | None:
 
 
 def skipped(item: Any, error: ImageError) -> Skipped:
-    """Return the record of a picture that raised `error`, its reason without the name."""
+    """Return the record of an image that raised `error`, its reason without the name."""
     return Skipped(item, str(error).removeprefix(f"{source_name(item)}: "))
 
 
 def source_name(source: Any) -> str:
-    """Return a printable one-line name of a picture's source: its path with odd bytes and controls escaped.
+    """Return a printable one-line name of an image's source: its path with odd bytes and controls escaped.
 
-    Of more than 400 characters, which may be a picture itself (data:image/png;base64,…), the middle is left out.
+    Of more than 400 characters, which may be an image itself (data:image/png;base64,…), the middle is left out.
     """
     if isinstance(source, str | os.PathLike):
         path = os.fsdecode(source)
@@ -220,7 +220,7 @@ def source_name(source: Any) -> str:
         return _escaped(text, lambda c: c.isprintable() or unicodedata.category(c) == "Zs")
     if isinstance(source, Image.Image):
         filename = getattr(source, "filename", "")
-        return source_name(filename) if filename else f"PIL picture {source.mode} {source.width}×{source.height}"
+        return source_name(filename) if filename else f"PIL image {source.mode} {source.width}×{source.height}"
     if isinstance(source, np.ndarray) or is_array(source):
         kind = "array" if isinstance(source, np.ndarray) else type(source).__name__
         return f"{kind} {tuple(source.shape)} {source.dtype}"
@@ -249,14 +249,14 @@ def _open_file(path: Path) -> IO[bytes]:
         raise _UnreadableError("is an address, not a file; download it first")
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        raise _UnreadableError("is a folder; give the pictures in it")
+        raise _UnreadableError("is a folder; give the images in it")
     if not stat.S_ISREG(status.st_mode):
         raise _UnreadableError("is not a regular file")
     return path.open("rb")
 
 
 def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
-    """Return the picture in an open file as upright RGB, all its pixels loaded; what is not needed may be damaged."""
+    """Return the image in an open file as upright RGB, all its pixels loaded; what is not needed may be damaged."""
     try:
         return _decode_sound(file, at_least)
     except ImageError:
@@ -276,7 +276,7 @@ def _bare(file: IO[bytes]) -> io.BytesIO | None:
 
 
 def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Decoded | None:
-    """Return the picture of a JPEG that lacks little more than its end; None of all others."""
+    """Return the image of a JPEG that lacks little more than its end; None of all others."""
     file.seek(0)
     if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := ended_jpegs(file)) is None:
         return None
@@ -293,7 +293,7 @@ def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Dec
 
 
 def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -> Decoded:
-    """Return the picture in an open file as RGB, upright unless it shall not be turned."""
+    """Return the image in an open file as RGB, upright unless it shall not be turned."""
     file.seek(0)
     image = _identify(file) or open_raw(file, at_least, most_bytes() / _RAW_BYTES)
     stored = image.size
@@ -330,7 +330,7 @@ def _allocate(image: Image.Image) -> None:
 def _turned_box(
     filled: tuple[float, float], size: tuple[int, int], orientation: int
 ) -> tuple[float, float, float, float]:
-    """Return where the `filled` (width, height) at the stored picture's top left lies in the turned one of `size`."""
+    """Return where the `filled` (width, height) at the stored image's top left lies in the turned one of `size`."""
     width, height = filled if orientation < 5 else filled[::-1]
     left = size[0] - width if orientation in (2, 3, 6, 7) else 0.0
     top = size[1] - height if orientation in (3, 4, 7, 8) else 0.0
@@ -338,12 +338,12 @@ def _turned_box(
 
 
 def _whole(image: Image.Image) -> Decoded:
-    """Return a picture that fills all of its pixels."""
+    """Return an image that fills all of its pixels."""
     return Decoded(image, (0.0, 0.0, image.width, image.height))
 
 
 def _identify(file: IO[bytes]) -> Image.Image | None:
-    """Open a picture lazily, of any size, since DCT scaling decides how much of a JPEG is decoded; None: it is RAW."""
+    """Open an image lazily, of any size, since DCT scaling decides how much of a JPEG is decoded; None: it is RAW."""
     head = file.read(32)
     file.seek(0)
     if not head:
@@ -373,28 +373,28 @@ def _open_of_any_size(file: IO[bytes], head: bytes) -> Image.Image:
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
                 image: Image.Image = factory(file, "")
                 return image
-    raise _UnreadableError("is not a picture that Pillow can read")
+    raise _UnreadableError("is not an image that Pillow can read")
 
 
 def _identify_others(file: IO[bytes], head: bytes) -> Image.Image | None:
     """Open what Pillow alone cannot: HEIC; None for RAW whose first directory is the sensor's."""
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in (b"avif", b"avis") or (brand == b"mif1" and b"avif" in head):
-        raise _UnreadableError("is an AVIF picture, which this Pillow cannot read; pip install --upgrade pillow")
+        raise _UnreadableError("is an AVIF image, which this Pillow cannot read; pip install --upgrade pillow")
     if brand in _HEIF:
         return _open_heif(file)
     if may_be_raw(head) and raw_is_installed():
         return None
     hint = "; camera RAW needs: pip install 'wordsight[raw]'" if may_be_raw(head) else ""
-    raise _UnreadableError(f"is not a picture that Pillow can read; it starts with {head[:12]!r}{hint}")
+    raise _UnreadableError(f"is not an image that Pillow can read; it starts with {head[:12]!r}{hint}")
 
 
 def _open_heif(file: IO[bytes]) -> Image.Image:
-    """Open a HEIC picture by pillow-heif's class, without registering it with Pillow, which is the caller's."""
+    """Open a HEIC image by pillow-heif's class, without registering it with Pillow, which is the caller's."""
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
-        raise MissingExtraError("Reading HEIC pictures", "pillow-heif", "search") from None
+        raise MissingExtraError("Reading HEIC images", "pillow-heif", "search") from None
     image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 
@@ -419,7 +419,7 @@ def _to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
 
 
 def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image.Image:
-    """Return a picture, or a strip of one whose values lie in `span`, as RGB."""
+    """Return an image, or a strip of one whose values lie in `span`, as RGB."""
     if span is not None:
         return Image.fromarray(_to_8_bits(np.asarray(image), *span)).convert("RGB")
     if image.mode == "La":
@@ -432,7 +432,7 @@ def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image
 
 
 def _span(wide: Image.Image) -> tuple[float, float]:
-    """Return the least and the greatest value of a picture of integers or floats, some rows at a time."""
+    """Return the least and the greatest value of an image of integers or floats, some rows at a time."""
     rows = max(1, (4 << 20) // wide.width)
     lows, highs = [], []
     for top in range(0, wide.height, rows):
@@ -465,18 +465,18 @@ def _to_8_bits(wide_HW: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
-    """Return the picture in a uint8 array (H, W), (H, W, 3) or (H, W, 4)."""
+    """Return the image in a uint8 array (H, W), (H, W, 3) or (H, W, 4)."""
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not shaped or not array.size:
         raise InputError(
-            f"A picture is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
+            f"A image is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
             "(H, W, 3) or (H, W, 4), not empty; floats in 0–1: (255 * x).round().astype('uint8')."
         )
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
 def reason_of(error: Exception) -> str:
-    """Return what to tell the user about an error while reading a picture."""
+    """Return what to tell the user about an error while reading an image."""
     if isinstance(error, Image.DecompressionBombError):
         return f"is larger than Pillow reads ({error}); make it smaller"
     if isinstance(error, FileNotFoundError):

@@ -13,7 +13,7 @@ from PIL import Image
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
-# Chunks beside the critical ones (whose names begin with a capital) that the picture needs: transparency, orientation
+# Chunks beside the critical ones (whose names begin with a capital) that the image needs: transparency, orientation
 _NEEDED = {b"tRNS", b"eXIf"}
 _SCAN, _END, _PROGRESSIVE = b"\xff\xda", b"\xff\xd9", b"\xff\xc2"  # JPEG's markers
 _MOST_MISSING = 1 / 16  # of a JPEG's rows: one row of blocks in 256 pixels
@@ -47,7 +47,7 @@ def bare_png(file: IO[bytes]) -> io.BytesIO | None:
 def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
     """Return an open JPEG that breaks off with an end mark, so that it can be decoded as far as it goes.
 
-    Of a progressive one, in which each scan goes over the whole picture, also one whose last scan is empty. None
+    Of a progressive one, in which each scan goes over the whole image, also one whose last scan is empty. None
     where that last scan is not the one that brings the last bits: others would follow, of which nothing is known.
     Source: ITU-T T.81, B.2.2 and B.2.3.
     """

@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, globs, a list on standard input) to the paths of pictures."""
+"""From what a user names (files, folders, globs, a list on standard input) to the paths of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wordsight.errors import InputError
 
-# What counts as a picture inside a folder; a file that is named outright is tried whatever it is called. Kinds that
+# What counts as an image inside a folder; a file that is named outright is tried whatever it is called. Kinds that
 # need an extra package are here too: without it such files are counted as skipped, not passed over in silence.
 RAW_EXTENSIONS = frozenset(
     f".{kind}"
@@ -29,7 +29,7 @@ EXTENSIONS = RAW_EXTENSIONS | frozenset(
 
 
 # What is in them, thumbnails of a NAS, deleted files and parts of programs, is not what a person means by a folder's
-# pictures. In lower case; names that begin with a dot are passed over anyway.
+# images. In lower case; names that begin with a dot are passed over anyway.
 SYSTEM_FOLDERS = frozenset(
     {
         *("@eadir", "@__thumb", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # Synology, QNAP
@@ -49,14 +49,14 @@ def system_folder(path: str) -> str:
     return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
 
 
-def find_pictures(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
-    """Return the pictures that `sources` name: in the order given, folders sorted by name, each path once.
+def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
+    """Return the images that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
     links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
     has that very name.
     "-" stands for `listing`, one path a line (standard input); those may name folders too, and need not exist.
-    Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no picture.
+    Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no image.
     """
     found: dict[str, Path] = {}
     for source in sources:
@@ -64,7 +64,7 @@ def find_pictures(sources: Iterable[str | Path], listing: Iterable[str] = ()) ->
             found.setdefault(os.path.abspath(path), path)
     if not found:
         raise InputError(
-            "No picture was found in what was named; expected files, or folders that hold files ending in "
+            "No image was found in what was named; expected files, or folders that hold files ending in "
             f"{', '.join(sorted(EXTENSIONS))}."
         )
     return list(found.values())
@@ -76,9 +76,9 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
     if text == "-":
         for line in listing:
             if name := line.rstrip("\r\n"):
-                yield from _pictures(name) if os.path.isdir(name) else [Path(name)]
+                yield from _images(name) if os.path.isdir(name) else [Path(name)]
     elif path.is_dir():
-        yield from _pictures(path)
+        yield from _images(path)
     elif os.path.lexists(path):
         yield path
     elif glob.has_magic(text):
@@ -86,9 +86,9 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
         if not matches:
             raise InputError(f"The pattern {text!r} matches nothing; check it, or name a folder.")
         for match in matches:
-            yield from _pictures(match) if os.path.isdir(match) else [Path(match)]
+            yield from _images(match) if os.path.isdir(match) else [Path(match)]
     else:
-        raise InputError(f"{text!r} does not exist; expected a picture, a folder, a pattern such as '*.jpg', or '-'.")
+        raise InputError(f"{text!r} does not exist; expected an image, a folder, a pattern such as '*.jpg', or '-'.")
 
 
 def is_pattern(source: str) -> bool:
@@ -159,7 +159,7 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _pictures(folder: str | Path) -> Iterator[Path]:
+def _images(folder: str | Path) -> Iterator[Path]:
     for found in walk(folder, EXTENSIONS):
         if isinstance(found, OSError):
             raise InputError(

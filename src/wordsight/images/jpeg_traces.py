@@ -1,4 +1,4 @@
-"""Whether a picture in a lossless file was a JPEG before: then the JPEG is nearer to the original than this file."""
+"""Whether an image in a lossless file was a JPEG before: then the JPEG is nearer to the original than this file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _LEAST_SIDE = 64  # pixels below which chance decides
 _LARGER = 0.128
 
 
-def was_jpeg(picture: Image.Image) -> bool:
+def was_jpeg(image: Image.Image) -> bool:
     """Return whether steps between pixels are larger at the borders of JPEG's blocks of 8 × 8 than elsewhere.
 
-    The blocks begin at the top left, or, of a mirrored picture, at the top right.
+    The blocks begin at the top left, or, of a mirrored image, at the top right.
     Source: Fan and de Queiroz 2003, "Identification of bitmap compression history".
     """
-    width, height = picture.size
+    width, height = image.size
     if min(width, height) < _LEAST_SIDE:
         return False
-    grey_HW = np.asarray(picture.crop((0, 0, width, min(height, _ROWS))).convert("L"), np.float32)
+    grey_HW = np.asarray(image.crop((0, 0, width, min(height, _ROWS))).convert("L"), np.float32)
     down_8, across_8 = _steps(grey_HW.T), _steps(grey_HW)
     across = max(_excess(across_8, 0), _excess(across_8, width % 8))
     return _excess(down_8, 0) + across >= _LARGER

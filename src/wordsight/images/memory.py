@@ -1,7 +1,7 @@
-"""How much memory one picture may take, and how a large one is made smaller before it becomes RGB.
+"""How much memory one image may take, and how a large one is made smaller before it becomes RGB.
 
 Pillow's own limit counts pixels, whatever they take: a bilevel plan of 400 megapixels is refused like a photograph of
-400. Here the limit is one of bytes, and a large picture becomes RGB strip by strip, reduced on the way.
+400. Here the limit is one of bytes, and a large image becomes RGB strip by strip, reduced on the way.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from PIL import Image
 
 from wordsight.errors import ImageError, InputError
 
-VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one picture may take
+VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one image may take
 # Bytes for each pixel of Pillow's limit: 1,365 MiB by default, enough for RGBA beside RGB at twice that limit, above
-# which Pillow refuses a picture.
+# which Pillow refuses an image.
 _PER_PILLOWS_PIXEL = 16
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel; other modes 4
-_LARGE = 256 << 20  # bytes of RGB from which a picture becomes RGB in strips, and waits for other large ones
+_LARGE = 256 << 20  # bytes of RGB from which an image becomes RGB in strips, and waits for other large ones
 _STRIP = 4 << 20  # pixels
 _turn = threading.Lock()
 
 
 def most_bytes() -> float:
-    """Return how many bytes a picture may take: what the variable says in MiB, else by PIL.Image.MAX_IMAGE_PIXELS.
+    """Return how many bytes an image may take: what the variable says in MiB, else by PIL.Image.MAX_IMAGE_PIXELS.
 
     Raises: InputError where the variable holds no number above 0.
     """
@@ -38,13 +38,13 @@ def most_bytes() -> float:
         except ValueError:
             mebibytes = math.nan
         if not mebibytes > 0:
-            raise InputError(f"{VARIABLE} is {said!r}, expected how many MiB a picture may take, such as 2000.")
+            raise InputError(f"{VARIABLE} is {said!r}, expected how many MiB an image may take, such as 2000.")
         return mebibytes * (1 << 20)
     return math.inf if Image.MAX_IMAGE_PIXELS is None else _PER_PILLOWS_PIXEL * Image.MAX_IMAGE_PIXELS
 
 
 def check_memory(size: tuple[int, int], needed: int) -> None:
-    """Raise ImageError with the reason alone, and with what to do, where a picture needs more than it may take."""
+    """Raise ImageError with the reason alone, and with what to do, where an image needs more than it may take."""
     limit = most_bytes()
     if needed > limit:
         enough = math.ceil(needed / (100 << 20)) * 100
@@ -55,19 +55,19 @@ def check_memory(size: tuple[int, int], needed: int) -> None:
 
 
 def bytes_as_rgb(image: Image.Image, factor: int) -> int:
-    """Return the bytes that a picture takes while it becomes RGB, its sides divided by `factor`."""
+    """Return the bytes that an image takes while it becomes RGB, its sides divided by `factor`."""
     own = _BYTES.get(image.mode, 4)
     rgb = 0 if image.mode == "RGB" and factor == 1 else 4
     return image.width * image.height * own + image.width * image.height * rgb // factor**2
 
 
 def is_large(size: tuple[int, int]) -> bool:
-    """Return whether a picture is one that becomes RGB in strips."""
+    """Return whether an image is one that becomes RGB in strips."""
     return 4 * size[0] * size[1] > _LARGE
 
 
 def reduction(size: tuple[int, int], at_least: int | None) -> int:
-    """Return by what a large picture's sides are divided, so that the shorter one stays `at_least` pixels; 1 of others.
+    """Return by what a large image's sides are divided, so that the shorter one stays `at_least` pixels; 1 of others.
 
     at_least: None keeps all pixels.
     """
@@ -75,7 +75,7 @@ def reduction(size: tuple[int, int], at_least: int | None) -> int:
 
 
 def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], factor: int) -> Image.Image:
-    """Return a picture as RGB, its sides divided by `factor` (the mean of each square), some rows at a time."""
+    """Return an image as RGB, its sides divided by `factor` (the mean of each square), some rows at a time."""
     width, height = image.size
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = max(1, _STRIP // (width * factor)) * factor
@@ -87,7 +87,7 @@ def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], 
 
 @contextlib.contextmanager
 def turn_of(needed: int) -> Iterator[None]:
-    """Let pictures that need much memory be decoded one at a time, whatever the number of threads."""
+    """Let images that need much memory be decoded one at a time, whatever the number of threads."""
     if needed <= _LARGE:
         yield
         return

@@ -1,4 +1,4 @@
-"""Camera RAW: the preview that the camera stored where it is large enough, else the sensor's picture by LibRaw."""
+"""Camera RAW: the preview that the camera stored where it is large enough, else the sensor's image by LibRaw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from wordsight.errors import ImageError, MissingExtraError
 
-# How much a preview's proportions may differ from the sensor's picture: sensors have a margin of some pixels. Beyond
+# How much a preview's proportions may differ from the sensor's image: sensors have a margin of some pixels. Beyond
 # that it is cut, or has black bars.
 _SAME_SHAPE = 0.05
 _FULL_SIZE = 0.9  # of the sensor's sides: cameras' largest previews leave out the margin
@@ -36,9 +36,9 @@ def may_be_raw(head: bytes) -> bool:
 
 
 def is_raw_tiff(tags: Any) -> bool:
-    """Return whether a TIFF's first directory (tag → value) is that of a RAW file, whose picture lies elsewhere in it.
+    """Return whether a TIFF's first directory (tag → value) is that of a RAW file, whose image lies elsewhere in it.
 
-    Source: DNG 1.4 (DNGVersion, 50706); TIFF/EP: the first directory is a smaller picture (254), with others below
+    Source: DNG 1.4 (DNGVersion, 50706); TIFF/EP: the first directory is a smaller image (254), with others below
     it (330).
     """
     return 50706 in tags or bool(tags.get(254, 0) & 1 and 330 in tags)
@@ -50,7 +50,7 @@ def raw_is_installed() -> bool:
 
 
 def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
-    """Return the width and height of an open RAW file's picture as it is seen, and when it was taken (ISO 8601).
+    """Return the width and height of an open RAW file's image as it is seen, and when it was taken (ISO 8601).
 
     Raises: as `open_raw`.
     """
@@ -66,11 +66,11 @@ def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
 
 
 def open_raw(file: IO[bytes], at_least: int | None, most_pixels: float) -> Image.Image:
-    """Return the picture of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
+    """Return the image of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
 
-    at_least: a side in pixels. The preview serves where its shorter side is as long; else the sensor's picture at half
+    at_least: a side in pixels. The preview serves where its shorter side is as long; else the sensor's image at half
         its size, where that is; else at its full size. None: the preview only where it is of full size.
-    most_pixels: a larger picture is refused.
+    most_pixels: a larger image is refused.
     Raises: ImageError with the reason alone; MissingExtraError without rawpy.
     """
     rawpy = _rawpy()
@@ -118,7 +118,7 @@ def _preview(rawpy: Any, raw: Any) -> Image.Image | None:
 
 
 def _serves(preview: tuple[int, int], sensor: tuple[int, int], at_least: int | None) -> bool:
-    """Return whether a preview is large enough and shows the same part of the picture."""
+    """Return whether a preview is large enough and shows the same part of the image."""
     (low, high), (sensor_low, sensor_high) = sorted(preview), sorted(sensor)
     if abs(high / low - sensor_high / sensor_low) > _SAME_SHAPE * sensor_high / sensor_low:
         return False

@@ -51,7 +51,7 @@ def find(image: Image.Image) -> list[Box]:
 
 
 def mask(image: Image.Image) -> Image.Image:
-    """Return the picture with its title block painted in the paper's colour; the picture itself where there is none.
+    """Return the image with its title block painted in the paper's colour; the image itself where there is none.
 
     The frame stays. Any mode that can be RGB is read; where a block is found, the result is RGB.
     """
@@ -70,7 +70,7 @@ def mask(image: Image.Image) -> Image.Image:
 
 
 def _ink(image: Image.Image, reduced: int) -> Bools | None:
-    """Return which pixels differ from the paper, or None of what is no sheet: small pictures, photos.
+    """Return which pixels differ from the paper, or None of what is no sheet: small images, photos.
 
     Of each `reduced`² pixels the one that differs most counts, so that thin lines outlive it.
     """
@@ -83,7 +83,7 @@ def _ink(image: Image.Image, reduced: int) -> Bools | None:
     height, width = (side // reduced for side in differs_HW.shape)
     cells = differs_HW[: height * reduced, : width * reduced].reshape(height, reduced, width, reduced)
     ink_HW = cells.max(axis=(1, 3)) > _INK
-    # a sheet is mostly paper; of a photo, and of a page that a picture fills, nothing can be told
+    # a sheet is mostly paper; of a photo, and of a page that an image fills, nothing can be told
     return None if ink_HW.mean() > 0.4 else ink_HW
 
 

@@ -1,4 +1,4 @@
-"""What an index holds and answers: a row for each picture, and the `Index` that every store implements."""
+"""What an index holds and answers: a row for each image, and the `Index` that every store implements."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class About:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One picture (or page) of an index.
+    """One image (or page) of an index.
 
     id: unique in the index: the path; of a PDF page "<path>#page=3"; of a tar's member "<path>#<key>"; of a table's row
         "<table>#<image>". Characters that are no UTF-8 are kept by `path_text`.
     source: what the user named that brought it (an absolute path or an address).
-    path: the file that holds the picture; page: counted from 1, of documents only.
+    path: the file that holds the image; page: counted from 1, of documents only.
     digest: hash of the content; equal digests share a vector. about: hash of text and meta: what changed beside pixels.
     size, mtime_ns: of the file at `path` when it was read: the shortcut that saves reading it again.
-    width, height: of the picture in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
+    width, height: of the image in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
     text: what BM25 reads. meta: a table's columns. vector: (D,) float32, unit length.
-    thumbnail: a small JPEG where the file itself is no picture (pages); empty else.
+    thumbnail: a small JPEG where the file itself is no image (pages); empty else.
     """
 
     id: str
@@ -98,7 +98,7 @@ class Stamp:
 
     @property
     def in_file(self) -> bool:
-        """Whether the row belongs to the file at `path`; a table's does not, whose picture is a file of its own."""
+        """Whether the row belongs to the file at `path`; a table's does not, whose image is a file of its own."""
         return self.id == self.path or is_part_of(self.id, self.path)
 
 

@@ -34,7 +34,7 @@ EMBEDDINGS, METADATA = "img_emb", "metadata"
 MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint
 ROWS_PER_PART = 65_536  # held in memory while a part is put together
 ROWS_AT_ONCE = 2048
-PLACE = ("image_path", "url", "page")  # the columns that say which picture a row is of
+PLACE = ("image_path", "url", "page")  # the columns that say which image a row is of
 
 
 @dataclass(frozen=True)

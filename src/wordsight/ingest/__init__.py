@@ -1,4 +1,4 @@
-"""From what a user names (folders, tables, PDF, tars, data sets) to items: pictures that can be read one by one."""
+"""From what a user names (folders, tables, PDF, tars, datasets) to items: images that can be read one by one."""
 
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions

@@ -1,4 +1,4 @@
-"""Hashes of content: what tells that a picture was seen before, under whatever name."""
+"""Hashes of content: what tells that an image was seen before, under whatever name."""
 
 from __future__ import annotations
 

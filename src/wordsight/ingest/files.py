@@ -1,4 +1,4 @@
-"""Picture files, and folders of them, of documents and of archives."""
+"""Image files, and folders of them, of documents and of archives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HELD = 64 << 20
 def folder_units(
     folder: str, source: str, options: IngestOptions, openers: dict[str, Opener]
 ) -> Iterator[Unit | Skipped]:
-    """Yield the pictures below an absolute folder, and the files that an opener is known for, as they are found."""
+    """Yield the images below an absolute folder, and the files that an opener is known for, as they are found."""
     start = len(os.path.join(folder, ""))
     for found in walk(folder, EXTENSIONS | openers.keys(), excluder(options.exclude)):
         if isinstance(found, OSError):
@@ -47,20 +47,20 @@ def file_unit(path: str, source: str, openers: dict[str, Opener], name: str | No
         return Unlisted(Path(path), reason_of(error))
     if not stat.S_ISREG(status.st_mode):
         return Skipped(Path(path), "is not a regular file")
-    opener = openers.get(os.path.splitext(path)[1].lower(), picture_item)
+    opener = openers.get(os.path.splitext(path)[1].lower(), image_item)
     items = functools.partial(opener, path, source, status, name or os.path.basename(path))
     return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, items)
 
 
-def picture_item(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
-    """Yield the one item of a picture file."""
+def image_item(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
+    """Yield the one item of an image file."""
     text = to_text(path)
     read = functools.partial(read_file, path)
     yield Item(text, source, text, read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=name_words(name))
 
 
 def read_file(path: str) -> Content:
-    """Return the content of a picture file. Raises: ImageError with the reason alone."""
+    """Return the content of an image file. Raises: ImageError with the reason alone."""
     try:
         with open(path, "rb") as file:
             content = file.read(_HELD)

@@ -1,4 +1,4 @@
-"""Data sets of the `datasets` library, "hf:NAME_OR_FOLDER[:SPLIT]": saved on disk, a folder of pictures, a name."""
+"""Datasets of the `datasets` library, "hf:NAME_OR_FOLDER[:SPLIT]": saved on disk, a folder of images, a name."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def parse(source: str) -> tuple[str, str | None]:
     if not os.path.isdir(_path(text)) and ":" in text:
         name, _, split = text.rpartition(":")
     if not name:
-        raise InputError(f"{source!r} names no data set; expected hf:NAME, hf:FOLDER or hf:NAME:SPLIT.")
+        raise InputError(f"{source!r} names no dataset; expected hf:NAME, hf:FOLDER or hf:NAME:SPLIT.")
     if os.path.isdir(_path(name)):
         name = to_text(os.path.abspath(_path(name)))
     return name, split
 
 
 def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
-    """Return the units of a data set, one for each split, loaded from the disk, the cache, or where its name leads.
+    """Return the units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
 
     Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
-    Raises: InputError where the library is missing, the data set cannot be loaded or holds no column of pictures.
+    Raises: InputError where the library is missing, the dataset cannot be loaded or holds no column of images.
     """
     return [
         Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, final=False)
@@ -49,7 +49,7 @@ def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
 
 
 def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]:
-    """Return split → reader of a data set; "" where it is one set without splits. Raises: as `dataset_units`."""
+    """Return split → reader of a dataset; "" where it is one set without splits. Raises: as `dataset_units`."""
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
@@ -59,13 +59,13 @@ def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]
 
 
 class DatasetReader:
-    """Reads one split. Pictures are taken as they are stored, not decoded."""
+    """Reads one split. Images are taken as they are stored, not decoded."""
 
     def __init__(self, data: Any, source: str, root: str, options: IngestOptions) -> None:
         from datasets import Image
 
         self.source, self.root, self.options = source, root, options
-        self.column = _picture_column(data, root, options.image_column)
+        self.column = _image_column(data, root, options.image_column)
         for name in options.text_columns or ():
             _check(name, data, root)
         data = data.cast_column(self.column, Image(decode=False))
@@ -104,7 +104,7 @@ class DatasetReader:
             elif file:
                 yield from self._file_item(make, file, text, row)
             else:
-                yield Skipped(f"{self.root} row {row}", "holds no picture")
+                yield Skipped(f"{self.root} row {row}", "holds no image")
 
     def _file_item(self, make: Any, file: str, text: str, row: int) -> Iterator[Item | Skipped]:
         try:
@@ -117,7 +117,7 @@ class DatasetReader:
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
     def _cells(self) -> tuple[Any, Any]:
-        """Return the pictures' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
+        """Return the images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
         import pyarrow.compute
 
         cells = self.data.data.column(self.column)
@@ -132,7 +132,7 @@ class DatasetReader:
         return Content(digest_of(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without pictures; numbers of classes as their names."""
+        """Return a row without images; numbers of classes as their names."""
         values = {}
         for name, value in record.items():
             feature = self.data.features[name]
@@ -142,7 +142,7 @@ class DatasetReader:
 
 
 def _load(name: str, split: str | None) -> dict[str, Any]:
-    """Return split → data set; the one of a single data set is called by the split asked for, or ""."""
+    """Return split → dataset; the one of a single dataset is called by the split asked for, or ""."""
     try:
         import datasets
     except ImportError:
@@ -161,22 +161,22 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
             loaded = datasets.load_dataset(folder if os.path.isdir(folder) else name)
     except Exception as error:  # the library raises its own kinds, the hub's, pyarrow's and built-in ones
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"The data set {name!r} cannot be loaded ({first}).") from error
+        raise InputError(f"The dataset {name!r} cannot be loaded ({first}).") from error
     if not isinstance(loaded, dict):
         if split not in (None, str(loaded.split)):
-            raise InputError(f"The data set {name!r} has no split {split!r}; it is one set without splits.")
+            raise InputError(f"The dataset {name!r} has no split {split!r}; it is one set without splits.")
         return {split or "": loaded}
     if split is None:
         return dict(loaded)
     if split not in loaded:
         raise InputError(
-            f"The data set {name!r} has no split {split!r}; it has {', '.join(loaded)}.{did_you_mean(split, loaded)}"
+            f"The dataset {name!r} has no split {split!r}; it has {', '.join(loaded)}.{did_you_mean(split, loaded)}"
         )
     return {split: loaded[split]}
 
 
-def _picture_column(data: Any, root: str, named: str | None) -> str:
-    """Return the column of pictures: the one named, else the first whose type is a picture.
+def _image_column(data: Any, root: str, named: str | None) -> str:
+    """Return the column of images: the one named, else the first whose type is an image.
 
     Raises: InputError naming the columns.
     """
@@ -189,7 +189,7 @@ def _picture_column(data: Any, root: str, named: str | None) -> str:
         if isinstance(feature, Image):
             return str(name)
     raise InputError(
-        f"The data set {root!r} has no column of pictures; its columns are {', '.join(data.features)}. "
+        f"The dataset {root!r} has no column of images; its columns are {', '.join(data.features)}. "
         "Name one that holds their bytes or paths with --image-column."
     )
 
@@ -197,7 +197,7 @@ def _picture_column(data: Any, root: str, named: str | None) -> str:
 def _check(name: str, data: Any, root: str) -> None:
     if name not in data.features:
         raise InputError(
-            f"The data set {root!r} has no column {name!r}; its columns are {', '.join(data.features)}."
+            f"The dataset {root!r} has no column {name!r}; its columns are {', '.join(data.features)}."
             f"{did_you_mean(name, data.features)}"
         )
 

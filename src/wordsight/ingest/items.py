@@ -1,4 +1,4 @@
-"""Units (files, as they are found) and the items in them: what is known of a picture before it is decoded."""
+"""Units (files, as they are found) and the items in them: what is known of an image before it is decoded."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from wordsight.images.decode import ImageSource, Skipped
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What one item holds, once read: `digest` of its bytes, and `picture`, which decodes or renders it when called.
+    """What one item holds, once read: `digest` of its bytes, and `image`, which decodes or renders it when called.
 
     A PDF page's digest is that of file and page number: nothing is rendered to learn it.
     """
 
     digest: str
-    picture: Callable[[], ImageSource | Image.Image]
+    image: Callable[[], ImageSource | Image.Image]
 
 
 @dataclass(frozen=True, repr=False)
 class Unlisted(Skipped):
-    """A folder, table, document, archive or data set that could not be listed, or not to its end.
+    """A folder, table, document, archive or dataset that could not be listed, or not to its end.
 
-    `item` is its path (a Path; a data set's name). What was found in or below it before is not known to be gone.
+    `item` is its path (a Path; a dataset's name). What was found in or below it before is not known to be gone.
     """
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One picture (or page) of a source; its fields are those of `index.Row`.
+    """One image (or page) of a source; its fields are those of `index.Row`.
 
     read: returns the content; called in decoding threads. Raises: ImageError with the reason alone. It can be
         pickled, to be called in another process.
-    path: `path_text.to_text` of the file, absolute; an address where a table names one; a data set's name.
-    size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a data set the second
+    path: `path_text.to_text` of the file, absolute; an address where a table names one; a dataset's name.
+    size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a dataset the second
         stands for its state.
     """
 
@@ -54,9 +54,9 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A file (or data set) of a source, listed but not opened; `items` opens it.
+    """A file (or dataset) of a source, listed but not opened; `items` opens it.
 
-    final: an unchanged size and mtime mean unchanged items: pictures, PDFs and tars, but not tables whose pictures
+    final: an unchanged size and mtime mean unchanged items: images, PDFs and tars, but not tables whose images
         are other files.
     """
 

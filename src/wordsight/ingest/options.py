@@ -11,10 +11,10 @@ class IngestOptions:
 
     exclude: patterns as in a .gitignore file, matched against paths within a folder that is a source: "thumbs/",
         "*.gif", "/2019/**", "!keep.gif".
-    image_column: the column of a table or data set that holds the pictures, or a pattern over its columns
+    image_column: the column of a table or dataset that holds the images, or a pattern over its columns
         ("images/{id}.jpg"); None finds it.
     text_columns: the columns that words are searched in; None: all that hold text.
-    urls: fetch the pictures of a table whose cells are addresses (http and https).
+    urls: fetch the images of a table whose cells are addresses (http and https).
     mask_title_block: of pages of documents, leave out the text block in the corner (done by `update.run`).
     """
 

@@ -27,18 +27,18 @@ from wordsight.path_text import to_path, to_text
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
     """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
-    sources: picture files; folders, searched through all their subfolders for pictures, camera RAW, PDF and tar
+    sources: image files; folders, searched through all their subfolders for images, camera RAW, PDF and tar
         (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
         .tsv, .jsonl, .parquet); PDF; tar; patterns of these ("photos/**/*.jpg"); "hf:NAME_OR_FOLDER[:SPLIT]"; names
         that `source_root` returned. One named twice counts once.
     What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
 
-    Raises (at once, before anything is listed): InputError for a source that does not exist, a table or data set that
+    Raises (at once, before anything is listed): InputError for a source that does not exist, a table or dataset that
         cannot be opened or lacks a column; MissingExtraError for what a named source needs.
     """
     named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not named:
-        raise InputError("No source was named; expected pictures, folders, tables, PDF or tar files.")
+        raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
     options = options or IngestOptions()
     excluder(options.exclude)  # patterns that cannot be read are told at once
     roots = {source_root(source): source for source in named}
@@ -48,7 +48,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 def source_root(source: str | Path) -> str:
     """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
 
-    Of a data set: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
+    Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
     if _is_dataset(source):
         name, split = hf.parse(str(source))
@@ -74,7 +74,7 @@ def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Un
     if lower.endswith(ENDINGS):
         return [table_unit(path, root, options)]
     if lower.endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")):
-        raise InputError(f"{path!r} is compressed, and single pictures cannot be read from it; unpack it first.")
+        raise InputError(f"{path!r} is compressed, and single images cannot be read from it; unpack it first.")
     return [file_unit(path, root, openers)]
 
 
@@ -91,7 +91,7 @@ def _of_pattern(source: str | Path, pattern: str, root: str, options: IngestOpti
             continue
         matches.append(path)
     if not matches:
-        raise InputError(f"The pattern {str(source)!r} matches no picture, folder, table, PDF or tar; check it.")
+        raise InputError(f"The pattern {str(source)!r} matches no image, folder, table, PDF or tar; check it.")
     return itertools.chain.from_iterable([_units(path, root, options) for path in matches])
 
 
@@ -106,7 +106,7 @@ def _is_dataset(source: str | Path) -> bool:
 
 
 def is_there(root: str) -> bool:
-    """Return whether a recorded source is there now; a data set, which may lie anywhere, is taken to be."""
+    """Return whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
     path = os.fspath(to_path(root))
     return not os.path.isabs(path) or os.path.lexists(path) or (is_pattern(path) and bool(expand(path)))
 
@@ -130,4 +130,4 @@ def _missing(source: str | Path) -> str:
     name = source_name(text)
     if text.startswith(("http://", "https://")):
         return f"'{name}' is an address; download it first, or name a table of addresses and add --urls."
-    return f"'{name}' does not exist; expected a picture, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
+    return f"'{name}' does not exist; expected an image, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."

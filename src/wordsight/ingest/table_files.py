@@ -23,7 +23,7 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _DELIMITERS = ",;\t|"
 _CELL = 16 << 20  # characters at most; Python's own limit is 131,072, which a long description passes
 _PARQUET_ROWS = 1024  # read at a time
-_PARQUET_PICTURES = 16  # rows read at a time where pictures may lie in the cells: all of these are held
+_PARQUET_PICTURES = 16  # rows read at a time where images may lie in the cells: all of these are held
 _LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
 
 
@@ -46,7 +46,7 @@ class TableFile(ABC):
         """
 
     def holds(self, column: str | None) -> bool:
-        """Return whether a column holds pictures themselves, not their names."""
+        """Return whether a column holds images themselves, not their names."""
         return False
 
     def kinds(self) -> Kinds:
@@ -76,7 +76,7 @@ def why(error: Exception) -> str:
 class CsvFile(TableFile):
     """Rows of cells. The delimiter of a .tsv is the tab, else that of , ; | and tab which the header holds most of.
 
-    Without a header (the first line names a picture) columns are called column_1, column_2 and so on. A quote at the
+    Without a header (the first line names an image) columns are called column_1, column_2 and so on. A quote at the
     start of a cell that nothing closes, or that a quote in the midst of a later line would close, is a letter.
     """
 
@@ -91,7 +91,7 @@ class CsvFile(TableFile):
         self._delimiter = "\t" if tabs else max(_DELIMITERS, key=header.count)
         with self._open() as file:
             first = next(self._rows(file), [])
-        # a first line that names a picture is a row: captions without a header are common
+        # a first line that names an image is a row: captions without a header are common
         self._header = not any(os.path.splitext(cell.strip())[1].lower() in EXTENSIONS for cell in first)
         self.columns = _named(first if self._header else [""] * len(first))
         if not self.columns:
@@ -225,7 +225,7 @@ class JsonLinesFile(TableFile):
 
 
 class ParquetFile(TableFile):
-    """Columns of Parquet. Pictures may lie in it: as bytes, or as data sets keep them, {"bytes": …, "path": …}."""
+    """Columns of Parquet. Images may lie in it: as bytes, or as datasets keep them, {"bytes": …, "path": …}."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -238,7 +238,7 @@ class ParquetFile(TableFile):
         self.columns = list(self._schema.names)
 
     def holds(self, column: str | None) -> bool:
-        """Return whether a column's type is one that pictures are kept in."""
+        """Return whether a column's type is one that images are kept in."""
         from pyarrow import types
 
         kind = self._schema.field(column).type if column in self.columns else None
@@ -247,7 +247,7 @@ class ParquetFile(TableFile):
     def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each row; times become ISO 8601, decimals numbers.
 
-        columns: of those that hold pictures only the paths are read.
+        columns: of those that hold images only the paths are read.
         """
         import pyarrow.parquet
 
@@ -280,7 +280,7 @@ def _unnested(value: Any, nested: bool) -> Any:
 
 
 def _from_arrow(value: Any, nested: bool) -> Any:
-    """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be pictures."""
+    """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be images."""
     if isinstance(value, bytes) or (isinstance(value, dict) and {"bytes", "path"} & value.keys()):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):

@@ -1,4 +1,4 @@
-"""Tables of pictures: each row an item, its picture a file, an address or held in the cell, its columns metadata."""
+"""Tables of images: each row an item, its image a file, an address or held in the cell, its columns metadata."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from wordsight.ingest.unique_ids import Numbers
 from wordsight.ingest.urls import data_of, fetch, is_address, is_data
 from wordsight.path_text import name_words, to_path, to_text
 
-# what columns of pictures are called, the likeliest first, in lower case
+# what columns of images are called, the likeliest first, in lower case
 _USUAL = (
     *("image", "image_path", "img", "img_path", "picture", "photo", "path", "file_path", "filepath", "file"),
     *("filename", "file_name", "image_file", "image_filename", "image_url", "img_url", "url", "link"),
 )
-_TRIED_ROWS = 1000  # at most, to find the column of pictures
+_TRIED_ROWS = 1000  # at most, to find the column of images
 _TRIED_CELLS = 20  # of each column
 
 _BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are no names
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
-ADD_URLS = "is an address; add --urls to fetch such pictures"
+ADD_URLS = "is an address; add --urls to fetch such images"
 
 
 def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
@@ -43,17 +43,17 @@ def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
     for name in options.text_columns or ():
         _check(name, table)
     try:
-        pictures = picture_column(table, options)
+        images = image_column(table, options)
     except (OSError, ValueError) as error:  # what `open_table` did not read yet is damaged
         raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
-    reader = TableReader(table, source, options, pictures)
+    reader = TableReader(table, source, options, images)
     status = os.stat(path)
-    final = table.holds(pictures.name)
+    final = table.holds(images.name)
     return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=final)
 
 
-class PictureColumn:
-    """Where a row names its picture: a column, or a pattern over columns, "images/{id}.jpg"."""
+class ImageColumn:
+    """Where a row names its image: a column, or a pattern over columns, "images/{id}.jpg"."""
 
     def __init__(self, named: str, table: TableFile) -> None:
         self.name: str | None = named if named in table.columns or "{" not in named else None
@@ -69,7 +69,7 @@ class PictureColumn:
                 _check(name, table)
 
     def of(self, record: Record) -> Any:
-        """Return the cell of a row: a path or an address, bytes, a data set's structure, or "" where it is empty.
+        """Return the cell of a row: a path or an address, bytes, a dataset's structure, or "" where it is empty.
 
         Of a data: URI its bytes; one that cannot be decoded stays as it is.
         """
@@ -91,38 +91,36 @@ class PictureColumn:
         return text
 
 
-def picture_column(table: TableFile, options: IngestOptions) -> PictureColumn:
+def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
     """Return the column that the user named, else the one whose cells name files that exist, hold bytes or addresses.
 
     Raises: InputError naming the columns there are.
     """
     if options.image_column is not None:
-        return PictureColumn(options.image_column, table)
+        return ImageColumn(options.image_column, table)
     by_usage = {name.lower(): name for name in reversed(table.columns)}
     usual = [by_usage[name] for name in _USUAL if name in by_usage]
     others = [name for name in table.columns if name not in usual]
     cells = _first_cells(table)
     if not any(cells.values()):
-        raise InputError(
-            f"The table {table.path!r} has no rows; expected one for each picture, below the column names."
-        )
+        raise InputError(f"The table {table.path!r} has no rows; expected one for each image, below the column names.")
     for name, pattern in _likely(usual, others):
         found = _found(cells[name], pattern, os.path.dirname(table.path))
         if found and (name in usual or 2 * found >= len(set(map(str, cells[name])))):
-            return PictureColumn(pattern.replace("{}", name if pattern == "{}" else f"{{{name}}}"), table)
+            return ImageColumn(pattern.replace("{}", name if pattern == "{}" else f"{{{name}}}"), table)
     for name in [*usual, *others]:
         embedded = any(isinstance(cell, bytes | dict) for cell in cells[name])
         if embedded or (name in usual and any(is_address(str(cell).strip()) for cell in cells[name])):
-            return PictureColumn(name, table)
+            return ImageColumn(name, table)
     raise InputError(
-        f"No column of the table {table.path!r} names pictures that exist, looked for in "
+        f"No column of the table {table.path!r} names images that exist, looked for in "
         f"{os.path.dirname(table.path)!r}; its columns are {', '.join(table.columns)}. "
         "Name one with --image-column, or a pattern such as 'images/{id}.jpg'."
     )
 
 
 def _first_cells(table: TableFile) -> dict[str, list[Any]]:
-    """Return the first cells of each column that are not empty; of pictures held in cells only that there are some."""
+    """Return the first cells of each column that are not empty; of images held in cells only that there are some."""
     cells: dict[str, list[Any]] = {name: [] for name in table.columns}
     for number, record in enumerate(table.records()):
         if number == _TRIED_ROWS or all(len(some) >= _TRIED_CELLS for some in cells.values()):
@@ -134,7 +132,7 @@ def _first_cells(table: TableFile) -> dict[str, list[Any]]:
 
 
 def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield (column, pattern of its cells) of where pictures may be named, the likeliest first."""
+    """Yield (column, pattern of its cells) of where images may be named, the likeliest first."""
     plain = [name for name in others if not {"{", "}"} & set(name)]
     for pattern, names in (("{}", usual), ("{}", others), ("images/{}", [*usual, *plain])):
         yield from ((name, pattern) for name in names)
@@ -143,7 +141,7 @@ def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _found(cells: list[Any], pattern: str, folder: str) -> int:
-    """Return how many of the cells name each a picture file of its own."""
+    """Return how many of the cells name each an image file of its own."""
     paths = {pattern.format(cell).strip() for cell in cells if isinstance(cell, str | int)}
     return sum(os.path.splitext(path)[1].lower() in EXTENSIONS and _is_file(path, folder) for path in paths)
 
@@ -151,15 +149,15 @@ def _found(cells: list[Any], pattern: str, folder: str) -> int:
 class TableReader:
     """Reads a table twice: once for what holds for whole columns, once for its items."""
 
-    def __init__(self, table: TableFile, source: str, options: IngestOptions, pictures: PictureColumn) -> None:
-        self.table, self.source, self.options, self.pictures = table, source, options, pictures
+    def __init__(self, table: TableFile, source: str, options: IngestOptions, images: ImageColumn) -> None:
+        self.table, self.source, self.options, self.images = table, source, options, images
         self.folder = os.path.dirname(table.path)
 
     def items(self) -> Iterator[Item | Skipped]:
-        """Yield the rows in order; those without a picture as `Skipped`, a table that breaks off as `Unlisted`.
+        """Yield the rows in order; those without an image as `Skipped`, a table that breaks off as `Unlisted`.
 
-        A row's id is "<table>#<cell>"; where several name the same picture, "<table>#<cell>#2" and so on: reordered
-        rows keep their ids, but for rows of the same picture, which may change places.
+        A row's id is "<table>#<cell>"; where several name the same image, "<table>#<cell>#2" and so on: reordered
+        rows keep their ids, but for rows of the same image, which may change places.
         """
         try:
             kinds, numbers = self._first_pass()
@@ -167,35 +165,35 @@ class TableReader:
                 if isinstance(record, str):
                     yield Skipped(self._row(number), record)
                     continue
-                cell = self.pictures.of(record)
+                cell = self.images.of(record)
                 name = self._name(cell, number)
                 yield self._item(cell, name + numbers.suffix(name), number, kinds, record)
         except (OSError, ValueError) as error:
             yield Unlisted(Path(self.table.path), why(error))
 
     def _first_pass(self) -> tuple[Kinds, Numbers]:
-        """Return the columns' kinds, and what numbers the rows that name the same picture."""
+        """Return the columns' kinds, and what numbers the rows that name the same image."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
         marks = array("Q")
-        for number, record in enumerate(self.table.records(self.pictures.needs if known else None), 1):
+        for number, record in enumerate(self.table.records(self.images.needs if known else None), 1):
             if isinstance(record, str):
                 continue
             if not known:
                 kinds.see(record)
-            marks.append(hash_of(self._name(self.pictures.of(record), number)))
+            marks.append(hash_of(self._name(self.images.of(record), number)))
         kinds.settle()
         return kinds, Numbers(marks)
 
     def _name(self, cell: Any, number: int) -> str:
-        """Return what tells a row's picture from others: what its cell says, else the row's number."""
+        """Return what tells a row's image from others: what its cell says, else the row's number."""
         if isinstance(cell, dict):
             cell = cell.get("path") or ""
         return to_text(cell) if isinstance(cell, str) and cell else f"row={number}"
 
     def _item(self, cell: Any, name: str, number: int, kinds: Kinds, record: Record) -> Item | Skipped:
         values = kinds.typed(
-            {key: value for key, value in record.items() if key != self.pictures.name and not _holds_file(value)}
+            {key: value for key, value in record.items() if key != self.images.name and not _holds_file(value)}
         )
         make = functools.partial(
             Item,
@@ -205,7 +203,7 @@ class TableReader:
             meta=meta_of(values),
         )
         if not cell:
-            return Skipped(self._row(number), "names no picture")
+            return Skipped(self._row(number), "names no image")
         if isinstance(cell, str) and is_data(cell):
             return Skipped(self._row(number), "holds a data: URI that cannot be decoded")
         try:
@@ -227,9 +225,9 @@ class TableReader:
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
     def _text(self, values: dict[str, Value], kinds: Kinds, cell: Any) -> str:
-        """Return the words of a row: its columns of text, or those asked for, and those of its picture's name."""
+        """Return the words of a row: its columns of text, or those asked for, and those of its image's name."""
         wanted: Sequence[str] = (
-            [name for name in values if kinds.kinds.get(name) == "text" and name not in self.pictures.needs]
+            [name for name in values if kinds.kinds.get(name) == "text" and name not in self.images.needs]
             if self.options.text_columns is None
             else self.options.text_columns
         )

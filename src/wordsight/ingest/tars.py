@@ -1,7 +1,7 @@
-"""Archives of pictures with captions beside them, as webdataset and img2dataset write them: key.jpg, key.txt, key.json.
+"""Archives of images with captions beside them, as webdataset and img2dataset write them: key.jpg, key.txt, key.json.
 
 Source: webdataset, `base_plus_ext` and `group_by_keys`: a sample is a run of members of the same folder and name up to
-the first dot; https://github.com/webdataset/webdataset. Where a picture and a caption (or JSON) of such a sample share
+the first dot; https://github.com/webdataset/webdataset. Where an image and a caption (or JSON) of such a sample share
 their names up to the last dot, as 22.05.jpg and 22.05.txt do, they are a sample of their own: webdataset would leave
 the caption unread.
 """
@@ -28,7 +28,7 @@ from wordsight.ingest.unique_ids import Numbers
 from wordsight.path_text import name_words, to_text
 
 TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
-_SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of a picture
+_SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of an image
 # metadata that words are searched in where the user names none: img2dataset's JSON is full of addresses and hashes
 _SPOKEN = frozenset(
     {"alt", "alt_text", "caption", "class", "description", "keywords", "label", "tags", "text", "title"}
@@ -56,10 +56,10 @@ def sample_items(
     path: str,
     source: str,
     status: os.stat_result,
-    name: str,  # noqa: ARG001 - the archive's own name says nothing of a picture
+    name: str,  # noqa: ARG001 - the archive's own name says nothing of an image
     text_columns: tuple[str, ...] | None = None,
 ) -> Iterator[Item | Skipped]:
-    """Yield the pictures of a tar with their captions and metadata; where the file is cut off, those before the cut."""
+    """Yield the images of a tar with their captions and metadata; where the file is cut off, those before the cut."""
     kinds = Kinds()
     marks = array("Q")
     try:
@@ -67,16 +67,16 @@ def sample_items(
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
-                    if picture_endings(sample):
+                    if image_endings(sample):
                         marks.append(hash_of(sample.key))
             kinds.settle()
             numbers = Numbers(marks)
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
                     yield sample
-                elif picture_endings(sample):
+                elif image_endings(sample):
                     suffix = numbers.suffix(sample.key)
-                    yield from _pictures(sample, suffix, file, path, source, status, kinds, text_columns)
+                    yield from _images(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
         yield Unlisted(Path(path), reason_of(error))
 
@@ -157,7 +157,7 @@ def _members(file: Any) -> Iterator[tarfile.TarInfo]:
         raise tarfile.ReadError(f"neither a member nor the archive's end mark is at byte {end:,}")
 
 
-def _pictures(
+def _images(
     sample: Sample,
     suffix: str,
     file: Any,
@@ -167,17 +167,17 @@ def _pictures(
     kinds: Kinds,
     text_columns: tuple[str, ...] | None,
 ) -> Iterator[Item]:
-    """Yield the pictures of one sample: "<path>#<key>", others of it "<path>#<key>.<ending>", and a suffix."""
-    pictures = picture_endings(sample)
+    """Yield the images of one sample: "<path>#<key>", others of it "<path>#<key>.<ending>", and a suffix."""
+    images = image_endings(sample)
     metadata = kinds.typed(_metadata(sample, file))
     captions = [_text(sample.members[ending], file) for ending in TEXT_ENDINGS if ending in sample.members]
     spoken = _SPOKEN if text_columns is None else text_columns
     columns = (str(value) for name, value in metadata.items() if name in spoken and value is not None)
     text = "\n".join(dict.fromkeys(filter(None, [*captions, *columns, name_words(f"{sample.key}.")])))
     archive, key = to_text(path), to_text(sample.key)
-    for ending in pictures:
+    for ending in images:
         yield Item(
-            id=f"{archive}#{key}" + (ending if ending != pictures[0] else "") + suffix,
+            id=f"{archive}#{key}" + (ending if ending != images[0] else "") + suffix,
             source=source,
             path=archive,
             read=functools.partial(_read, path, sample.members[ending]),
@@ -188,13 +188,13 @@ def _pictures(
         )
 
 
-def picture_endings(sample: Sample) -> list[str]:
-    """Return the endings of a sample's pictures, in the order of its members."""
+def image_endings(sample: Sample) -> list[str]:
+    """Return the endings of a sample's images, in the order of its members."""
     return [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
 
 
 def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
-    """Return what a sample's JSON says; nothing where it is damaged or no object: the picture is worth more."""
+    """Return what a sample's JSON says; nothing where it is damaged or no object: the image is worth more."""
     member = sample.members.get(".json")
     if member is None:
         return {}

@@ -1,4 +1,4 @@
-"""Pictures by address: fetched only where the user asked for it; and those that an address holds itself (data:)."""
+"""Images by address: fetched only where the user asked for it; and those that an address holds itself (data:)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import urllib.request
 
 from wordsight.errors import ImageError, InputError
 
-TIMEOUT = 20.0  # seconds without an answer; the whole picture may take three times as long
+TIMEOUT = 20.0  # seconds without an answer; the whole image may take three times as long
 SIZE_LIMIT = 100 << 20  # bytes
 _CHUNK = 1 << 16
 # a kind of file or ";base64" must be there: "data: a story, told" is a title
@@ -52,7 +52,7 @@ def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -
     Raises: ImageError with the reason alone; InputError for another kind of address.
     """
     if not is_address(url):
-        raise InputError(f"{url!r} is no address of a picture; expected one that begins with http:// or https://.")
+        raise InputError(f"{url!r} is no address of an image; expected one that begins with http:// or https://.")
     deadline = time.monotonic() + 3 * timeout
     try:
         with _opener().open(ascii_address(url), timeout=timeout) as answer:
@@ -60,7 +60,7 @@ def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -
             while chunk := answer.read1(_CHUNK):
                 content += chunk
                 if len(content) > size_limit:
-                    raise ImageError(f"the picture at this address is larger than {size_limit:,} bytes")
+                    raise ImageError(f"the image at this address is larger than {size_limit:,} bytes")
                 if time.monotonic() > deadline:
                     raise ImageError(f"the address took longer than {3 * timeout:g} seconds")
             missing = answer.length or 0

@@ -15,7 +15,7 @@ from wordsight.spec import EfficientNetTower
 
 
 class EfficientNet(nn.Module):
-    """Pictures to features: a trunk of inverted residuals, then a head over pooled features of several depths.
+    """Images to features: a trunk of inverted residuals, then a head over pooled features of several depths.
 
     Batch norms are folded into the convolutions. The head adds two terms: a residual MLP's projection of the
     standardised pooled features, and the mean of one learned vector per trunk class under the trunk's posterior.
@@ -86,7 +86,7 @@ class InvertedResidual(nn.Module):
 
 
 class Standardise(nn.Module):
-    """(x - mean) * scale, with fixed statistics of the training pictures."""
+    """(x - mean) * scale, with fixed statistics of the training images."""
 
     mean: Tensor
     scale: Tensor

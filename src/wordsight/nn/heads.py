@@ -1,4 +1,4 @@
-"""What predicts a text from a picture: its words in no order, or one token after another.
+"""What predicts a text from an image: its words in no order, or one token after another.
 
 Both are the baselines of Radford et al. 2021, Figure 2; here their words are the tokenizer's tokens.
 """
@@ -35,9 +35,9 @@ def bag_of_words(tokens_BT: Tensor, tokenizer: TokenizerSpec, vocab_size: int) -
 
 
 class CaptionDecoder(nn.Module):
-    """A causal transformer that reads a picture: the logits of each next token (Desai & Johnson 2021, VirTex, §3).
+    """A causal transformer that reads an image: the logits of each next token (Desai & Johnson 2021, VirTex, §3).
 
-    It is as wide and deep as the spec's text tower; each block attends to the text so far, then to the picture. The
+    It is as wide and deep as the spec's text tower; each block attends to the text so far, then to the image. The
     embeddings of tokens also weigh the logits (Press & Wolf 2017).
     """
 
@@ -47,35 +47,35 @@ class CaptionDecoder(nn.Module):
         self.checkpointing = False
         self.token_embedding = nn.Embedding(tower.vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.randn(tower.context_length, width) * 0.01)
-        self.picture = nn.Linear(embed_dim, width)
-        self.ln_picture = nn.LayerNorm(width, eps=tower.norm_eps)
+        self.image = nn.Linear(embed_dim, width)
+        self.ln_image = nn.LayerNorm(width, eps=tower.norm_eps)
         self.resblocks = nn.ModuleList(ReadingBlock(tower) for _ in range(tower.layers))
         self.ln_final = nn.LayerNorm(width, eps=tower.norm_eps)
         initialise_blocks(self.resblocks, width)
         nn.init.normal_(self.token_embedding.weight, std=0.02)
 
     def forward(self, tokens_BT: Tensor, places_BSD: Tensor) -> Tensor:
-        """Return logits (B,T,V) of the token after each of (B,T), of pictures whose places are (B,S,D)."""
-        picture_BSE = self.ln_picture(self.picture(places_BSD))
+        """Return logits (B,T,V) of the token after each of (B,T), of images whose places are (B,S,D)."""
+        image_BSE = self.ln_image(self.image(places_BSD))
         x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
         for block in self.resblocks:
-            x_BTE = run_block(block, self.checkpointing, x_BTE, picture_BSE)
+            x_BTE = run_block(block, self.checkpointing, x_BTE, image_BSE)
         logits_BTV: Tensor = self.ln_final(x_BTE) @ self.token_embedding.weight.T
         return logits_BTV
 
 
 class ReadingBlock(ResidualBlock):
-    """A causal residual block that also attends to a picture, between the text and the MLP (Vaswani et al. 2017)."""
+    """A causal residual block that also attends to an image, between the text and the MLP (Vaswani et al. 2017)."""
 
     def __init__(self, tower: TextTower) -> None:
         super().__init__(tower.width, tower.heads, tower.mlp_width, tower.activation, tower.norm_eps)
         self.ln_cross = nn.LayerNorm(tower.width, eps=tower.norm_eps)
         self.cross = Attention(tower.width, tower.heads)
 
-    def forward(self, x_BTE: Tensor, picture_BSE: Tensor) -> Tensor:  # type: ignore[override]
-        """Return (B,T,E) of the text (B,T,E) and the picture (B,S,E)."""
+    def forward(self, x_BTE: Tensor, image_BSE: Tensor) -> Tensor:  # type: ignore[override]
+        """Return (B,T,E) of the text (B,T,E) and the image (B,S,E)."""
         x_BTE = x_BTE + self.attn(self.ln_1(x_BTE), causal=True)
-        x_BTE = x_BTE + self.cross(self.ln_cross(x_BTE), picture_BSE)
+        x_BTE = x_BTE + self.cross(self.ln_cross(x_BTE), image_BSE)
         update: Tensor = self.mlp(self.ln_2(x_BTE))
         return x_BTE + update
 

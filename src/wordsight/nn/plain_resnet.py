@@ -12,7 +12,7 @@ from wordsight.spec import PlainResNetTower
 
 
 class PlainResNet(nn.Module):
-    """Pictures to features: a 7×7 stem, four stages of residual blocks, the mean of the last map, a projection.
+    """Images to features: a 7×7 stem, four stages of residual blocks, the mean of the last map, a projection.
 
     Names of the trunk's tensors are torchvision's and timm's. A bottleneck's stride is in its 3×3 convolution, as in
     theirs (Goyal et al. 2017, §5.1, from the authors' released code), not in the first one, as in the paper.

@@ -13,7 +13,7 @@ from wordsight.spec import ResNetTower
 
 
 class ModifiedResNet(nn.Module):
-    """Pictures to features: convolutions only, until one attention pool over the last map.
+    """Images to features: convolutions only, until one attention pool over the last map.
 
     Three changes to He et al. 2016: a stem of three 3×3 convolutions (He et al. 2019), an average pool before every
     stride (Zhang 2019), and attention in place of the mean.

@@ -10,9 +10,9 @@ from wordsight.spec import VitTower
 
 
 class VisionTransformer(nn.Module):
-    """Pictures to features: patches as tokens, a transformer, one pooled vector.
+    """Images to features: patches as tokens, a transformer, one pooled vector.
 
-    patch_dropout: share of the patches that are left out while training, others in each picture (Li et al. 2023,
+    patch_dropout: share of the patches that are left out while training, others in each image (Li et al. 2023,
         FLIP, §3); the class token stays. See `set_patch_dropout`.
 
     Source: Dosovitskiy et al. 2021; Radford et al. 2021, §2.4; Zhai et al. 2023.
@@ -75,13 +75,13 @@ class VisionTransformer(nn.Module):
 
 
 def some_patches(x_BNE: Tensor, dropped: float) -> Tensor:
-    """Return the patches (B,K,E) that are left when a share of (B,N,E) is dropped, at random in each picture.
+    """Return the patches (B,K,E) that are left when a share of (B,N,E) is dropped, at random in each image.
 
     Chance is torch's own, on the tensor's device.
     """
-    pictures, patches, width = x_BNE.shape
+    images, patches, width = x_BNE.shape
     kept = max(1, int(patches * (1 - dropped)))
-    chosen_BK = torch.rand(pictures, patches, device=x_BNE.device).topk(kept, dim=1).indices
+    chosen_BK = torch.rand(images, patches, device=x_BNE.device).topk(kept, dim=1).indices
     return x_BNE.gather(1, chosen_BK[:, :, None].expand(-1, -1, width))
 
 

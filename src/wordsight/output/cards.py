@@ -79,14 +79,14 @@ def thumbnail_uri(image: Image.Image) -> str:
 def _card(card: Card) -> str:
     title = html.escape(_short(card.title))
     try:
-        picture = f'<img src="{thumbnail_uri(card.read())}" alt="{title}" style="max-width:100%;max-height:100%">'
+        image = f'<img src="{thumbnail_uri(card.read())}" alt="{title}" style="max-width:100%;max-height:100%">'
     except (WordsightError, OSError) as error:  # moved, damaged, or the index is closed
-        picture = html.escape(_short(str(error)))
+        image = html.escape(_short(str(error)))
     title = f"<b>{title}</b>"
     if card.link.startswith(_LINK_SCHEMES):
         title = f'<a href="{html.escape(card.link)}">{title}</a>'
     lines = "".join(f"<div>{html.escape(_short(line))}</div>" for line in card.lines[:_LINES])
-    return f'<div style="{_CARD}"><div style="{_FRAME}">{picture}</div>{title}{lines}</div>'
+    return f'<div style="{_CARD}"><div style="{_FRAME}">{image}</div>{title}{lines}</div>'
 
 
 def _short(text: str) -> str:

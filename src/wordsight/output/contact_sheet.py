@@ -1,6 +1,6 @@
 """A sheet of thumbnails, each with bars, lines and a link: one PNG, or one HTML file that needs no other.
 
-Shared by everything that answers with pictures: classes, search results, groups of duplicates.
+Shared by everything that answers with images: classes, search results, groups of duplicates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wordsight.errors import ImageError
 from wordsight.images.decode import read_image, source_name
 from wordsight.text.snippet import Marked
 
-Picture: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground
+Source: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground
 
 BARS = 3
 
@@ -29,24 +29,24 @@ _PAGE, _TILE, _GROUND, _TEXT, _FAINT, _BAR, _TRACK = (
     *("#2f6fde", "#e4e8ef"),
 )
 _TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _LINE_H, _HEAD_H = 300, 220, 14, 18, 40, 20, 84
-_BOX, _PAGE_BOX = (560, 400), (1000, 1000)  # pixels of a picture in the HTML; of a page, whose words are to be read
+_BOX, _PAGE_BOX = (560, 400), (1000, 1000)  # pixels of an image in the HTML; of a page, whose words are to be read
 UNLIKELY = "probably not"
 _LINK_SCHEMES = ("file:", "http:", "https:")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture with its answers, best first: (label, probability), drawn as bars.
+    """One image with its answers, best first: (label, probability), drawn as bars.
 
     heading: above the bars; `Marked` where words of it match. lines: below the bars. snippet: the part of a document's
     text that answers, in the HTML. name: the last line of the HTML; the file's name where it is not given.
     link: an address (file:, http:, https:) that the tile in the HTML leads to.
-    thumbnail: shown in place of the file, which then need be no picture (pages, members of archives).
+    thumbnail: shown in place of the file, which then need be no image (pages, members of archives).
     likely: False for what probably is no answer: stands below a line in the HTML. copies: more results of the same
-    picture. page: is shown large enough to be read.
+    image. page: is shown large enough to be read.
     """
 
-    picture: Path
+    image: Path
     ranked: Sequence[tuple[str, float]] = ()
     lines: Sequence[str | Marked] = ()
     name: str = ""
@@ -77,7 +77,7 @@ def file_link(place: Path | str, page: int | None = None) -> str:
 
 
 def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns: int = 4) -> Image.Image:
-    """Return the sheet as an RGB picture. Labels in scripts that Pillow's own font lacks show as boxes: use HTML."""
+    """Return the sheet as an RGB image. Labels in scripts that Pillow's own font lacks show as boxes: use HTML."""
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
     bars = max((min(len(tile.ranked), BARS) for tile in tiles), default=0)
@@ -93,7 +93,7 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
         left = _GAP + (i % columns) * (_TILE_W + _GAP)
         top = _HEAD_H + (i // columns) * (tile_h + _GAP)
         draw.rounded_rectangle((left, top, left + _TILE_W, top + tile_h), 10, fill=_TILE)
-        _draw_thumb(sheet, tile.thumbnail or tile.picture, left + _PAD, top + _PAD)
+        _draw_thumb(sheet, tile.thumbnail or tile.image, left + _PAD, top + _PAD)
         below = top + 2 * _PAD + _THUMB_H - 4
         if heads:
             heading = _fit(_one_line(_plain(tile.heading)), 15, _TILE_W - 2 * _PAD)
@@ -108,10 +108,10 @@ def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns
     return sheet
 
 
-def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Picture] = ()) -> str:
-    """Return the sheet as one HTML page with its pictures inside; follows the reader's light or dark setting.
+def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Source] = ()) -> str:
+    """Return the sheet as one HTML page with its images inside; follows the reader's light or dark setting.
 
-    asked: pictures that were searched by, shown beside the title. Tiles that are not likely stand below a line.
+    asked: images that were searched by, shown beside the title. Tiles that are not likely stand below a line.
     """
     likely = [tile for tile in tiles if tile.likely]
     rest = [tile for tile in tiles if not tile.likely]
@@ -127,8 +127,8 @@ def render_sections_html(sections: Sequence[Section], title: str, subtitle: str 
     return _page("\n".join(parts), title, subtitle, ())
 
 
-def _page(body: str, title: str, subtitle: str, asked: Sequence[Picture]) -> str:
-    queries = "".join(f'<img src="{_data(picture, (320, 320))}" alt="query">' for picture in asked)
+def _page(body: str, title: str, subtitle: str, asked: Sequence[Source]) -> str:
+    queries = "".join(f'<img src="{_data(image, (320, 320))}" alt="query">' for image in asked)
     if queries:
         queries = f'<div class="asked">{queries}</div>'
     return _PAGE_HTML.format(
@@ -140,10 +140,10 @@ def _cards(tiles: Sequence[Tile]) -> str:
     return "<main>\n" + "\n".join(_card(tile) for tile in tiles) + "\n</main>"
 
 
-def _draw_thumb(sheet: Image.Image, picture: Picture, left: int, top: int) -> None:
+def _draw_thumb(sheet: Image.Image, image: Source, left: int, top: int) -> None:
     box = (_TILE_W - 2 * _PAD, _THUMB_H - _PAD)
     ImageDraw.Draw(sheet).rectangle((left, top, left + box[0] - 1, top + box[1] - 1), fill=_GROUND)
-    thumb = _thumb(picture, box)
+    thumb = _thumb(image, box)
     sheet.paste(thumb, (left + (box[0] - thumb.width) // 2, top + (box[1] - thumb.height) // 2))
 
 
@@ -162,10 +162,10 @@ def _draw_bars(draw: ImageDraw.ImageDraw, ranked: Sequence[tuple[str, float]], l
             draw.rounded_rectangle((left, y + 25, left + max(6, round(proba * width)), y + 31), 3, fill=bar)
 
 
-def _thumb(picture: Picture, box: tuple[int, int]) -> Image.Image:
-    """Return the picture scaled to fit `box`; small pictures are enlarged at most twice."""
+def _thumb(source: Source, box: tuple[int, int]) -> Image.Image:
+    """Return the image scaled to fit `box`; small images are enlarged at most twice."""
     try:
-        image = read_image(picture, at_least=max(box))
+        image = read_image(source, at_least=max(box))
     except ImageError:  # moved or damaged since it was found: the answer stays an answer
         image = Image.new("RGB", box, _GROUND)
     factor = min(box[0] / image.width, box[1] / image.height, 2.0)
@@ -191,10 +191,10 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _data(picture: Picture, box: tuple[int, int]) -> str:
-    """Return a picture, scaled to fit `box`, as the address of its own bytes."""
+def _data(image: Source, box: tuple[int, int]) -> str:
+    """Return an image, scaled to fit `box`, as the address of its own bytes."""
     file = io.BytesIO()
-    _thumb(picture, box).save(file, "JPEG", quality=82, optimize=True)
+    _thumb(image, box).save(file, "JPEG", quality=82, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
@@ -212,7 +212,7 @@ def _html(text: str | Marked) -> str:
 
 
 def _card(tile: Tile) -> str:
-    file_name = source_name(tile.picture.name)
+    file_name = source_name(tile.image.name)
     name = html.escape(tile.name or file_name)
     label = html.escape(_plain(tile.heading) or (tile.ranked[0][0] if tile.ranked else file_name))
     heading = _html(tile.heading)
@@ -227,15 +227,15 @@ def _card(tile: Tile) -> str:
         lines = f"<blockquote>{_html(tile.snippet)}</blockquote>{lines}"
     if tile.copies:
         lines += f"<p>+{tile.copies} {'copy' if tile.copies == 1 else 'copies'}</p>"
-    data = _data(tile.thumbnail or tile.picture, _PAGE_BOX if tile.page else _BOX)
-    picture = f'<img src="{data}" alt="{label}" loading="lazy">'
+    data = _data(tile.thumbnail or tile.image, _PAGE_BOX if tile.page else _BOX)
+    image = f'<img src="{data}" alt="{label}" loading="lazy">'
     if tile.link.startswith(_LINK_SCHEMES):
         link = html.escape(tile.link)
-        picture, name = f'<a href="{link}">{picture}</a>', f'<a href="{link}">{name}</a>'
+        image, name = f'<a href="{link}">{image}</a>', f'<a href="{link}">{name}</a>'
         heading = f'<a href="{link}">{heading}</a>' if heading else ""
     heading = f"<h3>{heading}</h3>" if heading else ""
     kind = ' class="page"' if tile.page else ""
-    return f"<figure{kind}>{picture}<figcaption>{heading}{bars}{lines}<small>{name}</small></figcaption></figure>"
+    return f"<figure{kind}>{image}<figcaption>{heading}{bars}{lines}<small>{name}</small></figcaption></figure>"
 
 
 _STYLE = """

@@ -24,10 +24,10 @@ def show_answers(classifier: Classifier, images: Any, k: int = 3) -> Html:
         images = [images]
     total = len(images) if isinstance(images, Sized) else None
     given = list(islice(images, CARDS))
-    pictures = [read_image(image) for image in given]
-    answers = classifier.top_k(pictures, k) if pictures else []
+    decoded = [read_image(image) for image in given]
+    answers = classifier.top_k(decoded, k) if decoded else []
     cards = (
-        Card(picture.copy, ranked[0][0], (*(f"{label} {p:.0%}" for label, p in ranked), source_name(image)))
-        for image, picture, ranked in zip(given, pictures, answers, strict=True)
+        Card(pixels.copy, ranked[0][0], (*(f"{label} {p:.0%}" for label, p in ranked), source_name(image)))
+        for image, pixels, ranked in zip(given, decoded, answers, strict=True)
     )
     return Html(render_cards(repr(classifier)[1:-1], cards, total))

@@ -13,7 +13,7 @@ from wordsight.images.decode import read_image, source_name
 from wordsight.index import Index, Row
 from wordsight.output.cards import CARDS, SIDE, Card, render_cards
 from wordsight.output.lead_columns import cell_text, lead_columns
-from wordsight.row_images import place_of, row_picture
+from wordsight.row_images import place_of, row_image
 
 _COLUMNS = 3  # of a table, shown below an image
 
@@ -48,7 +48,7 @@ def row_card(row: Row, index: Index | None = None, *lines: str) -> Card:
 
 def _read(row: Row, index: Index | None) -> Image.Image:
     if index is not None:
-        return row_picture(index, row, at_least=SIDE)
+        return row_image(index, row, at_least=SIDE)
     return read_image(row.thumbnail or place_of(row), at_least=SIDE)
 
 

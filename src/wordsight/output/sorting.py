@@ -1,4 +1,4 @@
-"""Put pictures into one folder per class: nothing is ever overwritten, and a listing tells what went where."""
+"""Put images into one folder per class: nothing is ever overwritten, and a listing tells what went where."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ How = Literal["copy", "link", "move"]
 LISTING = "wordsight-sort.csv"
 FIELDS = ("source", "destination", "label", "probability", "how")
 
-# what photo programs and cameras keep beside a picture under its name
+# what photo programs and cameras keep beside an image under its name
 SIDECARS = RAW_EXTENSIONS | {".aae", ".dop", ".json", ".mov", ".pp3", ".thm", ".xmp"}
 
 # names that Windows keeps for devices (Microsoft, "Naming Files, Paths, and Namespaces")
@@ -35,10 +35,10 @@ def safe_name(name: str) -> str:
 
 
 class Sorter:
-    """Places pictures into `folder/<class>/`; each placing is written to `folder/wordsight-sort.csv` at once.
+    """Places images into `folder/<class>/`; each placing is written to `folder/wordsight-sort.csv` at once.
 
     labels: label → the folder name wished for it, which is made safe and distinct.
-    sidecars: take along the files that belong to a picture (see `sidecars`). Else those that a move leaves where they
+    sidecars: take along the files that belong to an image (see `sidecars`). Else those that a move leaves where they
     were are in `left_behind`.
     The listing has the columns source, destination, label, probability, how, and is added to when it exists: with it
     every step can be undone (for "move": destination back to source; otherwise: remove destination).
@@ -50,13 +50,13 @@ class Sorter:
         self.sidecars = sidecars
         self.left_behind: list[Path] = []
         self.moved: dict[str, Path] = {}  # real path of what was moved → where it is now
-        self._sorted: set[str] = set()  # pictures that are placed by themselves, not as what belongs to another
+        self._sorted: set[str] = set()  # images that are placed by themselves, not as what belongs to another
         self.folder_of = _folder_names(labels)
 
     def check(self, inputs: Iterable[Path]) -> None:
         """Raise InputError where results would land inside what is sorted, and be sorted again by the next run.
 
-        inputs: what the user named (folders count with all that is in them), or the pictures that were found.
+        inputs: what the user named (folders count with all that is in them), or the images that were found.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{str(self.folder)!r} is a file; --sort-into needs a folder, or a name to make one.")
@@ -70,33 +70,33 @@ class Sorter:
                 seen.add(given.parent)
                 if given.parent.resolve() in places[1:]:
                     raise InputError(
-                        f"{str(given)!r} lies in a folder that pictures are sorted into; give a pattern or list that "
+                        f"{str(given)!r} lies in a folder that images are sorted into; give a pattern or list that "
                         f"leaves out {str(self.folder)!r}, or sort into another folder."
                     )
                 continue
             for place in places:
                 if place.is_relative_to(given.resolve()):
                     raise InputError(
-                        f"Sorting into {str(place)!r} would put pictures inside {str(given)!r}, which is being sorted; "
+                        f"Sorting into {str(place)!r} would put images inside {str(given)!r}, which is being sorted; "
                         "choose a folder outside it."
                     )
 
-    def place(self, picture: Path, label: str, probability: float) -> Path:
-        """Put `picture` into the folder of `label` and return where it is now; a taken name gets "-2", "-3", ...
+    def place(self, image: Path, label: str, probability: float) -> Path:
+        """Put `image` into the folder of `label` and return where it is now; a taken name gets "-2", "-3", ...
 
         A copy or link of the same content that is already there is left as it is. A moved link leads to where its
-        picture is: if that is moved too, move the link after it.
-        Raises: OSError; a moved picture that cannot be listed is put back first.
+        image is: if that is moved too, move the link after it.
+        Raises: OSError; a moved image that cannot be listed is put back first.
         """
         folder = self.folder / self.folder_of[label]
         folder.mkdir(parents=True, exist_ok=True)
-        beside = sidecars(picture) if self.how != "link" else []
+        beside = sidecars(image) if self.how != "link" else []
         beside = [sidecar for sidecar in beside if os.path.abspath(sidecar) not in self._sorted]
-        destination = self._place(picture, folder / picture.name, label, probability)
-        for sidecar in beside if destination != picture else []:
+        destination = self._place(image, folder / image.name, label, probability)
+        for sidecar in beside if destination != image else []:
             if self.sidecars:
-                name = destination.name + sidecar.name[len(picture.name) :]
-                if not sidecar.name.startswith(picture.name):
+                name = destination.name + sidecar.name[len(image.name) :]
+                if not sidecar.name.startswith(image.name):
                     name = destination.stem + sidecar.suffix
                 self._place(sidecar, folder / name, label, probability)
             elif self.how == "move":
@@ -143,23 +143,23 @@ def _folder_names(labels: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def sidecars(picture: Path) -> list[Path]:
-    """Return the files beside a picture that belong to it by their names: cat.xmp, cat.jpg.json, cat.nef of cat.jpg.
+def sidecars(image: Path) -> list[Path]:
+    """Return the files beside an image that belong to it by their names: cat.xmp, cat.jpg.json, cat.nef of cat.jpg.
 
     Edits and metadata (.xmp, .aae, .json, …), the film of a live photo, and the RAW of the same shot.
     """
-    if picture.is_symlink():
+    if image.is_symlink():
         return []
     try:
-        names = sorted(os.listdir(picture.parent))
+        names = sorted(os.listdir(image.parent))
     except OSError:
         return []
-    mine = {picture.name.casefold(), picture.stem.casefold()}
-    found = [Path(name) for name in names if name != picture.name]
+    mine = {image.name.casefold(), image.stem.casefold()}
+    found = [Path(name) for name in names if name != image.name]
     return [
-        picture.parent / name
+        image.parent / name
         for name in found
-        if name.suffix.lower() in SIDECARS and name.stem.casefold() in mine and (picture.parent / name).is_file()
+        if name.suffix.lower() in SIDECARS and name.stem.casefold() in mine and (image.parent / name).is_file()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Small pictures in a terminal, beside lines of text: kitty's and iTerm2's protocols, sixels, or half blocks.
+"""Small images in a terminal, beside lines of text: kitty's and iTerm2's protocols, sixels, or half blocks.
 
 What a terminal can show is told from its environment variables alone; nothing is asked of it, so that no answer of the
 terminal can end up in what the user types next.
@@ -19,18 +19,18 @@ from wordsight.errors import InputError
 Way: TypeAlias = Literal["kitty", "iterm", "sixel", "blocks"]
 SETTING = "WORDSIGHT_THUMBNAILS"  # names the way where the terminal's own variables do not tell
 
-COLUMNS, ROWS = 14, 6  # the box of a picture, character cells
+COLUMNS, ROWS = 14, 6  # the box of an image, character cells
 CELL = (8, 16)  # pixels of a cell where the terminal does not say
 _CHUNK = 4096  # bytes of base64 in one escape sequence of kitty's protocol, its limit
-_COLOURS = 64  # of a sixel picture
+_COLOURS = 64  # of a sixel image
 _PIXELS = 320  # longest side of what is sent to terminals that scale by themselves
 
 
 def way_of(environment: Mapping[str, str]) -> Way | None:
-    """Return how the terminal of these environment variables shows pictures, or None where that is not known.
+    """Return how the terminal of these environment variables shows images, or None where that is not known.
 
     Half blocks ("blocks") are never the answer unless SETTING asks for them: they work wherever there is true colour,
-    and are coarse. Inside tmux and screen, which swallow pictures, the answer is None.
+    and are coarse. Inside tmux and screen, which swallow images, the answer is None.
     Raises: InputError for a SETTING that names no way.
     """
     if named := environment.get(SETTING, ""):
@@ -66,38 +66,38 @@ def cell_pixels(descriptor: int) -> tuple[int, int]:
     return max(1, width // columns), max(1, height // rows)
 
 
-def beside(picture: Image.Image, lines: Sequence[str], way: Way, cell: tuple[int, int] = CELL) -> str:
-    """Return what shows an RGB picture in a box of COLUMNS × ROWS cells with up to ROWS lines to the right of it.
+def beside(image: Image.Image, lines: Sequence[str], way: Way, cell: tuple[int, int] = CELL) -> str:
+    """Return what shows an RGB image in a box of COLUMNS × ROWS cells with up to ROWS lines to the right of it.
 
     Ends with a line break. The rows are made first and then gone back over, so that a terminal that scrolls at its
-    last line does not tear picture and text apart.
+    last line does not tear image and text apart.
     """
     texts = [*lines[:ROWS], *[""] * (ROWS - len(lines))]
     if way == "blocks":
-        return "".join(f"{left}  {text}".rstrip() + "\n" for left, text in zip(_blocks(picture), texts, strict=True))
-    shown = {"kitty": _kitty, "iterm": _iterm}[way](picture) if way != "sixel" else _sixel(picture, cell)
+        return "".join(f"{left}  {text}".rstrip() + "\n" for left, text in zip(_blocks(image), texts, strict=True))
+    shown = {"kitty": _kitty, "iterm": _iterm}[way](image) if way != "sixel" else _sixel(image, cell)
     beside_it = "".join(f"\x1b[{COLUMNS + 2}C{text}\n" if text else "\n" for text in texts)
     return "\n" * ROWS + f"\x1b[{ROWS}A\x1b7{shown}\x1b8{beside_it}"
 
 
-def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the picture scaled to lie within width × height, pixels, its shape kept; at least one pixel."""
-    factor = min(width / picture.width, height / picture.height)
-    size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
-    return picture.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
+def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return the image scaled to lie within width × height, pixels, its shape kept; at least one pixel."""
+    factor = min(width / image.width, height / image.height)
+    size = (max(1, int(image.width * factor)), max(1, int(image.height * factor)))
+    return image.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    small = fitted(picture, _PIXELS, _PIXELS) if max(picture.size) > _PIXELS else picture
+    small = fitted(image, _PIXELS, _PIXELS) if max(image.size) > _PIXELS else image
     small.save(file, "PNG")
     return file.getvalue()
 
 
-def _kitty(picture: Image.Image) -> str:
+def _kitty(image: Image.Image) -> str:
     """Source: kitty's "terminal graphics protocol": PNG (f=100), no answers (q=2), the cursor stays (C=1)."""
-    wide = picture.width * ROWS * CELL[1] > picture.height * COLUMNS * CELL[0]
-    data = base64.b64encode(_png(picture)).decode()
+    wide = image.width * ROWS * CELL[1] > image.height * COLUMNS * CELL[0]
+    data = base64.b64encode(_png(image)).decode()
     parts = [data[i : i + _CHUNK] for i in range(0, len(data), _CHUNK)]
     keys = f"a=T,f=100,q=2,C=1,{f'c={COLUMNS}' if wide else f'r={ROWS}'},"
     return "".join(
@@ -105,16 +105,16 @@ def _kitty(picture: Image.Image) -> str:
     )
 
 
-def _iterm(picture: Image.Image) -> str:
+def _iterm(image: Image.Image) -> str:
     """Source: iTerm2's "inline images protocol"."""
-    data = _png(picture)
+    data = _png(image)
     keys = f"inline=1;size={len(data)};width={COLUMNS};height={ROWS};preserveAspectRatio=1"
     return f"\x1b]1337;File={keys}:{base64.b64encode(data).decode()}\a"
 
 
-def _sixel(picture: Image.Image, cell: tuple[int, int]) -> str:
+def _sixel(image: Image.Image, cell: tuple[int, int]) -> str:
     """Source: DEC's VT3xx programmer reference, chapter 14: six rows of pixels to a band, one pass for each colour."""
-    small = fitted(picture, COLUMNS * cell[0], ROWS * cell[1]).quantize(_COLOURS)
+    small = fitted(image, COLUMNS * cell[0], ROWS * cell[1]).quantize(_COLOURS)
     pixels_HW = np.asarray(small)
     palette = np.array(small.getpalette() or [], np.float64).reshape(-1, 3)
     used = [int(colour) for colour in np.unique(pixels_HW)]
@@ -138,9 +138,9 @@ def _run_lengths(sixels_W: np.ndarray) -> str:
     )
 
 
-def _blocks(picture: Image.Image) -> list[str]:
+def _blocks(image: Image.Image) -> list[str]:
     """Return ROWS lines of upper half blocks, two pixels each, in 24-bit colour; empty cells to the right and below."""
-    small = np.asarray(fitted(picture, COLUMNS, 2 * ROWS))
+    small = np.asarray(fitted(image, COLUMNS, 2 * ROWS))
     lines = []
     for top in range(0, 2 * ROWS, 2):
         cells = []

@@ -1,1 +1,1 @@
-"""Find pictures by words, by example, and by both: `Gallery`."""
+"""Find images by words, by example, and by both: `Gallery`."""

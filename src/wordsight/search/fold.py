@@ -14,19 +14,19 @@ from wordsight.duplicates.shots import are_raw_and_rendered, shot_key
 from wordsight.index import Index, Row
 from wordsight.index.base import Floats, is_part_of
 
-# Bundled model, pairs of different pictures at or above a cosine: 510 Flickr photos, none at 0.97; 3,697 COCO photos,
+# Bundled model, pairs of different images at or above a cosine: 510 Flickr photos, none at 0.97; 3,697 COCO photos,
 # 1 at 0.97; 4,851 product photos, 245 at 0.97, 29 at 0.98, 8 at 0.985, 1 at 0.99
 FOLD_AT_LEAST = 0.97
 FOLD_UNLEARNT = 0.985
-_SAME_SECOND = 0.9  # pictures taken in the same second: resized exports, bursts
+_SAME_SECOND = 0.9  # images taken in the same second: resized exports, bursts
 _BLOCK = 256
-_SAME_SHOT = 0.5  # RAW file and rendered picture, however differently they were developed
+_SAME_SHOT = 0.5  # RAW file and rendered image, however differently they were developed
 
 
 def fold_threshold(index: Index) -> float:
     """Return the cosine from which two results of an index are shown as one.
 
-    Half as far from 1 as the cosine above which hardly a picture of this index has a look-alike (learnt by `copies`),
+    Half as far from 1 as the cosine above which hardly an image of this index has a look-alike (learnt by `copies`),
     at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
     """
     from wordsight.duplicates.groups import learnt_threshold
@@ -38,7 +38,7 @@ def fold_threshold(index: Index) -> float:
 def fold_copies(rows: Sequence[Row], vectors_KD: Floats, threshold: float = FOLD_UNLEARNT) -> list[tuple[int, ...]]:
     """Return groups of positions in `rows`, which are in the order of a search: the one to show, then its copies.
 
-    A copy has the content of one shown further up, or is the same picture of the same file, or is the other file of a
+    A copy has the content of one shown further up, or is the same image of the same file, or is the other file of a
     shot in RAW and JPEG, or was taken in the same second and has a cosine of 0.9 with it, or has one of `threshold`.
     Each is compared with the one shown, so that no chain of small steps joins what differs. Pages of documents fold
     by content only. Groups are in the order of their first row, and every position is in exactly one of them.
@@ -104,7 +104,7 @@ class _Shown:
 
 
 def _keys(row: Row) -> list[tuple[str, ...]]:
-    """Return what two rows of one picture share whatever their vectors: the content; the file and the part of it."""
+    """Return what two rows of one image share whatever their vectors: the content; the file and the part of it."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     keys: list[tuple[str, ...]] = [("file", row.path, part)]
     return [("content", row.digest), *keys] if row.digest else keys

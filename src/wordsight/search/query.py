@@ -301,5 +301,5 @@ def _check_call(index: Index, model: Model, query: Query, k: int, offset: int, b
             f"by={by!r} searches texts, but the query has no words that are wanted; add some, or leave it out."
         )
     if whiten and any(part.kind == "text" for part in query.parts):
-        raise InputError("whiten compares pictures with pictures, but the query holds text; leave one of the two out.")
+        raise InputError("whiten compares images with images, but the query holds text; leave one of the two out.")
     check_model(index, model)

@@ -1,4 +1,4 @@
-"""What a user asks for: words, pictures, several of both with weights, and what that is as a vector."""
+"""What a user asks for: words, images, several of both with weights, and what that is as a vector."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGEST_WEIGHT = 1e6  # beside a weight of 1 the other part is nothing long befo
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One piece of a query. weight: how much it counts; a negative one asks for pictures unlike it.
+    """One piece of a query. weight: how much it counts; a negative one asks for images unlike it.
 
     value: of "text" a str; of "image" what `images.read_image` takes; of "vector" a vector (D,) of any length.
     """
@@ -53,13 +53,13 @@ class Query:
         for part in self.parts:
             _check(part)
         if not self.parts:
-            raise InputError("The query is empty; give a text, a picture, or several of them.")
+            raise InputError("The query is empty; give a text, an image, or several of them.")
         if all(part.weight < 0 for part in self.parts):
-            raise InputError("The query says only what is not wanted; add a text or a picture that is.")
+            raise InputError("The query says only what is not wanted; add a text or an image that is.")
 
     @classmethod
     def of(cls, asked: Any) -> Query:
-        """Return the query that is meant: a str is text; a Path, PIL picture, bytes or a uint8 array is a picture.
+        """Return the query that is meant: a str is text; a Path, PIL image, bytes or a uint8 array is an image.
 
         A 1-D array of floats is a vector. A list holds any of these, and pairs (one of these, weight).
         Raises: InputError for anything else, an empty text, no parts, and weights that say nothing.
@@ -102,7 +102,7 @@ def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
 
 
 def without_title_blocks(query: Query) -> Query:
-    """Return the query with its pictures' title blocks painted over, as those of a masked index's pages are."""
+    """Return the query with its images' title blocks painted over, as those of a masked index's pages are."""
     from wordsight.images.title_block import mask
 
     def masked(part: Part) -> Part:

@@ -100,9 +100,9 @@ def bank_vectors(model: TextEmbedder) -> Floats:
 
 def reference_images(model: Any) -> Floats:
     """Return the reference images as unit vectors (R, D): each bundled sample, whole and its corners; kept on disk."""
-    from wordsight.samples import sample_pictures
+    from wordsight.samples import sample_images
 
-    paths = sample_pictures()
+    paths = sample_images()
     inputs = [[path.name for path in paths], _CORNERS, _CROP]
     return cached_vectors("reference", model, inputs, len(paths) * VIEWS, lambda: _embed_views(model, paths))
 

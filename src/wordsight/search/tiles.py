@@ -11,7 +11,7 @@ from wordsight.images.decode import source_name
 from wordsight.index import Index
 from wordsight.output.contact_sheet import Tile, file_link
 from wordsight.output.lead_columns import Lead, cell_text, lead_columns
-from wordsight.row_images import place_of, shown_picture
+from wordsight.row_images import place_of, shown_image
 from wordsight.search.hits import Hit
 from wordsight.text.analysis import Query, coverage
 from wordsight.text.snippet import Marked, marked, snippet
@@ -31,7 +31,7 @@ def hit_tile(
 ) -> Tile:
     """Return the tile of a search result: headed by its title, or the name of its file, and a link to the file.
 
-    thumbnail: for what is no picture file (pages, members of tars); the file is read where it is empty. lead: the
+    thumbnail: for what is no image file (pages, members of tars); the file is read where it is empty. lead: the
     columns, as `lead_columns` chose them for all results; None: for this one. words: what was asked for, marked where
     it stands; columns that are not shown are, where they alone hold a word. likely, copies: see `Tile`.
     """
@@ -41,7 +41,7 @@ def hit_tile(
     file_name = source_name(hit.path.name) + page
     title = cell_text(hit.meta.get(lead.heading)) if lead.heading else ""
     return Tile(
-        picture=hit.path,
+        image=hit.path,
         ranked=[(file_name if title else "", hit.proba)],
         lines=_lines(hit, lead, words),
         name=source_name(place),
@@ -73,9 +73,7 @@ def hit_tiles(
     tiles = []
     for hit in hits:
         try:
-            seen = (
-                shown_picture(index, hit.row) if hit.page is not None else hit.row.thumbnail or index.thumbnail(hit.id)
-            )
+            seen = shown_image(index, hit.row) if hit.page is not None else hit.row.thumbnail or index.thumbnail(hit.id)
         except ImageError:
             seen = b""
         more = (copies or {}).get(hit.id, 0)

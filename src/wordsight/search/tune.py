@@ -1,4 +1,4 @@
-"""Choose how pictures and texts are fused, on queries whose right answers are known."""
+"""Choose how images and texts are fused, on queries whose right answers are known."""
 
 from __future__ import annotations
 
@@ -336,7 +336,7 @@ def _unknown_text(index: Index, unknown: Sequence[str], left: int) -> str:
     more = f" … and {len(unknown) - _SHOWN} more." if len(unknown) > _SHOWN else ""
     return (
         f"The index holds none of these, {len(unknown)} in all: {' '.join(shown)}{more} {left} queries are left, where "
-        f"{FEWEST} are needed. Expected ids or paths of indexed pictures; index them first."
+        f"{FEWEST} are needed. Expected ids or paths of indexed images; index them first."
     )
 
 

@@ -1,7 +1,7 @@
-"""Whitening: take off what all pictures of a collection share, and even out the directions in which they differ.
+"""Whitening: take off what all images of a collection share, and even out the directions in which they differ.
 
 Drawing sheets share frames and title blocks, products a white ground, scans their paper. Of the vectors' variance the
-greater part then tells such things; compared whitened, pictures are near for what is theirs. It is learnt from the
+greater part then tells such things; compared whitened, images are near for what is theirs. It is learnt from the
 collection's own vectors, without labels, and needs about 100 of them.
 """
 
@@ -125,6 +125,6 @@ def _checked(vectors_ND: Any) -> NDArray[np.float64]:
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise InputError(
             f"Vectors are an array of shape {array.shape} and type {array.dtype}, expected finite numbers (N, D), "
-            "one row a picture."
+            "one row an image."
         )
     return array.astype(np.float64)

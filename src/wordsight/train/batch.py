@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Ids(NamedTuple):
-    """Which pictures and which texts of a batch are the same: equal int64 numbers (hashes), each (B,)."""
+    """Which images and which texts of a batch are the same: equal int64 numbers (hashes), each (B,)."""
 
     image_B: Tensor
     text_B: Tensor
@@ -19,7 +19,7 @@ class Ids(NamedTuple):
 class Features(NamedTuple):
     """What a network made of a batch, all an objective reads besides `Ids`.
 
-    Contrastive networks: unit rows of the two sides (B,D), float32 (with SimCLR two views of the pictures), the factor
+    Contrastive networks: unit rows of the two sides (B,D), float32 (with SimCLR two views of the images), the factor
     on cosines `scale` (already exp'd and clipped) and `bias` (0 but for SigLIP), both of shape ().
     Predictive ones: `first` = logits, (B,V) of a bag of words or (B,T,V) of a caption; `second` = their targets, (B,V)
     0/1 or (B,T) token ids with -100 where nothing is to be predicted; scale and bias unused.
@@ -36,7 +36,7 @@ class Batch:
     """A process's share of a batch.
 
     pixels_BCHW: uint8 (B,3,S,S), normalised only on the device. tokens_BT: int64, padding cut to the longest text
-        where the text tower allows it. views_BCHW: the pictures' second views, uint8, with SimCLR only.
+        where the text tower allows it. views_BCHW: the images' second views, uint8, with SimCLR only.
     keys: each sample's name (file, or shard#key), for messages.
     """
 

@@ -1,4 +1,4 @@
-"""Labelled pictures that a run is measured on: found in a folder or a table, read as the model reads them, kept."""
+"""Labelled images that a run is measured on: found in a folder or a table, read as the model reads them, kept."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from wordsight.train.monitor.reports import TrainWarning
 
 # what columns of classes are called, the likeliest first, in lower case
 _CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "target", "kind")
-_MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them pictures are read anew each time
+_MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them images are read anew each time
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures with their classes: `labels[i]` is the place in `names` of the class of `pictures[i]`.
+    """Images with their classes: `labels[i]` is the place in `names` of the class of `images[i]`.
 
-    pictures: paths, or a table's bytes. names: as they are put into templates.
+    images: paths, or a table's bytes. names: as they are put into templates.
     """
 
-    pictures: tuple[Any, ...]
+    images: tuple[Any, ...]
     labels: tuple[int, ...]
     names: tuple[str, ...]
 
 
 def find_labelled(config: ZeroShotConfig) -> Labelled:
-    """Return the labelled pictures that a config names, in the order of their classes.
+    """Return the labelled images that a config names, in the order of their classes.
 
     Raises: InputError for a source that is not there or holds no classes, for columns that are not there, and for a
     name in `classes` that no class has.
     """
-    where = os.path.expanduser(config.pictures)
+    where = os.path.expanduser(config.images)
     if os.path.isdir(where):
         found = list(_of_folder(where))
-        expected = "a folder for each class, with pictures in it"
+        expected = "a folder for each class, with images in it"
     elif os.path.isfile(where):
         found = list(_of_table(where, config))
-        expected = "a picture and its class in each row"
+        expected = "an image and its class in each row"
     else:
-        raise InputError(f"The held-out pictures {config.pictures!r} are not there; expected a folder or a table.")
+        raise InputError(f"The held-out images {config.images!r} are not there; expected a folder or a table.")
     raw = list(dict.fromkeys(name for name, _ in found))
     if len(raw) < 2:
         seen = f"only the class {raw[0]!r}" if raw else "no class"
-        raise InputError(f"The held-out pictures {config.pictures!r} hold {seen}; expected {expected}, two or more.")
+        raise InputError(f"The held-out images {config.images!r} hold {seen}; expected {expected}, two or more.")
     wordings = _wordings(raw, config.classes)
     names = sorted(set(wordings.values()))
-    pairs = sorted(((names.index(wordings[name]), picture) for name, picture in found), key=lambda pair: pair[0])
+    pairs = sorted(((names.index(wordings[name]), image) for name, image in found), key=lambda pair: pair[0])
     kept = _evenly(pairs, config.limit)
-    return Labelled(tuple(picture for _, picture in kept), tuple(label for label, _ in kept), tuple(names))
+    return Labelled(tuple(image for _, image in kept), tuple(label for label, _ in kept), tuple(names))
 
 
 def _wordings(raw: Sequence[str], classes: Mapping[str, str]) -> dict[str, str]:
@@ -77,12 +77,12 @@ def _evenly(pairs: list[tuple[int, Any]], limit: int | None) -> list[tuple[int, 
     if limit is None or limit >= len(pairs):
         return pairs
     if limit < 1:
-        raise InputError(f"zero_shot.limit is {limit}, expected 1 or more, or none for all pictures.")
+        raise InputError(f"zero_shot.limit is {limit}, expected 1 or more, or none for all images.")
     return [pairs[i] for i in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
 
 
 def _of_folder(folder: str) -> Iterator[tuple[str, Any]]:
-    """Yield (class, picture): the class is the first folder on the way to the picture."""
+    """Yield (class, image): the class is the first folder on the way to the image."""
     for path in walk(folder, EXTENSIONS):
         if isinstance(path, OSError):
             raise InputError(f"The folder {path.filename!r} cannot be listed ({path.strerror}).")
@@ -92,21 +92,21 @@ def _of_folder(folder: str) -> Iterator[tuple[str, Any]]:
 
 
 def _of_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
-    """Yield (class, picture) of a table's rows that have both."""
+    """Yield (class, image) of a table's rows that have both."""
     from wordsight.ingest.options import IngestOptions
     from wordsight.ingest.table_files import open_table
-    from wordsight.ingest.tables import picture_column
+    from wordsight.ingest.tables import image_column
 
     table = open_table(path)
     column = _class_column(config.class_column, table.columns, path)
     try:
-        pictures = picture_column(table, IngestOptions(image_column=config.image_column))
+        images = image_column(table, IngestOptions(image_column=config.image_column))
     except InputError as error:
         raise InputError(str(error).replace("--image-column", "zero_shot.image_column")) from error
     for record in table.records():
         if isinstance(record, str):
             continue
-        cell, name = pictures.of(record), record.get(column)
+        cell, name = images.of(record), record.get(column)
         if name in (None, "") or not cell:
             continue
         if isinstance(cell, dict):
@@ -133,26 +133,26 @@ def _class_column(named: str | None, columns: Sequence[str], path: str) -> str:
 
 
 class Pixels:
-    """Pictures as a model sees them, uint8 (S,S,3), read in threads; those that fit into `memory` bytes only once.
+    """Images as a model sees them, uint8 (S,S,3), read in threads; those that fit into `memory` bytes only once.
 
-    skipped: pictures that could not be read, known after the first pass.
+    skipped: images that could not be read, known after the first pass.
     """
 
-    def __init__(self, pictures: Sequence[Any], spec: Preprocess, *, memory: int = _MEMORY) -> None:
-        self.pictures, self.spec = pictures, spec
+    def __init__(self, images: Sequence[Any], spec: Preprocess, *, memory: int = _MEMORY) -> None:
+        self.images, self.spec = images, spec
         self.skipped: list[Skipped] = []
         self._kept: dict[int, np.ndarray] = {}
         self._most = memory // (3 * spec.image_size**2)
         self._bad: set[int] = set()
 
     def check(self) -> None:
-        """Raise InputError when no picture can be read, which should not wait for the first measuring."""
-        if all(isinstance(read_pixels(picture, self.spec), Skipped) for picture in self.pictures):
+        """Raise InputError when no image can be read, which should not wait for the first measuring."""
+        if all(isinstance(read_pixels(image, self.spec), Skipped) for image in self.images):
             for _ in self.batches(1):  # says so
                 pass
 
     def batches(self, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield (which pictures, their pixels (B,S,S,3)) of those that can be read, in order.
+        """Yield (which images, their pixels (B,S,S,3)) of those that can be read, in order.
 
         Warns: TrainWarning, the first time, when some cannot. Raises: InputError when none can.
         """
@@ -168,15 +168,15 @@ class Pixels:
                     places, rows = [], []
         if rows:
             yield places, np.stack(rows)
-        if len(self.skipped) > known or len(self.skipped) == len(self.pictures):
+        if len(self.skipped) > known or len(self.skipped) == len(self.images):
             self._say()
 
     def _read(self) -> Generator[tuple[int, np.ndarray], None, None]:
         def read(place: int) -> Any:
             kept = self._kept.get(place)
-            return read_pixels(self.pictures[place], self.spec) if kept is None else kept
+            return read_pixels(self.images[place], self.spec) if kept is None else kept
 
-        wanted = (place for place in range(len(self.pictures)) if place not in self._bad)
+        wanted = (place for place in range(len(self.images)) if place not in self._bad)
         with contextlib.closing(read_ahead(wanted, read, 64)) as answers:
             for place, answer in answers:
                 if isinstance(answer, Skipped):
@@ -189,8 +189,8 @@ class Pixels:
 
     def _say(self) -> None:
         first = self.skipped[0]
-        said = f"{len(self.skipped)} of {len(self.pictures)} held-out pictures cannot be read"
+        said = f"{len(self.skipped)} of {len(self.images)} held-out images cannot be read"
         example = f"{source_name(first.item)}: {first.reason}"
-        if len(self.skipped) == len(self.pictures):
+        if len(self.skipped) == len(self.images):
             raise InputError(f"{said}, so nothing can be measured; the first is {example}.")
         warnings.warn(f"{said} and are left out; the first is {example}.", TrainWarning, stacklevel=3)

@@ -59,7 +59,7 @@ class InTraining:
 
     @property
     def scores_texts(self) -> bool:
-        """Whether the network has no embeddings and scores texts for pictures by itself (predictive objectives)."""
+        """Whether the network has no embeddings and scores texts for images by itself (predictive objectives)."""
         return hasattr(self.network, "score_texts")
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -79,7 +79,7 @@ class InTraining:
         clip = self._clip()
         with self.autocast():
             features_BD = clip.encode_image(self._normalised(pixels_BHWC))
-        return unit_rows(features_BD.float().cpu().numpy(), ["a picture"] * len(pixels_BHWC))
+        return unit_rows(features_BD.float().cpu().numpy(), ["an image"] * len(pixels_BHWC))
 
     def score(self, pixels_BHWC: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Return scores (B,K), of predictive networks, of texts for uint8 pixels (B,S,S,3)."""

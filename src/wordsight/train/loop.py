@@ -285,7 +285,7 @@ class _Run:
         return False
 
     def _evaluate(self, watchers: Sequence[Watcher]) -> None:
-        """Measure on held-out pictures, where there are some."""
+        """Measure on held-out images, where there are some."""
         if self.config.watch.zero_shot is None or self.measured_at == self.step:
             return
         self._read()

@@ -1,6 +1,6 @@
-"""How good a model is on held-out pictures, in training or finished: zero-shot accuracy, recall of retrieval.
+"""How good a model is on held-out images, in training or finished: zero-shot accuracy, recall of retrieval.
 
-Every figure is a share with a bootstrap 95 % interval over pictures or queries.
+Every figure is a share with a bootstrap 95 % interval over images or queries.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 class ZeroShot:
-    """Zero-shot top-1 accuracy on the pictures of a config, for as many states of a model as wanted.
+    """Zero-shot top-1 accuracy on the images of a config, for as many states of a model as wanted.
 
-    The pictures are found when it is made, read at the first measuring and kept in memory as far as they fit.
+    The images are found when it is made, read at the first measuring and kept in memory as far as they fit.
     Raises: InputError as `held_out.find_labelled`, and for templates that are none.
     """
 
@@ -43,7 +43,7 @@ class ZeroShot:
         self.labelled = find_labelled(config)
         # one word is the name of a set, as in `--templates imagenet-80`
         self.templates = resolve_templates(config.templates[0] if len(config.templates) == 1 else config.templates)
-        self.pixels = Pixels(self.labelled.pictures, spec.preprocess)
+        self.pixels = Pixels(self.labelled.images, spec.preprocess)
 
     @classmethod
     def of_model(cls, config: ZeroShotConfig, model: Model) -> ZeroShot:
@@ -51,14 +51,14 @@ class ZeroShot:
         return cls(config, model.spec, model.tokenizer)
 
     def measure(self, network: nn.Module | Model, *, autocast: Autocast = contextlib.nullcontext) -> Figure:
-        """Return the share of pictures whose best-scoring class is theirs.
+        """Return the share of images whose best-scoring class is theirs.
 
         network: one in training, which is left as it was (see `InTraining`), or an opened model.
         """
         return figure(self.hits(network, autocast=autocast))
 
     def hits(self, network: nn.Module | Model, *, autocast: Autocast = contextlib.nullcontext) -> np.ndarray:
-        """Return whether each picture that can be read is told rightly, (N,) bool."""
+        """Return whether each image that can be read is told rightly, (N,) bool."""
         labels = np.array(self.labelled.labels)
         with _asked(network, self.spec, self.tokenizer, autocast) as model:
             score = self._scorer(model)
@@ -83,7 +83,7 @@ class ZeroShot:
 
 def retrieval(
     network: nn.Module | Model,
-    pictures: Sequence[Any],
+    images: Sequence[Any],
     captions: Sequence[tuple[int, str]],
     *,
     spec: ModelSpec | None = None,
@@ -91,10 +91,10 @@ def retrieval(
     ks: Sequence[int] = (1, 5, 10),
     autocast: Autocast = contextlib.nullcontext,
 ) -> dict[str, Figure]:
-    """Return recall of texts → pictures and back, as "text→image R@10".
+    """Return recall of texts → images and back, as "text→image R@10".
 
-    captions: (place of the picture in `pictures`, text). spec, tokenizer: needed for a network in training.
-    Pictures that cannot be read are left out with their captions, with a warning.
+    captions: (place of the image in `images`, text). spec, tokenizer: needed for a network in training.
+    Images that cannot be read are left out with their captions, with a warning.
     """
     if isinstance(network, Model):
         spec, tokenizer = network.spec, network.tokenizer
@@ -103,7 +103,7 @@ def retrieval(
     places: list[int] = []
     vectors = []
     with _asked(network, spec, tokenizer, autocast) as model:
-        for some, pixels in Pixels(pictures, spec.preprocess).batches(_PICTURES_AT_ONCE):
+        for some, pixels in Pixels(images, spec.preprocess).batches(_PICTURES_AT_ONCE):
             places += some
             vectors.append(embed_pixels(model, pixels))
         row_of = {place: row for row, place in enumerate(places)}
@@ -143,14 +143,14 @@ def embed_pixels(model: InTraining | Model, pixels_BHWC: np.ndarray) -> np.ndarr
     """Return unit vectors (B,D) of uint8 pixels (B,S,S,3) as `held_out.Pixels` gives them."""
     if isinstance(model, InTraining):
         return model.embed_pixels(pixels_BHWC)
-    return unit_rows(model.encoder.encode_images(pixels_BHWC), ["a picture"] * len(pixels_BHWC))
+    return unit_rows(model.encoder.encode_images(pixels_BHWC), ["an image"] * len(pixels_BHWC))
 
 
 def figure(hits: np.ndarray) -> Figure:
     """Return the mean of 0/1 hits with the interval of 1,000 resamples, drawn from a seed of its own."""
     hits = np.asarray(hits, dtype=np.float64)
     if not len(hits):
-        raise InputError("There is nothing to measure: no picture or query is left.")
+        raise InputError("There is nothing to measure: no image or query is left.")
     rng = np.random.default_rng(0)
     # of n hits a resample has a binomial number, which needs no n × 1,000 draws
     means = rng.binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)

@@ -111,7 +111,7 @@ class Contrastive(Network):
         self.largest = max(MAX_LOGIT_SCALE, spec.logit_scale)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return unit rows (B,D) of pictures (B,3,S,S) and token ids (B,T), the scale and the bias."""
+        """Return unit rows (B,D) of images (B,3,S,S) and token ids (B,T), the scale and the bias."""
         image_BD, text_BD = self.clip(first, second)
         scale = self.clip.logit_scale.float().clamp(max=self.largest).exp()
         bias = self.clip.logit_bias.float() if self.spec.logit_bias is not None else torch.zeros_like(scale)
@@ -131,7 +131,7 @@ class Contrastive(Network):
         return self._arrays(state, "clip.")
 
 
-class PicturesOnly(Network):
+class ImagesOnly(Network):
     """A network whose finished model has an image tower alone: it searches by example, and refuses texts.
 
     Its `spec` has a text tower of width 1 in which all is zero: `wordsight.load` opens the folder, and a text has no
@@ -160,7 +160,7 @@ class PicturesOnly(Network):
         return {**others, **visual, "logit_scale": np.asarray(self.spec.logit_scale, np.float32)}
 
 
-class TwoViews(PicturesOnly):
+class TwoViews(ImagesOnly):
     """SimCLR: an image tower and an MLP, which is thrown away in the end (Chen et al. 2020)."""
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -168,12 +168,12 @@ class TwoViews(PicturesOnly):
         self.projection = ProjectionHead(spec.embed_dim)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the two views of the pictures.
+        """Return the two views of the images.
 
         Raises: TrainError for a batch that has one view only.
         """
         if batch.views_BCHW is None:
-            raise TrainError("The batch has one view of each picture, expected two: SimCLR's data draws them both.")
+            raise TrainError("The batch has one view of each image, expected two: SimCLR's data draws them both.")
         return self.normalise(batch.pixels_BCHW), self.normalise(batch.views_BCHW)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
@@ -182,7 +182,7 @@ class TwoViews(PicturesOnly):
         return _features(*projected_VD.chunk(2))
 
 
-class BagOfWords(PicturesOnly):
+class BagOfWords(ImagesOnly):
     """An image tower and a logit for each token: which of them are in the text (Joulin et al. 2016)."""
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -194,7 +194,7 @@ class BagOfWords(PicturesOnly):
         return self.normalise(batch.pixels_BCHW), self._bags(batch.tokens_BT)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return logits (B,V) of pictures (B,3,S,S), and the bags (B,V) as they came."""
+        """Return logits (B,V) of images (B,3,S,S), and the bags (B,V) as they came."""
         return _features(self.head(self.visual(first)).float(), second)
 
     def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ class BagOfWords(PicturesOnly):
         return bag_of_words(tokens_BT, self.spec.tokenizer, self.texts.vocab_size)
 
 
-class Captioner(PicturesOnly):
+class Captioner(ImagesOnly):
     """An image tower and a decoder that writes the text, token by token (Desai & Johnson 2021)."""
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -219,7 +219,7 @@ class Captioner(PicturesOnly):
         return [(self.visual, "tokens"), (self.decoder, "forward")]
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return logits (B,T-1,V) of pictures (B,3,S,S) and token ids (B,T), and the ids they are to predict."""
+        """Return logits (B,T-1,V) of images (B,3,S,S) and token ids (B,T), and the ids they are to predict."""
         read_BT, targets_BT = next_tokens(second, self.spec.tokenizer)
         return _features(self.decoder(read_BT, self._places(first)).float(), targets_BT)
 
@@ -314,6 +314,6 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
         )
     if config.objective.name == "caption" and isinstance(spec.image, EfficientNetTower):
         raise TrainError(
-            f"The image tower ({spec.image.arch}) gives one vector a picture, but captions are read from its places; "
+            f"The image tower ({spec.image.arch}) gives one vector an image, but captions are read from its places; "
             "use a vision transformer or a ResNet."
         )

@@ -99,7 +99,7 @@ def _found(path: Path) -> Path:
 
 
 def _module(path: Path) -> ModuleType:
-    """Run the file as a module under its own name, by which processes that decode pictures find what it defines."""
+    """Run the file as a module under its own name, by which processes that decode images find what it defines."""
     name = path.stem
     known = sys.modules.get(name)
     if known is not None and os.path.abspath(getattr(known, "__file__", None) or "") != os.path.abspath(path):

@@ -50,7 +50,7 @@ def find_moves(
     A place is taken for the old one where half of its files, by their paths within it, have the size and time that
     the index knows: moving keeps these, and two folders do not agree in them by accident.
     named: sources of this call, which take in what is found. around: the folders above the index, with which its
-        pictures were moved.
+        images were moved.
     """
     samples: dict[str, list[Stamp]] = {source: [] for source in absent}
     for stamp in stamps if absent else ():

@@ -22,9 +22,9 @@ from wordsight.update.row_state import Known, about_of, is_gone_file
 
 @dataclass
 class Tally:
-    """What happened so far. `good`: source → pictures of it that are in the index and still there. `met`: source →
-    files and pictures that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
-    folder → pictures that are there and leave, since such folders are passed over.
+    """What happened so far. `good`: source → images of it that are in the index and still there. `met`: source →
+    files and images that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
+    folder → images that are there and leave, since such folders are passed over.
     """
 
     done: int = 0
@@ -231,7 +231,7 @@ class Plan:
                 self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:
-        """Return the sources that had pictures and seem to have none now: more often a disk that is not there."""
+        """Return the sources that had images and seem to have none now: more often a disk that is not there."""
         return [root for root in self._without_good(roots) if not self.tally.met[root]]
 
     def _without_good(self, roots: Iterable[str]) -> list[str]:
@@ -259,5 +259,5 @@ class Plan:
 
 
 def _needs_thumbnail(item: Item) -> bool:
-    """Return whether the picture is no file of its own: a page, a tar's member, something fetched or given."""
+    """Return whether the image is no file of its own: a page, a tar's member, something fetched or given."""
     return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)

@@ -1,4 +1,4 @@
-"""From an item to the pixels that a model sees, in a decoding thread; and what its row says of the picture."""
+"""From an item to the pixels that a model sees, in a decoding thread; and what its row says of the image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row says of a picture beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
+    """What a row says of an image beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
     digest: str
     width: int = 0
@@ -83,21 +83,21 @@ class Reader:
             content = task.item.read()
             digest = content.digest + (MASKED if task.mask else "")
             known = not task.fresh and not self.digests.claim(digest)
-            picture = content.picture()
+            image = content.image()
             try:
-                return self._pixels(task, digest, picture, known)
+                return self._pixels(task, digest, image, known)
             except ImageError as error:
-                raise ImageError(str(error).removeprefix(f"{source_name(picture)}: ")) from error
-        except Exception as error:  # whatever is wrong with one picture, the others go on
+                raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
+        except Exception as error:  # whatever is wrong with one image, the others go on
             return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
 
-    def _pixels(self, task: Task, digest: str, picture: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
-        said = read_header(picture)
+    def _pixels(self, task: Task, digest: str, source: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
+        said = read_header(source)
         facts = Facts(digest, said.width, said.height, said.taken)
         if known and not task.thumbnail:
             task.facts = facts
             return None
-        decoded = decode(picture, at_least=None if self.exact else self.spec.image_size)
+        decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
         thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
         task.facts = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:

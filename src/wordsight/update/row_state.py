@@ -21,7 +21,7 @@ MASKED = ":masked"  # ends the digest of a page that was embedded without its ti
 
 
 def about_of(text: str, meta: Mapping[str, Value]) -> str:
-    """Return the hash of what is said of a picture beside its pixels: `Row.about`."""
+    """Return the hash of what is said of an image beside its pixels: `Row.about`."""
     return f"{hash_of(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 
@@ -31,9 +31,9 @@ def is_gone_file(path: str) -> bool:
 
 
 def is_gone(row: Row) -> bool:
-    """Return whether the file that holds a row's picture is not there now: moved, deleted, or on a disk that is away.
+    """Return whether the file that holds a row's image is not there now: moved, deleted, or on a disk that is away.
 
-    One look at the file system, some microseconds; pictures by address or without a file are never gone.
+    One look at the file system, some microseconds; images by address or without a file are never gone.
     """
     return is_gone_file(row.path)
 
@@ -42,7 +42,7 @@ class Known:
     """The rows of an index as arrays of hashes. `seen` marks those that were met again: the others are gone.
 
     Rows have positions 0 … N-1 here, those of one file together. A row belongs to the file at its `path` when its id is
-    that path, or begins with "<path>#": a table's rows do not, whose pictures are files of their own.
+    that path, or begins with "<path>#": a table's rows do not, whose images are files of their own.
     """
 
     def __init__(self, stamps: Iterable[Stamp]) -> None:

@@ -25,7 +25,7 @@ from wordsight.update.row_state import Known
 Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any], None, None]]
 
 # A commit costs the store tens of milliseconds and leaves a file that `optimise` merges later; what is not committed is
-# embedded again after a crash. 1,024 small pictures take some seconds, 12-megapixel photographs reach 15 s first.
+# embedded again after a crash. 1,024 small images take some seconds, 12-megapixel photographs reach 15 s first.
 COMMIT_ROWS = 1024
 COMMIT_SECONDS = 15.0
 _REPORT_SECONDS = 0.1
@@ -52,7 +52,7 @@ class UpdateOptions:
 class Progress:
     """How far an update is. done, total: files (and items of tables); total is None while they are being counted.
 
-    embedded: pictures that went through the model. in_index: pictures that were added or changed and are safe now.
+    embedded: images that went through the model. in_index: images that were added or changed and are safe now.
     """
 
     done: int
@@ -64,18 +64,18 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Pictures embedded per second."""
+        """Images embedded per second."""
         return self.embedded / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What an update did, in pictures.
+    """What an update did, in images.
 
     added: new, embedded. changed: embedded anew. reused: new by name, but the vector of such content was there: renamed
-    or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had pictures
-    and now seem to hold none; these stay until `Gallery.forget`. incomplete: pictures of this run that are in, but with
-    something missing, and what: a file's end, a cell of a table. left_out: folder of a system → pictures in it that an
+    or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had images
+    and now seem to hold none; these stay until `Gallery.forget`. incomplete: images of this run that are in, but with
+    something missing, and what: a file's end, a cell of a table. left_out: folder of a system → images in it that an
     older version took in, and that left. moved: sources that were found in another place → that place. seconds: of it
     all.
     """
@@ -122,8 +122,8 @@ def update(
 
     units: what `ingest.scan` lists; taken bit by bit, so that memory does not grow with their number. roots: the
         sources that they cover wholly: rows of these whose files are gone leave, once all was listed without an error.
-    Rows are committed every COMMIT_ROWS pictures or COMMIT_SECONDS; an interrupt, a kill or a full disk loses less than
-    that, and the next call continues there. Pictures that cannot be read are skipped, tried again by the next
+    Rows are committed every COMMIT_ROWS images or COMMIT_SECONDS; an interrupt, a kill or a full disk loses less than
+    that, and the next call continues there. Images that cannot be read are skipped, tried again by the next
     call, and keep the row they may have from before; their file gone, it leaves. A cell of another kind than its column
     has in the index is left out, and its row is `incomplete`; a file that the index does not take is skipped whole.
 
@@ -148,7 +148,7 @@ def update(
             index.remove(gone)
             tally.removed = len(gone)
     except StoreError as error:
-        raise StoreError(f"{error} {tally.safe} pictures of this run are in; the next run continues there.") from error
+        raise StoreError(f"{error} {tally.safe} images of this run are in; the next run continues there.") from error
     except BaseException:  # what is embedded is kept, above all where a person interrupts
         with contextlib.suppress(WordsightError):
             writer.commit()
@@ -277,7 +277,7 @@ class _Writer:
         self._known = []
         for task in missing:
             task.what, task.fresh = "read", True
-        if missing:  # the picture that was to bring the vector could not be read, or is still on its way
+        if missing:  # the image that was to bring the vector could not be read, or is still on its way
             with contextlib.closing(self.embed(missing, self._reader)) as answers:
                 for task, answer in answers:
                     self._embedded(task, answer)

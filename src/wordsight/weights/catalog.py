@@ -356,7 +356,7 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
     sizes = (spec.image.image_size, spec.embed_dim)
     if sizes != (entry["image_size"], entry["embed_dim"]):
         raise CheckpointError(
-            f"The file takes pictures of {sizes[0]} px and gives {sizes[1]} dimensions, but {name} has "
+            f"The file takes images of {sizes[0]} px and gives {sizes[1]} dimensions, but {name} has "
             f"{entry['image_size']} px and {entry['embed_dim']}; it is another model."
         )
     if entry["activation"] == "timm":

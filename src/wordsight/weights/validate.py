@@ -196,7 +196,7 @@ def check_sizes(spec: ModelSpec, where: str) -> None:
         )
     if spec.preprocess.image_size != image.image_size:
         raise CheckpointError(
-            f"{where}: pictures are made {spec.preprocess.image_size} px, but the image tower takes {image.image_size}."
+            f"{where}: images are made {spec.preprocess.image_size} px, but the image tower takes {image.image_size}."
         )
     for tower, what in ((image, "image"), (spec.text, "text")):
         if isinstance(tower, (VitTower, TextTower)) and tower.width % tower.heads:

@@ -39,7 +39,7 @@ class ImageTextModel(TextEmbedder, Protocol):
         """SigLIP's additive bias; None means softmax."""
 
     def embed_images(self, images: Iterable[Any], *, exact: bool = False) -> Floats:
-        """Return one unit vector per picture, (N, D)."""
+        """Return one unit vector per image, (N, D)."""
 
 
 class Classifier:
@@ -173,7 +173,7 @@ class Classifier:
         image_ND = normalise_rows(np.atleast_2d(image_ND))
         if image_ND.shape[-1] != self.class_embeddings.shape[-1]:
             raise InputError(
-                f"The picture embeddings have {image_ND.shape[-1]} numbers each, the class embeddings "
+                f"The image embeddings have {image_ND.shape[-1]} numbers each, the class embeddings "
                 f"{self.class_embeddings.shape[-1]}; use embeddings from the classifier's own model."
             )
         return image_ND

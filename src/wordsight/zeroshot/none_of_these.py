@@ -1,4 +1,4 @@
-"""The probability that a picture shows none of the classes, judged against a bank of unrelated prompts."""
+"""The probability that an image shows none of the classes, judged against a bank of unrelated prompts."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SHARDINGS = ("ddp", "fsdp")
 
 
 class TwoLayers(nn.Module):
-    """Pictures of 4×4 and texts to unit rows, float64; also takes the part of a bag of words (its text side)."""
+    """Images of 4×4 and texts to unit rows, float64; also takes the part of a bag of words (its text side)."""
 
     def __init__(self, *, dropout: float = 0.0, batch_norm: bool = False) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class TwoLayers(nn.Module):
 
 
 def random_batch(rows: int, *, size: int = 4, seed: int = 0) -> Batch:
-    """Return random pictures and texts, some of them twins."""
+    """Return random images and texts, some of them twins."""
     chance = torch.Generator().manual_seed(seed)
     pixels_BCHW = torch.randint(0, 256, (rows, 3, size, size), generator=chance, dtype=torch.uint8)
     tokens_BT = torch.randint(0, WORDS, (rows, 3), generator=chance)

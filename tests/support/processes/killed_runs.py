@@ -14,7 +14,7 @@ from pathlib import Path
 
 import lance  # noqa: F401  (so that forks need not)
 import pyarrow.dataset  # noqa: F401
-from indexing import colour_model, write_pictures
+from indexing import colour_model, write_images
 
 from wordsight.gallery import Gallery
 from wordsight.ingest.scan import scan
@@ -66,10 +66,10 @@ def main(folder, where, kills, seed):
     print(json.dumps({}), flush=True)
     start = time.monotonic()
     assert finished(forked(lambda: index_all(folder, where))) == 0
-    whole = time.monotonic() - start  # of a run over the pictures that there are at first
+    whole = time.monotonic() - start  # of a run over the images that there are at first
     show(where)
     for n in range(kills):
-        write_pictures(folder, range(1000 + 20 * n, 1020 + 20 * n))
+        write_images(folder, range(1000 + 20 * n, 1020 + 20 * n))
         child = forked(lambda: index_all(folder, where))
         time.sleep(chance.uniform(0, whole))
         os.kill(child, signal.SIGKILL)

@@ -157,7 +157,7 @@ from wordsight.train.compute.processes import Processes
 def run(config, folder, resume):
     def share(self, batch):
         if self.rank == 1:
-            raise TrainError("The picture that process 1 reads is upside down.")
+            raise TrainError("The image that process 1 reads is upside down.")
         return batch
     Processes.share = share
     return train(config, folder, resume=resume)
@@ -169,18 +169,18 @@ def test_a_process_that_fails_says_why_itself(table, tmp_path):
     recipe.write_text(recipe.read_text() + FAILS)
     codes, said = end(begin(recipe, tmp_path / "run", processes=2))
     assert codes == [1]
-    assert "wordsight: The picture that process 1 reads is upside down." in said
+    assert "wordsight: The image that process 1 reads is upside down." in said
 
 
 def write_shards(folder, table, shards):
-    """Write a table's pairs as webdataset shards, a picture that is none in each."""
+    """Write a table's pairs as webdataset shards, an image that is none in each."""
     folder.mkdir()
     rows = [line.split("\t") for line in table.read_text().splitlines()[1:]]
     for shard in range(shards):
         with tarfile.open(folder / f"{shard:05}.tar", "w") as tar:
             for number, (name, caption) in enumerate(rows[shard::shards]):
-                picture = b"not a picture" if number == 3 else (table.parent / name).read_bytes()
-                for ending, content in ((".png", picture), (".txt", caption.encode())):
+                image = b"not an image" if number == 3 else (table.parent / name).read_bytes()
+                for ending, content in ((".png", image), (".txt", caption.encode())):
                     member = tarfile.TarInfo(f"{shard:05}{number:04}{ending}")
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
@@ -193,7 +193,7 @@ def test_each_process_reads_its_own_shards(table, tmp_path):
     runs = [begin(recipe, tmp_path / "run", "--set", "steps=8", node=(None, 2, port)) for _ in range(2)]
     codes, said = end(*runs)
     assert codes == [0, 0], said
-    # Did each process read all four shards, every broken picture would be counted twice.
+    # Did each process read all four shards, every broken image would be counted twice.
     assert "  4 samples were left out:" in said
     assert len(losses(tmp_path / "run")) == 8
 

@@ -51,7 +51,7 @@ def changed(*texts, config=CONFIG):
         ("model.image.width=96", lambda c: c.model.image.width, 96),
         ("model.preprocess.mean=0,0.5,1", lambda c: c.model.preprocess.mean, (0.0, 0.5, 1.0)),
         ("model.name=a=b", lambda c: c.model.name, "a=b"),
-        ('watch.zero_shot={"pictures": "x", "limit": 3}', lambda c: c.watch.zero_shot.limit, 3),
+        ('watch.zero_shot={"images": "x", "limit": 3}', lambda c: c.watch.zero_shot.limit, 3),
     ],
 )
 def test_a_setting_is_read_by_its_fields_type(text, part, value):
@@ -67,16 +67,16 @@ def test_only_what_is_set_changes_and_the_last_one_holds():
 
 
 def test_a_part_that_was_none_comes_into_being():
-    config = changed("watch.zero_shot.limit=5", "watch.zero_shot.pictures=x", "watch.zero_shot.classes.tee=T-shirt")
-    assert config.watch.zero_shot == ZeroShotConfig(pictures="x", limit=5, classes={"tee": "T-shirt"})
+    config = changed("watch.zero_shot.limit=5", "watch.zero_shot.images=x", "watch.zero_shot.classes.tee=T-shirt")
+    assert config.watch.zero_shot == ZeroShotConfig(images="x", limit=5, classes={"tee": "T-shirt"})
     assert changed("watch.zero_shot=none", config=config).watch.zero_shot is None
-    with pytest.raises(InputError, match=r"watch\.zero_shot\.pictures is not set; ZeroShotConfig needs pictures"):
+    with pytest.raises(InputError, match=r"watch\.zero_shot\.images is not set; ZeroShotConfig needs images"):
         changed("watch.zero_shot.limit=5")
 
 
 def test_setting_a_whole_forgets_what_was_set_of_its_parts():
-    config = changed("watch.zero_shot.limit=5", 'watch.zero_shot={"pictures": "y"}', "watch.zero_shot.limit=7")
-    assert config.watch.zero_shot == ZeroShotConfig(pictures="y", limit=7)
+    config = changed("watch.zero_shot.limit=5", 'watch.zero_shot={"images": "y"}', "watch.zero_shot.limit=7")
+    assert config.watch.zero_shot == ZeroShotConfig(images="y", limit=7)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_setting_a_whole_forgets_what_was_set_of_its_parts():
         ("tuning.alphas=0,x", r"tuning\.alphas\[1\] is 'x', expected a number"),
         ("model.preprocess.mean=1,2", "'1,2', 2 values; expected 3 values with commas between"),
         ("data.augment=strong", "expected an object as JSON, or its parts one by one"),
-        ('watch.zero_shot={"picture": 3}', r"There is no setting 'watch\.zero_shot\.picture'"),
-        ('watch.zero_shot={"pictures": 3}', r"watch\.zero_shot\.pictures is 3, expected text"),
+        ('watch.zero_shot={"image": 3}', r"There is no setting 'watch\.zero_shot\.image'"),
+        ('watch.zero_shot={"images": 3}', r"watch\.zero_shot\.images is 3, expected text"),
     ],
 )
 def test_a_wrong_setting_is_told_with_what_was_expected(text, message):
@@ -116,7 +116,7 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
 NAMES = st.text("abc_", min_size=1, max_size=4)
 SHARES = st.floats(0, 1)
 ZERO_SHOT = st.builds(
-    ZeroShotConfig, pictures=WORDS, image_column=st.none() | WORDS, classes=st.dictionaries(NAMES | WORDS, WORDS),
+    ZeroShotConfig, images=WORDS, image_column=st.none() | WORDS, classes=st.dictionaries(NAMES | WORDS, WORDS),
     templates=st.lists(WORDS).map(tuple), limit=st.none() | st.integers(1, 99),
 )  # fmt: skip
 CONFIGS = st.builds(

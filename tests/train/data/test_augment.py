@@ -1,4 +1,4 @@
-"""What chance does to training pictures: where crops lie, and what the changes of colour are."""
+"""What chance does to training images: where crops lie, and what the changes of colour are."""
 
 import dataclasses
 
@@ -10,13 +10,13 @@ from PIL import Image
 
 from wordsight.images.decode import decode
 from wordsight.images.preprocess import preprocess, resized_size
-from wordsight.samples import sample_pictures
+from wordsight.samples import sample_images
 from wordsight.spec import Preprocess
 from wordsight.train.config import AugmentConfig
 from wordsight.train.data.augment import random_box, training_pixels
 
 SPEC = Preprocess(image_size=32)
-PHOTO = decode(sample_pictures()[0])
+PHOTO = decode(sample_images()[0])
 
 
 class Chance:
@@ -39,7 +39,7 @@ class Chance:
 
 
 def ramp(width, height):
-    """A picture whose red says how far right, and whose green how far down a pixel is."""
+    """A image whose red says how far right, and whose green how far down a pixel is."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     pixels_HWC = np.stack([across, down, np.zeros_like(down)], -1).round().astype(np.uint8)
     return decode(pixels_HWC)
@@ -47,9 +47,9 @@ def ramp(width, height):
 
 @pytest.mark.parametrize(("width", "height"), [(64, 32), (32, 64), (48, 48), (50, 33), (1000, 32)])
 def test_a_square_crop_slides_along_the_longer_side(width, height):
-    picture = ramp(width, height)
+    image = ramp(width, height)
     longer = 0 if width > height else 1
-    first, last = (training_pixels(picture, SPEC, AugmentConfig(), Chance(at)) for at in (0, 0.9999))
+    first, last = (training_pixels(image, SPEC, AugmentConfig(), Chance(at)) for at in (0, 0.9999))
     assert first.shape == last.shape == (32, 32, 3)
     if width != height:
         assert first[..., longer].min() <= 4
@@ -61,22 +61,22 @@ def test_a_square_crop_slides_along_the_longer_side(width, height):
 
 
 @pytest.mark.parametrize("resize", ["bicubic", "bilinear"])
-def test_a_square_crop_is_cut_from_the_picture_resized(resize):
+def test_a_square_crop_is_cut_from_the_image_resized(resize):
     """From its middle the pixels of embedding, elsewhere those of resizing all of it; rounding may differ."""
-    picture = decode(PHOTO.image.crop((0, 0, 180, 77)))
+    image = decode(PHOTO.image.crop((0, 0, 180, 77)))
     spec = dataclasses.replace(SPEC, interpolation=resize)
     assert resized_size(180, 77, 32) == (74, 32)
-    whole = np.asarray(picture.image.resize((74, 32), {"bicubic": 3, "bilinear": 2}[resize])).astype(int)
+    whole = np.asarray(image.image.resize((74, 32), {"bicubic": 3, "bilinear": 2}[resize])).astype(int)
     for at, x in ((0, 0), (0.3, 12), (0.9999, 42)):
-        seen = training_pixels(picture, spec, AugmentConfig(), Chance(at))
+        seen = training_pixels(image, spec, AugmentConfig(), Chance(at))
         assert np.abs(seen - whole[:, x : x + 32]).max() <= 1
-    middle = training_pixels(picture, spec, AugmentConfig(), Chance(0.5))  # of 43 places the 21st
-    assert np.abs(middle.astype(int) - preprocess(picture.image, spec)).max() <= 1
-    centre = training_pixels(picture, spec, AugmentConfig(crop="centre"), Chance(0.5))
-    assert np.array_equal(centre, preprocess(picture.image, spec))
+    middle = training_pixels(image, spec, AugmentConfig(), Chance(0.5))  # of 43 places the 21st
+    assert np.abs(middle.astype(int) - preprocess(image.image, spec)).max() <= 1
+    centre = training_pixels(image, spec, AugmentConfig(crop="centre"), Chance(0.5))
+    assert np.array_equal(centre, preprocess(image.image, spec))
 
 
-def test_very_long_pictures_keep_their_shape():
+def test_very_long_images_keep_their_shape():
     for at in (0, 0.5, 0.9999):
         seen = training_pixels(ramp(6400, 320), SPEC, AugmentConfig(), Chance(at)).astype(int)
         assert seen.shape == (32, 32, 3)
@@ -126,12 +126,12 @@ def test_blur_takes_contrast_from_neighbours():
 
 
 def test_colours_change_as_in_simclr():
-    """At strength 1: brightness by 0.2 to 1.8, so that the darkest draw of all leaves a dark picture."""
-    picture = decode(Image.new("RGB", (40, 40), (100, 100, 100)))
+    """At strength 1: brightness by 0.2 to 1.8, so that the darkest draw of all leaves a dark image."""
+    image = decode(Image.new("RGB", (40, 40), (100, 100, 100)))
     augment = AugmentConfig(crop="centre", colour=1.0)
-    darkest = training_pixels(picture, SPEC, augment, Chance(0.0))
+    darkest = training_pixels(image, SPEC, augment, Chance(0.0))
     assert darkest.max() == 20  # grey has no contrast, saturation or hue to lose
-    unchanged = training_pixels(picture, SPEC, augment, Chance(0.5))
+    unchanged = training_pixels(image, SPEC, augment, Chance(0.5))
     assert np.abs(unchanged.astype(int) - 100).max() <= 1
     red = decode(Image.new("RGB", (40, 40), (200, 40, 40)))
     draws = [training_pixels(red, SPEC, augment, np.random.default_rng(seed))[0, 0] for seed in range(40)]
@@ -141,7 +141,7 @@ def test_colours_change_as_in_simclr():
     assert any(draw[2] > draw[1] + 20 for draw in draws)  # and towards violet
 
 
-def test_the_same_chance_gives_the_same_picture():
+def test_the_same_chance_gives_the_same_image():
     augment = AugmentConfig(crop="resized", min_area=0.2, flip=0.5, colour=1.0, grey=0.2, blur=0.5)
     one, two, other = (training_pixels(PHOTO, SPEC, augment, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(one, two)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from project import DATA
-from train_pairs import SPEC, TOKENIZER, config, content_of, pictures, said, table, take
+from train_pairs import SPEC, TOKENIZER, config, content_of, images, said, table, take
 
 from wordsight.errors import TrainError
 from wordsight.model import read_pixels
@@ -108,10 +108,10 @@ def test_pixels_in_the_centre_are_those_of_embedding(pairs):
         assert np.array_equal(pixels_CHW.permute(1, 2, 0).numpy(), read_pixels(key, SPEC.preprocess))
 
 
-def test_captions_go_with_their_pictures(pairs):
+def test_captions_go_with_their_images(pairs):
     [(batch, _)] = take(config(pairs), 1)
     for key, caption in zip(batch.keys, said(batch), strict=True):
-        assert caption.split() == ["picture", *str(int(Path(key).stem))]
+        assert caption.split() == ["image", *str(int(Path(key).stem))]
 
 
 def test_two_views_for_simclr(pairs):
@@ -122,7 +122,7 @@ def test_two_views_for_simclr(pairs):
 
 
 def test_simclr_needs_no_captions(tmp_path):
-    for name, content in pictures(8):
+    for name, content in images(8):
         (tmp_path / name).write_bytes(content)
     [(batch, _)] = take(config(str(tmp_path), objective=ObjectiveConfig(name="nt_xent")), 1)
     assert len(batch) == 8
@@ -130,8 +130,8 @@ def test_simclr_needs_no_captions(tmp_path):
         open_data(config(str(tmp_path)), TOKENIZER)
 
 
-def test_equal_pictures_and_captions_have_equal_ids(tmp_path):
-    (one, content), (two, other) = pictures(2)
+def test_equal_images_and_captions_have_equal_ids(tmp_path):
+    (one, content), (two, other) = images(2)
     for name, held in ((one, content), ("copy.jpg", content), (two, other)):
         (tmp_path / name).write_bytes(held)
     (tmp_path / "t.jsonl").write_text(
@@ -151,7 +151,7 @@ def test_equal_pictures_and_captions_have_equal_ids(tmp_path):
 
 def test_padding_is_cut_where_it_cannot_matter(pairs):
     [(batch, _)] = take(config(pairs), 1)
-    assert batch.tokens_BT.shape == (8, 8)  # start, "picture", two digits, end: 5, of multiples of 8
+    assert batch.tokens_BT.shape == (8, 8)  # start, "image", two digits, end: 5, of multiples of 8
     seeing_all = dataclasses.replace(SPEC, text=dataclasses.replace(SPEC.text, causal=False))
     [(batch, _)] = take(config(pairs, model=seeing_all), 1)
     assert batch.tokens_BT.shape == (8, SPEC.tokenizer.context_length)
@@ -169,7 +169,7 @@ def test_lengths_of_texts(pad_id):
 
 def test_a_caption_that_is_cut_is_counted_once(tmp_path):
     path = Path(table(tmp_path / "t", 4))
-    path.write_text(path.read_text().replace("picture 2", "word " * 200))
+    path.write_text(path.read_text().replace("image 2", "word " * 200))
     with open_data(config(str(path), batch=4), TOKENIZER) as data:
         for _ in zip(data.batches(), range(3), strict=False):
             pass
@@ -207,8 +207,8 @@ def test_named_columns(tmp_path):
         open_data(config(path, image_column="pic"), TOKENIZER)
 
 
-def test_a_folder_with_captions_beside_its_pictures(tmp_path):
-    for number, (name, content) in enumerate(pictures(8)):
+def test_a_folder_with_captions_beside_its_images(tmp_path):
+    for number, (name, content) in enumerate(images(8)):
         folder = tmp_path / ("cats" if number % 2 else "dogs")
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
@@ -234,15 +234,15 @@ def test_names_that_cameras_give_are_no_words(name):
 
 
 @pytest.mark.parametrize("form", ["dataset", "parquet"])
-def test_a_data_set_of_pictures(tmp_path, form, monkeypatch):
+def test_a_data_set_of_images(tmp_path, form, monkeypatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    made = pictures(9)
+    made = images(9)
     features = datasets.Features(
-        {"picture": datasets.Image(), "label": datasets.ClassLabel(names=["red hat", "blue shoe"])}
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["red hat", "blue shoe"])}
     )
-    rows = {"picture": [{"bytes": content, "path": None} for _, content in made], "label": [0, 1, 0] * 3}
-    rows["picture"][4] = {"bytes": b"no picture", "path": None}
+    rows = {"image": [{"bytes": content, "path": None} for _, content in made], "label": [0, 1, 0] * 3}
+    rows["image"][4] = {"bytes": b"no image", "path": None}
     data = datasets.Dataset.from_dict(rows, features=features)
     source = tmp_path / "set" if form == "dataset" else tmp_path / "set.parquet"
     data.save_to_disk(source) if form == "dataset" else data.to_parquet(source)
@@ -283,7 +283,7 @@ def test_broken_pairs_are_counted_and_replaced_by_the_next(tmp_path):
     content = (folder / "images" / "006.jpg").read_bytes()
     (folder / "images" / "006.jpg").write_bytes(content[: len(content) // 2])
     lines[5] = "images/004.png,  "
-    lines[6] = ",picture 5"
+    lines[6] = ",image 5"
     lines.append("https://example.org/a.jpg,an address")
     lines.append("images/007.png,one,two")
     path.write_text("\n".join(lines))
@@ -294,7 +294,7 @@ def test_broken_pairs_are_counted_and_replaced_by_the_next(tmp_path):
     assert len(data.skipped.lines()) == 8
     told = "\n".join(data.skipped.lines())
     for reason in (
-        "the file is empty: ", "no such file: ", "truncated", "its caption is empty: ", "names no picture: ",
+        "the file is empty: ", "no such file: ", "truncated", "its caption is empty: ", "names no image: ",
         "names an address; download", "has 3 cells, expected 2",
     ):  # fmt: skip
         assert reason in told
@@ -323,12 +323,12 @@ def test_fewer_pairs_than_a_batch(tmp_path, pairs):
     path = table(tmp_path / "t", 12)
     for name in sorted(os.listdir(tmp_path / "t" / "images"))[:5]:
         (tmp_path / "t" / "images" / name).write_bytes(b"broken")
-    with pytest.raises(TrainError, match=r"(?s)Of 12 pairs 5 cannot be read, .* a batch of 8.*5 × is not a picture"):
+    with pytest.raises(TrainError, match=r"(?s)Of 12 pairs 5 cannot be read, .* a batch of 8.*5 × is not an image"):
         take(config(path), 9)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_nothing_but_broken_pictures_is_an_error(tmp_path, workers):
+def test_nothing_but_broken_images_is_an_error(tmp_path, workers):
     path = table(tmp_path / "t", 12)
     for name in os.listdir(tmp_path / "t" / "images"):
         (tmp_path / "t" / "images" / name).write_bytes(b"broken")
@@ -336,7 +336,7 @@ def test_nothing_but_broken_pictures_is_an_error(tmp_path, workers):
         take(config(path, workers=workers), 1)
 
 
-def test_each_caption_of_a_picture_that_cannot_be_read_is_a_pair_less(tmp_path):
+def test_each_caption_of_a_image_that_cannot_be_read_is_a_pair_less(tmp_path):
     path = Path(table(tmp_path / "t", 8))
     with path.open("a") as file:
         file.writelines(f"images/gone.webp,caption {number}\n" for number in range(5))
@@ -400,7 +400,7 @@ def test_an_interrupt_leaves_no_worker(pairs):
     assert not any(process.is_alive() for process in processes)
 
 
-def test_a_picture_is_read_and_decoded_once_a_draw(pairs, monkeypatch):
+def test_a_image_is_read_and_decoded_once_a_draw(pairs, monkeypatch):
     """Resuming decodes nothing of what is before, and nothing is decoded twice."""
     from wordsight.train.data import decode as module
 
@@ -416,8 +416,8 @@ def test_a_picture_is_read_and_decoded_once_a_draw(pairs, monkeypatch):
     assert len(decoded) <= 16 + 3 * 8
 
 
-def test_what_waits_is_pixels_not_pictures(pairs):
-    """A worker gets names of pictures, and what it sends back lies in shared memory but for the tokens."""
+def test_what_waits_is_pixels_not_images(pairs):
+    """A worker gets names of images, and what it sends back lies in shared memory but for the tokens."""
     import pickle
 
     from wordsight.train.data.decode import Decoder
@@ -439,7 +439,7 @@ def test_what_waits_is_pixels_not_pictures(pairs):
 def test_a_large_jpeg_is_decoded_small(tmp_path):
     from wordsight.train.data.augment import at_least
 
-    big = Image.open(io.BytesIO(pictures(1)[0][1])).resize((2400, 1800))
+    big = Image.open(io.BytesIO(images(1)[0][1])).resize((2400, 1800))
     (tmp_path / "hat.jpg").write_bytes(b"")
     big.save(tmp_path / "hat.jpg")
     [(batch, _)] = take(config(str(tmp_path), batch=1, augment=AugmentConfig(crop="centre")), 1)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from train_pairs import TOKENIZER, config, content_of, pictures, said, table, take
+from train_pairs import TOKENIZER, config, content_of, images, said, table, take
 
 from wordsight.errors import InputError, TrainError
 from wordsight.train.config import AugmentConfig
@@ -28,12 +28,12 @@ def shards(tmp_path_factory):
     """Six shards as webdataset writes them, the last with five samples."""
     webdataset = pytest.importorskip("webdataset")
     folder = tmp_path_factory.mktemp("shards")
-    made = pictures(COUNT)
+    made = images(COUNT)
     for start in range(0, COUNT, PER_SHARD):
         with webdataset.TarWriter(str(folder / f"{start // PER_SHARD:05d}.tar")) as writer:
             for number in range(start, min(start + PER_SHARD, COUNT)):
                 name, content = made[number]
-                sample = {"__key__": f"{number:05d}", name.partition(".")[2]: content, "txt": f"picture {number}"}
+                sample = {"__key__": f"{number:05d}", name.partition(".")[2]: content, "txt": f"image {number}"}
                 writer.write(sample | {"json": json.dumps({"key": number}).encode()})
     return folder
 
@@ -147,7 +147,7 @@ def test_a_shard_that_is_cut_off_is_read_to_the_cut(shards, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     cut = tmp_path / "00001.tar"
     with tarfile.open(cut) as archive:
-        within = archive.getmember("00010" + os.path.splitext(pictures(11)[10][0])[1]).offset_data + 100
+        within = archive.getmember("00010" + os.path.splitext(images(11)[10][0])[1]).offset_data + 100
     with cut.open("r+b") as file:
         file.truncate(within)
     with open_data(config(str(tmp_path), batch=5), TOKENIZER) as data:
@@ -161,7 +161,7 @@ def test_a_shard_that_is_cut_off_is_read_to_the_cut(shards, tmp_path):
 
 
 def test_samples_that_are_no_pairs(tmp_path):
-    made = pictures(12)
+    made = images(12)
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
 
         def add(name, content):
@@ -191,24 +191,24 @@ def test_samples_that_are_no_pairs(tmp_path):
         assert sorted(names(batches)) == sorted(2 * ["0", "10", "11", "6", "8", "9"])
         assert {caption for batch, _ in batches for caption in said(batch)} <= {"a hat", "a cat", "a dog"}
         told = "\n".join(data.skipped.lines())
-    for reason in ("holds no picture: ", "its caption is empty: ", "its caption is not UTF-8 text: ",
-                   "its metadata is no JSON: ", "is not a picture", "is damaged, or no tar archive"):  # fmt: skip
+    for reason in ("holds no image: ", "its caption is empty: ", "its caption is not UTF-8 text: ",
+                   "its metadata is no JSON: ", "is not an image", "is damaged, or no tar archive"):  # fmt: skip
         assert reason in told
     assert data.skipped.total == 7
 
 
 def test_names_with_dots_keep_their_captions(tmp_path):
-    made = pictures(4)
+    made = images(4)
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for number, (name, content) in enumerate(made):
-            for ending, part in ((name.partition(".")[2], content), ("txt", f"picture {number}".encode())):
+            for ending, part in ((name.partition(".")[2], content), ("txt", f"image {number}".encode())):
                 member = tarfile.TarInfo(f"22.0{number}.{ending}")
                 member.size = len(part)
                 archive.addfile(member, io.BytesIO(part))
     assert count_samples([Shard(str(tmp_path / "a.tar"))]) == 4
     with open_data(config(str(tmp_path / "a.tar"), batch=4), TOKENIZER) as data:
         ((batch, _),) = itertools.islice(data.batches(), 1)
-    assert sorted(said(batch)) == [f"picture {number}" for number in range(4)]
+    assert sorted(said(batch)) == [f"image {number}" for number in range(4)]
     assert data.skipped.total == 0
 
 
@@ -220,7 +220,7 @@ def test_captions_of_the_columns_that_are_named(tmp_path):
     ]
     webdataset = pytest.importorskip("webdataset")
     with webdataset.TarWriter(str(tmp_path / "a.tar")) as writer:
-        for (name, content), text in zip(pictures(3), texts, strict=True):
+        for (name, content), text in zip(images(3), texts, strict=True):
             writer.write({"__key__": name.partition(".")[0], name.partition(".")[2]: content} | text)
 
     def captions(**changes):
@@ -242,7 +242,7 @@ def test_shards_without_pairs(tmp_path):
         take(config(str(tmp_path), samples=100), 1)
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("a.json"))
-    with pytest.raises(TrainError, match=r"(?s)only 0 could be read, which leaves too few.*1 × holds no picture"):
+    with pytest.raises(TrainError, match=r"(?s)only 0 could be read, which leaves too few.*1 × holds no image"):
         take(config(str(tmp_path), samples=100), 1)
 
 
@@ -262,7 +262,7 @@ def test_a_shard_that_changes_while_it_is_read(shards, tmp_path):
 
 def test_written_shards_are_read_by_webdataset_and_by_us(tmp_path):
     webdataset = pytest.importorskip("webdataset")
-    made = pictures(10)
+    made = images(10)
     (tmp_path / "held.jpg").write_bytes(made[0][1])
     pairs = [(tmp_path / "held.jpg", "a cat"), *((content, ["one", "two"]) for _, content in made[1:])]
     paths = write_shards(pairs, tmp_path / "shards", per_shard=4)
@@ -279,13 +279,13 @@ def test_written_shards_are_read_by_webdataset_and_by_us(tmp_path):
 def test_writing_refuses_what_is_no_pair(tmp_path):
     with pytest.raises(InputError, match="No pair was given to write into shards"):
         write_shards([], tmp_path)
-    with pytest.raises(InputError, match="6 bytes is no picture that Pillow can read"):
+    with pytest.raises(InputError, match="6 bytes is no image that Pillow can read"):
         write_shards([(b"broken", "a cat")], tmp_path)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tar")]
 
 
 def test_ids_do_not_depend_on_where_a_pair_lies(tmp_path):
-    made = pictures(8)
+    made = images(8)
     folder = tmp_path / "folder"
     folder.mkdir()
     for name, content in made:

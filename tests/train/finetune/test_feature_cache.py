@@ -1,4 +1,4 @@
-"""What a locked tower makes of a picture is computed once."""
+"""What a locked tower makes of an image is computed once."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ ROW = 16 + 4 * 4  # bytes of a key and of four numbers
 
 
 class Tower(nn.Module):
-    """Counts the pictures that it is asked for."""
+    """Counts the images that it is asked for."""
 
     def __init__(self):
         super().__init__()
@@ -23,12 +23,12 @@ class Tower(nn.Module):
         return self.layer(pixels_BCHW.flatten(1))
 
 
-def pictures(count, seed=0):
+def images(count, seed=0):
     return torch.randn(count, 3, 2, 2, generator=torch.Generator().manual_seed(seed))
 
 
 def test_rows_are_those_of_the_tower_in_the_order_asked_for():
-    tower, known = Tower(), pictures(20)
+    tower, known = Tower(), images(20)
     remembered = Remembered(tower)
     remembered(known[:5])
     order = [19, 3, 3, 0, 7]
@@ -36,32 +36,32 @@ def test_rows_are_those_of_the_tower_in_the_order_asked_for():
     assert not remembered(known).requires_grad
 
 
-def test_a_picture_is_computed_once():
-    tower, known = Tower(), pictures(20)
+def test_a_image_is_computed_once():
+    tower, known = Tower(), images(20)
     remembered = Remembered(tower)
     first = remembered(known)
     assert tower.asked == 32  # sixteen at a time, the second time filled up
     assert torch.equal(remembered(known.flip(0)), first.flip(0))
     assert tower.asked == 32
-    remembered(torch.cat([known, pictures(1, seed=1)]))
+    remembered(torch.cat([known, images(1, seed=1)]))
     assert tower.asked == 48
 
 
-def test_the_same_picture_twice_in_a_batch_is_one():
-    tower, known = Tower(), pictures(1)
+def test_the_same_image_twice_in_a_batch_is_one():
+    tower, known = Tower(), images(1)
     assert len(Remembered(tower)(known.expand(40, -1, -1, -1))) == 40
     assert tower.asked == 16
 
 
 def test_a_row_does_not_depend_on_those_beside_it():
-    tower, known = Tower(), pictures(20)
-    alone = torch.cat([Remembered(tower)(picture[None]) for picture in known])
+    tower, known = Tower(), images(20)
+    alone = torch.cat([Remembered(tower)(image[None]) for image in known])
     assert torch.equal(Remembered(tower)(known), alone)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
 def test_a_full_memory_takes_no_more(rows):
-    tower, known = Tower(), pictures(10)
+    tower, known = Tower(), images(10)
     remembered = Remembered(tower, memory=rows * ROW + ROW - 1)
     assert torch.equal(remembered(known), remembered(known))
     assert len(remembered._rows) == rows
@@ -69,6 +69,6 @@ def test_a_full_memory_takes_no_more(rows):
 
 
 def test_the_next_step_may_not_change_what_is_kept():
-    remembered, known = Remembered(Tower()), pictures(2)
+    remembered, known = Remembered(Tower()), images(2)
     remembered(known).zero_()
     assert remembered(known).any()

@@ -47,7 +47,7 @@ def known(tmp_path_factory):
         file, caption = line.split("\t")
         (folder / "classes" / caption.split()[1]).mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / "all" / file, folder / "classes" / caption.split()[1] / file)
-    return ZeroShotConfig(pictures=str(folder / "classes"), templates=("a {} square",))
+    return ZeroShotConfig(images=str(folder / "classes"), templates=("a {} square",))
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ def test_in_parts_a_locked_tower_gives_the_same_gradient(table, start, tmp_path)
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
-def test_a_locked_tower_sees_each_picture_once(table, start, tmp_path, monkeypatch):
+def test_a_locked_tower_sees_each_image_once(table, start, tmp_path, monkeypatch):
     seen = []
     tower = VisionTransformer.forward
 
@@ -280,7 +280,7 @@ def test_other_shares_can_be_tried_when_the_run_is_done(table, start, tmp_path, 
 
 
 def wrong_captions(table, folder):
-    """The same pictures, each with the name of another colour: who learns this forgets."""
+    """The same images, each with the name of another colour: who learns this forgets."""
     names = ["red", "green", "blue", "yellow", "black", "white", "purple", "orange"]
     lines = table.read_text().splitlines()
     rows = [lines[0]]

@@ -69,7 +69,7 @@ def test_a_try_says_both_figures():
 
 
 def hits(*counts):
-    """0/1 hits before and after of pictures: right both times, only before, only after, never."""
+    """0/1 hits before and after of images: right both times, only before, only after, never."""
     before = np.repeat([1, 1, 0, 0], counts)
     after = np.repeat([1, 0, 1, 0], counts)
     return before, after
@@ -85,7 +85,7 @@ def test_what_is_left_by_hand():
     assert not judge(*hits(72, 8, 4, 16), least=0.96).good
 
 
-def test_the_interval_is_that_of_drawing_pictures_anew():
+def test_the_interval_is_that_of_drawing_images_anew():
     before, after = hits(72, 8, 4, 16)
     verdict = judge(before, after, 0.9)
     chance = np.random.default_rng(1)
@@ -121,17 +121,17 @@ def test_a_verdict_says_it_in_a_line():
 
 
 def test_nothing_known_cannot_be_forgotten():
-    with pytest.raises(InputError, match=r"None of the 10 pictures of tuning.forgetting was told rightly before"):
+    with pytest.raises(InputError, match=r"None of the 10 images of tuning.forgetting was told rightly before"):
         judge(np.zeros(10), np.ones(10), 0.9)
 
 
-def test_hits_of_other_pictures_are_refused():
-    with pytest.raises(InputError, match=r"There are 3 hits before and 2 after; expected the same pictures"):
+def test_hits_of_other_images_are_refused():
+    with pytest.raises(InputError, match=r"There are 3 hits before and 2 after; expected the same images"):
         judge(np.ones(3), np.ones(2), 0.9)
 
 
 def test_a_start_no_better_than_chance_is_said():
-    with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the pictures of tuning.forgetting, with 10.0 % by"):
+    with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting, with 10.0 % by"):
         warn_of_chance(share(0.12), classes=10)
     warn_of_chance(share(0.3), classes=10)
 

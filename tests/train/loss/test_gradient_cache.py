@@ -179,7 +179,7 @@ def test_gradients_are_exchanged_once_a_batch(found, name):
 
 @pytest.mark.slow
 def test_a_batch_of_32768_goes_through_a_small_network():
-    """Whole it would take the activations of 32,768 pictures and a matrix of 4 GiB, several times."""
+    """Whole it would take the activations of 32,768 images and a matrix of 4 GiB, several times."""
     code = """
 import torch
 from torch import nn

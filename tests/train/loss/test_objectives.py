@@ -147,7 +147,7 @@ def test_who_knows_nothing_loses_ln_of_the_batch(tile):
 
 @pytest.mark.parametrize("tile", [None, 2])
 def test_the_sigmoid_loss_judges_each_pair_by_itself(tile):
-    """Each picture here has cosine 0 with its text, 1 with one wrong text and 0 with six others."""
+    """Each image here has cosine 0 with its text, 1 with one wrong text and 0 with six others."""
     eye = torch.eye(8)
     features = Features(eye, eye.roll(1, 0), torch.tensor(10.0), torch.tensor(-10.0))
     positive, wrong, rest = math.log1p(math.exp(10)), math.log(2), 6 * math.log1p(math.exp(-10))
@@ -157,12 +157,12 @@ def test_the_sigmoid_loss_judges_each_pair_by_itself(tile):
 @pytest.mark.parametrize("tile", [None, 2])
 @pytest.mark.parametrize("name", ["info_nce", "sigmoid"])
 def test_a_twin_is_no_negative(name, tile):
-    """Pairs 0 and 3 have the same caption: picture 0 is not pushed away from text 3, unless masking is switched off."""
+    """Pairs 0 and 3 have the same caption: image 0 is not pushed away from text 3, unless masking is switched off."""
     features = random_features(5, 4, scale=1.0, bias=0.0)
     ids = Ids(torch.arange(5), torch.tensor([7, 8, 9, 7, 6]))
 
     def push(mask):
-        """Gradient by a feature that only the cell (picture 0, text 3) can see."""
+        """Gradient by a feature that only the cell (image 0, text 3) can see."""
         apart = features._replace(
             first=torch.nn.functional.pad(features.first.detach(), (0, 1)),
             second=torch.nn.functional.pad(features.second.detach(), (0, 1)),

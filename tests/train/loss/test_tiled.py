@@ -23,7 +23,7 @@ CONTRASTIVE = (info_nce, sigmoid, nt_xent)
 def test_value_and_gradients_are_those_of_the_whole_matrix(objective, data):
     rows, width = data.draw(st.integers(1, 24), label="rows"), data.draw(st.integers(1, 12), label="width")
     tile, columns = data.draw(st.integers(1, 30), label="tile"), data.draw(st.integers(3, 30), label="columns")
-    kinds = data.draw(st.none() | st.integers(1, 40), label="kinds of pictures and of texts")
+    kinds = data.draw(st.none() | st.integers(1, 40), label="kinds of images and of texts")
     scale = data.draw(st.sampled_from([0.0, 1.0, 14.3, 69.0, 71.0, 100.0]), label="scale")
     features = random_features(rows, width, scale=scale, seed=rows)
     ids = None if kinds is None else random_ids(rows, kinds, seed=tile)

@@ -101,7 +101,7 @@ def test_the_loss_of_chance_of_the_sigmoid_objective_is_that_of_the_best_bias():
 IMAGES, TEXTS = np.array([1, 2, 3, 3, 4, 5]), np.array([7, 7, 8, 9, 9, 6])
 
 
-def test_only_pairs_of_another_picture_and_another_text_are_negatives():
+def test_only_pairs_of_another_image_and_another_text_are_negatives():
     assert negatives(IMAGES, TEXTS).tolist() == [4, 4, 4, 3, 4, 5]
 
 
@@ -119,10 +119,10 @@ def test_the_loss_of_chance_counts_the_negatives_that_a_batch_has(name):
 
 
 def test_the_recall_of_guessing_counts_texts_that_differ():
-    two, pictures = np.array([1, 2] * 4), np.arange(8)
-    assert chance_recall(pictures, two) == 1 / 2
-    assert chance_recall(pictures, np.arange(8)) == 1 / 8
-    assert chance_recall(pictures, np.zeros(8, int)) is None
+    two, images = np.array([1, 2] * 4), np.arange(8)
+    assert chance_recall(images, two) == 1 / 2
+    assert chance_recall(images, np.arange(8)) == 1 / 8
+    assert chance_recall(images, np.zeros(8, int)) is None
     texts = [[7, 8, 9, 6], [7, 8, 9, 6], [7, 8, 9, 6], [9, 7, 6], [9, 8, 7, 6], [6, 7, 8, 9]]  # own, then the negatives
     assert chance_recall(IMAGES, TEXTS) == pytest.approx(np.mean([1 / len(each) for each in texts]))
 
@@ -146,7 +146,7 @@ def test_waiting_for_data_is_an_alarm_that_counts_processors(monkeypatch):
     )
     busy = small_run("pairs.tsv", steps=STEPS, data__workers=4)
     assert (
-        "All 4 processors decode already (data.workers=4): store the pictures smaller, with the shorter"
+        "All 4 processors decode already (data.workers=4): store the images smaller, with the shorter"
         in said(lambda n: {"wait_share": 0.45}, config=busy)[0]
     )
 
@@ -246,9 +246,9 @@ def test_without_a_log_it_is_said_what_was_expected(tmp_path):
 def test_curves_are_drawn_of_a_log(tmp_path):
     log(tmp_path, 200)
     assert draw(tmp_path) == tmp_path / CURVES
-    with Image.open(tmp_path / CURVES) as picture:
-        assert picture.width > 1000
-        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+    with Image.open(tmp_path / CURVES) as image:
+        assert image.width > 1000
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 20
     JsonLines(tmp_path).on_start(CONFIG, facts(tmp_path))
     (tmp_path / CURVES).unlink()
     assert draw(tmp_path) is None  # before the first step

@@ -52,7 +52,7 @@ def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarr
     nncf = import_nncf()
     rows = [batch[i : i + 1] for batch in batches_BHWC for i in range(len(batch))]
     if not rows:
-        raise InputError("There are no pictures to calibrate with; give a folder with some hundred like those to come.")
+        raise InputError("There are no images to calibrate with; give a folder with some hundred like those to come.")
     transformer = checkpoint.spec.image.arch == "vit"
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws its progress there
         return nncf.quantize(

@@ -25,7 +25,7 @@ LAST_VERSION = 2**64 - 1
 
 
 class Facts:
-    """What `wordsight-index.json` says: a copy of what the data set itself holds, for readers that do not open it."""
+    """What `wordsight-index.json` says: a copy of what the dataset itself holds, for readers that do not open it."""
 
     def __init__(self, about: About, notes: Mapping[str, Note]) -> None:
         self.about = about
@@ -44,7 +44,7 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts | None:
-    """Return what the folder's file says, or None where there is none or it is damaged (the data set then tells).
+    """Return what the folder's file says, or None where there is none or it is damaged (the dataset then tells).
 
     Raises: StoreError for a newer format.
     """

@@ -155,7 +155,7 @@ class LanceIndex(Index):
         self._snapshots = None if folder is None else Snapshots(folder)
         self._lock = None if folder is None else folders.WriterLock(folder)
         self._turn = threading.RLock()  # held by the thread that writes or gives the right to write back
-        # Lance refuses to read a data set in one thread while another changes that object: readers are given states
+        # Lance refuses to read a dataset in one thread while another changes that object: readers are given states
         # that never change, and what is written goes through an object of its own
         self._opened: Any = None
         self._vocabulary: tuple[int, Vocabulary | None] | None = None  # and when its file was written
@@ -323,7 +323,7 @@ class LanceIndex(Index):
         return self._read(_notes).get(key)
 
     def set_note(self, key: str, note: Note) -> None:
-        """Keep a note, inside the data set and in the folder's own file."""
+        """Keep a note, inside the dataset and in the folder's own file."""
         with self._turn:
             had_lock = self._lock is not None and self._lock.held
             try:
@@ -388,7 +388,7 @@ class LanceIndex(Index):
     # reading
 
     def _dataset(self) -> Any:
-        """The newest version of the data set, which stays as it is; at an address, others' writings come late."""
+        """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
         opened = self._opened
         if opened is None:
             opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
@@ -403,7 +403,7 @@ class LanceIndex(Index):
         return opened
 
     def _read(self, call: Callable[[Any], Answer]) -> Answer:
-        """Return what `call` reads from the data set; anew if another rewrote it under the call."""
+        """Return what `call` reads from the dataset; anew if another rewrote it under the call."""
         with store_errors(self.location, "read"):
             for _ in range(TRIES - 1):
                 newest = self._newest()
@@ -505,7 +505,7 @@ class LanceIndex(Index):
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
-        """Take the right to write, which is kept; yield the data set at its newest version."""
+        """Take the right to write, which is kept; yield the dataset at its newest version."""
         with self._turn:
             if self._lock is not None:
                 self._lock.acquire()

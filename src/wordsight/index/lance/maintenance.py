@@ -1,4 +1,4 @@
-"""What keeps a Lance data set fast and small: compaction, its text and ANN indexes, wider columns, old versions."""
+"""What keeps a Lance dataset fast and small: compaction, its text and ANN indexes, wider columns, old versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wordsight.index.base import Floats
 from wordsight.index.lance.schema import NAME_KEY, OLD, TERMS, TERMS_FIELD, has_terms, terms_array
 
 EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
-ROWS_PER_FILE = 32_768  # what one new picture makes Lance write again, at most
+ROWS_PER_FILE = 32_768  # what one new image makes Lance write again, at most
 ID_INDEX_FROM = 10_000  # rows from which looking up an id in a tree is worth its upkeep
 REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where comparing every vector means fetching it
 # RaBitQ, one bit a dimension (Gao and Long 2024), 80 bytes a row: of Lance's kinds the quickest to build (100,000 rows
@@ -32,7 +32,7 @@ RUN = "run-"
 def ensure_terms(dataset: Any) -> bool:
     """Analyse the texts of an index that an older version made, and index them; return whether there was need to.
 
-    Until the last step the data set is read as before, by the index of its texts.
+    Until the last step the dataset is read as before, by the index of its texts.
     """
     if has_terms(dataset.schema):
         return False
@@ -137,9 +137,9 @@ def nearest_query(dataset: Any, query_D: Floats, k: int, few: bool) -> dict[str,
 
 
 def widen(dataset: Any, fields: list[pa.Field]) -> None:
-    """Give a data set columns that it lacks, and make integer columns columns of numbers.
+    """Give a dataset columns that it lacks, and make integer columns columns of numbers.
 
-    Each step leaves a data set that reads as before or after it: the new column takes the old one's name in the same
+    Each step leaves a dataset that reads as before or after it: the new column takes the old one's name in the same
     transaction in which the old one loses it.
     """
     if left := [name for name in dataset.schema.names if name.startswith(OLD)]:

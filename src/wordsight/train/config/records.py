@@ -15,9 +15,9 @@ ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "capti
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """What chance does to a training picture; probabilities and shares are 0 to 1.
+    """What chance does to a training image; probabilities and shares are 0 to 1.
 
-    crop: "square": a random square of the picture resized to the shorter side (the only augmentation of Radford et al.
+    crop: "square": a random square of the image resized to the shorter side (the only augmentation of Radford et al.
         2021, §2.4); "resized": a random part of at least `min_area` of the area, resized (Szegedy et al. 2015);
         "centre": the same as when embedding.
     colour: strength of brightness, contrast, saturation and hue changes; `grey`, `blur`, `flip`: how often.
@@ -35,7 +35,7 @@ class AugmentConfig:
 class DataConfig:
     """Where pairs come from and how they are read.
 
-    pairs: sources, together: tables (.csv, .tsv, .jsonl, .parquet), folders of pictures (beside each its caption in a
+    pairs: sources, together: tables (.csv, .tsv, .jsonl, .parquet), folders of images (beside each its caption in a
         .txt; without one the words of its name), webdataset shards ("shards/{00000..00099}.tar", a glob, a folder of
         .tar) and Hugging Face datasets ("hf:name", a saved folder).
     image_column, text_columns: columns of tables and datasets; None: found by name. A row with several texts gives one
@@ -59,7 +59,7 @@ class DataConfig:
 class ObjectiveConfig:
     """What is minimised; `tile`: rows of the B×B matrix held at once (None: all of it); `temperature`: NT-Xent's.
 
-    mask_duplicates: a pair whose caption or picture equals another's is no negative of it.
+    mask_duplicates: a pair whose caption or image equals another's is no negative of it.
     """
 
     name: ObjectiveName = "info_nce"
@@ -119,7 +119,7 @@ class TuningConfig:
     2022). image, text: what of a tower learns ("lora": low-rank changes only, Hu et al. 2022, of `lora_rank`).
     alphas: WiSE-FT's shares of the tuned weights to try, the rest being the pre-trained ones (Wortsman et al. 2022);
     the best on `watch.zero_shot` is kept. keep: least share of the original zero-shot accuracy on `forgetting`
-    (labelled pictures the run is not about) under which a run is not called good.
+    (labelled images the run is not about) under which a run is not called good.
     """
 
     start: str | None = None
@@ -134,13 +134,13 @@ class TuningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShotConfig:
-    """Labelled pictures for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
+    """Labelled images for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
 
     classes: names as they are put into the templates, for folders and cells whose names say it badly; by default "_"
-    becomes a space. limit: pictures used at most, drawn evenly.
+    becomes a space. limit: images used at most, drawn evenly.
     """
 
-    pictures: str
+    images: str
     image_column: str | None = None
     class_column: str | None = None
     classes: dict[str, str] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class ZeroShotConfig:
 class WatchConfig:
     """What is written down while a run goes on; all counts are optimizer steps.
 
-    save_every: checkpoints to resume from, of which the newest `keep` stay. zero_shot: held-out labelled pictures,
+    save_every: checkpoints to resume from, of which the newest `keep` stay. zero_shot: held-out labelled images,
     measured every `evaluate_every` steps and at the end. tensorboard: write event files too.
     """
 

@@ -1,8 +1,8 @@
 """Pairs for training: sources of many kinds, in an order that can be resumed, decoded beside the loop.
 
-An epoch: of tables each row once, also where several rows name the same picture (five captions in five rows are five
+An epoch: of tables each row once, also where several rows name the same image (five captions in five rows are five
 pairs; a list of captions in one cell, or several columns of them, is one pair that says one of them each time); of
-folders each picture; of shards and data sets each sample.
+folders each image; of shards and datasets each sample.
 
 Every source is a stream of references (file, row, place in a shard), whose order only seed and epoch decide. Skipping
 and resuming deal with references alone; workers turn them into pixels and tokens. What cannot be read is counted, and

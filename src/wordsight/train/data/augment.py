@@ -1,4 +1,4 @@
-"""What chance does to a training picture: crops, flips and changes of colour, in Pillow, on uint8."""
+"""What chance does to a training image: crops, flips and changes of colour, in Pillow, on uint8."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ Box = tuple[float, float, float, float]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _RATIOS = (3 / 4, 4 / 3)  # of a crop's width to its height: Szegedy et al. 2015
-_TRIES = 10  # for a crop that lies within the picture, as in torchvision
+_TRIES = 10  # for a crop that lies within the image, as in torchvision
 # Chen et al. 2020 (SimCLR), appendix A: at strength s brightness, contrast and saturation change by factors within
-# 1 ± 0.8 s and hue by 0.2 s turns, in four pictures of five; the blur's standard deviation is 0.1 to 2 pixels.
+# 1 ± 0.8 s and hue by 0.2 s turns, in four images of five; the blur's standard deviation is 0.1 to 2 pixels.
 _CHANGE, _HUE, _OFTEN = 0.8, 0.2, 0.8
 _BLUR = (0.1, 2.0)
 
 
 def at_least(spec: Preprocess, augment: AugmentConfig) -> int:
-    """Return the side that a picture is decoded for (`images.decode`), so that no crop is enlarged for its sake."""
+    """Return the side that an image is decoded for (`images.decode`), so that no crop is enlarged for its sake."""
     if augment.crop != "resized":
         return spec.image_size
     return math.ceil(spec.image_size / math.sqrt(_RATIOS[0] * augment.min_area))
 
 
-def training_pixels(picture: Decoded, spec: Preprocess, augment: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return the pixels (S, S, 3) uint8 of a picture as chance changes it; resampling is that of `preprocess`.
+def training_pixels(image: Decoded, spec: Preprocess, augment: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    """Return the pixels (S, S, 3) uint8 of an image as chance changes it; resampling is that of `preprocess`.
 
     "centre" without other changes is exactly `preprocess`. Pillow's Gaussian blur is one of three box blurs.
     Source: Radford et al. 2021, §2.4; Szegedy et al. 2015; Chen et al. 2020, appendix A.
     """
     if augment.crop == "centre":
-        pixels = Image.fromarray(preprocess(picture.image, spec, picture.box))
+        pixels = Image.fromarray(preprocess(image.image, spec, image.box))
     elif augment.crop == "square":
-        pixels = _square(picture, spec, rng)
+        pixels = _square(image, spec, rng)
     else:
-        box = random_box(picture.box, augment.min_area, rng)
-        pixels = picture.image.resize((spec.image_size, spec.image_size), _FILTERS[spec.interpolation], box=box)
+        box = random_box(image.box, augment.min_area, rng)
+        pixels = image.image.resize((spec.image_size, spec.image_size), _FILTERS[spec.interpolation], box=box)
     if rng.random() < augment.flip:
         pixels = ImageOps.mirror(pixels)
     if augment.colour and rng.random() < _OFTEN:
@@ -57,7 +57,7 @@ def training_pixels(picture: Decoded, spec: Preprocess, augment: AugmentConfig, 
 def random_box(whole: Box, min_area: float, rng: np.random.Generator) -> Box:
     """Return a part of `whole` of a random share of its area and a random shape, width to height 3/4 to 4/3.
 
-    Where ten tries give none that fits (a long picture), the largest central part of the nearest such shape.
+    Where ten tries give none that fits (a long image), the largest central part of the nearest such shape.
     """
     left, top, right, bottom = whole
     width, height = right - left, bottom - top
@@ -74,20 +74,20 @@ def random_box(whole: Box, min_area: float, rng: np.random.Generator) -> Box:
     return x, y, min(x + w, right), min(y + h, bottom)
 
 
-def _square(picture: Decoded, spec: Preprocess, rng: np.random.Generator) -> Image.Image:
-    """Cut a random S×S out of the picture resized to the shorter side S.
+def _square(image: Decoded, spec: Preprocess, rng: np.random.Generator) -> Image.Image:
+    """Cut a random S×S out of the image resized to the shorter side S.
 
     Only that part is resized: Pillow's filter reaches over a box's edges, so that it comes out as when all is resized,
     but for rounding.
     """
-    left, top, right, bottom = picture.box
+    left, top, right, bottom = image.box
     size = spec.image_size
     width, height = resized_size(right - left, bottom - top, size)
     x, y = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
     across, down = (right - left) / width, (bottom - top) / height
     box = (left + x * across, top + y * down, left + (x + size) * across, top + (y + size) * down)
     box = (*box[:2], min(box[2], right), min(box[3], bottom))
-    return picture.image.resize((size, size), _FILTERS[spec.interpolation], box=box)
+    return image.image.resize((size, size), _FILTERS[spec.interpolation], box=box)
 
 
 def _recoloured(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:

@@ -30,8 +30,8 @@ class Shape:
     trim: bool
 
     @property
-    def picture_bytes(self) -> int:
-        """Bytes of one sample's pictures."""
+    def image_bytes(self) -> int:
+        """Bytes of one sample's images."""
         return 3 * self.image_size**2 * self.views
 
 

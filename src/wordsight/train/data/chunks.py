@@ -94,7 +94,7 @@ def died_of(processes: Sequence[Any]) -> str:
         with contextlib.suppress(ValueError):
             code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return (
-            f"The worker process {process.pid} that decodes pictures died ({code}). SIGKILL mostly means that memory "
+            f"The worker process {process.pid} that decodes images died ({code}). SIGKILL mostly means that memory "
             "ran out: lower data.workers or the batch. SIGBUS: shared memory (/dev/shm) is full; enlarge it (in a "
             "container --shm-size), or set data.workers=0."
         )

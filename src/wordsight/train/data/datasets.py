@@ -1,4 +1,4 @@
-"""Pairs of data sets of the `datasets` library: rows that lie on the disk and are read by the decoding workers."""
+"""Pairs of datasets of the `datasets` library: rows that lie on the disk and are read by the decoding workers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _TRIED_ROWS = 20  # to find the column of captions
 
 
 class DatasetRows:
-    """A data set's pictures, as stored, and its captions; only these columns are read."""
+    """A dataset's images, as stored, and its captions; only these columns are read."""
 
     def __init__(self, reader: DatasetReader, columns: Sequence[str]) -> None:
         self.root, self.column, self.columns = reader.root, reader.column, tuple(columns)
         self.data = reader.data.select_columns(list(dict.fromkeys([reader.column, *columns])))
 
     def read(self, row: int) -> tuple[bytes, str, list[Any]]:
-        """Return a row's picture as bytes, or else as a path, and the cells of its captions."""
+        """Return a row's image as bytes, or else as a path, and the cells of its captions."""
         record = self.data[row]
         cell = record[self.column] or {}
         return cell.get("bytes") or b"", cell.get("path") or "", [self._named(name, record) for name in self.columns]
@@ -35,7 +35,7 @@ class DatasetRows:
 
 
 class DatasetPairs:
-    """The rows of a data set as pairs. which: its number among those that the decoder holds."""
+    """The rows of a dataset as pairs. which: its number among those that the decoder holds."""
 
     def __init__(self, rows: DatasetRows, which: int) -> None:
         self.rows, self.which = rows, which
@@ -51,7 +51,7 @@ class DatasetPairs:
 def dataset_rows(source: str, data: DataConfig, *, texts: bool) -> DatasetRows:
     """Return the rows of "hf:NAME_OR_FOLDER[:SPLIT]"; without a split the one called "train", or the only one.
 
-    Raises: TrainError for a data set that cannot be loaded, a split or column that is not there or must be named;
+    Raises: TrainError for a dataset that cannot be loaded, a split or column that is not there or must be named;
         MissingExtraError without `datasets`.
     """
     try:
@@ -65,7 +65,7 @@ def dataset_rows(source: str, data: DataConfig, *, texts: bool) -> DatasetRows:
 
 
 def parquet_rows(path: str, data: DataConfig, image_column: str, *, texts: bool) -> DatasetRows:
-    """Return the rows of a table that holds its pictures itself: taken as a data set, since rows of Parquet cannot be
+    """Return the rows of a table that holds its images itself: taken as a dataset, since rows of Parquet cannot be
     read one by one. Raises: as `dataset_rows`.
     """
     from dataclasses import replace
@@ -78,4 +78,4 @@ def _text_columns(source: str, reader: DatasetReader, named: tuple[str, ...] | N
     others = [name for name in there if name != reader.column]
     rows = reader.data.select_columns(others) if others else []
     tried = (rows[row] for row in range(min(_TRIED_ROWS, len(rows))))
-    return chosen_columns(f"data set {source!r}", there, others, tried, named)
+    return chosen_columns(f"dataset {source!r}", there, others, tried, named)

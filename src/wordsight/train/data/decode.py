@@ -1,4 +1,4 @@
-"""From references to tensors, in workers: bytes read, pictures decoded and changed by chance, captions tokenized."""
+"""From references to tensors, in workers: bytes read, images decoded and changed by chance, captions tokenized."""
 
 from __future__ import annotations
 
@@ -115,24 +115,24 @@ class Decoder(Dataset[Chunk]):
         )
 
     def _pair(self, reference: Reference, out_VCHW: np.ndarray) -> tuple[str, int]:
-        """Write a picture's views into `out_VCHW`; return its caption and the hash of its bytes."""
-        assert reference.picture is not None
+        """Write an image's views into `out_VCHW`; return its caption and the hash of its bytes."""
+        assert reference.image is not None
         rng = np.random.default_rng([part % 2**64 for part in reference.draw])
-        if isinstance(reference.picture, Row):
-            content, captions = self._row(reference.picture)
+        if isinstance(reference.image, Row):
+            content, captions = self._row(reference.image)
         else:
-            content, captions = self._files.read(reference.picture), self._captions(reference)
+            content, captions = self._files.read(reference.image), self._captions(reference)
         caption = captions[int(rng.integers(len(captions)))][:_CAPTION_LIMIT]
         try:
-            picture = decode(content, at_least=at_least(self.preprocess, self.augment))
+            image = decode(content, at_least=at_least(self.preprocess, self.augment))
         except ImageError as error:
             raise _LeftOutError(str(error).removeprefix(f"{len(content)} bytes: ")) from error
         for view_CHW in out_VCHW:
-            view_CHW[:] = training_pixels(picture, self.preprocess, self.augment, rng).transpose(2, 0, 1)
+            view_CHW[:] = training_pixels(image, self.preprocess, self.augment, rng).transpose(2, 0, 1)
         return caption, mark_of(content)
 
     def _captions(self, reference: Reference) -> list[str]:
-        if self.views == 2:  # of pictures alone
+        if self.views == 2:  # of images alone
             return [""]
         if reference.fields is not None and self.text_columns is not None:
             return _good([self._fields(reference.fields)])
@@ -162,10 +162,10 @@ class Decoder(Dataset[Chunk]):
         return [part for name in columns for part in _listed(values.get(name))]
 
     def _row(self, place: Row) -> tuple[bytes, list[str]]:
-        """Return the picture's bytes and the captions of a data set's row."""
+        """Return the image's bytes and the captions of a dataset's row."""
         content, path, said = self.datasets[place.dataset].read(place.row)
         if not content and not path:
-            raise _LeftOutError("holds no picture")
+            raise _LeftOutError("holds no image")
         return content or self._files.read(Place(path)), [""] if self.views == 2 else _good(said)
 
 

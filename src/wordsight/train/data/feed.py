@@ -26,7 +26,7 @@ from wordsight.train.data.references import Reference, Tally
 # shared memory) are under way.
 _CHUNK, _CHUNK_BYTES = 1024, 8 << 20
 _LARGE = 256 << 20  # bytes of a batch above which one, not two, is put together while another is computed with
-_AHEAD = 1 << 30  # bytes of decoded pictures that may wait for their batch
+_AHEAD = 1 << 30  # bytes of decoded images that may wait for their batch
 _CHECK = 0.5  # seconds between looks at whether the workers live
 _MOST_LOST = 20_000  # broken pairs in a row that do not end a run: a whole shard may be bad
 _JOIN = 30.0  # seconds to wait for the thread's end
@@ -46,7 +46,7 @@ class Feed:
         self.wait_s = 0.0
         self._broken = 0
         self._ready: queue.SimpleQueue[tuple[Batch, DataState] | BaseException] = queue.SimpleQueue()
-        large = shape.share * shape.picture_bytes > _LARGE
+        large = shape.share * shape.image_bytes > _LARGE
         self._slots = threading.Semaphore(2 if large else 3)
         self._stop = threading.Event()
         self._started = threading.Event()
@@ -122,7 +122,7 @@ class Feed:
         """Begin the workers; `states` gets those after each reference, chunk by chunk."""
         shape = self.shape
         each = -(-shape.share // max(1, self.workers))
-        size = max(1, min(_CHUNK, _CHUNK_BYTES // shape.picture_bytes, each))
+        size = max(1, min(_CHUNK, _CHUNK_BYTES // shape.image_bytes, each))
 
         def requests() -> Iterator[tuple[Reference, ...]]:
             stream = self.stream(state)
@@ -130,8 +130,8 @@ class Feed:
                 states.append(tuple(after for _, after in some))
                 yield tuple(reference for reference, _ in some)
 
-        pictures = min(2 * shape.share, max(1, _AHEAD // shape.picture_bytes))
-        return Chunks(self.decoder, requests(), workers=self.workers, ahead=-(-pictures // size))
+        images = min(2 * shape.share, max(1, _AHEAD // shape.image_bytes))
+        return Chunks(self.decoder, requests(), workers=self.workers, ahead=-(-images // size))
 
     def _assembled(
         self, chunks: Iterator[Chunk], states: deque[tuple[DataState, ...]], epoch: int, *, pin: bool

@@ -1,4 +1,4 @@
-"""Pairs of folders: pictures, beside each its caption in a .txt of the same name, else the words of its path."""
+"""Pairs of folders: images, beside each its caption in a .txt of the same name, else the words of its path."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wordsight.path_text import name_words
 from wordsight.train.data.references import Place, Reference, Strings, Tally
 
 TEXT_ENDING = ".txt"
-# what numbers a picture and says nothing of it: digits, hashes and UUIDs (hexadecimal with a digit in it), and what
-# cameras and telephones call their pictures: IMG_0012, DSC00012, PXL_20240131_…, IMG-20240131-WA0001, P1010001
+# what numbers an image and says nothing of it: digits, hashes and UUIDs (hexadecimal with a digit in it), and what
+# cameras and telephones call their images: IMG_0012, DSC00012, PXL_20240131_…, IMG-20240131-WA0001, P1010001
 _NUMBERING = re.compile(
     r"(?<![^\W_])(?:\d+|(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*"
     r"|(?:img|imgp|dsc|dscn|dscf|pxl|gopr)[_-]?\d+|wa\d{4}|p\d{7})(?![^\W_])",
@@ -20,23 +20,23 @@ _NUMBERING = re.compile(
 
 
 class FolderPairs:
-    """The pictures below a folder; captions in files are read when they are needed."""
+    """The images below a folder; captions in files are read when they are needed."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._pictures, self._texts = Strings(), Strings()
+        self._images, self._texts = Strings(), Strings()
 
     def append(self, path: str, text_path: str) -> None:
-        """Add a picture and the file of its caption, "" where its path says what it is."""
-        self._pictures.append(path)
+        """Add an image and the file of its caption, "" where its path says what it is."""
+        self._images.append(path)
         self._texts.append(text_path)
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
     def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
         """Return a pair by its number."""
-        path, text_path = self._pictures[index], self._texts[index]
+        path, text_path = self._images[index], self._texts[index]
         caption = Place(text_path) if text_path else words_of(path, self.folder)
         return Reference(path, draw, Place(path), (caption,))
 
@@ -47,13 +47,13 @@ def words_of(path: str, folder: str) -> str:
 
 
 def folder_pairs(folder: str, tally: Tally, *, texts: bool) -> tuple[FolderPairs, list[str]]:
-    """Return the pictures below a folder, and the archives (.tar).
+    """Return the images below a folder, and the archives (.tar).
 
-    A picture whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
+    A image whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
     folders that cannot be listed.
     """
     pairs, archives = FolderPairs(folder), []
-    pictures: list[str] = []
+    images: list[str] = []
     captions: dict[str, str] = {}
     for found in walk(folder, EXTENSIONS | {TEXT_ENDING, ".tar"}):
         if isinstance(found, OSError):
@@ -65,8 +65,8 @@ def folder_pairs(folder: str, tally: Tally, *, texts: bool) -> tuple[FolderPairs
         elif ending.lower() == ".tar":
             archives.append(found)
         else:
-            pictures.append(found)
-    for path in pictures:
+            images.append(found)
+    for path in images:
         text_path = captions.get(os.path.splitext(path)[0], "")
         if texts and not text_path and not any(letter.isalpha() for letter in words_of(path, folder)):
             tally.add(path, "has no .txt beside it, and no word in its name")

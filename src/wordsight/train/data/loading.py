@@ -21,7 +21,7 @@ from wordsight.train.data.references import Pairs, Tally
 from wordsight.train.data.shards import Shard, count_samples, shard_paths
 from wordsight.train.data.tables import column_that_holds, table_pairs
 
-SAVED = ("state.json", "dataset_dict.json")  # in a folder: a data set that `save_to_disk` wrote
+SAVED = ("state.json", "dataset_dict.json")  # in a folder: a dataset that `save_to_disk` wrote
 
 
 class TrainData:
@@ -107,7 +107,7 @@ class _Sources:
         self.config, self.data = config, config.data
         self.tally = Tally()
         self.damage = Tally()  # of shards, as far as it was seen when they were counted; it is told when they are read
-        self.texts = config.objective.name != "nt_xent"  # which learns from pictures alone
+        self.texts = config.objective.name != "nt_xent"  # which learns from images alone
         self.shards: list[Shard] = []
         self.datasets: list[DatasetRows] = []
         listed = [pairs for source in self.data.pairs if (pairs := self._open(source)) is not None]
@@ -133,8 +133,8 @@ class _Sources:
         if not os.path.exists(source) or not lower.endswith(ENDINGS):
             seen = "which is none of these" if os.path.exists(source) else "which does not exist"
             raise TrainError(
-                f"data.pairs names {source!r}, {seen}: a table (.csv, .tsv, .jsonl, .parquet), a folder of pictures, "
-                f"shards ('shards/{{00000..00099}}.tar'), or a data set ('{PREFIX}NAME')."
+                f"data.pairs names {source!r}, {seen}: a table (.csv, .tsv, .jsonl, .parquet), a folder of images, "
+                f"shards ('shards/{{00000..00099}}.tar'), or a dataset ('{PREFIX}NAME')."
             )
         if held := column_that_holds(source, self.data):
             return self._dataset(parquet_rows(source, self.data, held, texts=self.texts))
@@ -165,4 +165,4 @@ def _check(config: TrainConfig, world: int) -> None:
             f"The batch of {config.batch:,} cannot be shared by {world} processes; make it a multiple of {world}."
         )
     if not config.data.pairs:
-        raise TrainError("data.pairs is empty; name tables, folders of pictures, shards or data sets.")
+        raise TrainError("data.pairs is empty; name tables, folders of images, shards or datasets.")

@@ -100,7 +100,7 @@ class Streamed:
         self._order_of_pairs = functools.lru_cache(maxsize=1)(functools.partial(permutation, len(pairs), seed))
 
     def __call__(self, state: DataState) -> Iterator[tuple[Reference, DataState]]:
-        """Begin after `state`; of the epoch until there headers are read, but no picture."""
+        """Begin after `state`; of the epoch until there headers are read, but no image."""
         for epoch in itertools.count(state.epoch):
             before, position = state.position if epoch == state.epoch else 0, 0
             chance = random.Random(f"{self.seed} {epoch} {self.rank}")

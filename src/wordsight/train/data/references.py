@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of one of the data sets that the decoder holds."""
+    """A row of one of the datasets that the decoder holds."""
 
     dataset: int
     row: int
@@ -44,14 +44,14 @@ class Reference(NamedTuple):
 
     key: str
     draw: tuple[int, ...]
-    picture: Place | Row | None
+    image: Place | Row | None
     captions: tuple[str | Place, ...] = ()
     fields: Place | None = None
     problem: str = ""
 
     @property
     def number(self) -> tuple[int, ...]:
-        """What tells it from others of its key, such as other captions of the same picture; alike in every epoch."""
+        """What tells it from others of its key, such as other captions of the same image; alike in every epoch."""
         return self.draw[2:]
 
 

@@ -1,4 +1,4 @@
-"""Shards: tar archives of pictures with captions beside them, as webdataset and img2dataset write them."""
+"""Shards: tar archives of images with captions beside them, as webdataset and img2dataset write them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from wordsight.errors import InputError, TrainError
 from wordsight.images.decode import reason_of
-from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, picture_endings, samples
+from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, image_endings, samples
 from wordsight.train.data.references import Place, Reference, Tally
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -43,21 +43,21 @@ class Shard:
             yield Reference(self.path, draw, None, problem=reason_of(error))
 
     def _reference(self, sample: Sample, draw: tuple[int, ...]) -> Reference:
-        """Return a sample's first picture with its captions; of its JSON where there is no file of text."""
+        """Return a sample's first image with its captions; of its JSON where there is no file of text."""
         key = f"{self.path}#{sample.key}"
-        pictures = picture_endings(sample)
+        images = image_endings(sample)
         texts = tuple(self._place(sample.members[ending]) for ending in TEXT_ENDINGS if ending in sample.members)
         fields = self._place(sample.members[".json"]) if ".json" in sample.members else None
-        if not pictures:
-            return Reference(key, draw, None, problem="holds no picture")
-        return Reference(key, draw, self._place(sample.members[pictures[0]]), texts, fields)
+        if not images:
+            return Reference(key, draw, None, problem="holds no image")
+        return Reference(key, draw, self._place(sample.members[images[0]]), texts, fields)
 
     def _place(self, member: Member) -> Place:
         return Place(self.path, member.start, member.size)
 
 
 def count_samples(shards: Iterable[Shard], tally: Tally | None = None) -> int:
-    """Return how many samples hold a picture, by their headers alone; the others are counted in `tally`."""
+    """Return how many samples hold an image, by their headers alone; the others are counted in `tally`."""
     tally = Tally() if tally is None else tally
     good = 0
     for shard in shards:
@@ -91,10 +91,10 @@ def write_shards(
 ) -> list[Path]:
     """Write pairs as shards "00000.tar" and so on, which webdataset reads too; return their paths.
 
-    pairs: (picture, caption): a picture's file or encoded bytes, stored as they are, and its caption, beside it as
+    pairs: (image, caption): an image's file or encoded bytes, stored as they are, and its caption, beside it as
         .txt, or several captions, as {"caption": […]} in .json.
     Files are written beside and renamed, so that a shard is there whole or not at all.
-    Raises: InputError for a picture that is none, and where no pair is given.
+    Raises: InputError for an image that is none, and where no pair is given.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,26 +104,26 @@ def write_shards(
         path = folder / f"{len(paths):05d}.tar"
         partial = path.with_name(path.name + ".partial")
         with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
-            for number, (picture, caption) in some:
-                for ending, content in _members(picture, caption):
+            for number, (image, caption) in some:
+                for ending, content in _members(image, caption):
                     member = tarfile.TarInfo(f"{number:09d}{ending}")
                     member.size = len(content)
                     archive.addfile(member, io.BytesIO(content))
         partial.replace(path)
         paths.append(path)
     if not paths:
-        raise InputError("No pair was given to write into shards; expected (picture, caption) at least once.")
+        raise InputError("No pair was given to write into shards; expected (image, caption) at least once.")
     return paths
 
 
-def _members(picture: str | Path | bytes, caption: str | Sequence[str]) -> list[tuple[str, bytes]]:
-    content = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+def _members(source: str | Path | bytes, caption: str | Sequence[str]) -> list[tuple[str, bytes]]:
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         with Image.open(io.BytesIO(content)) as image:
             ending = {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format or "", f".{image.format}".lower())
     except OSError as error:
-        name = f"{len(content)} bytes" if isinstance(picture, bytes) else str(picture)
-        raise InputError(f"{name} is no picture that Pillow can read ({error}); leave it out.") from error
+        name = f"{len(content)} bytes" if isinstance(source, bytes) else str(source)
+        raise InputError(f"{name} is no image that Pillow can read ({error}); leave it out.") from error
     if isinstance(caption, str):
         return [(ending, content), (".txt", caption.encode())]
     return [(ending, content), (".json", json.dumps({"caption": list(caption)}, ensure_ascii=False).encode())]

@@ -1,4 +1,4 @@
-"""What a locked part of a network makes of a picture never changes, so on a processor it is computed once."""
+"""What a locked part of a network makes of an image never changes, so on a processor it is computed once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _AT_ONCE = 16
 
 
 class Remembered:
-    """A function from pictures (B,3,S,S) to rows (B,D) that looks up those it has seen, by a hash of their pixels.
+    """A function from images (B,3,S,S) to rows (B,D) that looks up those it has seen, by a hash of their pixels.
 
-    That pays where an epoch shows a picture as the last one did (no chance crop or colour; square pictures). Rows are
+    That pays where an epoch shows an image as the last one did (no chance crop or colour; square images). Rows are
     computed without gradients, always 16 at once, so that a row's last bits do not depend on those beside it and a
     resumed run is the same. Once `memory` bytes are full the rest is computed each time. On a GPU, where to hash a
-    picture costs as much as to encode it, all are computed.
+    image costs as much as to encode it, all are computed.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], *, memory: int = MEMORY) -> None:
@@ -31,7 +31,7 @@ class Remembered:
         """Return rows (B,D)."""
         if pixels_BCHW.device.type != "cpu":
             return self.function(pixels_BCHW)
-        keys = [hashlib.blake2b(picture.numpy().tobytes(), digest_size=16).digest() for picture in pixels_BCHW]
+        keys = [hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest() for image in pixels_BCHW]
         found = {key: self._rows[key] for key in keys if key in self._rows}
         missing = {key: place for place, key in enumerate(keys) if key not in found}
         places, names = list(missing.values()), list(missing)

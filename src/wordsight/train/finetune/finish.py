@@ -47,7 +47,7 @@ class Judge:
 
     start: as of `tuning.read_start`; with None a run is finished as it is. zero_shot: measures `watch.zero_shot`.
 
-    Raises: InputError for pictures of `tuning.forgetting` that are not there, as `ZeroShot` does.
+    Raises: InputError for images of `tuning.forgetting` that are not there, as `ZeroShot` does.
     """
 
     def __init__(self, config: TrainConfig, start: Checkpoint | None, zero_shot: ZeroShot | None = None) -> None:
@@ -110,7 +110,7 @@ class Judge:
 
 
 def to_be_measured(checkpoint: Checkpoint, device: torch.device) -> nn.Module | Model:
-    """Return a model to embed some hundred pictures with: torch's networks on a GPU, else what `wordsight.load` gives.
+    """Return a model to embed some hundred images with: torch's networks on a GPU, else what `wordsight.load` gives.
 
     On a processor that is several times as fast, convolutions most of all, at the cost of a second to compile.
     """

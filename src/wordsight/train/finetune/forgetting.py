@@ -17,7 +17,7 @@ from wordsight.train.monitor.reports import Figure, TrainWarning
 class Verdict:
     """What is left of a zero-shot accuracy: `kept` = after / before, with its bootstrap 95 % interval.
 
-    The interval is over pictures, each of which is measured before and after. least: the share below which a run is
+    The interval is over images, each of which is measured before and after. least: the share below which a run is
     not called good.
     """
 
@@ -45,20 +45,20 @@ class Verdict:
 
 
 def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
-    """Return the verdict on 0/1 hits of the same pictures before and after tuning.
+    """Return the verdict on 0/1 hits of the same images before and after tuning.
 
-    Raises: InputError for hits of different pictures, or where nothing was known before.
+    Raises: InputError for hits of different images, or where nothing was known before.
     """
     before, after = (np.asarray(hits, dtype=np.float64) for hits in (before, after))
     if len(before) != len(after):
-        raise InputError(f"There are {len(before)} hits before and {len(after)} after; expected the same pictures.")
+        raise InputError(f"There are {len(before)} hits before and {len(after)} after; expected the same images.")
     if not before.any():
         raise InputError(
-            f"None of the {len(before)} pictures of tuning.forgetting was told rightly before tuning: nothing can be "
-            "forgotten. Give pictures whose classes the model knows, with names that say them (classes, templates)."
+            f"None of the {len(before)} images of tuning.forgetting was told rightly before tuning: nothing can be "
+            "forgotten. Give images whose classes the model knows, with names that say them (classes, templates)."
         )
     rng = np.random.default_rng(0)
-    # Pictures fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
+    # Images fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
     kinds = [before * after, before * (1 - after), (1 - before) * after]
     shares = [float(kind.mean()) for kind in kinds]
     both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], RESAMPLES).T
@@ -72,8 +72,8 @@ def warn_of_chance(before: Figure, classes: int) -> None:
     """Warn where the accuracy before tuning is no better than chance, so that the share kept says nothing."""
     if before.low <= 1 / classes:
         warnings.warn(
-            f"Before tuning the model tells {percent(before)} of the pictures of tuning.forgetting, with "
-            f"{100 / classes:.1f} % by chance: what is left of that says little. Give pictures whose classes it knows.",
+            f"Before tuning the model tells {percent(before)} of the images of tuning.forgetting, with "
+            f"{100 / classes:.1f} % by chance: what is left of that says little. Give images whose classes it knows.",
             TrainWarning,
             stacklevel=2,
         )

@@ -68,7 +68,7 @@ def check(config: TrainConfig) -> None:
     if tuning.alphas and config.watch.zero_shot is None:
         raise InputError(
             "tuning.alphas are to be chosen from, but watch.zero_shot, on which they are measured, is none; name "
-            "labelled pictures there that are not trained on."
+            "labelled images there that are not trained on."
         )
     for name in ("text", "alphas", "forgetting"):
         if tuning.take == "image" and asked[name]:
@@ -79,7 +79,7 @@ def check(config: TrainConfig) -> None:
 
 
 def _short(value: Any) -> str:
-    return value.pictures if hasattr(value, "pictures") else str(value)
+    return value.images if hasattr(value, "images") else str(value)
 
 
 def read_start(config: TrainConfig) -> Checkpoint | None:
@@ -166,7 +166,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
 
 
 def _remember(clip: CLIP, *, all_of_it: bool) -> None:
-    """Keep in memory what the image tower makes of a picture, or the trunk of one whose head alone has adapters."""
+    """Keep in memory what the image tower makes of an image, or the trunk of one whose head alone has adapters."""
     if isinstance(clip.visual, EfficientNet):
         clip.visual.pooled = Remembered(clip.visual.pooled)  # type: ignore[method-assign]
     elif all_of_it:

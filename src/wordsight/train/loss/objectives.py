@@ -2,7 +2,7 @@
 
 The contrastive ones compare each row with all others. Without `tile` they are what is written here, in plain autograd,
 and hold matrices of B×B; with it the same value and gradients come tile by tile (`tiled.py`). `ids` make two pairs of
-one picture or one text no negatives of each other: the logit is -inf, which takes it out of the softmax's sum and gives
+one image or one text no negatives of each other: the logit is -inf, which takes it out of the softmax's sum and gives
 a sigmoid's term the weight of zero; a pair's own cell is never taken out. With `group` each process passes its rows and
 gets the loss of all, and gradients as `gather.py` says. All is computed in float32 at least, whatever autocast says.
 
@@ -28,9 +28,9 @@ from wordsight.train.loss.tiled import tiled_info_nce, tiled_sigmoid
 def info_nce(
     features: Features, ids: Ids | None = None, *, tile: int | None = None, group: Group | None = None
 ) -> Tensor:
-    """Find each picture's text among all texts and each text's picture among all pictures: the mean of both.
+    """Find each image's text among all texts and each text's image among all images: the mean of both.
 
-    features: unit rows (B,D) of pictures and texts, scale (); bias is not used: it would change nothing.
+    features: unit rows (B,D) of images and texts, scale (); bias is not used: it would change nothing.
     ids, tile, group: as at the top of this module.
 
     Source: Radford et al. 2021, §2.3 and Figure 3 (van den Oord et al. 2018 for the name).
@@ -49,7 +49,7 @@ def sigmoid(
 ) -> Tensor:
     """Say of each of the B² pairs by itself whether it is one: their log-losses' sum, divided by B.
 
-    features: unit rows (B,D) of pictures and texts, scale () and bias (), which start at 10 and -10.
+    features: unit rows (B,D) of images and texts, scale () and bias (), which start at 10 and -10.
     ids, tile, group: as at the top of this module.
 
     Source: Zhai et al. 2023, Algorithm 1.
@@ -73,19 +73,19 @@ def nt_xent(
 ) -> Tensor:
     """Find each view's other view among all other views of the batch.
 
-    features: unit rows (B,D) of first and of second views; scale and bias are not used. Of `ids` only the pictures'.
+    features: unit rows (B,D) of first and of second views; scale and bias are not used. Of `ids` only the images'.
     ids, tile, group: as at the top of this module. temperature: divides the cosines.
 
     Source: Chen et al. 2020 (SimCLR), Equation 1 and Algorithm 1.
     """
     rows = len(features.first)
     check_even(rows, group, features.first.device)
-    if ids is None:  # no picture is another's twin, but a view is still no negative of itself
+    if ids is None:  # no image is another's twin, but a view is still no negative of itself
         own_B = place(group)[0] * rows + torch.arange(rows, device=features.first.device)
         ids = Ids(own_B, own_B)
     if tile is not None:
         # With views in the order (first, second) as rows and (second, first) as columns, the other view is on the
-        # diagonal and a view itself is one more cell of the same picture; the matrix being symmetric, both directions
+        # diagonal and a view itself is one more cell of the same image; the matrix being symmetric, both directions
         # of InfoNCE are this loss.
         first, second = features.first, features.second
         image_2B = ids.image_B.repeat(2)
@@ -115,7 +115,7 @@ def bag_of_words(
     tile: int | None = None,  # noqa: ARG001
     group: Group | None = None,
 ) -> Tensor:
-    """Guess a word drawn from the picture's text: cross-entropy with its words, each as likely, averaged over pictures.
+    """Guess a word drawn from the image's text: cross-entropy with its words, each as likely, averaged over images.
 
     features: logits (B,V) over the vocabulary and the words that are there (B,V), 0/1; a text without words counts 0.
 
@@ -134,9 +134,9 @@ def caption(
     tile: int | None = None,  # noqa: ARG001
     group: Group | None = None,
 ) -> Tensor:
-    """Guess each next token of the picture's text: cross-entropy per token, averaged over pictures.
+    """Guess each next token of the image's text: cross-entropy per token, averaged over images.
 
-    A picture counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
+    A image counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
     its parts.
 
     features: logits (B,T,V) and token ids (B,T), -100 where nothing is to be predicted; an empty text counts 0.
@@ -197,7 +197,7 @@ def objective_of(config: ObjectiveConfig) -> Objective:
 
 
 def no_negatives(logits_BB: Tensor, ids: Ids | None) -> Tensor:
-    """Return (B,B) bool: the cells, off the diagonal, of two pairs with the same picture or the same text."""
+    """Return (B,B) bool: the cells, off the diagonal, of two pairs with the same image or the same text."""
     if ids is None:
         return torch.zeros_like(logits_BB, dtype=torch.bool)
     same_BB = (ids.image_B[:, None] == ids.image_B) | (ids.text_B[:, None] == ids.text_B)

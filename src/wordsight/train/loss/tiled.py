@@ -149,7 +149,7 @@ class _Cells:
         return cells_rc[0, :0]
 
     def logits(self, tile: _Tile, into: Tensor) -> Tensor:
-        """Return a tile's logits; negatives of the same picture or text are -inf, which is a weight of zero."""
+        """Return a tile's logits; negatives of the same image or text are -inf, which is a weight of zero."""
         rows_rD, columns_cD = self.rows_RD[tile.rows], self.columns_BD[tile.columns]
         cells_rc = into[: len(rows_rD) * len(columns_cD)].view(len(rows_rD), len(columns_cD))
         if self.bias is None:

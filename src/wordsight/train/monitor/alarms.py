@@ -63,11 +63,11 @@ class Alarms(Watcher):
     def _no_negatives(self, report: StepReport) -> str | None:
         if report.alone is None or report.alone <= FEW_NEGATIVES or self.config.batch == 1:
             return None
-        what = "pictures" if self.config.objective.name == "nt_xent" else "captions (or pictures)"
+        what = "images" if self.config.objective.name == "nt_xent" else "captions (or images)"
         return (
             f"{report.alone:.0%} of the pairs of a batch have no negatives: their {what} are all the same, so there is "
             "nothing to tell them apart from, and nothing is learnt, however low the loss. Look at data.pairs and "
-            "data.text_columns: does the column say what each picture shows?"
+            "data.text_columns: does the column say what each image shows?"
         )
 
     def _nothing_learnt(self, report: StepReport) -> str | None:
@@ -85,7 +85,7 @@ class Alarms(Watcher):
         lr, left = self.config.optim.lr, self.config.batch - 1 if report.negatives is None else report.negatives
         return (
             f"the loss has been {mean:.2f} for {self._window} steps; a model that knows nothing has {chance:.2f} "
-            f"({chance_words(self.config, left)}). Look whether captions belong to their pictures (data.pairs, "
+            f"({chance_words(self.config, left)}). Look whether captions belong to their images (data.pairs, "
             f"data.text_columns), then try a lower optim.lr, such as {lr / 5:.2g} (now {lr:.2g}), a longer "
             f"optim.warmup (now {self.config.optim.warmup:,}){self._stuck_scale(report)}."
         )
@@ -104,7 +104,7 @@ class Alarms(Watcher):
         if workers < processors:
             advice = f"Raise data.workers (now {workers}; this machine has {processors} processors)"
         else:
-            advice = f"All {processors} processors decode already (data.workers={workers}): store the pictures smaller"
+            advice = f"All {processors} processors decode already (data.workers={workers}): store the images smaller"
         size = self.config.model.preprocess.image_size
         return (
             f"the model waits for data {share:.0%} of the time. {advice}, with the shorter side near {size} pixels, "

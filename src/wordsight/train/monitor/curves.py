@@ -32,7 +32,7 @@ class Curves(Watcher):
             self.folder = None  # type: ignore[assignment]
 
     def on_end(self, result: RunResult | None) -> None:
-        """Draw; a run that is done does not fail for a picture."""
+        """Draw; a run that is done does not fail for an image."""
         if self.folder is None:
             return
         try:
@@ -120,8 +120,8 @@ def _grad_norm(axes: Any, log: _Log) -> None:
 
 
 def _figures(axes: Any, log: _Log) -> None:
-    """Draw what was measured on held-out pictures, with its intervals."""
-    axes.set_title("held-out pictures", fontsize=10)
+    """Draw what was measured on held-out images, with its intervals."""
+    axes.set_title("held-out images", fontsize=10)
     measured = [record for record in log.records if record["kind"] == "figures"]
     names = list(dict.fromkeys(name for record in measured for name in record["figures"]))
     for name, colour in zip(names, _OTHERS * len(names), strict=False):

@@ -18,7 +18,7 @@ from wordsight.train.loss.gradient_cache import StepOutcome
 from wordsight.train.monitor import random_guess as guessing
 from wordsight.train.monitor.reports import StepReport
 
-_ASKED = 1024  # pictures of a batch that recall is measured with
+_ASKED = 1024  # images of a batch that recall is measured with
 _KEYS_SHOWN = 8
 _WITH_SCALE = ("info_nce", "sigmoid")
 
@@ -108,10 +108,10 @@ class Meter:
 
 @torch.no_grad()
 def recall_at_1(features: Features, ids: Ids) -> float | None:
-    """Return the share of pictures whose own text scores higher than all negatives; None where none has a negative.
+    """Return the share of images whose own text scores higher than all negatives; None where none has a negative.
 
-    Texts that are the same, or of the same picture, are no negatives; a picture without negatives does not count. Of a
-    large batch the first 1,024 pictures are asked, among all its texts.
+    Texts that are the same, or of the same image, are no negatives; an image without negatives does not count. Of a
+    large batch the first 1,024 images are asked, among all its texts.
     """
     scores_RB = features.first[:_ASKED] @ features.second.T
     rows = torch.arange(len(scores_RB), device=scores_RB.device)

@@ -1,6 +1,6 @@
 """How well a model does that knows nothing, from the negatives that a batch really has.
 
-A pair whose picture or caption equals another's is no negative of it, so captions that repeat make guessing easier.
+A pair whose image or caption equals another's is no negative of it, so captions that repeat make guessing easier.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from wordsight.train.config import TrainConfig
 
 
 def negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
-    """Return how many pairs of a batch are negatives of each, (B,) int64: those of another picture and another text.
+    """Return how many pairs of a batch are negatives of each, (B,) int64: those of another image and another text.
 
-    image_B, text_B: ids, equal where the pictures or the texts are the same.
+    image_B, text_B: ids, equal where the images or the texts are the same.
     """
     both_B2 = np.stack([image_B, text_B], axis=1)
     same_B = _times(image_B) + _times(text_B) - _times(both_B2)
@@ -33,7 +33,7 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
 
     negatives_B: of each pair of a batch, as `negatives` counts them; None: all pairs of the batch are different.
 
-    InfoNCE: the mean of ln(1 + n), every text as likely as any other. NT-Xent: ln(1 + 2n), since a picture has two
+    InfoNCE: the mean of ln(1 + n), every text as likely as any other. NT-Xent: ln(1 + 2n), since an image has two
     views. Sigmoid: every combination is taken for a pair with the same best probability.
     """
     if negatives_B is None or not config.objective.mask_duplicates:
@@ -51,7 +51,7 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
 def chance_words(config: TrainConfig, left: float) -> str:
     """Return how `chance_loss` is made, such as "ln 1,024"; `left`: negatives that a pair has in the mean."""
     if round(left) < config.batch - 1:
-        return f"a pair has {left:,.0f} negatives in the mean, since captions or pictures repeat in the batch"
+        return f"a pair has {left:,.0f} negatives in the mean, since captions or images repeat in the batch"
     if config.objective.name == "nt_xent":
         return f"ln {2 * config.batch - 1:,}"
     return f"ln {config.batch:,}" if config.objective.name == "info_nce" else f"1 match in {config.batch:,}"
@@ -66,13 +66,13 @@ def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
     if not left_B.any():
         return None
     pairs_P2 = np.unique(np.stack([image_B, text_B], axis=1), axis=0)
-    pictures_of = dict(zip(*np.unique(pairs_P2[:, 1], return_counts=True), strict=True))
-    different = len(pictures_of)
-    own: dict[int, int] = {}  # texts that only this picture has, and so are negatives of none of its pairs
+    images_of = dict(zip(*np.unique(pairs_P2[:, 1], return_counts=True), strict=True))
+    different = len(images_of)
+    own: dict[int, int] = {}  # texts that only this image has, and so are negatives of none of its pairs
     for image, text in pairs_P2.tolist():
-        own[image] = own.get(image, 0) + (pictures_of[text] == 1)
+        own[image] = own.get(image, 0) + (images_of[text] == 1)
     chances = [
-        1 / (1 + different - own[image] - (pictures_of[text] > 1))
+        1 / (1 + different - own[image] - (images_of[text] > 1))
         for image, text in zip(image_B[left_B].tolist(), text_B[left_B].tolist(), strict=True)
     ]
     return float(np.mean(chances))

@@ -47,10 +47,10 @@ class StepReport:
 
     step: how many are done, this one included. epoch: passes over the data that are done, such as 1.25.
     loss: of the whole global batch. grad_norm: before it is cut. scale: the factor on cosines; None where the
-    objective has none. recall_at_1: of this process's pictures that have negatives, the share whose own text scores
+    objective has none. recall_at_1: of this process's images that have negatives, the share whose own text scores
     higher than all of them; chance_recall: what guessing gives there.
     chance_loss: loss of a model that knows nothing. negatives: how many a pair has in the mean: the pairs of another
-    picture and another text. alone: share of pairs that have none. None where the objective has no negatives.
+    image and another text. alone: share of pairs that have none. None where the objective has no negatives.
     wait_share: share of `seconds`, a step's wall-clock time, in which the processor or GPU waited for data.
     skipped: samples that could not be read since the run began. keys: names of this process's samples.
     """
@@ -77,7 +77,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured share, 0 to 1, of `n` pictures or queries, with its bootstrap 95 % interval."""
+    """A measured share, 0 to 1, of `n` images or queries, with its bootstrap 95 % interval."""
 
     value: float
     low: float
@@ -118,7 +118,7 @@ class Watcher:
         """After optimizer steps, as often as the run reports them."""
 
     def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
-        """After something was measured on held-out pictures; `step` steps are done."""
+        """After something was measured on held-out images; `step` steps are done."""
 
     def on_save(self, step: int, folder: Path) -> None:
         """After a checkpoint lies whole in `folder`."""

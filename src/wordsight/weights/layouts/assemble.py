@@ -217,7 +217,7 @@ def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
     siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
     if spec.family == "siglip" and layout == "hf" and not siglip_tower:
         raise CheckpointError(
-            "Hugging Face's SiglipModel pools pictures by attention, and its CLIPModel has no bias; this model has "
+            "Hugging Face's SiglipModel pools images by attention, and its CLIPModel has no bias; this model has "
             "SigLIP's bias on CLIP's towers. Use --to open_clip or wordsight."
         )
     if spec.text.projection_bias and layout == "open_clip" and not siglip_tower:

@@ -97,7 +97,7 @@ def square_root(n: int, what: str) -> int:
     """Return the side of a square grid of `n` positions."""
     side = math.isqrt(max(n, 0))
     if side * side != n or n == 0:
-        raise CheckpointError(f"{what} has {n} positions, expected a square number (the grid of a square picture).")
+        raise CheckpointError(f"{what} has {n} positions, expected a square number (the grid of a square image).")
     return side
 
 

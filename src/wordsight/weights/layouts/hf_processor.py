@@ -61,7 +61,7 @@ def _geometry(facts: Facts, siglip: bool, image_size: int, why: str) -> Literal[
         resize = "shortest"
     else:
         raise CheckpointError(
-            f"preprocessor_config.json: size {size!r} with do_center_crop {crop} leaves pictures that are not square; "
+            f"preprocessor_config.json: size {size!r} with do_center_crop {crop} leaves images that are not square; "
             "expected shortest_edge with a centre crop, or height and width without one."
         )
     if edge != target or target != image_size:

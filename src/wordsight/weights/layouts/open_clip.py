@@ -30,7 +30,7 @@ from wordsight.weights.layouts.hf_tokenizer import Clean, tokenizer_of
 FILE = "open_clip_config.json"
 DEFAULT = "open_clip's default (key absent)"
 
-# what timm's names mean: width, layers, heads, MLP width, activation; patch and picture size stand in the name.
+# what timm's names mean: width, layers, heads, MLP width, activation; patch and image size stand in the name.
 # Source: huggingface/pytorch-image-models, timm/models/vision_transformer.py.
 TIMM_SIGLIP: dict[str, tuple[int, int, int, int, Activation]] = {
     "vit_base_patch32_siglip_256": (768, 12, 12, 3072, "gelu_tanh"),
