@@ -3,7 +3,7 @@
     python benchmarks/house.py [--root PATH] [--json] [--list MEASURE] [--write [--label TEXT]]
 
 Needs nothing but Python. `--list duplicates` shows the places behind a figure. `--write` appends the figures with
-version and commit to results/house.jsonl. A few seconds.
+version and commit to results/house.jsonl. A quarter of a minute.
 
 Duplicates are pairs of places with at least 6 equal lines in a row, after white space, comments, docstrings, imports
 and lines of brackets alone are left out. A parameter list is without self and cls. Positional booleans are those in
