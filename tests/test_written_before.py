@@ -12,7 +12,7 @@ import pytest
 from training import Notes, quickly
 
 import wordsight
-from wordsight.train import settings
+from wordsight.train.config import settings
 from wordsight.train.config import TrainConfig
 from wordsight.train.loop import train
 
