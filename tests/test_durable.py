@@ -20,9 +20,14 @@ def test_a_file_appears_whole(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     path = tmp_path / "a.txt"
     write_whole(path, "old")
-    with pytest.raises(RuntimeError), written_whole(path) as part:
-        part.write_text("half")
-        raise RuntimeError
+
+    def fail_half_way():
+        with written_whole(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -12,8 +12,7 @@ import pytest
 from training import Notes, quickly
 
 import wordsight
-from wordsight.train.config import settings
-from wordsight.train.config import TrainConfig
+from wordsight.train.config import TrainConfig, settings
 from wordsight.train.loop import train
 
 KEPT = Path(__file__).parent / "data" / "written_before"
