@@ -1,4 +1,19 @@
-@@IMPORTS@@
+"""Write a model as a folder or file in any layout."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from wordsight.checkpoint import Checkpoint
+from wordsight.errors import InputError
+from wordsight.weights import file_names
+from wordsight.weights.layouts.assemble import Layout, Parts, to_parts
+from wordsight.weights.safetensors_file import write_safetensors
+from wordsight.weights.torch_file import write_torch_file
 
 
 def write_checkpoint(checkpoint: Checkpoint, destination: str | Path, layout: Layout) -> None:
