@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
-from wordsight.json_records import MAX_VALUES, parse_json
+from wordsight.json_records import MAX_VALUES, parse_json, show
 from wordsight.spec import Activation, TokenizerSpec
 from wordsight.weights.bounds import LARGEST, MAX_REAL
 from wordsight.weights.file_names import TOKENIZER_JSON
@@ -109,7 +109,7 @@ def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
     highest = max(decimal, key=lambda number: (len(number), number), default="-1")
     if len(highest) > 9 or int(highest) >= len(tensors):
         raise CheckpointError(
-            f"{prefix}{highest[:20]} is one block of more than there are tensors; the file is damaged."
+            f"{prefix}{highest[:20]} is one of more blocks than there are tensors; the file is damaged."
         )
     return 1 + int(highest)
 
