@@ -58,7 +58,7 @@ def draw_garment(kind: str, colour: str, motif: Path | None) -> Image.Image:
 
 def draw_shop() -> list[dict[str, Any]]:
     """Rows of the made-up shop, each with its image."""
-    prints = {path.name: path for path in wordsight.sample_pictures()}
+    prints = {path.name: path for path in wordsight.sample_images()}
     return [
         {"id": sku, "title": title, "price": price, "image": draw_garment(kind, colour, prints.get(motif))}
         for sku, title, price, kind, colour, motif in SHOP

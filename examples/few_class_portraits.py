@@ -39,7 +39,7 @@ if given:
     folders = [path for path in sorted(Path(given[0]).iterdir()) if path.is_dir()]
     photos = {folder.name: [path for path in sorted(folder.iterdir()) if path.is_file()] for folder in folders}
 else:
-    files = {path.name: path for path in wordsight.sample_pictures()}
+    files = {path.name: path for path in wordsight.sample_images()}
     photos = {name: make_photos(files[file]) for name, file in SITTERS.items()}
 people = list(photos)
 if len(people) < 2 or min(map(len, photos.values())) <= EXAMPLES:

@@ -48,7 +48,7 @@ if given:
     image_ND = model.embed_images(labelled)
 else:
     names, truth = list(EVERYDAY), np.repeat(EVERYDAY, len(BOXES))
-    image_ND = model.embed_images([view for path in wordsight.sample_pictures() for view in make_views(path)])
+    image_ND = model.embed_images([view for path in wordsight.sample_images() for view in make_views(path)])
 
 # %% The wordings, in the order of the names
 wordings = {

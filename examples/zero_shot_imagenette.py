@@ -44,7 +44,7 @@ def read_folder(folder: Path) -> dict[Path, str]:
 
 
 given = [word for word in sys.argv[1:] if not word.startswith("-")]
-truth = {path: SAMPLES[path.name] for path in wordsight.sample_pictures()}
+truth = {path: SAMPLES[path.name] for path in wordsight.sample_images()}
 if given:
     truth = read_folder(Path(given[0]))
 

@@ -51,7 +51,7 @@ def without_figures(text):
 def classes(tmp_path_factory):
     """A folder with three subfolders, each with four parts of a picture."""
     folder = tmp_path_factory.mktemp("classes")
-    for path in wordsight.sample_pictures():
+    for path in wordsight.sample_images():
         if path.stem in ("cat", "coffee", "strawberry"):
             (folder / path.stem).mkdir()
             image = wordsight.read_image(path)
@@ -156,7 +156,7 @@ def test_a_shop_in_a_folder_is_searched(tmp_path):
     with open(tmp_path / "products.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["id", "title"])
-        for path in wordsight.sample_pictures():
+        for path in wordsight.sample_images():
             if path.stem in titles:
                 table.writerow([path.stem, titles[path.stem]])
                 wordsight.read_image(path).convert("RGB").save(tmp_path / "images" / f"{path.stem}.jpg")
@@ -167,7 +167,7 @@ def test_a_shop_in_a_folder_is_searched(tmp_path):
 
 
 def test_a_folder_without_classes_is_refused_with_what_is_expected(tmp_path):
-    shutil.copy(wordsight.sample_pictures()[0], tmp_path)
+    shutil.copy(wordsight.sample_images()[0], tmp_path)
     for name in ("zero_shot_imagenette", "wording_sensitivity"):
         done = run(name, tmp_path)
         assert done.returncode == 1
