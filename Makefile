@@ -26,7 +26,7 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	touch $@ $(VENV)/.base
 
-demo: $(VENV)/.base ## set up, then sort and find the bundled pictures by words
+demo: $(VENV)/.base ## set up, then sort and find the bundled images by words
 	$(BIN)/wordsight demo
 
 examples: $(VENV)/.base ## run the scripts of examples/
@@ -40,7 +40,7 @@ test: $(VENV)/.dev lint ## lint, types and the tests that run everywhere
 # bf16 only where the processor multiplies it natively
 test-precisions: $(VENV)/.dev ## the tests with every "auto" precision forced to float32, and to bf16
 	WORDSIGHT_PRECISION=f32 $(BIN)/python -m pytest $(EVERYWHERE) $(PARALLEL)
-	if $(BIN)/python -c "from wordsight.encoder.openvino import processor_precisions as p; raise SystemExit('bf16' not in p())"; then \
+	if $(BIN)/python -c "from wordsight.encoder.openvino.encoder import processor_precisions as p; raise SystemExit('bf16' not in p())"; then \
 	  WORDSIGHT_PRECISION=bf16 $(BIN)/python -m pytest $(EVERYWHERE) $(PARALLEL); fi
 
 test-slow: $(VENV)/.dev ## tests that take minutes or much memory
