@@ -230,7 +230,7 @@ def test_plain_names_stay_as_they_are():
 
 
 def row(**meta):
-    return Row(id="a.jpg", source="", path="", digest="", vector=None, meta=meta)
+    return Row(id="a.jpg", source="", path="", content_hash="", vector=None, meta=meta)
 
 
 def test_columns_come_with_rows_and_whole_numbers_become_numbers():

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from wordsight.images.decode import Skipped
 from wordsight.images.files import system_folder
-from wordsight.index import Stamp
+from wordsight.index import RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Item, Unit
 from wordsight.ingest.digests import hash_of
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
 from wordsight.update.reader import Task
-from wordsight.update.row_state import Known, about_of, is_gone_file
+from wordsight.update.row_state import Known, hash_annotations, is_gone_file
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Plan:
         if not self.known.same_file(row, item.size, item.mtime_ns, mask):
             self.known.seen[row] = True
             return task
-        if self.known.same_about(row, about_of(item.text, item.meta)):
+        if self.known.same_annotations(row, hash_annotations(item.text, item.meta)):
             self._unchanged([row], item.source)
             return None
         self.known.seen[row] = True
@@ -210,9 +210,9 @@ class Plan:
         """Return which number of the tally a written task adds to."""
         if task.row is None:
             return "added" if task.embedded else "reused"
-        if task.what == "read" and (task.fresh or not self.known.same_digest(task.row, task.facts.digest)):
+        if task.what == "read" and (task.fresh or not self.known.same_content(task.row, task.facts.content_hash)):
             return "changed"
-        same = self.known.same_about(task.row, about_of(task.item.text, task.item.meta))
+        same = self.known.same_annotations(task.row, hash_annotations(task.item.text, task.item.meta))
         return "unchanged" if same else "described"  # a file that was only touched
 
     def _count_out(self, tasks: Sequence[Task], *, written: bool) -> None:
@@ -237,24 +237,24 @@ class Plan:
     def _without_good(self, roots: Iterable[str]) -> list[str]:
         return [root for root in roots if self.known.rows_of[root] and not self.tally.good[root]]
 
-    def gone(self, stamps: Iterable[Stamp], roots: Collection[str]) -> Iterator[str]:
+    def gone(self, versions: Iterable[RowVersion], roots: Collection[str]) -> Iterator[str]:
         """Yield the ids of rows of sources that were listed to their end and no longer hold them."""
         leaving = set(roots) - set(self._without_good(roots))
         if all(self.known.seen):
             return
-        for stamp in stamps:
-            row = self.known.find(stamp.id)
+        for version in versions:
+            row = self.known.find(version.id)
             unseen = row is not None and not self.known.seen[row]
-            if unseen and stamp.source in leaving and not self._is_kept(stamp):
-                folder = system_folder(stamp.path.removeprefix(stamp.source))
-                if folder and not is_gone_file(stamp.path):
+            if unseen and version.source in leaving and not self._is_kept(version):
+                folder = system_folder(version.path.removeprefix(version.source))
+                if folder and not is_gone_file(version.path):
                     self.tally.left_out[folder] += 1
-                yield stamp.id
+                yield version.id
 
-    def _is_kept(self, stamp: Stamp) -> bool:
+    def _is_kept(self, version: RowVersion) -> bool:
         if not self._kept:
             return False
-        names = [stamp.id, stamp.path, stamp.source, *map(str, Path(stamp.path).parents)]
+        names = [version.id, version.path, version.source, *map(str, Path(version.path).parents)]
         return not self._kept.isdisjoint(names)
 
 

@@ -17,13 +17,14 @@ from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError
 from wordsight.index.base import Floats, Row
 from wordsight.index.payload_fields import Scalar, clean, column_name, field_of, meta_fields, seconds_of
-from wordsight.index.records import STAMP
+from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
 METADATA_BYTES = 40_000  # docs.pinecone.io, "Operation limits": 40 KB of metadata a document
 TEXT_BYTES = 100_000
 BELOW = "\n\u241e\n"  # between a text and the terms that are searched beside its words
-STAMP_FIELDS = ("row_id", *STAMP[1:])
+# field of `RowVersion` → its name in a document, where "id" would be the document's own
+VERSION_FIELDS = STORED_FIELD | {"id": "row_id"}
 WHOLE_NUMBERS = ("size", "page", "width", "height")
 
 
@@ -40,8 +41,8 @@ def key_of(column: str) -> str:
 def document_of(row: Row) -> dict[str, Any]:
     """Return a row as a document. Raises: InputError for whole numbers that a float cannot hold."""
     metadata: dict[str, Any] = {
-        "row_id": row.id,
-        **{name: getattr(row, name) for name in (*STAMP_FIELDS[1:], *OWN_COLUMNS)},
+        **{stored: getattr(row, name) for name, stored in VERSION_FIELDS.items()},
+        **{name: getattr(row, name) for name in OWN_COLUMNS},
         "mtime_ns": str(row.mtime_ns),  # more digits than a float has
         "taken_seconds": seconds_of(row.taken) if row.taken else None,
         **{f"meta_{field}": value for field, value in meta_fields(row).items()},
@@ -62,7 +63,9 @@ def document_of(row: Row) -> dict[str, Any]:
 
 def row_of(document: Any, columns: Mapping[str, str]) -> Row:
     """Return the row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
-    fields = {name: document.get(name) for name in (*STAMP_FIELDS, *OWN_COLUMNS) if document.get(name) is not None}
+    stored_fields = VERSION_FIELDS | {name: name for name in OWN_COLUMNS}
+    found = {name: document.get(stored) for name, stored in stored_fields.items()}
+    fields = {name: value for name, value in found.items() if value is not None}
     fields |= {name: int(fields[name]) for name in WHOLE_NUMBERS if name in fields}
     meta: dict[str, Scalar] = {}
     for field, value in document.to_dict().items():
@@ -71,7 +74,6 @@ def row_of(document: Any, columns: Mapping[str, str]) -> Row:
             kind = columns.get(f"table_{name}" if name in OWN_COLUMNS else name)
             meta[name] = int(value) if kind == "integer" and isinstance(value, float) else value
     return Row(
-        id=fields.pop("row_id"),
         mtime_ns=int(fields.pop("mtime_ns")),
         vector=np.asarray(document.get("vector"), np.float32),
         text=(document.get("text") or "").partition(BELOW)[0],
