@@ -20,7 +20,7 @@ from wordsight.images.decode import Skipped
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.ingest.scan import scan
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 from wordsight.update.run import UpdateOptions, update
 
 
@@ -476,7 +476,7 @@ def change(folder, what, one, other, chance):
 
 def test_what_is_known_of_a_row_takes_little_memory(library):
     library.run()
-    known = Known(library.index.row_versions())
+    known = RowStates(library.index.row_versions())
     columns = [value for value in vars(known).values() if isinstance(value, array | bytearray)]
     assert sum(len(memoryview(column).cast("B")) for column in columns) / len(known) < 64
     assert known.find("nowhere") is None

@@ -38,7 +38,7 @@ class Facts:
 class Task:
     """An item on its way into the index. `facts` are filled in where it is read.
 
-    what: "read", or "describe" where only text or meta changed and the old vector stays. row: its position in `Known`.
+    what: "read", or "describe" where only text or meta changed and the old vector stays. row: position in `RowStates`.
     mask: leave out the title block. fresh: embed it whatever the index holds. embedded: it was.
     """
 

@@ -38,7 +38,7 @@ def is_gone(row: Row) -> bool:
     return is_gone_file(row.path)
 
 
-class Known:
+class RowStates:
     """The rows of an index as arrays of hashes. `seen` marks those that were met again: the others are gone.
 
     Rows have positions 0 … N-1 here, those of one file together. A row belongs to the file at its `path` when its id is

@@ -19,7 +19,7 @@ from wordsight.ingest import Unit
 from wordsight.model import Model
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 
 # Tasks in, (task, unit vector | None | Skipped) out: `Reader` and an encoder, here or on other machines
 Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any], None, None]]
@@ -132,10 +132,10 @@ def update(
     options = options or UpdateOptions()
     tally = Tally()
     reporter = _Reporter(tally, progress)
-    known = Known(index.row_versions())
+    row_states = RowStates(index.row_versions())
     unfinished = (index.note(UNFINISHED) or {}).get("files", ())
-    plan = Plan(known, tally, options.masked, unfinished, report=reporter.report)
-    reader = Reader(model.spec.preprocess, known.contents(), exact=options.exact)
+    plan = Plan(row_states, tally, options.masked, unfinished, report=reporter.report)
+    reader = Reader(model.spec.preprocess, row_states.contents(), exact=options.exact)
     writer = _Writer(index, plan, reader, options, options.embed or _locally(model))
     try:
         with contextlib.closing(writer.embed(plan.tasks(units), reader)) as answers:

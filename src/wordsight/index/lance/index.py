@@ -43,7 +43,7 @@ from wordsight.text.vocabulary import Vocabulary, with_spellings
 NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
-LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
+CHECK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
 # so that memory does not grow with the index
 SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_buffer_size": 8 * 2**20}
 HAS_SCHEME = "://"
@@ -154,14 +154,14 @@ class LanceIndex(Index):
         self._folder = folder
         self._snapshots = None if folder is None else Snapshots(folder)
         self._lock = None if folder is None else folders.WriterLock(folder)
-        self._turn = threading.RLock()  # held by the thread that writes or gives the right to write back
+        self._write_lock = threading.RLock()  # held by the thread that writes or gives the right to write back
         # Lance refuses to read a dataset in one thread while another changes that object: readers are given states
         # that never change, and what is written goes through an object of its own
-        self._opened: Any = None
+        self._read_dataset: Any = None
         self._vocabulary: tuple[int, Vocabulary | None] | None = None  # and when its file was written
-        self._written: Any = None
-        self._looked = 0.0
-        self._wrote = 0  # the version that the last writing here left
+        self._write_dataset: Any = None
+        self._checked_at = 0.0
+        self._last_written_version = 0  # the version that the last writing here left
 
     def __len__(self) -> int:
         if snapshot := self._snapshot():
@@ -180,7 +180,7 @@ class LanceIndex(Index):
 
     def begin_writing(self) -> None:
         """Take the right to write, until `optimise` or `close`."""
-        with self._turn:
+        with self._write_lock:
             if self._lock is not None:
                 self._lock.acquire()
 
@@ -315,7 +315,7 @@ class LanceIndex(Index):
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key."""
-        if self._folder is not None and self._opened is None:
+        if self._folder is not None and self._read_dataset is None:
             with store_errors(self.location, "read"):
                 facts = folders.read_facts(self._folder)
             if facts:
@@ -324,7 +324,7 @@ class LanceIndex(Index):
 
     def set_note(self, key: str, note: Note) -> None:
         """Keep a note, inside the dataset and in the folder's own file."""
-        with self._turn:
+        with self._write_lock:
             had_lock = self._lock is not None and self._lock.held
             try:
                 with self._writing() as data:
@@ -381,7 +381,7 @@ class LanceIndex(Index):
     def close(self) -> None:
         """Let go of the files and of the right to write."""
         self._release()
-        self._opened = self._written = None
+        self._read_dataset = self._write_dataset = None
         if self._snapshots is not None:
             self._snapshots.close()
 
@@ -389,17 +389,17 @@ class LanceIndex(Index):
 
     def _dataset(self) -> Any:
         """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
-        opened = self._opened
+        opened = self._read_dataset
         if opened is None:
             opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
         elif self._folder is not None:
             newest = folders.newest_version(self._folder)
             opened = opened.checkout_version(opened.version if newest is None else newest)
-        elif time.monotonic() - self._looked > LOOK_AGAIN or opened.version < self._wrote:
+        elif time.monotonic() - self._checked_at > CHECK_AGAIN or opened.version < self._last_written_version:
             opened = opened.checkout_version(opened.latest_version)
         else:
             return opened
-        self._opened, self._looked = opened, time.monotonic()
+        self._read_dataset, self._checked_at = opened, time.monotonic()
         return opened
 
     def _read(self, call: Callable[[Any], Answer]) -> Answer:
@@ -486,7 +486,7 @@ class LanceIndex(Index):
             snapshot = self._snapshots.open(version)
         if snapshot or not build or self._lock.held or self._read(_count) > upkeep.EXACT_LIMIT:
             return snapshot
-        if not self._turn.acquire(blocking=False):  # another thread writes
+        if not self._write_lock.acquire(blocking=False):  # another thread writes
             return None
         had_lock = self._lock.held
         try:
@@ -499,29 +499,29 @@ class LanceIndex(Index):
         finally:
             if not had_lock:
                 self._release()
-            self._turn.release()
+            self._write_lock.release()
 
     # writing
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """Take the right to write, which is kept; yield the dataset at its newest version."""
-        with self._turn:
+        with self._write_lock:
             if self._lock is not None:
                 self._lock.acquire()
             with store_errors(self.location, "written"):
-                if self._written is None:
+                if self._write_dataset is None:
                     session = self._dataset().session()  # and its caches
-                    self._written = _lance().dataset(_address(self.location, self._folder), session=session)
+                    self._write_dataset = _lance().dataset(_address(self.location, self._folder), session=session)
                 else:
-                    self._written.checkout_latest()
+                    self._write_dataset.checkout_latest()
                 try:
-                    yield self._written
+                    yield self._write_dataset
                 finally:
-                    self._wrote = self._written.version
+                    self._last_written_version = self._write_dataset.version
 
     def _release(self) -> None:
-        with self._turn:  # not in the midst of what another thread writes
+        with self._write_lock:  # not in the midst of what another thread writes
             if self._lock is not None:
                 self._lock.release()
 

@@ -75,7 +75,7 @@ def parse_info(facts: Any, where: str) -> IndexInfo:
     return IndexInfo(**{name: facts[name] for name in ("model", "fingerprint", "dim", "created", "format")})
 
 
-def column_name(name: str) -> str:
+def safe_column_name(name: str) -> str:
     """Return what a table's column is called in conditions: its own name, or one that an index can hold.
 
     "path" and its kin, and names that the store uses itself, get "table_" before them; dots and backticks become
@@ -147,7 +147,7 @@ def kinds_in(metas: Iterable[Mapping[str, Value]], known: Mapping[str, str]) -> 
 
 def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:
     """Return the field for a table's column that `schema` lacks, under a name that is still free there."""
-    wanted = safe = column_name(name)
+    wanted = safe = safe_column_name(name)
     n = 2
     while safe in schema.names:
         safe, n = f"{wanted}_{n}", n + 1

@@ -16,7 +16,7 @@ import numpy as np
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import Scalar, clean, column_name, field_of, meta_fields, seconds_of
+from wordsight.index.payload_fields import Scalar, clean, decode_field_name, field_of, meta_fields, seconds_of
 from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
@@ -70,7 +70,7 @@ def row_of(document: Any, columns: Mapping[str, str]) -> Row:
     meta: dict[str, Scalar] = {}
     for field, value in document.to_dict().items():
         if field.startswith("meta_"):
-            name = column_name(field.removeprefix("meta_"))
+            name = decode_field_name(field.removeprefix("meta_"))
             kind = columns.get(f"table_{name}" if name in OWN_COLUMNS else name)
             meta[name] = int(value) if kind == "integer" and isinstance(value, float) else value
     return Row(
@@ -117,7 +117,7 @@ def _cut(metadata: dict[str, Any], row: Row) -> None:
                 f"The columns of {row.id!r} take {over + METADATA_BYTES:,} bytes; Pinecone keeps {METADATA_BYTES:,} of "
                 "a row. Leave columns out."
             )
-        name = column_name(longest.removeprefix("meta_"))
+        name = decode_field_name(longest.removeprefix("meta_"))
         warnings.warn(f"The column {name!r} of {row.id!r} is too long for Pinecone and was cut.", stacklevel=4)
         metadata[longest] = _shortened(metadata[longest], max(50, texts[longest] - over - 10))
 

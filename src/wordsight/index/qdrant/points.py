@@ -11,7 +11,7 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import clean, column_name, field_of, meta_fields, seconds_of
+from wordsight.index.payload_fields import clean, decode_field_name, field_of, meta_fields, seconds_of
 from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
@@ -48,7 +48,7 @@ def row_of(point: Any) -> Row:
     payload = point.payload
     return Row(
         vector=np.asarray(point.vector[IMAGE], np.float32),
-        meta={column_name(name): value for name, value in payload.get("meta", {}).items()},
+        meta={decode_field_name(name): value for name, value in payload.get("meta", {}).items()},
         thumbnail=base64.b64decode(payload.get("thumbnail", "")),
         text=payload.get("text", ""),
         **{name: payload[stored] for name, stored in _STORED.items() if stored in payload},
