@@ -184,7 +184,7 @@ def test_unreadable_images_are_skipped_and_tried_again(library):
     summary = library.run()
     assert counts(summary) == {"added": 4, "embedded": 4}
     assert [(os.path.basename(skip.item), skip.reason[:17]) for skip in summary.skipped] == [
-        ("000.png", "is not an image "),
+        ("000.png", "is not an image t"),
         ("001.png", "the file is empty"),
     ]
     write_images(library.folder, [0])
