@@ -153,7 +153,7 @@ def test_texts_that_are_paths_of_images_are_warned_of_on_the_callers_line(mini, 
 def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
     classifier = wordsight.Classifier(mini, CLASSES, none=True)
     row = Row("a.jpg", "", "/a.jpg", "1", np.ones(8, np.float32), width=3, height=2, meta={"price": 3})
-    group = Group((row, dataclasses.replace(row, id="b.jpg", digest="2", thumbnail=b"x" * 9999)), (1.0, 0.9871))
+    group = Group((row, dataclasses.replace(row, id="b.jpg", content_hash="2", thumbnail=b"x" * 9999)), (1.0, 0.9871))
     skips = [wordsight.Skipped(b"x" * 9999, "is damaged")]
     told = {
         "<Model mini, openvino f32>": mini,

@@ -23,7 +23,7 @@ from wordsight.errors import (
     did_you_mean,
 )
 from wordsight.images.decode import Skipped
-from wordsight.index import STORES, About, Index, Stamp, create_index, open_index
+from wordsight.index import STORES, Index, IndexInfo, RowVersion, create_index, open_index
 from wordsight.index.base import is_part_of
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
@@ -69,8 +69,8 @@ class Gallery:
     ) -> None:
         self.index = index
         self.location = location
-        self._model = _checked(model, index.about, location) if isinstance(model, Model) else None
-        self._to_load = index.about.model if model is None or isinstance(model, Model) else lasting_name(model)
+        self._model = _checked(model, index.info, location) if isinstance(model, Model) else None
+        self._to_load = index.info.model if model is None or isinstance(model, Model) else lasting_name(model)
         self._from = _lasting_place(location)  # for other processes, and after a change of folder
         self._backend, self._precision, self._download = backend, precision, download
         self._sent = False  # from another process: of many tasks that bring it, only the first loads the model
@@ -112,8 +112,8 @@ class Gallery:
         """
         where = _where(location)
         made = model if isinstance(model, Model) else load(model, backend, precision, progress=download)
-        about = About(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
-        return cls(create_index(where, about), made, location=where, backend=backend, precision=precision)
+        info = IndexInfo(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
+        return cls(create_index(where, info), made, location=where, backend=backend, precision=precision)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -125,7 +125,7 @@ class Gallery:
             count = f"{len(self):,} images"
         except Exception:  # a store that does not answer; what shows objects must not fail
             count = "cannot be read"
-        return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.about.model}>"
+        return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.info.model}>"
 
     def _repr_html_(self) -> str:
         """Return the first images as a notebook shows them."""
@@ -136,7 +136,7 @@ class Gallery:
     def __copy__(self) -> Gallery:
         """Return the gallery opened again: closing one leaves the other open."""
         return _open_again(
-            self._place(), self._model or self._to_load, self._backend, self._precision, self.about.fingerprint
+            self._place(), self._model or self._to_load, self._backend, self._precision, self.info.fingerprint
         )
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> Gallery:
@@ -148,7 +148,7 @@ class Gallery:
         place, model, backend, precision = self._place(), self._to_load, self._backend, self._precision
         if self._model is not None:
             _, (model, backend, precision, _) = self._model.__reduce__()  # those in use, where "auto" was asked
-        return _open_again, (place, model, backend, precision, self.about.fingerprint)
+        return _open_again, (place, model, backend, precision, self.info.fingerprint)
 
     def _place(self) -> str:
         if not self._from:
@@ -166,9 +166,9 @@ class Gallery:
         self.index.close()
 
     @property
-    def about(self) -> About:
+    def info(self) -> IndexInfo:
         """What the index was made with."""
-        return self.index.about
+        return self.index.info
 
     @property
     def model(self) -> Model:
@@ -176,15 +176,15 @@ class Gallery:
         if self._model is None:
             try:
                 if self._sent:
-                    model = load_once(self._to_load, self._backend, self._precision, self.about.fingerprint)
+                    model = load_once(self._to_load, self._backend, self._precision, self.info.fingerprint)
                 else:
                     model = load(self._to_load, self._backend, self._precision, progress=self._download)
             except (UnknownModelError, CheckpointError) as error:
                 raise StoreError(
-                    f"The index {self.location!r} was made with the model {self.about.model!r}, which cannot be "
+                    f"The index {self.location!r} was made with the model {self.info.model!r}, which cannot be "
                     f"opened: {error} Say where it is now with --model, or Gallery.open(…, model=…)."
                 ) from error
-            self._model = _checked(model, self.about, self.location)
+            self._model = _checked(model, self.info, self.location)
         return self._model
 
     @property
@@ -255,7 +255,7 @@ class Gallery:
             scan(path, chosen[root])  # says at once what does not exist, before it is recorded
         summary = self._follow(chosen, how, progress, recorded=recorded | chosen, moves=moves)
         absent = [source for source in recorded if not is_there(source)]
-        copied = find_copied(absent, self.index.stamps() if absent else (), chosen)
+        copied = find_copied(absent, self.index.row_versions() if absent else (), chosen)
         removed = sum(self.forget(source) for source in copied)
         return dataclasses.replace(summary, removed=summary.removed + removed, moved={**summary.moved, **copied})
 
@@ -340,7 +340,7 @@ class Gallery:
         asked = [names] if isinstance(names, str | Path) else list(names)
         wanted = {name if isinstance(name, str) else to_text(name) for name in asked}
         wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
-        return self._remove(lambda stamp: stamp.id in wanted or stamp.path in wanted)
+        return self._remove(lambda version: version.id in wanted or version.path in wanted)
 
     def forget(self, source: Source) -> int:
         """Follow a source no longer and remove its images; return how many there were.
@@ -358,7 +358,7 @@ class Gallery:
             raise InputError(f"The source {str(source)!r} is not followed by this index; it follows {followed}.{hint}")
         others = {name: options for name, options in recorded.items() if name != root}
         self._hand_over(root, others)
-        removed = self._remove(lambda stamp: stamp.source == root)
+        removed = self._remove(lambda version: version.source == root)
         self._record(others)
         return removed
 
@@ -371,9 +371,9 @@ class Gallery:
         if not near:
             return
         ids_of: defaultdict[str, list[str]] = defaultdict(list)
-        for stamp in self.index.stamps():
-            if stamp.source == source and stamp.in_file and os.path.lexists(to_path(stamp.path)):
-                ids_of[stamp.path].append(stamp.id)
+        for version in self.index.row_versions():
+            if version.source == source and version.in_file and os.path.lexists(to_path(version.path)):
+                ids_of[version.path].append(version.id)
         if not ids_of:
             return
         taken_by: dict[str, str] = {}  # id → source
@@ -388,15 +388,17 @@ class Gallery:
         finally:
             self.index.optimise()
 
-    def _remove(self, wanted: Callable[[Stamp], bool]) -> int:
-        ids = [stamp.id for stamp in self.index.stamps() if wanted(stamp)]
+    def _remove(self, wanted: Callable[[RowVersion], bool]) -> int:
+        ids = [version.id for version in self.index.row_versions() if wanted(version)]
         if ids:
             self.index.remove(ids)
             self.index.optimise()
         return len(ids)
 
     def _was_file(self, source: str) -> bool:
-        return any(s.path == source or is_part_of(s.id, source) for s in self.index.stamps() if s.source == source)
+        return any(
+            s.path == source or is_part_of(s.id, source) for s in self.index.row_versions() if s.source == source
+        )
 
     def _record(self, sources: Mapping[str, IngestOptions]) -> None:
         note = {source: dataclasses.asdict(options) for source, options in sources.items()}
@@ -434,7 +436,7 @@ class Gallery:
 
         absent = [source for source in recorded if not is_there(source)]
         around = folders_around(self.location)
-        return find_moves(absent, self.index.stamps(), named, around) if absent else []
+        return find_moves(absent, self.index.row_versions(), named, around) if absent else []
 
     def _update(
         self,
@@ -467,8 +469,8 @@ class Gallery:
 def _open_again(location: str, model: Model | str, backend: str, precision: str, fingerprint: str) -> Gallery:
     """Return the gallery that was pickled or copied. Raises: StoreError where another model's index is now."""
     gallery = Gallery.open(location, model=model, backend=backend, precision=precision)
-    if gallery.about.fingerprint != fingerprint:
-        seen = gallery.about.fingerprint
+    if gallery.info.fingerprint != fingerprint:
+        seen = gallery.info.fingerprint
         gallery.close()
         raise StoreError(
             f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
@@ -543,10 +545,10 @@ def _options_of(said: Mapping[str, Any]) -> IngestOptions:
     return IngestOptions(**values)
 
 
-def _checked(model: Model, about: About, location: str) -> Model:
-    if model.fingerprint != about.fingerprint:
+def _checked(model: Model, info: IndexInfo, location: str) -> Model:
+    if model.fingerprint != info.fingerprint:
         raise StoreError(
-            f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
+            f"The index {location!r} was made with the model {info.model!r} (fingerprint {info.fingerprint}); this "
             f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot "
             "be compared: use the index's model, or make another index with --in."
         )

@@ -206,14 +206,14 @@ def _role(group: Group, row: Row, cosine: float) -> str:
         return "keep"
     if row.id in group.shot:
         return "shot"
-    return "same" if row.digest == group.keep.digest else f"{cosine:.3f}"
+    return "same" if row.content_hash == group.keep.content_hash else f"{cosine:.3f}"
 
 
 def as_dict(group: Group) -> dict[str, Any]:
     """Return what JSON tells of a group. role: keep; shot (another file of the same shot, it stays); copy."""
     members = [
         {"path": str(_place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
+         "size": row.size, "cosine": round(cosine, 6), "same_content": row.content_hash == group.keep.content_hash,
          "paper": row.id in group.paper,
          "role": "keep" if row is group.keep else "shot" if row.id in group.shot else "copy"}
         for row, cosine in zip(group.rows, group.cosines, strict=True)

@@ -305,13 +305,13 @@ def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
 
 
 def _status(gallery: Gallery) -> dict[str, Any]:
-    rows_of = Counter(stamp.source for stamp in gallery.index.stamps())
+    rows_of = Counter(version.source for version in gallery.index.row_versions())
     sources = gallery.sources
     return {
         "index": gallery.location,
         "images": len(gallery),
         "bytes": _size(gallery.location),
-        **asdict(gallery.about),
+        **asdict(gallery.info),
         "sources": {name: {"images": rows_of[name], **asdict(options)} for name, options in sources.items()},
         "columns": gallery.index.columns(),
         "fusion": gallery.index.note("fusion") or None,

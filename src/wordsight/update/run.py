@@ -19,7 +19,7 @@ from wordsight.ingest import Unit
 from wordsight.model import Model
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 
 # Tasks in, (task, unit vector | None | Skipped) out: `Reader` and an encoder, here or on other machines
 Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any], None, None]]
@@ -132,10 +132,10 @@ def update(
     options = options or UpdateOptions()
     tally = Tally()
     reporter = _Reporter(tally, progress)
-    known = Known(index.stamps())
+    row_states = RowStates(index.row_versions())
     unfinished = (index.note(UNFINISHED) or {}).get("files", ())
-    plan = Plan(known, tally, options.masked, unfinished, report=reporter.report)
-    reader = Reader(model.spec.preprocess, known.digests(), exact=options.exact)
+    plan = Plan(row_states, tally, options.masked, unfinished, report=reporter.report)
+    reader = Reader(model.spec.preprocess, row_states.contents(), exact=options.exact)
     writer = _Writer(index, plan, reader, options, options.embed or _locally(model))
     try:
         with contextlib.closing(writer.embed(plan.tasks(units), reader)) as answers:
@@ -143,7 +143,7 @@ def update(
                 writer.take(task, answer)
                 reporter.report()
         writer.commit()
-        gone = list(plan.gone(index.stamps(), roots))
+        gone = list(plan.gone(index.row_versions(), roots))
         if gone:
             index.remove(gone)
             tally.removed = len(gone)
@@ -261,17 +261,17 @@ class _Writer:
         """Give each task whose vector is known that vector; embed those for which it is not there after all."""
         if not self._known:
             return
-        vectors = {row.digest: row.vector for _, row in self._ready}
-        digests = {task.facts.digest for task in self._known if task.what == "read"}
-        vectors |= self._index.vectors_of(sorted(digests - vectors.keys()))
+        vectors = {row.content_hash: row.vector for _, row in self._ready}
+        content_hashes = {task.facts.content_hash for task in self._known if task.what == "read"}
+        vectors |= self._index.find_vectors(sorted(content_hashes - vectors.keys()))
         described = [task.item.id for task in self._known if task.what == "describe"]
         old = {row.id: row for row in self._index.get(described)} if described else {}
         missing = []
         for task in self._known:
             if task.what == "describe" and task.item.id in old:
                 self._ready.append((task, task.described(old[task.item.id])))
-            elif task.what == "read" and task.facts.digest in vectors:
-                self._ready.append((task, task.as_row(vectors[task.facts.digest])))
+            elif task.what == "read" and task.facts.content_hash in vectors:
+                self._ready.append((task, task.as_row(vectors[task.facts.content_hash])))
             else:
                 missing.append(task)
         self._known = []
