@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from wordsight.columns import OWN_COLUMNS
+from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
 from wordsight.index.base import About, Floats, Index, Note, Row
 from wordsight.index.filters.parse import Condition, parse
@@ -16,7 +16,6 @@ from wordsight.index.filters.parse import Condition, parse
 T = TypeVar("T")
 
 STAMP = ("id", "source", "path", "digest", "size", "mtime_ns", "about")  # fields of `Row` that `Stamp` has
-OWN_TYPES = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
 
 
 class RecordIndex(Index):
@@ -54,7 +53,7 @@ class RecordIndex(Index):
                 f"The index at {self._location} was made with {self.about.model} ({self.about.fingerprint}); "
                 f"{about.model} ({about.fingerprint}) gives other vectors. Use that model, or another location."
             )
-        self._columns = self._record("columns") or dict(OWN_TYPES)
+        self._columns = self._record("columns") or dict(OWN_KINDS)
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key, or None."""
@@ -70,7 +69,7 @@ class RecordIndex(Index):
     def columns(self) -> dict[str, str]:
         """Return the columns that `where` may name, with their types."""
         with self._asking():
-            self._columns = self._record("columns") or dict(OWN_TYPES)
+            self._columns = self._record("columns") or dict(OWN_KINDS)
         return dict(self._columns)
 
     def _condition(self, where: str) -> Condition:
