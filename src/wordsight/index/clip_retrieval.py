@@ -23,12 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from wordsight.columns import OWN_COLUMNS, Value
+from wordsight.columns import INT_64, KIND_NAMES, OWN_COLUMNS, ColumnKindError, Value, fit_meta
 from wordsight.errors import InputError, WordsightError
 from wordsight.images.decode import Skipped
 from wordsight.index.base import Floats, Index, Row
-from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
-from wordsight.index.lance.schema import INT_64, KINDS, safe_column_name
+from wordsight.index.lance.schema import KINDS, safe_column_name
 
 EMBEDDINGS, METADATA = "img_emb", "metadata"
 MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint
@@ -239,8 +238,8 @@ def _add(index: Index, rows: list[Row], left_out: Counter[tuple[str, str]]) -> N
             index.add(rows)
             return
         except ColumnKindError as error:
-            fitted = [fit(row, error.column, error.kind) for row in rows]
-            rows = [row for row, _ in fitted]
+            fitted = [fit_meta(row.meta, error.column, error.kind) for row in rows]
+            rows = [replace(row, meta=meta) for row, (meta, _) in zip(rows, fitted, strict=True)]
             left_out[error.column, error.kind] += sum(lost is not None for _, lost in fitted)
 
 

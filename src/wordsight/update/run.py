@@ -6,15 +6,15 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from wordsight.columns import KIND_NAMES, ColumnKindError, fit_meta
 from wordsight.errors import InputError, StoreError, WordsightError
 from wordsight.images.decode import Skipped
 from wordsight.index import Index, Row
-from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
 from wordsight.ingest import Unit
 from wordsight.model import Model
 from wordsight.update.plan import Plan, Tally
@@ -249,8 +249,8 @@ class _Writer:
         for path, pairs in files:
             fitted.append((path, []))
             for task, row in pairs:
-                new, lost = fit(row, error.column, error.kind)
-                fitted[-1][1].append((task, new))
+                meta, lost = fit_meta(row.meta, error.column, error.kind)
+                fitted[-1][1].append((task, replace(row, meta=meta)))
                 if lost is not None:
                     self._plan.tally.incomplete.append(Skipped(f"{row.id}: {lost!r}", reason))
         pairs = [pair for _, pairs in fitted for pair in pairs]

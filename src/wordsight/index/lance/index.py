@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from wordsight.columns import merge_kinds
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index.base import (
     ANALYSED_AGAIN,
@@ -193,7 +194,7 @@ class LanceIndex(Index):
             self._bring_up_to_date(data)
             schema = data.schema
             known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
-            wider, fields = columns.widened(schema, columns.kinds_in((row.meta for row in rows), known))
+            wider, fields = columns.widened(schema, merge_kinds(known, (row.meta for row in rows)))
             table = columns.to_table(rows, wider)
             upkeep.widen(data, fields)
             if self._present(data, [row.id for row in rows]):
