@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
     from wordsight.search.query_parts import Part, Query
-    from wordsight.text.tokenizer import TextCutWarning
+    from wordsight.text.tokenizer import TextTruncatedWarning
     from wordsight.zeroshot.classifier import Classifier
 
 __version__ = "0.1.0"
@@ -48,7 +48,7 @@ _HOMES = {
     "Query": "search.query_parts",
     "Skipped": "images.decode",
     "StoreError": "errors",
-    "TextCutWarning": "text.tokenizer",
+    "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",
     "WordsightError": "errors",
     "errors": "",
@@ -73,7 +73,7 @@ __all__ = [
     "Query",
     "Skipped",
     "StoreError",
-    "TextCutWarning",
+    "TextTruncatedWarning",
     "UnknownModelError",
     "WordsightError",
     "__version__",
