@@ -164,8 +164,8 @@ def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
         "<Skipped 9999 bytes: is damaged>": skips[0],
         "<Row a.jpg 3×2 {'price': 3}>": row,
         "<Group 2 images, cosines from 0.987, keep a.jpg>": group,
-        "<Part image array (9, 9, 3) uint8, weight -0.5>": wordsight.Part("image", np.zeros((9, 9, 3), np.uint8), -0.5),
-        "<Part text 'a cat'>": wordsight.Part("text", "a cat"),
+        "<QueryPart image array (9, 9, 3) uint8, weight -0.5>": wordsight.QueryPart("image", np.zeros((9, 9, 3), np.uint8), -0.5),
+        "<QueryPart text 'a cat'>": wordsight.QueryPart("text", "a cat"),
     }
     assert list(told) == [repr(value) for value in told.values()]
     assert re.fullmatch(r"<Checkpoint mini: \d+ tensors, 31\.\d MiB>", repr(mini.checkpoint))

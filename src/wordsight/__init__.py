@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wordsight.output.notebook import show_answers
     from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
-    from wordsight.search.query_parts import Part, Query
+    from wordsight.search.query_parts import Query, QueryPart
     from wordsight.text.tokenizer import TextTruncatedWarning
     from wordsight.zeroshot.classifier import Classifier
 
@@ -43,7 +43,7 @@ _HOMES = {
     "MissingExtraError": "errors",
     "Model": "model",
     "OfflineError": "errors",
-    "Part": "search.query_parts",
+    "QueryPart": "search.query_parts",
     "PathAsTextWarning": "images.inputs",
     "Query": "search.query_parts",
     "Skipped": "images.decode",
@@ -68,9 +68,9 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "OfflineError",
-    "Part",
     "PathAsTextWarning",
     "Query",
+    "QueryPart",
     "Skipped",
     "StoreError",
     "TextTruncatedWarning",

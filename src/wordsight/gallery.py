@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # what only writing needs is imported there: a search starts 
     from wordsight.ingest.in_memory import Given
     from wordsight.ingest.options import IngestOptions
     from wordsight.search.hits import Hits
-    from wordsight.search.query import By
+    from wordsight.search.options import By
     from wordsight.update.moved_sources import Move
     from wordsight.update.run import Embed, Progress, Summary, UpdateOptions
 
@@ -304,25 +304,26 @@ class Gallery:
         whiten: bool = False,
         fold: bool = False,
     ) -> Hits:
-        """Return the k images that most probably answer a query, the most probable first.
+        """The k images that most probably answer a query, the most probable first.
 
         query: words; an image (Path, PIL, array, bytes, open file); or one query of several: a list of these, or of
-        pairs (one of these, weight). The others, and what is raised: see `search.query.run`.
+        pairs (one of these, weight). The others, and what is raised: see `search.options.SearchOptions`.
         """
-        from wordsight.search.query import run
+        from wordsight.search.options import SearchOptions
+        from wordsight.search.query import search
 
-        return run(
-            self.index, self.model, query, k, offset=offset, where=where, by=by, likely=likely, whiten=whiten, fold=fold
-        )
+        options = SearchOptions(k=k, offset=offset, where=where, by=by, likely=likely, whiten=whiten, fold=fold)
+        return search(self.index, self.model, query, options)
 
     def search_many(self, queries: Iterable[Any], k: int = 10, **options: Any) -> list[Hits]:
-        """Return the hits of each of many queries, in order: all are embedded in one batch.
+        """Hits of each of many queries, in order: all are embedded in one batch.
 
-        queries: each as in `search`, of which the options are too.
+        queries: each as in `search`, which takes the same options.
         """
-        from wordsight.search.query import run_many
+        from wordsight.search.options import SearchOptions
+        from wordsight.search.query import search_many
 
-        return run_many(self.index, self.model, queries, k, **options)
+        return search_many(self.index, self.model, queries, SearchOptions(k=k, **options))
 
     def duplicates(self, threshold: float | None = None) -> list[Group]:
         """Return groups of images that are nearly the same: see `duplicates.groups`."""
@@ -458,9 +459,9 @@ class Gallery:
             raise
         self.index.optimise()
         if summary.embedded:
-            from wordsight.search.reference import reference_of
+            from wordsight.search.reference import load_reference
 
-            reference_of(self.model)  # kept on disk: else the first search would have to embed it
+            load_reference(self.model)  # kept on disk: else the first search would have to embed it
         return summary
 
 
