@@ -35,10 +35,10 @@ from harness import table, write_rows
 import wordsight
 from wordsight.index import IndexInfo, Row, create_index
 from wordsight.search.fusion import Fusion
+from wordsight.search.judged import Judged
 from wordsight.search.tune import (
     FUSIONS,
     UNEVEN_F,
-    Judged,
     bootstrap,
     cross_validated,
     hit_rate_at_k,
@@ -146,7 +146,7 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
             "hit rate@10": h.mean, "hit rate low": h.low, "hit rate high": h.high,
             "over the better side": gain.mean, "gain low": gain.low, "gain high": gain.high,
             "alpha": {"hybrid, untuned": ways["hybrid, untuned"].alpha,
-                      "hybrid, tuned": best.alpha if best.way == "both" else None}.get(way),
+                      "hybrid, tuned": best.alpha if best.method == "both" else None}.get(way),
         }  # fmt: skip
 
 

@@ -242,7 +242,7 @@ def test_an_address_without_a_image_says_so(run, server, name, reason):
         (["red", "--weight", "2", "--weight", "3"], "--weight 3 does not follow a part of the query"),
         (["red", "--weight", "-1"], "--weight is -1, expected more than 0; for what is not wanted use --not"),
         (["red", "-0"], "-0 ends plain paths with NUL; add -f"),
-        (["--not", "red"], "only what is not wanted"),
+        (["--not", "red"], "negative parts only"),
         (["--image", "gone.png"], "gone.png: no such file"),
     ],
 )

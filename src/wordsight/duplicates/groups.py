@@ -13,6 +13,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,9 +63,27 @@ class Group:
 
     def _repr_html_(self) -> str:
         """Return the images as a notebook shows them, the one to keep first."""
-        from wordsight.output.row_cards import html_of_rows
+        from wordsight.output.row_cards import render_rows
 
-        return html_of_rows(repr(self)[1:-1], self.rows)
+        return render_rows(repr(self)[1:-1], self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group as JSON. role: keep; shot (another file of the same shot, it stays); copy.
+
+        path: valid UTF-8 whatever the file's name; `wordsight.path_text.to_path` gives the file.
+        """
+        images = [
+            {"path": row.path, "page": row.page, "id": row.id, "width": row.width, "height": row.height,
+             "size": row.size, "cosine": round(cosine, 6), "same_content": row.content_hash == self.keep.content_hash,
+             "paper": row.id in self.paper, "role": self._role(row)}
+            for row, cosine in zip(self.rows, self.cosines, strict=True)
+        ]  # fmt: skip
+        return {"keep": self.keep.path, "because": self.because, "exact": self.exact, "images": images}
+
+    def _role(self, row: Row) -> str:
+        if row is self.keep:
+            return "keep"
+        return "shot" if row.id in self.shot else "copy"
 
     @property
     def keep(self) -> Row:

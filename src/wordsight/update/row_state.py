@@ -21,7 +21,7 @@ MASKED = ":masked"  # ends the content hash of a page that was embedded without 
 
 
 def hash_annotations(text: str, meta: Mapping[str, Value]) -> str:
-    """Return the hash of what is said of an image beside its pixels: `Row.about`."""
+    """Return the hash of what is said of an image beside its pixels: `Row.annotation_hash`."""
     return f"{hash_of(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 

@@ -17,6 +17,7 @@ from wordsight.images.decode import Skipped
 from wordsight.index import Index, Row
 from wordsight.ingest import Unit
 from wordsight.model import Model
+from wordsight.path_text import json_text
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
 from wordsight.update.row_state import RowStates
@@ -29,6 +30,7 @@ Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any]
 COMMIT_ROWS = 1024
 COMMIT_SECONDS = 15.0
 _REPORT_SECONDS = 0.1
+COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # of `Summary`, as they are shown
 UNFINISHED = "unfinished"  # note: files of which only a part is in the index
 
 
@@ -96,17 +98,32 @@ class Summary:
 
     def __repr__(self) -> str:
         """Return the counts that are not zero, how many were skipped, and the time."""
-        names = ("added", "changed", "reused", "described", "removed", "unchanged")
-        counts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        counts = [f"{getattr(self, name):,} {name}" for name in COUNTS if getattr(self, name)]
         counts += [
             f"{len(found):,} {name}" for name, found in (("skipped", self.skipped), ("kept", self.kept)) if found
         ]
         return f"<Summary {', '.join(counts) or 'nothing found'}; {self.seconds:.1f} s>"
 
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON; names of files as valid UTF-8 (`path_text.json_text`)."""
+        return {
+            **{name: getattr(self, name) for name in COUNTS},
+            "embedded": self.embedded,
+            "seconds": round(self.seconds, 3),
+            "skipped": list(map(_skip_dict, self.skipped)),
+            "incomplete": list(map(_skip_dict, self.incomplete)),
+            "kept_sources": list(map(json_text, self.kept)),
+            "moved_sources": {json_text(old): json_text(new) for old, new in self.moved.items()},
+        }
+
     @property
     def altered(self) -> int:
         """How many rows of the index came, left or differ from before."""
         return self.added + self.changed + self.reused + self.described + self.removed
+
+
+def _skip_dict(skip: Skipped) -> dict[str, str]:
+    return {"item": json_text(skip.item), "reason": skip.reason}
 
 
 def update(

@@ -110,7 +110,7 @@ class Decoder(Dataset[Chunk]):
             cut=tuple(
                 (references[place].key, _CUT, references[place].number)
                 for place, said in zip(places, texts, strict=True)
-                if said.cut[0]
+                if said.truncated[0]
             ),
         )
 
