@@ -19,12 +19,12 @@ from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train import loop
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.config import OBJECTIVES, ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
 from wordsight.train.config.settings import from_json
 from wordsight.train.loop import check, steps_of, train
 from wordsight.train.monitor.meter import recall_at_1
 from wordsight.train.monitor.reports import Watcher
-from wordsight.train.networks import NETWORKS, build_network
+from wordsight.train.networks import build_network
 from wordsight.train.run import run_folder as checkpoints
 from wordsight.train.run.signals import Stopped, on_signals
 from wordsight.weights.read import read_checkpoint, write_checkpoint
@@ -366,7 +366,7 @@ def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, a
         train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", list(OBJECTIVES))
 def test_all_that_takes_time_is_compiled(name, monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda method: compiled.append(method.__qualname__) or method)

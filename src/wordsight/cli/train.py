@@ -91,7 +91,7 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
         return 128 + stop.number
     finally:
         watcher.on_end(None)
-    words = not isinstance(recipe.config, TrainConfig) or recipe.config.objective.name in ("info_nce", "sigmoid")
+    words = not isinstance(recipe.config, TrainConfig) or recipe.config.objective.traits.embeds_texts
     return _report(result, folder, words) if _is_first() else DONE
 
 

@@ -25,7 +25,7 @@ from wordsight.train.ema import Average
 from wordsight.train.finetune import tuning
 from wordsight.train.finetune.finish import Judge
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.measure import ZeroShot
 from wordsight.train.monitor.logs import own_watchers
 from wordsight.train.monitor.meter import Meter
@@ -80,11 +80,12 @@ def check(config: TrainConfig) -> TrainConfig:
         raise InputError(
             f"steps is {config.steps} and epochs is {config.epochs}; set one of them, to say how long the run is."
         )
-    if config.batch < 2 and config.objective.name in ("info_nce", "sigmoid", "nt_xent"):
+    if config.batch < 2 and config.objective.traits.needs_negatives:
         raise InputError(f"batch is {config.batch}, but a pair is compared with others; expected 2 or more.")
-    if config.watch.zero_shot is not None and config.objective.name == "nt_xent":
+    if config.watch.zero_shot is not None and not config.objective.traits.uses_texts:
         raise InputError(
-            "watch.zero_shot is set, but the objective 'nt_xent' learns no texts to measure with; set it to none."
+            f"watch.zero_shot is set, but the objective {config.objective.name!r} learns no texts to measure with; set "
+            "it to none."
         )
     tuning.check(config)
     return config
@@ -108,7 +109,7 @@ class _Run:
         self.zero_shot: ZeroShot | None = None
         self.judge: Judge | None = None
         processes.on_first(self._find_held_out)
-        self.objective = objective_of(config.objective)
+        self.objective = build_objective(config.objective)
         bare = self._fresh_network()
         if config.compute.compile:
             bare.compile_passes()  # in place: parameters keep their names

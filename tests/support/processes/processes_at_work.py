@@ -20,7 +20,7 @@ from wordsight.train.compute.parallel import full_state, load_full_state, unwrap
 from wordsight.train.compute.processes import start
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, clip_gradients
 
@@ -97,7 +97,7 @@ def trained(compute, processes, steps, state=None):
     optimizer = build_optimizer(network, config.optim)
     if state is not None:
         load_full_state(network, optimizer, state)
-    objective, share = objective_of(ObjectiveConfig(tile=3)), processes.share(BATCH)
+    objective, share = build_objective(ObjectiveConfig(tile=3)), processes.share(BATCH)
     losses, norms = [], []
     for step in steps:
         own = batch_of(step).part(processes.rank * share, (processes.rank + 1) * share)

@@ -16,9 +16,9 @@ from wordsight.train.config import ObjectiveConfig
 from wordsight.train.loop import train
 from wordsight.train.loss.objectives import info_nce, nt_xent, sigmoid
 from wordsight.train.monitor.alarms import Alarms
+from wordsight.train.monitor.baseline import chance_loss, chance_recall, negatives
 from wordsight.train.monitor.curves import CURVES, Curves, _running_mean, draw
 from wordsight.train.monitor.logs import JsonLines, TensorBoard, own_watchers
-from wordsight.train.monitor.random_guess import chance_loss, chance_recall, negatives
 from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, watching
 from wordsight.train.monitor.run_log import column, read_log
 

@@ -63,7 +63,8 @@ class Decoder(Dataset[Chunk]):
 
     def __init__(self, config: TrainConfig, tokenizer: Tokenizer, datasets: Sequence[DatasetRows] = ()) -> None:
         self.preprocess, self.augment = config.model.preprocess, config.data.augment
-        self.views = 2 if config.objective.name == "nt_xent" else 1
+        self.views = config.objective.traits.views
+        self.uses_texts = config.objective.traits.uses_texts
         self.text_columns = config.data.text_columns
         self.tokenizer, self.datasets = tokenizer, tuple(datasets)
         self.nothing_T = tokenizer([""]).ids[0]
@@ -86,7 +87,7 @@ class Decoder(Dataset[Chunk]):
             try:
                 text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
                 said = self.tokenizer([text])
-                if self.views == 1 and np.array_equal(said.ids[0], self.nothing_T):
+                if self.uses_texts and np.array_equal(said.ids[0], self.nothing_T):
                     raise _LeftOutError("its caption holds no word")  # punctuation alone, where that is cleaned away
             except (_LeftOutError, ImageError) as error:
                 problems.append((reference.key, str(error), reference.number))
@@ -132,7 +133,7 @@ class Decoder(Dataset[Chunk]):
         return caption, mark_of(content)
 
     def _captions(self, reference: Reference) -> list[str]:
-        if self.views == 2:  # of images alone
+        if not self.uses_texts:
             return [""]
         if reference.fields is not None and self.text_columns is not None:
             return _good([self._fields(reference.fields)])
@@ -166,7 +167,8 @@ class Decoder(Dataset[Chunk]):
         content, path, said = self.datasets[place.dataset].read(place.row)
         if not content and not path:
             raise _LeftOutError("holds no image")
-        return content or self._files.read(Place(path)), [""] if self.views == 2 else _good(said)
+        captions = _good(said) if self.uses_texts else [""]
+        return content or self._files.read(Place(path)), captions
 
 
 class _Files:

@@ -107,7 +107,7 @@ class _Sources:
         self.config, self.data = config, config.data
         self.tally = Tally()
         self.damage = Tally()  # of shards, as far as it was seen when they were counted; it is told when they are read
-        self.texts = config.objective.name != "nt_xent"  # which learns from images alone
+        self.texts = config.objective.traits.uses_texts
         self.shards: list[Shard] = []
         self.datasets: list[DatasetRows] = []
         listed = [pairs for source in self.data.pairs if (pairs := self._open(source)) is not None]

@@ -21,6 +21,7 @@ from wordsight.nn.efficientnet import EfficientNet
 from wordsight.spec import ModelSpec, VitTower
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
+from wordsight.train.config.objectives import names_with
 from wordsight.train.finetune.feature_cache import Remembered
 from wordsight.train.finetune.lora import add_adapters
 from wordsight.train.networks import Contrastive, Network
@@ -53,10 +54,10 @@ def check(config: TrainConfig) -> None:
                     "the model to begin with: tuning.start, such as mini or ViT-B-32/openai."
                 )
         return
-    if config.objective.name not in ("info_nce", "sigmoid"):
+    if not config.objective.traits.embeds_texts:
         raise InputError(
             f"objective.name is {config.objective.name!r}, but tuning.start ({tuning.start!r}) is a model of two "
-            "towers; tune it with info_nce or sigmoid."
+            f"towers; tune it with {' or '.join(names_with('embeds_texts'))}."
         )
     if tuning.image == tuning.text == "locked":
         raise InputError("tuning.image and tuning.text are both 'locked', so nothing learns; let one of them.")

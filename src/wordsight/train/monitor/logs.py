@@ -22,8 +22,8 @@ from typing import IO, Any
 from wordsight.errors import MissingExtraError
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.alarms import Alarms
+from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.curves import Curves
-from wordsight.train.monitor.random_guess import chance_loss
 from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher, watching
 from wordsight.train.monitor.run_log import LOG, read_log
 

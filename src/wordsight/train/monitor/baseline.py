@@ -38,11 +38,10 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
     """
     if negatives_B is None or not config.objective.mask_duplicates:
         negatives_B = np.full(config.batch, config.batch - 1)
-    if config.objective.name == "info_nce":
-        return float(np.log1p(negatives_B).mean())
-    if config.objective.name == "nt_xent":
-        return float(np.log1p(2 * negatives_B).mean())
-    if config.objective.name == "sigmoid":
+    traits = config.objective.traits
+    if traits.comparison == "softmax":  # each negative in all its views
+        return float(np.log1p(traits.views * negatives_B).mean())
+    if traits.comparison == "sigmoid":
         mean = float(negatives_B.mean())  # negatives to each pair: 1 combination of 1 + mean is a pair
         return math.log1p(mean) + (mean * math.log1p(1 / mean) if mean else 0.0)
     return None
@@ -52,9 +51,10 @@ def chance_words(config: TrainConfig, left: float) -> str:
     """Return how `chance_loss` is made, such as "ln 1,024"; `left`: negatives that a pair has in the mean."""
     if round(left) < config.batch - 1:
         return f"a pair has {left:,.0f} negatives in the mean, since captions or images repeat in the batch"
-    if config.objective.name == "nt_xent":
-        return f"ln {2 * config.batch - 1:,}"
-    return f"ln {config.batch:,}" if config.objective.name == "info_nce" else f"1 match in {config.batch:,}"
+    traits = config.objective.traits
+    if traits.comparison == "softmax":
+        return f"ln {1 + traits.views * (config.batch - 1):,}"
+    return f"1 match in {config.batch:,}"
 
 
 def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
