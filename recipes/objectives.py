@@ -108,7 +108,7 @@ def tflop_per_step(config: TrainConfig) -> float:
         data.close()
     part = min(COUNTED, len(batch))
     with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
-        accumulate(network, batch.part(0, part), objective)
+        accumulate(network, batch.slice(0, part), objective)
     return counter.get_total_flops() * (config.batch / part) / 1e12
 
 

@@ -134,7 +134,7 @@ def _report(result: Any, folder: Path, words: bool) -> int:
 def _show(config: Any) -> None:
     from wordsight.train.config import settings
 
-    for line in settings.lines(config):
+    for line in settings.to_lines(config):
         click.echo(line)
 
 

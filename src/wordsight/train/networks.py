@@ -25,7 +25,7 @@ from wordsight.train.batch import Batch, Features
 from wordsight.train.config import TrainConfig
 from wordsight.train.config.objectives import NetworkName
 from wordsight.train.config.sizes import for_sigmoid
-from wordsight.train.finetune.lora import folded
+from wordsight.train.finetune.lora import fold_adapters
 from wordsight.weights.validate import check_sizes, expected_shapes
 
 MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021, §2.5
@@ -35,12 +35,12 @@ class Network(nn.Module):
     """What a run trains: `forward` takes what `inputs` makes of a batch, so that wrappers (DDP, FSDP) see one call.
 
     spec: what the finished model is; `logit_scale` and `logit_bias` in it are the initial ones (see `checkpoint`).
-    still: modules that stay in eval mode while the others train: what is locked, whose batch norms must not move.
+    eval_only: modules that stay in eval mode while the others train: what is locked, whose batch norms must not move.
     """
 
     pixel_gain: Tensor
     pixel_shift: Tensor
-    still: tuple[nn.Module, ...] = ()
+    eval_only: tuple[nn.Module, ...] = ()
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all modules but those that stay still."""
         super().train(mode)
-        for module in self.still:
+        for module in self.eval_only:
             module.eval()
         return self
 
@@ -97,7 +97,7 @@ class Network(nn.Module):
 
     def _arrays(self, state: Mapping[str, Tensor] | None, prefix: str) -> dict[str, np.ndarray]:
         """Return the tensors whose names begin with `prefix`, without it, adapters folded in."""
-        return to_tensors(folded({**self.state_dict(), **(state or {})}), prefix)
+        return to_tensors(fold_adapters({**self.state_dict(), **(state or {})}), prefix)
 
 
 class Contrastive(Network):

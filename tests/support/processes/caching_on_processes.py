@@ -78,7 +78,7 @@ def gradients(network: nn.Module) -> dict[str, Tensor]:
 
 def shares(group: dist.ProcessGroup, rank: int, size: int) -> dict[Any, tuple[Tensor, dict[str, Tensor], int]]:
     """Return, by case, the loss, the gradients and how often gradients were exchanged, of one share of twelve rows."""
-    batch = random_batch(12).part(rank * 12 // size, (rank + 1) * 12 // size)
+    batch = random_batch(12).slice(rank * 12 // size, (rank + 1) * 12 // size)
     found = {}
     for name in ("info_nce", "bag_of_words"):
         objective = build_objective(ObjectiveConfig(name=name, tile=4))

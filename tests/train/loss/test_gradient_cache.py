@@ -71,7 +71,7 @@ def test_what_it_costs():
 def all_parts_remembered(network, batch, order):
     """The gradient by plain autograd, the network being called for rows 0 to 3, 3 to 6, 6 to 10, in some order."""
     bounds = (0, 3, 6, 10)
-    made = {i: network(*network.inputs(batch.part(bounds[i], bounds[i + 1]))) for i in order}
+    made = {i: network(*network.inputs(batch.slice(bounds[i], bounds[i + 1]))) for i in order}
     first, second = (torch.cat([made[i][side] for i in range(3)]) for side in (0, 1))
     INFO_NCE(made[0]._replace(first=first, second=second), batch.ids).backward()
 
@@ -105,7 +105,7 @@ def test_batch_norm_sees_each_part_once():
     with torch.no_grad():
         once = TwoLayers(batch_norm=True)
         for start, stop in ((6, 10), (0, 3), (3, 6)):
-            once(*once.inputs(batch.part(start, stop)))
+            once(*once.inputs(batch.slice(start, stop)))
     for buffer, expected in zip(ours.buffers(), once.buffers(), strict=True):
         assert torch.equal(buffer, expected)
 

@@ -21,7 +21,7 @@ from wordsight.images.decode import decode, reason_of
 from wordsight.spec import TextTower, TokenizerSpec
 from wordsight.text.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
-from wordsight.train.data.augment import at_least, training_pixels
+from wordsight.train.data.augment import required_side, training_pixels
 from wordsight.train.data.datasets import DatasetRows
 from wordsight.train.data.references import LeftOut, Place, Reference, Row, caption_columns, captions_in, why_none
 
@@ -103,7 +103,7 @@ class Decoder(Dataset[Chunk]):
             views=views_VNCHW[1, :good] if self.views == 2 else None,
             tokens=tokens_GT,
             lengths=token_lengths(tokens_GT, self.tokenizer.spec),
-            ids=np.array([marks, [mark_of(row_T.tobytes()) for row_T in tokens_GT]], np.int64).reshape(2, good),
+            ids=np.array([marks, [hash_content(row_T.tobytes()) for row_T in tokens_GT]], np.int64).reshape(2, good),
             keys=tuple(keys),
             places=tuple(places),
             problems=tuple(problems),
@@ -125,12 +125,12 @@ class Decoder(Dataset[Chunk]):
             content, captions = self._files.read(reference.image), self._captions(reference)
         caption = captions[int(rng.integers(len(captions)))][:_CAPTION_LIMIT]
         try:
-            image = decode(content, at_least=at_least(self.preprocess, self.augment))
+            image = decode(content, at_least=required_side(self.preprocess, self.augment))
         except ImageError as error:
             raise _LeftOutError(str(error).removeprefix(f"{len(content)} bytes: ")) from error
         for view_CHW in out_VCHW:
             view_CHW[:] = training_pixels(image, self.preprocess, self.augment, rng).transpose(2, 0, 1)
-        return caption, mark_of(content)
+        return caption, hash_content(content)
 
     def _captions(self, reference: Reference) -> list[str]:
         if not self.uses_texts:
@@ -218,7 +218,7 @@ def may_trim(text: TextTower) -> bool:
     return text.causal and text.pooling in ("argmax", "eos")
 
 
-def mark_of(content: bytes) -> int:
+def hash_content(content: bytes) -> int:
     """Return a hash of 64 bits as a signed integer, the same in every process."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
 

@@ -11,7 +11,7 @@ from wordsight.ingest.table_files import ENDINGS
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
-from wordsight.train.data.building import Shape
+from wordsight.train.data.building import BatchShape
 from wordsight.train.data.datasets import DatasetPairs, DatasetRows, dataset_rows, parquet_rows
 from wordsight.train.data.decode import Decoder, may_trim
 from wordsight.train.data.feed import Feed
@@ -65,7 +65,7 @@ class TrainData:
 def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world: int = 1) -> TrainData:
     """Return the data of a run as process `rank` of `world` sees it.
 
-    config: its numbers are in their ranges, as `train` sees to (`limits.settled`).
+    config: its numbers are in their ranges, as `train` sees to (`limits.validate_settings`).
     Shards are counted first, by the headers of all (some 0.1 ms a sample), unless data.samples says what an epoch is.
 
     Raises: TrainError for sources that cannot be read, and for fewer pairs than a batch;
@@ -84,7 +84,7 @@ def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world
             f"sources.{' Left out:' if lines else ''}{lines}"
         )
     decoder = Decoder(config, tokenizer, sources.datasets)
-    shape = Shape(
+    shape = BatchShape(
         batch=config.batch,
         share=config.batch // world,
         known=there,

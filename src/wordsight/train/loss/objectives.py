@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig, ObjectiveName
 from wordsight.train.config.objectives import get_traits
-from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, place
+from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, rank_and_world
 from wordsight.train.loss.tiled import tiled_info_nce, tiled_sigmoid
 
 
@@ -81,7 +81,7 @@ def nt_xent(
     rows = len(features.first)
     check_even(rows, group, features.first.device)
     if ids is None:  # no image is another's twin, but a view is still no negative of itself
-        own_B = place(group)[0] * rows + torch.arange(rows, device=features.first.device)
+        own_B = rank_and_world(group)[0] * rows + torch.arange(rows, device=features.first.device)
         ids = Ids(own_B, own_B)
     if tile is not None:
         # With views in the order (first, second) as rows and (second, first) as columns, the other view is on the

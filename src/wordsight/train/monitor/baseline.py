@@ -12,7 +12,7 @@ import numpy as np
 from wordsight.train.config import TrainConfig
 
 
-def negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
+def count_negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
     """Return how many pairs of a batch are negatives of each, (B,) int64: those of another image and another text.
 
     image_B, text_B: ids, equal where the images or the texts are the same.
@@ -62,7 +62,7 @@ def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
 
     Texts that are the same score the same, so what counts is how many different texts are among the negatives.
     """
-    left_B = negatives(image_B, text_B) > 0
+    left_B = count_negatives(image_B, text_B) > 0
     if not left_B.any():
         return None
     pairs_P2 = np.unique(np.stack([image_B, text_B], axis=1), axis=0)

@@ -58,9 +58,9 @@ class Meter:
         rows = torch.stack([numbers for _, _, numbers in self._unread]).tolist()
         for (step, keys, _), (loss, norm) in zip(self._unread, rows, strict=True):
             if not math.isfinite(loss):
-                raise TrainError(_no_number("loss", loss, step, keys, self.config))
+                raise TrainError(_describe_non_finite("loss", loss, step, keys, self.config))
             if not math.isfinite(norm) and (loss_scale is None or loss_scale < 1):
-                raise TrainError(_no_number("gradient's norm", norm, step, keys, self.config))
+                raise TrainError(_describe_non_finite("gradient's norm", norm, step, keys, self.config))
         self.loss, self._norm = rows[-1]
         self._unread.clear()
 
@@ -77,7 +77,9 @@ class Meter:
         if not traits.uses_texts:
             ids = Ids(ids.image_B, ids.image_B)
         image_B, text_B = (each_B.cpu().numpy() for each_B in ids)
-        negatives_B = baseline.negatives(*np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1))
+        negatives_B = baseline.count_negatives(
+            *np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1)
+        )
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -121,7 +123,7 @@ def recall_at_1(features: Features, ids: Ids) -> float | None:
     return float(found_R[asked_R].float().mean()) if asked_R.any() else None
 
 
-def _no_number(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
+def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
     shown = ", ".join(keys[:_KEYS_SHOWN]) + (f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else "")
     advice = [
         f"a lower rate (optim.lr, now {config.optim.lr:g})",
