@@ -25,7 +25,7 @@ from wordsight.index import Row
 from wordsight.output.cards import CARDS, Card, render_cards
 from wordsight.samples import sample_images
 from wordsight.update.run import Summary
-from wordsight.weights import read as weights
+from wordsight.weights import write as weights
 
 CLASSES = ["cat", "rocket", "strawberry"]
 

@@ -22,7 +22,7 @@ import torch
 from wordsight.errors import InputError, TrainError
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.run_log import LOG
-from wordsight.weights.layouts import native
+from wordsight.weights.file_names import SPEC, WORDSIGHT_WEIGHTS
 
 CONFIG, CHECKPOINTS, STATE, MANIFEST = "config.json", "checkpoints", "state.pt", "checkpoint.json"
 _PREFIX, _UNFINISHED = "step_", ".unfinished_"
@@ -41,7 +41,7 @@ def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | No
     """
     try:
         found = steps_in(folder)
-        if found or (folder / native.FILE).exists() or (folder / native.WEIGHTS).exists():
+        if found or (folder / SPEC).exists() or (folder / WORDSIGHT_WEIGHTS[0]).exists():
             if not (folder / CONFIG).is_file():
                 raise TrainError(
                     f"{folder} holds a model or checkpoints, but not the {CONFIG} of a run; choose another folder."
