@@ -12,8 +12,8 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text", "columns"},
-    {"locations", "metrics", "json_records"},
+    {"errors", "durable", "path_text"},
+    {"locations", "metrics", "columns", "json_records"},
     {"spec"},
     {"towers"},
     {"checkpoint", "samples", "vector_cache", "text"},

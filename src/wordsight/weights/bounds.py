@@ -13,6 +13,7 @@ from typing import Any
 from wordsight.errors import CheckpointError
 from wordsight.json_records import show
 from wordsight.spec import ModelSpec
+from wordsight.towers import architecture
 
 # whole numbers, by the names of fields; all are 1 or more unless they stand in `_MAY_BE_ZERO`
 LARGEST = {
@@ -55,8 +56,7 @@ def check_bounds(spec: ModelSpec, where: str) -> None:
             _check_whole(place, name, value, where)
         elif isinstance(value, float):
             _check_real(place, name, value, where)
-    tied = "patch_size" in vars(spec.image) or "heads" in vars(spec.image)  # to a table of positions
-    if spec.image.image_size > LARGEST_UNTIED_IMAGE and not tied:
+    if spec.image.image_size > LARGEST_UNTIED_IMAGE and not architecture(spec).positions:
         raise CheckpointError(
             f"{where}: image.image_size is {spec.image.image_size}, expected at most {LARGEST_UNTIED_IMAGE}."
         )
