@@ -103,6 +103,7 @@ def _check_real(place: str, name: str, value: float, where: str) -> None:
 
 def _check_tokens(spec: ModelSpec, where: str) -> None:
     tokens = spec.tokenizer
+    _check_whole("tokenizer.vocab_size", "vocab_size", tokens.vocab_size, where)
     least = 2 + (tokens.bos_id is not None)  # the start, one token of text, the end
     if not least <= tokens.context_length <= spec.text.context_length:
         raise CheckpointError(

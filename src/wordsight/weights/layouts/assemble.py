@@ -149,8 +149,13 @@ def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
 def _read_native(parts: Parts) -> Checkpoint:
     spec = ModelSpec.from_json(parts.files[file_names.SPEC].decode(errors="replace"))
     provenance = {clean_text(fact): clean_text(origin) for fact, origin in spec.provenance.items()}
-    texts = {name: clean_text(getattr(spec, name)) for name in ("name", "licence", "source")}
-    spec = dataclasses.replace(spec, provenance=provenance, **texts)
+    spec = dataclasses.replace(
+        spec,
+        name=clean_text(spec.name),
+        licence=clean_text(spec.licence),
+        source=clean_text(spec.source),
+        provenance=provenance,
+    )
     kept = {name: content for name, content in parts.files.items() if name in file_names.TOKENIZER_KEPT}
     if spec.tokenizer.kind == "clip_bpe":
         kept = {}
