@@ -30,8 +30,9 @@ import wordsight
 from wordsight.index import About, Row, create_index
 from wordsight.search.finder import CANDIDATES, gather_evidence
 from wordsight.search.reference import load_reference
-from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text, sigmoid
+from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
 from wordsight.search.tune import ndcg_at_k
+from wordsight.zeroshot.logistic import sigmoid
 
 QUERIES = 150  # of a task at most
 

@@ -77,7 +77,7 @@ def _print_table(tiles: Sequence[Tile]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from wordsight.zeroshot.classifier import NONE_LABEL
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("image", no_wrap=True, min_width=max(len(tile.image.name) for tile in tiles))
