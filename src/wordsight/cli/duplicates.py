@@ -123,7 +123,7 @@ def command(
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
     """Learn on what is named, or once on the index's own images where it has enough of them."""
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
     from wordsight.duplicates.threshold import learn
 
     if named:
@@ -131,7 +131,7 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
         images = find_images(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, images)), err=True)
-    elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
+    elif len(gallery) >= LEARNT_FROM and read_threshold(gallery.index) is None:
         click.echo("wordsight: calibrating the threshold on copies of your images (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
