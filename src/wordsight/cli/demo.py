@@ -26,7 +26,8 @@ def command(out: Path) -> None:
     Then find some of them by words, where the extra for searching is installed.
     """
     from wordsight.model import load
-    from wordsight.output.contact_sheet import Tile, render_html, render_png
+    from wordsight.output.contact_sheet import Tile, render_html
+    from wordsight.output.contact_sheet_png import render_png
     from wordsight.samples import DEMO_CLASSES, sample_images
     from wordsight.zeroshot.classifier import Classifier
 
