@@ -27,7 +27,7 @@ from hybrid_quality import COLUMNS, DATA, WHOSE
 from search_cutoff import CLOTHES, calibration_error, captions_of
 
 import wordsight
-from wordsight.index import About, Row, create_index
+from wordsight.index import IndexInfo, Row, create_index
 from wordsight.search.finder import CANDIDATES, gather_evidence
 from wordsight.search.reference import load_reference
 from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
@@ -106,9 +106,9 @@ def tasks(model: Any, half: int) -> Iterator[Task]:
 def candidates(model: Any, task: Task) -> Iterator[Candidates]:
     """Yield what both sides find for each query of a task."""
     reference = load_reference(model)
-    about = About(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
+    info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     with tempfile.TemporaryDirectory() as folder:
-        index = create_index(folder, about)
+        index = create_index(folder, info)
         rows = enumerate(zip(task.vectors_ND, task.texts, strict=True))
         index.add([Row(str(i), "", str(i), str(i), vector, text=text) for i, (vector, text) in rows])
         index.optimise()

@@ -274,7 +274,7 @@ def test_embeddings_equal_the_reference_through_the_whole_pipeline(files):
 
 
 def test_load_opens_a_checkpoint_by_path(tmp_path, files):
-    from wordsight.weights import read as weights
+    from wordsight.weights import write as weights
 
     checkpoint = random_models.random_checkpoint(SPEC)
     weights.write_checkpoint(checkpoint, tmp_path / "model", "wordsight")

@@ -25,7 +25,7 @@ from wordsight.index import Row
 from wordsight.output.cards import CARDS, Card, render_cards
 from wordsight.samples import sample_images
 from wordsight.update.run import Summary
-from wordsight.weights import read as weights
+from wordsight.weights import write as weights
 
 CLASSES = ["cat", "rocket", "strawberry"]
 
@@ -153,7 +153,7 @@ def test_texts_that_are_paths_of_images_are_warned_of_on_the_callers_line(mini, 
 def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
     classifier = wordsight.Classifier(mini, CLASSES, none=True)
     row = Row("a.jpg", "", "/a.jpg", "1", np.ones(8, np.float32), width=3, height=2, meta={"price": 3})
-    group = Group((row, dataclasses.replace(row, id="b.jpg", digest="2", thumbnail=b"x" * 9999)), (1.0, 0.9871))
+    group = Group((row, dataclasses.replace(row, id="b.jpg", content_hash="2", thumbnail=b"x" * 9999)), (1.0, 0.9871))
     skips = [wordsight.Skipped(b"x" * 9999, "is damaged")]
     told = {
         "<Model mini, openvino f32>": mini,
@@ -164,7 +164,9 @@ def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
         "<Skipped 9999 bytes: is damaged>": skips[0],
         "<Row a.jpg 3×2 {'price': 3}>": row,
         "<Group 2 images, cosines from 0.987, keep a.jpg>": group,
-        "<QueryPart image array (9, 9, 3) uint8, weight -0.5>": wordsight.QueryPart("image", np.zeros((9, 9, 3), np.uint8), -0.5),
+        "<QueryPart image array (9, 9, 3) uint8, weight -0.5>": wordsight.QueryPart(
+            "image", np.zeros((9, 9, 3), np.uint8), -0.5
+        ),
         "<QueryPart text 'a cat'>": wordsight.QueryPart("text", "a cat"),
     }
     assert list(told) == [repr(value) for value in told.values()]

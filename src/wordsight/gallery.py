@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError
-from wordsight.index import STORES, About, Index, create_index, open_index
+from wordsight.index import STORES, Index, IndexInfo, create_index, open_index
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
 
@@ -54,9 +54,9 @@ class Gallery:
         self.index = index
         self.location = location
         self._model: Model | None = None
-        self._to_load = index.about.model
+        self._to_load = index.info.model
         if isinstance(model, Model):
-            self._model = _check_model(model, index.about, location)
+            self._model = _check_model(model, index.info, location)
         elif model is not None:
             self._to_load = lasting_name(model)
         self._from = _make_lasting(location)  # for other processes, and after a change of folder
@@ -100,8 +100,8 @@ class Gallery:
         """
         place = _resolve_location(location)
         made = model if isinstance(model, Model) else load(model, backend, precision, progress=download)
-        about = About(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
-        return cls(create_index(place, about), made, location=place, backend=backend, precision=precision)
+        info = IndexInfo(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
+        return cls(create_index(place, info), made, location=place, backend=backend, precision=precision)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -113,7 +113,7 @@ class Gallery:
             count = f"{len(self):,} images"
         except Exception:  # a store that does not answer; what shows objects must not fail
             count = "cannot be read"
-        return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.about.model}>"
+        return f"<Gallery {self.location or type(self.index).__name__}: {count}, model {self.info.model}>"
 
     def _repr_html_(self) -> str:
         """The first images as a notebook shows them."""
@@ -128,7 +128,7 @@ class Gallery:
             self._model or self._to_load,
             self._backend,
             self._precision,
-            self.about.fingerprint,
+            self.info.fingerprint,
         )
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> Gallery:
@@ -140,7 +140,7 @@ class Gallery:
         place, model, backend, precision = self._lasting_location(), self._to_load, self._backend, self._precision
         if self._model is not None:
             _, (model, backend, precision, _) = self._model.__reduce__()  # those in use, where "auto" was asked
-        return _open_again, (place, model, backend, precision, self.about.fingerprint)
+        return _open_again, (place, model, backend, precision, self.info.fingerprint)
 
     def _lasting_location(self) -> str:
         if not self._from:
@@ -158,9 +158,9 @@ class Gallery:
         self.index.close()
 
     @property
-    def about(self) -> About:
+    def info(self) -> IndexInfo:
         """Model and format that the index was made with."""
-        return self.index.about
+        return self.index.info
 
     @property
     def model(self) -> Model:
@@ -168,15 +168,15 @@ class Gallery:
         if self._model is None:
             try:
                 if self._sent:
-                    model = load_once(self._to_load, self._backend, self._precision, self.about.fingerprint)
+                    model = load_once(self._to_load, self._backend, self._precision, self.info.fingerprint)
                 else:
                     model = load(self._to_load, self._backend, self._precision, progress=self._download)
             except (UnknownModelError, CheckpointError) as error:
                 raise StoreError(
-                    f"The index {self.location!r} was made with the model {self.about.model!r}, which cannot be "
+                    f"The index {self.location!r} was made with the model {self.info.model!r}, which cannot be "
                     f"opened: {error} Say where it is now with --model, or Gallery.open(…, model=…)."
                 ) from error
-            self._model = _check_model(model, self.about, self.location)
+            self._model = _check_model(model, self.info, self.location)
         return self._model
 
     @property
@@ -309,7 +309,7 @@ class Gallery:
         asked = [names] if isinstance(names, str | Path) else list(names)
         wanted = {name if isinstance(name, str) else to_text(name) for name in asked}
         wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
-        return remove_rows(self.index, lambda stamp: stamp.id in wanted or stamp.path in wanted)
+        return remove_rows(self.index, lambda version: version.id in wanted or version.path in wanted)
 
     def forget(self, source: Source) -> int:
         """Stop tracking a source and remove its images; the number of images removed.
@@ -323,8 +323,8 @@ class Gallery:
 def _open_again(location: str, model: Model | str, backend: str, precision: str, fingerprint: str) -> Gallery:
     """Gallery that was pickled or copied. Raises: StoreError where another model's index is now."""
     gallery = Gallery.open(location, model=model, backend=backend, precision=precision)
-    if gallery.about.fingerprint != fingerprint:
-        seen = gallery.about.fingerprint
+    if gallery.info.fingerprint != fingerprint:
+        seen = gallery.info.fingerprint
         gallery.close()
         raise StoreError(
             f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
@@ -334,11 +334,11 @@ def _open_again(location: str, model: Model | str, backend: str, precision: str,
     return gallery
 
 
-def _check_model(model: Model, about: About, location: str) -> Model:
+def _check_model(model: Model, info: IndexInfo, location: str) -> Model:
     """The model. Raises: StoreError where the index was made with another."""
-    if model.fingerprint != about.fingerprint:
+    if model.fingerprint != info.fingerprint:
         raise StoreError(
-            f"The index {location!r} was made with the model {about.model!r} (fingerprint {about.fingerprint}); this "
+            f"The index {location!r} was made with the model {info.model!r} (fingerprint {info.fingerprint}); this "
             f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot "
             "be compared: use the index's model, or make another index with --in."
         )

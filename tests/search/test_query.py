@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_model import DIM, ColourModel, image, write_images
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image
 from searching import run
 
@@ -31,7 +31,7 @@ def model(tmp_path, monkeypatch):
 @pytest.fixture
 def gallery(model, tmp_path):
     """Six images of each of six colours, in files that say nothing."""
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     names = [f"{colour}-{i}.png" for colour in COLOURS for i in range(6)]
     for i, name in enumerate(names):
         write_images(tmp_path, [name])
@@ -106,7 +106,7 @@ def test_parts_of_one_weight_move_the_answers_alike_whatever_the_scale_of_their_
 def test_one_part_is_itself_and_so_is_any_part_of_an_empty_index(gallery, model):
     red = model.embed_texts(["red"])[0]
     assert vector_of(model, "red", gallery.sample(10)) == pytest.approx(red)
-    empty = MemoryIndex(about(DIM, "colour", "colour"))
+    empty = MemoryIndex(index_info(DIM, "colour", "colour"))
     assert run(empty, model, ["red", "blue"]) == []
 
 
@@ -173,7 +173,7 @@ def test_a_image_that_cannot_be_read_is_named(gallery, model, tmp_path):
 
 def test_an_index_of_another_model_is_refused(model):
     with pytest.raises(StoreError, match=r"made with ViT-B-32/openai \(abcabcabcabc, 512 dimensions\).*colour"):
-        run(MemoryIndex(about(512, "ViT-B-32/openai", "abc" * 9)), model, "red")
+        run(MemoryIndex(index_info(512, "ViT-B-32/openai", "abc" * 9)), model, "red")
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_text_that_holds_every_word_is_an_answer_whatever_the_image_looks_like
 
 def test_by_itself_texts_count_where_there_are_any_beside_file_names(gallery, shop, model):
     assert any(hit.bm25 for hit in run(shop, model, "large"))
-    bare = MemoryIndex(about(DIM, "colour", "colour"))
+    bare = MemoryIndex(index_info(DIM, "colour", "colour"))
     bare.add([row(old.path, old.vector, f"photos {Path(old.path).stem}") for old in shop.rows.values()])
     assert not any(hit.bm25 for hit in run(bare, model, "photos"))
     assert any(hit.bm25 for hit in run(bare, model, "photos", by="both"))
@@ -237,7 +237,7 @@ def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3000, DIM)) * np.geomspace(3, 0.3, DIM) + 2
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     index.add([row(str(i), vector) for i, vector in enumerate(vectors)])
     hits = run(index, model, vectors[7], 20, whiten=True)
     from wordsight.search.whitening import learn_whitening
@@ -257,7 +257,7 @@ def test_a_query_image_loses_its_title_block_where_pages_lost_theirs(gallery, mo
 
 def test_how_many_are_asked_for_does_not_change_the_order(model):
     """One far image has a caption; whether texts count is told by the nearest ones, however many are wanted."""
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     red, blue = model.embed_images([image("red"), image("blue")])
     near = [row(f"/p/{i}.png", normalise_rows((red + i / 50 * blue)[None])[0], str(i)) for i in range(20)]
     index.add([*near, row("/p/caption.png", blue, "a red car on a road", price=3)])

@@ -5,7 +5,7 @@ import pytest
 from colour_model import DIM, ColourModel, image
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from searching import run, run_many
 
 import wordsight
@@ -23,7 +23,7 @@ def model(tmp_path, monkeypatch):
 
 def index_of(model, counts):
     """An index of so many images of each colour, which differ in size."""
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     for colour, count in counts.items():
         vectors = model.embed_images([image(colour, (8, 8 + i)) for i in range(count)])
         index.add(
@@ -105,7 +105,7 @@ def test_pages_follow_each_other(model):
 def test_copies_are_one_hit_where_they_are_folded(model):
     index = index_of(model, {"red": 1, "green": 3})
     one = index.rows["/red/0.png"]
-    index.add([Row(f"/copy{i}.png", "s", f"/copy{i}.png", one.digest, one.vector) for i in range(1000)])
+    index.add([Row(f"/copy{i}.png", "s", f"/copy{i}.png", one.content_hash, one.vector) for i in range(1000)])
     first = run(index, model, "red", 4, fold=True)[0]
     assert len(first.copies) == 1000
     assert first.to_dict()["copies"][0].endswith(".png")

@@ -6,7 +6,7 @@ from colour_model import DIM, ColourModel
 from colour_shop import questions, shop  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from searching import run
 
 from wordsight.errors import InputError, StoreError
@@ -204,7 +204,7 @@ def test_too_few_queries_choose_nothing(shop):
 
 def test_an_index_of_another_model_is_not_tuned():
     with pytest.raises(StoreError, match="their vectors cannot be compared"):
-        tune(MemoryIndex(about(DIM, "other", "other")), ColourModel(), questions())
+        tune(MemoryIndex(index_info(DIM, "other", "other")), ColourModel(), questions())
 
 
 def test_queries_are_read_with_all_their_answers(tmp_path):

@@ -206,7 +206,7 @@ def _role(group: Group, row: Row, cosine: float) -> str:
         return "keep"
     if row.id in group.shot:
         return "shot"
-    return "same" if row.digest == group.keep.digest else f"{cosine:.3f}"
+    return "same" if row.content_hash == group.keep.content_hash else f"{cosine:.3f}"
 
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:

@@ -65,7 +65,7 @@ class Group:
         """
         images = [
             {"path": row.path, "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-             "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == self.keep.digest,
+             "size": row.size, "cosine": round(cosine, 6), "same_content": row.content_hash == self.keep.content_hash,
              "paper": row.id in self.paper, "role": self._role(row)}
             for row, cosine in zip(self.rows, self.cosines, strict=True)
         ]  # fmt: skip
@@ -89,7 +89,7 @@ class Group:
     @property
     def exact(self) -> bool:
         """Whether all are of the same content, byte for byte."""
-        return len({row.digest for row in self.rows}) == 1
+        return len({row.content_hash for row in self.rows}) == 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def _grouped(rows: Iterable[Row], least: float, comparison: Comparison) -> Itera
     """Groups: the largest image not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
     for row in rows:
-        contents.setdefault(row.digest, []).append(row)
+        contents.setdefault(row.content_hash, []).append(row)
     classes = list(contents.values())
     taken_N = np.zeros(len(classes), bool)
     for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
@@ -188,9 +188,9 @@ def _group(classes: Sequence[Sequence[Row]], because: str, comparison: Compariso
     keep = classes[0][0]
     shot = _find_shot([rows[0] for rows in classes])
     rows = sorted((row for rows in classes for row in rows), key=lambda row: row.id in shot)
-    others = [row for row in rows if row.digest != keep.digest]
+    others = [row for row in rows if row.content_hash != keep.content_hash]
     paper = frozenset(row.id for row in others if comparison.is_paper(row))
-    cosines = tuple(1.0 if row.digest == keep.digest else float(keep.vector @ row.vector) for row in rows)
+    cosines = tuple(1.0 if row.content_hash == keep.content_hash else float(keep.vector @ row.vector) for row in rows)
     return Group(tuple(rows), cosines, because, shot, paper)
 
 

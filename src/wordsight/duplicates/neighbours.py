@@ -22,9 +22,9 @@ def find_rows_with_neighbour(index: Index, least: float, progress: Progress) -> 
 
     least: cosine from which rows are near. progress: called with (rows compared, rows in total).
     """
-    counts = Counter(stamp.digest for stamp in index.stamps())
-    shared = {digest for digest, n in counts.items() if n > 1}
-    wanted = {stamp.id for stamp in index.stamps() if stamp.digest in shared}
+    counts = Counter(version.content_hash for version in index.row_versions())
+    shared = {content_hash for content_hash, n in counts.items() if n > 1}
+    wanted = {version.id for version in index.row_versions() if version.content_hash in shared}
     near = _near_by_product if len(index) <= _AT_ONCE else _near_by_search
     wanted.update(near(index, least, progress))
     ids = sorted(wanted)
@@ -38,7 +38,7 @@ def find_rows_with_neighbour(index: Index, least: float, progress: Progress) -> 
 def _near_by_product(index: Index, least: float, progress: Progress) -> Iterator[str]:
     """Ids of rows with another at a cosine of `least` or more: every pair is compared."""
     ids: list[str] = []
-    vectors_ND = np.empty((len(index), index.about.dim), np.float32)
+    vectors_ND = np.empty((len(index), index.info.dim), np.float32)
     for names, vectors_BD in index.batches():
         names = names[: len(vectors_ND) - len(ids)]  # another process may be adding rows
         vectors_ND[len(ids) : len(ids) + len(names)] = vectors_BD[: len(names)]

@@ -29,7 +29,7 @@ def render_rows(heading: str, rows: Sequence[Row], index: Index | None = None) -
 def render_index(heading: str, index: Index) -> str:
     """The first images of an index under a heading as an HTML fragment of bounded size."""
     try:
-        ids = [stamp.id for stamp in islice(index.stamps(), CARDS)]
+        ids = [version.id for version in islice(index.row_versions(), CARDS)]
         rows, total = index.get(ids), len(index)
     except Exception:  # closed, or a store that does not answer: what shows objects must not fail
         rows, total = [], 0

@@ -70,12 +70,12 @@ def _find_by_path(index: Index, names: Set[str]) -> dict[str, set[str]]:
         by_last[_last(name)].append(name)
     exact: dict[str, set[str]] = defaultdict(set)
     ends: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for stamp in index.stamps():
-        for name in {*by_last.get(_last(stamp.path), ()), *by_last.get(_last(stamp.id), ())}:
-            if stamp.path in (name, whole[name]):
-                exact[name].add(stamp.id)
-            elif stamp.path.endswith(f"/{name}") or stamp.id.endswith((f"/{name}", f"#{name}")):
-                ends[name][stamp.path].add(stamp.id)
+    for version in index.row_versions():
+        for name in {*by_last.get(_last(version.path), ()), *by_last.get(_last(version.id), ())}:
+            if version.path in (name, whole[name]):
+                exact[name].add(version.id)
+            elif version.path.endswith(f"/{name}") or version.id.endswith((f"/{name}", f"#{name}")):
+                ends[name][version.path].add(version.id)
     found = {*exact, *ends}
     for name in sorted(found - exact.keys()):
         if len(ends[name]) > 1:
@@ -88,7 +88,7 @@ def _find_by_path(index: Index, names: Set[str]) -> dict[str, set[str]]:
 
 def describe_unknown(index: Index, unknown: Sequence[str], left: int, needed: int) -> str:
     """Message where too few queries have an answer in the index; each name with the one nearest to it."""
-    known = dict.fromkeys(_last(stamp.path) for stamp, _ in zip(index.stamps(), range(20_000), strict=False))
+    known = dict.fromkeys(_last(version.path) for version, _ in zip(index.row_versions(), range(20_000), strict=False))
     shown = [f"{name!r}.{did_you_mean(_last(name), known, n=1)}" for name in unknown[:_SHOWN]]
     more = f" … and {len(unknown) - _SHOWN} more." if len(unknown) > _SHOWN else ""
     return (

@@ -6,21 +6,21 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from wordsight.columns import KIND_NAMES, ColumnKindError, fit_meta
 from wordsight.errors import InputError, StoreError, WordsightError
 from wordsight.images.decode import Skipped
 from wordsight.index import Index, Row
-from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
 from wordsight.ingest import Unit
 from wordsight.model import Model
 from wordsight.path_text import json_text
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 
 # Tasks in, (task, unit vector | None | Skipped) out: `Reader` and an encoder, here or on other machines
 Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any], None, None]]
@@ -149,10 +149,10 @@ def update(
     options = options or UpdateOptions()
     tally = Tally()
     reporter = _Reporter(tally, progress)
-    known = Known(index.stamps())
+    row_states = RowStates(index.row_versions())
     unfinished = (index.note(UNFINISHED) or {}).get("files", ())
-    plan = Plan(known, tally, options.masked, unfinished, report=reporter.report)
-    reader = Reader(model.spec.preprocess, known.digests(), exact=options.exact)
+    plan = Plan(row_states, tally, options.masked, unfinished, report=reporter.report)
+    reader = Reader(model.spec.preprocess, row_states.contents(), exact=options.exact)
     writer = _Writer(index, plan, reader, options, options.embed or _locally(model))
     try:
         with contextlib.closing(writer.embed(plan.tasks(units), reader)) as answers:
@@ -160,7 +160,7 @@ def update(
                 writer.take(task, answer)
                 reporter.report()
         writer.commit()
-        gone = list(plan.gone(index.stamps(), roots))
+        gone = list(plan.gone(index.row_versions(), roots))
         if gone:
             index.remove(gone)
             tally.removed = len(gone)
@@ -266,8 +266,8 @@ class _Writer:
         for path, pairs in files:
             fitted.append((path, []))
             for task, row in pairs:
-                new, lost = fit(row, error.column, error.kind)
-                fitted[-1][1].append((task, new))
+                meta, lost = fit_meta(row.meta, error.column, error.kind)
+                fitted[-1][1].append((task, replace(row, meta=meta)))
                 if lost is not None:
                     self._plan.tally.incomplete.append(Skipped(f"{row.id}: {lost!r}", reason))
         pairs = [pair for _, pairs in fitted for pair in pairs]
@@ -278,17 +278,17 @@ class _Writer:
         """Give each task whose vector is known that vector; embed those for which it is not there after all."""
         if not self._known:
             return
-        vectors = {row.digest: row.vector for _, row in self._ready}
-        digests = {task.facts.digest for task in self._known if task.what == "read"}
-        vectors |= self._index.vectors_of(sorted(digests - vectors.keys()))
+        vectors = {row.content_hash: row.vector for _, row in self._ready}
+        content_hashes = {task.facts.content_hash for task in self._known if task.what == "read"}
+        vectors |= self._index.find_vectors(sorted(content_hashes - vectors.keys()))
         described = [task.item.id for task in self._known if task.what == "describe"]
         old = {row.id: row for row in self._index.get(described)} if described else {}
         missing = []
         for task in self._known:
             if task.what == "describe" and task.item.id in old:
                 self._ready.append((task, task.described(old[task.item.id])))
-            elif task.what == "read" and task.facts.digest in vectors:
-                self._ready.append((task, task.as_row(vectors[task.facts.digest])))
+            elif task.what == "read" and task.facts.content_hash in vectors:
+                self._ready.append((task, task.as_row(vectors[task.facts.content_hash])))
             else:
                 missing.append(task)
         self._known = []

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from wordsight.errors import InputError, WordsightError, did_you_mean
 from wordsight.images.decode import Skipped
-from wordsight.index import Index, Stamp
+from wordsight.index import Index, RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
@@ -65,9 +65,9 @@ def update_index(
     return summary
 
 
-def remove_rows(index: Index, is_wanted: Callable[[Stamp], bool]) -> int:
+def remove_rows(index: Index, is_wanted: Callable[[RowVersion], bool]) -> int:
     """Remove the rows whose stamps are wanted; the number of them."""
-    ids = [stamp.id for stamp in index.stamps() if is_wanted(stamp)]
+    ids = [version.id for version in index.row_versions() if is_wanted(version)]
     if ids:
         index.remove(ids)
         index.optimise()
@@ -102,7 +102,7 @@ class FollowedSources:
             scan(path, chosen[root])  # reports at once what does not exist, before it is recorded
         summary = self._update(chosen, scan_all, how, progress, record=recorded | chosen, moves=moves)
         absent = [source for source in recorded if not is_there(source)]
-        copied = find_copied(absent, self.index.stamps() if absent else (), chosen)
+        copied = find_copied(absent, self.index.row_versions() if absent else (), chosen)
         removed = sum(self.forget(source) for source in copied)
         return dataclasses.replace(summary, removed=summary.removed + removed, moved={**summary.moved, **copied})
 
@@ -140,7 +140,7 @@ class FollowedSources:
             raise InputError(f"The source {str(source)!r} is not followed by this index; it follows {followed}.{hint}")
         others = {name: options for name, options in recorded.items() if name != root}
         self._hand_over(root, others)
-        removed = remove_rows(self.index, lambda stamp: stamp.source == root)
+        removed = remove_rows(self.index, lambda version: version.source == root)
         self._record(others)
         return removed
 
@@ -150,9 +150,9 @@ class FollowedSources:
         if not near:
             return
         ids_by_path: defaultdict[str, list[str]] = defaultdict(list)
-        for stamp in self.index.stamps():
-            if stamp.source == source and stamp.in_file and os.path.lexists(to_path(stamp.path)):
-                ids_by_path[stamp.path].append(stamp.id)
+        for version in self.index.row_versions():
+            if version.source == source and version.in_file and os.path.lexists(to_path(version.path)):
+                ids_by_path[version.path].append(version.id)
         if not ids_by_path:
             return
         taken_by: dict[str, str] = {}  # id → source
@@ -203,10 +203,12 @@ class FollowedSources:
         absent = [source for source in recorded if not is_there(source)]
         if not absent:
             return []
-        return find_moves(absent, self.index.stamps(), named, folders_around(self.location))
+        return find_moves(absent, self.index.row_versions(), named, folders_around(self.location))
 
     def _was_file(self, source: str) -> bool:
-        return any(s.path == source or is_part_of(s.id, source) for s in self.index.stamps() if s.source == source)
+        return any(
+            s.path == source or is_part_of(s.id, source) for s in self.index.row_versions() if s.source == source
+        )
 
     def _record(self, sources: Mapping[str, IngestOptions]) -> None:
         self.index.set_note(SOURCES, {source: dataclasses.asdict(options) for source, options in sources.items()})

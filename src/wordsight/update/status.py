@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wordsight.index import About, Index
+from wordsight.index import Index, IndexInfo
 from wordsight.index.base import Note
 from wordsight.ingest.options import IngestOptions
 from wordsight.update.sources import read_sources
@@ -34,7 +34,7 @@ class Status:
     location: str
     images: int
     bytes: int | None
-    about: About
+    info: IndexInfo
     sources: Mapping[str, SourceStatus]
     columns: Mapping[str, str]
     fusion: Note | None = None
@@ -45,7 +45,7 @@ class Status:
             "index": self.location,
             "images": self.images,
             "bytes": self.bytes,
-            **asdict(self.about),
+            **asdict(self.info),
             "sources": {name: {"images": one.images, **asdict(one.options)} for name, one in self.sources.items()},
             "columns": dict(self.columns),
             "fusion": self.fusion,
@@ -54,12 +54,12 @@ class Status:
 
 def read_status(index: Index, location: str) -> Status:
     """Status of an index; its rows are counted by source."""
-    rows = Counter(stamp.source for stamp in index.stamps())
+    rows = Counter(version.source for version in index.row_versions())
     return Status(
         location=location,
         images=len(index),
         bytes=_measure_folder(location),
-        about=index.about,
+        info=index.info,
         sources={name: SourceStatus(rows[name], options) for name, options in read_sources(index).items()},
         columns=index.columns(),
         fusion=index.note("fusion") or None,
