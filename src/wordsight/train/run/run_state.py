@@ -55,7 +55,7 @@ class RunState:
         self.config, self.folder, self.processes, self.steps_per_epoch = config, folder, processes, steps_per_epoch
         self.network, self.optimizer, self.average, self.scaler = network, optimizer, average, scaler
 
-    def take(self, at: Position) -> Path:
+    def save(self, at: Position) -> Path:
         """Write a checkpoint; return where it is. Raises: TrainError where it cannot be written."""
         own = {"chance": random_state.capture(self.processes.device), "data": dataclasses.asdict(at.data)}
         state = {
@@ -78,7 +78,7 @@ class RunState:
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
 
-    def put_back(self, path: Path) -> Position:
+    def restore(self, path: Path) -> Position:
         """Put everything back to where a checkpoint was written; return where that was.
 
         Raises: TrainError for a checkpoint that is damaged, of another network, another number of processes or other
