@@ -155,7 +155,9 @@ class Stops(Watcher):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_asked_to_stop_saves_first(table, tmp_path, number):
     config, notes = small_run(table, steps=6), Notes()
-    with pytest.raises(Stopped, match=r"after step 3 of 6.*run; continue with the same settings and --resume") as stopped:
+    with pytest.raises(
+        Stopped, match=r"after step 3 of 6.*run; continue with the same settings and --resume"
+    ) as stopped:
         train(config, tmp_path / "run", watchers=[Stops(3, number), notes])
     assert stopped.value.number == number
     assert notes.saved == [3]

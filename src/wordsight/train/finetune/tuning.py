@@ -22,7 +22,7 @@ from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.finetune.feature_cache import FeatureCache
 from wordsight.train.finetune.lora import add_adapters
-from wordsight.train.networks import Contrastive, Network
+from wordsight.train.networks import Network, TwoTowers
 from wordsight.weights.read import read_checkpoint
 
 # What may be otherwise in a run's spec: what only describes, and what learns.
@@ -90,7 +90,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
     """
     if start is None:
         return
-    assert isinstance(network, Contrastive), "check() lets no other objective begin with a model"
+    assert isinstance(network, TwoTowers), "check() lets no other objective begin with a model"
     clip, tuning = network.clip, config.tuning
     taken = {
         name: torch.from_numpy(np.array(tensor, dtype=np.float32))
