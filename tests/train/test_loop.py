@@ -27,7 +27,7 @@ from wordsight.train.loop import train
 from wordsight.train.monitor.meter import recall_at_1
 from wordsight.train.monitor.reports import Watcher
 from wordsight.train.networks import build_network
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints
 from wordsight.train.run.signals import Stopped, on_signals
 from wordsight.weights.read import read_checkpoint, write_checkpoint
 
@@ -91,7 +91,7 @@ def test_the_finished_folder_converts(finished, layout, tmp_path):
 
 def test_the_average_is_what_is_kept(finished):
     result, _, config = finished
-    saved = run_folder.load(result.folder / "checkpoints" / "step_00000040", config)
+    saved = checkpoints.load(result.folder / "checkpoints" / "step_00000040", config)
     kept = read_checkpoint(result.folder).tensors
     assert np.array_equal(kept["visual.proj"], saved["average"]["weights"]["clip.visual.proj"].numpy())
     assert not np.array_equal(kept["visual.proj"], saved["network"]["clip.visual.proj"].numpy())
@@ -127,7 +127,7 @@ def test_epochs_say_how_long_a_run_is(table):
 def test_a_folder_with_a_run_is_refused(finished):
     result, _, config = finished
     before = read_checkpoint(result.folder).fingerprint
-    with pytest.raises(TrainError, match=r"colours holds a run already. Go on with it"):
+    with pytest.raises(TrainError, match=r"colours already holds a run. Resume it"):
         train(config, result.folder)
     assert read_checkpoint(result.folder).fingerprint == before
 
@@ -201,7 +201,7 @@ def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "open_data", open_data)
     with pytest.raises(Stopped, match="after step 2 of 6"):
         train(small_run(table), tmp_path / "run")
-    assert list(run_folder.steps_in(tmp_path / "run")) == [2]
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2]
 
 
 def test_a_second_interrupt_acts_at_once():
@@ -233,7 +233,7 @@ def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
     monkeypatch.setattr(learner, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The loss of step 6 is nan, .* Samples of this step: .*\.png.* Try a lower"):
         train(config, tmp_path / "run")
-    assert list(run_folder.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2, 4]  # none of what came after
 
 
 def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeypatch):
@@ -346,7 +346,7 @@ def test_fp16_scales_the_loss(table, tmp_path):
     notes = Notes()
     config = small_run(table, steps=2, batch=2, compute__precision="fp16")
     train(config, tmp_path / "run", watchers=[notes])
-    saved = run_folder.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
+    saved = checkpoints.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
     assert saved["scaler"]["_growth_tracker"] + (saved["scaler"]["scale"] < 65536) > 0
     assert all(math.isfinite(loss) for loss in notes.losses)
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from wordsight.spec import ModelSpec
 from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
+from wordsight.train.config.setting_values import FORMER_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ class ZeroShotConfig:
     becomes a space. limit: images used at most, drawn evenly.
     """
 
-    images: str
+    images: str = field(metadata={FORMER_NAME: "pictures"})
     image_column: str | None = None
     class_column: str | None = None
     classes: dict[str, str] = field(default_factory=dict)
