@@ -236,5 +236,5 @@ def test_stored_settings_keep_their_former_names():
     former = stored.replace('"images": "held-out"', '"pictures": "held-out"')
     assert former.count("pictures") == 2
     assert settings.from_json(TrainConfig, former) == config
-    with pytest.raises(InputError, match="There is no setting 'watch.zero_shot.pictures'"):
+    with pytest.raises(InputError, match=r"There is no setting 'watch\.zero_shot\.pictures'"):
         changed("watch.zero_shot.pictures=held-out")
