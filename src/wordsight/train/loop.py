@@ -13,6 +13,7 @@ import torch
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError
+from wordsight.metrics import Estimate
 from wordsight.train.batch import Batch
 from wordsight.train.compute import random_state as chance
 from wordsight.train.compute.parallel import unwrapped, wrap
@@ -29,7 +30,7 @@ from wordsight.train.loss.objectives import objective_of
 from wordsight.train.measure import ZeroShot
 from wordsight.train.monitor.logs import own_watchers
 from wordsight.train.monitor.meter import Meter
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, Watcher
+from wordsight.train.monitor.reports import RunFacts, RunResult, Watcher
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import Network, build_network
 from wordsight.train.optim import build_optimizer, clip_gradients, lr_at, set_rate
@@ -96,7 +97,7 @@ class _Run:
     def __init__(self, config: TrainConfig, folder: Path, processes: Processes) -> None:
         self.config, self.folder, self.processes = config, folder, processes
         self.step, self.saved_at, self.measured_at = 0, -1, -1
-        self.figures: dict[str, Figure] = {}
+        self.figures: dict[str, Estimate] = {}
         self.began = time.perf_counter()
         processes.share(config.batch)
         self.precision = Precision(config.compute.precision, processes.device)
@@ -321,7 +322,7 @@ class _Run:
             notes=notes,
         )
 
-    def _write(self, network: Network) -> tuple[dict[str, Figure], Mapping[str, Any]]:
+    def _write(self, network: Network) -> tuple[dict[str, Estimate], Mapping[str, Any]]:
         """Write the finished model; return what was measured of it, and what is to be said."""
         assert self.judge is not None
         finished = self.judge.finish(network, self.precision.autocast)
