@@ -11,7 +11,7 @@ import click
 
 from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig
-from wordsight.train.monitor.random_guess import chance_loss
+from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_ratio
-from wordsight.train.finetune.wise_ft import Tried
+from wordsight.train.finetune.wise_ft import AlphaResult
 from wordsight.train.monitor.reports import TrainWarning
 
 
@@ -61,7 +61,7 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
     return Verdict(bootstrap_hits(before), bootstrap_hits(after), kept.value, kept.low, kept.high, least)
 
 
-def warn_of_chance(before: Estimate, classes: int) -> None:
+def warn_at_chance_level(before: Estimate, classes: int) -> None:
     """Warn where the accuracy before tuning is no better than chance, so that the share kept says nothing."""
     if before.low <= 1 / classes:
         warnings.warn(
@@ -72,7 +72,7 @@ def warn_of_chance(before: Estimate, classes: int) -> None:
         )
 
 
-def remedy(tried: list[Tried], before: Estimate, least: float) -> str:
+def remedy(tried: list[AlphaResult], before: Estimate, least: float) -> str:
     """Return what to try after a verdict that is not good: the largest share of tuned weights that keeps enough."""
     enough = [one for one in tried if one.original is not None and one.original.value >= least * before.value]
     if enough:

@@ -18,7 +18,7 @@ Tensors = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Tried:
+class AlphaResult:
     """What a share of the tuned weights gives. target: accuracy on what is tuned for; original: on what is not."""
 
     alpha: float
@@ -31,7 +31,7 @@ class Tried:
         return shown if self.original is None else f"{shown}, original {self.original:.1%}"
 
 
-def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
+def interpolate(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
     """Return (1 - alpha)·before + alpha·tuned, float32, under the names of `tuned`.
 
     What was added for the tuning (the bias of SigLIP's loss, and with it the scale that goes with it) is the tuned.
@@ -54,7 +54,7 @@ def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.
     }
 
 
-def choose(tried: Sequence[Tried]) -> Tried:
+def choose(tried: Sequence[AlphaResult]) -> AlphaResult:
     """Return the one with the best target accuracy; of equals the one nearest to the pre-trained weights."""
     if not tried:
         raise InputError("There is no α to choose from; name some in tuning.alphas, such as 0.25,0.5,0.75,1.")
