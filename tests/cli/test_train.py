@@ -93,7 +93,7 @@ def test_a_folder_with_a_run_is_gone_on_with_only_when_asked(here):
     assert run(*short).exit_code == 0
     again = run(*short)
     assert isinstance(again.exception, TrainError)
-    assert "holds a run already" in message_of(again)
+    assert "already holds a run" in message_of(again)
     assert "Model: out\n" in run(*short, "--resume").stdout
     other = run(*short, "--resume", "--set", "optim.lr=1")
     assert "optim.lr" in message_of(other)
