@@ -12,9 +12,9 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text", "columns"},
-    {"locations", "spec", "metrics"},
-    {"checkpoint", "samples", "vector_cache", "text"},
+    {"errors", "durable", "path_text"},
+    {"locations", "spec", "metrics", "columns", "hashes"},
+    {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
     {"encoder"},
@@ -54,7 +54,7 @@ HOMES = {
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("ingest/",),
+    "xxhash": ("hashes.py",),
     "filelock": ("index/", "gallery.py"),
     "snowballstemmer": ("text/english.py",),
 }

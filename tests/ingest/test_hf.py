@@ -79,7 +79,7 @@ def test_a_part_of_a_data_set_is_read_in_its_order(tmp_path):
 
 def test_its_images_can_be_read_in_another_process(saved):
     red = items_of(f"hf:{saved}")[0]
-    assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
+    assert pickle.loads(pickle.dumps(red.read))().content_hash == red.read().content_hash
 
 
 def test_its_state_changes_with_its_content(saved, tmp_path):

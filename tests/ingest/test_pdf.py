@@ -58,9 +58,9 @@ def test_a_pages_digest_is_that_of_file_and_number_and_nothing_is_rendered_for_i
     copy.write_bytes(drawings.read_bytes())
     pages, copies = items_of(drawings), items_of(copy)
     monkeypatch.setattr(pdf, "_rendered", None)
-    digests = [item.read().digest for item in pages]
+    digests = [item.read().content_hash for item in pages]
     assert len(set(digests)) == 3
-    assert digests == [item.read().digest for item in copies]
+    assert digests == [item.read().content_hash for item in copies]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
     items = items_of(tmp_path)
-    assert len({item.read().digest for item in items}) == 500
+    assert len({item.read().content_hash for item in items}) == 500
     assert items[499].read().image().size == (1024, 512)
     assert items[499].text == "long\nsheet 499"
     assert len(opened) == 1
@@ -175,12 +175,12 @@ def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
 
 def test_pages_can_be_read_in_another_process(drawings, monkeypatch):
     pages = items_of(drawings)
-    seen = [(page.read().digest, np.asarray(page.read().image())) for page in pages]
+    seen = [(page.read().content_hash, np.asarray(page.read().image())) for page in pages]
     opened = []
     monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
     moved = [pickle.loads(pickle.dumps(page.read)) for page in pages]
     for read, (digest, image) in zip(moved, seen, strict=True):
-        assert read().digest == digest
+        assert read().content_hash == digest
         assert (np.asarray(read().image()) == image).all()
     assert len(opened) == 1
 

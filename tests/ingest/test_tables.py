@@ -233,7 +233,7 @@ def test_a_image_may_be_given_as_a_data_uri(shop):
     assert (red.text, dict(red.meta)) == ("A\na", {"title": "A"})
     assert (held.id, held.path, held.text, dict(held.meta)) == (f"{table}#row=2", str(table), "C", {"title": "C"})
     assert read_image(held.read().image()).getpixel((0, 0)) == (0, 0, 255)
-    assert held.read().digest == items_of(shop / "images" / "c.png")[0].read().digest
+    assert held.read().content_hash == items_of(shop / "images" / "c.png")[0].read().content_hash
     assert bad == Skipped("t.csv row 3", "holds a data: URI that cannot be decoded")
     assert drawn.read().image() == b"<svg>"
     words = write(shop / "words.csv", 'image,title\na.png,"data: a story, told"\n')
@@ -340,7 +340,7 @@ def test_a_tables_images_can_be_read_in_another_process(shop):
     pq.write_table(pa.table({"image": [(shop / "a.png").read_bytes()]}), shop / "t.parquet")
     for table in (shop / "t.parquet", write(shop / "t.csv", CSV)):
         red = items_of(table)[0]
-        assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
+        assert pickle.loads(pickle.dumps(red.read))().content_hash == red.read().content_hash
 
 
 def test_parquet_needs_pyarrow(shop, monkeypatch):
@@ -457,7 +457,7 @@ def test_addresses_are_fetched_only_when_that_was_asked_for(shop, server):
     red, gone = items_of(table, urls=True)
     assert not asked  # not before the item is read
     assert (red.path, red.size, red.mtime_ns, red.text) == (f"{address}/a.png", 0, 0, "Red\na")
-    assert red.read().digest == items_of(shop / "a.png")[0].read().digest
+    assert red.read().content_hash == items_of(shop / "a.png")[0].read().content_hash
     with pytest.raises(ImageError, match=r"^the address answers 404 "):
         gone.read()
     assert [path for path, _ in asked] == ["/a.png", "/gone%20%E7%8C%AB.png"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wordsight.errors import ImageError
+from wordsight.hashes import hash_content, hash_file
 from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS, walk
-from wordsight.ingest.digests import digest_of, digest_of_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
@@ -65,8 +65,8 @@ def read_file(path: str) -> Content:
         with open(path, "rb") as file:
             content = file.read(_HELD)
             if len(content) < _HELD:
-                return Content(digest_of(content), lambda: content)
+                return Content(hash_content(content), lambda: content)
             file.seek(0)
-            return Content(digest_of_file(file), lambda: path)
+            return Content(hash_file(file), lambda: path)
     except OSError as error:
         raise ImageError(reason_of(error)) from error

@@ -17,11 +17,11 @@ import numpy as np
 
 from wordsight.columns import Kinds, Value, meta_of, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
+from wordsight.hashes import hash_content
 from wordsight.images.decode import Skipped
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
 from wordsight.ingest import Content, Item, Unit
-from wordsight.ingest.digests import digest_of
-from wordsight.ingest.in_memory import SOURCE, digest_of_image, given_item, given_units, joined_text
+from wordsight.ingest.in_memory import SOURCE, given_item, given_units, hash_image, joined_text
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.urls import fetch, is_address
 from wordsight.path_text import name_words, to_text
@@ -75,7 +75,7 @@ def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
     if isinstance(image, str | os.PathLike):
         name = str(image) if is_address(str(image)) else to_text(os.path.abspath(image))
     else:
-        name = digest_of_image(image)
+        name = hash_image(image)
     seen[name] += 1
     return f"{SOURCE}#{name}" + (f"#{seen[name]}" if seen[name] > 1 else "")
 
@@ -161,4 +161,4 @@ def _fetched(url: str) -> Content:
         content = fetch(url)
     except InputError as error:
         raise ImageError(str(error)) from error
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)

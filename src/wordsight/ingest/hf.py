@@ -10,8 +10,8 @@ from typing import Any
 
 from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
+from wordsight.hashes import hash_content
 from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
 from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
@@ -128,7 +128,7 @@ class DatasetReader:
             content = self.data[row][self.column]["bytes"]
         if not content:
             raise ImageError("the file is empty")
-        return Content(digest_of(content), lambda: content)
+        return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row without images; numbers of classes as their names."""

@@ -16,8 +16,8 @@ from typing import Any
 from PIL import Image
 
 from wordsight.errors import ImageError, MissingExtraError
+from wordsight.hashes import hash_file
 from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of_file
 from wordsight.ingest.items import Content, Item, Unlisted
 from wordsight.path_text import name_words, to_text
 
@@ -79,8 +79,8 @@ class Document:
             return len(self._handle())
 
     def read(self, number: int) -> Content:
-        """Return page `number`, counted from 1, as an item's content: its digest is that of file and page."""
-        return Content(f"{self._digest()}#page={number}", functools.partial(self.render, number))
+        """Return page `number`, counted from 1, as an item's content: its hash is that of file and page."""
+        return Content(f"{self._file_hash()}#page={number}", functools.partial(self.render, number))
 
     def render(self, number: int) -> Image.Image:
         """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels.
@@ -97,13 +97,13 @@ class Document:
         except ImageError:
             return ""  # `render` says what is wrong with the page
 
-    def _digest(self) -> str:
+    def _file_hash(self) -> str:
         """Return the hash of the file, read once for all of its pages."""
         with self._hashing:
             if not self._hash:
                 try:
                     with open(self.path, "rb") as file:
-                        self._hash = digest_of_file(file)
+                        self._hash = hash_file(file)
                 except OSError as error:
                     raise ImageError(reason_of(error)) from error
             return self._hash

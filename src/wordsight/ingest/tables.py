@@ -13,16 +13,16 @@ from typing import Any
 
 from wordsight.columns import Kinds, Value, meta_of
 from wordsight.errors import ImageError, InputError, did_you_mean
+from wordsight.hashes import hash_content, hash_text
 from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS
-from wordsight.ingest.digests import digest_of, hash_of
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
-from wordsight.ingest.unique_ids import Numbers
 from wordsight.ingest.urls import data_of, fetch, is_address, is_data
 from wordsight.path_text import name_words, to_path, to_text
+from wordsight.unique_ids import Numbers
 
 # what columns of images are called, the likeliest first, in lower case
 _USUAL = (
@@ -175,15 +175,15 @@ class TableReader:
         """Return the columns' kinds, and what numbers the rows that name the same image."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
-        marks = array("Q")
+        keys = array("Q")
         for number, record in enumerate(self.table.records(self.images.needs if known else None), 1):
             if isinstance(record, str):
                 continue
             if not known:
                 kinds.see(record)
-            marks.append(hash_of(self._name(self.images.of(record), number)))
+            keys.append(hash_text(self._name(self.images.of(record), number)))
         kinds.settle()
-        return kinds, Numbers(marks)
+        return kinds, Numbers(keys)
 
     def _name(self, cell: Any, number: int) -> str:
         """Return what tells a row's image from others: what its cell says, else the row's number."""
@@ -268,7 +268,7 @@ def _holds_file(cell: Any) -> bool:
 
 
 def _embedded(content: bytes) -> Content:
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)
 
 
 def _fetched(url: str) -> Content:

@@ -20,12 +20,12 @@ from typing import Any
 
 from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError
+from wordsight.hashes import hash_content, hash_text
 from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS
-from wordsight.ingest.digests import digest_of, hash_of
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.unique_ids import Numbers
 from wordsight.path_text import name_words, to_text
+from wordsight.unique_ids import Numbers
 
 TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
 _SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of an image
@@ -61,16 +61,16 @@ def sample_items(
 ) -> Iterator[Item | Skipped]:
     """Yield the images of a tar with their captions and metadata; where the file is cut off, those before the cut."""
     kinds = Kinds()
-    marks = array("Q")
+    keys = array("Q")
     try:
         with open(path, "rb") as file:
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
                     if image_endings(sample):
-                        marks.append(hash_of(sample.key))
+                        keys.append(hash_text(sample.key))
             kinds.settle()
-            numbers = Numbers(marks)
+            numbers = Numbers(keys)
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
                     yield sample
@@ -218,4 +218,4 @@ def _read(path: str, member: Member) -> Content:
             content = file.read(member.size)
     except OSError as error:
         raise ImageError(reason_of(error)) from error
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)

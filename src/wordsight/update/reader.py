@@ -81,7 +81,7 @@ class Reader:
             return None
         try:
             content = task.item.read()
-            digest = content.digest + (MASKED if task.mask else "")
+            digest = content.content_hash + (MASKED if task.mask else "")
             known = not task.fresh and not self.digests.claim(digest)
             image = content.image()
             try:

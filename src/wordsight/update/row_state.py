@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from wordsight.columns import Value
+from wordsight.hashes import hash_text
 from wordsight.index.base import Row, Stamp
-from wordsight.ingest.digests import hash_of
 from wordsight.path_text import to_path
 
 MASKED = ":masked"  # ends the digest of a page that was embedded without its title block
@@ -22,7 +22,7 @@ MASKED = ":masked"  # ends the digest of a page that was embedded without its ti
 
 def about_of(text: str, meta: Mapping[str, Value]) -> str:
     """Return the hash of what is said of an image beside its pixels: `Row.about`."""
-    return f"{hash_of(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
+    return f"{hash_text(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 
 def is_gone_file(path: str) -> bool:
@@ -50,11 +50,11 @@ class Known:
         pages = array("B")
         self.rows_of: Counter[str] = Counter()  # source → rows
         for stamp in stamps:
-            columns["id"].append(hash_of(stamp.id))
-            columns["path"].append(hash_of(stamp.path) if stamp.in_file else 0)
+            columns["id"].append(hash_text(stamp.id))
+            columns["path"].append(hash_text(stamp.path) if stamp.in_file else 0)
             columns["file"].append(_file(stamp.size, stamp.mtime_ns, stamp.digest.endswith(MASKED)))
-            columns["digest"].append(hash_of(stamp.digest))
-            columns["about"].append(hash_of(stamp.about))
+            columns["digest"].append(hash_text(stamp.digest))
+            columns["about"].append(hash_text(stamp.about))
             pages.append("#page=" in stamp.id)
             self.rows_of[stamp.source] += 1
         order = np.argsort(np.asarray(columns["path"]), kind="stable")
@@ -73,13 +73,13 @@ class Known:
 
     def find(self, id: str) -> int | None:
         """Return the position of a row, or None where there is none."""
-        wanted = hash_of(id)
+        wanted = hash_text(id)
         at = bisect_left(self._id, wanted)
         return self._row_of_id[at] if at < len(self._id) and self._id[at] == wanted else None
 
     def of_file(self, path: str) -> range:
         """Return the positions of the rows that belong to a file."""
-        wanted = hash_of(path)
+        wanted = hash_text(path)
         start = bisect_left(self._path, wanted)
         return range(start, bisect_right(self._path, wanted, start))
 
@@ -89,11 +89,11 @@ class Known:
 
     def same_digest(self, row: int, digest: str) -> bool:
         """Return whether a row was made of this content."""
-        return self._digest[row] == hash_of(digest)
+        return self._digest[row] == hash_text(digest)
 
     def same_about(self, row: int, about: str) -> bool:
         """Return whether the same was said of a row."""
-        return self._about[row] == hash_of(about)
+        return self._about[row] == hash_text(about)
 
     def digests(self) -> Digests:
         """Return the contents whose vectors the index holds."""
@@ -110,7 +110,7 @@ class Digests:
 
     def claim(self, digest: str) -> bool:
         """Return True to the first who asks for a content that is not in the index: it is theirs to embed."""
-        wanted = hash_of(digest)
+        wanted = hash_text(digest)
         at = bisect_left(self._known, wanted)
         if at < len(self._known) and self._known[at] == wanted:
             return False
