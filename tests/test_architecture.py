@@ -48,7 +48,7 @@ HOMES = {
     "pinecone": ("index/pinecone/",),
     "sqlglot": ("index/filters/",),
     "pypdfium2": ("ingest/pdf.py",),
-    "pillow_heif": ("images/decode.py",),
+    "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
     "datasets": ("ingest/",),
     "ray": ("update/on_ray.py",),

@@ -22,7 +22,7 @@ from wordsight.errors import (
     WordsightError,
     did_you_mean,
 )
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index import STORES, About, Index, Stamp, create_index, open_index
 from wordsight.index.base import is_part_of
 from wordsight.locations import default_index

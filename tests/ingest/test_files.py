@@ -13,8 +13,9 @@ from items import items_of
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
 from wordsight.images.files import find_images
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan, source_root

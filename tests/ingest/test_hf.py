@@ -9,7 +9,8 @@ from items import items_of
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError, MissingExtraError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, hf
 from wordsight.ingest.scan import scan, source_root
 

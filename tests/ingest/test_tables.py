@@ -18,7 +18,8 @@ from PIL import Image
 
 from wordsight.columns import Kinds, meta_of
 from wordsight.errors import ImageError, InputError, MissingExtraError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, Item, Unlisted, table_files
 from wordsight.ingest.scan import scan
 from wordsight.ingest.urls import ascii_address, fetch

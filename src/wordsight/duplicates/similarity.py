@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from wordsight.images.decode import ImageSource, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.inputs import ImageSource
 
 # of 365 pairs of the most similar photos and products, none but copies keep to these (benchmarks/duplicates_quality.py)
 DETAIL, DIFFERENCE = 0.8, 14.0

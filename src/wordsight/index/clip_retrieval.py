@@ -26,7 +26,7 @@ import pyarrow.parquet as parquet
 from wordsight.columns import INT_64, KIND_NAMES, OWN_COLUMNS, ColumnKindError, Value, fit_meta
 from wordsight.errors import InputError, WordsightError
 from wordsight.hashes import hash_text
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index.base import Floats, Index, Row
 from wordsight.index.lance.schema import KINDS, column_name
 from wordsight.unique_ids import Numbers

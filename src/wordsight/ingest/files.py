@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from wordsight.errors import ImageError
 from wordsight.hashes import hash_content, hash_file
-from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS, walk
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
@@ -44,7 +44,7 @@ def file_unit(path: str, source: str, openers: dict[str, Opener], name: str | No
     except FileNotFoundError:
         return Skipped(Path(path), "is a link to a file that does not exist" if os.path.islink(path) else "is gone")
     except OSError as error:
-        return Unlisted(Path(path), reason_of(error))
+        return Unlisted(Path(path), describe_error(error))
     if not stat.S_ISREG(status.st_mode):
         return Skipped(Path(path), "is not a regular file")
     opener = openers.get(os.path.splitext(path)[1].lower(), image_item)
@@ -69,4 +69,4 @@ def read_file(path: str) -> Content:
             file.seek(0)
             return Content(hash_file(file), lambda: path)
     except OSError as error:
-        raise ImageError(reason_of(error)) from error
+        raise ImageError(describe_error(error)) from error

@@ -18,8 +18,8 @@ import numpy as np
 from wordsight.columns import Kinds, Value, meta_of, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content
-from wordsight.images.decode import Skipped
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.in_memory import SOURCE, given_item, given_units, hash_image, joined_text
 from wordsight.ingest.options import IngestOptions

@@ -11,7 +11,7 @@ from typing import Any
 from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
 from wordsight.hashes import hash_content
-from wordsight.images.decode import Skipped, reason_of
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
 from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
@@ -109,7 +109,7 @@ class DatasetReader:
         try:
             status = os.stat(file)
         except OSError as error:
-            yield Skipped(f"{self.root} row {row}", f"{reason_of(error)}: {file}")
+            yield Skipped(f"{self.root} row {row}", f"{describe_error(error)}: {file}")
             return
         read = functools.partial(read_file, file)
         path = to_text(os.path.abspath(file))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from wordsight.columns import Value
-from wordsight.images.decode import ImageSource, Skipped
+from wordsight.images.inputs import ImageSource
+from wordsight.images.skipped import Skipped
 
 
 @dataclass(frozen=True, eq=False)

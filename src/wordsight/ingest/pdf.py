@@ -17,7 +17,7 @@ from PIL import Image
 
 from wordsight.errors import ImageError, MissingExtraError
 from wordsight.hashes import hash_file
-from wordsight.images.decode import Skipped, reason_of
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.items import Content, Item, Unlisted
 from wordsight.path_text import name_words, to_text
 
@@ -105,7 +105,7 @@ class Document:
                     with open(self.path, "rb") as file:
                         self._hash = hash_file(file)
                 except OSError as error:
-                    raise ImageError(reason_of(error)) from error
+                    raise ImageError(describe_error(error)) from error
             return self._hash
 
     def _with_page(self, number: int, use: Callable[[Any], Any]) -> Any:
@@ -149,7 +149,7 @@ def _opened(path: str) -> Any:
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed with the document; PDFium takes no path that is no UTF-8
     except OSError as error:
-        raise ImageError(reason_of(error)) from error
+        raise ImageError(describe_error(error)) from error
     try:
         handle = pdfium.PdfDocument(file, autoclose=True)
         handle.init_forms()  # what was filled in is drawn

@@ -14,8 +14,8 @@ from typing import IO, Any, TypeAlias
 
 from wordsight.columns import Kinds, plain
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images.decode import reason_of
 from wordsight.images.files import EXTENSIONS
+from wordsight.images.skipped import describe_error
 
 Record: TypeAlias = dict[str, Any]
 
@@ -68,7 +68,7 @@ def why(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
-    said = reason_of(error) if isinstance(error, OSError) else str(error)
+    said = describe_error(error) if isinstance(error, OSError) else str(error)
     return " ".join(said.split()).rstrip(".")  # pyarrow's are of several lines
 
 

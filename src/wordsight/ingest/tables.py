@@ -14,8 +14,8 @@ from typing import Any
 from wordsight.columns import Kinds, Value, meta_of
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content, hash_text
-from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
@@ -219,7 +219,7 @@ class TableReader:
             path = _absolute(cell, self.folder)
             status = os.stat(path)
         except (OSError, ValueError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            reason = describe_error(error) if isinstance(error, OSError) else str(error)
             return Skipped(Path(_absolute(cell, self.folder)), f"{reason}, named in {self._row(number)}")
         read = functools.partial(read_file, path)
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)

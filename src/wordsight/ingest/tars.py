@@ -21,8 +21,8 @@ from typing import Any
 from wordsight.columns import Kinds, meta_of, plain
 from wordsight.errors import ImageError
 from wordsight.hashes import hash_content, hash_text
-from wordsight.images.decode import Skipped, reason_of
 from wordsight.images.files import EXTENSIONS
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.items import Content, Item, Unlisted
 from wordsight.path_text import name_words, to_text
 from wordsight.unique_ids import Numbers
@@ -78,7 +78,7 @@ def sample_items(
                     suffix = numbers.suffix(sample.key)
                     yield from _images(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
-        yield Unlisted(Path(path), reason_of(error))
+        yield Unlisted(Path(path), describe_error(error))
 
 
 def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
@@ -217,5 +217,5 @@ def _read(path: str, member: Member) -> Content:
             file.seek(member.start)
             content = file.read(member.size)
     except OSError as error:
-        raise ImageError(reason_of(error)) from error
+        raise ImageError(describe_error(error)) from error
     return Content(hash_content(content), lambda: content)

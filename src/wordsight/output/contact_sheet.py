@@ -16,7 +16,8 @@ from typing import TypeAlias
 from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
+from wordsight.images.names import source_name
 from wordsight.text.snippet import Marked
 
 Source: TypeAlias = Path | bytes | Image.Image  # what cannot be read shows as an empty ground

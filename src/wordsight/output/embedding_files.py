@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images.decode import recorded_path
+from wordsight.images.names import recorded_path
 from wordsight.zeroshot.class_embeddings import Floats
 
 _ROWS_AT_ONCE = 1024

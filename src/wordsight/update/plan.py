@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wordsight.hashes import hash_text
-from wordsight.images.decode import Skipped
 from wordsight.images.files import system_folder
+from wordsight.images.skipped import Skipped
 from wordsight.index import Stamp
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Item, Unit

@@ -11,8 +11,12 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import ImageSource, Skipped, decode, read_header, reason_of, source_name
+from wordsight.images.decode import decode
+from wordsight.images.header import read_header
+from wordsight.images.inputs import ImageSource
+from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.index import Row
 from wordsight.index.base import Floats
 from wordsight.ingest import Item
@@ -89,7 +93,7 @@ class Reader:
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
         except Exception as error:  # whatever is wrong with one image, the others go on
-            return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
+            return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(self, task: Task, digest: str, source: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
         said = read_header(source)
