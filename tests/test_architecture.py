@@ -47,7 +47,7 @@ HOMES = {
     "qdrant_client": ("index/qdrant/",),
     "pinecone": ("index/pinecone/",),
     "sqlglot": ("index/filters/",),
-    "pypdfium2": ("ingest/pdf.py",),
+    "pypdfium2": ("ingest/pdf_worker.py",),
     "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
     "datasets": ("ingest/",),

@@ -581,7 +581,7 @@ def test_paths_that_are_no_files(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageError, match=r"pipe.jpg: is not a regular file"):
         read_image(tmp_path / "pipe.jpg")
-    with pytest.raises(ImageError, match=r"x.jpg: is an address, not a file; download it first"):
+    with pytest.raises(ImageError, match=r"x.jpg: is a URL, not a file; download it first"):
         read_image("https://example.org/x.jpg")
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -15,10 +14,11 @@ from PIL import Image
 from wordsight.errors import ImageError
 from wordsight.images.faulty_files import JPEG_START, ended_jpegs, missing_share
 from wordsight.images.header import UPRIGHT, read_orientation, turn_upright
-from wordsight.images.identify import find_bare_png, identify, open_file
+from wordsight.images.identify import find_bare_png, identify
 from wordsight.images.inputs import ImageSource, as_image
 from wordsight.images.memory import bytes_as_rgb, check_memory, is_large, most_bytes, reduction, turn_of
 from wordsight.images.names import source_name
+from wordsight.images.open_file import open_regular
 from wordsight.images.quiet import quiet_pillow
 from wordsight.images.raw import open_raw
 from wordsight.images.skipped import describe_error
@@ -75,7 +75,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
             if isinstance(source, Image.Image):
                 return _whole(to_rgb(turn_upright(source) or source.copy()))
             if isinstance(source, str | os.PathLike):
-                with open_file(Path(source)) as file:
+                with open_regular(source) as file:
                     return _decode(file, at_least)
             return _decode(io.BytesIO(source), at_least)
     except Exception as error:  # Pillow's plugins raise nearly every built-in kind on damaged files

@@ -6,16 +6,16 @@ import io
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from wordsight.errors import ImageError
-from wordsight.images.identify import find_bare_png, identify, open_file
+from wordsight.images.identify import find_bare_png, identify
 from wordsight.images.inputs import ImageSource, as_image
 from wordsight.images.names import source_name
+from wordsight.images.open_file import open_regular
 from wordsight.images.quiet import quiet_pillow
 from wordsight.images.raw import raw_header
 from wordsight.images.skipped import describe_error
@@ -59,7 +59,7 @@ def read_header(source: ImageSource) -> Header:
         with quiet_pillow():
             if not isinstance(source, str | os.PathLike):
                 return _file_header(io.BytesIO(source))
-            with open_file(Path(source)) as file:
+            with open_regular(source) as file:
                 return _file_header(file)
     except Exception as error:
         raise ImageError(f"{source_name(source)}: {describe_error(error)}") from error

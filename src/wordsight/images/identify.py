@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import stat
 import struct
-from pathlib import Path
 from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
 from wordsight.errors import MissingExtraError
 from wordsight.images.faulty_files import JPEG_START, PNG_START, bare_png
+from wordsight.images.jpeg_scans import check_scans
 from wordsight.images.raw import is_raw_tiff, looks_raw, may_be_raw, raw_is_installed
 from wordsight.images.skipped import UnreadableError
 
@@ -23,25 +22,15 @@ _REFUSED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
 _HEIF = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 
-def open_file(path: Path) -> IO[bytes]:
-    """Open a regular file that holds something; a pipe or device would block or never end."""
-    if str(path).startswith(("http:/", "https:/")):
-        raise UnreadableError("is an address, not a file; download it first")
-    status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise UnreadableError("is a folder; give the images in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableError("is not a regular file")
-    return path.open("rb")
-
-
 def identify(file: IO[bytes]) -> Image.Image | None:
     """Open an image lazily, of any size, since DCT scaling decides how much of a JPEG is decoded; None: it is RAW."""
     head = file.read(32)
     file.seek(0)
     if not head:
         raise UnreadableError("the file is empty")
-    if not head.startswith(JPEG_START) and looks_raw(head):
+    if head.startswith(JPEG_START):
+        check_scans(file)
+    elif looks_raw(head):
         return None
     image: Image.Image
     try:

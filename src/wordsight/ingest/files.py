@@ -12,7 +12,8 @@ from typing import TypeAlias
 from wordsight.errors import ImageError
 from wordsight.hashes import hash_content, hash_file
 from wordsight.images.files import EXTENSIONS, walk
-from wordsight.images.skipped import Skipped, describe_error
+from wordsight.images.open_file import open_regular
+from wordsight.images.skipped import Skipped, UnreadableError, describe_error
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
@@ -62,11 +63,11 @@ def image_item(path: str, source: str, status: os.stat_result, name: str) -> Ite
 def read_file(path: str) -> Content:
     """Return the content of an image file. Raises: ImageError with the reason alone."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             content = file.read(_HELD)
             if len(content) < _HELD:
                 return Content(hash_content(content), lambda: content)
             file.seek(0)
             return Content(hash_file(file), lambda: path)
-    except OSError as error:
+    except (OSError, UnreadableError) as error:
         raise ImageError(describe_error(error)) from error
