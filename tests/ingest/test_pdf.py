@@ -212,7 +212,7 @@ def stream(facts, content):
 def test_a_page_that_is_never_finished_is_given_up_and_the_others_are_read(tmp_path, drawings, monkeypatch):
     monkeypatch.setattr(pdf_process, "PAGE_SECONDS", 2.0)
     tiles = BLANK.replace(b">>", b"/Contents 4 0 R /Resources << /Pattern << /P 5 0 R >> >> >>")
-    tile = b"/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 1 1] /XStep 1e-6 /YStep 1e-6 /Resources << >>"
+    tile = b"/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 1 1] /XStep .0001 /YStep .0001 /Resources <<>>"
     content = [stream(b"", b"/Pattern cs /P scn 0 0 300 200 re f"), stream(tile, b"1 0 0 rg 0 0 1 1 re f")]
     (tmp_path / "tiles.pdf").write_bytes(pdf_of([CATALOGUE, PAGES % 1, tiles, *content]))
     (endless,) = items_of(tmp_path / "tiles.pdf")

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
 from wordsight.hashes import hash_content
 from wordsight.images.skipped import Skipped, describe_error
@@ -87,6 +87,8 @@ class DatasetReader:
         for record in self.rest:
             kinds.see(self._values(record))
         kinds.settle()
+        if kinds.too_many:
+            yield Skipped(self.root, TOO_MANY_COLUMNS)
         paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))

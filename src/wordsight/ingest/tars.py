@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
 from wordsight.errors import ImageError
 from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
@@ -70,6 +70,8 @@ def sample_items(
                     if image_endings(sample):
                         keys.append(hash_text(sample.key))
             kinds.settle()
+            if kinds.too_many:
+                yield Skipped(Path(path), TOO_MANY_COLUMNS)
             numbers = Numbers(keys)
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
@@ -200,7 +202,7 @@ def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
         return {}
     try:
         values = json.loads(_text(member, file))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(name): plain(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
