@@ -246,7 +246,7 @@ def _as_indexed(row: Row) -> bool:
 
 
 def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Section, Tile, file_link, render_sections_html
 
     sections = [
@@ -293,7 +293,7 @@ def _place(row: Row) -> Path | str:
 
 
 def _name(row: Row) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     return source_name(_place(row)) + ("" if row.page is None else f", page {row.page}")
 
