@@ -13,6 +13,7 @@ PACKAGE = ROOT / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "durable", "path_text", "columns"},
+    {"writer_lock"},
     {"locations", "spec", "metrics"},
     {"checkpoint", "samples", "vector_cache", "text"},
     {"weights", "images"},
@@ -54,8 +55,8 @@ HOMES = {
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("ingest/",),
-    "filelock": ("index/", "gallery.py"),
+    "xxhash": ("ingest/", "index/lance/"),
+    "filelock": ("writer_lock.py",),
     "snowballstemmer": ("text/english.py",),
 }
 

@@ -24,7 +24,7 @@ from wordsight.errors import (
 )
 from wordsight.images.decode import Skipped
 from wordsight.index import STORES, Index, IndexInfo, RowVersion, create_index, open_index
-from wordsight.index.base import is_part_of
+from wordsight.index.base import check_same_model, is_part_of
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
 
@@ -469,13 +469,11 @@ class Gallery:
 def _open_again(location: str, model: Model | str, backend: str, precision: str, fingerprint: str) -> Gallery:
     """Return the gallery that was pickled or copied. Raises: StoreError where another model's index is now."""
     gallery = Gallery.open(location, model=model, backend=backend, precision=precision)
-    if gallery.info.fingerprint != fingerprint:
-        seen = gallery.info.fingerprint
+    try:
+        check_same_model(gallery.info, "the gallery that was pickled", fingerprint, gallery.info.dim, location)
+    except StoreError:
         gallery.close()
-        raise StoreError(
-            f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
-            f"pickled ({fingerprint}); open it again with Gallery.open."
-        )
+        raise
     gallery._sent = True
     return gallery
 
@@ -546,12 +544,7 @@ def _options_of(said: Mapping[str, Any]) -> IngestOptions:
 
 
 def _checked(model: Model, info: IndexInfo, location: str) -> Model:
-    if model.fingerprint != info.fingerprint:
-        raise StoreError(
-            f"The index {location!r} was made with the model {info.model!r} (fingerprint {info.fingerprint}); this "
-            f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot "
-            "be compared: use the index's model, or make another index with --in."
-        )
+    check_same_model(info, model.loaded_from or model.spec.name, model.fingerprint, model.spec.embed_dim, location)
     return model
 
 
