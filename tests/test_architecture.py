@@ -13,7 +13,7 @@ PACKAGE = ROOT / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "durable", "path_text"},
-    {"locations", "metrics", "json_records", "columns", "hashes"},
+    {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
     {"spec"},
     {"towers"},
     {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
@@ -56,8 +56,8 @@ HOMES = {
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("hashes.py",),
-    "filelock": ("index/", "gallery.py"),
+    "xxhash": ("hashes.py", "index/lance/"),
+    "filelock": ("writer_lock.py",),
     "snowballstemmer": ("text/english.py",),
 }
 
