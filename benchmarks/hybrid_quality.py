@@ -33,12 +33,12 @@ import numpy as np
 from harness import table, write_rows
 
 import wordsight
-from wordsight.index import About, Row, create_index
+from wordsight.index import IndexInfo, Row, create_index
 from wordsight.search.fusion import Fusion
+from wordsight.search.judged import Judged
 from wordsight.search.tune import (
     FUSIONS,
     UNEVEN_F,
-    Judged,
     bootstrap,
     cross_validated,
     hit_rate_at_k,
@@ -115,10 +115,10 @@ def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dic
 
 def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Yield a row for each way of searching one task."""
-    about = About(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
+    info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     pairs = enumerate(zip(vectors_ND, task.texts, strict=True))
     with tempfile.TemporaryDirectory() as folder:
-        index = create_index(folder, about)
+        index = create_index(folder, info)
         index.add([Row(str(i), "", str(i), str(i), vector, text=text) for i, (vector, text) in pairs])
         index.optimise()
         judged = [Judged(query, frozenset(map(str, right))) for query, right in task.queries.items()]
@@ -146,7 +146,7 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
             "hit rate@10": h.mean, "hit rate low": h.low, "hit rate high": h.high,
             "over the better side": gain.mean, "gain low": gain.low, "gain high": gain.high,
             "alpha": {"hybrid, untuned": ways["hybrid, untuned"].alpha,
-                      "hybrid, tuned": best.alpha if best.way == "both" else None}.get(way),
+                      "hybrid, tuned": best.alpha if best.method == "both" else None}.get(way),
         }  # fmt: skip
 
 

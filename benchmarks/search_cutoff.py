@@ -32,7 +32,7 @@ import numpy as np
 from harness import table, write_rows
 
 import wordsight
-from wordsight.search.reference import Reference, Scale, reference_of
+from wordsight.search.reference import Reference, Scale, load_reference
 from wordsight.search.relevance import (
     BEST,
     IMAGE_WEIGHTS,
@@ -236,7 +236,7 @@ def by_example(one: Collection, most: int = 150) -> Collection:
 
 def judge_words(model: Any, one: Collection) -> Judged:
     """Return every pair of a query of words and an image."""
-    reference, queries = reference_of(model), list(one.answers)
+    reference, queries = load_reference(model), list(one.answers)
     query_QD = model.embed_texts(queries)
     cosine_QN = query_QD @ one.vectors_ND.T
     features = []
@@ -251,7 +251,7 @@ def judge_words(model: Any, one: Collection) -> Judged:
 
 def judge_examples(model: Any, one: Collection) -> Judged:
     """Return every pair of a query image and another image."""
-    reference, queries = reference_of(model), np.array(list(one.answers))
+    reference, queries = load_reference(model), np.array(list(one.answers))
     query_QD = one.vectors_ND[queries]
     cosine_QN = query_QD @ one.vectors_ND.T
     own = [Scale.of(reference.images_RD @ query_D) for query_D in query_QD]

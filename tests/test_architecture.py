@@ -13,7 +13,9 @@ PACKAGE = ROOT / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "durable", "path_text", "columns"},
-    {"locations", "spec", "metrics"},
+    {"locations", "metrics", "json_records"},
+    {"spec"},
+    {"towers"},
     {"checkpoint", "samples", "vector_cache", "text"},
     {"weights", "images"},
     {"nn"},

@@ -23,7 +23,7 @@ from wordsight.images.decode import Skipped, decode, skipped, source_name
 from wordsight.images.inputs import as_image, is_array, is_frame, is_image_like, is_open_file, warn_of_paths
 from wordsight.images.preprocess import preprocess
 from wordsight.spec import ModelSpec, Preprocess
-from wordsight.text.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
+from wordsight.text.tokenizer import TextTruncatedWarning, Tokenizer, Tokens, UnknownScriptWarning
 
 _BATCH = {"torch": 64}  # images per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
@@ -117,13 +117,13 @@ class Model:
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer; `model.tokenizer(texts).cut` tells how many tokens of each do not fit."""
+        """The model's own tokenizer; `model.tokenizer(texts).truncated` tells how many tokens of each do not fit."""
         return Tokenizer(self.spec.tokenizer, self.checkpoint.tokenizer_files)
 
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
 
-        Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read;
+        Warns: TextTruncatedWarning, once a call, when texts are longer than the context: their ends are not read;
             PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
             the script of a text.
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
@@ -131,7 +131,7 @@ class Model:
         texts = [texts] if isinstance(texts, str) else list(texts)
         warn_of_paths(texts, "model.embed_images({})")
         tokens = self.tokenizer(texts)
-        _warn_of_cuts(texts, tokens)
+        _warn_of_truncated(texts, tokens)
         _warn_of_scripts(texts, self)
         embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -374,9 +374,9 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
         )
 
 
-def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:
+def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
     """Warn once of the texts that did not fit, naming the first and what it lost."""
-    cut = np.flatnonzero(tokens.cut)
+    cut = np.flatnonzero(tokens.truncated)
     if not len(cut):
         return
     first = texts[cut[0]]
@@ -384,7 +384,7 @@ def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:
     others = f" (and {len(cut) - 1} more texts)" if len(cut) > 1 else ""
     warnings.warn(
         f"The text {shown!r} is longer than the model's context of {tokens.ids.shape[1]} tokens: its last "
-        f"{tokens.cut[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).cut.",
-        TextCutWarning,
+        f"{tokens.truncated[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).truncated.",
+        TextTruncatedWarning,
         stacklevel=3,
     )

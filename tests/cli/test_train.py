@@ -21,7 +21,7 @@ from wordsight.cli import group
 from wordsight.cli._run_watchers import Bar, Lines, figure_lines, run_watcher, start_text, time_text
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.train.finetune.forgetting import judge
-from wordsight.train.finetune.wise_ft import Tried
+from wordsight.train.finetune.wise_ft import AlphaResult
 from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport
 
 RECIPE = '''"""Squares and their colours, learnt from nothing.
@@ -160,7 +160,7 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
     good = judge(np.ones(20), np.ones(20), 0.9)
     bad = judge(np.ones(20), np.arange(20) < 10, 0.9)
     assert answer_of(here, monkeypatch, notes={"verdict": good}).exit_code == 0
-    tried = (Tried(0.5, Figure(0.4, 0.3, 0.5, 20)), Tried(1.0, Figure(0.6, 0.5, 0.7, 20)))
+    tried = (AlphaResult(0.5, Figure(0.4, 0.3, 0.5, 20)), AlphaResult(1.0, Figure(0.6, 0.5, 0.7, 20)))
     shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
     assert f"  α tried: {tried[0]}\n  α tried: {tried[1]}\n  α: 1.0\n" in shown.stdout

@@ -9,7 +9,7 @@ import pytest
 from colour_model import ColourModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image, ImageDraw, ImageFont
 from small_pdf import page as pdf_page
 from small_pdf import small_pdf
@@ -38,9 +38,9 @@ def turned(degrees):
     return unit(np.cos(np.radians(degrees)), np.sin(np.radians(degrees)), 0, 0)
 
 
-def row(name, vector, *, digest="", pixels=100, size=0, path="", **more):
-    digest = digest or f"digest of {name}"
-    return Row(name, "s", path or name, digest, vector, width=pixels, height=1, size=size, **more)
+def row(name, vector, *, content_hash="", pixels=100, size=0, path="", **more):
+    content_hash = content_hash or f"digest of {name}"
+    return Row(name, "s", path or name, content_hash, vector, width=pixels, height=1, size=size, **more)
 
 
 def index_of(*rows):
@@ -63,7 +63,7 @@ def test_the_best_of_a_group_comes_first_and_each_copy_is_near_it():
 
 
 def test_of_equal_images_the_larger_file_is_kept_then_the_older():
-    same = {"vector": turned(0), "digest": "d"}
+    same = {"vector": turned(0), "content_hash": "d"}
     rows = row("a", size=5, mtime_ns=2, **same), row("b", size=5, mtime_ns=1, **same), row("c", size=9, **same)
     (group,) = duplicates(index_of(*rows), check=False)
     assert names([group]) == [["c", "b", "a"]]
@@ -78,9 +78,9 @@ def test_small_steps_do_not_join_what_differs():
 
 
 def test_the_same_file_by_two_ways_is_no_copy_of_itself():
-    twice = {"vector": turned(0), "digest": "d", "path": "a.jpg"}
+    twice = {"vector": turned(0), "content_hash": "d", "path": "a.jpg"}
     assert duplicates(index_of(row("a.jpg", **twice), row("table.csv#a.jpg", **twice)), 0.9, check=False) == []
-    pages = [row(f"b.pdf#page={i}", turned(0), digest="d", path="b.pdf", page=i) for i in (1, 2)]
+    pages = [row(f"b.pdf#page={i}", turned(0), content_hash="d", path="b.pdf", page=i) for i in (1, 2)]
     assert len(duplicates(index_of(*pages), 0.9, check=False)) == 1
 
 
@@ -108,7 +108,7 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
     least = float(np.cos(np.radians(step))) - 1e-4
     angle_of = dict(zip(digests, angles, strict=False))  # the same content has the same vector
     rows = [
-        row(f"r{i}", turned(angle_of[digest]), digest=str(digest), pixels=pixels[i])
+        row(f"r{i}", turned(angle_of[digest]), content_hash=str(digest), pixels=pixels[i])
         for i, (digest, _) in enumerate(zip(digests, angles, strict=False))
     ]
     with pytest.MonkeyPatch.context() as patch:  # the index's own search in the place of products, blocks of any size
@@ -123,7 +123,7 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
         assert all(cosine >= least - 1e-3 for cosine in group.cosines)
     group_of = {member.id: i for i, group in enumerate(groups) for member in group.rows}
     for one, other in combinations(rows, 2):
-        if one.digest == other.digest:
+        if one.content_hash == other.content_hash:
             assert group_of[one.id] == group_of[other.id]
         elif float(one.vector @ other.vector) >= least + 1e-3:  # near each other: at least one of them is in a group
             assert one.id in group_of or other.id in group_of
@@ -236,7 +236,9 @@ def test_a_group_names_its_sheets_that_are_not_the_same_byte_for_byte(tmp_path, 
         sheets[3].save(file)
     make_copies(sheets[3])["JPEG, quality 75"].save(files[2])
     digests = ("png", "png", "jpg")
-    (group,) = duplicates(index_of(*(row(str(f), turned(0), digest=d) for f, d in zip(files, digests, strict=True))))
+    (group,) = duplicates(
+        index_of(*(row(str(f), turned(0), content_hash=d) for f, d in zip(files, digests, strict=True)))
+    )
     assert len(group.rows) == 3
     assert len(group.paper) == 1
     assert group.keep.id not in group.paper
@@ -255,7 +257,7 @@ def test_shapes_that_no_crop_makes_alike_are_unlike(samples):
 @pytest.fixture
 def library(tmp_path, samples):
     """An index of the bundled images and copies of three of them, each with its own file; vectors are all alike."""
-    model, index = ColourModel(), MemoryIndex(about(256, "colour", "colour"))
+    model, index = ColourModel(), MemoryIndex(index_info(256, "colour", "colour"))
     files = [shutil.copy(path, tmp_path) for path in PICTURES]
     for number, kind in enumerate(("mirrored", "cropped by 10 %", "half the size")):
         files.append(str(tmp_path / f"copy-{number}.png"))

@@ -167,7 +167,7 @@ def test_a_source_is_recorded_so_that_it_is_found_again_from_elsewhere(photos, m
     ("source", "message"),
     [
         ("nowhere", "'nowhere' does not exist; expected an image, a folder, a table"),
-        ("https://example.org/a.jpg", "is an address; download it first, or name a table of addresses and add --urls"),
+        ("https://example.org/a.jpg", "is a URL; download it first, or name a table of URLs and add --urls"),
     ],
 )
 def test_a_source_that_is_not_there_is_told_before_anything_is_listed(photos, source, message):

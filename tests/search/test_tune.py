@@ -6,27 +6,25 @@ from colour_model import DIM, ColourModel
 from colour_shop import questions, shop  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
+from searching import run
 
 from wordsight.errors import InputError, StoreError
 from wordsight.index import Row
 from wordsight.search.fusion import Fusion
-from wordsight.search.query import run
+from wordsight.search.judged import Judged, read_judged, resolve_answers
 from wordsight.search.relevance import text_evidence
 from wordsight.search.tune import (
-    Judged,
     Sides,
     bootstrap,
     choose,
     cross_validated,
     hit_rate_at_k,
     ndcg_at_k,
-    read_judged,
+    read_tuning,
     recall_at_k,
     reset,
-    resolve,
     tune,
-    tuning_of,
 )
 
 
@@ -97,7 +95,7 @@ def test_hybrid_is_chosen_where_both_sides_know_something():
     tuned = choose(sides(0.6, 0.6))
     assert tuned.hybrid
     assert tuned.gain.low > 0
-    assert [figures.way for figures in tuned.figures] == ["text only", "vector only", "hybrid"]
+    assert [figures.mode for figures in tuned.figures] == ["text only", "vector only", "hybrid"]
     assert tuned.figures[2].ndcg.mean > max(figures.ndcg.mean for figures in tuned.figures[:2])
 
 
@@ -145,19 +143,19 @@ def hopeless_texts(count):
 
 
 def test_a_choice_is_noted_and_can_be_forgotten(shop):
-    assert tuning_of(shop) is None
+    assert read_tuning(shop) is None
     tuned = tune(shop, ColourModel(), questions())
-    assert tuning_of(shop) == tuned
+    assert read_tuning(shop) == tuned
     reset(shop)
-    assert tuning_of(shop) is None
+    assert read_tuning(shop) is None
     shop.set_note("fusion", {"way": "score", "alpha": 0.2, "queries": 9})  # of an older version
-    assert tuning_of(shop) == Fusion("both", 0.2)
+    assert read_tuning(shop) == Fusion("both", 0.2)
 
 
 def test_a_search_goes_by_what_was_tuned(shop):
     tuned = tune(shop, ColourModel(), questions())
     assert tuned.hybrid
-    assert shop.note("fusion")["way"] == tuned.fusion.way
+    assert shop.note("fusion")["way"] == tuned.fusion.method
     assert run(shop, ColourModel(), "blue large", 1)[0].id == "/shop/blue/large.png"
     shop.set_note("fusion", {"way": "vector", "alpha": 0.5})
     assert run(shop, ColourModel(), "blue large", 1)[0].bm25 is None
@@ -167,16 +165,19 @@ def test_answers_may_be_named_by_the_end_of_their_path(shop, tmp_path, monkeypat
     monkeypatch.chdir("/")
     given = [Judged("q", frozenset(["red/small.png", "shop/blue/huge.png", "/shop/green/large.png"]))]
     expected = {"/shop/red/small.png", "/shop/blue/huge.png", "/shop/green/large.png"}
-    assert resolve(shop, given)[0][0].relevant == expected
+    assert resolve_answers(shop, given)[0][0].relevant == expected
     with pytest.raises(InputError, match=r"'small\.png' is the end of 3 paths, such as /shop/blue/small\.png and"):
-        resolve(shop, [Judged("q", frozenset(["small.png"]))])
+        resolve_answers(shop, [Judged("q", frozenset(["small.png"]))])
 
 
 def test_any_page_of_a_document_answers_for_it(shop):
     for page in (1, 2):
         row = next(iter(shop.rows.values()))
         shop.add([Row(f"/d.pdf#page={page}", "/d.pdf", "/d.pdf", str(page), row.vector, page=page)])
-    assert resolve(shop, [Judged("q", frozenset(["/d.pdf"]))])[0][0].relevant == {"/d.pdf#page=1", "/d.pdf#page=2"}
+    assert resolve_answers(shop, [Judged("q", frozenset(["/d.pdf"]))])[0][0].relevant == {
+        "/d.pdf#page=1",
+        "/d.pdf#page=2",
+    }
 
 
 def test_answers_that_are_not_there_are_left_out_and_listed(shop):
@@ -203,7 +204,7 @@ def test_too_few_queries_choose_nothing(shop):
 
 def test_an_index_of_another_model_is_not_tuned():
     with pytest.raises(StoreError, match="their vectors cannot be compared"):
-        tune(MemoryIndex(about(DIM, "other", "other")), ColourModel(), questions())
+        tune(MemoryIndex(index_info(DIM, "other", "other")), ColourModel(), questions())
 
 
 def test_queries_are_read_with_all_their_answers(tmp_path):

@@ -19,15 +19,16 @@ from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train import loop
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.config import OBJECTIVES, ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
 from wordsight.train.config.settings import from_json
-from wordsight.train.loop import check, steps_of, train
+from wordsight.train.loop import check, count_steps, train
 from wordsight.train.monitor.meter import recall_at_1
 from wordsight.train.monitor.reports import Watcher
-from wordsight.train.networks import NETWORKS, build_network
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.networks import build_network
+from wordsight.train.run import run_folder
 from wordsight.train.run.signals import Stopped, on_signals
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_the_finished_folder_converts(finished, layout, tmp_path):
 
 def test_the_average_is_what_is_kept(finished):
     result, _, config = finished
-    saved = checkpoints.load(result.folder / "checkpoints" / "step_00000040", config)
+    saved = run_folder.load(result.folder / "checkpoints" / "step_00000040", config)
     kept = read_checkpoint(result.folder).tensors
     assert np.array_equal(kept["visual.proj"], saved["average"]["weights"]["clip.visual.proj"].numpy())
     assert not np.array_equal(kept["visual.proj"], saved["network"]["clip.visual.proj"].numpy())
@@ -119,7 +120,7 @@ def test_reports_come_every_so_many_steps_and_at_the_end(table, tmp_path):
 
 def test_epochs_say_how_long_a_run_is(table):
     config = dataclasses.replace(small_run(table), steps=None, epochs=1.5)
-    assert steps_of(config, steps_per_epoch=6) == 9
+    assert count_steps(config, steps_per_epoch=6) == 9
 
 
 def test_a_folder_with_a_run_is_refused(finished):
@@ -197,7 +198,7 @@ def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "open_data", open_data)
     with pytest.raises(Stopped, match="after step 2 of 6"):
         train(small_run(table), tmp_path / "run")
-    assert list(checkpoints.steps_in(tmp_path / "run")) == [2]
+    assert list(run_folder.steps_in(tmp_path / "run")) == [2]
 
 
 def test_a_second_interrupt_acts_at_once():
@@ -229,7 +230,7 @@ def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The loss of step 6 is nan, .* Samples of this step: .*\.png.* Try a lower"):
         train(config, tmp_path / "run")
-    assert list(checkpoints.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
+    assert list(run_folder.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
 
 
 def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeypatch):
@@ -342,7 +343,7 @@ def test_fp16_scales_the_loss(table, tmp_path):
     notes = Notes()
     config = small_run(table, steps=2, batch=2, compute__precision="fp16")
     train(config, tmp_path / "run", watchers=[notes])
-    saved = checkpoints.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
+    saved = run_folder.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
     assert saved["scaler"]["_growth_tracker"] + (saved["scaler"]["scale"] < 65536) > 0
     assert all(math.isfinite(loss) for loss in notes.losses)
 
@@ -358,15 +359,15 @@ def test_compiled_towers_learn_the_same(table, tmp_path, plain_losses):
 @pytest.mark.parametrize(("chunk", "advice"), [(None, "compute.chunk=4 or"), (2, "compute.chunk=1 or")])
 def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, advice):
     def accumulate(*args, **settings):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore of it.")
+        raise torch.OutOfMemoryError("CUDA out of memory. AlphaResult to allocate 2 GiB.\nMore of it.")
 
     monkeypatch.setattr("wordsight.train.loop.accumulate", accumulate)
-    message = f"Memory ran out with 8 pairs .* Tried to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
+    message = f"Memory ran out with 8 pairs .* AlphaResult to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
     with pytest.raises(TrainError, match=message):
         train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", list(OBJECTIVES))
 def test_all_that_takes_time_is_compiled(name, monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda method: compiled.append(method.__qualname__) or method)

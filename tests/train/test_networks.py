@@ -21,7 +21,7 @@ from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, T
 from wordsight.train.config.sizes import size
 from wordsight.train.loss.objectives import info_nce
 from wordsight.train.networks import BagOfWords, Captioner, Contrastive, TwoViews, build_network
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 TEXTS = ["a cat", "a red dog!", "house", "a photo of a tree"]
 CLASSES = {

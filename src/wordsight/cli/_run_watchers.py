@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from wordsight.train.config import TrainConfig
-from wordsight.train.monitor.random_guess import chance_loss
+from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -104,7 +104,7 @@ def command(
         _write_paths(groups, b"\0" if zero else b"\n")
     elif form == "json":
         for group in groups:
-            click.echo(json.dumps(as_dict(group)))
+            click.echo(json.dumps(group.to_dict()))
     else:
         click.echo("\n".join(as_text(groups)), nl=bool(groups))
     any_copies = any(group.copies for group in groups)
@@ -206,19 +206,7 @@ def _role(group: Group, row: Row, cosine: float) -> str:
         return "keep"
     if row.id in group.shot:
         return "shot"
-    return "same" if row.digest == group.keep.digest else f"{cosine:.3f}"
-
-
-def as_dict(group: Group) -> dict[str, Any]:
-    """Return what JSON tells of a group. role: keep; shot (another file of the same shot, it stays); copy."""
-    members = [
-        {"path": str(_place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
-         "paper": row.id in group.paper,
-         "role": "keep" if row is group.keep else "shot" if row.id in group.shot else "copy"}
-        for row, cosine in zip(group.rows, group.cosines, strict=True)
-    ]  # fmt: skip
-    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "images": members}
+    return "same" if row.content_hash == group.keep.content_hash else f"{cosine:.3f}"
 
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:

@@ -13,6 +13,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,9 +63,27 @@ class Group:
 
     def _repr_html_(self) -> str:
         """Return the images as a notebook shows them, the one to keep first."""
-        from wordsight.output.row_cards import html_of_rows
+        from wordsight.output.row_cards import render_rows
 
-        return html_of_rows(repr(self)[1:-1], self.rows)
+        return render_rows(repr(self)[1:-1], self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group as JSON. role: keep; shot (another file of the same shot, it stays); copy.
+
+        path: valid UTF-8 whatever the file's name; `wordsight.path_text.to_path` gives the file.
+        """
+        images = [
+            {"path": row.path, "page": row.page, "id": row.id, "width": row.width, "height": row.height,
+             "size": row.size, "cosine": round(cosine, 6), "same_content": row.content_hash == self.keep.content_hash,
+             "paper": row.id in self.paper, "role": self._role(row)}
+            for row, cosine in zip(self.rows, self.cosines, strict=True)
+        ]  # fmt: skip
+        return {"keep": self.keep.path, "because": self.because, "exact": self.exact, "images": images}
+
+    def _role(self, row: Row) -> str:
+        if row is self.keep:
+            return "keep"
+        return "shot" if row.id in self.shot else "copy"
 
     @property
     def keep(self) -> Row:
@@ -79,7 +98,7 @@ class Group:
     @property
     def exact(self) -> bool:
         """Whether all are of the same content, byte for byte."""
-        return len({row.digest for row in self.rows}) == 1
+        return len({row.content_hash for row in self.rows}) == 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +148,9 @@ def learnt_threshold(index: Index) -> LearntThreshold | None:
 
 def _rows_with_a_neighbour(index: Index, least: float, progress: Progress) -> list[Row]:
     """Return the rows that share their content or come near another, without their thumbnails."""
-    counts = Counter(stamp.digest for stamp in index.stamps())
-    shared = {digest for digest, n in counts.items() if n > 1}
-    wanted = {stamp.id for stamp in index.stamps() if stamp.digest in shared}
+    counts = Counter(version.content_hash for version in index.row_versions())
+    shared = {content_hash for content_hash, n in counts.items() if n > 1}
+    wanted = {version.id for version in index.row_versions() if version.content_hash in shared}
     near = _near_by_product if len(index) <= _AT_ONCE else _near_by_search
     wanted.update(near(index, least, progress))
     ids = sorted(wanted)
@@ -145,7 +164,7 @@ def _rows_with_a_neighbour(index: Index, least: float, progress: Progress) -> li
 def _near_by_product(index: Index, least: float, progress: Progress) -> Iterator[str]:
     """Yield the ids of rows with another at a cosine of `least` or more: every pair is looked at."""
     ids: list[str] = []
-    vectors_ND = np.empty((len(index), index.about.dim), np.float32)
+    vectors_ND = np.empty((len(index), index.info.dim), np.float32)
     for names, vectors_BD in index.batches():
         names = names[: len(vectors_ND) - len(ids)]  # another process may be adding rows
         vectors_ND[len(ids) : len(ids) + len(names)] = vectors_BD[: len(names)]
@@ -214,7 +233,7 @@ def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> 
     """Yield the groups: the largest image not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
     for row in rows:
-        contents.setdefault(row.digest, []).append(row)
+        contents.setdefault(row.content_hash, []).append(row)
     classes = list(contents.values())
     taken_N = np.zeros(len(classes), bool)
     for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
@@ -259,9 +278,9 @@ def _group(classes: Sequence[Sequence[Row]], because: str, compare: _Comparison 
     keep = classes[0][0]
     shot = _shot_of([rows[0] for rows in classes])
     rows = sorted((row for rows in classes for row in rows), key=lambda row: row.id in shot)
-    others = [row for row in rows if row.digest != keep.digest]
+    others = [row for row in rows if row.content_hash != keep.content_hash]
     paper = frozenset(row.id for row in others if compare and compare.paper(row))
-    cosines = tuple(1.0 if row.digest == keep.digest else float(keep.vector @ row.vector) for row in rows)
+    cosines = tuple(1.0 if row.content_hash == keep.content_hash else float(keep.vector @ row.vector) for row in rows)
     return Group(tuple(rows), cosines, because, shot, paper)
 
 

@@ -19,7 +19,6 @@ from wordsight.images.files import EXTENSIONS
 
 Record: TypeAlias = dict[str, Any]
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _DELIMITERS = ",;\t|"
 _CELL = 16 << 20  # characters at most; Python's own limit is 131,072, which a long description passes
 _PARQUET_ROWS = 1024  # read at a time

@@ -107,4 +107,4 @@ def _keys(row: Row) -> list[tuple[str, ...]]:
     """Return what two rows of one image share whatever their vectors: the content; the file and the part of it."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     keys: list[tuple[str, ...]] = [("file", row.path, part)]
-    return [("content", row.digest), *keys] if row.digest else keys
+    return [("content", row.content_hash), *keys] if row.content_hash else keys

@@ -30,7 +30,7 @@ _TOKENS_A_LETTER = 1.8  # from here on letters are read as bytes
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class TextCutWarning(UserWarning):
+class TextTruncatedWarning(UserWarning):
     """A text was longer than the model's context, and its end was not read."""
 
 
@@ -43,11 +43,11 @@ class Tokens:
     """Texts as a text tower reads them.
 
     ids: (B, T) int32, padded to the context length; the end-of-text token is always within.
-    cut: (B,) int64, how many tokens of each text did not fit; 0 where the whole text is read.
+    truncated: (B,) int64, number of tokens of each text that did not fit; 0 where the whole text is read.
     """
 
     ids: np.ndarray
-    cut: np.ndarray
+    truncated: np.ndarray
 
 
 class Tokenizer:
@@ -69,7 +69,7 @@ class Tokenizer:
         self._engine = _open_engine(spec, files)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
-        """Return the ids of texts, (B, T) int32, and how many tokens of each were cut.
+        """Ids of texts, (B, T) int32, and the number of tokens of each that were truncated.
 
         Raises: InputError for anything but a list of str; CheckpointError for an id outside the vocabulary.
         """
@@ -84,18 +84,18 @@ class Tokenizer:
         start = [] if spec.bos_id is None else [spec.bos_id]
         room = spec.context_length - len(start) - 1
         ids = np.full((len(rows), spec.context_length), spec.pad_id, np.int32)
-        cut = np.zeros(len(rows), np.int64)
+        truncated = np.zeros(len(rows), np.int64)
         for index, row in enumerate(rows):
             whole = row.ids
             kept = [*start, *whole[:room], spec.eos_id]
             ids[index, : len(kept)] = kept
-            cut[index] = max(0, len(whole) - room)
+            truncated[index] = max(0, len(whole) - room)
         if ids.size and ids.max() >= spec.vocab_size:
             raise CheckpointError(
                 f"The tokenizer gave id {ids.max()}, but the text tower's vocabulary has {spec.vocab_size} tokens: "
                 "the tokenizer file does not belong to this checkpoint."
             )
-        return Tokens(ids, cut)
+        return Tokens(ids, truncated)
 
     def knows_script(self, text: str) -> bool:
         """Whether the vocabulary has pieces for the script of a text, rather than single bytes of its letters.

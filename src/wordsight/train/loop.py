@@ -14,27 +14,27 @@ import torch
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError
 from wordsight.train.batch import Batch
-from wordsight.train.compute import random_state as chance
-from wordsight.train.compute.parallel import unwrapped, wrap
+from wordsight.train.compute import random_state
+from wordsight.train.compute.parallel import unwrap, wrap
 from wordsight.train.compute.precision import Precision
 from wordsight.train.compute.processes import Processes, start
 from wordsight.train.config import TrainConfig
-from wordsight.train.config.limits import settled
+from wordsight.train.config.limits import validate_settings
 from wordsight.train.data import DataState, open_data
-from wordsight.train.ema import Average
+from wordsight.train.ema import WeightAverage
 from wordsight.train.finetune import tuning
 from wordsight.train.finetune.finish import Judge
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.measure import ZeroShot
-from wordsight.train.monitor.logs import own_watchers
+from wordsight.train.monitor.logs import default_watchers
 from wordsight.train.monitor.meter import Meter
 from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, Watcher
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import Network, build_network
 from wordsight.train.optim import build_optimizer, clip_gradients, lr_at, set_rate
-from wordsight.train.run import run_folder as checkpoints
-from wordsight.train.run.lock import alone_in
+from wordsight.train.run import run_folder
+from wordsight.train.run.lock import lock_folder
 from wordsight.train.run.run_state import Position, RunState
 from wordsight.train.run.signals import Request, Stopped, on_signals
 from wordsight.train.run.write_model import write_model
@@ -58,12 +58,12 @@ def train(
     with start(config.compute) as processes, on_signals() as request, contextlib.ExitStack() as held:
 
         def open_folder() -> Path | None:
-            held.enter_context(alone_in(folder))
-            return checkpoints.open_folder(config, folder, resume=resume)
+            held.enter_context(lock_folder(folder))
+            return run_folder.open_folder(config, folder, resume=resume)
 
         found = processes.on_first(open_folder)
         told: list[Watcher] = []
-        processes.on_first(lambda: told.extend([*own_watchers(config, folder), *watchers]))
+        processes.on_first(lambda: told.extend([*default_watchers(config, folder), *watchers]))
         with contextlib.closing(_Run(config, folder, processes)) as run:
             if found is not None:
                 run.go_on_from(found)
@@ -75,16 +75,17 @@ def check(config: TrainConfig) -> TrainConfig:
 
     Raises: InputError for settings that contradict each other or make no sense.
     """
-    config = settled(config)
+    config = validate_settings(config)
     if (config.steps is None) == (config.epochs is None):
         raise InputError(
             f"steps is {config.steps} and epochs is {config.epochs}; set one of them, to say how long the run is."
         )
-    if config.batch < 2 and config.objective.name in ("info_nce", "sigmoid", "nt_xent"):
+    if config.batch < 2 and config.objective.traits.needs_negatives:
         raise InputError(f"batch is {config.batch}, but a pair is compared with others; expected 2 or more.")
-    if config.watch.zero_shot is not None and config.objective.name == "nt_xent":
+    if config.watch.zero_shot is not None and not config.objective.traits.uses_texts:
         raise InputError(
-            "watch.zero_shot is set, but the objective 'nt_xent' learns no texts to measure with; set it to none."
+            f"watch.zero_shot is set, but the objective {config.objective.name!r} learns no texts to measure with; set "
+            "it to none."
         )
     tuning.check(config)
     return config
@@ -98,37 +99,37 @@ class _Run:
         self.step, self.saved_at, self.measured_at = 0, -1, -1
         self.figures: dict[str, Figure] = {}
         self.began = time.perf_counter()
-        processes.share(config.batch)
+        processes.split_batch(config.batch)
         self.precision = Precision(config.compute.precision, processes.device)
         self.start: Checkpoint | None = None
         processes.on_first(self._read_start)  # which may fetch it, once for all
-        if not processes.first:
+        if not processes.is_first:
             self._read_start()
-        self.tokenizer = tuning.tokenizer_of(config, self.start)
+        self.tokenizer = tuning.open_tokenizer(config, self.start)
         self.zero_shot: ZeroShot | None = None
         self.judge: Judge | None = None
         processes.on_first(self._find_held_out)
-        self.objective = objective_of(config.objective)
+        self.objective = build_objective(config.objective)
         bare = self._fresh_network()
         if config.compute.compile:
             bare.compile_passes()  # in place: parameters keep their names
         self.network = wrap(bare, config.compute, processes).train()
         self.optimizer = build_optimizer(self.network, config.optim)
-        self.average = None if config.optim.ema is None else Average(self.network, config.optim.ema)
+        self.average = None if config.optim.ema is None else WeightAverage(self.network, config.optim.ema)
         self.data = open_data(config, self.tokenizer, rank=processes.rank, world=processes.world)
         self.state = RunState(
             config, folder, processes, self.network, self.optimizer, self.average, self.precision.scaler,
             self.data.steps_per_epoch,
         )  # fmt: skip
         self.data_state: DataState | None = None
-        self.steps = steps_of(config, self.data.steps_per_epoch)
+        self.steps = count_steps(config, self.data.steps_per_epoch)
         self.meter = Meter(config, processes, self.data)
-        chance.seed(config.seed, processes.rank)
+        random_state.seed(config.seed, processes.rank)
 
     @property
     def bare(self) -> Network:
         """The network without what wraps it."""
-        return cast(Network, unwrapped(self.network))
+        return cast(Network, unwrap(self.network))
 
     def close(self) -> None:
         """End the workers that read the data."""
@@ -142,7 +143,7 @@ class _Run:
             self.zero_shot = ZeroShot(self.config.watch.zero_shot, self.config.model, self.tokenizer)
             self.zero_shot.pixels.check()
         self.judge = Judge(self.config, self.start, self.zero_shot)
-        self.judge.look(self.processes.device, self.precision.autocast)
+        self.judge.measure_before(self.processes.device, self.precision.autocast)
 
     def _fresh_network(self) -> Network:
         network = build_network(self.config, self.tokenizer)
@@ -154,7 +155,7 @@ class _Run:
     def go(self, watchers: Sequence[Watcher], request: Request) -> RunResult:
         """Do the steps that are left, and finish."""
         result = None
-        self.processes.on_first(lambda: checkpoints.write_config(self.config, self.folder))
+        self.processes.on_first(lambda: run_folder.write_config(self.config, self.folder))
         try:
             for watcher in watchers:
                 watcher.on_start(self.config, self._facts())
@@ -190,7 +191,7 @@ class _Run:
                     watcher.on_step(report)
             if self.step % watch.save_every == 0 or last:
                 self._save(watchers)
-            if not last and self.processes.agree(request.number is not None):
+            if not last and self.processes.any_true(request.number is not None):
                 self._stop(watchers, request)
             if self._is_due():
                 self._evaluate(watchers)
@@ -263,15 +264,15 @@ class _Run:
         """
         if self.config.compute.sharding == "fsdp" and self.processes.world > 1:
             weights = self.state.weights()
-            if not self.processes.first:
+            if not self.processes.is_first:
                 yield None
                 return
             whole = self._fresh_network()
             whole.load_state_dict(weights)
             yield whole.to(self.processes.device)
             return
-        with self.average.applied() if self.average is not None else contextlib.nullcontext():
-            yield self.bare if self.processes.first else None
+        with self.average.swapped_in() if self.average is not None else contextlib.nullcontext():
+            yield self.bare if self.processes.is_first else None
 
     def _is_due(self) -> bool:
         """Return whether it is measured after this step."""
@@ -344,7 +345,7 @@ class _Run:
         )
 
 
-def steps_of(config: TrainConfig, steps_per_epoch: int) -> int:
+def count_steps(config: TrainConfig, steps_per_epoch: int) -> int:
     """Return how many steps a run has."""
     return config.steps if config.steps is not None else max(1, round(cast(float, config.epochs) * steps_per_epoch))
 

@@ -22,9 +22,10 @@ from wordsight.nn.vit import set_patch_dropout
 from wordsight.spec import EfficientNetTower, ModelSpec, VitTower
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Features
-from wordsight.train.config import ObjectiveName, TrainConfig
+from wordsight.train.config import TrainConfig
+from wordsight.train.config.objectives import NetworkName
 from wordsight.train.config.sizes import for_sigmoid
-from wordsight.train.finetune.lora import folded
+from wordsight.train.finetune.lora import fold_adapters
 from wordsight.weights.validate import check_sizes, expected_shapes
 
 MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021, §2.5
@@ -34,12 +35,12 @@ class Network(nn.Module):
     """What a run trains: `forward` takes what `inputs` makes of a batch, so that wrappers (DDP, FSDP) see one call.
 
     spec: what the finished model is; `logit_scale` and `logit_bias` in it are the initial ones (see `checkpoint`).
-    still: modules that stay in eval mode while the others train: what is locked, whose batch norms must not move.
+    eval_only: modules that stay in eval mode while the others train: what is locked, whose batch norms must not move.
     """
 
     pixel_gain: Tensor
     pixel_shift: Tensor
-    still: tuple[nn.Module, ...] = ()
+    eval_only: tuple[nn.Module, ...] = ()
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all modules but those that stay still."""
         super().train(mode)
-        for module in self.still:
+        for module in self.eval_only:
             module.eval()
         return self
 
@@ -96,7 +97,7 @@ class Network(nn.Module):
 
     def _arrays(self, state: Mapping[str, Tensor] | None, prefix: str) -> dict[str, np.ndarray]:
         """Return the tensors whose names begin with `prefix`, without it, adapters folded in."""
-        return to_tensors(folded({**self.state_dict(), **(state or {})}), prefix)
+        return to_tensors(fold_adapters({**self.state_dict(), **(state or {})}), prefix)
 
 
 class Contrastive(Network):
@@ -249,12 +250,11 @@ def _features(first: Tensor, second: Tensor) -> Features:
     return Features(first, second, first.new_ones(()), first.new_zeros(()))
 
 
-NETWORKS: dict[ObjectiveName, type[Network]] = {
-    "info_nce": Contrastive,
-    "sigmoid": Contrastive,
-    "nt_xent": TwoViews,
+NETWORKS: Mapping[NetworkName, type[Network]] = {
+    "two_towers": Contrastive,
+    "two_views": TwoViews,
     "bag_of_words": BagOfWords,
-    "caption": Captioner,
+    "captioner": Captioner,
 }
 
 
@@ -268,13 +268,16 @@ def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
         model, for a patch_dropout of a tower without patches, and for captions with an image tower that has no places
         to read.
     """
-    spec = for_sigmoid(config.model) if config.objective.name == "sigmoid" else config.model
+    traits = config.objective.traits
+    spec = config.model
+    if traits.learns_bias:
+        spec = for_sigmoid(spec)
     check_sizes(spec, "The model to train")
     _check(config, tokenizer)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(config.seed)
-        network = NETWORKS[config.objective.name](spec)
-    if isinstance(network, Contrastive) and spec.logit_bias is not None and config.objective.name != "sigmoid":
+        network = NETWORKS[traits.network](spec)
+    if isinstance(network, Contrastive) and spec.logit_bias is not None and not traits.learns_bias:
         network.clip.logit_bias.requires_grad_(False)  # no other loss uses it, and DDP waits for all that learns
     set_checkpointing(network, config.compute.checkpointing)
     set_patch_dropout(network, config.compute.patch_dropout)
@@ -312,7 +315,7 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
             f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to leave out; "
             "use a vision transformer, or set it to 0."
         )
-    if config.objective.name == "caption" and isinstance(spec.image, EfficientNetTower):
+    if config.objective.traits.reads_positions and isinstance(spec.image, EfficientNetTower):
         raise TrainError(
             f"The image tower ({spec.image.arch}) gives one vector an image, but captions are read from its places; "
             "use a vision transformer or a ResNet."

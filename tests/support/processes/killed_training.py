@@ -17,7 +17,7 @@ from training import quickly, small_run
 from wordsight.train.config import settings
 from wordsight.train.loop import train
 from wordsight.train.monitor.reports import Watcher
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run import run_folder
 
 STEPS, SAVE_EVERY = 10, 3
 
@@ -57,7 +57,7 @@ class DiesAt(Watcher):
 def run(config, folder, watchers=(), files=None):
     """Train; with `files`, die before that many writes to the disk are done."""
     if files is not None:
-        real, left = checkpoints.sync, [files]
+        real, left = run_folder.sync, [files]
 
         def sync(path):
             left[0] -= 1
@@ -65,7 +65,7 @@ def run(config, folder, watchers=(), files=None):
                 die()
             real(path)
 
-        checkpoints.sync = sync
+        run_folder.sync = sync
     with quickly():
         train(config, folder, resume=True, watchers=watchers)
 
@@ -87,7 +87,7 @@ def main(table, folder, kills, seed, changes):
             time.sleep(chosen * whole)
             os.kill(child, signal.SIGKILL)
         code = finished(child)
-        print(how, chosen, code, list(checkpoints.steps_in(folder / "killed")), flush=True)
+        print(how, chosen, code, list(run_folder.steps_in(folder / "killed")), flush=True)
         assert code in (-signal.SIGKILL, 0)
     assert finished(forked(lambda: run(config, folder / "killed"))) == 0
 

@@ -146,7 +146,7 @@ def test_any_config_can_be_written_and_read_again(config):
 @few(max_examples=40, deadline=None)
 @given(CONFIGS)
 def test_the_list_of_settings_gives_the_config_again(config):
-    assert settings.apply(config, settings.lines(config)) == config
+    assert settings.apply(config, settings.to_lines(config)) == config
 
 
 @few(max_examples=40, deadline=None)
@@ -155,8 +155,8 @@ def test_differences_lead_from_one_config_to_the_other(first, second):
     told = settings.differences(first, second)
     assert bool(told) == (first != second)
     for key, (one, other) in told.items():
-        assert settings.flat(first).get(key) == one
-        assert settings.flat(second).get(key) == other
+        assert settings.flatten(first).get(key) == one
+        assert settings.flatten(second).get(key) == other
 
 
 def test_differences_name_the_keys():

@@ -17,8 +17,9 @@ from wordsight.nn.clip import build_model
 from wordsight.spec import PlainResNetTower
 from wordsight.train.config.sizes import SIZES, for_sigmoid, size
 from wordsight.weights.layouts.open_clip import config_of
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
 from wordsight.weights.validate import check_names, expected_shapes
+from wordsight.weights.write import write_checkpoint
 
 # Millions of parameters in all, of the image tower and of the rest. Source: open_clip's docs/model_profile.csv.
 PUBLISHED = {

@@ -23,12 +23,13 @@ from wordsight.train.batch import Batch, Ids
 from wordsight.train.config import AugmentConfig, ObjectiveConfig, TuningConfig, WatchConfig, ZeroShotConfig
 from wordsight.train.config.settings import to_json
 from wordsight.train.finetune import tuning
-from wordsight.train.finetune.tuning import prepare, read_start, start_spec, tokenizer_of
-from wordsight.train.finetune.wise_ft import interpolated
+from wordsight.train.finetune.tuning import open_tokenizer, prepare, read_start, start_spec
+from wordsight.train.finetune.wise_ft import interpolate
 from wordsight.train.loop import check, train
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, set_rate
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 LOCKED = {"image": "locked", "text": "full"}
 LORA = {"image": "lora", "text": "lora", "lora_rank": 4}
@@ -77,7 +78,7 @@ def tuned(table, start, *, steps=3, **changes):
 
 def prepared(config):
     begun = read_start(config)
-    network = build_network(config, tokenizer_of(config, begun))
+    network = build_network(config, open_tokenizer(config, begun))
     prepare(network, config, begun)
     return network.train(), begun
 
@@ -267,7 +268,7 @@ def test_the_share_that_does_best_is_kept(table, start, tmp_path, known):
     best = max(tried, key=lambda one: (one.target.value, -one.alpha))
     assert result.notes["α"] == best.alpha
     assert result.figures["zero_shot"] == best.target
-    between = interpolated(read_checkpoint(start).tensors, read_checkpoint(tmp_path / "plain").tensors, best.alpha)
+    between = interpolate(read_checkpoint(start).tensors, read_checkpoint(tmp_path / "plain").tensors, best.alpha)
     assert same(between, dict(read_checkpoint(tmp_path / "mixed").tensors))
 
 

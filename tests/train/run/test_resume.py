@@ -16,7 +16,7 @@ from wordsight.spec import Preprocess, ResNetTower
 from wordsight.train.config import AugmentConfig, ComputeConfig, OptimConfig
 from wordsight.train.loop import train
 from wordsight.train.monitor.run_log import read_log
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run import run_folder
 
 HERE = SUPPORT / "processes"
 
@@ -170,12 +170,12 @@ def test_another_number_of_processes_is_refused(tmp_path, monkeypatch):
     table = write_squares(tmp_path / "data")
     config = small_run(table, steps=1)
     train(config, tmp_path / "run")
-    real = checkpoints.load
+    real = run_folder.load
 
     def of_two(*arguments):
         saved = real(*arguments)
         return saved | {"processes": saved["processes"] * 2}
 
-    monkeypatch.setattr(checkpoints, "load", of_two)
+    monkeypatch.setattr(run_folder, "load", of_two)
     with pytest.raises(TrainError, match=r"is of 2 processes, now there are 1: .* Start as many as before"):
         train(config, tmp_path / "run", resume=True)

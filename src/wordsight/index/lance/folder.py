@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.errors import MissingExtraError, StoreError
-from wordsight.index.base import About, Note
+from wordsight.index.base import IndexInfo, Note
 from wordsight.index.lance.messages import trouble
-from wordsight.index.lance.schema import read_about
+from wordsight.index.lance.schema import parse_info
 
 if TYPE_CHECKING:
     import filelock
@@ -27,14 +27,14 @@ LAST_VERSION = 2**64 - 1
 class Facts:
     """What `wordsight-index.json` says: a copy of what the dataset itself holds, for readers that do not open it."""
 
-    def __init__(self, about: About, notes: Mapping[str, Note]) -> None:
-        self.about = about
+    def __init__(self, info: IndexInfo, notes: Mapping[str, Note]) -> None:
+        self.info = info
         self.notes = dict(notes)
 
     def write(self, folder: Path) -> None:
         """Write the file, whole or not at all."""
         part = folder / f"{FACTS}.{os.getpid()}.part"
-        text = json.dumps({"about": asdict(self.about), "notes": self.notes}, indent=1, ensure_ascii=False)
+        text = json.dumps({"about": asdict(self.info), "notes": self.notes}, indent=1, ensure_ascii=False)
         try:
             part.write_text(text, encoding="utf-8")
             os.replace(part, folder / FACTS)
@@ -50,7 +50,7 @@ def read_facts(folder: Path) -> Facts | None:
     """
     try:
         said: Any = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        return Facts(read_about(said["about"], str(folder)), dict(said["notes"]))
+        return Facts(parse_info(said["about"], str(folder)), dict(said["notes"]))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 

@@ -17,25 +17,26 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from wordsight.columns import merge_kinds
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index.base import (
     ANALYSED_AGAIN,
     FORMAT,
     TEXTS_COMPARED,
-    About,
     Floats,
     Index,
+    IndexInfo,
     Match,
     Note,
     Row,
-    Stamp,
+    RowVersion,
     by_coverage,
 )
 from wordsight.index.lance import folder as folders
 from wordsight.index.lance import maintenance as upkeep
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.messages import OF_A_ROW, checked, store_errors, trouble, unreadable
-from wordsight.index.lance.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, stamps_of
+from wordsight.index.lance.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, read_row_versions
 from wordsight.text.analysis import GUESSED, Query, Word, coverage_of_terms, query_terms, terms_of
 from wordsight.text.analysis import terms as text_terms
 from wordsight.text.vocabulary import Vocabulary, with_spellings
@@ -43,7 +44,7 @@ from wordsight.text.vocabulary import Vocabulary, with_spellings
 NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
-LOOK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
+CHECK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
 # so that memory does not grow with the index
 SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_buffer_size": 8 * 2**20}
 HAS_SCHEME = "://"
@@ -61,27 +62,27 @@ class Version:
     rows: int
 
 
-def open_store(location: str, about: About | None) -> LanceIndex:
-    """Open the index in a folder or at an address; with `about`, make it where there is none.
+def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
+    """Open the index in a folder or at an address; with `info`, make it where there is none.
 
     Raises: StoreError where there is none, for a damaged one, or one of another model; MissingExtraError.
     """
     folder = None if HAS_SCHEME in location else Path(location)
     found = _found(location, folder)
-    if about is None and found is None:
+    if info is None and found is None:
         raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
-    if about is not None and found is not None and found.fingerprint != about.fingerprint:
+    if info is not None and found is not None and found.fingerprint != info.fingerprint:
         raise StoreError(
             f"The index {location} was made with the model {found.model} (fingerprint {found.fingerprint}), not with "
-            f"{about.model} ({about.fingerprint}); use that model, or another folder."
+            f"{info.model} ({info.fingerprint}); use that model, or another folder."
         )
     if found is None:
-        assert about is not None
-        found = _create(location, folder, about)
+        assert info is not None
+        found = _create(location, folder, info)
     return LanceIndex(location, folder, found)
 
 
-def _found(location: str, folder: Path | None) -> About | None:
+def _found(location: str, folder: Path | None) -> IndexInfo | None:
     """Return what the index there was made with, or None where there is none."""
     if folder is not None:
         with store_errors(location, "read"):
@@ -90,7 +91,7 @@ def _found(location: str, folder: Path | None) -> About | None:
             facts = folders.read_facts(folder)
             version = folders.newest_version(folder)
         if version is not None and facts is not None:
-            return facts.about
+            return facts.info
         if version is None:
             if facts is None and not any((folder / folders.ITEMS / "data").glob("*")):
                 return None  # nothing, or what was left of making it on a full disk
@@ -106,12 +107,12 @@ def _found(location: str, folder: Path | None) -> About | None:
         raise trouble(location, "read", error) from error
     except (OSError, RuntimeError) as error:
         raise trouble(location, "read", error) from error
-    return columns.about_of(dataset.schema, location)
+    return columns.read_info(dataset.schema, location)
 
 
-def _create(location: str, folder: Path | None, about: About) -> About:
+def _create(location: str, folder: Path | None, info: IndexInfo) -> IndexInfo:
     with store_errors(location, "written"):
-        schema = columns.base_schema(about)
+        schema = columns.base_schema(info)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             others = sorted({path.name for path in folder.iterdir()} - {folders.ITEMS, folders.LOCK})
@@ -123,8 +124,8 @@ def _create(location: str, folder: Path | None, about: About) -> About:
         dataset = _lance().write_dataset(schema.empty_table(), _address(location, folder), schema=schema)
         upkeep.ensure_text_index(dataset)
         if folder is not None:
-            folders.Facts(about, {}).write(folder)
-    return about
+            folders.Facts(info, {}).write(folder)
+    return info
 
 
 def _address(location: str, folder: Path | None) -> str:
@@ -148,20 +149,20 @@ class LanceIndex(Index):
     A process that only searches (up to `upkeep.EXACT_LIMIT` rows, no condition) does not import Lance.
     """
 
-    def __init__(self, location: str, folder: Path | None, about: About) -> None:
+    def __init__(self, location: str, folder: Path | None, info: IndexInfo) -> None:
         self.location = location
-        self.about = about
+        self.info = info
         self._folder = folder
         self._snapshots = None if folder is None else Snapshots(folder)
         self._lock = None if folder is None else folders.WriterLock(folder)
-        self._turn = threading.RLock()  # held by the thread that writes or gives the right to write back
+        self._write_lock = threading.RLock()  # held by the thread that writes or gives the right to write back
         # Lance refuses to read a dataset in one thread while another changes that object: readers are given states
         # that never change, and what is written goes through an object of its own
-        self._opened: Any = None
+        self._read_dataset: Any = None
         self._vocabulary: tuple[int, Vocabulary | None] | None = None  # and when its file was written
-        self._written: Any = None
-        self._looked = 0.0
-        self._wrote = 0  # the version that the last writing here left
+        self._write_dataset: Any = None
+        self._checked_at = 0.0
+        self._last_written_version = 0  # the version that the last writing here left
 
     def __len__(self) -> int:
         if snapshot := self._snapshot():
@@ -173,14 +174,14 @@ class LanceIndex(Index):
         snapshot = self._snapshot()
         return columns.columns_of(snapshot.schema if snapshot else self._read(lambda data: data.schema))
 
-    def stamps(self) -> Iterator[Stamp]:
-        """Yield the stamp of every row."""
+    def row_versions(self) -> Iterator[RowVersion]:
+        """Yield the version of every row."""
         for batch in self._stream(["_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about"]):
-            yield from stamps_of(batch)
+            yield from read_row_versions(batch)
 
     def begin_writing(self) -> None:
         """Take the right to write, until `optimise` or `close`."""
-        with self._turn:
+        with self._write_lock:
             if self._lock is not None:
                 self._lock.acquire()
 
@@ -193,7 +194,7 @@ class LanceIndex(Index):
             self._bring_up_to_date(data)
             schema = data.schema
             known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
-            wider, fields = columns.widened(schema, columns.kinds_in((row.meta for row in rows), known))
+            wider, fields = columns.widened(schema, merge_kinds(known, (row.meta for row in rows)))
             table = columns.to_table(rows, wider)
             upkeep.widen(data, fields)
             if self._present(data, [row.id for row in rows]):
@@ -219,16 +220,16 @@ class LanceIndex(Index):
         found = self._read(rows_of)
         return [found[id] for id in ids if id in found]
 
-    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
-        """Return digest → vector of the contents that are there."""
+    def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
+        """Return content hash → vector of the contents that are there."""
 
         def vectors(data: Any) -> dict[str, Floats]:
             names = ["_digest", "_vector"]
-            tables = (data.to_table(columns=names, filter=_among("_digest", part)) for part in _parts(digests))
+            tables = (data.to_table(columns=names, filter=_among("_digest", part)) for part in _parts(content_hashes))
             return {
-                digest: vector
+                content_hash: vector
                 for table in tables
-                for digest, vector in zip(
+                for content_hash, vector in zip(
                     table["_digest"].to_pylist(), columns.to_vectors(table["_vector"]), strict=True
                 )
             }
@@ -238,8 +239,8 @@ class LanceIndex(Index):
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
         """Return the k rows of the largest cosine: exact up to `upkeep.EXACT_LIMIT` rows."""
         query_D = np.asarray(query_D, np.float32)
-        if query_D.shape != (self.about.dim,):
-            raise InputError(f"The query has the shape {query_D.shape}; the index holds ({self.about.dim},).")
+        if query_D.shape != (self.info.dim,):
+            raise InputError(f"The query has the shape {query_D.shape}; the index holds ({self.info.dim},).")
         if k < 1:
             return []
         snapshot = self._snapshot(build=True)
@@ -300,7 +301,7 @@ class LanceIndex(Index):
         """Return the vectors of ≤ n rows spread evenly."""
         total = len(self)
         if not total or n < 1:
-            return np.zeros((0, self.about.dim), np.float32)
+            return np.zeros((0, self.info.dim), np.float32)
         chosen = np.unique(np.linspace(0, total - 1, min(n, total)).astype(np.intp))
         snapshot = self._snapshot(build=True)
         if snapshot and len(snapshot) == total:
@@ -315,7 +316,7 @@ class LanceIndex(Index):
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key."""
-        if self._folder is not None and self._opened is None:
+        if self._folder is not None and self._read_dataset is None:
             with store_errors(self.location, "read"):
                 facts = folders.read_facts(self._folder)
             if facts:
@@ -324,7 +325,7 @@ class LanceIndex(Index):
 
     def set_note(self, key: str, note: Note) -> None:
         """Keep a note, inside the dataset and in the folder's own file."""
-        with self._turn:
+        with self._write_lock:
             had_lock = self._lock is not None and self._lock.held
             try:
                 with self._writing() as data:
@@ -381,7 +382,7 @@ class LanceIndex(Index):
     def close(self) -> None:
         """Let go of the files and of the right to write."""
         self._release()
-        self._opened = self._written = None
+        self._read_dataset = self._write_dataset = None
         if self._snapshots is not None:
             self._snapshots.close()
 
@@ -389,17 +390,17 @@ class LanceIndex(Index):
 
     def _dataset(self) -> Any:
         """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
-        opened = self._opened
+        opened = self._read_dataset
         if opened is None:
             opened = _lance().dataset(_address(self.location, self._folder), **upkeep.CACHES)
         elif self._folder is not None:
             newest = folders.newest_version(self._folder)
             opened = opened.checkout_version(opened.version if newest is None else newest)
-        elif time.monotonic() - self._looked > LOOK_AGAIN or opened.version < self._wrote:
+        elif time.monotonic() - self._checked_at > CHECK_AGAIN or opened.version < self._last_written_version:
             opened = opened.checkout_version(opened.latest_version)
         else:
             return opened
-        self._opened, self._looked = opened, time.monotonic()
+        self._read_dataset, self._checked_at = opened, time.monotonic()
         return opened
 
     def _read(self, call: Callable[[Any], Answer]) -> Answer:
@@ -486,7 +487,7 @@ class LanceIndex(Index):
             snapshot = self._snapshots.open(version)
         if snapshot or not build or self._lock.held or self._read(_count) > upkeep.EXACT_LIMIT:
             return snapshot
-        if not self._turn.acquire(blocking=False):  # another thread writes
+        if not self._write_lock.acquire(blocking=False):  # another thread writes
             return None
         had_lock = self._lock.held
         try:
@@ -499,29 +500,29 @@ class LanceIndex(Index):
         finally:
             if not had_lock:
                 self._release()
-            self._turn.release()
+            self._write_lock.release()
 
     # writing
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """Take the right to write, which is kept; yield the dataset at its newest version."""
-        with self._turn:
+        with self._write_lock:
             if self._lock is not None:
                 self._lock.acquire()
             with store_errors(self.location, "written"):
-                if self._written is None:
+                if self._write_dataset is None:
                     session = self._dataset().session()  # and its caches
-                    self._written = _lance().dataset(_address(self.location, self._folder), session=session)
+                    self._write_dataset = _lance().dataset(_address(self.location, self._folder), session=session)
                 else:
-                    self._written.checkout_latest()
+                    self._write_dataset.checkout_latest()
                 try:
-                    yield self._written
+                    yield self._write_dataset
                 finally:
-                    self._wrote = self._written.version
+                    self._last_written_version = self._write_dataset.version
 
     def _release(self) -> None:
-        with self._turn:  # not in the midst of what another thread writes
+        with self._write_lock:  # not in the midst of what another thread writes
             if self._lock is not None:
                 self._lock.release()
 
@@ -529,8 +530,8 @@ class LanceIndex(Index):
         """Analyse the texts of an index that an older version made."""
         if not upkeep.ensure_terms(data):
             return
-        self.about = replace(self.about, format=FORMAT)
-        data.update_schema_metadata({columns.ABOUT_KEY.decode(): json.dumps(asdict(self.about))})
+        self.info = replace(self.info, format=FORMAT)
+        data.update_schema_metadata({columns.INFO_KEY.decode(): json.dumps(asdict(self.info))})
         self._write_facts(data)
         warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
 
@@ -540,7 +541,7 @@ class LanceIndex(Index):
 
     def _write_facts(self, data: Any) -> None:
         if self._folder is not None:
-            folders.Facts(self.about, _notes(data)).write(self._folder)
+            folders.Facts(self.info, _notes(data)).write(self._folder)
 
     def _write_snapshot(self, data: Any) -> Snapshot | None:
         if self._snapshots is None:

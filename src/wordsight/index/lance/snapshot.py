@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wordsight.index.base import Floats, Row, Stamp
+from wordsight.index.base import Floats, Row, RowVersion
 from wordsight.index.lance import schema as columns
 
 ROWS_PER_BATCH = 2048  # 4 MiB of 512-dimensional vectors; larger ones make the peak of writing grow with the index
@@ -137,10 +137,10 @@ class Snapshot:
         """Return the rows at these positions, in this order."""
         return [self._row(*self._place(int(i))) for i in positions]
 
-    def stamps(self) -> Iterator[Stamp]:
-        """Yield the stamp of every row."""
+    def row_versions(self) -> Iterator[RowVersion]:
+        """Yield the version of every row."""
         for batch in self._batches:
-            yield from stamps_of(batch)
+            yield from read_row_versions(batch)
 
     def vectors(self, positions: Sequence[int] | NDArray[np.intp]) -> Floats:
         """Return the vectors (N, D) at these positions."""
@@ -193,7 +193,7 @@ def best(scores_N: Floats, k: int) -> NDArray[np.intp]:
     return np.argsort(-scores_N, kind="stable")
 
 
-def stamps_of(batch: pa.RecordBatch) -> Iterator[Stamp]:
-    """Yield the stamps of one batch's rows."""
+def read_row_versions(batch: pa.RecordBatch) -> Iterator[RowVersion]:
+    """Yield the version of each of one batch's rows."""
     names = ("_id", "_source", "path", "_digest", "_size", "_mtime_ns", "_about")
-    yield from map(Stamp, *(batch.column(name).to_pylist() for name in names))
+    yield from map(RowVersion, *(batch.column(name).to_pylist() for name in names))

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wordsight.spec import ModelSpec
-
-ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "caption"]
+from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +65,11 @@ class ObjectiveConfig:
     mask_duplicates: bool = True
     tile: int | None = 1024
     temperature: float = 0.5
+
+    @property
+    def traits(self) -> ObjectiveTraits:
+        """Facts of the objective. Raises: InputError for an unknown name."""
+        return get_traits(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.finetune.wise_ft import Tried, percent
+from wordsight.train.finetune.wise_ft import AlphaResult, format_percent
 from wordsight.train.measure import RESAMPLES, figure
 from wordsight.train.monitor.reports import Figure, TrainWarning
 
@@ -39,7 +39,7 @@ class Verdict:
         unsure = "" if (self.low >= self.least) == self.good == (self.high >= self.least) else ", which is within doubt"
         return (
             f"{word}: {100 * self.kept:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] of the original zero-shot "
-            f"accuracy is left, {percent(self.before)} before, {percent(self.after)} after; at least "
+            f"accuracy is left, {format_percent(self.before)} before, {format_percent(self.after)} after; at least "
             f"{100 * self.least:.0f} % were asked for (tuning.keep){unsure}"
         )
 
@@ -68,18 +68,18 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
     return Verdict(figure(before), figure(after), kept, float(low), float(high), least)
 
 
-def warn_of_chance(before: Figure, classes: int) -> None:
+def warn_at_chance_level(before: Figure, classes: int) -> None:
     """Warn where the accuracy before tuning is no better than chance, so that the share kept says nothing."""
     if before.low <= 1 / classes:
         warnings.warn(
-            f"Before tuning the model tells {percent(before)} of the images of tuning.forgetting, with "
+            f"Before tuning the model tells {format_percent(before)} of the images of tuning.forgetting, with "
             f"{100 / classes:.1f} % by chance: what is left of that says little. Give images whose classes it knows.",
             TrainWarning,
             stacklevel=2,
         )
 
 
-def remedy(tried: list[Tried], before: Figure, least: float) -> str:
+def remedy(tried: list[AlphaResult], before: Figure, least: float) -> str:
     """Return what to try after a verdict that is not good: the largest share of tuned weights that keeps enough."""
     enough = [one for one in tried if one.original is not None and one.original.value >= least * before.value]
     if enough:

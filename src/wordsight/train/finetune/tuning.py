@@ -21,7 +21,8 @@ from wordsight.nn.efficientnet import EfficientNet
 from wordsight.spec import ModelSpec, VitTower
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
-from wordsight.train.finetune.feature_cache import Remembered
+from wordsight.train.config.objectives import names_with
+from wordsight.train.finetune.feature_cache import FeatureCache
 from wordsight.train.finetune.lora import add_adapters
 from wordsight.train.networks import Contrastive, Network
 from wordsight.weights.read import read_checkpoint
@@ -53,10 +54,10 @@ def check(config: TrainConfig) -> None:
                     "the model to begin with: tuning.start, such as mini or ViT-B-32/openai."
                 )
         return
-    if config.objective.name not in ("info_nce", "sigmoid"):
+    if not config.objective.traits.embeds_texts:
         raise InputError(
             f"objective.name is {config.objective.name!r}, but tuning.start ({tuning.start!r}) is a model of two "
-            "towers; tune it with info_nce or sigmoid."
+            f"towers; tune it with {' or '.join(names_with('embeds_texts'))}."
         )
     if tuning.image == tuning.text == "locked":
         raise InputError("tuning.image and tuning.text are both 'locked', so nothing learns; let one of them.")
@@ -116,7 +117,7 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
     return start
 
 
-def tokenizer_of(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
+def open_tokenizer(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
     """Return the tokenizer of a run's model, made of the files of the checkpoint that it begins with."""
     return Tokenizer(config.model.tokenizer, tokenizer_files(config, start))
 
@@ -157,9 +158,9 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
         # Convolutions, depthwise ones most of all, are faster on a processor where a place's channels lie together.
         clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if tuning.image == "locked":
-        network.still = (clip.visual,)
+        network.eval_only = (clip.visual,)
     elif tuning.image == "lora":
-        network.still = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
+        network.eval_only = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
     # Not with FSDP: its processes gather a block's weights together, so none may leave one out.
     if tuning.image != "full" and not config.compute.compile and config.compute.sharding == "ddp":
         _remember(clip, all_of_it=tuning.image == "locked")
@@ -168,6 +169,6 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
 def _remember(clip: CLIP, *, all_of_it: bool) -> None:
     """Keep in memory what the image tower makes of an image, or the trunk of one whose head alone has adapters."""
     if isinstance(clip.visual, EfficientNet):
-        clip.visual.pooled = Remembered(clip.visual.pooled)  # type: ignore[method-assign]
+        clip.visual.pooled = FeatureCache(clip.visual.pooled)  # type: ignore[method-assign]
     elif all_of_it:
-        clip.encode_image = Remembered(clip.encode_image)  # type: ignore[method-assign]
+        clip.encode_image = FeatureCache(clip.encode_image)  # type: ignore[method-assign]

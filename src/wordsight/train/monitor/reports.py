@@ -1,7 +1,7 @@
 """What a run tells those who watch it: facts at its start, one report a step, figures, and its end.
 
 Neither torch nor NumPy is needed here, so a watcher may live anywhere. A run has its own watchers, made by
-`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs, or, where a
+`logs.default_watchers(config, folder)` (the log, the curves, the alarms); callers of `train` add theirs, or, where a
 recipe calls it, those who run the recipe (`watched_by`).
 """
 
@@ -140,6 +140,6 @@ def watched_by(*watchers: Watcher) -> Iterator[None]:
         _WATCHING.reset(token)
 
 
-def watching() -> tuple[Watcher, ...]:
+def active_watchers() -> tuple[Watcher, ...]:
     """Return the watchers of `watched_by`."""
     return _WATCHING.get()

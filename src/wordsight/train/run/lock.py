@@ -16,7 +16,7 @@ _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network 
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder, which is made if it is not there, for as long as this lasts; a process that dies lets go.
 
     Raises: TrainError where another process holds it, and for a place that cannot be written.

@@ -22,7 +22,7 @@ import torch
 from wordsight.errors import InputError, TrainError
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.run_log import LOG
-from wordsight.weights.layouts import native
+from wordsight.weights.file_names import SPEC, WORDSIGHT_WEIGHTS
 
 CONFIG, CHECKPOINTS, STATE, MANIFEST = "config.json", "checkpoints", "state.pt", "checkpoint.json"
 _PREFIX, _UNFINISHED = "step_", ".unfinished_"
@@ -41,7 +41,7 @@ def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | No
     """
     try:
         found = steps_in(folder)
-        if found or (folder / native.FILE).exists() or (folder / native.WEIGHTS).exists():
+        if found or (folder / SPEC).exists() or (folder / WORDSIGHT_WEIGHTS[0]).exists():
             if not (folder / CONFIG).is_file():
                 raise TrainError(
                     f"{folder} holds a model or checkpoints, but not the {CONFIG} of a run; choose another folder."
@@ -50,7 +50,7 @@ def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | No
                 raise TrainError(
                     f"{folder} holds a run already. Go on with it (--resume; resume=True), or choose another folder."
                 )
-            refuse_another(config, _text(folder / CONFIG), folder / CONFIG)
+            check_same_run(config, _text(folder / CONFIG), folder / CONFIG)
         elif not _is_free(folder):
             raise TrainError(
                 f"{folder} holds a {CONFIG if (folder / CONFIG).exists() else LOG} that no run wrote, which would be "
@@ -92,7 +92,7 @@ def _unusable(folder: Path, error: OSError | ValueError) -> str:
     return f"The run's folder {folder} cannot be used ({reason}); choose another place."
 
 
-def refuse_another(config: TrainConfig, held: str, where: Path) -> None:
+def check_same_run(config: TrainConfig, held: str, where: Path) -> None:
     """Raise TrainError where a run's configuration, as JSON, is another than `config` in what is not `FREE`."""
     try:
         before = settings.from_json(TrainConfig, held)
@@ -131,7 +131,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any], *, config: TrainConf
         unfinished.mkdir()
         size, sha256 = _write_state(state, unfinished / STATE)
         about = {"step": step, "bytes": size, "sha256": sha256, "torch": torch.__version__,
-                 "config": settings.plain(config)}  # fmt: skip
+                 "config": settings.to_plain(config)}  # fmt: skip
         _write_whole(unfinished / MANIFEST, json.dumps(about, indent=2, ensure_ascii=False).encode())
         sync(unfinished)
         if final.exists():  # of the same step: it has the same content, or is damaged
@@ -175,7 +175,7 @@ def load(path: Path, config: TrainConfig) -> dict[str, Any]:
         held = json.dumps(about["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainError(damaged(path, error)) from error
-    refuse_another(config, held, path / MANIFEST)
+    check_same_run(config, held, path / MANIFEST)
     try:
         # Nothing but tensors and plain values is read: a checkpoint of a stranger's cannot run code.
         return cast("dict[str, Any]", torch.load(path / STATE, map_location="cpu", weights_only=True))
