@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.encoder.openvino.cache import cache_settings
+from wordsight.encoder.openvino.cache import cache_settings, record_entries
 from wordsight.encoder.openvino.graphs import image_model, text_model
 from wordsight.encoder.openvino.int8 import check_int8, read_int8
 from wordsight.encoder.openvino.openvino_import import ov
@@ -101,7 +101,8 @@ class OpenVinoEncoder:
         """Return the compiled tower: for bulk a stream for each core or so, for one row all cores on one request."""
         with self._lock:
             if (tower, bulk) not in self._compiled:
-                settings = cache_settings(self.checkpoint) if self.cache else {}
+                purpose = "bulk" if bulk else "single"
+                settings = cache_settings(self.checkpoint, f"{tower}-{self.precision}-{purpose}") if self.cache else {}
                 compiled = compile_tower(self.checkpoint, tower, self.precision, settings, bulk=bulk)
                 self._compiled[tower, bulk] = Requests(compiled)
             return self._compiled[tower, bulk]
@@ -143,10 +144,19 @@ def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: M
     }
     if cache:
         try:
-            return core().compile_model(model, "CPU", {**settings, **cache})
+            compiled = core().compile_model(model, "CPU", {**settings, **cache})
+            record_entries(cache)
+            return compiled
         except RuntimeError:  # a full disk, say: the cache must never be the reason to fail
             pass
-    return core().compile_model(model, "CPU", settings)
+    try:
+        return core().compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        if precision != "int8" or tower != "image":
+            raise
+        raise InputError(
+            f"The int8 image tower cannot be compiled; make it again with wordsight quantize. ({error})"
+        ) from error
 
 
 def native_precision() -> str:
