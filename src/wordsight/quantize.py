@@ -136,7 +136,7 @@ def _folder(checkpoint: Checkpoint, name_or_path: str | Path, destination: str |
         given = Path(str(name_or_path).removeprefix("local-dir:")).expanduser().resolve()
         if checkpoint.folder is None or checkpoint.folder.resolve() not in (given, given.parent):
             raise InputError(
-                f"{str(name_or_path)!r} is no wordsight folder of yours; say where to put its copy: -o OUT."
+                f"{str(name_or_path)!r} is not a wordsight folder of yours; say where to put its copy: -o OUT."
             )
         return checkpoint.folder
     folder = Path(destination).expanduser()

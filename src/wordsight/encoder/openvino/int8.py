@@ -95,6 +95,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _read_sha256(path: Path) -> str:
+    try:
+        return _sha256(path)
+    except OSError as error:
+        return f"unknown ({error.strerror})"
+
+
 def check_int8(checkpoint: Checkpoint) -> None:
     """Raise InputError unless an int8 image tower lies beside the checkpoint and was made of its tensors."""
     how = "Make one with: wordsight quantize MODEL --calibrate FOLDER_OF_PICTURES -o OUT, then load OUT."
@@ -111,7 +118,7 @@ def check_int8(checkpoint: Checkpoint) -> None:
             f"the model's is {checkpoint.fingerprint}). {how}"
         )
     for name, expected in sums.items():  # absent from towers that older versions made
-        if name in (GRAPH, WEIGHTS) and _sha256(checkpoint.folder / name) != expected:
+        if name in (GRAPH, WEIGHTS) and _read_sha256(checkpoint.folder / name) != expected:
             raise InputError(f"{checkpoint.folder / name} is damaged: its SHA-256 is not as {FACTS} says. {how}")
 
 
