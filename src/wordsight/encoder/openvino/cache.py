@@ -29,7 +29,7 @@ def cache_settings(checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     """OpenVINO's setting for the folder of compiled graphs of a kind; empty where it gains nothing or is read-only.
 
     Damaged entries are removed first: OpenVINO notices a truncated one, but runs one with flipped bits.
-    kind: tower, precision and purpose, so that few entries lie together and have to be checked.
+    kind: tower and precision, so that few entries lie together and have to be checked.
     """
     if sum(tensor.nbytes for tensor in checkpoint.tensors.values()) not in WORTHWHILE:
         return {}

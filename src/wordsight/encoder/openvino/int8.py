@@ -32,7 +32,7 @@ GRAPH, WEIGHTS, FACTS = "image.int8.xml", "image.int8.bin", "int8.json"
 
 
 def import_nncf() -> Any:
-    """Return the module nncf, imported without its telemetry and its chatter.
+    """Module nncf, imported without its telemetry and its chatter.
 
     Raises: MissingExtraError where it is not installed.
     """
@@ -48,7 +48,7 @@ def import_nncf() -> Any:
 
 
 def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarray]) -> Any:
-    """Return the image tower as an OpenVINO model with int8 matrix products and convolutions.
+    """Image tower as an OpenVINO model with int8 matrix products and convolutions.
 
     A final projection (`visual.proj`) stays in float: it takes no time, and its error would go straight to cosines.
     batches_BHWC: calibration pixels, uint8 (B,S,S,3), which give the ranges of activations.
@@ -123,7 +123,7 @@ def check_int8(checkpoint: Checkpoint) -> None:
 
 
 def read_int8(core: Any, checkpoint: Checkpoint) -> Any:
-    """Return the int8 image tower that lies beside a checkpoint, uncompiled.
+    """The int8 image tower that lies beside a checkpoint, uncompiled.
 
     Raises: InputError if its files are damaged.
     """
