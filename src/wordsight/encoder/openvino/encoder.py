@@ -101,7 +101,10 @@ class OpenVinoEncoder:
         """Compiled tower: for bulk a stream for each core or so, for one row all cores on one request."""
         with self._lock:
             if (tower, bulk) not in self._compiled:
-                settings = cache_settings(self.checkpoint, f"{tower}-{self.precision}") if self.cache else {}
+                kind = f"{tower}-{self.precision}"
+                if bulk and tower == "image":  # compiled otherwise than for one row; texts are not
+                    kind += "-bulk"
+                settings = cache_settings(self.checkpoint, kind) if self.cache else {}
                 compiled = compile_tower(self.checkpoint, tower, self.precision, settings, bulk=bulk)
                 self._compiled[tower, bulk] = Requests(compiled)
             return self._compiled[tower, bulk]
