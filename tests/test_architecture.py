@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text", "columns"},
+    {"errors", "durable", "path_text", "columns", "redaction"},
     {"locations", "spec", "metrics"},
     {"checkpoint", "samples", "vector_cache", "text"},
     {"weights", "images"},
