@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 REDACTED = "…"
 # environment variables whose values are sent to services, which may repeat them in what they answer
@@ -37,6 +38,17 @@ def redact(text: str) -> str:
             text = text.replace(secret, REDACTED)
     text = _TOKEN.sub(REDACTED, text)
     return _URL.sub(_redact_url, text) if "://" in text else text
+
+
+def redact_values(value: Any) -> Any:
+    """Lists and dicts, such as those for JSON, with all their texts redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact_values(key): redact_values(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_values(each) for each in value]
+    return value
 
 
 def _redact_url(match: re.Match[str]) -> str:

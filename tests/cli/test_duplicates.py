@@ -66,10 +66,12 @@ def test_groups_name_the_one_to_keep_first(run, tmp_path):
     assert len(blocks) == 3
     for block in blocks[:2]:
         head, keep, copy = block.splitlines()
-        assert re.fullmatch(r"\d\. 2 images(, all with identical content)?; the first is kept because (it|its) .+", head)
+        assert re.fullmatch(
+            r"\d\. 2 images(, all with identical content)?; the first is kept because (it|its) .+", head
+        )
         assert re.search(rf"keep +\d+×\d+ +\d+ KB  {tmp_path}", keep)
         assert copy.split()[0] in ("same", "1.000") or re.match(r"0\.\d{3}", copy.split()[0])
-    assert "all of the same content" in result.stdout
+    assert "all with identical content" in result.stdout
     assert re.fullmatch(r"2 groups; deleting 2 copies frees \d+ KB\.", blocks[2])
 
 
@@ -252,6 +254,8 @@ def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, mo
     ("arguments", "message"),
     [
         (["-0"], "add -f"),
+        (["-f", "--json"], "-f and --json cannot be combined"),
+        (["--html", "photo.jpg"], "its name must end in .html"),
         (["--threshold", "0.9", "--learn", "x"], "--threshold and --learn cannot be combined"),
         (["--threshold", "90"], "expected a cosine"),
     ],

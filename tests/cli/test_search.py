@@ -165,7 +165,14 @@ def test_that_nothing_is_likely_is_an_answer_and_the_nearest_are_shown(run):
     assert "no likely match for 'purple elephants'." in left.stderr
 
 
-def test_nothing_to_compare_with_is_no_match_too(run):
+def test_an_empty_index_is_named_and_how_to_fill_it(run, shop):
+    shop.remove(list(shop.rows))
+    result = run("red", "--in", "my shop")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is empty; add images with: wordsight index FOLDER --in 'my shop'" in result.stderr
+
+
+def test_a_condition_that_no_image_satisfies_is_named(run):
     result = run("red", "--where", "price > 1000")
     assert result.exit_code == 1
     assert "no image satisfies the condition price > 1000 (text is case-sensitive)." in result.stderr
@@ -244,6 +251,7 @@ def test_an_address_without_a_image_says_so(run, server, name, reason):
         (["--weight", "2", "red"], "--weight 2 does not follow a term of the query"),
         (["red", "--weight", "2", "--weight", "3"], "--weight 3 does not follow a term of the query"),
         (["red", "--weight", "-1"], "--weight is -1, expected more than 0; to exclude something, use --not"),
+        (["red", "-f", "--json"], "-f and --json cannot be combined"),
         (["red", "-0"], "-0 ends plain paths with NUL; add -f"),
         (["--not", "red"], "only what is not wanted"),
         (["--image", "gone.png"], "gone.png: no such file"),

@@ -18,7 +18,7 @@ from wordsight.cli._index.summary import COUNTS, report, summary_text
 from wordsight.cli._messages import Interrupted, plain_warnings, say
 from wordsight.cli._options import NEW_INDEX, index_option, json_option, model_options
 from wordsight.errors import InputError, StoreError
-from wordsight.redaction import redact
+from wordsight.redaction import redact_values
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
@@ -82,7 +82,7 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], location: str | Non
                 _announce_changes(gallery, sources, reading)
             summary = _run(gallery, sources, reading, options)
             if options["as_json"]:
-                click.echo(redact(json.dumps(_summary(gallery, summary))))
+                click.echo(json.dumps(redact_values(_summary(gallery, summary))))
             else:
                 click.echo(summary_text(gallery, summary, location))
     ctx.exit(report(summary))
@@ -137,7 +137,7 @@ def _print_status(gallery: Gallery, options: dict[str, Any]) -> None:
     removed = sum(gallery.forget(source) for source in _sources_to_forget(gallery, options["forget"]))
     status = _status(gallery)
     if options["as_json"]:
-        click.echo(redact(json.dumps(status)))
+        click.echo(json.dumps(redact_values(status)))
         return
     if removed:
         click.echo(f"{removed:,} images removed.")

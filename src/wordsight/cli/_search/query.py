@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordsight.errors import ImageError, InputError
+from wordsight.redaction import redact
 
 if TYPE_CHECKING:
     from wordsight.search.query import Part
@@ -104,7 +105,7 @@ def title(terms: Sequence[Term]) -> str:
     for kind, value, weight in terms:
         name = value
         if kind == "image":
-            name = value.rpartition("/")[2] or value
+            name = redact(value).rpartition("/")[2] or value
         if len(name) > TITLE:
             name = f"{name[: TITLE - 1]}…"
         if weight < 0:
