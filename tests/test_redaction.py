@@ -15,6 +15,7 @@ from wordsight.redaction import redact, redact_values
             "t.csv#http://h/x?X-Amz-Signature=…&X-Amz-Credential=…",
         ),
         ("('https://h/a?access_token=T', 'b')", "('https://h/a?access_token=…', 'b')"),
+        ("http://h/x.png?sig=A:B: the URL cannot be fetched", "http://h/x.png?sig=…: the URL cannot be fetched"),
         ("the token hf_abcdefgh123 and Bearer abc.def-ghi", "the token … and Bearer …"),
         ("photos/a@b.jpg?token=1 stays, as https://h/a@b?page=3 does", None),
     ],

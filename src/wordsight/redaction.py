@@ -21,7 +21,9 @@ _SHORTEST = 6  # characters: a shorter value may be an ordinary word
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^\s/?#]*@")
 _PARAMETER = re.compile(
-    r"([?&#;][\w.%-]*(?:sig|token|key|secret|pass|pwd|credential|auth|session|jwt|code)[\w.%-]*=)[^&#;]+", re.IGNORECASE
+    r"([?&#;][\w.%-]*(?:sig|token|key|secret|pass|pwd|credential|auth|session|jwt|code)[\w.%-]*=)"
+    r"[^&#;]+?(?=[.,:)\]]*(?:[&#;]|$))",  # without the punctuation of a sentence behind the URL
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\bhf_\w{6,}|(?<=\bBearer )[\w.~+/=-]{6,}")
 

@@ -91,7 +91,7 @@ def json_option(help: str = "Print one JSON object.") -> Callable[[F], F]:
 
 def json_lines_option(each: str) -> Callable[[F], F]:
     """Add --json, of a command that prints a line for each image, result or group."""
-    return json_option(f"Print one JSON object per {each}, one per line.")
+    return json_option(f"Print JSON Lines: one object per {each}.")
 
 
 def path_options(help: str) -> Callable[[F], F]:

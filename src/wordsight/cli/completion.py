@@ -40,7 +40,7 @@ Or, for the current shell only: eval "$(wordsight completion bash)"
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print a shell completion script for SHELL: commands, options and values."""
+    """Print a shell completion script, for commands, options and values."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
     click.echo(kind(ctx.find_root().command, {}, "wordsight", VARIABLE).source())

@@ -29,7 +29,7 @@ Exit codes: 0 done; 1 done, but some images were skipped; 2 the command or an in
 @click.command(cls=SpreadCommand, epilog=EPILOG)
 @click.argument("model")
 @click.option("--calibrate", required=True, metavar="IMAGES", help="Folder or pattern of images to "
-              "calibrate with, like those to come.")  # fmt: skip
+              "calibrate with, similar to those you will use.")  # fmt: skip
 @click.option("-o", "--output", metavar="DIR", help="Write to DIR, a new folder (default: the model's own wordsight "
               "folder).")  # fmt: skip
 @click.option(

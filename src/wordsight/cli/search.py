@@ -42,7 +42,7 @@ Adjacent words are one term. Terms add up: words, --image, and, to exclude, --no
 weight of the preceding term; the default is 1, and 0.5 for --not and --not-image.
 
 The percentage is the probability that an image answers the query, independent of the rest of the index. The best -k
-are always shown, in that order; results below 50 % are separated by a line. --likely hides them.
+results are always shown, in that order; those below 50 % follow below a line. --likely hides them.
 
 \b
 Exit codes: 0 likely matches found; 1 none found; 2 the command or an input is wrong, or there is no index.
