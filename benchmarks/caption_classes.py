@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Classes in captions: the words that name a class, and those that may imply it.
 
 `CLASSES`: class → (words that name it, further words that may imply it), as patterns. Of an image with several captions

@@ -14,7 +14,7 @@ import click
 from wordsight.redaction import redact
 
 if TYPE_CHECKING:
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
 DONE, SOME_SKIPPED, NOTHING_READ = 0, 1, 3
 SKIPS_SHOWN = 20
@@ -63,7 +63,7 @@ def plain_warnings() -> Iterator[None]:
 
 def report_skips(skips: Sequence[Skipped], total: int) -> int:
     """Write the skipped images with their reasons to standard error, and return the exit code."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     if skips:
         say(f"{len(skips)} of {total} images skipped:")

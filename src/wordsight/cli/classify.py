@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wordsight.cli._classify.answers import Answer
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.model import Model
     from wordsight.output.sorting import Sorter
     from wordsight.zeroshot.classifier import Classifier

@@ -26,7 +26,8 @@ def command(source: str, destination: Path, layout: str, like: str | None) -> No
     """
     from wordsight.cli._messages import clean
     from wordsight.cli._progress import download_progress
-    from wordsight.weights.read import read_checkpoint, write_checkpoint
+    from wordsight.weights.read import read_checkpoint
+    from wordsight.weights.write import write_checkpoint
 
     with download_progress() as progress:
         checkpoint = read_checkpoint(source, like=like, progress=progress)

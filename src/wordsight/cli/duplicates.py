@@ -112,12 +112,12 @@ def _write(groups: Sequence[Group], options: dict[str, Any]) -> None:
 
         write_paths(groups, b"\0" if options["zero"] else b"\n")
         return
-    from wordsight.cli._duplicates.text import as_dict, as_text
-
     if options["as_json"]:
         for group in groups:
-            click.echo(json.dumps(as_dict(group)))
+            click.echo(json.dumps(group.to_dict()))
     else:
+        from wordsight.cli._duplicates.text import as_text
+
         click.echo("\n".join(as_text(groups)), nl=bool(groups))
 
 

@@ -12,7 +12,7 @@ from wordsight.cli._options import model_options, read_stdin_paths
 from wordsight.cli._progress import progress_bar
 
 if TYPE_CHECKING:
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
 EPILOG = """\b
 Examples:

@@ -37,4 +37,4 @@ def command(folder: Path, location: str | None, dtype: Literal["float16", "float
             rows = export_index(index, folder, dtype=dtype, progress=lambda _: bar.advance())
     finally:
         index.close()
-    click.echo(f"{rows} × {index.about.dim} → {folder}", err=True)
+    click.echo(f"{rows} × {index.info.dim} → {folder}", err=True)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from wordsight.cli._index.bar import progress_bar
-from wordsight.cli._index.summary import COUNTS, report, summary_text
+from wordsight.cli._index.summary import report, summary_text
 from wordsight.cli._messages import Interrupted, plain_warnings, say
 from wordsight.cli._options import NEW_INDEX, index_option, json_option, model_options
 from wordsight.errors import InputError, StoreError
@@ -82,7 +80,8 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], location: str | Non
                 _announce_changes(gallery, sources, reading)
             summary = _run(gallery, sources, reading, options)
             if options["as_json"]:
-                click.echo(json.dumps(redact_values(_summary(gallery, summary))))
+                record = {"index": gallery.location, "images": len(gallery), **summary.to_dict()}
+                click.echo(json.dumps(redact_values(record)))
             else:
                 click.echo(summary_text(gallery, summary, location))
     ctx.exit(report(summary))
@@ -108,8 +107,8 @@ def _check_call(sources: Sequence[str], reading: IngestOptions | None, options: 
             raise InputError(f"--{name} cannot be combined with sources or their options; run separately.")
     if reading and not sources:
         raise InputError("Options are given without the source that they are for; name the source too.")
-    from wordsight.images.decode import source_name
     from wordsight.images.files import is_pattern
+    from wordsight.images.names import source_name
 
     for source in sources:
         if ":" not in source and not os.path.lexists(source) and not is_pattern(source):
@@ -135,7 +134,7 @@ def _print_status(gallery: Gallery, options: dict[str, Any]) -> None:
     from wordsight.cli._index.status import status_text
 
     removed = sum(gallery.forget(source) for source in _sources_to_forget(gallery, options["forget"]))
-    status = _status(gallery)
+    status = gallery.status().to_dict()
     if options["as_json"]:
         click.echo(json.dumps(redact_values(status)))
         return
@@ -195,38 +194,3 @@ def _run(gallery: Gallery, sources: Sequence[str], reading: IngestOptions | None
     except KeyboardInterrupt as error:
         done = last[0].in_index if last else 0
         raise Interrupted(f"{done:,} images were indexed; rerun to continue.") from error
-
-
-def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
-    return {
-        "index": gallery.location,
-        "images": len(gallery),
-        **{name: getattr(summary, name) for name in COUNTS},
-        "embedded": summary.embedded,
-        "seconds": round(summary.seconds, 3),
-        "skipped": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.skipped],
-        "incomplete": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.incomplete],
-        "kept_sources": list(summary.kept),
-        "moved_sources": dict(summary.moved),
-    }
-
-
-def _status(gallery: Gallery) -> dict[str, Any]:
-    rows_of = Counter(stamp.source for stamp in gallery.index.stamps())
-    sources = gallery.sources
-    return {
-        "index": gallery.location,
-        "images": len(gallery),
-        "bytes": _size(gallery.location),
-        **asdict(gallery.about),
-        "sources": {name: {"images": rows_of[name], **asdict(options)} for name, options in sources.items()},
-        "columns": gallery.index.columns(),
-        "fusion": gallery.index.note("fusion") or None,
-    }
-
-
-def _size(location: str) -> int | None:
-    """Bytes of a folder; None for an index elsewhere."""
-    if not os.path.isdir(location):
-        return None
-    return sum(file.stat().st_size for file in Path(location).rglob("*") if file.is_file())

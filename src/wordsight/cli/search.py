@@ -25,7 +25,7 @@ from wordsight.cli._search.query import ORDER, TERMS, SearchCommand, make_parts,
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
     from wordsight.search.hits import Hits
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
 NO_MATCH = 1
 
@@ -105,9 +105,9 @@ def _first_rank(options: dict[str, Any]) -> int:
     return first
 
 
-def _find(gallery: Gallery, parts: Sequence[Part], options: dict[str, Any]) -> Hits:
+def _find(gallery: Gallery, parts: Sequence[QueryPart], options: dict[str, Any]) -> Hits:
     """The page of results."""
-    from wordsight.search.query import Query
+    from wordsight.search.query_parts import Query
 
     with plain_warnings():
         return gallery.search(

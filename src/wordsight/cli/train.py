@@ -102,21 +102,21 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, *, resume: boo
 def _report(result: Any, folder: Path, config: Any) -> int:
     """Print the results of a run; return the exit code."""
     from wordsight.cli._train.report import report
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.train.config import TrainConfig
     from wordsight.train.monitor.reports import RunResult
 
     if not isinstance(result, RunResult):  # a recipe with a run() of its own reports the rest itself
         click.echo(f"Done: {source_name(folder)}")
         return DONE
-    texts = not isinstance(config, TrainConfig) or config.objective.name in ("info_nce", "sigmoid")
+    texts = not isinstance(config, TrainConfig) or config.objective.traits.embeds_texts
     return report(result, texts=texts)
 
 
 def _show(config: Any) -> None:
     from wordsight.train.config import settings
 
-    for line in settings.lines(config):
+    for line in settings.to_lines(config):
         click.echo(line)
 
 

@@ -13,8 +13,9 @@ from wordsight.cli._options import index_model_option, index_option, json_option
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
     from wordsight.search.fusion import Fusion
-    from wordsight.search.tune import Estimate, Tuned
+    from wordsight.search.tune import Tuned
 
 SHOWN = 5  # ids of a list
 NOT_TUNED = "Not tuned: wherever images came with texts, texts and visual similarity have equal weight."
@@ -48,8 +49,9 @@ def command(
     if bool(queries) + status + reset != 1:
         raise InputError("Give exactly one of QUERIES.tsv, --status and --reset.")
     from wordsight.search import tune
+    from wordsight.search.judged import read_judged
 
-    judged = tune.read_judged(queries) if queries else []
+    judged = read_judged(queries) if queries else []
 
     from wordsight.cli._progress import download_progress
     from wordsight.gallery import Gallery
@@ -60,14 +62,14 @@ def command(
         plain_warnings(),
     ):
         if status:
-            click.echo(_status(tune.tuning_of(gallery.index), as_json))
+            click.echo(_status(tune.read_tuning(gallery.index), as_json))
             return
         if reset:
             tune.reset(gallery.index)
             click.echo("{}" if as_json else RESET)
             return
         tuned = tune.tune(gallery.index, gallery.model, judged, seed=seed)
-    click.echo(json.dumps(tuned.as_dict()) if as_json else as_text(tuned))
+    click.echo(json.dumps(tuned.to_dict()) if as_json else as_text(tuned))
     for warning in _warnings(tuned):
         say(warning)
 
@@ -78,15 +80,15 @@ def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
     if chosen is None:
         return "{}" if as_json else NOT_TUNED
     if isinstance(chosen, Tuned):
-        return json.dumps(chosen.as_dict()) if as_json else as_text(chosen)
-    return json.dumps(chosen.to_note()) if as_json else f"Chosen by an older version: {describe(chosen)}."
+        return json.dumps(chosen.to_dict()) if as_json else as_text(chosen)
+    return json.dumps(chosen.to_dict()) if as_json else f"Chosen by an older version: {describe(chosen)}."
 
 
 def as_text(tuned: Tuned) -> str:
     """Table of figures, and the choice in words."""
     head = f"{'':12}  {'nDCG@10':^20}  {'recall@10':^20}  {'hit rate@10':^20}".rstrip()
     lines = [
-        f"{one.way:12}  {_interval(one.ndcg):20}  {_interval(one.recall):20}  {_interval(one.hit_rate):20}".rstrip()
+        f"{one.mode:12}  {_interval(one.ndcg):20}  {_interval(one.recall):20}  {_interval(one.hit_rate):20}".rstrip()
         for one in tuned.figures
     ]
     gain = f"gain of hybrid over the best single mode, nDCG@10: {_interval(tuned.gain, '+')}"
@@ -96,7 +98,7 @@ def as_text(tuned: Tuned) -> str:
 def _verdict(tuned: Tuned) -> str:
     choice = f"Chosen: {describe(tuned.fusion)}"
     if not tuned.hybrid:
-        other = {"text": "Visual similarity", "vector": "Text"}[tuned.fusion.way]
+        other = {"text": "Visual similarity", "vector": "Text"}[tuned.fusion.method]
         return (
             f"{choice}, significantly better than any mixture. {other} is no longer used; --by both searches both, "
             "--reset removes the tuning."
@@ -125,10 +127,10 @@ def _warnings(tuned: Tuned) -> list[str]:
 
 def describe(fusion: Fusion) -> str:
     """A fusion in words: "0.30 × visual similarity + 0.70 × text"."""
-    if fusion.way == "both":
+    if fusion.method == "both":
         return f"{fusion.alpha:.2f} × visual similarity + {1 - fusion.alpha:.2f} × text"
-    return {"text": "text only", "vector": "visual similarity only"}[fusion.way]
+    return {"text": "text only", "vector": "visual similarity only"}[fusion.method]
 
 
 def _interval(one: Estimate, sign: str = "") -> str:
-    return f"{one.mean:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]"
+    return f"{one:{sign}.3f}"

@@ -54,7 +54,7 @@ def make_renderer(form: str, labels: Sequence[str]) -> Render:
 def _text_renderer(labels: Sequence[str]) -> Render:
     """Renderer of lines such as " 97.0%  cat      photos/a.jpg   (dog 2%)"."""
     from wordsight.cli._messages import clean
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     width = min(max(map(len, labels)), 30)
 
@@ -94,7 +94,7 @@ def _to_csv(answer: Answer) -> str:
 
 def _csv_path(name: str) -> str:
     """Path for a cell; a relative one that a spreadsheet would take for a formula begins with "./"."""
-    from wordsight.images.decode import recorded_path
+    from wordsight.images.names import recorded_path
 
     return recorded_path(os.path.join(os.curdir, name) if name.startswith(_FORMULA) else name)
 

@@ -30,7 +30,7 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
 
 def _tile(answer: Answer) -> Tile:
     """Tile of one image, which links to its file."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Tile, file_link
 
     thumbnail = b"" if answer.page is None else _thumbnail(answer.path, answer.page)

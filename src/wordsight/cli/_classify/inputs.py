@@ -17,7 +17,7 @@ from wordsight.errors import ImageError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.model import Model
 
 
@@ -149,7 +149,7 @@ def stream_embeddings(
     model: Model, sources: Sequence[Source], *, exact: bool
 ) -> Iterator[tuple[Source, np.ndarray] | Skipped]:
     """(source, embedding) of each image and page, or Skipped, in order."""
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
     if not any(isinstance(source, Page) for source in sources):
         yield from model.stream_images(sources, exact=exact)
@@ -160,8 +160,8 @@ def stream_embeddings(
 
 def _read_pixels(source: Source, model: Model, *, exact: bool) -> Any:
     """Pixels that the model sees of an image or a page, or Skipped."""
-    from wordsight.images.decode import Skipped
     from wordsight.images.preprocess import preprocess
+    from wordsight.images.skipped import Skipped
     from wordsight.ingest.pdf import Document
     from wordsight.model import read_pixels
 

@@ -15,7 +15,7 @@ from wordsight.cli._messages import DONE, SOME_SKIPPED, say
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.output.sorting import Sorter
 
 
@@ -24,7 +24,7 @@ def make_sorter(names: Sequence[str], paths: Sequence[str], options: dict[str, A
     if options["sort_into"] is None:
         return None
     from wordsight.output.sorting import Sorter
-    from wordsight.zeroshot.classifier import NONE_LABEL
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     labels = {name: name for name in names}
     if options["none"] or options["multi"]:
@@ -60,7 +60,7 @@ def place_links_last(answers: Iterator[Answer | Skipped], sorter: Sorter | None)
 
 def place(sorter: Sorter, answer: Answer) -> Answer | Skipped:
     """Put one image into its folder, or into each of its folders, and pass its answer on; a failure is Skipped."""
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
     for label, probability in answer.chosen:
         try:

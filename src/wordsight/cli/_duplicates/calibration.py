@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ LEARNT_FROM = 200  # images in an index from which on a sample of them is large 
 
 def calibrate(gallery: Gallery, paths: Sequence[str]) -> None:
     """Calibrate on the images that are named, or once on the index's own images where it has enough of them."""
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
     from wordsight.duplicates.threshold import learn
 
     if paths:
@@ -26,7 +25,7 @@ def calibrate(gallery: Gallery, paths: Sequence[str]) -> None:
 
         images = find_images(paths)
         say(_report(learn(gallery.index, gallery.model, images)))
-    elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
+    elif len(gallery) >= LEARNT_FROM and read_threshold(gallery.index) is None:
         say("calibrating the threshold on copies of your images (once) …")
         try:
             say(_report(learn(gallery.index, gallery.model)))
@@ -36,6 +35,8 @@ def calibrate(gallery: Gallery, paths: Sequence[str]) -> None:
 
 def _report(learnt: LearntThreshold) -> str:
     """The threshold, the share of copies found of each kind, and the precision of these figures."""
+    from wordsight.metrics import widest_margin
+
     width = max(map(len, learnt.recall))
     lines = [
         f"threshold calibrated on {learnt.images} images, each copied in {len(learnt.recall)} ways; pixels are "
@@ -47,11 +48,6 @@ def _report(learnt: LearntThreshold) -> str:
             for kind, share in learnt.recall.items()
         ),
         f"Each figure is based on {learnt.images} copies: for similar images it may be off by "
-        f"{_margin(learnt.images):.0%} either way.",
+        f"{widest_margin(learnt.images):.0%} either way.",
     ]
     return "\n".join(lines)
-
-
-def _margin(n: int) -> float:
-    """Half the widest 95 % interval of a share of n."""
-    return min(1.0, 0.98 / math.sqrt(max(n, 1)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def write_html(path: Path, groups: Sequence[Group], gallery: Gallery) -> None:
     """Write the contact sheet."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Section, render_sections_html
 
     sections = []

@@ -26,7 +26,7 @@ def place(row: Row) -> Path | str:
 
 def display_name(row: Row) -> str:
     """The place of a row as it is printed."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     page = "" if row.page is None else f", page {row.page}"
     return source_name(place(row)) + page
@@ -38,7 +38,7 @@ def role(group: Group, row: Row, cosine: float) -> str:
         return "keep"
     if row.id in group.shot:
         return "shot"
-    if row.digest == group.keep.digest:
+    if row.content_hash == group.keep.content_hash:
         return "same"
     return f"{cosine:.3f}"
 

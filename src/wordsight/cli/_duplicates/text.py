@@ -1,11 +1,11 @@
-"""Groups of duplicates as text, and as JSON."""
+"""Groups of duplicates as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wordsight.cli._duplicates.rows import count, display_name, place, role, size_text
+from wordsight.cli._duplicates.rows import count, display_name, role, size_text
 
 if TYPE_CHECKING:
     from wordsight.duplicates.groups import Group
@@ -30,15 +30,3 @@ def as_text(groups: Sequence[Group]) -> list[str]:
         deleting = f"deleting {count(len(copies), 'copy', 'copies')} frees {size_text(sum(map(freed_bytes, copies)))}."
         lines.append(f"{count(len(groups), 'group')}; {deleting}")
     return lines
-
-
-def as_dict(group: Group) -> dict[str, Any]:
-    """A group for JSON. role: keep; shot (another file of the same shot, which is kept too); copy."""
-    roles = {"keep": "keep", "shot": "shot"}
-    members = [
-        {"path": str(place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
-         "paper": row.id in group.paper, "role": roles.get(role(group, row, cosine), "copy")}
-        for row, cosine in zip(group.rows, group.cosines, strict=True)
-    ]  # fmt: skip
-    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "images": members}

@@ -9,7 +9,7 @@ from wordsight.cli._messages import clean
 
 def status_text(status: dict[str, Any]) -> str:
     """The status in lines."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
     columns = ", ".join(f"{source_name(name)} ({kind})" for name, kind in status["columns"].items())

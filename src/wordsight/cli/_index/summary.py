@@ -13,14 +13,14 @@ from wordsight.cli._messages import DONE, NOTHING_READ, SKIPS_SHOWN, SOME_SKIPPE
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.update.run import Summary
-
-COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # as `update.run.Summary` explains them
 
 
 def summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
     """The counts in words, and the command that searches the index."""
+    from wordsight.update.run import COUNTS
+
     counts = ", ".join(f"{getattr(summary, name):,} {name}" for name in COUNTS if getattr(summary, name))
     time = f"{summary.seconds:.1f} s"
     if summary.embedded and summary.seconds:
@@ -34,7 +34,7 @@ def summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
 
 def report(summary: Summary) -> int:
     """Report on standard error what was skipped, kept or moved, and return the exit code."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     for old, new in summary.moved.items():
         say(f"{source_name(old)} is gone, and its images are in {source_name(new)}, which is tracked in its place.")
@@ -66,7 +66,7 @@ def _exit_code(summary: Summary) -> int:
 
 def _group(skips: Sequence[Skipped]) -> Iterator[str]:
     """Lines that name the first skips of each reason, the most frequent reason first."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     by_reason: defaultdict[str, list[Any]] = defaultdict(list)
     for skip in skips:

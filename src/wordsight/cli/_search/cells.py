@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
     from wordsight.output.lead_columns import Lead

@@ -15,12 +15,12 @@ import click
 from wordsight.cli._messages import clean, say
 from wordsight.cli._search.cells import place
 from wordsight.errors import InputError
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
     from wordsight.search.hits import Hit
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
 
 def write_json(hits: Sequence[Hit], *, first: int) -> None:
@@ -43,7 +43,7 @@ def write_paths(hits: Sequence[Hit], end: bytes) -> None:
 
 
 def write_html(
-    file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str, show: str | None = None
+    file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[QueryPart], title: str, show: str | None = None
 ) -> None:
     """Write the contact sheet."""
     from wordsight.output.contact_sheet import render_html

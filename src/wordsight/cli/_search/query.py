@@ -14,7 +14,7 @@ from wordsight.errors import ImageError, InputError
 from wordsight.redaction import redact
 
 if TYPE_CHECKING:
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
 TERMS = ("words", "image", "no_words", "no_image", "weight")
 TITLE = 100  # characters of a term that are repeated to the user
@@ -117,25 +117,25 @@ def title(terms: Sequence[Term]) -> str:
     return line.strip()
 
 
-def make_parts(terms: Sequence[Term]) -> Iterator[Part]:
+def make_parts(terms: Sequence[Term]) -> Iterator[QueryPart]:
     """Parts of the query; an image given by its URL is fetched, a page of a PDF is rendered."""
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
     for kind, value, weight in terms:
         if kind == "text":
-            yield Part("text", value, weight)
+            yield QueryPart("text", value, weight)
             continue
         try:
-            yield Part("image", _read_image(value), weight)
+            yield QueryPart("image", _read_image(value), weight)
         except ImageError as error:
             raise ImageError(f"{value}: {' '.join(str(error).split())}") from error
 
 
 def _read_image(value: str) -> Any:
     """Image at a URL, a page of a PDF, or a path that is read later."""
-    from wordsight.ingest.urls import fetch, is_address
+    from wordsight.ingest.urls import fetch, is_url
 
-    if is_address(value):
+    if is_url(value):
         from wordsight.images.decode import read_image
 
         return read_image(fetch(value))

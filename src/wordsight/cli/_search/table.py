@@ -9,7 +9,7 @@ import click
 
 from wordsight.cli._search import cells
 from wordsight.cli._search.text_width import pad, shorten, text_width
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
     from wordsight.search.hits import Hit

@@ -14,7 +14,7 @@ from wordsight.cli._search import cells
 from wordsight.cli._search.table import table
 from wordsight.cli._search.text_width import shorten
 from wordsight.errors import ImageError
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
     from wordsight.index import Index

@@ -34,7 +34,7 @@ def report(result: RunResult, *, texts: bool) -> int:
 
 
 def _lines(result: RunResult) -> Iterator[str]:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     yield f"Model: {source_name(result.folder)}"
     for line in figure_lines(result.figures):

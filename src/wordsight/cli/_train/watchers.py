@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from wordsight.cli._messages import clean
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig
-from wordsight.train.monitor.random_guess import chance_loss
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher
+from wordsight.train.monitor.baseline import chance_loss
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher
 
 
 class Lines(Watcher):
@@ -29,7 +30,7 @@ class Lines(Watcher):
             f"{_progress(report, self.facts)}  {step_text(report, self.chance)}  {_left(report, self.facts)} left"
         )
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write the figures."""
         for line in figure_lines(figures):
             self.write(f"step {step:,}: {line}")
@@ -74,7 +75,7 @@ class Bar(Lines):
         self._numbers = step_text(report, self.chance) + self._measured
         self._live.refresh()
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write the figures, and keep them in sight."""
         super().on_evaluate(step, figures)
         self._measured = "".join(f"  {_figure_name(name)} {one.value:.1%}" for name, one in figures.items())
@@ -143,12 +144,9 @@ def _chance_level(value: float | None, form: str) -> str:
     return "" if value is None else f" (chance level: {value:{form}})"
 
 
-def figure_lines(figures: Mapping[str, Figure]) -> list[str]:
+def figure_lines(figures: Mapping[str, Estimate]) -> list[str]:
     """A line for each figure, with its interval: "zero-shot 41.2 % [37.1, 45.0] of 400"."""
-    return [
-        f"{_figure_name(name)} {100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of {one.n:,}"
-        for name, one in figures.items()
-    ]
+    return [f"{_figure_name(name)} {one}" for name, one in figures.items()]
 
 
 def _figure_name(name: str) -> str:
@@ -176,7 +174,7 @@ def _left(report: StepReport, facts: RunFacts) -> str:
 
 
 def _folder(folder: Path) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     return source_name(folder)
 
