@@ -21,7 +21,7 @@ from wordsight.cli._messages import clean, plain_warnings, report_skips
 from wordsight.cli._search.query import title
 from wordsight.doctor.report import Finding, Report
 from wordsight.errors import InputError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 
 STEER = "\x1b]0;PWN\x07\x9b2J\u202e"
 ESCAPED = r"\x1b]0;PWN\x07\x9b2J\u202e"
