@@ -23,7 +23,8 @@ _FORMAT = 1
 def cached_vectors(folder: str, model: Any, inputs: Any, count: int, compute: Callable[[], Floats]) -> Floats:
     """Unit vectors `compute()` (count, D), or those that an earlier call with the same model and inputs kept.
 
-    The key is the model's fingerprint, backend and precision, and `inputs`, anything that JSON can hold. A damaged file is computed again; a folder that cannot be written is not an error.
+    The key is the model's fingerprint, backend and precision, and `inputs`, anything that JSON can hold. A damaged file
+    is computed again; a folder that cannot be written is not an error.
     """
     path = cache_dir(folder) / f"{_key(model, inputs)}.npy"
     kept = _read(path, count)
