@@ -18,7 +18,8 @@ from wordsight.duplicates.pixels import (
     split_pieces,
     subtract_mean,
 )
-from wordsight.images.decode import ImageSource, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.inputs import ImageSource
 
 _EDGE, _MOST_BORDER = 14, 0.7  # grey levels that a border's pixels differ by; share of a side that borders may take
 _TOUCHING = 0.6  # share of the pixels beside a border that differ from it: margins of products have 0 to 0.3

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from wordsight.duplicates.miniature import READ_AT_LEAST, Miniature
 from wordsight.duplicates.similarity import compare_images
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import ImageSource, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.inputs import ImageSource
 from wordsight.index import Index, Match
 from wordsight.index.base import Floats, Note, check_model
 from wordsight.model import Model

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 from wordsight.output.sheet_style import PAGE, STYLE
 from wordsight.output.thumbnails import Source, thumbnail_url
 from wordsight.text.snippet import Marked

@@ -12,7 +12,7 @@ import numpy as np
 
 from wordsight.durable import written_whole
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images.decode import recorded_path
+from wordsight.images.names import recorded_path
 from wordsight.zeroshot.class_embeddings import Floats
 
 _ROWS_AT_ONCE = 1024
