@@ -377,7 +377,7 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
 
 def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
     """Warn once of the texts that did not fit, naming the first and the tokens that were not read."""
-    truncated = np.flatnonzero(tokens.truncated)
+    truncated = np.flatnonzero(tokens.truncated).tolist()
     lost = tokens.truncated[truncated[:1]].sum()
     _warn_of_texts(
         [texts[i] for i in truncated],

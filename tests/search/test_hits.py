@@ -48,10 +48,8 @@ def test_groups_and_summaries_are_valid_json_too():
     group = as_json(Group((row(), row("/p/b.png")), (1.0, 0.9), "it is the oldest").to_dict())
     assert to_path(group["keep"]) == Path(ODD)
     assert [image["role"] for image in group["images"]] == ["keep", "copy"]
-    summary = Summary(
-        added=2, skipped=(Skipped(ODD, "is empty"), Skipped(Path(ODD), "is empty"), Skipped("\ud800", "x"))
-    )
-    said = as_json(summary.to_dict())
+    skipped = (Skipped(ODD, "is empty"), Skipped(Path(ODD), "is empty"), Skipped("\ud800", "is empty"))
+    said = as_json(Summary(added=2, skipped=skipped).to_dict())
     assert said["added"] == 2
     assert [to_path(skip["item"]) for skip in said["skipped"][:2]] == [Path(ODD)] * 2
     assert said["skipped"][2]["item"] == "\\ud800"
