@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wordsight.duplicates.groups import Group
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index import Row
 from wordsight.path_text import to_path, to_text
 from wordsight.search.hits import Hit, Hits

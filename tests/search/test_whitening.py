@@ -146,6 +146,6 @@ def test_an_index_is_learnt_once_and_again_when_it_has_grown():
 def test_what_was_learnt_goes_with_the_index():
     index = Rows(np.eye(4, dtype=np.float32))
     learn_whitening(index)
-    before = len(whitening._of_index)
+    before = len(whitening._learnt)
     del index
-    assert len(whitening._of_index) == before - 1
+    assert len(whitening._learnt) == before - 1
