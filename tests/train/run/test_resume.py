@@ -154,9 +154,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path):
     train(config, tmp_path / "run")
     newest = tmp_path / "run" / "checkpoints" / "step_00000004"
     (newest / "state.pt").write_bytes((newest / "state.pt").read_bytes()[:1000])
-    with pytest.raises(
-        TrainError, match=r"step_00000004 is damaged .* to resume from step_00000002, the one"
-    ):
+    with pytest.raises(TrainError, match=r"step_00000004 is damaged .* to resume from step_00000002, the one"):
         train(config, tmp_path / "run", resume=True)
 
 

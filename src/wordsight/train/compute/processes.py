@@ -1,6 +1,6 @@
-"""The processes of a run: how many there are, which one this is, and the little that they tell each other.
+"""The processes of a run: their number, this one's rank, and the small messages between them.
 
-`torchrun` starts them and says so in the environment; without it there is one, and everything here does nothing.
+`torchrun` starts them and describes them in the environment; without it there is one, and nothing here has to wait.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FAILED = "failed"  # the store's key under which the first process that fails s
 class Processes:
     """The processes of a run, seen from one of them: number `rank` of `world`, which computes on `device`.
 
-    local_rank: its number on its machine. group: what `torch.distributed` calls them all together; None if alone.
+    local_rank: its number on its machine. group: all of them, for `torch.distributed`; None for a single process.
     Every method is one that all processes must call, in the same order.
     """
 
@@ -45,13 +45,13 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes, prints and evaluates."""
+        """Whether this is the process that writes, prints and evaluates."""
         return self.rank == 0
 
     def split_batch(self, batch: int) -> int:
-        """Return how many pairs of a global batch each process takes.
+        """Number of pairs of a global batch that each process takes.
 
-        Raises: TrainError where they cannot all take the same number.
+        Raises: TrainError if they cannot all take the same number.
         """
         if batch % self.world or batch < self.world:
             below = batch // self.world * self.world
@@ -67,18 +67,18 @@ class Processes:
         self.total([0.0])
 
     def any_true(self, flag: bool) -> bool:
-        """Return, on every process, whether any of them said yes; so they stop together when one must."""
+        """Whether `flag` is true on any process; so all stop together when one must."""
         return self.total([float(flag)])[0] > 0
 
     def total(self, numbers: Sequence[float]) -> list[float]:
-        """Return the sum over the processes of each number."""
+        """Sum of each number over the processes."""
         sums = torch.tensor(numbers, dtype=torch.float64)
         if self.group is not None:
             dist.all_reduce(sums, group=self.group)
         return [float(number) for number in sums]
 
     def gather_objects(self, thing: T) -> list[T]:
-        """Return every process's thing, in the order of their ranks, on every process."""
+        """Things of all processes, in the order of their ranks, on every process."""
         if self.group is None:
             return [thing]
         things: list[Any] = [None] * self.world
@@ -86,7 +86,7 @@ class Processes:
         return things
 
     def from_first(self, thing: T) -> T:
-        """Return the first process's thing on every process; what the others gave counts for nothing."""
+        """Thing of the first process, on every process; those of the others are ignored."""
         if self.group is None:
             return thing
         things = [thing]
@@ -94,7 +94,7 @@ class Processes:
         return things[0]
 
     def on_first(self, do: Callable[[], T]) -> T:
-        """Do something on the first process; all get its answer, or raise its error (a WordsightError)."""
+        """Do something on the first process; all get its result, or raise its error (a WordsightError)."""
         if self.group is None:
             return do()
         answer: T | None = None
@@ -121,29 +121,29 @@ class Processes:
 
 @contextlib.contextmanager
 def start(compute: ComputeConfig) -> Iterator[Processes]:
-    """Join the processes that `torchrun` started and leave them at the end; without it, go alone.
+    """Join the processes that `torchrun` started and leave them at the end; without it, run as a single process.
 
-    A process that fails tells the others why. Those that wait for one which is gone end with a TrainError, at once when
-    its connection closes, otherwise after `compute.timeout` seconds.
+    A process that fails tells the others the reason. Those waiting for a lost process end with a TrainError, at once
+    when its connection closes, otherwise after `compute.timeout` seconds.
 
-    Raises: TrainError for an environment that does not say where the processes meet, for processes that do not come or
-        are lost, and for more processes than GPUs; InputError for a device that is not here.
+    Raises: TrainError for an environment without a rendezvous address, for processes that do not start or are lost, and
+        for more processes than GPUs; InputError for a device that does not exist here.
     """
     rank, world, local_rank, local_world = _places(os.environ)
     device = _device(compute.device, local_rank, local_world)
     if world > 1 and device.type == "cuda" and torch.cuda.device_count() > 1 and not os.environ.get("LOCAL_RANK"):
         raise TrainError(
-            f"LOCAL_RANK is not in the environment, which says which of the {torch.cuda.device_count()} GPUs is whose. "
+            f"LOCAL_RANK is not in the environment, which assigns the {torch.cuda.device_count()} GPUs to processes. "
             "Start the processes with torchrun, or set it to the process's number on its machine."
         )
     if world == 1:
         yield Processes(rank, world, local_rank, device)
         return
-    if dist.is_initialized():  # by whoever calls, who also ends it
+    if dist.is_initialized():  # by the caller, who also ends it
         if "cpu:" not in str(dist.get_backend_config()):
             raise InputError(
-                f"The process group that is there has the backends {dist.get_backend_config()}, none for the CPU, over "
-                "which processes tell each other of the run: make it with init_process_group('cpu:gloo,cuda:nccl')."
+                f"The existing process group has the backends {dist.get_backend_config()}, none for the CPU, over "
+                "which processes exchange messages: create it with init_process_group('cpu:gloo,cuda:nccl')."
             )
         yield Processes(rank, world, local_rank, device, dist.group.WORLD)
         return
@@ -162,27 +162,29 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
                 error.add_note(FIRST_TO_FAIL)
         raise
     finally:
-        _left.append(dist.group.WORLD)
-        if not (failed and device.type == "cuda"):  # NCCL's end waits for the others, which wait for this one
+        _kept_groups.append(dist.group.WORLD)
+        if not (failed and device.type == "cuda"):  # NCCL's shutdown waits for the others, which wait for this one
             dist.destroy_process_group()
 
 
 def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
-    """Return rank, world size, and the same two on this machine."""
+    """Rank and world size, and the same two on this machine."""
     if not {"RANK", "WORLD_SIZE"} & environment.keys():
         return 0, 1, 0, 1
     missing = [name for name in _NEEDED if not environment.get(name)]
     if missing:
         there = ", ".join(f"{name}={environment[name]}" for name in _NEEDED if environment.get(name))
         raise TrainError(
-            f"The environment has {there} but not {' and '.join(missing)}: it is not said where the processes meet. "
+            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous address. "
             "Start them with torchrun, which sets all of these, or unset RANK and WORLD_SIZE to train in one process."
         )
     numbers = {}
     for name, default in (("RANK", ""), ("WORLD_SIZE", ""), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1")):
         value = environment.get(name) or default
         if not value.isdecimal():
-            raise TrainError(f"{name}={value} in the environment is no count of processes. Start them with torchrun.")
+            raise TrainError(
+                f"{name}={value} in the environment is not a number of processes. Start them with torchrun."
+            )
         numbers[name] = int(value)
     rank, world, local_rank, local_world = numbers.values()
     if rank >= world:
@@ -194,7 +196,7 @@ def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
 
 
 def _device(name: str | None, local_rank: int, local_world: int) -> torch.device:
-    """Return the device of this process: with several on a machine each has a GPU of its own, or all have the CPU."""
+    """Device of this process: with several on a machine each has its own GPU, or all use the CPU."""
     name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -203,25 +205,25 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
     if device.type != "cuda":
         try:
             float(torch.ones((), device=device))
-        except (RuntimeError, NotImplementedError, AssertionError):  # torch knows it, but not here
+        except (RuntimeError, NotImplementedError, AssertionError):  # a device that torch knows but that is not here
             raise InputError(f"compute.device is {name!r}, on which torch cannot compute here. Use 'cpu'.") from None
         return device
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus == 0:
-        raise InputError(f"compute.device is {name!r}, but torch finds no GPU here. Use 'cpu', or leave it out.")
+        raise InputError(f"compute.device is {name!r}, but torch finds no GPU here. Use 'cpu', or leave it unset.")
     if local_world > 1 and device.index is not None:
         raise InputError(
             f"compute.device is {name!r} for {local_world} processes on this machine; "
-            "with 'cuda', or left out, each takes the GPU of its number."
+            "with 'cuda', or if unset, each takes the GPU of its number."
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    one_each = gpus == 1 and visible.isdecimal()  # perhaps each process was given one of its own
+    one_each = gpus == 1 and visible.isdecimal()  # perhaps each process was given its own
     if local_rank >= gpus or (local_world > gpus and not one_each):
         seen = f" (CUDA_VISIBLE_DEVICES={visible})" if visible else ""
         error = TrainError(
             f"{max(local_world, local_rank + 1)} processes were started on this machine, which has {gpus} GPU"
-            f"{'s' if gpus > 1 else ''}{seen}: start as many as there are (torchrun --nproc-per-node {gpus}), "
-            "or compute on the CPU (compute.device=cpu)."
+            f"{'s' if gpus > 1 else ''}{seen}: start no more than that (torchrun --nproc-per-node {gpus}), "
+            "or train on the CPU (compute.device=cpu)."
         )
         if one_each:
             error.add_note(FIRST_TO_FAIL)
@@ -233,15 +235,15 @@ def _device(name: str | None, local_rank: int, local_world: int) -> torch.device
     return device
 
 
-# A gloo group that is freed waits, with Python's lock held, for its threads, one of which may be waiting for that lock
-# to free a gradient: for ever (torch 2.13). So no group is freed before the process ends.
-_left: list[dist.ProcessGroup | None] = []
+# Freeing a gloo group waits, holding the GIL, for its threads, one of which may be waiting for the GIL to free a
+# gradient: a deadlock (torch 2.13). So no group is freed before the process ends.
+_kept_groups: list[dist.ProcessGroup | None] = []
 
 
 def _meet(rank: int, world: int, timeout_s: float) -> Store:
-    """Let the processes find each other; return the store that they share, whose keys are of this run alone."""
+    """Connect the processes; return the store that they share, whose keys belong to this run only."""
     timeout = timedelta(seconds=timeout_s)
-    # Small messages go over gloo also where NCCL moves the tensors, so that they do not wait for the GPU.
+    # Small messages use gloo even where NCCL moves the tensors, so that they do not wait for the GPU.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         shared = _store(rank, world, timeout)
@@ -252,16 +254,16 @@ def _meet(rank: int, world: int, timeout_s: float) -> Store:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainError(
             f"Process {rank} of {world} did not find all the others at {where} within {timeout_s:.0f} s: {error}. "
-            "Are all of them started, on every machine, with the same address, and can they reach it?"
+            "Check that all are started, on every machine, with the same address, and can reach it."
         ) from error
     return store
 
 
 def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> str:
-    """Return a name that the processes which are here now agree on, for their keys in the store.
+    """Prefix for keys in the store that the processes alive now agree on.
 
-    torchrun's store outlives the processes: without it those started again would find the addresses of the dead, and
-    the second run of a recipe those of the first. A count would not do, as machines count restarts differently.
+    torchrun's store outlives the processes: without a prefix, restarted ones would find stale addresses, as would the
+    second run of a recipe. A counter would not do, as machines count restarts differently.
     """
     own, end = uuid.uuid4().hex, time.monotonic() + timeout_s
     if rank:
@@ -272,19 +274,19 @@ def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> s
         return name
     late = list(range(1, world))
     while late:
-        for other in late:  # it may be a dead one's that is read first, which harms nobody
+        for other in late:  # the first one read may be stale, which does no harm
             if store.check([f"here/{other}"]):
                 store.set(f"name/{store.get(f'here/{other}').decode()}", own)
         late = [other for other in late if not store.check([f"{own}/{other}"])]
         if late and time.monotonic() > end:
-            raise RuntimeError(f"not here: {', '.join(map(str, late[:8]))}{' …' if len(late) > 8 else ''}")
+            raise RuntimeError(f"did not start: {', '.join(map(str, late[:8]))}{' …' if len(late) > 8 else ''}")
         time.sleep(0.02)
     return own
 
 
 @functools.cache
 def _store(rank: int, world: int, timeout: timedelta) -> Store:
-    """Return the store at MASTER_ADDR, which lives as long as the process: its port can be opened only once."""
+    """Store at MASTER_ADDR, which lives as long as the process: its port can be opened only once."""
     from torch.distributed.rendezvous import rendezvous
 
     store: Store = next(iter(rendezvous("env://", rank, world, timeout=timeout)))[0]
@@ -292,7 +294,7 @@ def _store(rank: int, world: int, timeout: timedelta) -> Store:
 
 
 def _is_connection_error(error: BaseException) -> bool:
-    """Return whether an error says that other processes cannot be reached; gloo's have no class of their own."""
+    """Whether an error means that other processes cannot be reached; gloo's errors have no class of their own."""
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and ("gloo" in str(error) or "NCCL" in str(error))
     )
@@ -300,10 +302,10 @@ def _is_connection_error(error: BaseException) -> bool:
 
 def _lost(rank: int, world: int, timeout_s: float, store: Store, error: BaseException) -> str:
     said = (str(error).splitlines() or [type(error).__name__])[0]
-    why = f"It left no message: it may have been killed, or its machine is gone; torch says: {said}"
-    with contextlib.suppress(RuntimeError):  # the store may have gone with the process that kept it
+    why = f"It left no message: it may have been killed, or its machine is down; torch says: {said}"
+    with contextlib.suppress(RuntimeError):  # the store may be lost with the process that kept it
         if store.check([_FAILED]):
-            why = f"The reason is that of {store.get(_FAILED).decode(errors='replace')}"
+            why = f"It was caused by {store.get(_FAILED).decode(errors='replace')}"
     return (
         f"Process {rank} of {world} lost another one, which ended or did not answer within {timeout_s:.0f} s "
         f"(compute.timeout). {why.rstrip('.')}. Continue from the last checkpoint with --resume."

@@ -1,14 +1,14 @@
 """Contrastive losses that never hold the matrix of all cosines: value and gradients from tiles, memory O(B·D).
 
-A loss here is a sum over the cells of logits_RB = scale · rows_RD @ columns_BDᵀ, of which one tile exists at a time.
-InfoNCE goes over the tiles twice: the first time for the logarithm of each row's and each column's sum, the second
-time, in reverse so that the last tile need not be made again, for the gradients. Both directions of the loss come from
-the same tile, which makes four matrix products in all, to three of the loss that keeps everything. The sigmoid loss has
-no sums to wait for: one time, three products.
+A loss is a sum over the cells of logits_RB = scale · rows_RD @ columns_BDᵀ, of which one tile exists at a time.
+InfoNCE passes over the tiles twice: first for the logarithm of each row's and each column's sum, then, in reverse so
+that the last tile need not be computed again, for the gradients. Both directions of the loss come from
+the same tile, which makes four matrix products in all, against three for the loss that keeps everything. The sigmoid
+loss has no sums to wait for: one pass, three products.
 
-All of it happens in the forward pass, in which the gradients, as large as the features, are kept: what backward has to
-do is a product with a number, and processes exchange nothing in it. With a group, rows are a process's own and columns
-everybody's, so that work is shared evenly; `gather.py` says what the gradients are then.
+All of it happens in the forward pass, in which the gradients, as large as the features, are kept: backward only
+multiplies by a number, and processes exchange nothing in it. With a group, rows are a process's own and columns
+those of all, so that work is shared evenly; `gather.py` defines the gradients then.
 
 Gradients with respect to rows, columns, scale and bias; not differentiable twice.
 """
@@ -50,7 +50,7 @@ def tiled_info_nce(
     tile: int | None,
     group: Group | None = None,
 ) -> Tensor:
-    """Return `objectives.info_nce` of unit rows (R,D) and a factor (), `tile` rows at a time (None: all R).
+    """Loss `objectives.info_nce` of unit rows (R,D) and a factor (), `tile` rows at a time (None: all R).
 
     Raises: TrainError if the processes of `group` hold different numbers of rows.
     """
@@ -70,7 +70,7 @@ def tiled_sigmoid(
     tile: int | None,
     group: Group | None = None,
 ) -> Tensor:
-    """Return `objectives.sigmoid` of unit rows (R,D), a factor () and a bias (), `tile` rows at a time (None: all R).
+    """Loss `objectives.sigmoid` of unit rows (R,D), a factor () and a bias (), `tile` rows at a time (None: all R).
 
     Raises: TrainError if the processes of `group` hold different numbers of rows.
     """
@@ -81,7 +81,7 @@ def tiled_sigmoid(
 
 
 class _Gradients(NamedTuple):
-    """Of the whole batch's loss: with respect to one's own rows and columns (R,D), scale () and bias ()."""
+    """Gradients of the whole batch's loss with respect to own rows and columns (R,D), scale () and bias ()."""
 
     rows_RD: Tensor
     columns_RD: Tensor
@@ -112,14 +112,14 @@ class _Tiled(torch.autograd.Function):
 
 
 class _Tile(NamedTuple):
-    """Where a tile lies: rows of this process, columns of the whole batch."""
+    """Position of a tile: rows of this process, columns of the whole batch."""
 
     rows: slice
     columns: slice
 
 
-class _Twins(NamedTuple):
-    """Own rows that share an id with a column other than their own; few, as a rule, and the others need no mask.
+class _Duplicates(NamedTuple):
+    """Own rows that share an id with a column other than their own; usually few, and the others need no mask.
 
     ends: how many of them come before each row of tiles, and after the last.
     """
@@ -137,45 +137,45 @@ class _Cells:
     columns_BD: Tensor
     factor: float  # the scale
     bias: Tensor | None
-    twins: _Twins | None
+    duplicates: _Duplicates | None
     first: int
     tile: int
     group: Group | None
 
     def tiles(self) -> Iterator[_Tile]:
-        """Yield all tiles, row by row of tiles."""
+        """All tiles, row by row of tiles."""
         width = max(COLUMNS.get(self.rows_RD.device.type, 4096), self.tile)
         for top in range(0, len(self.rows_RD), self.tile):
             for left in range(0, len(self.columns_BD), width):
                 yield _Tile(slice(top, top + self.tile), slice(left, left + width))
 
     def positives(self, cells_rc: Tensor, tile: _Tile) -> Tensor:
-        """Return a view of those cells of a tile that are positives, along its diagonal (maybe none)."""
+        """View of those cells of a tile that are positives, along its diagonal (maybe none)."""
         offset = self.first + tile.rows.start - tile.columns.start
         if -cells_rc.shape[0] < offset < cells_rc.shape[1]:
             return cells_rc.diagonal(offset)
         return cells_rc[0, :0]
 
     def logits(self, tile: _Tile, into: Tensor) -> Tensor:
-        """Return a tile's logits; negatives of the same image or text are -inf, which is a weight of zero."""
+        """Tile's logits; negatives of the same image or text are -inf, which is a weight of zero."""
         rows_rD, columns_cD = self.rows_RD[tile.rows], self.columns_BD[tile.columns]
         cells_rc = into[: len(rows_rD) * len(columns_cD)].view(len(rows_rD), len(columns_cD))
         if self.bias is None:
             torch.addmm(cells_rc, rows_rD, columns_cD.T, beta=0, alpha=self.factor, out=cells_rc)
         else:
             torch.addmm(self.bias, rows_rD, columns_cD.T, alpha=self.factor, out=cells_rc)
-        if self.twins is not None:
-            self._mask(cells_rc, tile, self.twins)
+        if self.duplicates is not None:
+            self._mask(cells_rc, tile, self.duplicates)
         return cells_rc
 
-    def _mask(self, cells_rc: Tensor, tile: _Tile, twins: _Twins) -> None:
+    def _mask(self, cells_rc: Tensor, tile: _Tile, duplicates: _Duplicates) -> None:
         number = tile.rows.start // self.tile
-        rows_t = twins.rows_T[twins.ends[number] : twins.ends[number + 1]]
+        rows_t = duplicates.rows_T[duplicates.ends[number] : duplicates.ends[number + 1]]
         if not len(rows_t):
             return
         own, other = rows_t + self.first, tile.columns
-        same_tc = twins.ids.image_B[own, None] == twins.ids.image_B[other]
-        same_tc |= twins.ids.text_B[own, None] == twins.ids.text_B[other]
+        same_tc = duplicates.ids.image_B[own, None] == duplicates.ids.image_B[other]
+        same_tc |= duplicates.ids.text_B[own, None] == duplicates.ids.text_B[other]
         kept = self.positives(cells_rc, tile).clone()
         if len(rows_t) == len(cells_rc):
             cells_rc.masked_fill_(same_tc, -torch.inf)
@@ -204,15 +204,15 @@ def _cells(
         columns_BD=gather_rows(columns_RD.detach().to(dtype), group).contiguous(),
         factor=scale.item(),
         bias=None if bias is None else bias.detach().to(dtype),
-        twins=None if ids is None else _twins(ids, slice(first, first + len(rows_RD)), tile),
+        duplicates=None if ids is None else _find_duplicates(ids, slice(first, first + len(rows_RD)), tile),
         first=first,
         tile=tile,
         group=group,
     )
 
 
-def _twins(ids: Ids, own: slice, tile: int) -> _Twins | None:
-    """Return which of the own rows share an id with another; None if none does: then nothing needs be compared."""
+def _find_duplicates(ids: Ids, own: slice, tile: int) -> _Duplicates | None:
+    """Own rows that share an id with another; None if there are none and nothing need be compared."""
     again_B = torch.zeros(len(ids.image_B), dtype=torch.bool, device=ids.image_B.device)
     for ids_B in ids:
         _, inverse_B, counts = torch.unique(ids_B, return_inverse=True, return_counts=True)
@@ -220,7 +220,7 @@ def _twins(ids: Ids, own: slice, tile: int) -> _Twins | None:
     again_R = again_B[own]
     per_tile = torch.stack([again_R[top : top + tile].sum() for top in range(0, len(again_R), tile)])
     ends: list[int] = [0, *per_tile.cumsum(0).tolist()]
-    return _Twins(again_R.nonzero().flatten(), ends, ids) if ends[-1] else None
+    return _Duplicates(again_R.nonzero().flatten(), ends, ids) if ends[-1] else None
 
 
 def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
@@ -293,7 +293,7 @@ def _sigmoid(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
 
 
 def _workspace(cells: _Cells) -> tuple[list[_Tile], Tensor, Tensor]:
-    """Return the tiles and room for two of the largest."""
+    """Tiles, and memory for two of the largest."""
     tiles = list(cells.tiles())
     most = max(
         (t.rows.stop - t.rows.start) * min(t.columns.stop - t.columns.start, len(cells.columns_BD)) for t in tiles
@@ -302,14 +302,14 @@ def _workspace(cells: _Cells) -> tuple[list[_Tile], Tensor, Tensor]:
 
 
 def _log_sum(x_rc: Tensor, dim: int, room: Tensor) -> Tensor:
-    """Return the logarithm of the sum of exponentials along a side: torch.logsumexp, without new memory."""
+    """Logarithm of the sum of exponentials along a side: torch.logsumexp, without new memory."""
     most = x_rc.amax(dim, keepdim=True).clamp_(min=torch.finfo(x_rc.dtype).min)  # -inf - -inf would be NaN
     powers_rc = torch.sub(x_rc, most, out=room[: x_rc.numel()].view_as(x_rc)).exp_()
     return powers_rc.sum(dim).log_().add_(most.squeeze(dim))
 
 
 def _longest(rows_RD: Tensor) -> Tensor:
-    """Return the greatest length of a row."""
+    """Greatest length of a row."""
     longest: Tensor = torch.linalg.vector_norm(rows_RD, dim=1).max()
     return longest
 
@@ -317,7 +317,7 @@ def _longest(rows_RD: Tensor) -> Tensor:
 def _gradients(
     cells: _Cells, to_rows_RD: Tensor, to_columns_BD: Tensor, to_bias: Tensor | None, count: int
 ) -> _Gradients:
-    """Return the gradients of the whole batch's loss from sums over cells of d(loss)/d(logit) · feature · count."""
+    """Gradients of the whole batch's loss from sums over cells of d(loss)/d(logit) · feature · count."""
     # Features' gradients are world times too large, as `gather` says; of scale and bias every process has the whole.
     factor = cells.factor * rank_and_world(cells.group)[1] / count
     to_scale = (to_rows_RD * cells.rows_RD).sum() / count
