@@ -6,27 +6,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 
 from wordsight.errors import InputError, TrainError, WordsightError
+from wordsight.train.compute.placement import FIRST_TO_FAIL, choose_device, read_ranks
+from wordsight.train.compute.rendezvous import Store, connect
 from wordsight.train.config import ComputeConfig
 
 T = TypeVar("T")
-FIRST_TO_FAIL = "the first process of the run that failed"  # a note on the error of that process
-Store = Any  # torch.distributed.Store, which torch does not export to type checkers
+_FAILED = "failed"  # the store's key under which the first process that fails gives its reason
 
-_NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_FAILED = "failed"  # the store's key under which the first process that fails says why
+# Freeing a gloo group waits, holding the GIL, for its threads, one of which may be waiting for the GIL to free a
+# gradient: a deadlock (torch 2.13). So no group is freed before the process ends.
+_kept_groups: list[dist.ProcessGroup | None] = []
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,8 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
     Raises: TrainError for an environment without a rendezvous address, for processes that do not start or are lost, and
         for more processes than GPUs; InputError for a device that does not exist here.
     """
-    rank, world, local_rank, local_world = _places(os.environ)
-    device = _device(compute.device, local_rank, local_world)
+    rank, world, local_rank, local_world = read_ranks(os.environ)
+    device = choose_device(compute.device, local_rank, local_world)
     if world > 1 and device.type == "cuda" and torch.cuda.device_count() > 1 and not os.environ.get("LOCAL_RANK"):
         raise TrainError(
             f"LOCAL_RANK is not in the environment, which assigns the {torch.cuda.device_count()} GPUs to processes. "
@@ -147,7 +145,7 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
             )
         yield Processes(rank, world, local_rank, device, dist.group.WORLD)
         return
-    store, failed = _meet(rank, world, compute.timeout), False
+    store, failed = connect(rank, world, compute.timeout), False
     try:
         processes = Processes(rank, world, local_rank, device, dist.group.WORLD)
         yield processes
@@ -155,7 +153,7 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
     except BaseException as error:
         failed = True
         if _is_connection_error(error):
-            raise TrainError(_lost(rank, world, compute.timeout, store, error)) from error
+            raise TrainError(_describe_lost(rank, world, compute.timeout, store, error)) from error
         with contextlib.suppress(RuntimeError):
             own = f"process {rank}: {type(error).__name__}: {error}"
             if store.compare_set(_FAILED, "", own).decode(errors="replace") == own:
@@ -167,132 +165,6 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
             dist.destroy_process_group()
 
 
-def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
-    """Rank and world size, and the same two on this machine."""
-    if not {"RANK", "WORLD_SIZE"} & environment.keys():
-        return 0, 1, 0, 1
-    missing = [name for name in _NEEDED if not environment.get(name)]
-    if missing:
-        there = ", ".join(f"{name}={environment[name]}" for name in _NEEDED if environment.get(name))
-        raise TrainError(
-            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous address. "
-            "Start them with torchrun, which sets all of these, or unset RANK and WORLD_SIZE to train in one process."
-        )
-    numbers = {}
-    for name, default in (("RANK", ""), ("WORLD_SIZE", ""), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1")):
-        value = environment.get(name) or default
-        if not value.isdecimal():
-            raise TrainError(
-                f"{name}={value} in the environment is not a number of processes. Start them with torchrun."
-            )
-        numbers[name] = int(value)
-    rank, world, local_rank, local_world = numbers.values()
-    if rank >= world:
-        raise TrainError(
-            f"RANK={rank} with WORLD_SIZE={world} in the environment: ranks go from 0 to {world - 1}. "
-            "Start the processes with torchrun."
-        )
-    return rank, world, local_rank, local_world
-
-
-def _device(name: str | None, local_rank: int, local_world: int) -> torch.device:
-    """Device of this process: with several on a machine each has its own GPU, or all use the CPU."""
-    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"compute.device is {name!r}, expected 'cpu', 'cuda' or 'mps'.") from None
-    if device.type != "cuda":
-        try:
-            float(torch.ones((), device=device))
-        except (RuntimeError, NotImplementedError, AssertionError):  # a device that torch knows but that is not here
-            raise InputError(f"compute.device is {name!r}, on which torch cannot compute here. Use 'cpu'.") from None
-        return device
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if gpus == 0:
-        raise InputError(f"compute.device is {name!r}, but torch finds no GPU here. Use 'cpu', or leave it unset.")
-    if local_world > 1 and device.index is not None:
-        raise InputError(
-            f"compute.device is {name!r} for {local_world} processes on this machine; "
-            "with 'cuda', or if unset, each takes the GPU of its number."
-        )
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    one_each = gpus == 1 and visible.isdecimal()  # perhaps each process was given its own
-    if local_rank >= gpus or (local_world > gpus and not one_each):
-        seen = f" (CUDA_VISIBLE_DEVICES={visible})" if visible else ""
-        error = TrainError(
-            f"{max(local_world, local_rank + 1)} processes were started on this machine, which has {gpus} GPU"
-            f"{'s' if gpus > 1 else ''}{seen}: start no more than that (torchrun --nproc-per-node {gpus}), "
-            "or train on the CPU (compute.device=cpu)."
-        )
-        if one_each:
-            error.add_note(FIRST_TO_FAIL)
-        raise error
-    if device.index is not None and device.index >= gpus:
-        raise InputError(f"compute.device is {name!r}, but the GPUs here go from cuda:0 to cuda:{gpus - 1}.")
-    device = torch.device("cuda", local_rank if device.index is None else device.index)
-    torch.cuda.set_device(device)
-    return device
-
-
-# Freeing a gloo group waits, holding the GIL, for its threads, one of which may be waiting for the GIL to free a
-# gradient: a deadlock (torch 2.13). So no group is freed before the process ends.
-_kept_groups: list[dist.ProcessGroup | None] = []
-
-
-def _meet(rank: int, world: int, timeout_s: float) -> Store:
-    """Connect the processes; return the store that they share, whose keys belong to this run only."""
-    timeout = timedelta(seconds=timeout_s)
-    # Small messages use gloo even where NCCL moves the tensors, so that they do not wait for the GPU.
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-    try:
-        shared = _store(rank, world, timeout)
-        store: Store = cast(Any, dist).PrefixStore(_agree_on_prefix(shared, rank, world, timeout_s), shared)
-        store.set_timeout(timeout)
-        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
-    except (RuntimeError, ValueError) as error:
-        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        raise TrainError(
-            f"Process {rank} of {world} did not find all the others at {where} within {timeout_s:.0f} s: {error}. "
-            "Check that all are started, on every machine, with the same address, and can reach it."
-        ) from error
-    return store
-
-
-def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> str:
-    """Prefix for keys in the store that the processes alive now agree on.
-
-    torchrun's store outlives the processes: without a prefix, restarted ones would find stale addresses, as would the
-    second run of a recipe. A counter would not do, as machines count restarts differently.
-    """
-    own, end = uuid.uuid4().hex, time.monotonic() + timeout_s
-    if rank:
-        store.set(f"here/{rank}", own)
-        store.wait([f"name/{own}"], timedelta(seconds=timeout_s))
-        name: str = store.get(f"name/{own}").decode()
-        store.set(f"{name}/{rank}", "")
-        return name
-    late = list(range(1, world))
-    while late:
-        for other in late:  # the first one read may be stale, which does no harm
-            if store.check([f"here/{other}"]):
-                store.set(f"name/{store.get(f'here/{other}').decode()}", own)
-        late = [other for other in late if not store.check([f"{own}/{other}"])]
-        if late and time.monotonic() > end:
-            raise RuntimeError(f"did not start: {', '.join(map(str, late[:8]))}{' …' if len(late) > 8 else ''}")
-        time.sleep(0.02)
-    return own
-
-
-@functools.cache
-def _store(rank: int, world: int, timeout: timedelta) -> Store:
-    """Store at MASTER_ADDR, which lives as long as the process: its port can be opened only once."""
-    from torch.distributed.rendezvous import rendezvous
-
-    store: Store = next(iter(rendezvous("env://", rank, world, timeout=timeout)))[0]
-    return store
-
-
 def _is_connection_error(error: BaseException) -> bool:
     """Whether an error means that other processes cannot be reached; gloo's errors have no class of their own."""
     return isinstance(error, dist.DistError) or (
@@ -300,7 +172,7 @@ def _is_connection_error(error: BaseException) -> bool:
     )
 
 
-def _lost(rank: int, world: int, timeout_s: float, store: Store, error: BaseException) -> str:
+def _describe_lost(rank: int, world: int, timeout_s: float, store: Store, error: BaseException) -> str:
     said = (str(error).splitlines() or [type(error).__name__])[0]
     why = f"It left no message: it may have been killed, or its machine is down; torch says: {said}"
     with contextlib.suppress(RuntimeError):  # the store may be lost with the process that kept it

@@ -78,8 +78,8 @@ def warn_at_chance_level(before: Figure, classes: int) -> None:
     if before.low <= 1 / classes:
         warnings.warn(
             f"Before tuning the model classifies {format_percent(before)} of the images of tuning.forgetting "
-            f"correctly; the chance level is {100 / classes:.1f} %, so the share kept means little. Give images whose classes it "
-            "knows.",
+            f"correctly; the chance level is {100 / classes:.1f} %, so the share kept means little. Give images whose "
+            "classes it knows.",
             TrainWarning,
             stacklevel=2,
         )

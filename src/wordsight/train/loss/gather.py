@@ -79,12 +79,14 @@ class _Gather(torch.autograd.Function):
     """`gather_rows` whose gradient is that of the sum of all processes' losses."""
 
     @staticmethod
-    def forward(ctx, rows_RX: Tensor, group: Group) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, rows_RX: Tensor, group: Group) -> Tensor:
+        """Rows of all processes."""
         ctx.group = group
         return gather_rows(rows_RX, group)
 
     @staticmethod
-    def backward(ctx, gradient_BX: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient_BX: Tensor) -> tuple[Tensor, None]:
+        """Gradient of own rows, summed over the processes."""
         return sum_own_rows(gradient_BX, ctx.group), None
 
 

@@ -29,7 +29,7 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError):  # the run was killed while it wrote, or the log is damaged
             continue
-        if isinstance(record, dict):
+        if isinstance(record, dict) and isinstance(record.get("step", 0), int):
             records.append(record)
     return records
 

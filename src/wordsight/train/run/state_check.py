@@ -1,4 +1,4 @@
-"""Validation of a checkpoint's state before any of it is restored: nothing in a file is trusted to be what it should."""
+"""Validation of a checkpoint's state before any of it is restored: no content of a file is taken on trust."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _weight_faults(weights: Any, shapes: Shapes) -> Iterator[str]:
 
 def _optimizer_faults(optimizer: Any, shapes: Shapes) -> Iterator[str]:
     moments = optimizer.get("state") if isinstance(optimizer, dict) else None
-    if not isinstance(moments, dict) or not isinstance(optimizer.get("param_groups"), list) or not moments:
+    if not isinstance(moments, dict) or not isinstance(optimizer.get("param_groups"), list):
         yield f"its optimizer is {_show(optimizer)}, expected the moments of the weights"
         return
     for name, tensors in moments.items():
