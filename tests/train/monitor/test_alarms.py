@@ -19,7 +19,7 @@ from wordsight.train.monitor.alarms import Alarms
 from wordsight.train.monitor.baseline import chance_loss, chance_recall, count_negatives
 from wordsight.train.monitor.curves import CURVES, Curves, _running_mean, draw
 from wordsight.train.monitor.logs import JsonLines, TensorBoard, default_watchers
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, watching
+from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, active_watchers
 from wordsight.train.monitor.run_log import column, read_log
 
 STEPS = 1000
@@ -304,4 +304,4 @@ def test_a_real_run_has_its_watchers_and_those_of_whoever_began_it(tmp_path):
     assert notes.result == result
     assert column(read_log(tmp_path / "run"), "loss")[1] == [one.loss for one in notes.reports]
     assert (tmp_path / "run" / CURVES).exists()
-    assert watching() == ()
+    assert active_watchers() == ()
