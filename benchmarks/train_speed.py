@@ -42,7 +42,7 @@ from wordsight.train.loss.gradient_cache import accumulate
 from wordsight.train.loss.objectives import build_objective
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, clip_gradients, set_rate
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "flickr8k-train"
 OPTIM = OptimConfig(lr=1e-4, clip=None)

@@ -29,7 +29,8 @@ from wordsight.train.monitor.reports import Watcher
 from wordsight.train.networks import build_network
 from wordsight.train.run import checkpoints
 from wordsight.train.run.signals import Stopped, on_signals
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from wordsight.train.loss.objectives import info_nce
 from wordsight.train.networks import TwoTowers, build_network
 from wordsight.train.networks.images_only import TwoViews
 from wordsight.train.networks.predictive import BagOfWords, Captioner
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 TEXTS = ["a cat", "a red dog!", "house", "a photo of a tree"]
 CLASSES = {

@@ -8,16 +8,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
-from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of
+from wordsight.hashes import hash_content
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
+from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
 from wordsight.ingest.options import IngestOptions
 from wordsight.path_text import name_words, to_path, to_text
-
-PREFIX = "hf:"
 
 
 def parse(source: str) -> tuple[str, str | None]:
@@ -25,7 +24,7 @@ def parse(source: str) -> tuple[str, str | None]:
 
     Raises: InputError where no name follows.
     """
-    text = source.removeprefix(PREFIX)
+    text = source.removeprefix(DATASET_PREFIX)
     name, split = text, None
     if not os.path.isdir(_path(text)) and ":" in text:
         name, _, split = text.rpartition(":")
@@ -53,8 +52,8 @@ def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
-        root = f"{PREFIX}{name}" + (f":{split_name}" if split_name else "")
-        readers[split_name] = DatasetReader(data, PREFIX + name + (f":{split}" if split else ""), root, options)
+        root = f"{DATASET_PREFIX}{name}" + (f":{split_name}" if split_name else "")
+        readers[split_name] = DatasetReader(data, DATASET_PREFIX + name + (f":{split}" if split else ""), root, options)
     return readers
 
 
@@ -88,6 +87,8 @@ class DatasetReader:
         for record in self.rest:
             kinds.see(self._values(record))
         kinds.settle()
+        if kinds.too_many:
+            yield Skipped(self.root, TOO_MANY_COLUMNS)
         paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
@@ -110,7 +111,7 @@ class DatasetReader:
         try:
             status = os.stat(file)
         except OSError as error:
-            yield Skipped(f"{self.root} row {row}", f"{reason_of(error)}: {file}")
+            yield Skipped(f"{self.root} row {row}", f"{describe_error(error)}: {file}")
             return
         read = functools.partial(read_file, file)
         path = to_text(os.path.abspath(file))
@@ -129,7 +130,7 @@ class DatasetReader:
             content = self.data[row][self.column]["bytes"]
         if not content:
             raise ImageError("the file is empty")
-        return Content(digest_of(content), lambda: content)
+        return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row without images; numbers of classes as their names."""
@@ -146,16 +147,14 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
     try:
         import datasets
     except ImportError:
-        raise MissingExtraError(f"The source {PREFIX}{name}", "datasets", "hf") from None
+        raise MissingExtraError(f"The source {DATASET_PREFIX}{name}", "datasets", "hf") from None
     if "HF_UPDATE_DOWNLOAD_COUNTS" not in os.environ:  # else each load tells the name to a counter on the web
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     folder = os.fspath(_path(name))
     try:
         if os.path.isfile(folder) and folder.endswith(".parquet"):
             loaded = datasets.load_dataset("parquet", data_files=folder, split="train")
-        elif os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
-            os.path.join(folder, "dataset_dict.json")
-        ):
+        elif source_kind(folder) is SourceKind.SAVED_DATASET:
             loaded = datasets.load_from_disk(folder)
         else:
             loaded = datasets.load_dataset(folder if os.path.isdir(folder) else name)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wordsight.metrics import Estimate
 from wordsight.train.finetune.finish import Judge
 from wordsight.train.learner import Learner
 from wordsight.train.measure import ZeroShot
-from wordsight.train.monitor.reports import Figure
 from wordsight.train.networks import Network
 from wordsight.train.run.run_state import RunState
 from wordsight.train.run.write_model import write_model
@@ -30,21 +30,23 @@ class Evaluator:
     zero_shot: ZeroShot | None
     judge: Judge | None
 
-    def measure(self) -> dict[str, Figure] | None:
+    def measure(self) -> dict[str, Estimate] | None:
         """Accuracy on the held-out images; None on all processes but the first. All processes must call it."""
         with self.kept_network() as network:
             if network is None or self.zero_shot is None:
                 return None
             return {"zero_shot": self.zero_shot.measure(network, autocast=self.learner.precision.autocast)}
 
-    def finish(self, folder: Path, measured: Mapping[str, Figure]) -> tuple[Mapping[str, Figure], Mapping[str, Any]]:
+    def finish(
+        self, folder: Path, measured: Mapping[str, Estimate]
+    ) -> tuple[Mapping[str, Estimate], Mapping[str, Any]]:
         """Write the finished model into a folder; its figures (with those `measured` before) and its notes.
 
         All processes must call it; the first one writes. Raises: TrainError where the model cannot be written.
         """
         with self.kept_network() as network:
 
-            def finish() -> tuple[Mapping[str, Figure], Mapping[str, Any]]:
+            def finish() -> tuple[Mapping[str, Estimate], Mapping[str, Any]]:
                 assert network is not None
                 assert self.judge is not None
                 finished = self.judge.finish(network, self.learner.precision.autocast)

@@ -12,13 +12,14 @@ from typing import NoReturn
 import torch
 
 from wordsight.errors import InputError, TrainError
+from wordsight.metrics import Estimate
 from wordsight.train.build import Run, build_run
 from wordsight.train.compute.processes import start
 from wordsight.train.config import TrainConfig
 from wordsight.train.config.checks import check_config
 from wordsight.train.data import DataState
 from wordsight.train.monitor.logs import default_watchers
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, Watcher
+from wordsight.train.monitor.reports import RunFacts, RunResult, Watcher
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.optim import lr_at
 from wordsight.train.run import run_folder
@@ -69,7 +70,7 @@ class _Loop:
         self.run, self.watchers, self.request = run, watchers, request
         self.step, self.saved_at, self.measured_at = 0, -1, -1
         self.data_state: DataState | None = None
-        self.figures: Mapping[str, Figure] = {}
+        self.figures: Mapping[str, Estimate] = {}
 
     def resume_from(self, checkpoint: Path) -> None:
         """Restore everything to where a checkpoint was written."""

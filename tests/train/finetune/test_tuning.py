@@ -29,7 +29,8 @@ from wordsight.train.finetune.wise_ft import interpolate
 from wordsight.train.loop import train
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, set_rate
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 LOCKED = {"image": "locked", "text": "full"}
 LORA = {"image": "lora", "text": "lora", "lora_rank": 4}

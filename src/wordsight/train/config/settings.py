@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wordsight.errors import InputError, did_you_mean
+from wordsight.json_records import parse_json
 from wordsight.train.config.setting_values import (
     NONE,
     UnknownKey,
@@ -71,8 +72,8 @@ def from_json(cls: type[C], text: str) -> C:
     Raises: InputError for text that is not JSON, and for unknown, missing and ill-typed fields, by their keys.
     """
     try:
-        values = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise InputError(f"The settings are not valid JSON ({error}); expected what a run wrote.") from error
     return typing.cast(C, convert_json(cls, values, ""))
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wordsight.errors import InputError, TrainError
-from wordsight.ingest.hf import PREFIX, DatasetReader, open_splits
+from wordsight.ingest.hf import DatasetReader, open_splits
+from wordsight.ingest.kinds import DATASET_PREFIX
 from wordsight.ingest.options import IngestOptions
 from wordsight.train.config import DataConfig
 from wordsight.train.data.references import Reference, Row, chosen_columns
@@ -70,7 +71,7 @@ def parquet_rows(path: str, data: DataConfig, image_column: str, *, texts: bool)
     """
     from dataclasses import replace
 
-    return dataset_rows(PREFIX + path, replace(data, image_column=image_column), texts=texts)
+    return dataset_rows(DATASET_PREFIX + path, replace(data, image_column=image_column), texts=texts)
 
 
 def _text_columns(source: str, reader: DatasetReader, named: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 
 from wordsight.errors import TrainError
-from wordsight.ingest.hf import PREFIX
-from wordsight.ingest.table_files import ENDINGS
+from wordsight.ingest.kinds import DATASET_PREFIX, SAVED_DATASET_FILES, TABLE_EXTENSIONS
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
@@ -20,8 +19,6 @@ from wordsight.train.data.order import DataState, Permuted, Stream, Streamed, To
 from wordsight.train.data.references import Pairs, Tally
 from wordsight.train.data.shards import Shard, count_samples, shard_paths
 from wordsight.train.data.tables import column_that_holds, table_pairs
-
-SAVED = ("state.json", "dataset_dict.json")  # in a folder: a dataset that `save_to_disk` wrote
 
 
 class TrainData:
@@ -117,11 +114,11 @@ class _Sources:
         """Return what can be taken in any order; note the shards."""
         source = os.path.expanduser(source)
         lower = source.lower()
-        if source.startswith(PREFIX) and not os.path.lexists(source):
+        if source.startswith(DATASET_PREFIX) and not os.path.lexists(source):
             return self._dataset(dataset_rows(source, self.data, texts=self.texts))
         if os.path.isdir(source):
-            if any(os.path.exists(os.path.join(source, name)) for name in SAVED):
-                return self._dataset(dataset_rows(PREFIX + source, self.data, texts=self.texts))
+            if any(os.path.exists(os.path.join(source, name)) for name in SAVED_DATASET_FILES):
+                return self._dataset(dataset_rows(DATASET_PREFIX + source, self.data, texts=self.texts))
             pairs, archives = folder_pairs(source, self.tally, texts=self.texts)
             self.shards += map(Shard, archives)
             return pairs
@@ -130,11 +127,11 @@ class _Sources:
         if lower.endswith(".tar"):
             self.shards += map(Shard, shard_paths(source))
             return None
-        if not os.path.exists(source) or not lower.endswith(ENDINGS):
+        if not os.path.exists(source) or not lower.endswith(TABLE_EXTENSIONS):
             seen = "which is none of these" if os.path.exists(source) else "which does not exist"
             raise TrainError(
                 f"data.pairs names {source!r}, {seen}: a table (.csv, .tsv, .jsonl, .parquet), a folder of images, "
-                f"shards ('shards/{{00000..00099}}.tar'), or a dataset ('{PREFIX}NAME')."
+                f"shards ('shards/{{00000..00099}}.tar'), or a dataset ('{DATASET_PREFIX}NAME')."
             )
         if held := column_that_holds(source, self.data):
             return self._dataset(parquet_rows(source, self.data, held, texts=self.texts))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.finetune.wise_ft import AlphaResult, format_percent
-from wordsight.train.measure import RESAMPLES, figure
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_ratio
+from wordsight.train.finetune.wise_ft import AlphaResult
+from wordsight.train.monitor.reports import TrainWarning
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Verdict:
     fails the check.
     """
 
-    before: Figure
-    after: Figure
+    before: Estimate
+    after: Estimate
     kept: float
     low: float
     high: float
@@ -43,7 +43,7 @@ class Verdict:
         )
         return (
             f"{word}: {100 * self.kept:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] of the original zero-shot "
-            f"accuracy is left, {format_percent(self.before)} before, {format_percent(self.after)} after; required: "
+            f"accuracy is left, {self.before:.1%} before, {self.after:.1%} after; required: "
             f"at least {100 * self.least:.0f} % (tuning.keep){unsure}"
         )
 
@@ -62,22 +62,15 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
             "can be forgotten. Give images whose classes the model knows, with names that describe "
             "them (classes, templates)."
         )
-    rng = np.random.default_rng(0)
-    # Images fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
-    kinds = [before * after, before * (1 - after), (1 - before) * after]
-    shares = [float(kind.mean()) for kind in kinds]
-    both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], RESAMPLES).T
-    ratios = (both + won) / np.maximum(both + lost, 1)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    kept = float(after.mean() / before.mean())
-    return Verdict(figure(before), figure(after), kept, float(low), float(high), least)
+    kept = bootstrap_ratio(before, after)
+    return Verdict(bootstrap_hits(before), bootstrap_hits(after), kept.value, kept.low, kept.high, least)
 
 
-def warn_at_chance_level(before: Figure, classes: int) -> None:
+def warn_at_chance_level(before: Estimate, classes: int) -> None:
     """Warn where the accuracy before tuning is at chance level, so that the share kept means little."""
     if before.low <= 1 / classes:
         warnings.warn(
-            f"Before tuning the model classifies {format_percent(before)} of the images of tuning.forgetting "
+            f"Before tuning the model classifies {before:.1%} of the images of tuning.forgetting "
             f"correctly; the chance level is {100 / classes:.1f} %, so the share kept means little. Give images whose "
             "classes it knows.",
             TrainWarning,
@@ -85,7 +78,7 @@ def warn_at_chance_level(before: Figure, classes: int) -> None:
         )
 
 
-def remedy(tried: list[AlphaResult], before: Figure, least: float) -> str:
+def remedy(tried: list[AlphaResult], before: Estimate, least: float) -> str:
     """Advice after a failed check: the largest share of tuned weights that keeps enough."""
     enough = [one for one in tried if one.original is not None and one.original.value >= least * before.value]
     if enough:

@@ -21,12 +21,12 @@ from typing import IO, Any
 
 from wordsight.durable import write_whole
 from wordsight.errors import MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.alarms import Alarms
 from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.curves import Curves
 from wordsight.train.monitor.reports import (
-    Figure,
     RunFacts,
     RunResult,
     StepReport,
@@ -83,9 +83,9 @@ class JsonLines(Watcher):
         del numbers["keys"]
         self._write("step", **numbers)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
-        self._write("figures", step=step, figures={name: dataclasses.asdict(one) for name, one in figures.items()})
+        self._write("figures", step=step, figures={name: one.to_dict() for name, one in figures.items()})
 
     def on_save(self, step: int, folder: Path) -> None:
         """Record a checkpoint."""
@@ -94,7 +94,7 @@ class JsonLines(Watcher):
     def on_end(self, result: RunResult | None) -> None:
         """Record the result if the run finished, and close the file."""
         if result is not None:
-            figures = {name: dataclasses.asdict(one) for name, one in result.figures.items()}
+            figures = {name: one.to_dict() for name, one in result.figures.items()}
             self._write("end", step=result.step, loss=result.loss, seconds=result.seconds, figures=figures,
                         skipped=dict(result.skipped), skipped_names=dict(result.skipped_names), cut=result.cut,
                         notes=settings.to_plain(result.notes))  # fmt: skip
@@ -156,7 +156,7 @@ class TensorBoard(Watcher):
         self._add("chance-level loss", known, report.step)
         self._add("chance-level recall@1", report.chance_recall, report.step)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
         for name, one in figures.items():
             self._add(name, one.value, step)

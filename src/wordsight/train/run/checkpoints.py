@@ -21,6 +21,7 @@ import torch
 
 from wordsight import durable
 from wordsight.errors import TrainError
+from wordsight.json_records import parse_json
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.run.same_run import check_same_run
 from wordsight.train.run.state_check import has_compressed_parts
@@ -99,13 +100,13 @@ def load(path: Path, config: TrainConfig) -> dict[str, Any]:
     Raises: TrainError for a damaged checkpoint, naming the one before it, and for one of another run.
     """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = parse_json((path / MANIFEST).read_bytes())
         with (path / STATE).open("rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest() == manifest["sha256"]
         if not whole:
             raise ValueError(f"{STATE} has {(path / STATE).stat().st_size} bytes that are not those written")
         held = json.dumps(manifest["config"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainError(describe_damage(path, error)) from error
     check_same_run(config, held, path / MANIFEST)
     if has_compressed_parts(path / STATE):

@@ -11,7 +11,7 @@ from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.run_log import LOG
 from wordsight.train.run.checkpoints import CHECKPOINTS, UNFINISHED, list_steps
 from wordsight.train.run.same_run import check_same_run
-from wordsight.weights.layouts import native
+from wordsight.weights.file_names import SPEC, WORDSIGHT_WEIGHTS
 
 CONFIG = "config.json"
 
@@ -25,7 +25,7 @@ def open_folder(config: TrainConfig, folder: Path, *, resume: bool) -> Path | No
     """
     try:
         found = list_steps(folder)
-        if found or (folder / native.FILE).exists() or (folder / native.WEIGHTS).exists():
+        if found or (folder / SPEC).exists() or (folder / WORDSIGHT_WEIGHTS[0]).exists():
             if not (folder / CONFIG).is_file():
                 raise TrainError(
                     f"{folder} holds a model or checkpoints, but not the {CONFIG} of a run; choose another folder."

@@ -10,8 +10,8 @@ from pathlib import Path
 from wordsight import durable
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import InputError, TrainError
-from wordsight.weights.layouts import native
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.file_names import SPEC
+from wordsight.weights.write import write_checkpoint
 
 _BESIDE = ".unfinished_model"
 
@@ -28,7 +28,7 @@ def write_model(checkpoint: Checkpoint, folder: Path) -> None:
     try:
         shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed just here
         write_checkpoint(named, beside, "wordsight")
-        for path in sorted(beside.iterdir(), key=lambda path: path.name == native.FILE):
+        for path in sorted(beside.iterdir(), key=lambda path: path.name == SPEC):
             durable.sync_file(path)
             os.replace(path, folder / path.name)
         durable.sync_folder(folder)
