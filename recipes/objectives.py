@@ -30,12 +30,10 @@ from matplotlib.figure import Figure as Drawing
 from torch.utils.flop_counter import FlopCounterMode
 
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train import train
-from wordsight.train.config import ObjectiveConfig, TrainConfig, ZeroShotConfig
+from wordsight.train import ObjectiveConfig, TrainConfig, ZeroShotConfig, read_log, train
 from wordsight.train.data import open_data
 from wordsight.train.loss.gradient_cache import accumulate
 from wordsight.train.loss.objectives import build_objective
-from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import build_network
 
 NAMES = {"info_nce": "contrast (InfoNCE)", "bag_of_words": "bag of words", "caption": "caption"}

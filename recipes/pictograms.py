@@ -23,18 +23,18 @@ from pictograms_measure import chance, labelled, measured
 
 import wordsight
 from wordsight.spec import ModelSpec, ResNetTower
-from wordsight.train.config import (
+from wordsight.train import (
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     ObjectiveConfig,
     OptimConfig,
+    RunResult,
     TrainConfig,
     WatchConfig,
+    size,
+    train,
 )
-from wordsight.train.config.sizes import size
-from wordsight.train.loop import train
-from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256

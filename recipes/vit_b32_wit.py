@@ -17,8 +17,7 @@ Shards are webdataset's, as img2dataset writes them. A smoke run on any machine:
         --set epochs=none --set steps=10 --set data.samples=none --set data.workers=0 --set compute.compile=false
 """
 
-from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
-from wordsight.train.config.sizes import size
+from wordsight.train import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig, size
 
 
 def recipe() -> TrainConfig:

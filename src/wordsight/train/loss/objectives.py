@@ -40,7 +40,7 @@ def info_nce(
         return tiled_info_nce(features.first, features.second, features.scale, ids, tile=tile, group=group)
     features, ids = gather_features(features, ids, group)
     logits_BB = features.scale * _cosines(features.first, features.second)
-    logits_BB = logits_BB.masked_fill(mask_duplicates(logits_BB, ids), -torch.inf)
+    logits_BB = logits_BB.masked_fill(find_duplicates(logits_BB, ids), -torch.inf)
     own_B = torch.arange(len(logits_BB), device=logits_BB.device)
     return (cross_entropy(logits_BB, own_B) + cross_entropy(logits_BB.T, own_B)) / 2
 
@@ -59,7 +59,7 @@ def sigmoid(
         return tiled_sigmoid(*features, ids, tile=tile, group=group)
     features, ids = gather_features(features, ids, group)
     logits_BB = features.scale * _cosines(features.first, features.second) + features.bias
-    logits_BB = logits_BB.masked_fill(mask_duplicates(logits_BB, ids), -torch.inf)
+    logits_BB = logits_BB.masked_fill(find_duplicates(logits_BB, ids), -torch.inf)
     labels_BB = 2 * torch.eye(len(logits_BB), dtype=logits_BB.dtype, device=logits_BB.device) - 1
     return -logsigmoid(labels_BB * logits_BB).sum() / len(logits_BB)
 
@@ -188,7 +188,7 @@ def build_objective(config: ObjectiveConfig) -> Objective:
     return Objective(config)
 
 
-def mask_duplicates(logits_BB: Tensor, ids: Ids | None) -> Tensor:
+def find_duplicates(logits_BB: Tensor, ids: Ids | None) -> Tensor:
     """Mask (B,B) of the cells, off the diagonal, of two pairs with the same image or the same text."""
     if ids is None:
         return torch.zeros_like(logits_BB, dtype=torch.bool)
