@@ -90,7 +90,7 @@ def workplace() -> Iterator[Path]:
 
 
 def outputs(text: str, until: int) -> dict[int, str]:
-    """Return what the shell blocks of a page that end before `until` print, by where they end."""
+    """Outputs of the shell blocks of a page that end before `until`, by where the block ends."""
     printed: dict[int, str] = {}
     names = {"__name__": "page"}
     with workplace() as folder, contextlib.redirect_stdout(io.StringIO()):
