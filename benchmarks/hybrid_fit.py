@@ -28,10 +28,11 @@ from search_cutoff import CLOTHES, calibration_error, captions_of
 
 import wordsight
 from wordsight.index import IndexInfo, Row, create_index
+from wordsight.metrics import ndcg_at_k
 from wordsight.search.finder import CANDIDATES, gather_evidence
 from wordsight.search.reference import load_reference
-from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text, sigmoid
-from wordsight.search.tune import ndcg_at_k
+from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
+from wordsight.zeroshot.logistic import sigmoid
 
 QUERIES = 150  # of a task at most
 
@@ -155,10 +156,8 @@ def measured(found: Sequence[Candidates], weights_F: np.ndarray) -> Iterator[dic
         proba = [sigmoid(one.features_KF @ weights_F) for one in chosen]
 
         def ndcg(one: Candidates, score_K: np.ndarray) -> float:
-            order = np.argsort(-score_K, kind="stable")
-            ids = [str(i) for i in order]
-            right = {str(i) for i in np.flatnonzero(one.right_K)}
-            return float(ndcg_at_k(ids, right | {f"missed {i}" for i in range(one.answers - len(right))}))
+            marks_K = one.right_K[np.argsort(-score_K, kind="stable")]
+            return float(ndcg_at_k(marks_K[None], 10, [one.answers])[0])
 
         asked = [(one, p) for one, p in zip(chosen, proba, strict=True) if one.answers]
         p, y = np.concatenate(proba), np.concatenate([one.right_K for one in chosen])

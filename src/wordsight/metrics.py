@@ -218,41 +218,46 @@ def rank_labels(scores_NK: ArrayLike, label_N: ArrayLike) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Predictions in B bins of confidence: mean confidence (B,), share of hits (B,), number of predictions (B,)."""
+    """Predictions in B bins of confidence: mean confidence, share of hits and number (or weight), (B,) each."""
 
     confidence_B: Floats
     accuracy_B: Floats
-    count_B: NDArray[np.int64]
+    weight_B: Floats
 
     @property
     def error(self) -> float:
         """Expected calibration error: mean gap of confidence and accuracy. Source: Guo et al. 2017, eq. 3."""
         gap_B = np.abs(self.confidence_B - self.accuracy_B)
-        return float((gap_B * self.count_B).sum() / self.count_B.sum())
+        return float((gap_B * self.weight_B).sum() / self.weight_B.sum())
 
 
-def reliability(
+def measure_reliability(
     confidence_N: ArrayLike,
     hit_N: ArrayLike,
     bins: int = 15,
     *,
+    weight_N: ArrayLike | None = None,
     binning: Literal["equal_mass", "equal_width"] = "equal_mass",
 ) -> Reliability:
     """Reliability table of probabilities (N,) and whether they came true (N,), 0 or 1; empty bins are left out.
 
-    equal_mass: bins of as many predictions each, as far as equal probabilities allow, which stay together. Source:
-    Nixon et al. 2019, "Measuring Calibration in Deep Learning", §3.
+    weight_N: of each prediction, 1 if not given. equal_mass: bins of as many predictions (or as much weight) each, as
+    far as equal probabilities allow, which stay together.
+    Source: Nixon et al. 2019, "Measuring Calibration in Deep Learning", §3.
     """
     confidence_N, hit_N = _check_pairs(confidence_N, hit_N)
-    edges = np.linspace(0, 1, bins + 1)
+    weights_N = _check_values(np.ones(len(hit_N)) if weight_N is None else weight_N)
+    edges = np.arange(1, bins) / bins
     if binning == "equal_mass":
-        edges = np.quantile(confidence_N, edges)
-    bin_N = np.searchsorted(edges[1:-1], confidence_N)
-    count_B = np.bincount(bin_N, minlength=bins)
-    filled = count_B > 0
-    confidence_B, accuracy_B = (np.bincount(bin_N, values_N, bins)[filled] for values_N in (confidence_N, hit_N))
-    count_B = count_B[filled]
-    return Reliability(confidence_B / count_B, accuracy_B / count_B, count_B)
+        order_N = np.argsort(confidence_N)
+        mass_N = np.cumsum(weights_N[order_N]) / weights_N.sum()
+        edges = confidence_N[order_N[np.searchsorted(mass_N, edges - 1e-9)]]
+    bin_N = np.searchsorted(edges, confidence_N)
+    filled = np.unique(bin_N)
+    weight_B = np.asarray(np.bincount(bin_N, weights_N, bins)[filled], np.float64)
+    sums = (np.bincount(bin_N, weights_N * values_N, bins)[filled] for values_N in (confidence_N, hit_N))
+    confidence_B, accuracy_B = (sum_B / weight_B for sum_B in sums)
+    return Reliability(confidence_B, accuracy_B, weight_B)
 
 
 def _resample_means(values_N: Floats, rng: np.random.Generator, draws: int) -> Floats:

@@ -24,7 +24,7 @@ from wordsight.train.loop import train
 from wordsight.train.monitor.reports import Watcher
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.recipe import load_recipe
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints
 from wordsight.train.run.lock import LOCK, lock_folder
 
 
@@ -238,7 +238,7 @@ def test_one_run_at_a_time_in_a_folder(table, tmp_path):
                           text=True) as other:  # fmt: skip
         assert other.stdout.readline() == "in\n"
         for resume in (False, True):
-            with pytest.raises(TrainError, match=r"Another run is at work in .*run; wait for its end"):
+            with pytest.raises(TrainError, match=r"Another run is already using .*run; wait for it to end"):
                 train(small_run(table, steps=1), folder, resume=resume)
         other.kill()  # which lets go of it
     assert train(small_run(table, steps=1), folder).step == 1
@@ -267,14 +267,14 @@ def forged(path, state):
     """Put a state in place of a checkpoint's, with a manifest that fits."""
     torch.save(state, path / "state.pt")
     about = json.loads((path / "checkpoint.json").read_text())
-    about["sha256"] = run_folder.hashlib.sha256((path / "state.pt").read_bytes()).hexdigest()
+    about["sha256"] = checkpoints.hashlib.sha256((path / "state.pt").read_bytes()).hexdigest()
     (path / "checkpoint.json").write_text(json.dumps(about))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: [1, 2], r"is damaged \(it lacks step, .*Remove this folder to begin anew"),
+        (lambda state: [1, 2], r"is damaged \(it lacks step, .*Remove this folder to start from scratch"),
         (lambda state: {"step": 2}, r"is damaged \(it lacks steps_per_epoch, loss"),
         (lambda state: state | {"network": {"clip.visual.proj": torch.zeros(3)}}, r"of another network: clip\."),
         (lambda state: state | {"steps_per_epoch": 99}, r"The data is not what it was .*had 99 steps, now it has 6"),
@@ -282,7 +282,7 @@ def forged(path, state):
 )
 def test_checkpoints_of_something_else(begun, change, message):
     path, config = begun
-    state = run_folder.load(path, config)
+    state = checkpoints.load(path, config)
     try:
         forged(path, change(state))
         with pytest.raises(TrainError, match=message):

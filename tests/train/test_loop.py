@@ -17,15 +17,17 @@ import wordsight
 import wordsight.train
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train import loop
+from wordsight.train import build, learner
 from wordsight.train.batch import Features, Ids
+from wordsight.train.build import count_steps
 from wordsight.train.config import OBJECTIVES, ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.config.checks import check_config
 from wordsight.train.config.settings import from_json
-from wordsight.train.loop import check, count_steps, train
+from wordsight.train.loop import train
 from wordsight.train.monitor.meter import recall_at_1
 from wordsight.train.monitor.reports import Watcher
 from wordsight.train.networks import build_network
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints
 from wordsight.train.run.signals import Stopped, on_signals
 from wordsight.weights.read import read_checkpoint
 from wordsight.weights.write import write_checkpoint
@@ -90,7 +92,7 @@ def test_the_finished_folder_converts(finished, layout, tmp_path):
 
 def test_the_average_is_what_is_kept(finished):
     result, _, config = finished
-    saved = run_folder.load(result.folder / "checkpoints" / "step_00000040", config)
+    saved = checkpoints.load(result.folder / "checkpoints" / "step_00000040", config)
     kept = read_checkpoint(result.folder).tensors
     assert np.array_equal(kept["visual.proj"], saved["average"]["weights"]["clip.visual.proj"].numpy())
     assert not np.array_equal(kept["visual.proj"], saved["network"]["clip.visual.proj"].numpy())
@@ -126,7 +128,7 @@ def test_epochs_say_how_long_a_run_is(table):
 def test_a_folder_with_a_run_is_refused(finished):
     result, _, config = finished
     before = read_checkpoint(result.folder).fingerprint
-    with pytest.raises(TrainError, match=r"colours holds a run already. Go on with it"):
+    with pytest.raises(TrainError, match=r"colours already holds a run. Resume it"):
         train(config, result.folder)
     assert read_checkpoint(result.folder).fingerprint == before
 
@@ -154,7 +156,9 @@ class Stops(Watcher):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_asked_to_stop_saves_first(table, tmp_path, number):
     config, notes = small_run(table, steps=6), Notes()
-    with pytest.raises(Stopped, match=r"after step 3 of 6.*run; go on with the same settings and --resume") as stopped:
+    with pytest.raises(
+        Stopped, match=r"after step 3 of 6.*run; continue with the same settings and --resume"
+    ) as stopped:
         train(config, tmp_path / "run", watchers=[Stops(3, number), notes])
     assert stopped.value.number == number
     assert notes.saved == [3]
@@ -194,11 +198,11 @@ def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
         data.batches = ended_early
         return data
 
-    real = loop.open_data
-    monkeypatch.setattr(loop, "open_data", open_data)
+    real = build.open_data
+    monkeypatch.setattr(build, "open_data", open_data)
     with pytest.raises(Stopped, match="after step 2 of 6"):
         train(small_run(table), tmp_path / "run")
-    assert list(run_folder.steps_in(tmp_path / "run")) == [2]
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2]
 
 
 def test_a_second_interrupt_acts_at_once():
@@ -219,7 +223,7 @@ def test_a_run_in_a_thread_leaves_signals_alone(table, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
     config = small_run(table, steps=9, watch__save_every=2, watch__log_every=4)
-    real = loop.accumulate
+    real = learner.accumulate
 
     def accumulate(network, batch, objective, **options):
         outcome = real(network, batch, objective, **options)
@@ -227,10 +231,10 @@ def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
         return dataclasses.replace(outcome, loss=outcome.loss * float("nan")) if len(steps) == 6 else outcome
 
     steps = []
-    monkeypatch.setattr(loop, "accumulate", accumulate)
+    monkeypatch.setattr(learner, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The loss of step 6 is nan, .* Samples of this step: .*\.png.* Try a lower"):
         train(config, tmp_path / "run")
-    assert list(run_folder.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2, 4]  # none of what came after
 
 
 def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeypatch):
@@ -240,8 +244,8 @@ def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeyp
         keys.extend(batch.keys)
         return outcome
 
-    keys, real = [], loop.accumulate
-    monkeypatch.setattr(loop, "accumulate", accumulate)
+    keys, real = [], learner.accumulate
+    monkeypatch.setattr(learner, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The gradient's norm of step 1 is inf") as raised:
         train(small_run(table, optim__clip=None), tmp_path / "run")
     assert all(key in str(raised.value) for key in keys[:8])
@@ -343,7 +347,7 @@ def test_fp16_scales_the_loss(table, tmp_path):
     notes = Notes()
     config = small_run(table, steps=2, batch=2, compute__precision="fp16")
     train(config, tmp_path / "run", watchers=[notes])
-    saved = run_folder.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
+    saved = checkpoints.load(tmp_path / "run" / "checkpoints" / "step_00000002", config)
     assert saved["scaler"]["_growth_tracker"] + (saved["scaler"]["scale"] < 65536) > 0
     assert all(math.isfinite(loss) for loss in notes.losses)
 
@@ -361,7 +365,7 @@ def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, a
     def accumulate(*args, **settings):
         raise torch.OutOfMemoryError("CUDA out of memory. AlphaResult to allocate 2 GiB.\nMore of it.")
 
-    monkeypatch.setattr("wordsight.train.loop.accumulate", accumulate)
+    monkeypatch.setattr("wordsight.train.learner.accumulate", accumulate)
     message = f"Memory ran out with 8 pairs .* AlphaResult to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
     with pytest.raises(TrainError, match=message):
         train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
@@ -425,4 +429,4 @@ def test_settings_that_make_no_sense(changes, message):
     plain = {key: changes.pop(key) for key in ("steps", "epochs", "batch") if key in changes}
     config = dataclasses.replace(small_run("x.tsv", **changes), **plain)
     with pytest.raises(InputError, match=message):
-        check(config)
+        check_config(config)

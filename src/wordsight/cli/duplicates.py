@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +122,7 @@ def command(
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
     """Learn on what is named, or once on the index's own images where it has enough of them."""
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
     from wordsight.duplicates.threshold import learn
 
     if named:
@@ -131,7 +130,7 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
         images = find_images(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, images)), err=True)
-    elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
+    elif len(gallery) >= LEARNT_FROM and read_threshold(gallery.index) is None:
         click.echo("wordsight: calibrating the threshold on copies of your images (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
@@ -141,6 +140,8 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
 def _learnt(learnt: LearntThreshold) -> str:
     """Return what was learnt, with the share of copies found of each kind, and what the figures rest on."""
+    from wordsight.metrics import widest_margin
+
     width = max(map(len, learnt.recall))
     lines = [
         f"wordsight: the threshold was learnt on {learnt.images} images, each copied in {len(learnt.recall)} ways; "
@@ -150,15 +151,10 @@ def _learnt(learnt: LearntThreshold) -> str:
             f"  {kind:{width}}  {share:4.0%}  ({learnt.recall_alone[kind]:.0%})"
             for kind, share in learnt.recall.items()
         ),
-        f"Each figure is of {learnt.images} copies: for images like these it may be {_margin(learnt.images):.0%} "
+        f"Each figure is of {learnt.images} copies: for images like these it may be {widest_margin(learnt.images):.0%} "
         "off either way.",
     ]
     return "\n".join(lines)
-
-
-def _margin(n: int) -> float:
-    """Return half of the widest interval (95 %) of a share of n."""
-    return min(1.0, 0.98 / math.sqrt(max(n, 1)))
 
 
 @contextlib.contextmanager
@@ -250,7 +246,7 @@ def _as_indexed(row: Row) -> bool:
 
 
 def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Section, Tile, file_link, render_sections_html
 
     sections = [
@@ -297,7 +293,7 @@ def _place(row: Row) -> Path | str:
 
 
 def _name(row: Row) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     return source_name(_place(row)) + ("" if row.page is None else f", page {row.page}")
 

@@ -12,8 +12,9 @@ from wordsight.cli._options import index_option, plain_warnings
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
     from wordsight.search.fusion import Fusion
-    from wordsight.search.tune import Estimate, Tuned
+    from wordsight.search.tune import Tuned
 
 SHOWN = 5  # ids of a list
 NOT_TUNED = "Not tuned: words and looks count alike wherever images came with texts of their own."
@@ -130,4 +131,4 @@ def named(fusion: Fusion) -> str:
 
 
 def _shown(one: Estimate, sign: str = "") -> str:
-    return f"{one.mean:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]"
+    return f"{one:{sign}.3f}"

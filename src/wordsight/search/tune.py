@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.index import Index
 from wordsight.index.base import check_model
+from wordsight.metrics import Estimate, bootstrap_mean, hit_rate_at_k, mark_relevant, ndcg_at_k, recall_at_k
 from wordsight.model import Model
 from wordsight.search.finder import CANDIDATES, gather_evidence
 from wordsight.search.fusion import Fusion
@@ -32,18 +32,10 @@ NOTE = "fusion"
 # drown one side out, a hundred can
 UNEVEN_F = 3 * np.array([(2 * fusion.alpha - 1) ** 2 for fusion in FUSIONS])
 _FOLDS = 5
-_DRAWS = 2000
+DRAWS = 2000  # resamples of the queries
+_MEASURES = ("ndcg", "recall", "hit_rate")
 _SHOWN = 5  # ids or queries listed in a message
 _PARTIAL = 0.2  # share of the queries in whose results unjudged ones stand above the only judged one: too many to trust
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over queries with its 95 % confidence interval, from a bootstrap over queries."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON; the mode is called "way", as in the notes of all versions."""
-        return {"way": self.mode, **{name: asdict(getattr(self, name)) for name in ("ndcg", "recall", "hit_rate")}}
+        return {"way": self.mode, **{name: _estimate_to_dict(getattr(self, name)) for name in _MEASURES}}
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ class Tuned:
         return {
             "fusion": self.fusion.to_dict(),
             "best": self.best.to_dict(),
-            "gain": asdict(self.gain),
+            "gain": _estimate_to_dict(self.gain),
             "figures": [one.to_dict() for one in self.figures],
             "queries": self.queries,
             "unjudged": asdict(self.unjudged),
@@ -129,14 +121,24 @@ class Tuned:
         said = note.get("tuned")
         if not said:
             return None
+        queries = said["queries"]
         figures = tuple(
-            Figures(one["way"], *(Estimate(**one[name]) for name in ("ndcg", "recall", "hit_rate")))
+            Figures(one["way"], *(_estimate_from_dict(one[name], queries) for name in _MEASURES))
             for one in said["figures"]
         )
         unjudged = said["unjudged"] | {"examples": tuple(map(tuple, said["unjudged"]["examples"]))}
         fusion, best = Fusion.from_note(said["fusion"]), Fusion.from_note(said["best"])
-        gain, unknown = Estimate(**said["gain"]), tuple(said["unknown"])
-        return cls(fusion, best, gain, figures, said["queries"], Unjudged(**unjudged), unknown)
+        gain, unknown = _estimate_from_dict(said["gain"], queries), tuple(said["unknown"])
+        return cls(fusion, best, gain, figures, queries, Unjudged(**unjudged), unknown)
+
+
+def _estimate_to_dict(one: Estimate) -> dict[str, float]:
+    """Numbers of an estimate under the names that the notes of all versions have."""
+    return {"mean": one.value, "low": one.low, "high": one.high}
+
+
+def _estimate_from_dict(numbers: Mapping[str, float], queries: int) -> Estimate:
+    return Estimate(numbers["mean"], numbers["low"], numbers["high"], queries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,25 +191,29 @@ def reset(index: Index) -> None:
 def choose(found: Sequence[Sides], seed: int = 0) -> Tuned:
     """Choose by nDCG@10 among FUSIONS, regularised; one side alone only if it is better beyond the interval."""
     orders = {fusion: [sides.order(fusion) for sides in found] for fusion in (*SIDES, *FUSIONS)}
-    ndcg, recall, hits = (
-        {
-            fusion: np.array([metric(ids, one.relevant) for ids, one in zip(order, found, strict=True)])
-            for fusion, order in orders.items()
-        }
-        for metric in (ndcg_at_k, recall_at_k, hit_rate_at_k)
-    )
+    measured = {fusion: measure_orders(found, order) for fusion, order in orders.items()}
+    ndcg, recall, hits = ({fusion: values[which] for fusion, values in measured.items()} for which in range(3))
     by_fusion_FQ = np.stack([ndcg[fusion] for fusion in FUSIONS])
     picked_Q, queries = cross_validated(by_fusion_FQ, seed, cost_F=UNEVEN_F), np.arange(len(found))
     hybrid = [np.stack([of[fusion] for fusion in FUSIONS])[picked_Q, queries] for of in (ndcg, recall, hits)]
     better = max(SIDES, key=lambda side: float(ndcg[side].mean()))
-    gain = bootstrap(hybrid[0] - ndcg[better], seed)
+    gain = bootstrap_mean(hybrid[0] - ndcg[better], seed=seed, draws=DRAWS)
     best = FUSIONS[_find_best(by_fusion_FQ, UNEVEN_F)]
     figures = [
-        Figures(f"{side.method} only", *(bootstrap(of[side], seed) for of in (ndcg, recall, hits))) for side in SIDES
+        Figures(
+            f"{side.method} only", *(bootstrap_mean(of[side], seed=seed, draws=DRAWS) for of in (ndcg, recall, hits))
+        )
+        for side in SIDES
     ]
-    figures.append(Figures("hybrid", *(bootstrap(values, seed) for values in hybrid)))
+    figures.append(Figures("hybrid", *(bootstrap_mean(values, seed=seed, draws=DRAWS) for values in hybrid)))
     fusion = better if gain.high < 0 and len(found) >= ENOUGH else best
     return Tuned(fusion, best, gain, tuple(figures), len(found), _count_unjudged(found, orders[fusion]))
+
+
+def measure_orders(found: Sequence[Sides], orders: Sequence[Sequence[str]]) -> tuple[NDArray[np.float64], ...]:
+    """NDCG, recall and hit rate among the first 10 of an order of ids for each query, (Q,) each."""
+    marks_QK, total_Q = mark_relevant(orders, [one.relevant for one in found], AT)
+    return ndcg_at_k(marks_QK, AT, total_Q), recall_at_k(marks_QK, AT, total_Q), hit_rate_at_k(marks_QK, AT)
 
 
 def _find_best(values_FQ: NDArray[np.floating], cost_F: NDArray[np.floating] | float) -> int:
@@ -238,36 +244,6 @@ def cross_validated(
     for fold in range(min(folds, count)):
         picked_Q[fold_Q == fold] = _find_best(values_FQ[:, fold_Q != fold], cost_F)
     return picked_Q
-
-
-def ndcg_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
-    """Σ 1 / log2(1 + rank) over the relevant among the first k, as a share of what a perfect order has.
-
-    Source: Järvelin and Kekäläinen 2002, with gains of 0 and 1.
-    """
-    gained = sum(1 / math.log2(rank + 1) for rank, id in enumerate(order[:k], start=1) if id in relevant)
-    return gained / sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
-
-
-def recall_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
-    """Share of the relevant that is within the first k."""
-    return len(relevant & set(order[:k])) / len(relevant)
-
-
-def hit_rate_at_k(order: Sequence[str], relevant: Set[str], k: int = AT) -> float:
-    """1 where any relevant one is within the first k, else 0."""
-    return float(not relevant.isdisjoint(order[:k]))
-
-
-def bootstrap(values_Q: NDArray[np.floating], seed: int = 0, draws: int = _DRAWS) -> Estimate:
-    """Mean over queries and its 95 % percentile interval; queries are drawn with replacement.
-
-    Equal seeds draw the same queries, so that a difference of two ways is bootstrapped as the mean of differences.
-    Source: Efron and Tibshirani 1993, §13.3.
-    """
-    drawn = np.random.default_rng(seed).integers(len(values_Q), size=(draws, len(values_Q)))
-    low, high = np.quantile(values_Q[drawn].mean(axis=1), [0.025, 0.975])
-    return Estimate(float(values_Q.mean()), float(low), float(high))
 
 
 def search_both(index: Index, model: Model, judged: Sequence[Judged]) -> list[Sides]:

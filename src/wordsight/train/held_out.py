@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError, did_you_mean
-from wordsight.images.decode import Skipped, source_name
 from wordsight.images.files import EXTENSIONS, walk
+from wordsight.images.names import source_name
+from wordsight.images.skipped import Skipped
 from wordsight.model import read_ahead, read_pixels
 from wordsight.spec import Preprocess
 from wordsight.train.config import ZeroShotConfig

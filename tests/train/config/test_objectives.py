@@ -12,10 +12,9 @@ from wordsight.errors import InputError
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import OBJECTIVES, ObjectiveConfig, ObjectiveName
+from wordsight.train.config.checks import check_config, check_tuning
 from wordsight.train.config.objectives import NetworkName, get_traits
 from wordsight.train.data.decode import Decoder
-from wordsight.train.finetune import tuning
-from wordsight.train.loop import check
 from wordsight.train.loss.objectives import LOSSES, build_objective
 from wordsight.train.monitor.baseline import chance_loss, chance_words
 from wordsight.train.networks import NETWORKS, build_network
@@ -76,10 +75,10 @@ def test_settings_are_checked_as_the_table_says(name):
     traits = OBJECTIVES[name]
     if traits.needs_negatives:
         with pytest.raises(InputError, match="batch is 1"):
-            check(run_of(name, batch=1))
+            check_config(run_of(name, batch=1))
     if not traits.embeds_texts:
         with pytest.raises(InputError, match="tune it with info_nce or sigmoid"):
-            tuning.check(run_of(name, tuning__start="mini"))
+            check_tuning(run_of(name, tuning__start="mini"))
 
 
 def test_an_unknown_name_says_what_was_likely_meant():

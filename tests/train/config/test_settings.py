@@ -225,3 +225,16 @@ def test_a_recipes_own_dataclass_serves_as_well():
         changed('first={"kind": "x"}', config=own)
     with pytest.raises(InputError, match=r"call is 'f', expected .*change it in the recipe"):
         changed("call=f", config=Odd())
+
+
+def test_stored_settings_keep_their_former_names():
+    zero_shot = ZeroShotConfig(images="held-out", limit=3)
+    config = dataclasses.replace(
+        CONFIG, watch=WatchConfig(zero_shot=zero_shot), tuning=TuningConfig(forgetting=zero_shot)
+    )
+    stored = settings.to_json(config)
+    former = stored.replace('"images": "held-out"', '"pictures": "held-out"')
+    assert former.count("pictures") == 2
+    assert settings.from_json(TrainConfig, former) == config
+    with pytest.raises(InputError, match=r"There is no setting 'watch\.zero_shot\.pictures'"):
+        changed("watch.zero_shot.pictures=held-out")

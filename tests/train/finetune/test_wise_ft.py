@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wordsight.errors import InputError
+from wordsight.metrics import Estimate
 from wordsight.train.finetune.forgetting import judge, remedy, warn_at_chance_level
 from wordsight.train.finetune.wise_ft import AlphaResult, choose, interpolate
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.train.monitor.reports import TrainWarning
 
 
 def share(value, n=100):
-    return Figure(value, value - 0.1, value + 0.1, n)
+    return Estimate(value, value - 0.1, value + 0.1, n)
 
 
 OLD = {"weight": np.array([0.0, 10.0], np.float32), "logit_scale": np.float32(4)}

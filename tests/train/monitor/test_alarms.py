@@ -11,6 +11,7 @@ from PIL import Image
 from training import Notes, small_run, write_squares
 
 from wordsight.errors import InputError, MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.loop import train
@@ -19,7 +20,14 @@ from wordsight.train.monitor.alarms import Alarms
 from wordsight.train.monitor.baseline import chance_loss, chance_recall, count_negatives
 from wordsight.train.monitor.curves import CURVES, Curves, _running_mean, draw
 from wordsight.train.monitor.logs import JsonLines, TensorBoard, default_watchers
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, watching
+from wordsight.train.monitor.reports import (
+    RunFacts,
+    RunResult,
+    StepReport,
+    TrainWarning,
+    active_watchers,
+    watched_by,
+)
 from wordsight.train.monitor.run_log import column, read_log
 
 STEPS = 1000
@@ -184,7 +192,7 @@ def log(folder, until, *, done=0, end=True):
     for step in range(done + 10, until + 1, 10):
         watcher.on_step(report(step, keys=("a.png",)))
         if step % 100 == 0:
-            watcher.on_evaluate(step, {"zero_shot": Figure(0.5, 0.4, 0.6, 30)})
+            watcher.on_evaluate(step, {"zero_shot": Estimate(0.5, 0.4, 0.6, 30)})
             watcher.on_save(step, folder / "checkpoints" / f"step_{step:08}")
     watcher.on_end(RunResult(folder=folder, step=until, loss=1.0, seconds=3.0, notes={"alpha": 0.5}) if end else None)
 
@@ -281,7 +289,7 @@ def test_tensorboard_reads_what_is_written(tmp_path):
         board.on_start(CONFIG, facts(tmp_path, done=done))
         for step in range(done + 10, until + 1, 10):
             board.on_step(report(step))
-        board.on_evaluate(until, {"zero_shot": Figure(0.5, 0.4, 0.6, 30)})
+        board.on_evaluate(until, {"zero_shot": Estimate(0.5, 0.4, 0.6, 30)})
         board.on_end(None)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"loss", "scale", "lr", "zero_shot", "recall_at_1"} <= set(events.Tags()["scalars"])
@@ -304,4 +312,4 @@ def test_a_real_run_has_its_watchers_and_those_of_whoever_began_it(tmp_path):
     assert notes.result == result
     assert column(read_log(tmp_path / "run"), "loss")[1] == [one.loss for one in notes.reports]
     assert (tmp_path / "run" / CURVES).exists()
-    assert watching() == ()
+    assert active_watchers() == ()

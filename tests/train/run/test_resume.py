@@ -16,7 +16,7 @@ from wordsight.spec import Preprocess, ResNetTower
 from wordsight.train.config import AugmentConfig, ComputeConfig, OptimConfig
 from wordsight.train.loop import train
 from wordsight.train.monitor.run_log import read_log
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints
 
 HERE = SUPPORT / "processes"
 
@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path):
     train(config, tmp_path / "run")
     newest = tmp_path / "run" / "checkpoints" / "step_00000004"
     (newest / "state.pt").write_bytes((newest / "state.pt").read_bytes()[:1000])
-    with pytest.raises(TrainError, match=r"step_00000004 is damaged .* to go on from step_00000002, the one before it"):
+    with pytest.raises(TrainError, match=r"step_00000004 is damaged .* to resume from step_00000002, the one"):
         train(config, tmp_path / "run", resume=True)
 
 
@@ -170,12 +170,12 @@ def test_another_number_of_processes_is_refused(tmp_path, monkeypatch):
     table = write_squares(tmp_path / "data")
     config = small_run(table, steps=1)
     train(config, tmp_path / "run")
-    real = run_folder.load
+    real = checkpoints.load
 
     def of_two(*arguments):
         saved = real(*arguments)
         return saved | {"processes": saved["processes"] * 2}
 
-    monkeypatch.setattr(run_folder, "load", of_two)
+    monkeypatch.setattr(checkpoints, "load", of_two)
     with pytest.raises(TrainError, match=r"is of 2 processes, now there are 1: .* Start as many as before"):
         train(config, tmp_path / "run", resume=True)

@@ -10,7 +10,7 @@ from small_spec import small_spec
 
 from wordsight.errors import TrainError
 from wordsight.train.config import ComputeConfig, DataConfig, OptimConfig, TrainConfig, WatchConfig, settings
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints, run_folder
 
 
 def config(**changes):
@@ -36,13 +36,13 @@ def run(tmp_path):
 
 
 def save(run, step, **changes):
-    return run_folder.save(run, step, state(step), config=config(), keep=changes.pop("keep", 2))
+    return checkpoints.save(run, step, state(step), config=config(), keep=changes.pop("keep", 2))
 
 
 def test_a_checkpoint_gives_back_what_was_saved(run):
     path = save(run, 3)
     assert path == run / "checkpoints" / "step_00000003"
-    back = run_folder.load(path, config())
+    back = checkpoints.load(path, config())
     assert torch.equal(back["model"]["weight"], torch.arange(5.0))
     assert back["model"]["half"].dtype == torch.bfloat16
     assert back["ranks"] == state()["ranks"]
@@ -66,7 +66,7 @@ def test_to_resume_a_run_that_never_began_is_to_begin_it(tmp_path):
 
 def test_a_folder_with_a_run_is_not_written_over(run):
     save(run, 3)
-    with pytest.raises(TrainError, match=r"run holds a run already. Go on with it \(--resume; resume=True\)"):
+    with pytest.raises(TrainError, match=r"run already holds a run. Resume it \(--resume; resume=True\)"):
         run_folder.open_folder(config(), run, resume=False)
 
 
@@ -86,15 +86,15 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(run):
 def test_a_checkpoint_of_another_run_is_refused(run):
     path = save(run, 3)
     (run / "config.json").unlink()
-    with pytest.raises(TrainError, match=r"checkpoint.json is another one: seed was 0, is now 1"):
-        run_folder.load(path, config(seed=1))
+    with pytest.raises(TrainError, match=r"checkpoint.json is a different one: seed was 0, is now 1"):
+        checkpoints.load(path, config(seed=1))
 
 
 def test_how_it_is_computed_and_watched_may_change(run):
     other = config(compute=ComputeConfig(chunk=2, compile=True), watch=WatchConfig(log_every=1))
     path = save(run, 3)
     assert run_folder.open_folder(other, run, resume=True) == path
-    assert run_folder.load(path, other)["step"] == 3
+    assert checkpoints.load(path, other)["step"] == 3
 
 
 def test_the_precision_may_not_change(run):
@@ -106,18 +106,18 @@ def test_the_precision_may_not_change(run):
 def test_the_newest_stay(run):
     for step in (2, 10, 30):
         save(run, step)
-    assert list(run_folder.steps_in(run)) == [10, 30]
+    assert list(checkpoints.list_steps(run)) == [10, 30]
     assert sorted(os.listdir(run / "checkpoints")) == ["step_00000010", "step_00000030"]
 
 
 def test_the_one_that_was_just_written_always_stays(run):
     save(run, 2, keep=0)
-    assert list(run_folder.steps_in(run)) == [2]
+    assert list(checkpoints.list_steps(run)) == [2]
 
 
 def test_the_same_step_may_be_saved_again(run):
     save(run, 2)
-    assert run_folder.load(save(run, 2), config())["step"] == 2
+    assert checkpoints.load(save(run, 2), config())["step"] == 2
 
 
 def test_leftovers_of_a_killed_run_are_removed(run):
@@ -125,8 +125,11 @@ def test_leftovers_of_a_killed_run_are_removed(run):
     half = run / "checkpoints" / ".unfinished_00000004"
     half.mkdir()
     (half / "state.pt").write_bytes(b"half")
+    part = run / ".config.json.x1y2z3.part"
+    part.write_text("{")
     assert run_folder.open_folder(config(), run, resume=True).name == "step_00000002"
     assert not half.exists()
+    assert not part.exists()
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(run):
@@ -137,11 +140,11 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(run):
         with pytest.raises(
             TrainError, match=r"step 4 was not saved in .*: the disk is full .*step_00000002; make room"
         ):
-            run_folder.save(run, 4, {"large": torch.zeros(10_000)}, config=config(), keep=1)
+            checkpoints.save(run, 4, {"large": torch.zeros(10_000)}, config=config(), keep=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.listdir(run / "checkpoints") == ["step_00000002"]
-    assert run_folder.load(run / "checkpoints" / "step_00000002", config())["step"] == 2
+    assert checkpoints.load(run / "checkpoints" / "step_00000002", config())["step"] == 2
 
 
 def test_the_first_checkpoint_finds_a_full_disk(run, monkeypatch):
@@ -149,7 +152,7 @@ def test_the_first_checkpoint_finds_a_full_disk(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainError, match=r"the disk is full \(No space left on device\). There is none before it"):
+    with pytest.raises(TrainError, match=r"the disk is full \(No space left on device\). There is no earlier one"):
         save(run, 4)
     assert os.listdir(run / "checkpoints") == []
 
@@ -169,16 +172,16 @@ def test_a_damaged_checkpoint_is_named_with_the_one_before(run, damage):
     else:
         (path / "checkpoint.json").write_text("[1]")
     with pytest.raises(
-        TrainError, match=r"step_00000004 is damaged .*Remove this folder to go on from step_00000002, the one before"
+        TrainError, match=r"step_00000004 is damaged .*Remove this folder to resume from step_00000002, the one"
     ):
-        run_folder.load(path, config())
+        checkpoints.load(path, config())
 
 
 def test_a_damaged_checkpoint_with_none_before(run):
     path = save(run, 4)
     (path / "state.pt").write_bytes(b"")
-    with pytest.raises(TrainError, match=r"Remove this folder to begin anew: there is none before it"):
-        run_folder.load(path, config())
+    with pytest.raises(TrainError, match=r"Remove this folder to start from scratch: there is no earlier one"):
+        checkpoints.load(path, config())
 
 
 def test_a_checkpoint_cannot_run_code(run):
@@ -195,7 +198,7 @@ def test_a_checkpoint_cannot_run_code(run):
     about["sha256"] = hashlib.sha256(content).hexdigest()
     (path / "checkpoint.json").write_text(json.dumps(about))
     with pytest.raises(TrainError, match="is damaged"):
-        run_folder.load(path, config())
+        checkpoints.load(path, config())
     assert not (run / "harm").exists()
 
 

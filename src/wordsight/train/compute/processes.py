@@ -109,6 +109,15 @@ class Processes:
             raise error
         return cast(T, answer)
 
+    def first_then_others(self, do: Callable[[], T]) -> T:
+        """Do something on the first process, then on the others; each keeps its own result.
+
+        For downloads: the first fetches what the others then find. All raise an error of the first (a WordsightError).
+        """
+        results: list[T] = []
+        self.on_first(lambda: results.append(do()))
+        return results[0] if results else do()
+
 
 @contextlib.contextmanager
 def start(compute: ComputeConfig) -> Iterator[Processes]:

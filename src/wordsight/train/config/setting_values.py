@@ -21,6 +21,7 @@ from typing import Any, Literal
 from wordsight.errors import InputError, did_you_mean
 
 NONE = "none"  # how None is written
+FORMER_NAME = "former_name"  # in a field's metadata: its name in JSON that earlier versions wrote
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _COMMA = re.compile(r",(?![^{]*\})")  # not those in braces, "{a,b}.tar"
 _NOT = object()  # a text or JSON value is none of a type
@@ -170,11 +171,21 @@ def _select_class(classes: Sequence[Any], values: Mapping[str, Any], where: str)
 def _made(cls: type, values: Mapping[str, Any], where: str) -> Any:
     hints = field_types(cls)
     dot = f"{where}." if where else ""
+    renamed = _former_names(cls)
+    values = {renamed.get(name, name): value for name, value in values.items()}
     for name in values:
         if name not in hints:
             raise UnknownKey(dot + name, cls)
     check_missing(cls, values, where)
     return cls(**{name: convert_json(hints[name], value, dot + name) for name, value in values.items()})
+
+
+@functools.cache
+def _former_names(cls: type) -> dict[str, str]:
+    """Fields of a dataclass by the names that they had in earlier versions."""
+    return {
+        field.metadata[FORMER_NAME]: field.name for field in dataclasses.fields(cls) if FORMER_NAME in field.metadata
+    }
 
 
 @functools.cache

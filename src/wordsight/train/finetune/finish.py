@@ -14,6 +14,7 @@ from torch import nn
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
+from wordsight.metrics import Estimate, bootstrap_hits
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.spec import ModelSpec
@@ -21,8 +22,7 @@ from wordsight.train.config import TrainConfig
 from wordsight.train.finetune import wise_ft
 from wordsight.train.finetune.forgetting import judge, remedy, warn_at_chance_level
 from wordsight.train.finetune.tuning import open_tokenizer, tokenizer_files
-from wordsight.train.measure import ZeroShot, figure
-from wordsight.train.monitor.reports import Figure
+from wordsight.train.measure import ZeroShot
 from wordsight.train.networks import Network
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -38,7 +38,7 @@ class Finished:
     """
 
     checkpoint: Checkpoint
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ class Judge:
             model = open_for_measuring(dataclasses.replace(checkpoint, tensors=between), device)
             assert self.zero_shot is not None, "tuning.check() asks for watch.zero_shot where there are alphas"
             hits.append(self._hits(model, autocast))
-            original = None if hits[-1] is None else figure(hits[-1])
+            original = None if hits[-1] is None else bootstrap_hits(hits[-1])
             tried.append(wise_ft.AlphaResult(alpha, self.zero_shot.measure(model, autocast=autocast), original))
         best = wise_ft.choose(tried)
         notes = {"α tried": tuple(tried), "α": best.alpha}

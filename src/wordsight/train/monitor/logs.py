@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from wordsight.errors import MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.alarms import Alarms
 from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.curves import Curves
 from wordsight.train.monitor.reports import (
-    Figure,
     RunFacts,
     RunResult,
     StepReport,
@@ -82,9 +82,9 @@ class JsonLines(Watcher):
         del numbers["keys"]
         self._write("step", **numbers)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
-        self._write("figures", step=step, figures={name: dataclasses.asdict(one) for name, one in figures.items()})
+        self._write("figures", step=step, figures={name: one.to_dict() for name, one in figures.items()})
 
     def on_save(self, step: int, folder: Path) -> None:
         """Write that a checkpoint is there."""
@@ -93,7 +93,7 @@ class JsonLines(Watcher):
     def on_end(self, result: RunResult | None) -> None:
         """Write how it ended, where it came to an end, and close the file."""
         if result is not None:
-            figures = {name: dataclasses.asdict(one) for name, one in result.figures.items()}
+            figures = {name: one.to_dict() for name, one in result.figures.items()}
             self._write("end", step=result.step, loss=result.loss, seconds=result.seconds, figures=figures,
                         skipped=dict(result.skipped), skipped_names=dict(result.skipped_names), cut=result.cut,
                         notes=settings.to_plain(result.notes))  # fmt: skip
@@ -155,7 +155,7 @@ class TensorBoard(Watcher):
         self._add("loss of a model that knows nothing", known, report.step)
         self._add("recall@1 of guessing", report.chance_recall, report.step)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
         for name, one in figures.items():
             self._add(name, one.value, step)

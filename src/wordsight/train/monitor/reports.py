@@ -12,9 +12,12 @@ import contextvars
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wordsight.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
 
 
 class TrainWarning(UserWarning):
@@ -75,16 +78,6 @@ class StepReport:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured share, 0 to 1, of `n` images or queries, with its bootstrap 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
@@ -98,7 +91,7 @@ class RunResult:
     step: int
     loss: float
     seconds: float
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: int = 0
@@ -117,7 +110,7 @@ class Watcher:
     def on_step(self, report: StepReport) -> None:
         """After optimizer steps, as often as the run reports them."""
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """After something was measured on held-out images; `step` steps are done."""
 
     def on_save(self, step: int, folder: Path) -> None:

@@ -18,7 +18,7 @@ from wordsight.train.compute.processes import Processes
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import DataState
 from wordsight.train.ema import WeightAverage
-from wordsight.train.run import run_folder
+from wordsight.train.run import checkpoints
 
 # what a checkpoint holds
 STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "network", "optimizer")
@@ -55,7 +55,7 @@ class RunState:
         self.config, self.folder, self.processes, self.steps_per_epoch = config, folder, processes, steps_per_epoch
         self.network, self.optimizer, self.average, self.scaler = network, optimizer, average, scaler
 
-    def take(self, at: Position) -> Path:
+    def save(self, at: Position) -> Path:
         """Write a checkpoint; return where it is. Raises: TrainError where it cannot be written."""
         own = {"chance": random_state.capture(self.processes.device), "data": dataclasses.asdict(at.data)}
         state = {
@@ -69,7 +69,7 @@ class RunState:
         }
         keep = self.config.watch.keep
         return self.processes.on_first(
-            lambda: run_folder.save(self.folder, at.step, state, config=self.config, keep=keep)
+            lambda: checkpoints.save(self.folder, at.step, state, config=self.config, keep=keep)
         )
 
     def weights(self) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ class RunState:
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
 
-    def put_back(self, path: Path) -> Position:
+    def restore(self, path: Path) -> Position:
         """Put everything back to where a checkpoint was written; return where that was.
 
         Raises: TrainError for a checkpoint that is damaged, of another network, another number of processes or other
@@ -87,7 +87,7 @@ class RunState:
         saved: dict[str, Any] = {}
 
         def load() -> dict[str, Any]:
-            saved.update(self._whole(path, run_folder.load(path, self.config)))
+            saved.update(self._whole(path, checkpoints.load(path, self.config)))
             if len(saved["processes"]) != self.processes.world:
                 raise TrainError(
                     f"{path} is of {len(saved['processes'])} processes, now there are {self.processes.world}: each "
@@ -117,9 +117,9 @@ class RunState:
         """Return a state that was read, if it has all that a run of this network writes. Raises: TrainError."""
         missing = [key for key in STATE if key not in state] if isinstance(state, dict) else list(STATE)
         if missing:
-            raise TrainError(run_folder.damaged(path, f"it lacks {', '.join(missing)}"))
+            raise TrainError(checkpoints.describe_damage(path, f"it lacks {', '.join(missing)}"))
         there = {name: tuple(tensor.shape) for name, tensor in state["network"].items()}
         expected = {name: tuple(tensor.shape) for name, tensor in unwrap(self.network).state_dict().items()}
         if strange := [name for name in {**expected, **there} if there.get(name) != expected.get(name)]:
-            raise TrainError(run_folder.damaged(path, f"it is of another network: {', '.join(strange[:4])}"))
+            raise TrainError(checkpoints.describe_damage(path, f"it is of another network: {', '.join(strange[:4])}"))
         return dict(state)
