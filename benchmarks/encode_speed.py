@@ -33,7 +33,8 @@ from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
 from wordsight.samples import sample_images
 from wordsight.spec import Preprocess
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 AT_LEAST = 16  # images or texts in one timed call, so that a call lasts
 SHORT, LONG = "a photo of a cat.", "a photo of a very small grey cat on a red sofa beside a window " * 6

@@ -17,7 +17,6 @@ Intervals are bootstrap 95 %. The seconds are comparable only on a machine that 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -26,10 +25,11 @@ from typing import Any
 import numpy as np
 from harness import write_rows
 
+from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
 from wordsight.model import Model, load
 from wordsight.train.config import ZeroShotConfig
-from wordsight.train.measure import ZeroShot, figure
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher, watched_by
+from wordsight.train.measure import ZeroShot
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher, watched_by
 from wordsight.train.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -78,16 +78,8 @@ def measured(model: Model, limit: int | None) -> dict[str, np.ndarray]:
     return {"title→product R@1": place < 1, "title→product R@10": place < 10, "clothing top-1": hits}
 
 
-def told(one: Figure) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in dataclasses.asdict(one).items()}
-
-
-def difference(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    """The mean difference of hits of the same queries, with its interval."""
-    each = after.astype(float) - before
-    drawn = np.random.default_rng(0).integers(0, len(each), (2000, len(each)))
-    low, high = np.percentile(each[drawn].mean(axis=1), [2.5, 97.5])
-    return {"value": round(float(each.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+def rounded(one: Estimate) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in one.to_dict().items()}
 
 
 def row_of(
@@ -103,16 +95,16 @@ def row_of(
         "parameters that learn": notes.facts.trainable,
         "seconds a step": round(notes.seconds, 2),
         "tried": [
-            {"alpha": one.alpha, "validation": told(one.target), "original": told(one.original)}
+            {"alpha": one.alpha, "validation": rounded(one.target), "original": rounded(one.original)}
             for one in result.notes["α tried"]
         ],
         "alpha": result.notes["α"],
-        "original top-1": told(verdict.after),
+        "original top-1": rounded(verdict.after),
         "kept": {"value": round(verdict.kept, 4), "low": round(verdict.low, 4), "high": round(verdict.high, 4)},
         "least": verdict.least,
         "good": verdict.good,
-        **{task: told(figure(hits[task])) for task in hits},
-        **{f"{task}, gained": difference(start[task], hits[task]) for task in hits},
+        **{task: rounded(bootstrap_hits(hits[task])) for task in hits},
+        **{f"{task}, gained": rounded(bootstrap_difference(start[task], hits[task])) for task in hits},
     }
 
 
@@ -125,7 +117,8 @@ def main() -> None:
     limit = 40 if options.quick else None
     clothing_data.prepare(clothing.WORK)
     start = measured(load(clothing.START, precision="f32"), limit)
-    rows: list[Any] = [{"kind": "start", "model": clothing.START} | {t: told(figure(h)) for t, h in start.items()}]
+    first = {task: rounded(bootstrap_hits(hits)) for task, hits in start.items()}
+    rows: list[Any] = [{"kind": "start", "model": clothing.START, **first}]
     print(rows[-1], flush=True)
     for name in options.only.split(","):
         steps = [f"steps={options.steps}"] if options.steps else []

@@ -27,11 +27,12 @@ from hybrid_quality import COLUMNS, DATA, WHOSE
 from search_cutoff import CLOTHES, calibration_error, captions_of
 
 import wordsight
-from wordsight.index import About, Row, create_index
-from wordsight.search.query import CANDIDATES, evidence_of
-from wordsight.search.reference import reference_of
-from wordsight.search.relevance import HYBRID_RANGE, count_words, relevance_of_text, sigmoid
-from wordsight.search.tune import ndcg_at_k
+from wordsight.index import IndexInfo, Row, create_index
+from wordsight.metrics import ndcg_at_k
+from wordsight.search.finder import CANDIDATES, gather_evidence
+from wordsight.search.reference import load_reference
+from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
+from wordsight.zeroshot.logistic import sigmoid
 
 QUERIES = 150  # of a task at most
 
@@ -104,10 +105,10 @@ def tasks(model: Any, half: int) -> Iterator[Task]:
 
 def candidates(model: Any, task: Task) -> Iterator[Candidates]:
     """Yield what both sides find for each query of a task."""
-    reference = reference_of(model)
-    about = About(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
+    reference = load_reference(model)
+    info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     with tempfile.TemporaryDirectory() as folder:
-        index = create_index(folder, about)
+        index = create_index(folder, info)
         rows = enumerate(zip(task.vectors_ND, task.texts, strict=True))
         index.add([Row(str(i), "", str(i), str(i), vector, text=text) for i, (vector, text) in rows])
         index.optimise()
@@ -116,13 +117,13 @@ def candidates(model: Any, task: Task) -> Iterator[Candidates]:
             said = index.match_text(words, CANDIDATES)
             near = index.nearest(query_D, CANDIDATES)
             found = {match.row.id: match.row for match in (*near, *said)}
-            relevance = relevance_of_text(
+            relevance = judge_text(
                 reference, query_D, count_words(query), np.stack([match.row.vector for match in near[:3]])
             )
             yield Candidates(
                 task.name,
                 relevance.logits(np.array([row.vector @ query_D for row in found.values()])),
-                evidence_of(list(found), said, len(words)),
+                gather_evidence(list(found), said, len(words)),
                 np.array([int(id) in right for id in found]),
                 len(right),
             )
@@ -155,10 +156,8 @@ def measured(found: Sequence[Candidates], weights_F: np.ndarray) -> Iterator[dic
         proba = [sigmoid(one.features_KF @ weights_F) for one in chosen]
 
         def ndcg(one: Candidates, score_K: np.ndarray) -> float:
-            order = np.argsort(-score_K, kind="stable")
-            ids = [str(i) for i in order]
-            right = {str(i) for i in np.flatnonzero(one.right_K)}
-            return float(ndcg_at_k(ids, right | {f"missed {i}" for i in range(one.answers - len(right))}))
+            marks_K = one.right_K[np.argsort(-score_K, kind="stable")]
+            return float(ndcg_at_k(marks_K[None], 10, [one.answers])[0])
 
         asked = [(one, p) for one, p in zip(chosen, proba, strict=True) if one.answers]
         p, y = np.concatenate(proba), np.concatenate([one.right_K for one in chosen])

@@ -33,17 +33,16 @@ import numpy as np
 from harness import table, write_rows
 
 import wordsight
-from wordsight.index import About, Row, create_index
+from wordsight.index import IndexInfo, Row, create_index
+from wordsight.metrics import bootstrap_mean
 from wordsight.search.fusion import Fusion
+from wordsight.search.judged import Judged
 from wordsight.search.tune import (
+    DRAWS,
     FUSIONS,
     UNEVEN_F,
-    Judged,
-    bootstrap,
     cross_validated,
-    hit_rate_at_k,
-    ndcg_at_k,
-    recall_at_k,
+    measure_orders,
     search_both,
 )
 
@@ -115,10 +114,10 @@ def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dic
 
 def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Yield a row for each way of searching one task."""
-    about = About(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
+    info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     pairs = enumerate(zip(vectors_ND, task.texts, strict=True))
     with tempfile.TemporaryDirectory() as folder:
-        index = create_index(folder, about)
+        index = create_index(folder, info)
         index.add([Row(str(i), "", str(i), str(i), vector, text=text) for i, (vector, text) in pairs])
         index.optimise()
         judged = [Judged(query, frozenset(map(str, right))) for query, right in task.queries.items()]
@@ -138,21 +137,22 @@ def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> 
         int(np.argmax([ndcg.mean() - cost / len(found) for (ndcg, *_), cost in zip(every, UNEVEN_F, strict=True)]))
     ]
     for way, (ndcg, recall, hits) in scored.items():
-        n, r, h, gain = (bootstrap(values, seed) for values in (ndcg, recall, hits, ndcg - single))
+        n, r, h, gain = (
+            bootstrap_mean(values, seed=seed, draws=DRAWS) for values in (ndcg, recall, hits, ndcg - single)
+        )
         yield {
             "by": way, "gallery": len(task.texts), "queries": len(found),
-            "nDCG@10": n.mean, "nDCG low": n.low, "nDCG high": n.high,
-            "recall@10": r.mean, "recall low": r.low, "recall high": r.high,
-            "hit rate@10": h.mean, "hit rate low": h.low, "hit rate high": h.high,
-            "over the better side": gain.mean, "gain low": gain.low, "gain high": gain.high,
+            "nDCG@10": n.value, "nDCG low": n.low, "nDCG high": n.high,
+            "recall@10": r.value, "recall low": r.low, "recall high": r.high,
+            "hit rate@10": h.value, "hit rate low": h.low, "hit rate high": h.high,
+            "over the better side": gain.value, "gain low": gain.low, "gain high": gain.high,
             "alpha": {"hybrid, untuned": ways["hybrid, untuned"].alpha,
-                      "hybrid, tuned": best.alpha if best.way == "both" else None}.get(way),
+                      "hybrid, tuned": best.alpha if best.method == "both" else None}.get(way),
         }  # fmt: skip
 
 
 def _scores(found: Sequence[Any], fusion: Fusion) -> tuple[np.ndarray, ...]:
-    orders = [(sides.order(fusion), sides.relevant) for sides in found]
-    return tuple(np.array([metric(*pair) for pair in orders]) for metric in (ndcg_at_k, recall_at_k, hit_rate_at_k))  # type: ignore[return-value]
+    return measure_orders(found, [sides.order(fusion) for sides in found])
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ of these sets were never learnt from. About 3 minutes on two cores.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -45,7 +44,7 @@ def measure(model: wordsight.Model, source: Path, data: Path) -> list[mini_evalu
 
 
 def card_table(lines: list[str]) -> str:
-    """Markdown of the newest figure of each label (a training seed) for each task and metric."""
+    """Markdown, in percent, of the newest figure of each label (a training seed) for each task and metric."""
     newest: dict[tuple[str, str], dict[str, dict]] = {}
     for row in map(json.loads, lines):
         newest.setdefault((row["task"], row["metric"]), {})[row["label"]] = row
@@ -54,7 +53,9 @@ def card_table(lines: list[str]) -> str:
     for (task, metric), cells in newest.items():
         first = next(iter(cells.values()))
         values = (
-            f"{cells[label]['value']:.1f} [{cells[label]['low']:.1f}, {cells[label]['high']:.1f}]"
+            "{value:.1f} [{low:.1f}, {high:.1f}]".format(
+                **{k: round(100 * cells[label][k], 2) for k in ("value", "low", "high")}
+            )
             if label in cells
             else ""
             for label in labels
@@ -93,8 +94,9 @@ def main() -> None:
     results = ROOT / "benchmarks/results/mini_accuracy.jsonl"
     with results.open("a") as out:
         for f in figures:
-            out.write(json.dumps(facts | dataclasses.asdict(f), ensure_ascii=False) + "\n")
-            print(f"{f.task:28s} {f.metric:18s} {f.value:6.2f}  [{f.low:.2f}, {f.high:.2f}]  n = {f.n}")
+            row = {"task": f.task, "metric": f.metric, **f.measured.to_dict()}
+            out.write(json.dumps(facts | row, ensure_ascii=False) + "\n")
+            print(f"{f.task:28s} {f.metric:18s} {f.measured}")
     update_card(results)
 
 

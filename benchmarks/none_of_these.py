@@ -29,6 +29,7 @@ import sorting_fit
 from harness import table, write_rows
 
 import wordsight
+from wordsight.metrics import measure_reliability
 from wordsight.zeroshot import none_of_these as rejection
 from wordsight.zeroshot.classifier import Classifier
 from wordsight.zeroshot.none_of_these import NoneOfThese
@@ -132,10 +133,8 @@ def auroc(high: np.ndarray, low: np.ndarray) -> float:
     return float(below.mean() / 2 / len(low))
 
 
-def ece(said: np.ndarray, so: np.ndarray, bins: int = 15) -> float:
-    """Return the expected calibration error: mean gap of probability and frequency over bins of equal width."""
-    which = np.minimum((said * bins).astype(int), bins - 1)
-    return float(sum(abs((said - so)[which == b].sum()) for b in range(bins)) / len(said))
+def _calibration_error(proba: np.ndarray, right: np.ndarray) -> float:
+    return measure_reliability(proba, right, binning="equal_width").error
 
 
 def pooled(rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], which: int, each: int = 50) -> np.ndarray:
@@ -195,9 +194,9 @@ def reliability(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "outside": name,
-                "ECE none": ece(mix.none, mix.is_none),
+                "ECE none": _calibration_error(mix.none, mix.is_none),
                 "mean none": mix.none.mean(),
-                "ECE answer": ece(mix.answer, mix.right),
+                "ECE answer": _calibration_error(mix.answer, mix.right),
                 "answers right": mix.right.mean(),
                 "said": mix.answer.mean(),
             }
@@ -265,7 +264,8 @@ def independent(model: Any) -> list[dict[str, Any]]:
         said, so = proba[:, chosen].ravel(), true[:, chosen].ravel()
         found = said > 0.5
         rows.append({"true of": label, "classes": int(chosen.sum()), "share": so.mean(), "said": said.mean(),
-                     "ECE": ece(said, so), "precision": so[found].mean(), "recall": found[so].mean()})  # fmt: skip
+                     "ECE": _calibration_error(said, so),
+                     "precision": so[found].mean(), "recall": found[so].mean()})  # fmt: skip
     return rows
 
 

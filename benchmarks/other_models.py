@@ -30,7 +30,8 @@ import wordsight
 from wordsight.nn.clip import build_text_tower, load_tensors, to_tensors
 from wordsight.train.batch import Features, Ids
 from wordsight.train.loss.objectives import info_nce, sigmoid
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LEARN, MEASURE = ("flickr8k-train", "coco3k7"), "flickr8k-a"

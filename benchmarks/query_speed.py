@@ -33,7 +33,7 @@ from typing import Any
 import harness
 import numpy as np
 
-from wordsight.index import About, Row, create_index, open_index
+from wordsight.index import IndexInfo, Row, create_index, open_index
 from wordsight.index.lance import maintenance as upkeep
 
 DIM, K, QUERIES = 512, 10, 200
@@ -95,9 +95,9 @@ def rows_of(vectors_ND: np.ndarray, start: int) -> list[Row]:
     return rows
 
 
-def build_ours(vectors_ND: np.ndarray, folder: Path, about: About | None = None) -> None:
+def build_ours(vectors_ND: np.ndarray, folder: Path, info: IndexInfo | None = None) -> None:
     """Fill an index as `wordsight index` does, some rows at a time, and optimise it once."""
-    index = create_index(folder, about or About("none", "0" * 32, vectors_ND.shape[1], "2026-01-01T00:00:00Z"))
+    index = create_index(folder, info or IndexInfo("none", "0" * 32, vectors_ND.shape[1], "2026-01-01T00:00:00Z"))
     for start in range(0, len(vectors_ND), 2048):
         index.add(rows_of(vectors_ND[start : start + 2048], start))
     index.optimise()
@@ -278,7 +278,7 @@ COLD = {
     "model and text": "import wordsight\nwordsight.load('mini').embed_texts(['red coat'])",
     "open and search": (
         "import numpy as np\nfrom wordsight.index import open_index\nindex = open_index(sys.argv[1])\n"
-        "index.nearest(np.eye(1, index.about.dim, dtype=np.float32)[0], 10)"
+        "index.nearest(np.eye(1, index.info.dim, dtype=np.float32)[0], 10)"
     ),
     "open and match text": (
         "from wordsight.index import open_index\nopen_index(sys.argv[1]).match_text('red coat', 10)"
@@ -291,10 +291,10 @@ def cold_rows(size: int, rounds: int, base: Path) -> Iterator[dict[str, Any]]:
     from wordsight import load
 
     model = load("mini")
-    about = About("mini", model.fingerprint, model.spec.embed_dim, "2026-01-01T00:00:00Z")
-    vectors_ND = np.concatenate(list(mixture(size, about.dim, max(1, size // 100), seed=1)))
+    info = IndexInfo("mini", model.fingerprint, model.spec.embed_dim, "2026-01-01T00:00:00Z")
+    vectors_ND = np.concatenate(list(mixture(size, info.dim, max(1, size // 100), seed=1)))
     folder = base / "cold"
-    build_ours(vectors_ND, folder, about)
+    build_ours(vectors_ND, folder, info)
 
     def command() -> None:
         done = subprocess.run(

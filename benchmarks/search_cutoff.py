@@ -32,7 +32,8 @@ import numpy as np
 from harness import table, write_rows
 
 import wordsight
-from wordsight.search.reference import Reference, Scale, reference_of
+from wordsight.metrics import measure_reliability
+from wordsight.search.reference import Reference, Scale, load_reference
 from wordsight.search.relevance import (
     BEST,
     IMAGE_WEIGHTS,
@@ -40,9 +41,9 @@ from wordsight.search.relevance import (
     TEXT_FEATURES,
     TEXT_WEIGHTS,
     count_words,
-    sigmoid,
     text_features,
 )
+from wordsight.zeroshot.logistic import sigmoid
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # share of a collection that answers a query, up to → name
@@ -236,7 +237,7 @@ def by_example(one: Collection, most: int = 150) -> Collection:
 
 def judge_words(model: Any, one: Collection) -> Judged:
     """Return every pair of a query of words and an image."""
-    reference, queries = reference_of(model), list(one.answers)
+    reference, queries = load_reference(model), list(one.answers)
     query_QD = model.embed_texts(queries)
     cosine_QN = query_QD @ one.vectors_ND.T
     features = []
@@ -251,7 +252,7 @@ def judge_words(model: Any, one: Collection) -> Judged:
 
 def judge_examples(model: Any, one: Collection) -> Judged:
     """Return every pair of a query image and another image."""
-    reference, queries = reference_of(model), np.array(list(one.answers))
+    reference, queries = load_reference(model), np.array(list(one.answers))
     query_QD = one.vectors_ND[queries]
     cosine_QN = query_QD @ one.vectors_ND.T
     own = [Scale.of(reference.images_RD @ query_D) for query_D in query_QD]
@@ -333,12 +334,9 @@ def cross_validated(found: Sequence[tuple[Judged, float]], share_told: float, fo
 # measuring
 
 
-def calibration_error(proba: np.ndarray, right: np.ndarray, weight: np.ndarray, bins: int = 15) -> float:
-    """Return the expected calibration error over bins of equal weight."""
-    order = np.argsort(proba)
-    p, y, w = proba[order], right[order], weight[order] / weight.sum()
-    bin_ = np.minimum((np.cumsum(w) * bins).astype(int), bins - 1)
-    return float(sum(abs((w * (p - y))[bin_ == b].sum()) for b in range(bins)))
+def calibration_error(proba: np.ndarray, right: np.ndarray, weight: np.ndarray) -> float:
+    """Expected calibration error over bins of equal weight."""
+    return measure_reliability(proba, right, weight_N=weight).error
 
 
 def figures(one: Judged, proba_QN: np.ndarray) -> dict[str, Any]:

@@ -21,6 +21,7 @@ cores with mini. Results go to `results/search_quality.jsonl`.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -41,6 +42,15 @@ from PIL import Image
 import wordsight
 from wordsight.images import title_block
 from wordsight.images.decode import read_image
+from wordsight.metrics import (
+    Estimate,
+    average_precision,
+    bootstrap_clusters,
+    bootstrap_mean,
+    bootstrap_statistic,
+    hit_rate_at_k,
+    precision_at_k,
+)
 from wordsight.search.whitening import POWER, Whitening
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +59,6 @@ sys.path.append(str(ROOT / "tests" / "support"))
 import drawing_sheets  # noqa: E402
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
-RESAMPLES = 1000
 
 # What a person would type → the kind of page that is meant
 QUERIES = {
@@ -98,26 +107,18 @@ def result(
     task: str, way: str, metric: str, values_Q: np.ndarray, gallery: int, groups_Q: Sequence[Any] | None = None
 ) -> Result:
     """Return the mean of a metric's values (the median of ranks) and its interval over resampled groups of queries."""
-    centre = np.median if metric == "median rank" else np.mean
-    names = list(range(len(values_Q))) if groups_Q is None else list(groups_Q)
-    members: dict[Any, list[int]] = {}
-    for i, name in enumerate(names):
-        members.setdefault(name, []).append(i)
-    parts = [values_Q[rows] for rows in members.values()]
-    rng = np.random.default_rng(0)
-    draws = [
-        centre(np.concatenate([parts[i] for i in rng.integers(0, len(parts), len(parts))])) for _ in range(RESAMPLES)
-    ]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    numbers = (round(float(v), 4) for v in (centre(values_Q), low, high))
-    return Result(task, way, metric, *numbers, len(values_Q), gallery)
+    if metric == "median rank":
+        seen = bootstrap_statistic(lambda rows: float(np.median(values_Q[rows])), len(values_Q), groups_Q)
+    elif groups_Q is None:
+        seen = bootstrap_mean(values_Q)
+    else:
+        seen = bootstrap_clusters(values_Q, groups_Q)
+    return _row(task, way, metric, seen, gallery)
 
 
-def average_precision(relevant_QN: np.ndarray) -> np.ndarray:
-    """Return the average precision (Q,) of rankings: whether what stands at each place answers."""
-    found_QN = relevant_QN.cumsum(axis=1)
-    precision_QN = found_QN / np.arange(1, relevant_QN.shape[1] + 1)
-    return (precision_QN * relevant_QN).sum(axis=1) / np.maximum(relevant_QN.sum(axis=1), 1)
+def _row(task: str, way: str, metric: str, seen: Estimate, gallery: int) -> Result:
+    numbers = (round(number, 4) for number in (seen.value, seen.low, seen.high))
+    return Result(task, way, metric, *numbers, seen.n, gallery)
 
 
 def rankings(
@@ -223,7 +224,7 @@ def _by_class(model: wordsight.Model, task: str, files: Sequence[Path], labels: 
         "whiten, power 1": whitened(vectors_ND, 1.0),
     }.items():
         relevant_QN, _ = rankings(given_ND, labels)
-        yield result(task, way, "precision@10", relevant_QN[:, :10].mean(axis=1), len(files))
+        yield result(task, way, "precision@10", precision_at_k(relevant_QN, 10), len(files))
         yield result(task, way, "mAP", average_precision(relevant_QN), len(files))
 
 
@@ -249,7 +250,7 @@ def pages(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
         relevant_QN, asked_N = rankings(given_ND, kind, document)
         drawings = kind[asked_N] == "drawing"
         task = "drawing → drawings of other documents"
-        yield result(task, way, "precision@10", relevant_QN[drawings, :10].mean(axis=1), len(labelled))
+        yield result(task, way, "precision@10", precision_at_k(relevant_QN[drawings], 10), len(labelled))
         yield result(task, way, "mAP", average_precision(relevant_QN[drawings]), len(labelled))
         yield result(
             "page → pages of its kind, other documents", way, "mAP", average_precision(relevant_QN), len(labelled)
@@ -262,16 +263,13 @@ def pages(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
 
 def _text_result(query: str, score_N: np.ndarray, right_N: np.ndarray) -> Result:
     """One query has no queries to resample: the pages are, 1,000 times."""
-    rng = np.random.default_rng(0)
 
     def precision(rows: np.ndarray) -> float:
-        order = rows[np.argsort(-score_N[rows], kind="stable")]
-        return float(average_precision(right_N[order][None])[0])
+        marks_N = right_N[rows[np.argsort(-score_N[rows], kind="stable")]]
+        return float(average_precision(marks_N[None])[0]) if marks_N.any() else 0.0
 
-    draws = [precision(rng.integers(0, len(score_N), len(score_N))) for _ in range(RESAMPLES)]
-    value, low, high = precision(np.arange(len(score_N))), *np.percentile(draws, [2.5, 97.5])
-    numbers = (round(float(v), 4) for v in (value, low, high))
-    return Result(f"“{query}” → {int(right_N.sum())} pages", "plain", "AP", *numbers, 1, len(score_N))
+    seen = dataclasses.replace(bootstrap_statistic(precision, len(score_N)), n=1)
+    return _row(f"“{query}” → {int(right_N.sum())} pages", "plain", "AP", seen, len(score_N))
 
 
 def compose(limit: int | None) -> tuple[list[Image.Image], list[int]]:
@@ -313,7 +311,7 @@ def sheets(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
         relevant_QN, _ = rankings(given_ND, drawing)
         for k in (1, 5):
             yield result(
-                "sheet → same drawing", way, f"recall@{k}", relevant_QN[:, :k].any(axis=1), len(images), drawing
+                "sheet → same drawing", way, f"recall@{k}", hit_rate_at_k(relevant_QN, k), len(images), drawing
             )
         yield result("sheet → same drawing", way, "mAP", average_precision(relevant_QN), len(images), drawing)
 
@@ -322,8 +320,8 @@ def hybrid(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
     """Products and photos by words: BM25 over texts, vectors, and both (`hybrid_quality` says how)."""
     for row in hybrid_rows(model, limit):
         for metric, short in (("nDCG@10", "nDCG"), ("recall@10", "recall")):
-            numbers = (round(float(row[key]), 4) for key in (metric, f"{short} low", f"{short} high"))
-            yield Result(f"words → {row['task']}", row["by"], metric, *numbers, row["queries"], row["gallery"])
+            seen = Estimate(row[metric], row[f"{short} low"], row[f"{short} high"], row["queries"])
+            yield _row(f"words → {row['task']}", row["by"], metric, seen, row["gallery"])
 
 
 PARTS = {"sheets": sheets, "pages": pages, "words": words, "hybrid": hybrid, "kinds": kinds}

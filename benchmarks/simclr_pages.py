@@ -21,6 +21,7 @@ import search_quality
 
 import wordsight
 from wordsight.encoder import open_encoder
+from wordsight.metrics import average_precision, precision_at_k
 from wordsight.model import Model
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
@@ -51,9 +52,9 @@ def main() -> None:
         relevant_QN, asked_N = search_quality.rankings(vectors_ND, kinds, documents)
         drawings = kinds[asked_N] == "drawing"
         for task, measure, values in (
-            ("page → pages of its kind", "mAP", search_quality.average_precision(relevant_QN)),
-            ("drawing → drawings", "mAP", search_quality.average_precision(relevant_QN[drawings])),
-            ("drawing → drawings", "precision@10", relevant_QN[drawings, :10].mean(axis=1)),
+            ("page → pages of its kind", "mAP", average_precision(relevant_QN)),
+            ("drawing → drawings", "mAP", average_precision(relevant_QN[drawings])),
+            ("drawing → drawings", "precision@10", precision_at_k(relevant_QN[drawings], 10)),
         ):
             rows.append(dataclasses.asdict(search_quality.result(task, way, measure, values, len(labelled))))
     print(harness.table(rows))

@@ -39,10 +39,10 @@ from wordsight.train.compute.precision import Precision
 from wordsight.train.config import DataConfig, OptimConfig, TrainConfig
 from wordsight.train.config.sizes import size
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, clip_gradients, set_rate
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data")) / "flickr8k-train"
 OPTIM = OptimConfig(lr=1e-4, clip=None)
@@ -60,7 +60,7 @@ class Ours:
         self.network = build_network(config, Tokenizer(spec.tokenizer, {})).to(device).train()
         self.optimizer = build_optimizer(self.network, OPTIM)
         self.precision = Precision(precision, device)
-        self.objective = objective_of(config.objective)
+        self.objective = build_objective(config.objective)
         self.chunk = chunk
 
     def step(self, batch: Batch) -> float:

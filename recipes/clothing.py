@@ -23,6 +23,7 @@ from pathlib import Path
 import clothing_data
 from clothing_data import CLASS, TITLE, WORDS
 
+from wordsight.metrics import Estimate
 from wordsight.model import Model, load
 from wordsight.train.config import (
     ComputeConfig,
@@ -35,7 +36,7 @@ from wordsight.train.config import (
 )
 from wordsight.train.finetune.tuning import start_spec
 from wordsight.train.measure import retrieval
-from wordsight.train.monitor.reports import Figure, RunResult
+from wordsight.train.monitor.reports import RunResult
 
 START = "mini"
 WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight-recipes/clothing"))
@@ -79,7 +80,7 @@ def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
     return dataclasses.replace(result, figures={**result.figures, **before, **search(load(folder))})
 
 
-def search(model: Model) -> dict[str, Figure]:
+def search(model: Model) -> dict[str, Estimate]:
     """Return how often a product is among the first ten, and the first, of all held-out ones, asked by its title."""
     rows = clothing_data.rows(WORK / "test.tsv")
     titles = [(place, row[TITLE]) for place, row in enumerate(rows)]

@@ -34,7 +34,7 @@ from wordsight.train import train
 from wordsight.train.config import ObjectiveConfig, TrainConfig, ZeroShotConfig
 from wordsight.train.data import open_data
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.networks import build_network
 
@@ -100,7 +100,7 @@ def most_drawn(table: Path, made: Path, classes: int) -> ZeroShotConfig:
 def tflop_per_step(config: TrainConfig) -> float:
     """Return the operations of one optimizer step in units of 10¹², from those of a small part of a real batch."""
     tokenizer = Tokenizer(config.model.tokenizer, {})
-    network, objective = build_network(config, tokenizer), objective_of(config.objective)
+    network, objective = build_network(config, tokenizer), build_objective(config.objective)
     data = open_data(config, tokenizer)
     try:
         batch, _ = next(data.batches(None))
@@ -108,7 +108,7 @@ def tflop_per_step(config: TrainConfig) -> float:
         data.close()
     part = min(COUNTED, len(batch))
     with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
-        accumulate(network, batch.part(0, part), objective)
+        accumulate(network, batch.slice(0, part), objective)
     return counter.get_total_flops() * (config.batch / part) / 1e12
 
 

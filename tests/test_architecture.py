@@ -13,7 +13,9 @@ PACKAGE = ROOT / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
     {"errors", "durable", "path_text"},
-    {"locations", "spec", "metrics", "columns", "hashes"},
+    {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
+    {"spec"},
+    {"towers"},
     {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
@@ -54,8 +56,8 @@ HOMES = {
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("hashes.py",),
-    "filelock": ("index/", "gallery.py"),
+    "xxhash": ("hashes.py", "index/lance/"),
+    "filelock": ("writer_lock.py",),
     "snowballstemmer": ("text/english.py",),
 }
 

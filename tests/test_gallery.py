@@ -15,7 +15,7 @@ from wordsight.gallery import Gallery
 from wordsight.ingest.options import IngestOptions
 from wordsight.samples import sample_images
 from wordsight.update.row_state import is_gone
-from wordsight.weights import read as weights
+from wordsight.weights import write as weights
 
 pytest.importorskip("lance")
 
@@ -46,18 +46,18 @@ def test_an_index_knows_its_model_and_is_opened_without_naming_it(tmp_path, monk
         gallery.add([("a", Image.new("RGB", (9, 9), "red"))])
     monkeypatch.chdir(tmp_path.parent)
     with Gallery.open(tmp_path / "index", backend="reference") as gallery:
-        assert gallery.about.model == str(tmp_path / "model")
+        assert gallery.info.model == str(tmp_path / "model")
         assert gallery.search(Image.new("RGB", (9, 9), "red"), 1)[0].id == "a"
     (tmp_path / "model").rename(tmp_path / "elsewhere")
     with Gallery.open(tmp_path / "index") as gallery, pytest.raises(StoreError, match=r"cannot be opened.*--model"):
         _ = gallery.model
     with Gallery.open(tmp_path / "index", model=tmp_path / "elsewhere") as gallery:
-        assert gallery.model.fingerprint == gallery.about.fingerprint
+        assert gallery.model.fingerprint == gallery.info.fingerprint
 
 
 def test_another_model_is_refused_and_both_are_named(gallery, tmp_path):
     other = colour_model(logit_scale=1.0)
-    both = rf"{gallery.about.fingerprint}.*{other.fingerprint}"
+    both = rf"{gallery.info.fingerprint}.*{other.fingerprint}"
     with pytest.raises(StoreError, match=both):
         Gallery.open(tmp_path / "index", model=other)
     with pytest.raises(StoreError, match=both):
@@ -273,7 +273,7 @@ def test_one_cell_of_another_kind_does_not_keep_its_table_from_being_updated(gal
     summary = gallery.add(table)
     assert (summary.added, summary.described, summary.skipped, summary.kept) == (2, 2, (), ())
     assert [skip.item for skip in summary.incomplete] == [f"{table}#in/002.png: 'soon'"]
-    found = {row.path[-7:-4]: dict(row.meta) for row in gallery.index.get([s.id for s in gallery.index.stamps()])}
+    found = {row.path[-7:-4]: dict(row.meta) for row in gallery.index.get([s.id for s in gallery.index.row_versions()])}
     assert found == {
         "000": {"stock": 1, "price": 9}, "001": {"stock": 2, "price": 6}, "002": {"price": 8}, "003": {"price": 7},
     }  # fmt: skip
@@ -295,7 +295,7 @@ def test_a_number_in_a_column_of_text_is_written_as_text(gallery, tmp_path):
     (tmp_path / "b.csv").write_text("image,code\nin/001.png,17\n")
     summary = gallery.add([tmp_path / "a.csv", tmp_path / "b.csv"])
     assert (summary.added, summary.incomplete) == (2, ())
-    assert {row.meta["code"] for row in gallery.index.get([s.id for s in gallery.index.stamps()])} == {"A1", "17"}
+    assert {row.meta["code"] for row in gallery.index.get([s.id for s in gallery.index.row_versions()])} == {"A1", "17"}
 
 
 def test_a_folder_that_was_renamed_is_taken_over_without_reading_it(gallery, tmp_path):
@@ -306,7 +306,7 @@ def test_a_folder_that_was_renamed_is_taken_over_without_reading_it(gallery, tmp
     assert summary.moved == {str(tmp_path / "in"): str(tmp_path / "pics")}
     assert (summary.added, summary.unchanged, summary.reused, summary.embedded, len(gallery)) == (1, 5, 0, 1, 6)
     assert gallery.sources == {str(tmp_path / "pics"): IngestOptions(exclude=("005.png",))}
-    assert {os.path.dirname(stamp.path) for stamp in gallery.index.stamps()} == {str(tmp_path / "pics")}
+    assert {os.path.dirname(version.path) for version in gallery.index.row_versions()} == {str(tmp_path / "pics")}
 
 
 def test_a_folder_that_was_moved_into_another_is_taken_in(gallery, tmp_path):
@@ -359,7 +359,7 @@ def test_an_index_beside_its_images_moves_with_them(tmp_path, table):
         assert list(gallery.sources) == [str(now)]
         hits = gallery.search(Image.new("RGB", (9, 9), "red"), 4)
         assert {hit.path.parent for hit in hits} == {tmp_path / "disk2" / "photos"}
-        assert not any(is_gone(row) for row in gallery.index.get([s.id for s in gallery.index.stamps()]))
+        assert not any(is_gone(row) for row in gallery.index.get([s.id for s in gallery.index.row_versions()]))
 
 
 def test_another_folder_of_the_same_names_is_not_taken_for_one_that_is_gone(gallery, tmp_path):

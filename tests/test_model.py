@@ -18,7 +18,7 @@ from wordsight.errors import CheckpointError, ImageError, InputError
 from wordsight.images.preprocess import preprocess
 from wordsight.images.skipped import Skipped
 from wordsight.model import Model, read_ahead, unit_rows
-from wordsight.text.tokenizer import TextCutWarning
+from wordsight.text.tokenizer import TextTruncatedWarning
 
 SPEC = random_models.spec_of(
     random_models.vit(), random_models.text(context_length=16, vocab_size=49408), eos_id=49407, embed_dim=48
@@ -224,12 +224,12 @@ def test_texts_are_unit_rows_and_one_str_is_one_text(model):
 def test_texts_that_do_not_fit_are_told_once(model):
     texts = ["a cat", "one two three four five six seven eight nine ten one two three four five six", "cat " * 20]
     with pytest.warns(
-        TextCutWarning, match=r"'one two .*' is longer .* 16 tokens: its last 2 tokens .*\(and 1 more"
+        TextTruncatedWarning, match=r"'one two .*' is longer .* 16 tokens: its last 2 tokens .*\(and 1 more"
     ) as w:
         model.embed_texts(texts)
     assert len(w) == 1
     assert w[0].filename == __file__
-    assert model.tokenizer(texts).cut.tolist() == [0, 2, 6]
+    assert model.tokenizer(texts).truncated.tolist() == [0, 2, 6]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.embed_texts("a cat")
@@ -274,7 +274,7 @@ def test_embeddings_equal_the_reference_through_the_whole_pipeline(files):
 
 
 def test_load_opens_a_checkpoint_by_path(tmp_path, files):
-    from wordsight.weights import read as weights
+    from wordsight.weights import write as weights
 
     checkpoint = random_models.random_checkpoint(SPEC)
     weights.write_checkpoint(checkpoint, tmp_path / "model", "wordsight")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from wordsight.output.notebook import show_answers
     from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
-    from wordsight.search.query_parts import Part, Query
-    from wordsight.text.tokenizer import TextCutWarning
+    from wordsight.search.query_parts import Query, QueryPart
+    from wordsight.text.tokenizer import TextTruncatedWarning
     from wordsight.zeroshot.classifier import Classifier
 
 __version__ = "0.1.0"
@@ -44,12 +44,12 @@ _HOMES = {
     "MissingExtraError": "errors",
     "Model": "model",
     "OfflineError": "errors",
-    "Part": "search.query_parts",
+    "QueryPart": "search.query_parts",
     "PathAsTextWarning": "images.inputs",
     "Query": "search.query_parts",
     "Skipped": "images.skipped",
     "StoreError": "errors",
-    "TextCutWarning": "text.tokenizer",
+    "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",
     "WordsightError": "errors",
     "errors": "",
@@ -69,12 +69,12 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "OfflineError",
-    "Part",
     "PathAsTextWarning",
     "Query",
+    "QueryPart",
     "Skipped",
     "StoreError",
-    "TextCutWarning",
+    "TextTruncatedWarning",
     "UnknownModelError",
     "WordsightError",
     "__version__",

@@ -25,7 +25,7 @@ from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
 from wordsight.images.skipped import Skipped, record_skipped
 from wordsight.spec import ModelSpec, Preprocess
-from wordsight.text.tokenizer import TextCutWarning, Tokenizer, Tokens, UnknownScriptWarning
+from wordsight.text.tokenizer import TextTruncatedWarning, Tokenizer, Tokens, UnknownScriptWarning
 
 _BATCH = {"torch": 64}  # images per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
@@ -119,13 +119,13 @@ class Model:
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer; `model.tokenizer(texts).cut` tells how many tokens of each do not fit."""
+        """The model's own tokenizer; `model.tokenizer(texts).truncated` tells how many tokens of each do not fit."""
         return Tokenizer(self.spec.tokenizer, self.checkpoint.tokenizer_files)
 
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
 
-        Warns: TextCutWarning, once a call, when texts are longer than the context: their ends are not read;
+        Warns: TextTruncatedWarning, once a call, when texts are longer than the context: their ends are not read;
             PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
             the script of a text.
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
@@ -133,7 +133,7 @@ class Model:
         texts = [texts] if isinstance(texts, str) else list(texts)
         warn_of_paths(texts, "model.embed_images({})")
         tokens = self.tokenizer(texts)
-        _warn_of_cuts(texts, tokens)
+        _warn_of_truncated(texts, tokens)
         _warn_of_scripts(texts, self)
         embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -376,9 +376,9 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
         )
 
 
-def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:
+def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
     """Warn once of the texts that did not fit, naming the first and what it lost."""
-    cut = np.flatnonzero(tokens.cut)
+    cut = np.flatnonzero(tokens.truncated)
     if not len(cut):
         return
     first = texts[cut[0]]
@@ -386,7 +386,7 @@ def _warn_of_cuts(texts: Sequence[str], tokens: Tokens) -> None:
     others = f" (and {len(cut) - 1} more texts)" if len(cut) > 1 else ""
     warnings.warn(
         f"The text {shown!r} is longer than the model's context of {tokens.ids.shape[1]} tokens: its last "
-        f"{tokens.cut[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).cut.",
-        TextCutWarning,
+        f"{tokens.truncated[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).truncated.",
+        TextTruncatedWarning,
         stacklevel=3,
     )

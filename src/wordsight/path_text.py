@@ -11,6 +11,7 @@ from pathlib import Path
 _PRIVATE = 0xEF00
 _TO_KEEP = re.compile("[\udc80-\udcff\uef80-\uefff]")
 _KEPT = re.compile("[\uef80-\uefff]")
+_ODD_BYTE = re.compile("[\udc80-\udcff]")
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -28,6 +29,15 @@ def to_path(text: str) -> Path:
     """Return the path that `to_text` wrote."""
     escaped = _KEPT.sub(lambda match: chr(ord(match.group()) - _PRIVATE + 0xDC00), text)
     return Path(os.fsdecode(escaped.encode("utf-8", "surrogateescape")))
+
+
+def json_text(item: object) -> str:
+    """A path, or another item's text, as valid Unicode, for JSON: odd bytes as in `to_text`, surrogates escaped.
+
+    `to_path` gives the path back. Text that `to_text` wrote stays as it is.
+    """
+    text = os.fspath(item) if isinstance(item, os.PathLike) else str(item)
+    return _ODD_BYTE.sub(lambda match: _keep(match.group()), text).encode("utf-8", "backslashreplace").decode()
 
 
 def name_words(path: str | os.PathLike[str]) -> str:

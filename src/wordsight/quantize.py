@@ -21,7 +21,8 @@ from wordsight.images.skipped import Skipped
 from wordsight.model import decode_threads, load, read_ahead, read_pixels, unit_rows
 from wordsight.samples import DEMO_CLASSES
 from wordsight.spec import Preprocess
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 from wordsight.zeroshot.classifier import Classifier
 
 HELD_OUT = 200  # images at most on which the cost is measured

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from colour_model import ColourModel
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image, ImageDraw, ImageFont
 from small_dng import bayer, small_dng
 
@@ -28,7 +28,7 @@ def add(index, file, **more):
     """Add the image in a file, as one of a place that `more` names."""
     image, status = read_image(file), os.stat(file)
     facts = {
-        "id": str(file), "path": str(file), "digest": str(hash(file.read_bytes())), "width": image.width,
+        "id": str(file), "path": str(file), "content_hash": str(hash(file.read_bytes())), "width": image.width,
         "height": image.height, "size": status.st_size, "mtime_ns": status.st_mtime_ns,
     }  # fmt: skip
     index.add([Row(source="s", vector=ColourModel().embed_images([image])[0], **facts | more)])
@@ -37,7 +37,7 @@ def add(index, file, **more):
 @pytest.fixture
 def library(tmp_path):
     """Four images; of the first a small copy, of the second one of the same content."""
-    index = MemoryIndex(about(256, "colour", "colour"))
+    index = MemoryIndex(index_info(256, "colour", "colour"))
     for path in PICTURES:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     make_copies(read_image(PICTURES[0]))["half the size"].save(tmp_path / "small.jpg", quality=90)
@@ -240,7 +240,7 @@ def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
 
 def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, monkeypatch):
     monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
-    library.about = replace(library.about, fingerprint="another")
+    library.info = replace(library.info, fingerprint="another")
     result = run()
     assert result.exit_code == 0, result.output
     assert "nothing was learnt; the usual threshold is taken. The index" in result.stderr

@@ -42,7 +42,7 @@ def test_there_and_back(tmp_path, dim):
     done = run("import", tmp_path / "ours", "--in", tmp_path / "again")  # the model is noted
     assert done.exit_code == 0
     index = open_index(tmp_path / "again")
-    assert index.about.fingerprint == load("mini").fingerprint
+    assert index.info.fingerprint == load("mini").fingerprint
     assert [match.row.id for match in index.match_text("coat", 5)] == ["a.jpg"]
 
 

@@ -287,4 +287,4 @@ def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
     with progress_bar() as draw:
         draw(Progress(1, None, 1, 1, 0, 1.0))
         draw(Progress(1500, 3000, 750, 1, 0, 10.0))
-    assert "1,500/3,000 files  75 pictures/s" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "1,500/3,000 files  75 images/s" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)

@@ -12,7 +12,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 from colour_model import ColourModel, image
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 
 from wordsight.cli import _results as results
 from wordsight.cli import group
@@ -31,14 +31,14 @@ def jpeg(image):
 
 
 def row(model, path, image, **more):
-    return Row(more.pop("id", str(path)), "s", str(path), more.pop("digest", str(path)),
+    return Row(more.pop("id", str(path)), "s", str(path), more.pop("content_hash", str(path)),
                model.embed_images([image])[0], width=image.width, height=image.height, **more)  # fmt: skip
 
 
 @pytest.fixture
 def shop(tmp_path):
     """Eighteen shirts of three colours with sizes and prices, and a page of a document."""
-    model, index = ColourModel(), MemoryIndex(about(256, "colour", "colour"))
+    model, index = ColourModel(), MemoryIndex(index_info(256, "colour", "colour"))
     rows = []
     for number in range(18):
         colour = COLOURS[number % 3]
@@ -106,7 +106,7 @@ def test_columns_are_shown_as_they_are_asked_for(run):
 
 def test_near_copies_are_one_result_unless_each_is_wanted(run, shop):
     again = next(iter(shop.rows.values()))
-    shop.add([Row("again.png", "s", "again.png", again.digest, again.vector)])
+    shop.add([Row("again.png", "s", "again.png", again.content_hash, again.vector)])
     assert "(+1 copy)" in run("red", "--by", "vector").stdout
     assert "(+1 copy)" not in run("red", "--by", "vector", "--copies").stdout
 
@@ -242,7 +242,7 @@ def test_a_url_without_an_image_says_so(run, server, name, reason):
         (["red", "--weight", "2", "--weight", "3"], "--weight 3 does not follow a part of the query"),
         (["red", "--weight", "-1"], "--weight is -1, expected more than 0; for what is not wanted use --not"),
         (["red", "-0"], "-0 ends plain paths with NUL; add -f"),
-        (["--not", "red"], "only what is not wanted"),
+        (["--not", "red"], "negative parts only"),
         (["--image", "gone.png"], "gone.png: no such file"),
     ],
 )

@@ -20,9 +20,10 @@ import wordsight
 from wordsight.cli import group
 from wordsight.cli._run_watchers import Bar, Lines, figure_lines, run_watcher, start_text, time_text
 from wordsight.errors import InputError, MissingExtraError, TrainError
+from wordsight.metrics import Estimate
 from wordsight.train.finetune.forgetting import judge
-from wordsight.train.finetune.wise_ft import Tried
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport
+from wordsight.train.finetune.wise_ft import AlphaResult
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport
 
 RECIPE = '''"""Squares and their colours, learnt from nothing.
 
@@ -92,7 +93,7 @@ def test_a_folder_with_a_run_is_gone_on_with_only_when_asked(here):
     assert run(*short).exit_code == 0
     again = run(*short)
     assert isinstance(again.exception, TrainError)
-    assert "holds a run already" in message_of(again)
+    assert "already holds a run" in message_of(again)
     assert "Model: out\n" in run(*short, "--resume").stdout
     other = run(*short, "--resume", "--set", "optim.lr=1")
     assert "optim.lr" in message_of(other)
@@ -160,7 +161,7 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
     good = judge(np.ones(20), np.ones(20), 0.9)
     bad = judge(np.ones(20), np.arange(20) < 10, 0.9)
     assert answer_of(here, monkeypatch, notes={"verdict": good}).exit_code == 0
-    tried = (Tried(0.5, Figure(0.4, 0.3, 0.5, 20)), Tried(1.0, Figure(0.6, 0.5, 0.7, 20)))
+    tried = (AlphaResult(0.5, Estimate(0.4, 0.3, 0.5, 20)), AlphaResult(1.0, Estimate(0.6, 0.5, 0.7, 20)))
     shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
     assert f"  α tried: {tried[0]}\n  α tried: {tried[1]}\n  α: 1.0\n" in shown.stdout
@@ -205,7 +206,7 @@ class Terminal(io.StringIO):
 def shown_by(watcher):
     watcher.on_start(CONFIG, FACTS)
     watcher.on_step(REPORT)
-    watcher.on_evaluate(510, {"zero_shot": Figure(0.412, 0.371, 0.45, 400)})
+    watcher.on_evaluate(510, {"zero_shot": Estimate(0.412, 0.371, 0.45, 400)})
     if isinstance(watcher, Bar):
         watcher._live.refresh()
     watcher.on_end(None)
@@ -251,7 +252,7 @@ def test_times_are_short(seconds, text):
 
 
 def test_figures_have_their_interval():
-    lines = figure_lines({"zero_shot": Figure(1.0, 1.0, 1.0, 1200), "original_before": Figure(0.5, 0.25, 0.75, 4)})
+    lines = figure_lines({"zero_shot": Estimate(1.0, 1.0, 1.0, 1200), "original_before": Estimate(0.5, 0.25, 0.75, 4)})
     assert lines == ["zero-shot 100.0 % [100.0, 100.0] of 1,200", "original before 50.0 % [25.0, 75.0] of 4"]
 
 

@@ -9,14 +9,15 @@ import pytest
 from colour_model import ColourModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image, ImageDraw, ImageFont
 from small_pdf import page as pdf_page
 from small_pdf import small_pdf
 
-from wordsight.duplicates import groups as module
-from wordsight.duplicates.groups import duplicates, learnt_threshold
-from wordsight.duplicates.similarity import UNLIKE, Miniature, likeness
+from wordsight.duplicates import neighbours
+from wordsight.duplicates.groups import duplicates, read_threshold
+from wordsight.duplicates.miniature import Miniature
+from wordsight.duplicates.similarity import UNLIKE, compare_images
 from wordsight.duplicates.threshold import KINDS, LearntThreshold, learn, learn_threshold, make_copies
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.images.decode import read_image
@@ -38,9 +39,9 @@ def turned(degrees):
     return unit(np.cos(np.radians(degrees)), np.sin(np.radians(degrees)), 0, 0)
 
 
-def row(name, vector, *, digest="", pixels=100, size=0, path="", **more):
-    digest = digest or f"digest of {name}"
-    return Row(name, "s", path or name, digest, vector, width=pixels, height=1, size=size, **more)
+def row(name, vector, *, content_hash="", pixels=100, size=0, path="", **more):
+    content_hash = content_hash or f"digest of {name}"
+    return Row(name, "s", path or name, content_hash, vector, width=pixels, height=1, size=size, **more)
 
 
 def index_of(*rows):
@@ -63,7 +64,7 @@ def test_the_best_of_a_group_comes_first_and_each_copy_is_near_it():
 
 
 def test_of_equal_images_the_larger_file_is_kept_then_the_older():
-    same = {"vector": turned(0), "digest": "d"}
+    same = {"vector": turned(0), "content_hash": "d"}
     rows = row("a", size=5, mtime_ns=2, **same), row("b", size=5, mtime_ns=1, **same), row("c", size=9, **same)
     (group,) = duplicates(index_of(*rows), check=False)
     assert names([group]) == [["c", "b", "a"]]
@@ -78,9 +79,9 @@ def test_small_steps_do_not_join_what_differs():
 
 
 def test_the_same_file_by_two_ways_is_no_copy_of_itself():
-    twice = {"vector": turned(0), "digest": "d", "path": "a.jpg"}
+    twice = {"vector": turned(0), "content_hash": "d", "path": "a.jpg"}
     assert duplicates(index_of(row("a.jpg", **twice), row("table.csv#a.jpg", **twice)), 0.9, check=False) == []
-    pages = [row(f"b.pdf#page={i}", turned(0), digest="d", path="b.pdf", page=i) for i in (1, 2)]
+    pages = [row(f"b.pdf#page={i}", turned(0), content_hash="d", path="b.pdf", page=i) for i in (1, 2)]
     assert len(duplicates(index_of(*pages), 0.9, check=False)) == 1
 
 
@@ -108,12 +109,12 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
     least = float(np.cos(np.radians(step))) - 1e-4
     angle_of = dict(zip(digests, angles, strict=False))  # the same content has the same vector
     rows = [
-        row(f"r{i}", turned(angle_of[digest]), digest=str(digest), pixels=pixels[i])
+        row(f"r{i}", turned(angle_of[digest]), content_hash=str(digest), pixels=pixels[i])
         for i, (digest, _) in enumerate(zip(digests, angles, strict=False))
     ]
     with pytest.MonkeyPatch.context() as patch:  # the index's own search in the place of products, blocks of any size
-        patch.setattr(module, "_AT_ONCE", at_once)
-        patch.setattr(module, "_BLOCK", block)
+        patch.setattr(neighbours, "_AT_ONCE", at_once)
+        patch.setattr(neighbours, "_BLOCK", block)
         groups = duplicates(index_of(*rows), least, check=False)
     members = [member for group in groups for member in group.rows]
     assert len({member.id for member in members}) == len(members)
@@ -123,7 +124,7 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
         assert all(cosine >= least - 1e-3 for cosine in group.cosines)
     group_of = {member.id: i for i, group in enumerate(groups) for member in group.rows}
     for one, other in combinations(rows, 2):
-        if one.digest == other.digest:
+        if one.content_hash == other.content_hash:
             assert group_of[one.id] == group_of[other.id]
         elif float(one.vector @ other.vector) >= least + 1e-3:  # near each other: at least one of them is in a group
             assert one.id in group_of or other.id in group_of
@@ -139,13 +140,13 @@ def samples():
 def test_a_copy_is_told_by_its_pixels(samples, kind):
     for number, image in enumerate(samples):
         copy = make_copies(image, number)[kind]
-        found = likeness(Miniature(image), Miniature(copy))
+        found = compare_images(Miniature(image), Miniature(copy))
         assert found.same, (number, found)
 
 
 def test_different_images_are_told_apart(samples):
     miniatures = [Miniature(image) for image in samples]
-    assert not any(likeness(one, other).same for one, other in combinations(miniatures, 2))
+    assert not any(compare_images(one, other).same for one, other in combinations(miniatures, 2))
 
 
 def shirt(colour, print_colour):
@@ -160,9 +161,9 @@ def shirt(colour, print_colour):
 
 def test_products_that_differ_in_one_small_piece_are_no_copies():
     plain = Miniature(shirt("navy", "navy"))
-    assert likeness(plain, Miniature(make_copies(shirt("navy", "navy"))["half the size"])).same
-    assert not likeness(plain, Miniature(shirt("navy", "white"))).same
-    assert not likeness(plain, Miniature(shirt("darkgreen", "darkgreen"))).same
+    assert compare_images(plain, Miniature(make_copies(shirt("navy", "navy"))["half the size"])).same
+    assert not compare_images(plain, Miniature(shirt("navy", "white"))).same
+    assert not compare_images(plain, Miniature(shirt("darkgreen", "darkgreen"))).same
 
 
 def page_of_text(seed):
@@ -177,8 +178,8 @@ def page_of_text(seed):
 
 def test_pages_of_text_of_one_layout_are_no_copies():
     pages = [Miniature(page_of_text(seed)) for seed in range(4)]
-    assert not any(likeness(one, other).same for one, other in combinations(pages, 2))
-    assert likeness(pages[0], Miniature(page_of_text(0).resize((310, 438)))).same
+    assert not any(compare_images(one, other).same for one, other in combinations(pages, 2))
+    assert compare_images(pages[0], Miniature(page_of_text(0).resize((310, 438)))).same
 
 
 def sheet(*lines, size=26):
@@ -206,7 +207,9 @@ def sheets():
 def test_sheets_that_differ_in_a_few_strokes_are_no_copies(sheets):
     miniatures = [Miniature(page) for page in sheets]
     assert all(miniature.paper for miniature in miniatures)
-    assert not [pair for pair in combinations(range(len(sheets)), 2) if likeness(*(miniatures[i] for i in pair)).same]
+    assert not [
+        pair for pair in combinations(range(len(sheets)), 2) if compare_images(*(miniatures[i] for i in pair)).same
+    ]
 
 
 def test_a_coloured_band_does_not_hide_that_strokes_differ(sheets):
@@ -216,13 +219,13 @@ def test_a_coloured_band_does_not_hide_that_strokes_differ(sheets):
     one, other = map(Miniature, letters)
     assert one.paper
     assert other.paper
-    assert not likeness(one, other).same
+    assert not compare_images(one, other).same
 
 
 @pytest.mark.parametrize("kind", ["half the size", "JPEG, quality 35", "mirrored", "brighter or darker"])
 def test_copies_of_sheets_are_told(sheets, kind):
     for page in sheets[1], sheets[-1]:
-        assert likeness(Miniature(page), Miniature(make_copies(page)[kind])).same
+        assert compare_images(Miniature(page), Miniature(make_copies(page)[kind])).same
 
 
 def test_photos_are_no_sheets(samples):
@@ -236,7 +239,9 @@ def test_a_group_names_its_sheets_that_are_not_the_same_byte_for_byte(tmp_path, 
         sheets[3].save(file)
     make_copies(sheets[3])["JPEG, quality 75"].save(files[2])
     digests = ("png", "png", "jpg")
-    (group,) = duplicates(index_of(*(row(str(f), turned(0), digest=d) for f, d in zip(files, digests, strict=True))))
+    (group,) = duplicates(
+        index_of(*(row(str(f), turned(0), content_hash=d) for f, d in zip(files, digests, strict=True)))
+    )
     assert len(group.rows) == 3
     assert len(group.paper) == 1
     assert group.keep.id not in group.paper
@@ -244,18 +249,18 @@ def test_a_group_names_its_sheets_that_are_not_the_same_byte_for_byte(tmp_path, 
 
 def test_plain_surfaces_are_copies_where_their_colours_agree():
     grey = Miniature(Image.new("RGB", (50, 50), (128, 128, 128)))
-    assert likeness(grey, Miniature(Image.new("RGB", (90, 60), (130, 129, 128)))).same
-    assert not likeness(grey, Miniature(Image.new("RGB", (90, 60), (200, 40, 40)))).same
+    assert compare_images(grey, Miniature(Image.new("RGB", (90, 60), (130, 129, 128)))).same
+    assert not compare_images(grey, Miniature(Image.new("RGB", (90, 60), (200, 40, 40)))).same
 
 
 def test_shapes_that_no_crop_makes_alike_are_unlike(samples):
-    assert likeness(Miniature(samples[0]), Miniature(samples[0].resize((400, 100)))) == UNLIKE
+    assert compare_images(Miniature(samples[0]), Miniature(samples[0].resize((400, 100)))) == UNLIKE
 
 
 @pytest.fixture
 def library(tmp_path, samples):
     """An index of the bundled images and copies of three of them, each with its own file; vectors are all alike."""
-    model, index = ColourModel(), MemoryIndex(about(256, "colour", "colour"))
+    model, index = ColourModel(), MemoryIndex(index_info(256, "colour", "colour"))
     files = [shutil.copy(path, tmp_path) for path in PICTURES]
     for number, kind in enumerate(("mirrored", "cropped by 10 %", "half the size")):
         files.append(str(tmp_path / f"copy-{number}.png"))
@@ -293,7 +298,7 @@ def test_progress_counts_rows():
 def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
     monkeypatch.setattr("wordsight.duplicates.threshold.IMAGES", 1)
     learnt = learn(library, ColourModel())
-    assert learnt_threshold(library) == learnt
+    assert read_threshold(library) == learnt
     assert learnt.images == 1
     assert set(learnt.recall) == set(learnt.recall_alone) == set(KINDS)
     assert learnt.recall["half the size"] == learnt.recall["in a frame"] == 1.0

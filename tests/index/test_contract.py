@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from indexing import colour_model, write_images
-from memory_index import MemoryIndex, about, scores_of
+from memory_index import MemoryIndex, index_info, scores_of
 from pinecone_server import PineconeServer
 
 from wordsight.errors import InputError, StoreError
@@ -53,7 +53,7 @@ def place(request, tmp_path, pinecone, monkeypatch):
 def index(request, tmp_path, pinecone, monkeypatch):
     """An empty index of each store."""
     pinecone.named_by(monkeypatch)
-    opened = MemoryIndex() if request.param == "memory" else Place(request.param, tmp_path, pinecone).open(about())
+    opened = MemoryIndex() if request.param == "memory" else Place(request.param, tmp_path, pinecone).open(index_info())
     yield opened
     opened.close()
 
@@ -64,7 +64,9 @@ def unit(*values):
 
 
 def row(id="a.jpg", vector=(1, 0, 0, 0), **fields):
-    return Row(**{"id": id, "source": "/photos", "path": id, "digest": f"d-{id}", "vector": unit(*vector)} | fields)
+    return Row(
+        **{"id": id, "source": "/photos", "path": id, "content_hash": f"d-{id}", "vector": unit(*vector)} | fields
+    )
 
 
 def ids(matches):
@@ -94,15 +96,15 @@ def test_a_row_comes_back_as_it_was(index):
         width=1000,
         height=600,
         taken="2023-06-01T12:00:00",
-        about="about",
+        annotation_hash="about",
         text="a drawing\nof a gear",
         meta={"name": "Gear", "price": 2.5, "count": 7, "ready": False, "none": None},
         thumbnail=b"\xff\xd8 jpeg \x00\xff",
     )
     index.add([whole])
     (back,) = index.get([whole.id])
-    for name in ("id", "source", "path", "page", "digest", "size", "mtime_ns", "width", "height", "taken", "about",
-                 "text", "thumbnail"):  # fmt: skip
+    for name in ("id", "source", "path", "page", "content_hash", "size", "mtime_ns", "width", "height", "taken",
+                 "annotation_hash", "text", "thumbnail"):  # fmt: skip
         assert getattr(back, name) == getattr(whole, name), name
     assert {name: value for name, value in back.meta.items() if value is not None} == {
         "name": "Gear", "price": 2.5, "count": 7, "ready": False,
@@ -118,7 +120,7 @@ def test_a_row_comes_back_as_it_was(index):
 def test_what_a_row_does_not_have_comes_back_empty(index):
     index.add([row("a")])
     (back,) = index.get(["a"])
-    assert (back.page, back.taken, back.text, back.thumbnail, back.about) == (None, None, "", b"", "")
+    assert (back.page, back.taken, back.text, back.thumbnail, back.annotation_hash) == (None, None, "", b"", "")
     assert all(value is None for value in back.meta.values())
 
 
@@ -149,7 +151,7 @@ def test_rows_leave(index):
     index.add([row(name) for name in "abc"])
     index.remove(["a", "not there", "c"])
     index.remove([])
-    assert [stamp.id for stamp in index.stamps()] == ["b"]
+    assert [version.id for version in index.row_versions()] == ["b"]
     assert len(index) == 1
     assert index.get(["a", "b"])[0].id == "b"
 
@@ -171,9 +173,9 @@ def test_any_id_that_a_file_can_have(index):
     index.add([row(id, source=id, path=id) for id in ODD])
     assert len(index) == len(ODD)
     assert [(found.id, found.path) for found in index.get(ODD)] == [(id, id) for id in ODD]
-    assert sorted(stamp.source for stamp in index.stamps()) == sorted(ODD)
+    assert sorted(version.source for version in index.row_versions()) == sorted(ODD)
     index.remove(ODD[1:])
-    assert [stamp.id for stamp in index.stamps()] == ODD[:1]
+    assert [version.id for version in index.row_versions()] == ODD[:1]
 
 
 def test_any_text_that_a_table_can_have(index):
@@ -185,7 +187,7 @@ def test_any_text_that_a_table_can_have(index):
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark(place):
-    index = place.open(about())
+    index = place.open(index_info())
     index.add([row("a", text="x\ud800y", meta={"title": "\udcff"})])
     (back,) = index.get(["a"])
     assert (back.text, back.meta["title"]) == ("x?y", "?")
@@ -193,38 +195,44 @@ def test_half_a_surrogate_pair_becomes_a_question_mark(place):
 
 
 def test_a_vector_of_another_length_is_refused_and_nothing_is_added(index):
-    wrong = Row(id="b", source="", path="b", digest="d", vector=np.ones(3, np.float32))
+    wrong = Row(id="b", source="", path="b", content_hash="d", vector=np.ones(3, np.float32))
     with pytest.raises(InputError, match=r"'b' has the shape \(3,\); expected \(4,\)"):
         index.add([row("a"), wrong])
     assert len(index) == 0
 
 
 def test_a_query_of_another_length_is_refused(place):
-    index = place.open(about())
+    index = place.open(index_info())
     with pytest.raises(InputError, match=r"shape \(3,\).*\(4,\)"):
         index.nearest(np.ones(3, np.float32), 5)
     index.close()
 
 
-# stamps, vectors, samples, batches
+# version, vectors, samples, batches
 
 
-def test_stamps(index):
-    index.add([row("a", size=3, mtime_ns=5, about="x"), row("b", source="/other")])
-    stamps = {stamp.id: stamp for stamp in index.stamps()}
-    first = stamps["a"]
-    assert (first.source, first.path, first.digest, first.size, first.mtime_ns, first.about) == (
+def test_row_versions(index):
+    index.add([row("a", size=3, mtime_ns=5, annotation_hash="x"), row("b", source="/other")])
+    version = {version.id: version for version in index.row_versions()}
+    first = version["a"]
+    assert (first.source, first.path, first.content_hash, first.size, first.mtime_ns, first.annotation_hash) == (
         "/photos", "a", "d-a", 3, 5, "x",
     )  # fmt: skip
-    assert stamps["b"].source == "/other"
+    assert version["b"].source == "/other"
 
 
 def test_contents_that_are_there_give_their_vectors(index):
-    index.add([row("a", (1, 2, 0, 0), digest="one"), row("copy", (1, 2, 0, 0), digest="one"), row("b", digest="two")])
-    found = index.vectors_of(["one", "three"])
+    index.add(
+        [
+            row("a", (1, 2, 0, 0), content_hash="one"),
+            row("copy", (1, 2, 0, 0), content_hash="one"),
+            row("b", content_hash="two"),
+        ]
+    )
+    found = index.find_vectors(["one", "three"])
     assert list(found) == ["one"]
     np.testing.assert_array_equal(found["one"], unit(1, 2, 0, 0))
-    assert index.vectors_of([]) == {}
+    assert index.find_vectors([]) == {}
 
 
 def test_batches_hold_every_row_once(index):
@@ -254,9 +262,9 @@ def test_many_rows(index):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     index.add([row(f"{i}", v, text=f"word{i % 7}", meta={"n": i}) for i, v in enumerate(vectors)])
     assert len(index) == n
-    assert len({stamp.id for stamp in index.stamps()}) == n
+    assert len({version.id for version in index.row_versions()}) == n
     assert len(index.get([f"{i}" for i in range(n)])) == n
-    assert len(index.vectors_of([f"d-{i}" for i in range(n)])) == n
+    assert len(index.find_vectors([f"d-{i}" for i in range(n)])) == n
     best = index.nearest(vectors[3], 10)
     expected = np.argsort(-(vectors @ vectors[3]), kind="stable")[:10]
     assert ids(best) == [f"{i}" for i in expected]
@@ -269,8 +277,8 @@ def test_an_empty_index_answers_with_nothing(index):
     assert len(index) == 0
     assert index.nearest(unit(1, 0, 0, 0), 5) == []
     assert index.match_text("coat", 5) == []
-    assert index.get(["a"]) == list(index.stamps()) == list(index.batches()) == []
-    assert index.vectors_of(["d"]) == {}
+    assert index.get(["a"]) == list(index.row_versions()) == list(index.batches()) == []
+    assert index.find_vectors(["d"]) == {}
     assert index.sample(5).shape == (0, DIM)
     assert set(index.columns()) == {"path", "page", "width", "height", "taken"}
     index.optimise()
@@ -366,7 +374,9 @@ def clothes(request, tmp_path_factory, pinecone):
     with pytest.MonkeyPatch.context() as patch:
         pinecone.named_by(patch)
         folder = tmp_path_factory.mktemp("clothes")
-        opened = MemoryIndex() if request.param == "memory" else Place(request.param, folder, pinecone).open(about())
+        opened = (
+            MemoryIndex() if request.param == "memory" else Place(request.param, folder, pinecone).open(index_info())
+        )
         opened.add(CLOTHES)
         opened.optimise()
         yield request.param, opened
@@ -402,7 +412,7 @@ def test_columns_with_odd_names(index):
 
 
 def test_a_tables_column_may_be_called_as_one_of_the_index(place):
-    index = place.open(about())
+    index = place.open(index_info())
     index.add([row("a", path="a", meta={"path": "of the table"}), row("b")])
     assert index.get(["a"])[0].meta == {"path": "of the table"}
     assert ids(index.nearest(unit(1, 0, 0, 0), 5, "table_path = 'of the table' and path = 'a'")) == ["a"]
@@ -420,11 +430,11 @@ def test_columns_come_with_new_rows(index):
 
 
 def test_a_column_holds_one_type_of_value(place):
-    index = place.open(about())
+    index = place.open(index_info())
     index.add([row("a", meta={"size": 3})])
     with pytest.raises(InputError, match=r"'size'.*'large'"):
         index.add([row("b"), row("c", meta={"size": "large"})])
-    assert [stamp.id for stamp in index.stamps()] == ["a"]
+    assert [version.id for version in index.row_versions()] == ["a"]
     index.close()
 
 
@@ -499,21 +509,21 @@ def test_a_large_note(index):
 
 
 def test_an_index_is_as_it_was_when_opened_again(place):
-    index = place.open(about())
+    index = place.open(index_info())
     index.add(CLOTHES)
     index.set_note("tuned", {"alpha": 0.5})
     index.optimise()
     index.close()
 
     again = place.open()
-    assert again.about == about()
+    assert again.info == index_info()
     assert len(again) == 5
     assert again.note("tuned") == {"alpha": 0.5}
     assert again.columns()["price"] == "number"
     assert ids(again.nearest(unit(1, 0, 0, 0), 2, "gender = 'Women'")) == ["a", "c"]
     assert ids(again.match_text("coat", 5)) == ["b", "a"]
     again.close()
-    with contextlib.closing(place.open(about())) as same:
+    with contextlib.closing(place.open(index_info())) as same:
         assert len(same) == 5
 
 
@@ -523,8 +533,8 @@ def test_there_is_no_index_where_none_was_made(place):
 
 
 def test_another_model_is_refused_and_both_are_named(place):
-    place.open(about()).close()
-    other = about(model="other-model", fingerprint="f" * 32)
+    place.open(index_info()).close()
+    other = index_info(model="other-model", fingerprint="f" * 32)
     with pytest.raises(StoreError) as raised:
         place.open(other)
     for part in ("tiny", "0" * 8, "other-model", "f" * 8):
@@ -571,7 +581,7 @@ steps = st.lists(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_any_history_of_rows_leaves_what_a_dict_holds(place, history):
-    index, oracle = Place(place.store, place.folder, place.server).open(about()), {}
+    index, oracle = Place(place.store, place.folder, place.server).open(index_info()), {}
     for step, what in history:
         if step == "add":
             rows = [row(name, (1, n, 0, 0), text=f"word{n}", meta={"n": n}) for name, n in what]
@@ -584,7 +594,7 @@ def test_any_history_of_rows_leaves_what_a_dict_holds(place, history):
         else:
             index.optimise()
     assert len(index) == len(oracle)
-    assert {stamp.id for stamp in index.stamps()} == set(oracle)
+    assert {version.id for version in index.row_versions()} == set(oracle)
     for name, expected in oracle.items():
         (back,) = index.get([name])
         assert (back.text, dict(back.meta)) == (expected.text, dict(expected.meta))

@@ -11,7 +11,7 @@ from wordsight.errors import InputError
 from wordsight.index import Row
 from wordsight.index.filters.parse import Alike, Always, Compared, Every, NoneOf, OneOf, Present, Some, parse
 from wordsight.index.filters.translate import to_pinecone, to_qdrant
-from wordsight.index.payload_fields import TAKEN_SECONDS, column_name, columns_with, field_name, seconds_of
+from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with, decode_field_name, encode_field_name, seconds_of
 
 COLUMNS = {"gender": "text", "price": "number", "year": "integer", "sale": "boolean", "taken": "text"}
 
@@ -219,18 +219,18 @@ def test_pinecones_filters_choose_the_rows_that_sqlite_chooses(where, rows):
 
 @given(st.text())
 def test_any_columns_name_becomes_a_fields_name_and_comes_back(name):
-    field = field_name(name)
+    field = encode_field_name(name)
     assert set(field) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-    assert column_name(field) == name
+    assert decode_field_name(field) == name
 
 
 def test_plain_names_stay_as_they_are():
-    assert field_name("list_price_2") == "list_price_2"
-    assert field_name("price (€)") == "price_x20__x28__x20AC__x29_"
+    assert encode_field_name("list_price_2") == "list_price_2"
+    assert encode_field_name("price (€)") == "price_x20__x28__x20AC__x29_"
 
 
 def row(**meta):
-    return Row(id="a.jpg", source="", path="", digest="", vector=None, meta=meta)
+    return Row(id="a.jpg", source="", path="", content_hash="", vector=None, meta=meta)
 
 
 def test_columns_come_with_rows_and_whole_numbers_become_numbers():

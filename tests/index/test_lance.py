@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from memory_index import MemoryIndex, about, scores_of
+from memory_index import MemoryIndex, index_info, scores_of
 from memory_index import a_row as row
 
 from wordsight.errors import InputError, StoreError
@@ -32,7 +32,7 @@ def unit(*values):
 
 @pytest.fixture
 def index(tmp_path):
-    with_index = create_index(tmp_path / "index", about())
+    with_index = create_index(tmp_path / "index", index_info())
     yield with_index
     with_index.close()
 
@@ -47,7 +47,9 @@ def ids(matches):
 def test_a_row_comes_back_whole(index):
     meta = {"price": 49.5, "stock": 3, "new": True, "title": "Boot"}
     facts = {"page": 3, "size": 10, "mtime_ns": 2**60, "width": 640, "height": 480, "taken": "2024-05-01T12:00:00"}
-    whole = row("boot.pdf", unit(1, 2, 3, 4), about="abc", text="Red boot", meta=meta, thumbnail=b"jpeg", **facts)
+    whole = row(
+        "boot.pdf", unit(1, 2, 3, 4), annotation_hash="abc", text="Red boot", meta=meta, thumbnail=b"jpeg", **facts
+    )
     index.add([whole])
     index.optimise()
     (back,) = index.get(["boot.pdf"])
@@ -66,7 +68,7 @@ def test_strange_ids_are_kept_and_found(index):
     index.add([row(name) for name in names])
     assert [found.id for found in index.get([*names, "absent"])] == names
     index.remove(names[:5])
-    assert {stamp.id for stamp in index.stamps()} == set(names[5:])
+    assert {version.id for version in index.row_versions()} == set(names[5:])
 
 
 def test_an_upsert_takes_the_place_of_the_old_row_and_of_its_columns(index):
@@ -115,7 +117,7 @@ def test_text_in_a_column_of_numbers_is_refused(index):
         index.add([row("b", meta={"count": 2**63})])
     with pytest.raises(InputError, match=r"The column 'tags' holds \['a'\] \(list\); expected text"):
         index.add([row("b", meta={"tags": ["a"]})])
-    assert [stamp.id for stamp in index.stamps()] == ["a"]
+    assert [version.id for version in index.row_versions()] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -263,17 +265,15 @@ def test_no_index_there_says_how_to_make_one(tmp_path):
 
 
 def test_an_index_of_another_model_is_refused_with_both_names(index):
-    message = (
-        r"made with the model tiny \(fingerprint 0{32}\), not with big \(1{32}\); use that model, or another folder"
-    )
+    message = r"made with the model tiny \(fingerprint 0{32}, 4 dimensions\), not with big \(fingerprint 1{32}, 4 dim"
     with pytest.raises(StoreError, match=message):
-        create_index(index.location, about(model="big", fingerprint="1" * 32))
-    assert create_index(index.location, about()).about == about()
+        create_index(index.location, index_info(model="big", fingerprint="1" * 32))
+    assert create_index(index.location, index_info()).info == index_info()
 
 
 def test_the_default_index_is_the_users_own(tmp_path, monkeypatch):
     monkeypatch.setenv("WORDSIGHT_INDEX", str(tmp_path / "mine"))
-    create_index(None, about()).add([row("a")])
+    create_index(None, index_info()).add([row("a")])
     assert len(open_index()) == 1
 
 
@@ -282,12 +282,12 @@ def test_an_address_alone_is_enough(tmp_path):
     address = f"file://{tmp_path}/remote"
     with pytest.raises(StoreError, match="There is no index in file://"):
         open_index(address)
-    writer = create_index(address, about())
+    writer = create_index(address, index_info())
     writer.add([row("a", text="red", meta={"n": 1}), row("b", unit(1, 1, 0, 0), text="blue")])
     writer.set_note("sources", {"named": ["/s"]})
     writer.optimise()
     reader = open_index(address)
-    assert reader.about == about()
+    assert reader.info == index_info()
     assert reader.note("sources") == {"named": ["/s"]}
     assert ids(reader.nearest(EAST, 2)) == ["a", "b"]
     assert ids(reader.match_text("blue", 2)) == ["b"]
@@ -317,7 +317,7 @@ def test_notes_are_kept_and_do_not_make_the_snapshot_stale(index, tmp_path):
 @pytest.fixture
 def made(tmp_path):
     folder = tmp_path / "index"
-    with_rows = create_index(folder, about())
+    with_rows = create_index(folder, index_info())
     with_rows.add([row(f"{i}", text="red") for i in range(20)])
     with_rows.set_note("sources", {"a": 1})
     with_rows.optimise()
@@ -331,7 +331,7 @@ def test_facts_that_are_damaged_or_gone_are_read_from_the_data_set(made):
             (made / "wordsight-index.json").unlink()
         else:
             (made / "wordsight-index.json").write_text(text)
-        assert open_index(made).about == about()
+        assert open_index(made).info == index_info()
         assert open_index(made).note("sources") == {"a": 1}
     index = open_index(made)
     index.add([row("new")])
@@ -431,7 +431,7 @@ def test_a_search_in_another_thread_leaves_the_writer_its_right(made):
 
 @pytest.mark.parametrize("where", ["{}/index", "file://{}/index"])
 def test_threads_may_search_while_one_writes(tmp_path, where):
-    index = create_index(where.format(tmp_path), about())
+    index = create_index(where.format(tmp_path), index_info())
     index.add([row(f"{i}", text="red") for i in range(20)])
     done = threading.Event()
 
@@ -468,7 +468,7 @@ def test_threads_that_write_take_turns(index):
                 index.optimise()
 
     in_threads(*[lambda name=name: write(name) for name in "abc"])
-    assert sorted(stamp.id for stamp in index.stamps()) == [f"{name}{n}" for name in "abc" for n in range(4)]
+    assert sorted(version.id for version in index.row_versions()) == [f"{name}{n}" for name in "abc" for n in range(4)]
 
 
 def test_a_reader_goes_on_after_another_process_has_compacted(made):
@@ -498,7 +498,7 @@ def test_what_is_read_bit_by_bit_and_rewritten_meanwhile_is_not_called_damaged(m
 def test_an_index_at_an_address_that_is_asked_often_still_shows_what_others_wrote(tmp_path, monkeypatch):
     clock = 100.0
     monkeypatch.setattr("wordsight.index.lance.index.time.monotonic", lambda: clock)
-    writer = create_index(f"file://{tmp_path}/index", about())
+    writer = create_index(f"file://{tmp_path}/index", index_info())
     writer.add([row("a")])
     reader = open_index(f"file://{tmp_path}/index")
     assert len(reader) == 1
@@ -517,7 +517,7 @@ def test_earlier_states_can_be_gone_back_to(index):
     states = index.versions()
     assert [state.rows for state in states] == [3, 4, 5]
     index.restore(states[0].number)
-    assert sorted(stamp.id for stamp in index.stamps()) == ["0", "1", "2"]
+    assert sorted(version.id for version in index.row_versions()) == ["0", "1", "2"]
     assert len(index.nearest(EAST, 9)) == 3
     with pytest.raises(InputError, match=r"keeps no version 12345; it keeps \["):
         index.restore(12345)
@@ -589,13 +589,13 @@ def test_a_killed_writer_leaves_what_it_had_finished(made):
         writer.send_signal(signal.SIGKILL)
         said = writer.communicate()[0].split()
         index = open_index(made)
-        stamps = [stamp.id for stamp in index.stamps()]
-        assert len(stamps) == len(set(stamps))
-        assert len(stamps) % 20 == 0  # every call is there as a whole or not at all
-        assert set(stamps) >= {f"{n}-19" for n in said}
-        assert len(index.nearest(EAST, 10_000)) == len(stamps)
-        assert len(index.match_text("blue", 10_000)) == len(stamps) - 20
-        index.remove([id for id in stamps if "-" in id])
+        version = [version.id for version in index.row_versions()]
+        assert len(version) == len(set(version))
+        assert len(version) % 20 == 0  # every call is there as a whole or not at all
+        assert set(version) >= {f"{n}-19" for n in said}
+        assert len(index.nearest(EAST, 10_000)) == len(version)
+        assert len(index.match_text("blue", 10_000)) == len(version) - 20
+        index.remove([id for id in version if "-" in id])
         index.optimise()
         assert len(index) == 20
         index.close()
@@ -642,7 +642,9 @@ METAS = st.fixed_dictionaries(
     {}, optional={"n": st.integers(-5, 5), "x": st.floats(-9, 9) | st.integers(-9, 9), "colour": st.sampled_from("ab")}
 )
 ROWS = st.builds(
-    lambda id, vector, text, meta, width: row(id, vector, text=text, meta=meta, width=width, digest=f"digest {width}"),
+    lambda id, vector, text, meta, width: row(
+        id, vector, text=text, meta=meta, width=width, content_hash=f"digest {width}"
+    ),
     IDS,
     VECTORS,
     st.lists(st.sampled_from(["red", "blue", "coat", "hat"]), min_size=1, max_size=5).map(" ".join),
@@ -659,7 +661,7 @@ class AsADict(RuleBasedStateMachine):
         import tempfile
 
         self.folder = tempfile.TemporaryDirectory()
-        self.index = create_index(self.folder.name, about())
+        self.index = create_index(self.folder.name, index_info())
         self.model = MemoryIndex()
         self.tidy = True
 
@@ -710,8 +712,8 @@ class AsADict(RuleBasedStateMachine):
     @invariant()
     def holds_the_same(self):
         assert len(self.index) == len(self.model)
-        order = sorted(self.model.stamps(), key=lambda stamp: stamp.id)
-        assert sorted(self.index.stamps(), key=lambda stamp: stamp.id) == order
+        order = sorted(self.model.row_versions(), key=lambda version: version.id)
+        assert sorted(self.index.row_versions(), key=lambda version: version.id) == order
         assert self.index.note("n") == self.model.note("n")
         for name, kind in self.model.columns().items():
             assert self.index.columns()[name] in (kind, "number")  # which it stays when the fractions have gone
@@ -722,8 +724,8 @@ class AsADict(RuleBasedStateMachine):
         }
         assert held == {id: row.vector.tolist() for id, row in self.model.rows.items()}
         assert (
-            self.index.vectors_of(["digest 1", "digest 2"]).keys()
-            == self.model.vectors_of(["digest 1", "digest 2"]).keys()
+            self.index.find_vectors(["digest 1", "digest 2"]).keys()
+            == self.model.find_vectors(["digest 1", "digest 2"]).keys()
         )
         assert len(self.index.sample(3)) == min(3, len(self.model))
 
@@ -765,7 +767,7 @@ def recall_at_10(index, vectors_ND, queries_QD):
 
 
 def filled(folder, vectors_ND):
-    index = create_index(folder, about(dim=vectors_ND.shape[1]))
+    index = create_index(folder, index_info(dim=vectors_ND.shape[1]))
     for start in range(0, len(vectors_ND), 5000):
         part = vectors_ND[start : start + 5000]
         index.add([row(str(start + i), vector, meta={"n": start + i}) for i, vector in enumerate(part)])
@@ -820,7 +822,7 @@ def test_an_index_that_a_full_disk_kept_from_being_made_is_made_the_next_time(tm
         (tmp_path / "index" / "items.lance" / folder).mkdir(parents=True)
     with pytest.raises(StoreError, match="There is no index in"):
         open_index(tmp_path / "index")
-    index = create_index(tmp_path / "index", about())
+    index = create_index(tmp_path / "index", index_info())
     index.add([row("a")])
     assert len(index) == 1
     index.close()
@@ -830,13 +832,13 @@ def test_a_folder_of_other_things_becomes_no_index(tmp_path):
     """So that nobody is told one day to delete a damaged index, and deletes photos."""
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(StoreError, match=r"holds other things \('holiday.jpg'\); name a new or an empty folder"):
-        create_index(tmp_path, about())
+        create_index(tmp_path, index_info())
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_a_place_without_a_name_is_refused():
     with pytest.raises(InputError, match="The place of the index is ''; name a folder"):
-        create_index("", about())
+        create_index("", index_info())
 
 
 @pytest.mark.parametrize(("condition", "seen"), [("width = ?", "?"), ("width = $1", "$1"), ("path = $name", "$name")])

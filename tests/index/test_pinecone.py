@@ -9,7 +9,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from memory_index import about
+from memory_index import index_info
 from pinecone_server import PineconeServer
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
@@ -28,12 +28,14 @@ def server(monkeypatch):
 
 @pytest.fixture
 def index(server):
-    with closing(open_store("pinecone:shop", about())) as opened:
+    with closing(open_store("pinecone:shop", index_info())) as opened:
         yield opened
 
 
 def row(id, vector=(1, 0, 0, 0), **fields):
-    return Row(**{"id": id, "source": "", "path": id, "digest": id, "vector": np.array(vector, np.float32)} | fields)
+    return Row(
+        **{"id": id, "source": "", "path": id, "content_hash": id, "vector": np.array(vector, np.float32)} | fields
+    )
 
 
 def asked(server, verb):
@@ -48,13 +50,13 @@ def asked(server, verb):
 )
 def test_a_location_names_an_index(location):
     with pytest.raises(InputError, match=r"not of the form pinecone:INDEX or pinecone:INDEX/NAMESPACE"):
-        open_store(location, about())
+        open_store(location, index_info())
 
 
 def test_a_new_index_is_serverless_where_the_environment_says(server, monkeypatch):
     monkeypatch.setenv("PINECONE_CLOUD", "gcp")
     monkeypatch.setenv("PINECONE_REGION", "europe-west4")
-    open_store("pinecone:shop", about(dim=8)).close()
+    open_store("pinecone:shop", index_info(dim=8)).close()
     (made,) = [body for method, path, body in server.requests if (method, path) == ("POST", "/indexes")]
     assert made["deployment"] == {"deployment_type": "managed", "cloud": "gcp", "region": "europe-west4"}
     assert made["schema"]["fields"] == {
@@ -64,7 +66,10 @@ def test_a_new_index_is_serverless_where_the_environment_says(server, monkeypatc
 
 
 def test_namespaces_of_one_index_are_apart(server):
-    with closing(open_store("pinecone:shop/a", about())) as a, closing(open_store("pinecone:shop/b", about())) as b:
+    with (
+        closing(open_store("pinecone:shop/a", index_info())) as a,
+        closing(open_store("pinecone:shop/b", index_info())) as b,
+    ):
         a.add([row("one")])
         a.set_note("x", {"a": 1})
         assert (len(a), len(b)) == (1, 0)
@@ -80,22 +85,22 @@ def test_an_index_of_someone_else_is_left_alone(server):
         schema = {"fields": {"embedding": {"type": "dense_vector", "dimension": 4, "metric": "cosine"}}}
         client.indexes.create(name="theirs", schema=schema)
     with pytest.raises(StoreError, match=r"has other fields \(embedding\) than wordsight's"):
-        open_store("pinecone:theirs", about())
-    open_store("pinecone:mine", about(dim=4)).close()
+        open_store("pinecone:theirs", index_info())
+    open_store("pinecone:mine", index_info(dim=4)).close()
     with pytest.raises(StoreError, match="holds vectors of 4 dimensions; tiny gives 8"):
-        open_store("pinecone:mine", about(dim=8))
+        open_store("pinecone:mine", index_info(dim=8))
 
 
 def test_without_a_key_or_the_client_it_says_what_to_do(server, monkeypatch):
     monkeypatch.setenv("PINECONE_API_KEY", "wrong")
     with pytest.raises(StoreError, match="refused the key for pinecone:shop; set PINECONE_API_KEY"):
-        open_store("pinecone:shop", about())
+        open_store("pinecone:shop", index_info())
     monkeypatch.delenv("PINECONE_API_KEY")
     with pytest.raises(StoreError, match="No key for pinecone:shop: set PINECONE_API_KEY"):
-        open_store("pinecone:shop", about())
+        open_store("pinecone:shop", index_info())
     monkeypatch.setitem(sys.modules, "pinecone", None)
     with pytest.raises(MissingExtraError, match=r"pinecone>=10.*wordsight\[pinecone\]"):
-        open_store("pinecone:shop", about())
+        open_store("pinecone:shop", index_info())
 
 
 def test_a_service_that_is_not_there(monkeypatch):
@@ -103,7 +108,7 @@ def test_a_service_that_is_not_there(monkeypatch):
         gone.named_by(monkeypatch)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries four times
     with pytest.raises(StoreError, match=r"cannot be reached for pinecone:shop .* is there a network"):
-        open_store("pinecone:shop", about())
+        open_store("pinecone:shop", index_info())
 
 
 def test_a_refusal_is_passed_on(server, index):
@@ -246,7 +251,7 @@ def test_words_are_passed_on_without_operators(server, index):
 def test_nothing_warns_on_an_ordinary_day(server):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with closing(open_store("pinecone:shop", about())) as index:
+        with closing(open_store("pinecone:shop", index_info())) as index:
             index.add([row("a", text="coat", meta={"n": 1})])
             index.match_text("coat", 1, "n = 1")
             index.optimise()

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from memory_index import about, scores_of
+from memory_index import index_info, scores_of
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import Row
@@ -26,7 +26,9 @@ def location(tmp_path):
 
 
 def row(id, text="", vector=(1, 0, 0, 0), **fields):
-    return Row(id=id, source="/photos", path=id, digest=id, vector=np.array(vector, np.float32), text=text, **fields)
+    return Row(
+        id=id, source="/photos", path=id, content_hash=id, vector=np.array(vector, np.float32), text=text, **fields
+    )
 
 
 # where an index lies
@@ -37,15 +39,15 @@ def row(id, text="", vector=(1, 0, 0, 0), **fields):
 )
 def test_a_location_has_a_place_and_a_collection(location):
     with pytest.raises(InputError, match=r"not of the form qdrant:FOLDER/COLLECTION or qdrant:http://HOST:6333/COLL"):
-        open_store(location, about())
+        open_store(location, index_info())
 
 
 def test_two_collections_share_a_folder(tmp_path):
     for name in ("one", "two"):
-        with closing(open_store(f"qdrant:{tmp_path}/{name}", about())) as index:
+        with closing(open_store(f"qdrant:{tmp_path}/{name}", index_info())) as index:
             index.add([row(name)])
     with closing(open_store(f"qdrant:{tmp_path}/two", None)) as index:
-        assert [stamp.id for stamp in index.stamps()] == ["two"]
+        assert [version.id for version in index.row_versions()] == ["two"]
 
 
 def test_opening_what_is_not_there_leaves_nothing_behind(tmp_path):
@@ -55,7 +57,7 @@ def test_opening_what_is_not_there_leaves_nothing_behind(tmp_path):
 
 
 def test_a_folder_is_opened_by_one_at_a_time(location):
-    with closing(open_store(location, about())), pytest.raises(StoreError, match="in use by another process"):
+    with closing(open_store(location, index_info())), pytest.raises(StoreError, match="in use by another process"):
         open_store(location, None)
 
 
@@ -67,21 +69,21 @@ def test_a_collection_of_someone_else_is_left_alone(tmp_path):
     client.upsert("photos", [models.PointStruct(id=1, vector=[1.0, 0.0])])
     client.close()
     with pytest.raises(StoreError, match="holds points that wordsight did not make"):
-        open_store(f"qdrant:{tmp_path}/photos", about())
+        open_store(f"qdrant:{tmp_path}/photos", index_info())
 
 
 def test_a_folder_that_is_none_or_is_damaged(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreError, match="cannot be read or written"):
-        open_store(f"qdrant:{tmp_path}/file/photos", about())
-    open_store(f"qdrant:{tmp_path}/store/photos", about()).close()
+        open_store(f"qdrant:{tmp_path}/file/photos", index_info())
+    open_store(f"qdrant:{tmp_path}/store/photos", index_info()).close()
     (tmp_path / "store" / "meta.json").write_text("{")
     with pytest.raises(StoreError, match="is damaged or of another version of the client"):
         open_store(f"qdrant:{tmp_path}/store/photos", None)
 
 
 def test_a_closed_index_says_so(location):
-    index = open_store(location, about())
+    index = open_store(location, index_info())
     index.close()
     with pytest.raises(StoreError, match="cannot be used: QdrantLocal instance is closed"):
         len(index)
@@ -90,7 +92,7 @@ def test_a_closed_index_says_so(location):
 def test_a_filter_that_the_client_is_too_old_for(location, monkeypatch):
     monkeypatch.setattr(qdrant, "to_qdrant", lambda *_: {"must": [{"key": "path", "match": {"of_the_future": "x"}}]})
     with (
-        closing(open_store(location, about())) as index,
+        closing(open_store(location, index_info())) as index,
         pytest.raises(InputError, match="needs a newer qdrant-client"),
     ):
         index.match_text("coat", 1, "path like 'x%'")
@@ -99,7 +101,7 @@ def test_a_filter_that_the_client_is_too_old_for(location, monkeypatch):
 def test_without_the_client_the_extra_is_named(location, monkeypatch):
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(MissingExtraError, match=r"qdrant-client.*wordsight\[qdrant\]"):
-        open_store(location, about())
+        open_store(location, index_info())
 
 
 # pages and portions
@@ -109,12 +111,12 @@ def test_long_lists_are_asked_for_in_pages(location, monkeypatch):
     monkeypatch.setattr(qdrant, "PAGE", 3)
     monkeypatch.setattr(qdrant, "ROWS_A_REQUEST", 4)
     names = [f"{i}" for i in range(11)]
-    with closing(open_store(location, about())) as index:
+    with closing(open_store(location, index_info())) as index:
         index.add([row(name, text="coat") for name in names])
         assert [found.id for found in index.get(names)] == names
-        assert sorted(stamp.id for stamp in index.stamps()) == sorted(names)
+        assert sorted(version.id for version in index.row_versions()) == sorted(names)
         assert sorted(id for ids, _ in index.batches(5) for id in ids) == sorted(names)
-        assert set(index.vectors_of(names)) == set(names)
+        assert set(index.find_vectors(names)) == set(names)
         assert index.sample(7).shape == (7, 4)
         index.remove(names[1:])
         assert len(index) == 1
@@ -133,7 +135,7 @@ TEXTS = ["red winter coat", "blue coat coat", "a green shoe and a belt", "coat",
 
 
 def test_scores_are_bm25s_by_coverage(location):
-    with closing(open_store(location, about())) as index:
+    with closing(open_store(location, index_info())) as index:
         index.add([row(f"{i}", text) for i, text in enumerate(TEXTS)])
         for query in ("coat", "winter coat", "shoe six"):
             expected = scores_of(query, TEXTS)
@@ -142,7 +144,7 @@ def test_scores_are_bm25s_by_coverage(location):
 
 def test_weights_follow_the_mean_length_once_it_has_moved(location):
     texts = [*TEXTS, *(f"{' '.join(f'w{i}x{j}' for j in range(40))} coat" for i in range(5))]
-    with closing(open_store(location, about())) as index:
+    with closing(open_store(location, index_info())) as index:
         index.add([row("0", texts[0])])  # the mean is that of the first rows
         index.add([row(f"{i}", text) for i, text in enumerate(texts) if i])
         expected = scores_of("coat", texts)
@@ -158,7 +160,7 @@ def test_weights_follow_the_mean_length_once_it_has_moved(location):
 
 
 def test_texts_of_an_older_version_are_analysed_again_and_found_until_then(location, monkeypatch):
-    with closing(open_store(location, about())) as index:
+    with closing(open_store(location, index_info())) as index:
         monkeypatch.setattr("wordsight.index.bm25.terms", lambda text: text.lower().split())  # as of old
         index.add([row("a", "Leather belts"), row("b", "red coat")])
         index._set_record("texts", {"mean_words": 2.0, "stale": False})
@@ -172,7 +174,7 @@ def test_texts_of_an_older_version_are_analysed_again_and_found_until_then(locat
 
 
 def test_taken_is_ordered_as_time(location):
-    with closing(open_store(location, about())) as index:
+    with closing(open_store(location, index_info())) as index:
         index.add([row("a", taken="2023-01-31T23:59:59"), row("b", taken="2023-02-01T00:00:00"), row("c")])
         query = np.array([1, 0, 0, 0], np.float32)
         assert [m.row.id for m in index.nearest(query, 5, "taken < '2023-02'")] == ["a"]
@@ -232,7 +234,7 @@ class Recorder:
 def test_a_server_gets_payload_indexes_for_every_column(monkeypatch):
     monkeypatch.setenv("QDRANT_API_KEY", "the key")
     with closing(Recorder()) as server:
-        index = open_store(server.location, about())
+        index = open_store(server.location, index_info())
         index.add([row("a", "coat", meta={"price": 3, "gender": "Women", "two words": True})])
         index.add([row("b", meta={"price": 2.5})])
         index.close()
@@ -263,11 +265,11 @@ def test_a_server_gets_payload_indexes_for_every_column(monkeypatch):
 @pytest.mark.parametrize(("status", "message"), [(401, "refused the key; set QDRANT_API_KEY"), (500, "answered 500")])
 def test_a_server_that_refuses(status, message):
     with closing(Recorder(status)) as server, pytest.raises(StoreError, match=message):
-        open_store(server.location, about())
+        open_store(server.location, index_info())
 
 
 def test_a_server_that_is_not_there():
     with closing(Recorder()) as server:
         location = server.location
     with pytest.raises(StoreError, match=r"cannot be reached .* is it running there"):
-        open_store(location, about())
+        open_store(location, index_info())

@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
-from memory_index import about
+from memory_index import index_info
 
 from wordsight.index import Row, create_index, open_index
 from wordsight.index.lance.folder import newest_version
 from wordsight.index.lance.schema import base_schema, to_table
-from wordsight.index.lance.snapshot import Snapshot, Snapshots, best, write_snapshot
+from wordsight.index.lance.snapshot import Snapshot, Snapshots, best
+from wordsight.index.lance.snapshot_file import write_snapshot
 
 DIM = 16
 
@@ -28,9 +29,9 @@ def rows(n, seed=0):
 
 def written(path, held, per_batch):
     """A snapshot of rows, in batches of some; the row ids count down, as after a compaction."""
-    schema = base_schema(about(DIM)).append(pa.field("_rowid", pa.uint64()))
+    schema = base_schema(index_info(DIM)).append(pa.field("_rowid", pa.uint64()))
     schema = schema.remove(schema.get_field_index("_thumbnail"))
-    table = to_table(held, base_schema(about(DIM))).drop(["_thumbnail"])
+    table = to_table(held, base_schema(index_info(DIM))).drop(["_thumbnail"])
     table = table.append_column("_rowid", pa.array(range(len(held) - 1, -1, -1), pa.uint64())).cast(schema)
     write_snapshot(path, schema, table.to_batches(per_batch))
     return Snapshot(path, 1)
@@ -99,16 +100,16 @@ def test_an_answer_outlives_the_snapshots_file(tmp_path):
 
 def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
     def failing():
-        yield from to_table(rows(3), base_schema(about(DIM))).to_batches()
+        yield from to_table(rows(3), base_schema(index_info(DIM))).to_batches()
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write_snapshot(tmp_path / "snapshot-1.arrow", base_schema(about(DIM)), failing())
+        write_snapshot(tmp_path / "snapshot-1.arrow", base_schema(index_info(DIM)), failing())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_snapshot_is_of_the_newest_version_or_not_used(tmp_path):
-    index = create_index(tmp_path, about(DIM))
+    index = create_index(tmp_path, index_info(DIM))
     held = rows(30)
     index.add(held[:20])
     index.optimise()
@@ -120,7 +121,7 @@ def test_a_snapshot_is_of_the_newest_version_or_not_used(tmp_path):
 
 
 def test_a_stale_snapshot_is_written_anew_by_the_next_reader(tmp_path):
-    index = create_index(tmp_path, about(DIM))
+    index = create_index(tmp_path, index_info(DIM))
     index.add(rows(30))
     index.close()  # as a killed process does: no `optimise`
     (tmp_path / "snapshot-1.arrow").write_bytes(b"of another version")
@@ -134,7 +135,7 @@ import json, sys
 import numpy as np
 from wordsight.index import open_index
 index = open_index(sys.argv[1])
-query = np.zeros(index.about.dim, np.float32)
+query = np.zeros(index.info.dim, np.float32)
 query[0] = 1
 answer = [(match.row.id, match.row.text, match.row.meta, match.score) for match in index.nearest(query, 3)]
 facts = [len(index), index.columns(), index.note("n"), index.sample(4).shape]
@@ -144,7 +145,7 @@ print(json.dumps([answer, facts, modules, "pyarrow.compute" in sys.modules]))
 
 
 def test_a_fresh_process_searches_without_lance(tmp_path):
-    index = create_index(tmp_path, about(DIM))
+    index = create_index(tmp_path, index_info(DIM))
     index.add(rows(40))
     index.set_note("n", {"a": 1})
     index.optimise()

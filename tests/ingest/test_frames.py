@@ -68,7 +68,7 @@ def test_a_column_of_ids_names_the_rows(gallery, rows):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows).assign(sku=[7, 8, 9])
     gallery.add(frame, image="path", id="sku")
-    assert sorted(stamp.id for stamp in gallery.index.stamps()) == ["7", "8", "9"]
+    assert sorted(version.id for version in gallery.index.row_versions()) == ["7", "8", "9"]
     assert gallery.add(frame.assign(price=5), image="path", id="sku").described == 3
     assert gallery.remove(["7", "8"]) == 2
     with pytest.raises(InputError, match="id '7' more than once"):
@@ -81,7 +81,7 @@ def test_rows_of_the_same_image_are_rows_of_their_own(gallery, rows):
     rows.append(rows[0] | {"title": "red coat, large"})
     for added in (4, 0):
         assert gallery.add(rows, image="path").altered == added
-    ids = [stamp.id.rpartition("/")[2] for stamp in gallery.index.stamps()]
+    ids = [version.id.rpartition("/")[2] for version in gallery.index.row_versions()]
     assert sorted(ids) == ["000.png", "000.png#2", "001.png", "002.png"]
 
 

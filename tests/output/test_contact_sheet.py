@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_model import image, write_images
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from small_pdf import page as pdf_page
 from small_pdf import small_pdf
 
@@ -18,9 +18,9 @@ from wordsight.output.contact_sheet import (
     Tile,
     file_link,
     render_html,
-    render_png,
     render_sections_html,
 )
+from wordsight.output.contact_sheet_png import render_png
 from wordsight.search.hits import Hit
 from wordsight.search.tiles import hit_tile, hit_tiles
 
@@ -31,7 +31,7 @@ def hit(path, proba=0.5, **more):
 
 
 def image_vector():
-    return np.eye(about().dim, dtype=np.float32)[0]
+    return np.eye(index_info().dim, dtype=np.float32)[0]
 
 
 class Reader(html.parser.HTMLParser):

@@ -21,11 +21,11 @@ def folded(*rows, threshold=0.985):
 
 
 def row(path, degrees=0.0, **more):
-    return Row(**{"id": path, "source": "s", "path": path, "digest": path, "vector": at(degrees)} | more)
+    return Row(**{"id": path, "source": "s", "path": path, "content_hash": path, "vector": at(degrees)} | more)
 
 
 def test_the_first_of_each_is_shown_and_its_copies_are_beneath():
-    rows = row("a.jpg"), row("b.jpg", 60), row("a again.jpg", 120, digest="a.jpg"), row("a small.jpg", 5)
+    rows = row("a.jpg"), row("b.jpg", 60), row("a again.jpg", 120, content_hash="a.jpg"), row("a small.jpg", 5)
     assert folded(*rows) == [(0, 2, 3), (1,)]
 
 
@@ -39,14 +39,14 @@ def test_small_steps_do_not_join_what_differs():
 
 
 def test_a_image_of_a_folder_and_of_a_table_is_one_image():
-    listed = row("p/1.jpg", 70, id="p/1.jpg", digest="after it changed")
+    listed = row("p/1.jpg", 70, id="p/1.jpg", content_hash="after it changed")
     assert folded(row("p/1.jpg"), listed) == [(0, 1)]
 
 
 def test_pages_fold_by_content_only():
     """Printed pages look alike: of two copies of a manual the same page is one result, another page is another."""
     pages = [
-        row(file, id=f"{file}#page={page}", page=page, digest=f"manual#page={page}")
+        row(file, id=f"{file}#page={page}", page=page, content_hash=f"manual#page={page}")
         for file in ("a.pdf", "b.pdf")
         for page in (1, 2)
     ]

@@ -4,7 +4,7 @@ import lance
 import numpy as np
 import pytest
 
-from wordsight.index import About, Row, create_index, open_index
+from wordsight.index import IndexInfo, Row, create_index, open_index
 from wordsight.index.lance.schema import TERMS
 
 TITLES = {
@@ -31,8 +31,8 @@ VECTOR = np.array([1, 0, 0, 0], np.float32)
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    about = About("colours", "0" * 64, 4, "2026-01-01T00:00:00Z")
-    index = create_index(tmp_path_factory.mktemp("shop") / "index", about)
+    info = IndexInfo("colours", "0" * 64, 4, "2026-01-01T00:00:00Z")
+    index = create_index(tmp_path_factory.mktemp("shop") / "index", info)
     index.add([Row(id, "", id, id, VECTOR, text=text) for id, text in TITLES.items()])
     index.optimise()
     yield index
@@ -110,7 +110,7 @@ def test_the_words_may_be_given_read(shop):
 @pytest.fixture
 def older(tmp_path):
     """An index as the first version made it: the texts themselves are indexed, by Lance's own analysis."""
-    index = create_index(tmp_path / "older", About("colours", "0" * 64, 4, "2026-01-01T00:00:00Z", format=1))
+    index = create_index(tmp_path / "older", IndexInfo("colours", "0" * 64, 4, "2026-01-01T00:00:00Z", format=1))
     index.add([Row(id, "", id, id, VECTOR, text=text) for id, text in TITLES.items()])
     index.close()
     data = lance.dataset(tmp_path / "older" / "items.lance")
@@ -130,7 +130,7 @@ def test_an_index_of_an_older_version_is_read_and_brought_up_to_date_by_the_next
     index.close()
     assert "_text_idx" not in {each.name for each in lance.dataset(older / "items.lance").describe_indices()}
     again = open_index(older)
-    assert again.about.format == 2
+    assert again.info.format == 2
     assert len(again) == len(TITLES) + 1
     assert again.match_text("连衣裙", 5)[0].row.id == "chinese"
     assert again.match_text("skirt", 5)[0].row.id == "new"

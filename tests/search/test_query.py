@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_model import DIM, ColourModel, image, write_images
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image
+from searching import run
 
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
-from wordsight.search.query import Part, Query, run, speaks
-from wordsight.search.query_parts import embed_parts, query_vector
+from wordsight.search.finder import has_caption
+from wordsight.search.query_parts import Query, QueryPart, embed_parts, query_vector
 from wordsight.zeroshot.class_embeddings import normalise_rows
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow")
@@ -30,7 +31,7 @@ def model(tmp_path, monkeypatch):
 @pytest.fixture
 def gallery(model, tmp_path):
     """Six images of each of six colours, in files that say nothing."""
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     names = [f"{colour}-{i}.png" for colour in COLOURS for i in range(6)]
     for i, name in enumerate(names):
         write_images(tmp_path, [name])
@@ -105,7 +106,7 @@ def test_parts_of_one_weight_move_the_answers_alike_whatever_the_scale_of_their_
 def test_one_part_is_itself_and_so_is_any_part_of_an_empty_index(gallery, model):
     red = model.embed_texts(["red"])[0]
     assert vector_of(model, "red", gallery.sample(10)) == pytest.approx(red)
-    empty = MemoryIndex(about(DIM, "colour", "colour"))
+    empty = MemoryIndex(index_info(DIM, "colour", "colour"))
     assert run(empty, model, ["red", "blue"]) == []
 
 
@@ -127,7 +128,7 @@ def test_a_condition_narrows_the_answers(gallery, model):
         ([("red", 0)], "A weight of the query is 0, expected a number other than 0"),
         ([("red", 1e308), ("blue", -1e308)], r"A weight of the query is 1e\+308, expected"),
         ([("red", float("nan"))], "A weight of the query is nan"),
-        ([("red", -1), ("blue", -2)], "only what is not wanted"),
+        ([("red", -1), ("blue", -2)], "negative parts only"),
         (7, "The query holds int, expected text"),
         (np.zeros(DIM, np.float32), "length 0; expected \\(256,\\)"),
         (np.full(DIM, np.nan, np.float32), "length nan; expected \\(256,\\)"),
@@ -144,7 +145,7 @@ def test_a_query_that_says_nothing_is_refused(gallery, model, asked, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k is 0, expected 1 or more"),
+        ({"k": 0}, "k is 0, expected a whole number, 1 or more"),
         ({"by": "vectors"}, "Did you mean: vector"),
         ({"whiten": True}, "whiten compares images with images"),
     ],
@@ -156,12 +157,12 @@ def test_a_call_that_cannot_be_answered_is_refused(gallery, model, options, mess
 
 def test_a_kind_that_is_none_is_refused():
     with pytest.raises(InputError, match="of kind 'sound', expected one of text, image, vector"):
-        Query((Part("sound", "moo"),))
+        Query((QueryPart("sound", "moo"),))
 
 
 @pytest.mark.parametrize("by", ["text", "both"])
 def test_texts_are_searched_with_words(gallery, model, by):
-    with pytest.raises(InputError, match=f"by='{by}' searches texts, but the query has no words"):
+    with pytest.raises(InputError, match=f"by='{by}' searches texts, but the query has no positive text"):
         run(gallery, model, image("red"), by=by)
 
 
@@ -171,8 +172,10 @@ def test_a_image_that_cannot_be_read_is_named(gallery, model, tmp_path):
 
 
 def test_an_index_of_another_model_is_refused(model):
-    with pytest.raises(StoreError, match=r"made with ViT-B-32/openai \(abcabcabcabc, 512 dimensions\).*colour"):
-        run(MemoryIndex(about(512, "ViT-B-32/openai", "abc" * 9)), model, "red")
+    with pytest.raises(
+        StoreError, match=r"made with the model ViT-B-32/openai \(fingerprint (abc){9}, 512 dim.*colour"
+    ):
+        run(MemoryIndex(index_info(512, "ViT-B-32/openai", "abc" * 9)), model, "red")
 
 
 @pytest.fixture
@@ -211,7 +214,7 @@ def test_a_text_that_holds_every_word_is_an_answer_whatever_the_image_looks_like
 
 def test_by_itself_texts_count_where_there_are_any_beside_file_names(gallery, shop, model):
     assert any(hit.bm25 for hit in run(shop, model, "large"))
-    bare = MemoryIndex(about(DIM, "colour", "colour"))
+    bare = MemoryIndex(index_info(DIM, "colour", "colour"))
     bare.add([row(old.path, old.vector, f"photos {Path(old.path).stem}") for old in shop.rows.values()])
     assert not any(hit.bm25 for hit in run(bare, model, "photos"))
     assert any(hit.bm25 for hit in run(bare, model, "photos", by="both"))
@@ -228,7 +231,7 @@ def test_by_itself_texts_count_where_there_are_any_beside_file_names(gallery, sh
     ],
 )
 def test_what_counts_as_a_text_of_its_own(given, expected):
-    assert speaks(given) == expected
+    assert has_caption(given) == expected
 
 
 def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
@@ -236,12 +239,12 @@ def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((3000, DIM)) * np.geomspace(3, 0.3, DIM) + 2
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     index.add([row(str(i), vector) for i, vector in enumerate(vectors)])
     hits = run(index, model, vectors[7], 20, whiten=True)
-    from wordsight.search.whitening import whitening_of
+    from wordsight.search.whitening import learn_whitening
 
-    whitened = whitening_of(index).apply(vectors)
+    whitened = learn_whitening(index).apply(vectors)
     assert [int(hit.id) for hit in hits] == list(np.argsort(-(whitened @ whitened[7]))[:20])
     assert hits[0].score == pytest.approx(1, abs=1e-5)
 
@@ -256,7 +259,7 @@ def test_a_query_image_loses_its_title_block_where_pages_lost_theirs(gallery, mo
 
 def test_how_many_are_asked_for_does_not_change_the_order(model):
     """One far image has a caption; whether texts count is told by the nearest ones, however many are wanted."""
-    index = MemoryIndex(about(DIM, "colour", "colour"))
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
     red, blue = model.embed_images([image("red"), image("blue")])
     near = [row(f"/p/{i}.png", normalise_rows((red + i / 50 * blue)[None])[0], str(i)) for i in range(20)]
     index.add([*near, row("/p/caption.png", blue, "a red car on a road", price=3)])

@@ -2,16 +2,16 @@
 
 import pytest
 from colour_model import COLOURS, DIM, ColourModel, image
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 
 from wordsight.index import Row
-from wordsight.search.tune import Judged
+from wordsight.search.judged import Judged
 
 
 @pytest.fixture
 def shop():
     """Four images of each colour; the titles name a size, which the model does not know."""
-    index, model = MemoryIndex(about(DIM, "colour", "colour")), ColourModel()
+    index, model = MemoryIndex(index_info(DIM, "colour", "colour")), ColourModel()
     for colour in COLOURS:
         for i, size in enumerate(("small", "medium", "large", "huge")):
             path = f"/shop/{colour}/{size}.png"

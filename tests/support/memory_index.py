@@ -14,15 +14,15 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS, OWN_KINDS
 from wordsight.errors import InputError
-from wordsight.index import About, Index, Match, Row, Stamp
+from wordsight.index import Index, IndexInfo, Match, Row, RowVersion
 from wordsight.text.analysis import coverage, terms, terms_of
 
 TYPES = {str: "text", bool: "boolean", int: "integer", float: "number"}
 
 
-def about(dim=4, model="tiny", fingerprint="0" * 32):
-    """An `About` for tests."""
-    return About(model=model, fingerprint=fingerprint, dim=dim, created="2026-01-01T00:00:00Z")
+def index_info(dim=4, model="tiny", fingerprint="0" * 32):
+    """An `IndexInfo` for tests."""
+    return IndexInfo(model=model, fingerprint=fingerprint, dim=dim, created="2026-01-01T00:00:00Z")
 
 
 def words_of(text):
@@ -55,7 +55,7 @@ class MemoryIndex(Index):
     """Rows in insertion order."""
 
     def __init__(self, made_with=None):
-        self.about = made_with or about()
+        self.info = made_with or index_info()
         self.rows = {}
         self.notes = {}
         self.optimised = 0
@@ -71,15 +71,17 @@ class MemoryIndex(Index):
                     found[name] = TYPES[type(value)]
         return found
 
-    def stamps(self):
+    def row_versions(self):
         for row in list(self.rows.values()):
-            yield Stamp(row.id, row.source, row.path, row.digest, row.size, row.mtime_ns, row.about)
+            yield RowVersion(
+                row.id, row.source, row.path, row.content_hash, row.size, row.mtime_ns, row.annotation_hash
+            )
 
     def add(self, rows):
         for row in rows:
-            if row.vector.shape != (self.about.dim,):
+            if row.vector.shape != (self.info.dim,):
                 seen = row.vector.shape
-                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
+                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.info.dim},).")
         self.rows.update({row.id: row for row in rows})
 
     def remove(self, ids):
@@ -89,8 +91,8 @@ class MemoryIndex(Index):
     def get(self, ids):
         return [self.rows[id] for id in ids if id in self.rows]
 
-    def vectors_of(self, digests):
-        return {row.digest: row.vector for row in self.rows.values() if row.digest in set(digests)}
+    def find_vectors(self, content_hashes):
+        return {row.content_hash: row.vector for row in self.rows.values() if row.content_hash in set(content_hashes)}
 
     def nearest(self, query_D, k, where=None):
         rows = self._where(where)
@@ -108,7 +110,7 @@ class MemoryIndex(Index):
     def sample(self, n):
         rows = list(self.rows.values())
         chosen = sorted({int(i) for i in np.linspace(0, len(rows) - 1, min(n, len(rows)))}) if rows else []
-        return np.array([rows[i].vector for i in chosen], np.float32).reshape(-1, self.about.dim)
+        return np.array([rows[i].vector for i in chosen], np.float32).reshape(-1, self.info.dim)
 
     def batches(self, size=4096):
         rows = list(self.rows.values())
@@ -152,4 +154,6 @@ EAST = np.array([1, 0, 0, 0], np.float32)
 
 def a_row(id, vector=EAST, **fields):
     """A `Row` of which only the id matters."""
-    return Row(id=id, **{"source": "/s", "path": f"/s/{id}", "digest": f"digest of {id}", "vector": vector, **fields})
+    return Row(
+        id=id, **{"source": "/s", "path": f"/s/{id}", "content_hash": f"digest of {id}", "vector": vector, **fields}
+    )

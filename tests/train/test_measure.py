@@ -18,6 +18,7 @@ from wordsight.encoder.reference import ReferenceEncoder
 from wordsight.errors import InputError
 from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
+from wordsight.metrics import bootstrap_hits
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.samples import sample_images
@@ -26,8 +27,8 @@ from wordsight.train import held_out
 from wordsight.train.config import ObjectiveConfig, ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
-from wordsight.train.measure import ZeroShot, figure, recall_at_k, retrieval
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.train.measure import ZeroShot, recall_at_k, retrieval
+from wordsight.train.monitor.reports import TrainWarning
 from wordsight.train.networks import build_network
 from wordsight.zeroshot.classifier import Classifier
 
@@ -165,7 +166,7 @@ def test_a_network_in_training_is_as_good_as_the_classifier_on_its_folder(square
     names = task.labelled.names
     sorter = Classifier(model, names, templates=task.templates, cache=False)
     right = np.array(sorter.predict(task.labelled.images)) == [names[label] for label in task.labelled.labels]
-    assert seen == figure(right)
+    assert seen == bootstrap_hits(right)
 
 
 def test_a_model_that_knows_better_scores_better():
@@ -269,16 +270,3 @@ def test_queries_without_positives_are_refused():
         recall_at_k(np.eye(2), np.eye(2), [[0]])
     with pytest.raises(InputError, match="each needs at least one"):
         recall_at_k(np.eye(2), np.eye(2), [[0], []])
-
-
-def test_an_interval_is_that_of_the_bootstrap():
-    hits = np.arange(200) < 60
-    draws = np.random.default_rng(1).integers(0, 200, (4000, 200))
-    low, high = np.percentile(hits[draws].mean(axis=1), [2.5, 97.5])
-    seen = figure(hits)
-    assert (seen.value, seen.n) == (0.3, 200)
-    assert seen.low == pytest.approx(low, abs=0.01)
-    assert seen.high == pytest.approx(high, abs=0.01)
-    assert figure(np.ones(9)) == Figure(1.0, 1.0, 1.0, 9)
-    with pytest.raises(InputError, match="nothing to measure"):
-        figure(np.zeros(0))

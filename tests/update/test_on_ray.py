@@ -49,16 +49,16 @@ def test_two_nodes_give_the_same_index_as_one_process(tmp_path, cluster):
     (folder / "broken.jpg").write_bytes(b"no image")
     with Gallery.create(tmp_path / "here", precision="f32") as gallery:
         here = gallery.add(folder)
-        expected = {row.id: row for row in gallery.index.get([stamp.id for stamp in gallery.index.stamps()])}
+        expected = {row.id: row for row in gallery.index.get([version.id for version in gallery.index.row_versions()])}
     with Gallery.create(tmp_path / "there", precision="f32") as gallery:
         there = gallery.add(folder, embed=embedder(gallery.model))
-        found = {row.id: row for row in gallery.index.get([stamp.id for stamp in gallery.index.stamps()])}
+        found = {row.id: row for row in gallery.index.get([version.id for version in gallery.index.row_versions()])}
         again = gallery.add(folder, embed=embedder(gallery.model))
     assert (there.added, there.skipped) == (here.added, here.skipped) == (144, here.skipped)
     assert again.unchanged == 144
     assert found.keys() == expected.keys()
     for id, row in found.items():
         assert np.allclose(row.vector, expected[id].vector, atol=1e-5)
-        same = ("digest", "source", "path", "size", "mtime_ns", "width", "height", "text", "about")
+        same = ("content_hash", "source", "path", "size", "mtime_ns", "width", "height", "text", "annotation_hash")
         assert all(getattr(row, name) == getattr(expected[id], name) for name in same)
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"

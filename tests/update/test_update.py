@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from indexing import colour, colour_model, vector_of, write_images
-from memory_index import MemoryIndex, about
+from memory_index import MemoryIndex, index_info
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError, StoreError
@@ -20,7 +20,7 @@ from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.ingest.scan import scan
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 from wordsight.update.run import UpdateOptions, update
 
 
@@ -29,7 +29,7 @@ class Library:
 
     def __init__(self, folder):
         self.folder = folder
-        self.index = MemoryIndex(about(dim=8))
+        self.index = MemoryIndex(index_info(dim=8))
         self.model = colour_model()
 
     @property
@@ -43,7 +43,7 @@ class Library:
     def state(self):
         """Everything that the index holds, but for the vectors' last bits."""
         return {
-            row.id: (row.digest, row.text, dict(row.meta), row.size, row.mtime_ns, tuple(np.round(row.vector, 5)))
+            row.id: (row.content_hash, row.text, dict(row.meta), row.size, row.mtime_ns, tuple(np.round(row.vector, 5)))
             for row in self.index.rows.values()
         }
 
@@ -184,7 +184,7 @@ def test_unreadable_images_are_skipped_and_tried_again(library):
     summary = library.run()
     assert counts(summary) == {"added": 4, "embedded": 4}
     assert [(os.path.basename(skip.item), skip.reason[:17]) for skip in summary.skipped] == [
-        ("000.png", "is not an image "),
+        ("000.png", "is not an image t"),
         ("001.png", "the file is empty"),
     ]
     write_images(library.folder, [0])
@@ -409,7 +409,7 @@ def test_rows_are_committed_by_number_and_by_time(library):
     write_images(library.folder, range(40))
     library.run(commit_rows=16)
     assert sizes == [16, 16, 8]
-    library.index = MemoryIndex(about(dim=8))
+    library.index = MemoryIndex(index_info(dim=8))
     add = library.index.add
     library.index.add = lambda rows: (sizes.append(len(rows)), add(rows))
     sizes.clear()
@@ -476,7 +476,7 @@ def change(folder, what, one, other, chance):
 
 def test_what_is_known_of_a_row_takes_little_memory(library):
     library.run()
-    known = Known(library.index.stamps())
+    known = RowStates(library.index.row_versions())
     columns = [value for value in vars(known).values() if isinstance(value, array | bytearray)]
     assert sum(len(memoryview(column).cast("B")) for column in columns) / len(known) < 64
     assert known.find("nowhere") is None

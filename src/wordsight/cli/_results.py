@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wordsight.index import Index
     from wordsight.output.lead_columns import Lead
     from wordsight.search.hits import Hit
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
 _BAR = 6  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -173,7 +173,7 @@ def write_paths(hits: Sequence[Hit], end: bytes) -> None:
 
 
 def write_html(
-    file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[Part], title: str, show: str | None = None
+    file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[QueryPart], title: str, show: str | None = None
 ) -> None:
     """Write the contact sheet."""
     from wordsight.output.contact_sheet import render_html

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig
-from wordsight.train.monitor.random_guess import chance_loss
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher
+from wordsight.train.monitor.baseline import chance_loss
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher
 
 
 class Lines(Watcher):
@@ -26,7 +27,7 @@ class Lines(Watcher):
         """Say how it goes."""
         self.say(f"{_progress(report, self.facts)}  {step_text(report, self.chance)}  {_left(report, self.facts)} left")
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Say what was measured."""
         for line in figure_lines(figures):
             self.say(f"step {step:,}: {line}")
@@ -69,7 +70,7 @@ class Bar(Lines):
         self._numbers = step_text(report, self.chance) + self._measured
         self._live.refresh()
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Say what was measured, and keep it in sight."""
         super().on_evaluate(step, figures)
         self._measured = "".join(f"  {_figure_name(name)} {one.value:.1%}" for name, one in figures.items())
@@ -131,12 +132,9 @@ def step_text(report: StepReport, chance: float | None) -> str:
     return "  ".join(said)
 
 
-def figure_lines(figures: Mapping[str, Figure]) -> list[str]:
+def figure_lines(figures: Mapping[str, Estimate]) -> list[str]:
     """Return a line for each figure, with its interval: "zero-shot 41.2 % [37.1, 45.0] of 400"."""
-    return [
-        f"{_figure_name(name)} {100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}] of {one.n:,}"
-        for name, one in figures.items()
-    ]
+    return [f"{_figure_name(name)} {one}" for name, one in figures.items()]
 
 
 def _figure_name(name: str) -> str:

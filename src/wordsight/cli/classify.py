@@ -196,7 +196,7 @@ def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) 
     if said["sort_into"] is None:
         return None
     from wordsight.output.sorting import Sorter
-    from wordsight.zeroshot.classifier import NONE_LABEL
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     labels = {name: name for name in names} | ({NONE_LABEL: "none"} if said["none"] or said["multi"] else {})
     sorter = Sorter(said["sort_into"], labels, said["how"] or "copy", sidecars=said["sidecars"])

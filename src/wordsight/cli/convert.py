@@ -24,7 +24,8 @@ def command(source: str, destination: Path, layout: str, like: str | None) -> No
     Every number is kept bit by bit; what a layout cannot hold is refused, and the fact is named.
     """
     from wordsight.cli._progress import download_progress
-    from wordsight.weights.read import read_checkpoint, write_checkpoint
+    from wordsight.weights.read import read_checkpoint
+    from wordsight.weights.write import write_checkpoint
 
     with download_progress() as progress:
         checkpoint = read_checkpoint(source, like=like, progress=progress)

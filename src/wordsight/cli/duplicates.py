@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -104,7 +103,7 @@ def command(
         _write_paths(groups, b"\0" if zero else b"\n")
     elif form == "json":
         for group in groups:
-            click.echo(json.dumps(as_dict(group)))
+            click.echo(json.dumps(group.to_dict()))
     else:
         click.echo("\n".join(as_text(groups)), nl=bool(groups))
     any_copies = any(group.copies for group in groups)
@@ -123,7 +122,7 @@ def command(
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
     """Learn on what is named, or once on the index's own images where it has enough of them."""
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
     from wordsight.duplicates.threshold import learn
 
     if named:
@@ -131,7 +130,7 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
         images = find_images(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, images)), err=True)
-    elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
+    elif len(gallery) >= LEARNT_FROM and read_threshold(gallery.index) is None:
         click.echo("wordsight: calibrating the threshold on copies of your images (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
@@ -141,6 +140,8 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
 def _learnt(learnt: LearntThreshold) -> str:
     """Return what was learnt, with the share of copies found of each kind, and what the figures rest on."""
+    from wordsight.metrics import widest_margin
+
     width = max(map(len, learnt.recall))
     lines = [
         f"wordsight: the threshold was learnt on {learnt.images} images, each copied in {len(learnt.recall)} ways; "
@@ -150,15 +151,10 @@ def _learnt(learnt: LearntThreshold) -> str:
             f"  {kind:{width}}  {share:4.0%}  ({learnt.recall_alone[kind]:.0%})"
             for kind, share in learnt.recall.items()
         ),
-        f"Each figure is of {learnt.images} copies: for images like these it may be {_margin(learnt.images):.0%} "
+        f"Each figure is of {learnt.images} copies: for images like these it may be {widest_margin(learnt.images):.0%} "
         "off either way.",
     ]
     return "\n".join(lines)
-
-
-def _margin(n: int) -> float:
-    """Return half of the widest interval (95 %) of a share of n."""
-    return min(1.0, 0.98 / math.sqrt(max(n, 1)))
 
 
 @contextlib.contextmanager
@@ -206,19 +202,7 @@ def _role(group: Group, row: Row, cosine: float) -> str:
         return "keep"
     if row.id in group.shot:
         return "shot"
-    return "same" if row.digest == group.keep.digest else f"{cosine:.3f}"
-
-
-def as_dict(group: Group) -> dict[str, Any]:
-    """Return what JSON tells of a group. role: keep; shot (another file of the same shot, it stays); copy."""
-    members = [
-        {"path": str(_place(row)), "page": row.page, "id": row.id, "width": row.width, "height": row.height,
-         "size": row.size, "cosine": round(cosine, 6), "same_content": row.digest == group.keep.digest,
-         "paper": row.id in group.paper,
-         "role": "keep" if row is group.keep else "shot" if row.id in group.shot else "copy"}
-        for row, cosine in zip(group.rows, group.cosines, strict=True)
-    ]  # fmt: skip
-    return {"keep": members[0]["path"], "because": group.because, "exact": group.exact, "images": members}
+    return "same" if row.content_hash == group.keep.content_hash else f"{cosine:.3f}"
 
 
 def _write_paths(groups: Sequence[Group], end: bytes) -> None:

@@ -35,4 +35,4 @@ def command(out: Path, location: str | None, dtype: Literal["float16", "float32"
             rows = export_index(index, out, dtype=dtype, progress=lambda _: bar.advance())
     finally:
         index.close()
-    click.echo(f"{rows} × {index.about.dim} → {out}", err=True)
+    click.echo(f"{rows} × {index.info.dim} → {out}", err=True)

@@ -52,5 +52,5 @@ def command(ctx: click.Context, folder: Path, location: str | None, model_name: 
         steps = sum(-(-part.rows // ROWS_AT_ONCE) for part in parts)
         with gallery, plain_warnings(), progress_bar(steps, "Importing") as bar:
             skips = import_folder(folder, gallery.index, lambda _: bar.advance())
-            click.echo(f"{total - len(skips)} × {gallery.about.dim} → {gallery.location}", err=True)
+            click.echo(f"{total - len(skips)} × {gallery.info.dim} → {gallery.location}", err=True)
     ctx.exit(report_skips(skips, total) if total else DONE)

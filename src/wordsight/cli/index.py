@@ -7,10 +7,9 @@ import json
 import os
 import shlex
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,7 +109,7 @@ def command(
         with _gallery(location, chosen, make=bool(sources), how=how) as gallery:
             if status or forget:
                 removed = sum(gallery.forget(source) for source in _named(gallery, forget))
-                click.echo(json.dumps(_status(gallery)) if as_json else _status_text(gallery, removed))
+                click.echo(json.dumps(gallery.status().to_dict()) if as_json else _status_text(gallery, removed))
                 return
             if said:
                 _announce(gallery, sources, said)
@@ -221,24 +220,13 @@ def progress_bar() -> Iterator[Callable[[Progress], object]]:
         yield draw
 
 
-COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # as `update.run.Summary` explains them
-
-
 def _summary(gallery: Gallery, summary: Summary) -> dict[str, Any]:
-    return {
-        "index": gallery.location,
-        "images": len(gallery),
-        **{name: getattr(summary, name) for name in COUNTS},
-        "embedded": summary.embedded,
-        "seconds": round(summary.seconds, 3),
-        "skipped": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.skipped],
-        "incomplete": [{"item": str(skip.item), "reason": skip.reason} for skip in summary.incomplete],
-        "kept_sources": list(summary.kept),
-        "moved_sources": dict(summary.moved),
-    }
+    return {"index": gallery.location, "images": len(gallery), **summary.to_dict()}
 
 
 def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
+    from wordsight.update.run import COUNTS
+
     counts = ", ".join(f"{getattr(summary, name):,} {name}" for name in COUNTS if getattr(summary, name))
     rate = f", {summary.embedded / summary.seconds:.0f} embedded/s" if summary.embedded and summary.seconds else ""
     where = f" --in {shlex.quote(into)}" if into else ""
@@ -304,24 +292,10 @@ def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
             yield f"  … and {len(items) - len(shown):,} more"
 
 
-def _status(gallery: Gallery) -> dict[str, Any]:
-    rows_of = Counter(stamp.source for stamp in gallery.index.stamps())
-    sources = gallery.sources
-    return {
-        "index": gallery.location,
-        "images": len(gallery),
-        "bytes": _size(gallery.location),
-        **asdict(gallery.about),
-        "sources": {name: {"images": rows_of[name], **asdict(options)} for name, options in sources.items()},
-        "columns": gallery.index.columns(),
-        "fusion": gallery.index.note("fusion") or None,
-    }
-
-
 def _status_text(gallery: Gallery, removed: int) -> str:
     from wordsight.images.names import source_name
 
-    status = _status(gallery)
+    status = gallery.status().to_dict()
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
     lines = [f"{removed:,} images removed."] if removed else []
     lines += [
@@ -337,10 +311,3 @@ def _status_text(gallery: Gallery, removed: int) -> str:
 
         lines.append(f"tuned: {named(Fusion.from_note(status['fusion']))} (more: wordsight tune --status)")
     return "\n".join(lines)
-
-
-def _size(location: str) -> int | None:
-    """Return the bytes in a folder, or None for what is none."""
-    if not os.path.isdir(location):
-        return None
-    return sum(file.stat().st_size for file in Path(location).rglob("*") if file.is_file())

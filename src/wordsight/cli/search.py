@@ -18,7 +18,7 @@ from wordsight.errors import ImageError, InputError
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
     from wordsight.search.hits import Hits
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
 NO_MATCH = 1
 PARTS = ("words", "image", "no_words", "no_image", "weight")
@@ -191,31 +191,31 @@ def title(asked: Sequence[Asked]) -> str:
     return line.strip()
 
 
-def _part(kind: str, value: str, weight: float) -> Part:
+def _part(kind: str, value: str, weight: float) -> QueryPart:
     """Return a part of the query; an image given by its address is fetched here, a page of a PDF is rendered."""
-    from wordsight.search.query import Part
+    from wordsight.search.query_parts import QueryPart
 
     if kind == "text":
-        return Part("text", value, weight)
+        return QueryPart("text", value, weight)
     from wordsight.ingest.urls import fetch, is_url
 
     try:
         if is_url(value):
             from wordsight.images.decode import read_image
 
-            return Part("image", read_image(fetch(value)), weight)
+            return QueryPart("image", read_image(fetch(value)), weight)
         if page := PAGE.fullmatch(value):
             from wordsight.ingest.pdf import Document
 
-            return Part("image", Document(page["file"]).render(int(page["number"] or 1)), weight)
+            return QueryPart("image", Document(page["file"]).render(int(page["number"] or 1)), weight)
     except ImageError as error:
         raise ImageError(f"{value}: {' '.join(str(error).split())}") from error
-    return Part("image", Path(value), weight)
+    return QueryPart("image", Path(value), weight)
 
 
-def _find(gallery: Gallery, parts: Sequence[Part], said: dict[str, Any], first: int) -> Hits:
+def _find(gallery: Gallery, parts: Sequence[QueryPart], said: dict[str, Any], first: int) -> Hits:
     """Return the page of results that begins with the one of this number, counted from 1."""
-    from wordsight.search.query import Query
+    from wordsight.search.query_parts import Query
 
     with plain_warnings():
         return gallery.search(

@@ -91,7 +91,7 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
         return 128 + stop.number
     finally:
         watcher.on_end(None)
-    words = not isinstance(recipe.config, TrainConfig) or recipe.config.objective.name in ("info_nce", "sigmoid")
+    words = not isinstance(recipe.config, TrainConfig) or recipe.config.objective.traits.embeds_texts
     return _report(result, folder, words) if _is_first() else DONE
 
 
@@ -134,7 +134,7 @@ def _report(result: Any, folder: Path, words: bool) -> int:
 def _show(config: Any) -> None:
     from wordsight.train.config import settings
 
-    for line in settings.lines(config):
+    for line in settings.to_lines(config):
         click.echo(line)
 
 

@@ -12,8 +12,9 @@ from wordsight.cli._options import index_option, plain_warnings
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
     from wordsight.search.fusion import Fusion
-    from wordsight.search.tune import Estimate, Tuned
+    from wordsight.search.tune import Tuned
 
 SHOWN = 5  # ids of a list
 NOT_TUNED = "Not tuned: words and looks count alike wherever images came with texts of their own."
@@ -46,8 +47,9 @@ def command(
     if bool(queries) + status + reset != 1:
         raise InputError("Name a file of queries, or --status, or --reset: one of the three.")
     from wordsight.search import tune
+    from wordsight.search.judged import read_judged
 
-    judged = tune.read_judged(queries) if queries else []
+    judged = read_judged(queries) if queries else []
 
     from wordsight.cli._progress import download_progress
     from wordsight.gallery import Gallery
@@ -58,14 +60,14 @@ def command(
         plain_warnings(),
     ):
         if status:
-            click.echo(_status(tune.tuning_of(gallery.index), as_json))
+            click.echo(_status(tune.read_tuning(gallery.index), as_json))
             return
         if reset:
             tune.reset(gallery.index)
             click.echo("{}" if as_json else RESET)
             return
         tuned = tune.tune(gallery.index, gallery.model, judged, seed=seed)
-    click.echo(json.dumps(tuned.as_dict()) if as_json else as_text(tuned))
+    click.echo(json.dumps(tuned.to_dict()) if as_json else as_text(tuned))
     for line in _doubts(tuned):
         click.echo(f"wordsight: {line}", err=True)
 
@@ -76,15 +78,15 @@ def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
     if chosen is None:
         return "{}" if as_json else NOT_TUNED
     if isinstance(chosen, Tuned):
-        return json.dumps(chosen.as_dict()) if as_json else as_text(chosen)
-    return json.dumps(chosen.to_note()) if as_json else f"Chosen by an older version: {named(chosen)}."
+        return json.dumps(chosen.to_dict()) if as_json else as_text(chosen)
+    return json.dumps(chosen.to_dict()) if as_json else f"Chosen by an older version: {named(chosen)}."
 
 
 def as_text(tuned: Tuned) -> str:
     """Return the table of figures, and the choice in words."""
     head = f"{'':12}  {'nDCG@10':^20}  {'recall@10':^20}  {'hit rate@10':^20}".rstrip()
     lines = [
-        f"{one.way:12}  {_shown(one.ndcg):20}  {_shown(one.recall):20}  {_shown(one.hit_rate):20}".rstrip()
+        f"{one.mode:12}  {_shown(one.ndcg):20}  {_shown(one.recall):20}  {_shown(one.hit_rate):20}".rstrip()
         for one in tuned.figures
     ]
     gain = f"hybrid minus the better single mode, nDCG@10: {_shown(tuned.gain, '+')}"
@@ -93,8 +95,8 @@ def as_text(tuned: Tuned) -> str:
 
 def _verdict(tuned: Tuned) -> str:
     if not tuned.hybrid:
-        side = "the texts" if tuned.fusion.way == "text" else "what images look like"
-        other = "What images look like" if tuned.fusion.way == "text" else "Texts"
+        side = "the texts" if tuned.fusion.method == "text" else "what images look like"
+        other = "What images look like" if tuned.fusion.method == "text" else "Texts"
         return (
             f"Chosen: {side} alone, which is better than any mixture by more than chance. {other} no longer counts; "
             "--by both searches both, --reset forgets the choice."
@@ -123,10 +125,10 @@ def _doubts(tuned: Tuned) -> list[str]:
 
 def named(fusion: Fusion) -> str:
     """Return how a fusion weighs both sides, in words."""
-    if fusion.way == "both":
+    if fusion.method == "both":
         return f"{fusion.alpha:.2f} × what images show + {1 - fusion.alpha:.2f} × texts"
-    return {"text": "the texts alone", "vector": "what images show alone"}[fusion.way]
+    return {"text": "the texts alone", "vector": "what images show alone"}[fusion.method]
 
 
 def _shown(one: Estimate, sign: str = "") -> str:
-    return f"{one.mean:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]"
+    return f"{one:{sign}.3f}"

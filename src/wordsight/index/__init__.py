@@ -6,9 +6,9 @@ import importlib
 from pathlib import Path
 
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.index.base import About, Index, Match, Row, Stamp
+from wordsight.index.base import Index, IndexInfo, Match, Row, RowVersion
 
-__all__ = ["About", "Index", "Match", "Row", "Stamp", "create_index", "open_index"]
+__all__ = ["Index", "IndexInfo", "Match", "Row", "RowVersion", "create_index", "open_index"]
 
 # how a location begins → the module of the store; all others are of Lance
 STORES = {"qdrant:": "wordsight.index.qdrant.index", "pinecone:": "wordsight.index.pinecone.index"}
@@ -22,26 +22,28 @@ def open_index(location: str | Path | None = None) -> Index:
     return _open(location, None)
 
 
-def create_index(location: str | Path | None, about: About) -> Index:
+def create_index(location: str | Path | None, info: IndexInfo) -> Index:
     """Make an index, or open the one that is there if it is of the same model.
 
     Raises: StoreError for one of another model, naming both, or a place that cannot be written; MissingExtraError.
     """
-    return _open(location, about)
+    return _open(location, info)
 
 
-def _open(location: str | Path | None, about: About | None) -> Index:
+def _open(location: str | Path | None, info: IndexInfo | None) -> Index:
     from wordsight.locations import default_index
 
     where = str(default_index() if location is None else location)
     if not where.strip():
         raise InputError(f"The place of the index is {where!r}; name a folder, or leave it out for your own index.")
-    module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.index")
+    module = next(
+        (store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.opening"
+    )
     try:
         store = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
         raise MissingExtraError("An index", "pyarrow", "search") from None
-    index: Index = store.open_store(where, about)
+    index: Index = store.open_store(where, info)
     return index

@@ -34,7 +34,7 @@ def is_part_of(id: str, path: str) -> bool:
 
 
 @dataclass(frozen=True)
-class About:
+class IndexInfo:
     """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
 
     model: what `wordsight.load` takes to get the model again. created: ISO 8601, UTC.
@@ -55,7 +55,8 @@ class Row:
         "<table>#<image>". Characters that are no UTF-8 are kept by `path_text`.
     source: what the user named that brought it (an absolute path or an address).
     path: the file that holds the image; page: counted from 1, of documents only.
-    digest: hash of the content; equal digests share a vector. about: hash of text and meta: what changed beside pixels.
+    content_hash: of the content; rows of equal content share a vector.
+    annotation_hash: hash of text and meta: tells a change beside the pixels.
     size, mtime_ns: of the file at `path` when it was read: the shortcut that saves reading it again.
     width, height: of the image in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
     text: what BM25 reads. meta: a table's columns. vector: (D,) float32, unit length.
@@ -65,7 +66,7 @@ class Row:
     id: str
     source: str
     path: str
-    digest: str
+    content_hash: str
     vector: Floats
     page: int | None = None
     size: int = 0
@@ -73,7 +74,7 @@ class Row:
     width: int = 0
     height: int = 0
     taken: str | None = None
-    about: str = ""
+    annotation_hash: str = ""
     text: str = ""
     meta: Mapping[str, Value] = field(default_factory=dict)
     thumbnail: bytes = b""
@@ -85,16 +86,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class RowVersion:
     """What is needed of a row to tell whether it is up to date, without its vector."""
 
     id: str
     source: str
     path: str
-    digest: str
+    content_hash: str
     size: int
     mtime_ns: int
-    about: str
+    annotation_hash: str
 
     @property
     def in_file(self) -> bool:
@@ -140,7 +141,7 @@ class Index(ABC):
     StoreError for a store that cannot be read or written, naming where it lies and what to do.
     """
 
-    about: About
+    info: IndexInfo
 
     @abstractmethod
     def __len__(self) -> int:
@@ -151,8 +152,8 @@ class Index(ABC):
         """Return the columns that `where` may name → "text", "integer", "number" or "boolean"."""
 
     @abstractmethod
-    def stamps(self) -> Iterator[Stamp]:
-        """Yield the stamp of every row, some at a time: memory does not grow with the index."""
+    def row_versions(self) -> Iterator[RowVersion]:
+        """Yield the version of every row, some at a time: memory does not grow with the index."""
 
     def begin_writing(self) -> None:  # noqa: B027 - a store that many may write at a time has nothing to do
         """Take the right to write now and keep it until `optimise` or `close`; else the first writing takes it.
@@ -179,8 +180,8 @@ class Index(ABC):
         """Return the rows of those ids that are there, in the order asked, whole (vector, text, thumbnail)."""
 
     @abstractmethod
-    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
-        """Return digest → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
+    def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
+        """Return content hash → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
 
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
@@ -235,9 +236,16 @@ class Index(ABC):
 
 def check_model(index: Index, model: Model) -> None:
     """Raise StoreError where an index was made with another model, naming both."""
-    if model.fingerprint != index.about.fingerprint or model.spec.embed_dim != index.about.dim:
-        raise StoreError(
-            f"The index was made with {index.about.model} ({index.about.fingerprint[:12]}, {index.about.dim} "
-            f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
-            "their vectors cannot be compared. Load the index's model, or index again with the other."
-        )
+    check_same_model(index.info, model.spec.name, model.fingerprint, model.spec.embed_dim)
+
+
+def check_same_model(info: IndexInfo, name: str, fingerprint: str, dim: int, location: str = "") -> None:
+    """Raise StoreError unless this model, of the name, fingerprint and dimensions given, made the index."""
+    if (fingerprint, dim) == (info.fingerprint, info.dim):
+        return
+    index = f"The index {location}" if location else "The index"
+    raise StoreError(
+        f"{index} was made with the model {info.model} (fingerprint {info.fingerprint}, {info.dim} dimensions), not "
+        f"with {name} (fingerprint {fingerprint}, {dim} dimensions): their vectors cannot be compared. Use the index's "
+        "model, or make another index."
+    )

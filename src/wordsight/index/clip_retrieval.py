@@ -28,7 +28,7 @@ from wordsight.errors import InputError, WordsightError
 from wordsight.hashes import hash_text
 from wordsight.images.skipped import Skipped
 from wordsight.index.base import Floats, Index, Row
-from wordsight.index.lance.schema import KINDS, column_name
+from wordsight.index.lance.schema import KINDS, safe_column_name
 from wordsight.unique_ids import Numbers
 
 EMBEDDINGS, METADATA = "img_emb", "metadata"
@@ -93,7 +93,7 @@ def _export(
         done += len(rows)
         if progress:
             progress(done)
-    facts = {"model": index.about.model, "fingerprint": index.about.fingerprint, "dim": index.about.dim}
+    facts = {"model": index.info.model, "fingerprint": index.info.fingerprint, "dim": index.info.dim}
     (folder / MODEL).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return done
 
@@ -112,7 +112,7 @@ def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
 
 def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
     """Return image_path, caption, the index's own columns and those of tables, under their names in conditions."""
-    metas = [{column_name(name): value for name, value in row.meta.items()} for row in rows]
+    metas = [{safe_column_name(name): value for name, value in row.meta.items()} for row in rows]
     columns: dict[str, pa.Array] = {
         "image_path": pa.array([row.path for row in rows]),
         "caption": pa.array([str(meta.get("caption") or row.text) for meta, row in zip(metas, rows, strict=True)]),
@@ -191,13 +191,13 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     Raises: InputError for what `find_parts` refuses, or vectors of another length than the index's.
     """
     parts = find_parts(folder)
-    check_dim(parts, index.about.dim, index.about.model)
+    check_dim(parts, index.info.dim, index.info.model)
     skipped: list[Skipped] = []
     done = 0
     source = str(folder.absolute())
     left_out: Counter[tuple[str, str]] = Counter()
     index.begin_writing()
-    before = {stamp.id for stamp in index.stamps() if stamp.source == source}
+    before = {version.id for version in index.row_versions() if version.source == source}
     try:
         numbers = _number_ids(parts, source)
         for part in parts:
@@ -208,7 +208,13 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
                     progress(done)
     except BaseException as error:
         with contextlib.suppress(WordsightError):  # what stopped it matters more
-            index.remove([stamp.id for stamp in index.stamps() if stamp.source == source and stamp.id not in before])
+            index.remove(
+                [
+                    version.id
+                    for version in index.row_versions()
+                    if version.source == source and version.id not in before
+                ]
+            )
             index.optimise()
         if isinstance(error, ValueError | EOFError) or (
             isinstance(error, OSError) and error.errno is None
@@ -296,7 +302,7 @@ def _row(meta: dict[str, Any], vector: Floats, id: str, path: str, page: int | N
         id=id,
         source=source,
         path=path,
-        digest=f"vector:{hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()}",
+        content_hash=f"vector:{hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()}",
         vector=vector,
         page=page,
         width=int(width) if _is_number(width) else 0,

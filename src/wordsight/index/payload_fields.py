@@ -34,7 +34,7 @@ def _condition_name(name: str) -> str:
 def meta_fields(row: Row) -> dict[str, Scalar]:
     """Return a row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
     return {
-        field_name(clean(name)): clean(value) if isinstance(value, str) else value
+        encode_field_name(clean(name)): clean(value) if isinstance(value, str) else value
         for name, value in row.meta.items()
         if value is not None and not (isinstance(value, float) and not math.isfinite(value))
     }
@@ -47,7 +47,7 @@ def field_of(column: str, meta: str) -> str:
     if column in OWN_COLUMNS:
         return column
     own_name = column.removeprefix("table_")
-    return meta + field_name(own_name if own_name in OWN_COLUMNS else column)
+    return meta + encode_field_name(own_name if own_name in OWN_COLUMNS else column)
 
 
 def clean(text: str) -> str:
@@ -55,13 +55,13 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def field_name(column: str) -> str:
+def encode_field_name(column: str) -> str:
     """Return a column's name as a field's name that every store takes (letters, digits, _), reversibly."""
     return re.sub(r"[^A-Za-z0-9_]|_(?=x[0-9A-F]+_)", lambda found: f"_x{ord(found[0]):X}_", column)
 
 
-def column_name(field: str) -> str:
-    """Return the column that `field_name` made a field of."""
+def decode_field_name(field: str) -> str:
+    """Return the column that `encode_field_name` made a field of."""
     return re.sub(r"_x([0-9A-F]+)_", lambda found: chr(int(found[1], 16)), field)
 
 

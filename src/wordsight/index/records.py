@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
-from wordsight.index.base import About, Floats, Index, Note, Row
+from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model
 from wordsight.index.filters.parse import Condition, parse
 
 T = TypeVar("T")
 
-STAMP = ("id", "source", "path", "digest", "size", "mtime_ns", "about")  # fields of `Row` that `Stamp` has
+# field of `RowVersion`, and of `Row` → its name in the store: old names stay, so that old indexes open
+STORED_FIELD = {"id": "id", "source": "source", "path": "path", "content_hash": "digest", "size": "size"}
+STORED_FIELD |= {"mtime_ns": "mtime_ns", "annotation_hash": "about"}
 
 
 class RecordIndex(Index):
@@ -36,23 +38,20 @@ class RecordIndex(Index):
     def _set_record(self, key: str, value: Any) -> None:
         """Keep a record."""
 
-    def _begin(self, kept: Any, about: About | None) -> None:
+    def _begin(self, kept: Any, info: IndexInfo | None) -> None:
         """Take what the index was made with from its record `kept`; of a new one (None) write it down.
 
         Raises: StoreError where there is neither, or where a model of another fingerprint made the index.
         """
         if kept is not None:
-            self.about = About(**kept)
-        elif about is not None:
-            self.about = about
-            self._set_record("about", asdict(about))
+            self.info = IndexInfo(**kept)
+        elif info is not None:
+            self.info = info
+            self._set_record("about", asdict(info))
         else:
             raise StoreError(absent(self._location))
-        if about is not None and (about.fingerprint, about.dim) != (self.about.fingerprint, self.about.dim):
-            raise StoreError(
-                f"The index at {self._location} was made with {self.about.model} ({self.about.fingerprint}); "
-                f"{about.model} ({about.fingerprint}) gives other vectors. Use that model, or another location."
-            )
+        if info is not None:
+            check_same_model(self.info, info.model, info.fingerprint, info.dim, self._location)
         self._columns = self._record("columns") or dict(OWN_KINDS)
 
     def note(self, key: str) -> Note | None:
@@ -79,16 +78,16 @@ class RecordIndex(Index):
             return parse(where, self.columns())  # another process may have added columns
 
     def _check_query(self, query_D: Floats) -> None:
-        if query_D.shape != (self.about.dim,):
-            raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.about.dim},).")
+        if query_D.shape != (self.info.dim,):
+            raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.info.dim},).")
 
     def _checked(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows, of those with the same id the last. Raises: InputError for a vector of another shape."""
         rows = list({row.id: row for row in rows}.values())
         for row in rows:
-            if row.vector.shape != (self.about.dim,):
+            if row.vector.shape != (self.info.dim,):
                 seen = row.vector.shape
-                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.about.dim},).")
+                raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.info.dim},).")
         return rows
 
 

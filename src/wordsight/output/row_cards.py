@@ -19,7 +19,7 @@ from wordsight.row_images import place_of, row_image
 _COLUMNS = 3  # of a table, shown below an image
 
 
-def html_of_rows(heading: str, rows: Sequence[Row], index: Index | None = None) -> str:
+def render_rows(heading: str, rows: Sequence[Row], index: Index | None = None) -> str:
     """Rows under a heading as an HTML fragment of bounded size.
 
     index: where the small images of pages and members of archives are; without it they show as missing.
@@ -27,10 +27,10 @@ def html_of_rows(heading: str, rows: Sequence[Row], index: Index | None = None) 
     return render_cards(heading, (row_card(row, index) for row in rows), len(rows))
 
 
-def html_of_index(heading: str, index: Index) -> str:
+def render_index(heading: str, index: Index) -> str:
     """The first images of an index under a heading as an HTML fragment of bounded size."""
     try:
-        ids = [stamp.id for stamp in islice(index.stamps(), CARDS)]
+        ids = [version.id for version in islice(index.row_versions(), CARDS)]
         rows, total = index.get(ids), len(index)
     except Exception:  # closed, or a store that does not answer: what shows objects must not fail
         rows, total = [], 0

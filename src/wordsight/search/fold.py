@@ -29,9 +29,9 @@ def fold_threshold(index: Index) -> float:
     Half as far from 1 as the cosine above which hardly an image of this index has a look-alike (learnt by `copies`),
     at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
     """
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
 
-    learnt = learnt_threshold(index)
+    learnt = read_threshold(index)
     return FOLD_UNLEARNT if learnt is None else max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)
 
 
@@ -107,4 +107,4 @@ def _keys(row: Row) -> list[tuple[str, ...]]:
     """Return what two rows of one image share whatever their vectors: the content; the file and the part of it."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     keys: list[tuple[str, ...]] = [("file", row.path, part)]
-    return [("content", row.digest), *keys] if row.digest else keys
+    return [("content", row.content_hash), *keys] if row.content_hash else keys

@@ -104,7 +104,7 @@ def ledoit_wolf(centred_ND: NDArray[np.float64], covariance_DD: NDArray[np.float
 _of_index: weakref.WeakKeyDictionary[Index, tuple[int, Whitening]] = weakref.WeakKeyDictionary()
 
 
-def whitening_of(index: Index) -> Whitening:
+def learn_whitening(index: Index) -> Whitening:
     """Return the whitening of an index, learnt from up to 10,000 of its vectors.
 
     It is kept while the index is open, and learnt again once the number of rows has changed by more than 2 %. Nothing

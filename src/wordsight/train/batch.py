@@ -59,7 +59,7 @@ class Batch:
             views_BCHW=None if self.views_BCHW is None else self.views_BCHW.to(device, non_blocking=True),
         )
 
-    def part(self, start: int, stop: int) -> Batch:
+    def slice(self, start: int, stop: int) -> Batch:
         """Return the samples from `start` to `stop`."""
         return Batch(
             pixels_BCHW=self.pixels_BCHW[start:stop],

@@ -15,7 +15,7 @@ from wordsight.errors import InputError
 from wordsight.model import unit_rows
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train.compute.parallel import unwrapped
+from wordsight.train.compute.parallel import unwrap
 
 _TEXTS_AT_ONCE = 256
 
@@ -39,7 +39,7 @@ class InTraining:
         *,
         autocast: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> None:
-        self.network, self.spec, self.tokenizer, self.autocast = unwrapped(network), spec, tokenizer, autocast
+        self.network, self.spec, self.tokenizer, self.autocast = unwrap(network), spec, tokenizer, autocast
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> InTraining:

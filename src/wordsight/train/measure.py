@@ -14,17 +14,16 @@ import numpy as np
 from torch import nn
 
 from wordsight.errors import InputError
+from wordsight.metrics import Estimate, bootstrap_hits
 from wordsight.model import Model, unit_rows
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
-from wordsight.train.monitor.reports import Figure
 from wordsight.zeroshot.class_embeddings import embed_classes
 from wordsight.zeroshot.templates import fill, resolve_templates
 
-RESAMPLES = 1000
 _PICTURES_AT_ONCE = 64
 _SCORES = 1 << 24  # numbers of a matrix of cosines that are held at once
 
@@ -50,12 +49,12 @@ class ZeroShot:
         """Return what measures an opened model, and others of its preprocessing."""
         return cls(config, model.spec, model.tokenizer)
 
-    def measure(self, network: nn.Module | Model, *, autocast: Autocast = contextlib.nullcontext) -> Figure:
+    def measure(self, network: nn.Module | Model, *, autocast: Autocast = contextlib.nullcontext) -> Estimate:
         """Return the share of images whose best-scoring class is theirs.
 
         network: one in training, which is left as it was (see `InTraining`), or an opened model.
         """
-        return figure(self.hits(network, autocast=autocast))
+        return bootstrap_hits(self.hits(network, autocast=autocast))
 
     def hits(self, network: nn.Module | Model, *, autocast: Autocast = contextlib.nullcontext) -> np.ndarray:
         """Return whether each image that can be read is told rightly, (N,) bool."""
@@ -90,7 +89,7 @@ def retrieval(
     tokenizer: Tokenizer | None = None,
     ks: Sequence[int] = (1, 5, 10),
     autocast: Autocast = contextlib.nullcontext,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Return recall of texts → images and back, as "text→image R@10".
 
     captions: (place of the image in `images`, text). spec, tokenizer: needed for a network in training.
@@ -121,7 +120,7 @@ def retrieval(
 
 def recall_at_k(
     queries_QD: np.ndarray, gallery_ND: np.ndarray, positives: Sequence[Collection[int]], ks: Sequence[int] = (1, 5, 10)
-) -> dict[int, Figure]:
+) -> dict[int, Estimate]:
     """Return k → the share of queries with any of their positives among the k best-scoring rows of the gallery.
 
     A negative that scores as high as the best positive goes before it: where all vectors are the same, recall is 0.
@@ -136,7 +135,7 @@ def recall_at_k(
             best = scores_N[list(own)].max()
             scores_N[list(own)] = -np.inf
             ranks.append(np.count_nonzero(scores_N >= best))
-    return {k: figure(np.array(ranks) < k) for k in ks}
+    return {k: bootstrap_hits(np.array(ranks) < k) for k in ks}
 
 
 def embed_pixels(model: InTraining | Model, pixels_BHWC: np.ndarray) -> np.ndarray:
@@ -144,18 +143,6 @@ def embed_pixels(model: InTraining | Model, pixels_BHWC: np.ndarray) -> np.ndarr
     if isinstance(model, InTraining):
         return model.embed_pixels(pixels_BHWC)
     return unit_rows(model.encoder.encode_images(pixels_BHWC), ["an image"] * len(pixels_BHWC))
-
-
-def figure(hits: np.ndarray) -> Figure:
-    """Return the mean of 0/1 hits with the interval of 1,000 resamples, drawn from a seed of its own."""
-    hits = np.asarray(hits, dtype=np.float64)
-    if not len(hits):
-        raise InputError("There is nothing to measure: no image or query is left.")
-    rng = np.random.default_rng(0)
-    # of n hits a resample has a binomial number, which needs no n × 1,000 draws
-    means = rng.binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Figure(float(hits.mean()), float(low), float(high), len(hits))
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def lr_at(step: int, config: OptimConfig, steps: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def decays(name: str, parameter: Tensor) -> bool:
+def has_decay(name: str, parameter: Tensor) -> bool:
     """Return whether weight decay is for a parameter: not for gains, biases, `logit_scale`, `logit_bias`.
 
     All of those are vectors or single numbers, as is the class embedding; the matrices of embeddings do decay.
@@ -88,21 +88,21 @@ def parameter_groups(network: nn.Module, config: OptimConfig) -> list[dict[str, 
 
     Raises: InputError where nothing learns.
     """
-    learning = {plain_name(name): p for name, p in network.named_parameters() if p.requires_grad}
+    learning = {strip_wrappers(name): p for name, p in network.named_parameters() if p.requires_grad}
     if not learning:
         raise InputError("No parameter of the network learns: all of it is locked. Let one tower learn, or LoRA.")
     # Depth is counted over all parameters: a layer that is locked is still a layer.
-    rates = layer_rates((plain_name(name) for name, _ in network.named_parameters()), config.layer_decay)
+    rates = layer_rates((strip_wrappers(name) for name, _ in network.named_parameters()), config.layer_decay)
     groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
     for name, parameter in learning.items():
-        groups.setdefault((rates[name], decays(name, parameter), is_split(parameter)), []).append(parameter)
+        groups.setdefault((rates[name], has_decay(name, parameter), is_sharded(parameter)), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": config.weight_decay if decay else 0.0, "lr_scale": rate}
         for (rate, decay, _), parameters in groups.items()
     ]
 
 
-def plain_name(name: str) -> str:
+def strip_wrappers(name: str) -> str:
     """Return a parameter's name without what wrappers (DDP, `torch.compile`) put before it."""
     return name.removeprefix("module.").replace("_orig_mod.", "")
 
@@ -132,20 +132,20 @@ def clip_gradients(network: nn.Module, largest: float | None) -> Tensor:
     """
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     # FSDP's gradients are in parts, but for those of lone numbers, and torch takes no norm of both kinds together.
-    kinds = [[g for g in gradients if is_split(g) is split] for split in (True, False)]
-    norms = [local(nn.utils.get_total_norm(kind), whole=True) for kind in kinds if kind]
+    kinds = [[g for g in gradients if is_sharded(g) is split] for split in (True, False)]
+    norms = [local_part(nn.utils.get_total_norm(kind), whole=True) for kind in kinds if kind]
     norm = norms[0] if len(norms) == 1 else torch.stack(norms).norm()
     if largest is not None:
-        torch._foreach_mul_([local(g) for g in gradients], (largest / (norm + 1e-6)).clamp(max=1))
+        torch._foreach_mul_([local_part(g) for g in gradients], (largest / (norm + 1e-6)).clamp(max=1))
     return norm
 
 
-def is_split(tensor: Tensor) -> bool:
+def is_sharded(tensor: Tensor) -> bool:
     """Return whether FSDP has split a tensor among the processes."""
     return isinstance(tensor, DTensor)
 
 
-def local(tensor: Tensor, *, whole: bool = False) -> Tensor:
+def local_part(tensor: Tensor, *, whole: bool = False) -> Tensor:
     """Return this process's part of a tensor that FSDP has split, or the whole; any other as it is."""
     if not isinstance(tensor, DTensor):
         return tensor

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wordsight.hashes import hash_text
-from wordsight.index import Index, Row, Stamp
+from wordsight.index import Index, Row, RowVersion
 from wordsight.path_text import to_path, to_text
 
 _LOOKED_AT = 200  # rows of a source, at most, whose files are looked for in a new place
@@ -43,7 +43,7 @@ class Move:
 
 
 def find_moves(
-    absent: Collection[str], stamps: Iterable[Stamp], named: Iterable[str], around: Iterable[str]
+    absent: Collection[str], versions: Iterable[RowVersion], named: Iterable[str], around: Iterable[str]
 ) -> list[Move]:
     """Return where absent sources are now, those that are found: at or below a `named` source, or in a folder `around`.
 
@@ -52,10 +52,10 @@ def find_moves(
     named: sources of this call, which take in what is found. around: the folders above the index, with which its
         images were moved.
     """
-    samples: dict[str, list[Stamp]] = {source: [] for source in absent}
-    for stamp in stamps if absent else ():
-        if len(some := samples.get(stamp.source, [])) < _LOOKED_AT and stamp.mtime_ns:
-            some.append(stamp)
+    samples: dict[str, list[RowVersion]] = {source: [] for source in absent}
+    for version in versions if absent else ():
+        if len(some := samples.get(version.source, [])) < _LOOKED_AT and version.mtime_ns:
+            some.append(version)
     places = [*((name, name) for name in named), *((name, "") for name in around)]
     moves: list[Move] = []
     for source, some in samples.items():
@@ -82,33 +82,33 @@ def _move(source: str, place: str, into: str) -> Move | None:
     return Move(source, place, into or place, os.path.dirname(source), os.path.dirname(place))
 
 
-def _agrees(move: Move, stamps: Collection[Stamp]) -> bool:
+def _agrees(move: Move, versions: Collection[RowVersion]) -> bool:
     """Return whether the files of enough rows are in the new place, as large and old as they were."""
-    return sum(_is_same(move, stamp) for stamp in stamps) >= max(1, _ENOUGH * len(stamps))
+    return sum(_is_same(move, version) for version in versions) >= max(1, _ENOUGH * len(versions))
 
 
-def _is_same(move: Move, stamp: Stamp) -> bool:
-    path = move.renamed(stamp.path)
-    if path == stamp.path:
+def _is_same(move: Move, version: RowVersion) -> bool:
+    path = move.renamed(version.path)
+    if path == version.path:
         return False
     try:
         status = to_path(path).stat()
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (stamp.size, stamp.mtime_ns)
+    return (status.st_size, status.st_mtime_ns) == (version.size, version.mtime_ns)
 
 
-def find_copied(absent: Collection[str], stamps: Iterable[Stamp], named: Collection[str]) -> dict[str, str]:
+def find_copied(absent: Collection[str], versions: Iterable[RowVersion], named: Collection[str]) -> dict[str, str]:
     """Return absent source → named source that holds all of its contents: it was moved by copying, say.
 
     Sources without rows are not among them.
     """
     contents: dict[str, set[int]] = {source: set() for source in absent}
     holds: dict[str, set[int]] = {source: set() for source in named}
-    for stamp in stamps if absent else ():
+    for version in versions if absent else ():
         for found in (contents, holds):
-            if stamp.source in found:
-                found[stamp.source].add(hash_text(stamp.digest))
+            if version.source in found:
+                found[version.source].add(hash_text(version.content_hash))
     return {
         source: next(name for name, held in holds.items() if wanted <= held)
         for source, wanted in contents.items()
@@ -122,7 +122,9 @@ def relocate(index: Index, moves: Collection[Move]) -> None:
     Interrupted, it is done to the end by the next call: the old source is still recorded then.
     """
     move_of = {move.source: move for move in moves}
-    found = [(stamp.id, stamp.source) for stamp in index.stamps() if stamp.source in move_of] if moves else []
+    found = (
+        [(version.id, version.source) for version in index.row_versions() if version.source in move_of] if moves else []
+    )
     for start in range(0, len(found), _AT_ONCE):
         some = dict(found[start : start + _AT_ONCE])
         old = index.get(list(some))

@@ -11,13 +11,13 @@ from pathlib import Path
 from wordsight.hashes import hash_text
 from wordsight.images.files import system_folder
 from wordsight.images.skipped import Skipped
-from wordsight.index import Stamp
+from wordsight.index import RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
 from wordsight.update.reader import Task
-from wordsight.update.row_state import Known, about_of, is_gone_file
+from wordsight.update.row_state import RowStates, hash_annotations, is_gone_file
 
 
 @dataclass
@@ -71,13 +71,13 @@ class Plan:
 
     def __init__(
         self,
-        known: Known,
+        row_states: RowStates,
         tally: Tally,
         masked: Collection[str] = (),
         unfinished: Collection[str] = (),
         report: Callable[[], object] = lambda: None,
     ) -> None:
-        self.known = known
+        self.row_states = row_states
         self.tally = tally
         self.masked = masked
         self._unfinished = set(unfinished)
@@ -106,8 +106,8 @@ class Plan:
         """Return whether size and time tell that all items of a file are in the index, and count them."""
         if not unit.final or unit.path in self._unfinished:
             return False
-        rows = self.known.of_file(unit.path)
-        if not rows or not all(self.known.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
+        rows = self.row_states.of_file(unit.path)
+        if not rows or not all(self.row_states.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
             return False
         self._unchanged(rows, unit.source)
         return True
@@ -133,8 +133,8 @@ class Plan:
 
     def _task(self, item: Item, masked: bool) -> Task | None:
         """Return what is to be done for an item, or None where nothing is."""
-        row = self.known.find(item.id)
-        if self.known.seen[row] if row is not None else hash_text(item.id) in self._new:
+        row = self.row_states.find(item.id)
+        if self.row_states.seen[row] if row is not None else hash_text(item.id) in self._new:
             self.tally.good[item.source] += 1  # two sources hold it
             return None
         mask = masked and item.page is not None
@@ -142,20 +142,20 @@ class Plan:
         if row is None:
             self._new.add(hash_text(item.id))
             return task
-        if not self.known.same_file(row, item.size, item.mtime_ns, mask):
-            self.known.seen[row] = True
+        if not self.row_states.same_file(row, item.size, item.mtime_ns, mask):
+            self.row_states.seen[row] = True
             return task
-        if self.known.same_about(row, about_of(item.text, item.meta)):
+        if self.row_states.same_annotations(row, hash_annotations(item.text, item.meta)):
             self._unchanged([row], item.source)
             return None
-        self.known.seen[row] = True
+        self.row_states.seen[row] = True
         task.what = "describe"
         return task
 
     def _unchanged(self, rows: Sequence[int], source: str) -> None:
         for row in rows:
-            self.tally.unchanged += not self.known.seen[row]
-            self.known.seen[row] = True
+            self.tally.unchanged += not self.row_states.seen[row]
+            self.row_states.seen[row] = True
         self.tally.good[source] += len(rows)
 
     def _skip(self, skip: Skipped) -> None:
@@ -169,7 +169,7 @@ class Plan:
         """Count a task that could not be read: its old row stays, unless the file vanished meanwhile."""
         self.tally.skipped.append(skip)
         if task.row is not None and is_gone_file(task.item.path):
-            self.known.seen[task.row] = False
+            self.row_states.seen[task.row] = False
         if task.item.id != task.item.path:
             self._opened[self.file_of(task)].failed = True
         self._count_out([task], written=False)
@@ -210,9 +210,9 @@ class Plan:
         """Return which number of the tally a written task adds to."""
         if task.row is None:
             return "added" if task.embedded else "reused"
-        if task.what == "read" and (task.fresh or not self.known.same_digest(task.row, task.facts.digest)):
+        if task.what == "read" and (task.fresh or not self.row_states.same_content(task.row, task.facts.content_hash)):
             return "changed"
-        same = self.known.same_about(task.row, about_of(task.item.text, task.item.meta))
+        same = self.row_states.same_annotations(task.row, hash_annotations(task.item.text, task.item.meta))
         return "unchanged" if same else "described"  # a file that was only touched
 
     def _count_out(self, tasks: Sequence[Task], *, written: bool) -> None:
@@ -227,7 +227,7 @@ class Plan:
         if opened.ended and not opened.out:
             del self._opened[path]
             self._unfinished.discard(path)
-            if opened.failed and opened.final and (opened.written or self.known.of_file(path)):
+            if opened.failed and opened.final and (opened.written or self.row_states.of_file(path)):
                 self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:
@@ -235,26 +235,26 @@ class Plan:
         return [root for root in self._without_good(roots) if not self.tally.met[root]]
 
     def _without_good(self, roots: Iterable[str]) -> list[str]:
-        return [root for root in roots if self.known.rows_of[root] and not self.tally.good[root]]
+        return [root for root in roots if self.row_states.rows_of[root] and not self.tally.good[root]]
 
-    def gone(self, stamps: Iterable[Stamp], roots: Collection[str]) -> Iterator[str]:
+    def gone(self, versions: Iterable[RowVersion], roots: Collection[str]) -> Iterator[str]:
         """Yield the ids of rows of sources that were listed to their end and no longer hold them."""
         leaving = set(roots) - set(self._without_good(roots))
-        if all(self.known.seen):
+        if all(self.row_states.seen):
             return
-        for stamp in stamps:
-            row = self.known.find(stamp.id)
-            unseen = row is not None and not self.known.seen[row]
-            if unseen and stamp.source in leaving and not self._is_kept(stamp):
-                folder = system_folder(stamp.path.removeprefix(stamp.source))
-                if folder and not is_gone_file(stamp.path):
+        for version in versions:
+            row = self.row_states.find(version.id)
+            unseen = row is not None and not self.row_states.seen[row]
+            if unseen and version.source in leaving and not self._is_kept(version):
+                folder = system_folder(version.path.removeprefix(version.source))
+                if folder and not is_gone_file(version.path):
                     self.tally.left_out[folder] += 1
-                yield stamp.id
+                yield version.id
 
-    def _is_kept(self, stamp: Stamp) -> bool:
+    def _is_kept(self, version: RowVersion) -> bool:
         if not self._kept:
             return False
-        names = [stamp.id, stamp.path, stamp.source, *map(str, Path(stamp.path).parents)]
+        names = [version.id, version.path, version.source, *map(str, Path(version.path).parents)]
         return not self._kept.isdisjoint(names)
 
 

@@ -21,7 +21,7 @@ from wordsight.index import Row
 from wordsight.index.base import Floats
 from wordsight.ingest import Item
 from wordsight.spec import Preprocess
-from wordsight.update.row_state import MASKED, Digests, about_of
+from wordsight.update.row_state import MASKED, Contents, hash_annotations
 
 THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, in about 12 KB
 
@@ -30,7 +30,7 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 class Facts:
     """What a row says of an image beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
-    digest: str
+    content_hash: str
     width: int = 0
     height: int = 0
     taken: str | None = None
@@ -42,7 +42,7 @@ class Facts:
 class Task:
     """An item on its way into the index. `facts` are filled in where it is read.
 
-    what: "read", or "describe" where only text or meta changed and the old vector stays. row: its position in `Known`.
+    what: "read", or "describe" where only text or meta changed and the old vector stays. row: position in `RowStates`.
     mask: leave out the title block. fresh: embed it whatever the index holds. embedded: it was.
     """
 
@@ -59,24 +59,27 @@ class Task:
         """Return the row to be stored."""
         item, facts = self.item, self.facts
         return Row(
-            id=item.id, source=item.source, path=item.path, digest=facts.digest, vector=vector_D, page=item.page,
-            size=item.size, mtime_ns=item.mtime_ns, width=facts.width, height=facts.height, taken=facts.taken,
-            about=about_of(item.text, item.meta), text=item.text, meta=item.meta, thumbnail=facts.thumbnail,
+            id=item.id, source=item.source, path=item.path, content_hash=facts.content_hash, vector=vector_D,
+            page=item.page, size=item.size, mtime_ns=item.mtime_ns, width=facts.width, height=facts.height,
+            taken=facts.taken, annotation_hash=hash_annotations(item.text, item.meta), text=item.text, meta=item.meta,
+            thumbnail=facts.thumbnail,
         )  # fmt: skip
 
     def described(self, old: Row) -> Row:
         """Return the old row with what is said of it now."""
         item = self.item
-        about = about_of(item.text, item.meta)
-        return dataclasses.replace(old, source=item.source, about=about, text=item.text, meta=item.meta)
+        annotation_hash = hash_annotations(item.text, item.meta)
+        return dataclasses.replace(
+            old, source=item.source, annotation_hash=annotation_hash, text=item.text, meta=item.meta
+        )
 
 
 class Reader:
     """Reads tasks for `Model.stream_read`: the answer is pixels (S, S, 3), None (its vector is known), or Skipped."""
 
-    def __init__(self, spec: Preprocess, digests: Digests, *, exact: bool = False) -> None:
+    def __init__(self, spec: Preprocess, contents: Contents, *, exact: bool = False) -> None:
         self.spec = spec
-        self.digests = digests
+        self.contents = contents
         self.exact = exact
 
     def __call__(self, task: Task) -> np.ndarray | Skipped | None:
@@ -85,19 +88,21 @@ class Reader:
             return None
         try:
             content = task.item.read()
-            digest = content.content_hash + (MASKED if task.mask else "")
-            known = not task.fresh and not self.digests.claim(digest)
+            content_hash = content.content_hash + (MASKED if task.mask else "")
+            known = not task.fresh and not self.contents.claim(content_hash)
             image = content.image()
             try:
-                return self._pixels(task, digest, image, known)
+                return self._pixels(task, content_hash, image, known)
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
         except Exception as error:  # whatever is wrong with one image, the others go on
             return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
 
-    def _pixels(self, task: Task, digest: str, source: ImageSource | Image.Image, known: bool) -> np.ndarray | None:
+    def _pixels(
+        self, task: Task, content_hash: str, source: ImageSource | Image.Image, known: bool
+    ) -> np.ndarray | None:
         said = read_header(source)
-        facts = Facts(digest, said.width, said.height, said.taken)
+        facts = Facts(content_hash, said.width, said.height, said.taken)
         if known and not task.thumbnail:
             task.facts = facts
             return None

@@ -14,14 +14,14 @@ import numpy as np
 
 from wordsight.columns import Value
 from wordsight.hashes import hash_text
-from wordsight.index.base import Row, Stamp
+from wordsight.index.base import Row, RowVersion
 from wordsight.path_text import to_path
 
-MASKED = ":masked"  # ends the digest of a page that was embedded without its title block
+MASKED = ":masked"  # ends the content hash of a page that was embedded without its title block
 
 
-def about_of(text: str, meta: Mapping[str, Value]) -> str:
-    """Return the hash of what is said of an image beside its pixels: `Row.about`."""
+def hash_annotations(text: str, meta: Mapping[str, Value]) -> str:
+    """Return the hash of what is said of an image beside its pixels: `Row.annotation_hash`."""
     return f"{hash_text(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 
@@ -38,28 +38,28 @@ def is_gone(row: Row) -> bool:
     return is_gone_file(row.path)
 
 
-class Known:
+class RowStates:
     """The rows of an index as arrays of hashes. `seen` marks those that were met again: the others are gone.
 
     Rows have positions 0 … N-1 here, those of one file together. A row belongs to the file at its `path` when its id is
     that path, or begins with "<path>#": a table's rows do not, whose images are files of their own.
     """
 
-    def __init__(self, stamps: Iterable[Stamp]) -> None:
-        columns = {name: array("Q") for name in ("id", "path", "file", "digest", "about")}
+    def __init__(self, versions: Iterable[RowVersion]) -> None:
+        columns = {name: array("Q") for name in ("id", "path", "file", "content", "annotations")}
         pages = array("B")
         self.rows_of: Counter[str] = Counter()  # source → rows
-        for stamp in stamps:
-            columns["id"].append(hash_text(stamp.id))
-            columns["path"].append(hash_text(stamp.path) if stamp.in_file else 0)
-            columns["file"].append(_file(stamp.size, stamp.mtime_ns, stamp.digest.endswith(MASKED)))
-            columns["digest"].append(hash_text(stamp.digest))
-            columns["about"].append(hash_text(stamp.about))
-            pages.append("#page=" in stamp.id)
-            self.rows_of[stamp.source] += 1
+        for version in versions:
+            columns["id"].append(hash_text(version.id))
+            columns["path"].append(hash_text(version.path) if version.in_file else 0)
+            columns["file"].append(_file(version.size, version.mtime_ns, version.content_hash.endswith(MASKED)))
+            columns["content"].append(hash_text(version.content_hash))
+            columns["annotations"].append(hash_text(version.annotation_hash))
+            pages.append("#page=" in version.id)
+            self.rows_of[version.source] += 1
         order = np.argsort(np.asarray(columns["path"]), kind="stable")
-        self._path, self._file, self._digest, self._about = (
-            _in_order(columns[name], order) for name in ("path", "file", "digest", "about")
+        self._path, self._file, self._content, self._annotations = (
+            _in_order(columns[name], order) for name in ("path", "file", "content", "annotations")
         )
         self._page = _in_order(pages, order)
         ids = np.asarray(columns["id"])[order]
@@ -87,20 +87,20 @@ class Known:
         """Return whether a row is of a file of that size and time, and a page masked or not as wanted."""
         return self._file[row] == _file(size, mtime_ns, mask and bool(self._page[row]))
 
-    def same_digest(self, row: int, digest: str) -> bool:
+    def same_content(self, row: int, content_hash: str) -> bool:
         """Return whether a row was made of this content."""
-        return self._digest[row] == hash_text(digest)
+        return self._content[row] == hash_text(content_hash)
 
-    def same_about(self, row: int, about: str) -> bool:
+    def same_annotations(self, row: int, annotation_hash: str) -> bool:
         """Return whether the same was said of a row."""
-        return self._about[row] == hash_text(about)
+        return self._annotations[row] == hash_text(annotation_hash)
 
-    def digests(self) -> Digests:
+    def contents(self) -> Contents:
         """Return the contents whose vectors the index holds."""
-        return Digests(array("Q", np.unique(np.asarray(self._digest)).tobytes()))
+        return Contents(array("Q", np.unique(np.asarray(self._content)).tobytes()))
 
 
-class Digests:
+class Contents:
     """Contents that need no embedding, since the index holds their vector or another item is about to bring it."""
 
     def __init__(self, known: array[int]) -> None:
@@ -108,9 +108,9 @@ class Digests:
         self._claimed: set[int] = set()
         self._lock = threading.Lock()
 
-    def claim(self, digest: str) -> bool:
+    def claim(self, content_hash: str) -> bool:
         """Return True to the first who asks for a content that is not in the index: it is theirs to embed."""
-        wanted = hash_text(digest)
+        wanted = hash_text(content_hash)
         at = bisect_left(self._known, wanted)
         if at < len(self._known) and self._known[at] == wanted:
             return False

@@ -17,9 +17,10 @@ from wordsight.images.skipped import Skipped
 from wordsight.index import Index, Row
 from wordsight.ingest import Unit
 from wordsight.model import Model
+from wordsight.path_text import json_text
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
-from wordsight.update.row_state import Known
+from wordsight.update.row_state import RowStates
 
 # Tasks in, (task, unit vector | None | Skipped) out: `Reader` and an encoder, here or on other machines
 Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any], None, None]]
@@ -29,6 +30,7 @@ Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any]
 COMMIT_ROWS = 1024
 COMMIT_SECONDS = 15.0
 _REPORT_SECONDS = 0.1
+COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # of `Summary`, as they are shown
 UNFINISHED = "unfinished"  # note: files of which only a part is in the index
 
 
@@ -96,17 +98,32 @@ class Summary:
 
     def __repr__(self) -> str:
         """Return the counts that are not zero, how many were skipped, and the time."""
-        names = ("added", "changed", "reused", "described", "removed", "unchanged")
-        counts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        counts = [f"{getattr(self, name):,} {name}" for name in COUNTS if getattr(self, name)]
         counts += [
             f"{len(found):,} {name}" for name, found in (("skipped", self.skipped), ("kept", self.kept)) if found
         ]
         return f"<Summary {', '.join(counts) or 'nothing found'}; {self.seconds:.1f} s>"
 
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON; names of files as valid UTF-8 (`path_text.json_text`)."""
+        return {
+            **{name: getattr(self, name) for name in COUNTS},
+            "embedded": self.embedded,
+            "seconds": round(self.seconds, 3),
+            "skipped": list(map(_skip_dict, self.skipped)),
+            "incomplete": list(map(_skip_dict, self.incomplete)),
+            "kept_sources": list(map(json_text, self.kept)),
+            "moved_sources": {json_text(old): json_text(new) for old, new in self.moved.items()},
+        }
+
     @property
     def altered(self) -> int:
         """How many rows of the index came, left or differ from before."""
         return self.added + self.changed + self.reused + self.described + self.removed
+
+
+def _skip_dict(skip: Skipped) -> dict[str, str]:
+    return {"item": json_text(skip.item), "reason": skip.reason}
 
 
 def update(
@@ -132,10 +149,10 @@ def update(
     options = options or UpdateOptions()
     tally = Tally()
     reporter = _Reporter(tally, progress)
-    known = Known(index.stamps())
+    row_states = RowStates(index.row_versions())
     unfinished = (index.note(UNFINISHED) or {}).get("files", ())
-    plan = Plan(known, tally, options.masked, unfinished, report=reporter.report)
-    reader = Reader(model.spec.preprocess, known.digests(), exact=options.exact)
+    plan = Plan(row_states, tally, options.masked, unfinished, report=reporter.report)
+    reader = Reader(model.spec.preprocess, row_states.contents(), exact=options.exact)
     writer = _Writer(index, plan, reader, options, options.embed or _locally(model))
     try:
         with contextlib.closing(writer.embed(plan.tasks(units), reader)) as answers:
@@ -143,7 +160,7 @@ def update(
                 writer.take(task, answer)
                 reporter.report()
         writer.commit()
-        gone = list(plan.gone(index.stamps(), roots))
+        gone = list(plan.gone(index.row_versions(), roots))
         if gone:
             index.remove(gone)
             tally.removed = len(gone)
@@ -261,17 +278,17 @@ class _Writer:
         """Give each task whose vector is known that vector; embed those for which it is not there after all."""
         if not self._known:
             return
-        vectors = {row.digest: row.vector for _, row in self._ready}
-        digests = {task.facts.digest for task in self._known if task.what == "read"}
-        vectors |= self._index.vectors_of(sorted(digests - vectors.keys()))
+        vectors = {row.content_hash: row.vector for _, row in self._ready}
+        content_hashes = {task.facts.content_hash for task in self._known if task.what == "read"}
+        vectors |= self._index.find_vectors(sorted(content_hashes - vectors.keys()))
         described = [task.item.id for task in self._known if task.what == "describe"]
         old = {row.id: row for row in self._index.get(described)} if described else {}
         missing = []
         for task in self._known:
             if task.what == "describe" and task.item.id in old:
                 self._ready.append((task, task.described(old[task.item.id])))
-            elif task.what == "read" and task.facts.digest in vectors:
-                self._ready.append((task, task.as_row(vectors[task.facts.digest])))
+            elif task.what == "read" and task.facts.content_hash in vectors:
+                self._ready.append((task, task.as_row(vectors[task.facts.content_hash])))
             else:
                 missing.append(task)
         self._known = []

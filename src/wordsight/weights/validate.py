@@ -8,6 +8,7 @@ import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, TextTower, VitTower
+from wordsight.weights.bounds import check_bounds
 
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 4
@@ -185,14 +186,11 @@ def _named(names: Iterable[str]) -> str:
 
 def check_sizes(spec: ModelSpec, where: str) -> None:
     """Raise CheckpointError that names sizes of a spec that contradict each other."""
+    check_bounds(spec, where)
     image = spec.image
-    for tower, what in ((image, "image"), (spec.text, "text")):
-        for size, value in vars(tower).items():
-            if type(value) is int and value < 1 and size != "head_layers":
-                raise CheckpointError(f"{where}: {what}.{size} is {value}, expected a positive whole number.")
     if isinstance(image, VitTower) and image.image_size % image.patch_size and spec.family == "clip":
         raise CheckpointError(
-            f"{where}: image_size {image.image_size} is no multiple of patch_size {image.patch_size}."
+            f"{where}: image_size {image.image_size} is not a multiple of patch_size {image.patch_size}."
         )
     if spec.preprocess.image_size != image.image_size:
         raise CheckpointError(
@@ -236,7 +234,7 @@ def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) 
 
 
 def check_finite(tensors: Mapping[str, np.ndarray], where: str) -> None:
-    """Raise CheckpointError that names the tensors which hold NaN or Inf, or which are no numbers of a known kind."""
+    """Raise CheckpointError that names the tensors which hold NaN or Inf, or which are of another dtype."""
     broken = [name for name, tensor in tensors.items() if not _finite(name, tensor, where)]
     if broken:
         raise CheckpointError(

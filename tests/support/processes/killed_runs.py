@@ -32,12 +32,12 @@ def index_all(folder, where):
 def content(where):
     """Everything in the index: id → digest, text, vector."""
     with Gallery.open(where, model=colour_model()) as gallery:
-        ids = [stamp.id for stamp in gallery.index.stamps()]
+        ids = [version.id for version in gallery.index.row_versions()]
         assert len(ids) == len(set(ids)) == len(gallery)
         rows = gallery.index.get(ids)
         if rows:
             assert gallery.index.nearest(rows[0].vector, 1)[0].score > 0.999
-        return {row.id: [row.digest, row.text, row.vector.round(5).tolist()] for row in rows}
+        return {row.id: [row.content_hash, row.text, row.vector.round(5).tolist()] for row in rows}
 
 
 def forked(work):

@@ -437,7 +437,7 @@ def test_what_waits_is_pixels_not_images(pairs):
 
 
 def test_a_large_jpeg_is_decoded_small(tmp_path):
-    from wordsight.train.data.augment import at_least
+    from wordsight.train.data.augment import required_side
 
     big = Image.open(io.BytesIO(images(1)[0][1])).resize((2400, 1800))
     (tmp_path / "hat.jpg").write_bytes(b"")
@@ -445,5 +445,5 @@ def test_a_large_jpeg_is_decoded_small(tmp_path):
     [(batch, _)] = take(config(str(tmp_path), batch=1, augment=AugmentConfig(crop="centre")), 1)
     expected = read_pixels(tmp_path / "hat.jpg", SPEC.preprocess)
     assert np.array_equal(batch.pixels_BCHW[0].permute(1, 2, 0).numpy(), expected)
-    assert at_least(SPEC.preprocess, AugmentConfig()) == 64
-    assert at_least(SPEC.preprocess, AugmentConfig(crop="resized", min_area=0.08)) == 262  # 64 / √(0.08 · 3/4)
+    assert required_side(SPEC.preprocess, AugmentConfig()) == 64
+    assert required_side(SPEC.preprocess, AugmentConfig(crop="resized", min_area=0.08)) == 262  # 64 / √(0.08 · 3/4)

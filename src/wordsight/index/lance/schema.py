@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError, StoreError
-from wordsight.index.base import FORMAT, About, Floats, Row
+from wordsight.index.base import FORMAT, Floats, IndexInfo, Row
 from wordsight.text.analysis import VERSION, terms
 
 Number = TypeVar("Number", bound=np.generic)
 
-ABOUT_KEY = b"wordsight.about"
+INFO_KEY = b"wordsight.about"
 NAME_KEY = b"wordsight.name"
 OLD = "_old "  # a column that a wider one has replaced, until it is dropped
 INTERNAL = ("_id", "_source", "_digest", "_size", "_mtime_ns", "_about", "_text", "_terms", "_thumbnail", "_vector")
 # names that Lance gives a meaning of its own
 TAKEN = {*INTERNAL, "_rowid", "_rowaddr", "_rowoffset", "_distance", "_score", "query_index"}
 TAKEN |= {"_row_last_updated_at_version", "_row_created_at_version"}
-ROW_OF = {"_id": "id", "_source": "source", "_digest": "digest", "_size": "size", "_mtime_ns": "mtime_ns"}
-ROW_OF |= {"_about": "about", "_text": "text", "_thumbnail": "thumbnail"} | {name: name for name in OWN_COLUMNS}
+ROW_OF = {"_id": "id", "_source": "source", "_digest": "content_hash", "_size": "size", "_mtime_ns": "mtime_ns"}
+ROW_OF |= {"_about": "annotation_hash", "_text": "text", "_thumbnail": "thumbnail"} | {
+    name: name for name in OWN_COLUMNS
+}
 # what of a text is searched; made of "_text" by `wordsight.text.analysis`, whose version the field tells
 TERMS = "_terms"
 TERMS_FIELD = pa.field(TERMS, pa.string(), metadata={"wordsight.analysis": str(VERSION)})
@@ -35,32 +37,32 @@ KINDS = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "bo
 KIND_OF = {arrow: kind for kind, arrow in KINDS.items()}
 
 
-def base_schema(about: About) -> pa.Schema:
-    """Return the columns of an index into which no table has come yet; `about` travels with the schema."""
+def base_schema(info: IndexInfo) -> pa.Schema:
+    """Return the columns of an index into which no table has come yet; `info` travels with the schema."""
     text, integer = pa.string(), pa.int64()
     columns = [("_id", text), ("_source", text), ("_digest", text), ("_size", integer), ("_mtime_ns", integer)]
     columns += [("_about", text), ("_text", text), ("_terms", text), ("_thumbnail", pa.binary())]
     columns += [("path", text), ("page", integer), ("width", integer), ("height", integer), ("taken", text)]
-    columns += [("_vector", pa.list_(pa.float32(), about.dim))]
-    schema = pa.schema(columns, {ABOUT_KEY: json.dumps(asdict(about))})
+    columns += [("_vector", pa.list_(pa.float32(), info.dim))]
+    schema = pa.schema(columns, {INFO_KEY: json.dumps(asdict(info))})
     return schema.set(schema.get_field_index(TERMS), TERMS_FIELD)
 
 
-def about_of(schema: pa.Schema, where: str) -> About:
+def read_info(schema: pa.Schema, where: str) -> IndexInfo:
     """Return what a schema says its index was made with.
 
     Raises: StoreError if it says nothing, nothing readable, or is of a newer format.
     """
     try:
-        return read_about(json.loads((schema.metadata or {})[ABOUT_KEY]), where)
+        return parse_info(json.loads((schema.metadata or {})[INFO_KEY]), where)
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(
             f"{where} holds Lance data that wordsight did not write ({error!r}); name another folder for the index."
         ) from None
 
 
-def read_about(facts: Any, where: str) -> About:
-    """Return the About that JSON holds. Raises: StoreError for a newer format; ValueError, KeyError, TypeError else."""
+def parse_info(facts: Any, where: str) -> IndexInfo:
+    """IndexInfo that JSON holds. Raises: StoreError for a newer format; else ValueError, KeyError or TypeError."""
     if not isinstance(facts, dict):
         raise TypeError(f"not an object: {facts!r}")
     if int(facts["format"]) > FORMAT:
@@ -68,10 +70,10 @@ def read_about(facts: Any, where: str) -> About:
             f"The index {where} has format {facts['format']}, made by a newer wordsight; this one reads up to "
             f"{FORMAT}. Update with: pip install --upgrade wordsight"
         )
-    return About(**{name: facts[name] for name in ("model", "fingerprint", "dim", "created", "format")})
+    return IndexInfo(**{name: facts[name] for name in ("model", "fingerprint", "dim", "created", "format")})
 
 
-def column_name(name: str) -> str:
+def safe_column_name(name: str) -> str:
     """Return what a table's column is called in conditions: its own name, or one that an index can hold.
 
     "path" and its kin, and names that the store uses itself, get "table_" before them; dots and backticks become
@@ -101,7 +103,7 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
 
 def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:
     """Return the field for a table's column that `schema` lacks, under a name that is still free there."""
-    wanted = safe = column_name(name)
+    wanted = safe = safe_column_name(name)
     n = 2
     while safe in schema.names:
         safe, n = f"{wanted}_{n}", n + 1

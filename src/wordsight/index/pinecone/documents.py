@@ -16,14 +16,15 @@ import numpy as np
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import Scalar, clean, column_name, field_of, meta_fields, seconds_of
-from wordsight.index.records import STAMP
+from wordsight.index.payload_fields import Scalar, clean, decode_field_name, field_of, meta_fields, seconds_of
+from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
 METADATA_BYTES = 40_000  # docs.pinecone.io, "Operation limits": 40 KB of metadata a document
 TEXT_BYTES = 100_000
 BELOW = "\n\u241e\n"  # between a text and the terms that are searched beside its words
-STAMP_FIELDS = ("row_id", *STAMP[1:])
+# field of `RowVersion` → its name in a document, where "id" would be the document's own
+VERSION_FIELDS = STORED_FIELD | {"id": "row_id"}
 WHOLE_NUMBERS = ("size", "page", "width", "height")
 
 
@@ -40,8 +41,8 @@ def key_of(column: str) -> str:
 def document_of(row: Row) -> dict[str, Any]:
     """Return a row as a document. Raises: InputError for whole numbers that a float cannot hold."""
     metadata: dict[str, Any] = {
-        "row_id": row.id,
-        **{name: getattr(row, name) for name in (*STAMP_FIELDS[1:], *OWN_COLUMNS)},
+        **{stored: getattr(row, name) for name, stored in VERSION_FIELDS.items()},
+        **{name: getattr(row, name) for name in OWN_COLUMNS},
         "mtime_ns": str(row.mtime_ns),  # more digits than a float has
         "taken_seconds": seconds_of(row.taken) if row.taken else None,
         **{f"meta_{field}": value for field, value in meta_fields(row).items()},
@@ -62,16 +63,17 @@ def document_of(row: Row) -> dict[str, Any]:
 
 def row_of(document: Any, columns: Mapping[str, str]) -> Row:
     """Return the row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
-    fields = {name: document.get(name) for name in (*STAMP_FIELDS, *OWN_COLUMNS) if document.get(name) is not None}
+    stored_fields = VERSION_FIELDS | {name: name for name in OWN_COLUMNS}
+    found = {name: document.get(stored) for name, stored in stored_fields.items()}
+    fields = {name: value for name, value in found.items() if value is not None}
     fields |= {name: int(fields[name]) for name in WHOLE_NUMBERS if name in fields}
     meta: dict[str, Scalar] = {}
     for field, value in document.to_dict().items():
         if field.startswith("meta_"):
-            name = column_name(field.removeprefix("meta_"))
+            name = decode_field_name(field.removeprefix("meta_"))
             kind = columns.get(f"table_{name}" if name in OWN_COLUMNS else name)
             meta[name] = int(value) if kind == "integer" and isinstance(value, float) else value
     return Row(
-        id=fields.pop("row_id"),
         mtime_ns=int(fields.pop("mtime_ns")),
         vector=np.asarray(document.get("vector"), np.float32),
         text=(document.get("text") or "").partition(BELOW)[0],
@@ -115,7 +117,7 @@ def _cut(metadata: dict[str, Any], row: Row) -> None:
                 f"The columns of {row.id!r} take {over + METADATA_BYTES:,} bytes; Pinecone keeps {METADATA_BYTES:,} of "
                 "a row. Leave columns out."
             )
-        name = column_name(longest.removeprefix("meta_"))
+        name = decode_field_name(longest.removeprefix("meta_"))
         warnings.warn(f"The column {name!r} of {row.id!r} is too long for Pinecone and was cut.", stacklevel=4)
         metadata[longest] = _shortened(metadata[longest], max(50, texts[longest] - over - 10))
 

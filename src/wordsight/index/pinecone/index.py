@@ -36,12 +36,12 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.base import About, Floats, Match, Row, Stamp, by_coverage
+from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
 from wordsight.index.payload_fields import columns_with
 from wordsight.index.pinecone.documents import (
-    STAMP_FIELDS,
+    VERSION_FIELDS,
     as_word,
     document_id,
     document_of,
@@ -63,10 +63,10 @@ NOTE_BYTES = 30_000
 SETTLE, PAUSE = 60.0, 0.5  # seconds: the longest wait for a search to see this process's writes; between two looks
 
 
-def open_store(location: str, about: About | None) -> PineconeIndex:
+def open_store(location: str, info: IndexInfo | None) -> PineconeIndex:
     """Open the index at "pinecone:INDEX" or "pinecone:INDEX/NAMESPACE", or make it.
 
-    about: what to make it with; None opens one that is there. A new index is serverless, in the cloud and region that
+    info: what to make it with; None opens one that is there. A new index is serverless, in the cloud and region that
     PINECONE_CLOUD and PINECONE_REGION name (aws, us-east-1). The key is read from PINECONE_API_KEY, and another
     controller than Pinecone's own from PINECONE_CONTROLLER_HOST.
 
@@ -88,7 +88,7 @@ def open_store(location: str, about: About | None) -> PineconeIndex:
     with _asking(location):
         client = Pinecone()
     try:
-        return PineconeIndex(client, found[1], found[2] or NAMESPACE, location, about)
+        return PineconeIndex(client, found[1], found[2] or NAMESPACE, location, info)
     except BaseException:
         client.close()
         raise
@@ -116,7 +116,7 @@ def _asking(location: str) -> Iterator[None]:
 class PineconeIndex(RecordIndex):
     """The index in one namespace; `open_store` makes these."""
 
-    def __init__(self, client: Any, name: str, namespace: str, location: str, about: About | None) -> None:
+    def __init__(self, client: Any, name: str, namespace: str, location: str, info: IndexInfo | None) -> None:
         from pinecone.errors.exceptions import NotFoundError
 
         self._client = client
@@ -128,20 +128,20 @@ class PineconeIndex(RecordIndex):
             try:
                 model = client.indexes.describe(name)
             except NotFoundError:
-                if about is None:
+                if info is None:
                     raise StoreError(absent(location)) from None
-                model = _create(client, name, about.dim)
-            self._check(model, about)
+                model = _create(client, name, info.dim)
+            self._check(model, info)
             self._data = client.index(host=model.host)
             self._documents = self._data.documents
             dim = model.schema.fields["vector"].dimension
             self._filler = [1.0] + [0.0] * (dim - 1)  # a document of notes has to have a vector, too
-            self._begin(self._record("about"), about)
+            self._begin(self._record("about"), info)
 
     def _asking(self) -> contextlib.AbstractContextManager[None]:
         return _asking(self._location)
 
-    def _check(self, model: Any, about: About | None) -> None:
+    def _check(self, model: Any, info: IndexInfo | None) -> None:
         """Raise StoreError unless the index has the fields that rows are kept in."""
         vector, text = (model.schema.fields.get(name) for name in ("vector", "text"))
         dim = getattr(vector, "dimension", None)
@@ -151,10 +151,10 @@ class PineconeIndex(RecordIndex):
                 f"Pinecone's index of {self._location} has other fields ({fields}) than wordsight's (vector: dense, "
                 "text: full text); name one that does not exist yet, and it will be made."
             )
-        if about is not None and dim != about.dim:
+        if info is not None and dim != info.dim:
             raise StoreError(
-                f"Pinecone's index of {self._location} holds vectors of {dim} dimensions; {about.model} gives "
-                f"{about.dim}. Name another index."
+                f"Pinecone's index of {self._location} holds vectors of {dim} dimensions; the model {info.model} makes "
+                f"{info.dim}. Name another index."
             )
 
     # records of the second namespace: JSON in parts, the first of which is written last and names the others
@@ -197,12 +197,11 @@ class PineconeIndex(RecordIndex):
             held = self._data.describe_index_stats().namespaces.get(self._namespace)
             return int(held.vector_count) if held else 0
 
-    def stamps(self) -> Iterator[Stamp]:
-        """Yield the stamp of every row, a thousand at a time."""
-        for document in self._chosen({"row_id": {"$exists": True}}, list(STAMP_FIELDS), LIGHT_A_FETCH):
-            fields = {name: document.get(name, "") for name in STAMP_FIELDS[1:]}
-            numbers = {"size": int(fields["size"]), "mtime_ns": int(fields["mtime_ns"])}
-            yield Stamp(**{"id": document.get("row_id"), **fields, **numbers})
+    def row_versions(self) -> Iterator[RowVersion]:
+        """Yield the version of every row, a thousand at a time."""
+        for document in self._chosen({"row_id": {"$exists": True}}, list(VERSION_FIELDS.values()), LIGHT_A_FETCH):
+            fields = {name: document.get(stored, "") for name, stored in VERSION_FIELDS.items()}
+            yield RowVersion(**fields | {name: int(fields[name]) for name in ("size", "mtime_ns")})
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Yield (ids, vectors (B, D)) of the whole index, in the order of the documents' hashed ids."""
@@ -218,7 +217,7 @@ class PineconeIndex(RecordIndex):
                 listing = self._documents.list(namespace=self._namespace, limit=min(n, IDS_A_LISTING))
                 ids += (entry.id for entry, _ in zip(listing, range(n), strict=False))
         found = self._fetched(ids, ["vector"])
-        return vectors_in([found[id] for id in ids if id in found]).reshape(-1, self.about.dim)
+        return vectors_in([found[id] for id in ids if id in found]).reshape(-1, self.info.dim)
 
     @contextlib.contextmanager
     def _perhaps_empty(self) -> Iterator[None]:
@@ -265,10 +264,10 @@ class PineconeIndex(RecordIndex):
         found = self._fetched([document_id(id) for id in ids], None)
         return [row_of(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
-    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
-        """Return digest → vector (D,) of the contents that are there."""
+    def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
+        """Return content hash → vector (D,) of the contents that are there."""
         found: dict[str, Floats] = {}
-        for some in portions(dict.fromkeys(digests), WHOLE_A_FETCH):
+        for some in portions(dict.fromkeys(content_hashes), WHOLE_A_FETCH):
             for document in self._chosen({"digest": {"$in": some}}, ["digest", "vector"], WHOLE_A_FETCH):
                 found.setdefault(document.get("digest"), np.asarray(document.get("vector"), np.float32))
         return found
@@ -310,7 +309,7 @@ class PineconeIndex(RecordIndex):
             )
         if whole:
             return [Match(row_of(document, self._columns), float(document.score)) for document in found]
-        light = ["vector", "text", "taken", "row_id", *STAMP_FIELDS, *OWN_COLUMNS, *map(key_of, self.columns())]
+        light = ["vector", "text", "taken", *VERSION_FIELDS.values(), *OWN_COLUMNS, *map(key_of, self.columns())]
         documents = self._fetched([document.id for document in found], list(dict.fromkeys(light)))
         return [Match(row_of(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
 

@@ -33,13 +33,13 @@ import numpy as np
 
 from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
-from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, About, Floats, Match, Row, Stamp, by_coverage
+from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.bm25 import document_vector, query_vector
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
-from wordsight.index.records import STAMP, RecordIndex, absent, portions
+from wordsight.index.records import STORED_FIELD, RecordIndex, absent, portions
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
 
 PAGE = 1000  # points asked for at a time
@@ -48,16 +48,16 @@ DRIFT = 0.02  # how far the mean length of the texts may move before BM25's weig
 INDEX_TYPES = {"text": "keyword", "integer": "integer", "number": "float", "boolean": "bool"}
 
 
-def open_store(location: str, about: About | None) -> QdrantIndex:
+def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
     """Open the index at "qdrant:FOLDER/COLLECTION" or "qdrant:http://HOST:6333/COLLECTION", or make it.
 
-    about: what to make the index with; None opens one that is there. A server's key is read from QDRANT_API_KEY.
+    info: what to make the index with; None opens one that is there. A server's key is read from QDRANT_API_KEY.
 
     Raises: InputError for a location of another form; StoreError where there is no index, or one that another model
     made (naming both), or where the server or folder cannot be used; MissingExtraError without qdrant-client.
     """
     place, collection = _parts(location)
-    if about is None and "://" not in place and not (Path(place) / "meta.json").is_file():
+    if info is None and "://" not in place and not (Path(place) / "meta.json").is_file():
         raise StoreError(absent(location))
     try:
         from qdrant_client import QdrantClient
@@ -76,7 +76,7 @@ def open_store(location: str, about: About | None) -> QdrantIndex:
         else:
             client = _opened(place, location)
     try:
-        return QdrantIndex(client, collection, location, about)
+        return QdrantIndex(client, collection, location, info)
     except BaseException:
         client.close()
         raise
@@ -137,7 +137,7 @@ def _asking(location: str) -> Iterator[None]:
 class QdrantIndex(RecordIndex):
     """The index in one collection; `open_store` makes these."""
 
-    def __init__(self, client: Any, collection: str, location: str, about: About | None) -> None:
+    def __init__(self, client: Any, collection: str, location: str, info: IndexInfo | None) -> None:
         self._client = client
         self._collection = collection
         self._beside = f"{collection}-wordsight"
@@ -145,20 +145,20 @@ class QdrantIndex(RecordIndex):
         self._analysed = False  # whether all texts are known to be written as this version analyses them
         with self._asking():
             kept = self._record("about") if client.collection_exists(self._beside) else None
-            if kept is None and about is not None:
-                self._make(about)
-            self._begin(kept, about)
+            if kept is None and info is not None:
+                self._make(info)
+            self._begin(kept, info)
 
     def _asking(self) -> contextlib.AbstractContextManager[None]:
         return _asking(self._location)
 
-    def _make(self, about: About) -> None:
+    def _make(self, info: IndexInfo) -> None:
         from qdrant_client import models
 
         if not self._client.collection_exists(self._collection):
             self._client.create_collection(
                 self._collection,
-                vectors_config={IMAGE: models.VectorParams(size=about.dim, distance=models.Distance.DOT)},
+                vectors_config={IMAGE: models.VectorParams(size=info.dim, distance=models.Distance.DOT)},
                 sparse_vectors_config={TEXT: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             )
         elif self._client.count(self._collection).count:
@@ -198,10 +198,10 @@ class QdrantIndex(RecordIndex):
         with self._asking():
             return int(self._client.count(self._collection, exact=True).count)
 
-    def stamps(self) -> Iterator[Stamp]:
-        """Yield the stamp of every row, a thousand at a time."""
-        for point in self._scroll(list(STAMP), vectors=False):
-            yield Stamp(**{name: point.payload.get(name, "") for name in STAMP})
+    def row_versions(self) -> Iterator[RowVersion]:
+        """Yield the version of every row, a thousand at a time."""
+        for point in self._scroll(list(STORED_FIELD.values()), vectors=False):
+            yield RowVersion(**{name: point.payload.get(stored, "") for name, stored in STORED_FIELD.items()})
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Yield (ids, vectors (B, D)) of the whole index, in the order of the points' hashed ids."""
@@ -211,7 +211,7 @@ class QdrantIndex(RecordIndex):
     def sample(self, n: int) -> Floats:
         """Return the vectors (≤ n, D) of the first points: their ids are hashes, so they are spread evenly."""
         chosen = [point for point, _ in zip(self._scroll([], vectors=True), range(n), strict=False)]
-        return vectors_in(chosen).reshape(-1, self.about.dim)
+        return vectors_in(chosen).reshape(-1, self.info.dim)
 
     def _scroll(self, payload: list[str] | bool, vectors: bool, chosen: Any = None) -> Iterator[Any]:
         offset: Any = None
@@ -240,18 +240,18 @@ class QdrantIndex(RecordIndex):
                 found |= {row.id: row for row in map(row_of, points)}
         return [found[id] for id in ids if id in found]
 
-    def vectors_of(self, digests: Sequence[str]) -> dict[str, Floats]:
-        """Return digest → vector (D,) of the contents that are there."""
+    def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
+        """Return content hash → vector (D,) of the contents that are there."""
         from qdrant_client import models
 
         found: dict[str, Floats] = {}
-        if "://" not in self._location:  # local mode would compare every point with every digest
-            wanted = set(digests)
+        if "://" not in self._location:  # local mode would compare every point with every hash
+            wanted = set(content_hashes)
             for point in self._scroll(["digest"], vectors=True) if wanted else ():
                 if point.payload["digest"] in wanted:
                     found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))
             return found
-        for some in portions(dict.fromkeys(digests), PAGE):
+        for some in portions(dict.fromkeys(content_hashes), PAGE):
             match = models.FieldCondition(key="digest", match=models.MatchAny(any=some))
             for point in self._scroll(["digest"], vectors=True, chosen=models.Filter(must=[match])):
                 found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))

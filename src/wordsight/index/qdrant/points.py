@@ -11,11 +11,12 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import clean, column_name, field_of, meta_fields, seconds_of
-from wordsight.index.records import STAMP
+from wordsight.index.payload_fields import clean, decode_field_name, field_of, meta_fields, seconds_of
+from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
 IMAGE, TEXT = "image", "text"  # names of a point's vectors
+_STORED = STORED_FIELD | {name: name for name in OWN_COLUMNS}  # field of `Row` → its name in the payload
 
 
 def point_id(id: str) -> str:
@@ -30,7 +31,7 @@ def key_of(column: str) -> str:
 
 def payload_of(row: Row) -> dict[str, Any]:
     """Return what a point holds of a row beside its vectors."""
-    own = {name: getattr(row, name) for name in (*STAMP, *OWN_COLUMNS)}
+    own = {stored: getattr(row, name) for name, stored in _STORED.items()}
     payload = {
         **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
         "taken_seconds": seconds_of(row.taken) if row.taken else None,
@@ -47,10 +48,10 @@ def row_of(point: Any) -> Row:
     payload = point.payload
     return Row(
         vector=np.asarray(point.vector[IMAGE], np.float32),
-        meta={column_name(name): value for name, value in payload.get("meta", {}).items()},
+        meta={decode_field_name(name): value for name, value in payload.get("meta", {}).items()},
         thumbnail=base64.b64decode(payload.get("thumbnail", "")),
         text=payload.get("text", ""),
-        **{name: payload[name] for name in (*STAMP, *OWN_COLUMNS) if name in payload},
+        **{name: payload[stored] for name, stored in _STORED.items() if stored in payload},
     )
 
 

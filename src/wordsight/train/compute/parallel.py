@@ -50,7 +50,7 @@ def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn
     )
 
 
-def unwrapped(network: nn.Module) -> nn.Module:
+def unwrap(network: nn.Module) -> nn.Module:
     """Return the network without DDP and torch.compile around it: its own methods and names (FSDP stays inside it)."""
     while True:
         inner = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
@@ -114,7 +114,7 @@ def full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None = Non
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    network = unwrapped(network)
+    network = unwrap(network)
     state: dict[str, Any] = {"network": get_model_state_dict(network, options=options)}
     if optimizer is not None:
         state["optimizer"] = get_optimizer_state_dict(network, optimizer, options=options)
@@ -129,7 +129,7 @@ def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None,
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=_is_many())
-    network = unwrapped(network)
+    network = unwrap(network)
     state = state if state is not None and _is_first() else {}
     # torch changes the dicts that it is given, and an optimizer takes the very tensors for its own.
     set_model_state_dict(network, dict(state.get("network", {})), options=options)

@@ -44,11 +44,11 @@ class Processes:
     group: dist.ProcessGroup | None = None
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the one that writes, prints and evaluates."""
         return self.rank == 0
 
-    def share(self, batch: int) -> int:
+    def split_batch(self, batch: int) -> int:
         """Return how many pairs of a global batch each process takes.
 
         Raises: TrainError where they cannot all take the same number.
@@ -66,7 +66,7 @@ class Processes:
         """Wait until every process is here."""
         self.total([0.0])
 
-    def agree(self, flag: bool) -> bool:
+    def any_true(self, flag: bool) -> bool:
         """Return, on every process, whether any of them said yes; so they stop together when one must."""
         return self.total([float(flag)])[0] > 0
 
@@ -99,7 +99,7 @@ class Processes:
             return do()
         answer: T | None = None
         error: WordsightError | None = None
-        if self.first:
+        if self.is_first:
             try:
                 answer = do()
             except WordsightError as raised:
@@ -108,6 +108,15 @@ class Processes:
         if error is not None:
             raise error
         return cast(T, answer)
+
+    def first_then_others(self, do: Callable[[], T]) -> T:
+        """Do something on the first process, then on the others; each keeps its own result.
+
+        For downloads: the first fetches what the others then find. All raise an error of the first (a WordsightError).
+        """
+        results: list[T] = []
+        self.on_first(lambda: results.append(do()))
+        return results[0] if results else do()
 
 
 @contextlib.contextmanager
@@ -145,7 +154,7 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
         processes.barrier()
     except BaseException as error:
         failed = True
-        if _of_the_connection(error):
+        if _is_connection_error(error):
             raise TrainError(_lost(rank, world, compute.timeout, store, error)) from error
         with contextlib.suppress(RuntimeError):
             own = f"process {rank}: {type(error).__name__}: {error}"
@@ -236,7 +245,7 @@ def _meet(rank: int, world: int, timeout_s: float) -> Store:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         shared = _store(rank, world, timeout)
-        store: Store = cast(Any, dist).PrefixStore(_call_of_the_roll(shared, rank, world, timeout_s), shared)
+        store: Store = cast(Any, dist).PrefixStore(_agree_on_prefix(shared, rank, world, timeout_s), shared)
         store.set_timeout(timeout)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
     except (RuntimeError, ValueError) as error:
@@ -248,7 +257,7 @@ def _meet(rank: int, world: int, timeout_s: float) -> Store:
     return store
 
 
-def _call_of_the_roll(store: Store, rank: int, world: int, timeout_s: float) -> str:
+def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> str:
     """Return a name that the processes which are here now agree on, for their keys in the store.
 
     torchrun's store outlives the processes: without it those started again would find the addresses of the dead, and
@@ -282,7 +291,7 @@ def _store(rank: int, world: int, timeout: timedelta) -> Store:
     return store
 
 
-def _of_the_connection(error: BaseException) -> bool:
+def _is_connection_error(error: BaseException) -> bool:
     """Return whether an error says that other processes cannot be reached; gloo's have no class of their own."""
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and ("gloo" in str(error) or "NCCL" in str(error))

@@ -21,32 +21,32 @@ def seed(number: int, rank: int) -> None:
     torch.manual_seed(own)
 
 
-def of_torch(device: torch.device) -> tuple[Tensor, Tensor | None]:
+def capture_torch(device: torch.device) -> tuple[Tensor, Tensor | None]:
     """Return where torch's chance stands, on the CPU and on a device (None: it is the CPU), as bytes on the CPU."""
     other = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state(device)
     return torch.get_rng_state(), other
 
 
 def restore_torch(saved: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    """Go on from what `of_torch` returned; a device's chance stays as it is where none was saved."""
+    """Go on from what `capture_torch` returned; a device's chance stays as it is where none was saved."""
     on_cpu, other = saved
     torch.set_rng_state(on_cpu)
     if other is not None and device.type != "cpu":
         torch.get_device_module(device).set_rng_state(other, device)
 
 
-def state(device: torch.device) -> dict[str, Any]:
+def capture(device: torch.device) -> dict[str, Any]:
     """Return where all of it stands, as plain values and tensors."""
     kind, keys, *rest = cast("tuple[str, np.ndarray, int, int, float]", np.random.get_state(legacy=True))
     return {
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
-        "torch": of_torch(device),
+        "torch": capture_torch(device),
     }
 
 
 def restore(saved: dict[str, Any], device: torch.device) -> None:
-    """Go on from what `state` returned; a device's chance stays as it is where none was saved."""
+    """Go on from what `capture` returned; a device's chance stays as it is where none was saved."""
     version, numbers, gauss = saved["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = saved["numpy"]

@@ -1,11 +1,11 @@
 """How a run is done: frozen records with a default for everything, changed by recipes and `--set`."""
 
+from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName
 from wordsight.train.config.records import (
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     ObjectiveConfig,
-    ObjectiveName,
     OptimConfig,
     TrainConfig,
     TuningConfig,
@@ -14,6 +14,7 @@ from wordsight.train.config.records import (
 )
 
 __all__ = [
+    "OBJECTIVES",
     "AugmentConfig",
     "ComputeConfig",
     "DataConfig",

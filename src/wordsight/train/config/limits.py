@@ -66,7 +66,7 @@ RANGES = {
 MAY_BE_NONE = {"data.samples", "objective.tile", "optim.clip", "optim.ema", "compute.chunk", "watch.evaluate_every"}
 
 
-def settled(config: TrainConfig) -> TrainConfig:
+def validate_settings(config: TrainConfig) -> TrainConfig:
     """Return the settings of a run with every value of its type (lists as tuples, paths as text).
 
     Recipes are Python, which checks no types: pairs="photos" would be six sources of one letter each.
@@ -76,7 +76,7 @@ def settled(config: TrainConfig) -> TrainConfig:
         typed = settings.from_json(TrainConfig, settings.to_json(config))
     except TypeError as error:  # JSON's, for a kind of value that no setting has
         raise InputError(f"The settings hold what JSON cannot ({error}); use plain numbers and text.") from error
-    for key, value in settings.flat(typed).items():
+    for key, value in settings.flatten(typed).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         allowed = RANGES.get(key)
         if number and allowed is not None and not allowed.holds(value):

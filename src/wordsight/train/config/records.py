@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wordsight.spec import ModelSpec
-
-ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "caption"]
+from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
+from wordsight.train.config.setting_values import FORMER_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,11 @@ class ObjectiveConfig:
     tile: int | None = 1024
     temperature: float = 0.5
 
+    @property
+    def traits(self) -> ObjectiveTraits:
+        """Facts of the objective. Raises: InputError for an unknown name."""
+        return get_traits(self.name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
@@ -115,7 +120,7 @@ class TuningConfig:
     """How an existing model is tuned. All of it at its defaults: trained from scratch.
 
     start: name or path of the checkpoint to begin with; `model` is then its spec (`tuning.start_spec`). take: "image":
-    only the image tower is taken, the text tower begins with chance weights (with image="locked": LiT, Zhai et al.
+    only the image tower is taken, the text tower is randomly initialised (with image="locked": LiT, Zhai et al.
     2022). image, text: what of a tower learns ("lora": low-rank changes only, Hu et al. 2022, of `lora_rank`).
     alphas: WiSE-FT's shares of the tuned weights to try, the rest being the pre-trained ones (Wortsman et al. 2022);
     the best on `watch.zero_shot` is kept. keep: least share of the original zero-shot accuracy on `forgetting`
@@ -140,7 +145,7 @@ class ZeroShotConfig:
     becomes a space. limit: images used at most, drawn evenly.
     """
 
-    images: str
+    images: str = field(metadata={FORMER_NAME: "pictures"})
     image_column: str | None = None
     class_column: str | None = None
     classes: dict[str, str] = field(default_factory=dict)

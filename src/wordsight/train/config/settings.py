@@ -19,11 +19,11 @@ from wordsight.train.config.setting_values import (
     NONE,
     UnknownKey,
     check_missing,
-    default_of,
-    fields_of,
-    options_of,
-    parse,
-    typed,
+    convert_json,
+    field_types,
+    get_default,
+    parse_text,
+    union_members,
 )
 
 C = TypeVar("C")
@@ -40,29 +40,29 @@ def apply(config: C, settings: Sequence[str]) -> C:
     try:
         return typing.cast(C, _changed(type(config), config, _tree(settings).parts, ""))
     except UnknownKey as error:
-        raise InputError(f"{error}{_meant(error.key, list(flat(config)))}") from None
+        raise InputError(f"{error}{_meant(error.key, list(flatten(config)))}") from None
 
 
-def lines(config: Any) -> list[str]:
+def to_lines(config: Any) -> list[str]:
     """Return every setting as "key=value", such that `apply` of them gives an equal config."""
-    return [f"{key}={_shown(value)}" for key, value in flat(config).items()]
+    return [f"{key}={_shown(value)}" for key, value in flatten(config).items()]
 
 
-def flat(config: Any) -> dict[str, Any]:
+def flatten(config: Any) -> dict[str, Any]:
     """Return key → value of all fields that are no dataclasses; a dict that holds something gives a key for each."""
     return dict(_leaves(config, ""))
 
 
 def differences(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
     """Return key → the two values, for each key in which two configs differ; None stands for a key not there."""
-    one, other = flat(first), flat(second)
+    one, other = flatten(first), flatten(second)
     keys = dict.fromkeys([*one, *other])
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
 def to_json(config: Any) -> str:
     """Return a config as JSON, from which `from_json` gives an equal one."""
-    return json.dumps(plain(config), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(to_plain(config), indent=2, ensure_ascii=False) + "\n"
 
 
 def from_json(cls: type[C], text: str) -> C:
@@ -74,17 +74,17 @@ def from_json(cls: type[C], text: str) -> C:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"The settings are not valid JSON ({error}); expected what a run wrote.") from error
-    return typing.cast(C, typed(cls, values, ""))
+    return typing.cast(C, convert_json(cls, values, ""))
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Return a config as nested values that JSON knows."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -116,7 +116,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple | list) and all(map(_plain_in_a_list, value)):
         return ",".join(map(_shown, value))
     if isinstance(value, tuple | list | Mapping):
-        return json.dumps(plain(value), ensure_ascii=False)
+        return json.dumps(to_plain(value), ensure_ascii=False)
     return str(value)
 
 
@@ -151,15 +151,15 @@ def _tree(settings: Sequence[str]) -> _Node:
 
 def _changed(cls: type, now: Any, parts: Mapping[str, _Node], where: str) -> Any:
     """Return the dataclass with parts changed, all at once; `now` None: a new one."""
-    hints = fields_of(cls)
+    hints = field_types(cls)
     values = {}
     for name, node in parts.items():
         key = where + name
         if name not in hints:
             raise UnknownKey(key, cls)
-        value = default_of(cls, name) if now is None else getattr(now, name)
+        value = get_default(cls, name) if now is None else getattr(now, name)
         if node.text is not None:
-            value = parse(hints[name], node.text, key)
+            value = parse_text(hints[name], node.text, key)
         values[name] = _inside(hints[name], value, node.parts, key) if node.parts else value
     if now is not None:
         return dataclasses.replace(now, **values)
@@ -172,11 +172,14 @@ def _inside(hint: Any, now: Any, parts: Mapping[str, _Node], key: str) -> Any:
     if dataclasses.is_dataclass(now):
         return _changed(type(now), now, parts, f"{key}.")
     if now is None or isinstance(now, Mapping):
-        for option in options_of(hint):
+        for option in union_members(hint):
             if typing.get_origin(option) is dict:
                 inner = typing.get_args(option)[1]
-                return {**(now or {}), **{name: parse(inner, text, f"{key}.{name}") for name, text in _texts(parts)}}
-    classes = [option for option in options_of(hint) if dataclasses.is_dataclass(option)]
+                return {
+                    **(now or {}),
+                    **{name: parse_text(inner, text, f"{key}.{name}") for name, text in _texts(parts)},
+                }
+    classes = [option for option in union_members(hint) if dataclasses.is_dataclass(option)]
     if now is None and len(classes) == 1:
         return _changed(typing.cast(type, classes[0]), None, parts, f"{key}.")
     name = next(iter(parts))

@@ -23,7 +23,7 @@ _CHANGE, _HUE, _OFTEN = 0.8, 0.2, 0.8
 _BLUR = (0.1, 2.0)
 
 
-def at_least(spec: Preprocess, augment: AugmentConfig) -> int:
+def required_side(spec: Preprocess, augment: AugmentConfig) -> int:
     """Return the side that an image is decoded for (`images.decode`), so that no crop is enlarged for its sake."""
     if augment.crop != "resized":
         return spec.image_size

@@ -14,7 +14,7 @@ _PAD_TO = 8  # lengths of texts are multiples of this: fewer shapes to compile f
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class BatchShape:
     """What this process's share of a batch is to look like. trim: cut padding to the longest text.
 
     batch: pairs of all processes' shares. known: how many pairs there are in all, None if they were not counted.
@@ -35,10 +35,10 @@ class Shape:
         return 3 * self.image_size**2 * self.views
 
 
-class Building:
+class BatchBuilder:
     """A batch that is being filled. pin: in memory that a GPU copies from by itself."""
 
-    def __init__(self, shape: Shape, pin: bool) -> None:
+    def __init__(self, shape: BatchShape, pin: bool) -> None:
         self.shape, self.count = shape, 0
         size = (shape.share, 3, shape.image_size, shape.image_size)
         self.pixels = [torch.empty(size, dtype=torch.uint8, pin_memory=pin) for _ in range(shape.views)]

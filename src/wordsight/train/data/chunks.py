@@ -85,7 +85,7 @@ def _as_it_is(chunk: Any) -> Any:
     return chunk
 
 
-def died_of(processes: Sequence[Any]) -> str:
+def describe_dead_worker(processes: Sequence[Any]) -> str:
     """Return what to say of a worker that has died, "" while none has."""
     for process in processes:
         code = process.exitcode
@@ -101,9 +101,9 @@ def died_of(processes: Sequence[Any]) -> str:
     return ""
 
 
-def who_died(processes: Sequence[Any]) -> str:
+def wait_for_dead_worker(processes: Sequence[Any]) -> str:
     """Return the same after reading from a worker failed: its end may be seen a moment later than its silence."""
     until = time.monotonic() + _SILENCE
-    while not (died := died_of(processes)) and processes and time.monotonic() < until:
+    while not (died := describe_dead_worker(processes)) and processes and time.monotonic() < until:
         time.sleep(_SILENCE / 20)
     return died

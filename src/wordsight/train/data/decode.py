@@ -22,7 +22,7 @@ from wordsight.images.skipped import describe_error
 from wordsight.spec import TextTower, TokenizerSpec
 from wordsight.text.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
-from wordsight.train.data.augment import at_least, training_pixels
+from wordsight.train.data.augment import required_side, training_pixels
 from wordsight.train.data.datasets import DatasetRows
 from wordsight.train.data.references import LeftOut, Place, Reference, Row, caption_columns, captions_in, why_none
 
@@ -64,7 +64,8 @@ class Decoder(Dataset[Chunk]):
 
     def __init__(self, config: TrainConfig, tokenizer: Tokenizer, datasets: Sequence[DatasetRows] = ()) -> None:
         self.preprocess, self.augment = config.model.preprocess, config.data.augment
-        self.views = 2 if config.objective.name == "nt_xent" else 1
+        self.views = config.objective.traits.views
+        self.uses_texts = config.objective.traits.uses_texts
         self.text_columns = config.data.text_columns
         self.tokenizer, self.datasets = tokenizer, tuple(datasets)
         self.nothing_T = tokenizer([""]).ids[0]
@@ -87,7 +88,7 @@ class Decoder(Dataset[Chunk]):
             try:
                 text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
                 said = self.tokenizer([text])
-                if self.views == 1 and np.array_equal(said.ids[0], self.nothing_T):
+                if self.uses_texts and np.array_equal(said.ids[0], self.nothing_T):
                     raise _LeftOutError("its caption holds no word")  # punctuation alone, where that is cleaned away
             except (_LeftOutError, ImageError) as error:
                 problems.append((reference.key, str(error), reference.number))
@@ -103,7 +104,7 @@ class Decoder(Dataset[Chunk]):
             views=views_VNCHW[1, :good] if self.views == 2 else None,
             tokens=tokens_GT,
             lengths=token_lengths(tokens_GT, self.tokenizer.spec),
-            ids=np.array([marks, [mark_of(row_T.tobytes()) for row_T in tokens_GT]], np.int64).reshape(2, good),
+            ids=np.array([marks, [hash_content(row_T.tobytes()) for row_T in tokens_GT]], np.int64).reshape(2, good),
             keys=tuple(keys),
             places=tuple(places),
             problems=tuple(problems),
@@ -111,7 +112,7 @@ class Decoder(Dataset[Chunk]):
             cut=tuple(
                 (references[place].key, _CUT, references[place].number)
                 for place, said in zip(places, texts, strict=True)
-                if said.cut[0]
+                if said.truncated[0]
             ),
         )
 
@@ -125,15 +126,15 @@ class Decoder(Dataset[Chunk]):
             content, captions = self._files.read(reference.image), self._captions(reference)
         caption = captions[int(rng.integers(len(captions)))][:_CAPTION_LIMIT]
         try:
-            image = decode(content, at_least=at_least(self.preprocess, self.augment))
+            image = decode(content, at_least=required_side(self.preprocess, self.augment))
         except ImageError as error:
             raise _LeftOutError(str(error).removeprefix(f"{len(content)} bytes: ")) from error
         for view_CHW in out_VCHW:
             view_CHW[:] = training_pixels(image, self.preprocess, self.augment, rng).transpose(2, 0, 1)
-        return caption, mark_of(content)
+        return caption, hash_content(content)
 
     def _captions(self, reference: Reference) -> list[str]:
-        if self.views == 2:  # of images alone
+        if not self.uses_texts:
             return [""]
         if reference.fields is not None and self.text_columns is not None:
             return _good([self._fields(reference.fields)])
@@ -167,7 +168,8 @@ class Decoder(Dataset[Chunk]):
         content, path, said = self.datasets[place.dataset].read(place.row)
         if not content and not path:
             raise _LeftOutError("holds no image")
-        return content or self._files.read(Place(path)), [""] if self.views == 2 else _good(said)
+        captions = _good(said) if self.uses_texts else [""]
+        return content or self._files.read(Place(path)), captions
 
 
 class _Files:
@@ -217,7 +219,7 @@ def may_trim(text: TextTower) -> bool:
     return text.causal and text.pooling in ("argmax", "eos")
 
 
-def mark_of(content: bytes) -> int:
+def hash_content(content: bytes) -> int:
     """Return a hash of 64 bits as a signed integer, the same in every process."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
 

@@ -16,8 +16,8 @@ import torch
 
 from wordsight.errors import TrainError
 from wordsight.train.batch import Batch
-from wordsight.train.data.building import Building, Shape
-from wordsight.train.data.chunks import Chunks, died_of, who_died
+from wordsight.train.data.building import BatchBuilder, BatchShape
+from wordsight.train.data.chunks import Chunks, describe_dead_worker, wait_for_dead_worker
 from wordsight.train.data.decode import Chunk, Decoder
 from wordsight.train.data.order import DataState, Stream
 from wordsight.train.data.references import Reference, Tally
@@ -39,7 +39,7 @@ class Feed:
     """
 
     def __init__(
-        self, stream: Stream, decoder: Decoder, shape: Shape, *, workers: int, skipped: Tally, cut: Tally
+        self, stream: Stream, decoder: Decoder, shape: BatchShape, *, workers: int, skipped: Tally, cut: Tally
     ) -> None:
         self.stream, self.decoder, self.shape, self.workers = stream, decoder, shape, workers
         self.skipped, self.cut = skipped, cut
@@ -88,7 +88,7 @@ class Feed:
                 except queue.Empty:
                     if self._stop.is_set():
                         raise TrainError("The data was closed while batches were asked of it.") from None
-                    if died := died_of(self._processes):
+                    if died := describe_dead_worker(self._processes):
                         raise TrainError(died) from None
         finally:
             self.wait_s += time.perf_counter() - began
@@ -109,7 +109,7 @@ class Feed:
                     for ready in self._assembled(chunks, states, state.epoch, pin=device is not None):
                         self._ready.put(ready)
                 except (RuntimeError, OSError, EOFError) as error:
-                    if died := who_died(chunks.processes):  # asked before all are ended
+                    if died := wait_for_dead_worker(chunks.processes):  # asked before all are ended
                         raise TrainError(died) from error
                     raise
         except BaseException as error:
@@ -142,7 +142,7 @@ class Feed:
         taken = 0
         while True:
             self._slots.acquire()
-            building, looked_at = Building(self.shape, pin), 0
+            building, looked_at = BatchBuilder(self.shape, pin), 0
             while not building.full:
                 if self._stop.is_set():
                     return

@@ -10,7 +10,7 @@ from wordsight.ingest.kinds import DATASET_PREFIX, SAVED_DATASET_FILES, TABLE_EX
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
-from wordsight.train.data.building import Shape
+from wordsight.train.data.building import BatchShape
 from wordsight.train.data.datasets import DatasetPairs, DatasetRows, dataset_rows, parquet_rows
 from wordsight.train.data.decode import Decoder, may_trim
 from wordsight.train.data.feed import Feed
@@ -62,7 +62,7 @@ class TrainData:
 def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world: int = 1) -> TrainData:
     """Return the data of a run as process `rank` of `world` sees it.
 
-    config: its numbers are in their ranges, as `train` sees to (`limits.settled`).
+    config: its numbers are in their ranges, as `train` sees to (`limits.validate_settings`).
     Shards are counted first, by the headers of all (some 0.1 ms a sample), unless data.samples says what an epoch is.
 
     Raises: TrainError for sources that cannot be read, and for fewer pairs than a batch;
@@ -81,7 +81,7 @@ def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world
             f"sources.{' Left out:' if lines else ''}{lines}"
         )
     decoder = Decoder(config, tokenizer, sources.datasets)
-    shape = Shape(
+    shape = BatchShape(
         batch=config.batch,
         share=config.batch // world,
         known=there,
@@ -104,7 +104,7 @@ class _Sources:
         self.config, self.data = config, config.data
         self.tally = Tally()
         self.damage = Tally()  # of shards, as far as it was seen when they were counted; it is told when they are read
-        self.texts = config.objective.name != "nt_xent"  # which learns from images alone
+        self.texts = config.objective.traits.uses_texts
         self.shards: list[Shard] = []
         self.datasets: list[DatasetRows] = []
         listed = [pairs for source in self.data.pairs if (pairs := self._open(source)) is not None]

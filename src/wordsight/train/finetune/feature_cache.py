@@ -12,7 +12,7 @@ MEMORY = 1 << 30  # bytes
 _AT_ONCE = 16
 
 
-class Remembered:
+class FeatureCache:
     """A function from images (B,3,S,S) to rows (B,D) that looks up those it has seen, by a hash of their pixels.
 
     That pays where an epoch shows an image as the last one did (no chance crop or colour; square images). Rows are

@@ -14,15 +14,15 @@ from torch import nn
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
+from wordsight.metrics import Estimate, bootstrap_hits
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.spec import ModelSpec
 from wordsight.train.config import TrainConfig
-from wordsight.train.finetune import wise_ft as wise
-from wordsight.train.finetune.forgetting import judge, remedy, warn_of_chance
-from wordsight.train.finetune.tuning import tokenizer_files, tokenizer_of
-from wordsight.train.measure import ZeroShot, figure
-from wordsight.train.monitor.reports import Figure
+from wordsight.train.finetune import wise_ft
+from wordsight.train.finetune.forgetting import judge, remedy, warn_at_chance_level
+from wordsight.train.finetune.tuning import open_tokenizer, tokenizer_files
+from wordsight.train.measure import ZeroShot
 from wordsight.train.networks import Network
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -38,7 +38,7 @@ class Finished:
     """
 
     checkpoint: Checkpoint
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,17 +55,17 @@ class Judge:
         self.original: ZeroShot | None = None
         self._before = np.zeros(0, bool)
         if start is not None and config.tuning.forgetting is not None:
-            self.original = ZeroShot(config.tuning.forgetting, start.spec, tokenizer_of(config, start))
+            self.original = ZeroShot(config.tuning.forgetting, start.spec, open_tokenizer(config, start))
 
-    def look(self, device: torch.device, autocast: Autocast) -> None:
+    def measure_before(self, device: torch.device, autocast: Autocast) -> None:
         """Measure, before the first step, what is not to be forgotten.
 
         Raises: InputError where the model knows nothing of it. Warns: TrainWarning where it knows no more than chance.
         """
         if self.original is not None and self.start is not None:
-            model = to_be_measured(self.start, device)
+            model = open_for_measuring(self.start, device)
             self._before = self.original.hits(model, autocast=autocast)
-            warn_of_chance(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
+            warn_at_chance_level(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
 
     def finish(self, network: Network, autocast: Autocast) -> Finished:
         """Return the finished model of a network, between where it began and where it is if `tuning.alphas` say so."""
@@ -77,19 +77,19 @@ class Judge:
         checkpoint = dataclasses.replace(checkpoint, spec=spec, tokenizer_files=files)
         device = next(network.parameters()).device
         if not self.config.tuning.alphas:
-            after = self._hits(to_be_measured(checkpoint, device), autocast) if self.original else None
+            after = self._hits(open_for_measuring(checkpoint, device), autocast) if self.original else None
             return self._judged(Finished(checkpoint), after, [])
         tried, hits = [], []
         for alpha in self.config.tuning.alphas:
-            between = wise.interpolated(self.start.tensors, checkpoint.tensors, alpha)
-            model = to_be_measured(dataclasses.replace(checkpoint, tensors=between), device)
+            between = wise_ft.interpolate(self.start.tensors, checkpoint.tensors, alpha)
+            model = open_for_measuring(dataclasses.replace(checkpoint, tensors=between), device)
             assert self.zero_shot is not None, "tuning.check() asks for watch.zero_shot where there are alphas"
             hits.append(self._hits(model, autocast))
-            original = None if hits[-1] is None else figure(hits[-1])
-            tried.append(wise.Tried(alpha, self.zero_shot.measure(model, autocast=autocast), original))
-        best = wise.choose(tried)
+            original = None if hits[-1] is None else bootstrap_hits(hits[-1])
+            tried.append(wise_ft.AlphaResult(alpha, self.zero_shot.measure(model, autocast=autocast), original))
+        best = wise_ft.choose(tried)
         notes = {"α tried": tuple(tried), "α": best.alpha}
-        tensors = wise.interpolated(self.start.tensors, checkpoint.tensors, best.alpha)
+        tensors = wise_ft.interpolate(self.start.tensors, checkpoint.tensors, best.alpha)
         spec = dataclasses.replace(spec, logit_scale=float(tensors["logit_scale"]))
         checkpoint = dataclasses.replace(checkpoint, spec=spec, tensors=tensors)
         return self._judged(Finished(checkpoint, {"zero_shot": best.target}, notes), hits[tried.index(best)], tried)
@@ -97,7 +97,7 @@ class Judge:
     def _hits(self, model: nn.Module | Model, autocast: Autocast) -> np.ndarray | None:
         return None if self.original is None else self.original.hits(model, autocast=autocast)
 
-    def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise.Tried]) -> Finished:
+    def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise_ft.AlphaResult]) -> Finished:
         """Return what is finished with the verdict on it."""
         if after is None:
             return finished
@@ -109,7 +109,7 @@ class Judge:
         return Finished(finished.checkpoint, {**finished.figures, **figures}, {**finished.notes, **notes})
 
 
-def to_be_measured(checkpoint: Checkpoint, device: torch.device) -> nn.Module | Model:
+def open_for_measuring(checkpoint: Checkpoint, device: torch.device) -> nn.Module | Model:
     """Return a model to embed some hundred images with: torch's networks on a GPU, else what `wordsight.load` gives.
 
     On a processor that is several times as fast, convolutions most of all, at the cost of a second to compile.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.finetune.wise_ft import Tried, percent
-from wordsight.train.measure import RESAMPLES, figure
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_ratio
+from wordsight.train.finetune.wise_ft import AlphaResult
+from wordsight.train.monitor.reports import TrainWarning
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Verdict:
     not called good.
     """
 
-    before: Figure
-    after: Figure
+    before: Estimate
+    after: Estimate
     kept: float
     low: float
     high: float
@@ -39,7 +39,7 @@ class Verdict:
         unsure = "" if (self.low >= self.least) == self.good == (self.high >= self.least) else ", which is within doubt"
         return (
             f"{word}: {100 * self.kept:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] of the original zero-shot "
-            f"accuracy is left, {percent(self.before)} before, {percent(self.after)} after; at least "
+            f"accuracy is left, {self.before:.1%} before, {self.after:.1%} after; at least "
             f"{100 * self.least:.0f} % were asked for (tuning.keep){unsure}"
         )
 
@@ -57,29 +57,22 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
             f"None of the {len(before)} images of tuning.forgetting was told rightly before tuning: nothing can be "
             "forgotten. Give images whose classes the model knows, with names that say them (classes, templates)."
         )
-    rng = np.random.default_rng(0)
-    # Images fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
-    kinds = [before * after, before * (1 - after), (1 - before) * after]
-    shares = [float(kind.mean()) for kind in kinds]
-    both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], RESAMPLES).T
-    ratios = (both + won) / np.maximum(both + lost, 1)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    kept = float(after.mean() / before.mean())
-    return Verdict(figure(before), figure(after), kept, float(low), float(high), least)
+    kept = bootstrap_ratio(before, after)
+    return Verdict(bootstrap_hits(before), bootstrap_hits(after), kept.value, kept.low, kept.high, least)
 
 
-def warn_of_chance(before: Figure, classes: int) -> None:
+def warn_at_chance_level(before: Estimate, classes: int) -> None:
     """Warn where the accuracy before tuning is no better than chance, so that the share kept says nothing."""
     if before.low <= 1 / classes:
         warnings.warn(
-            f"Before tuning the model tells {percent(before)} of the images of tuning.forgetting, with "
+            f"Before tuning the model tells {before:.1%} of the images of tuning.forgetting, with "
             f"{100 / classes:.1f} % by chance: what is left of that says little. Give images whose classes it knows.",
             TrainWarning,
             stacklevel=2,
         )
 
 
-def remedy(tried: list[Tried], before: Figure, least: float) -> str:
+def remedy(tried: list[AlphaResult], before: Estimate, least: float) -> str:
     """Return what to try after a verdict that is not good: the largest share of tuned weights that keeps enough."""
     enough = [one for one in tried if one.original is not None and one.original.value >= least * before.value]
     if enough:

@@ -80,7 +80,7 @@ def add_adapters(tower: nn.Module, rank: int, *, seed: int = 0) -> None:
         parameter.requires_grad_(".lora_" in name)
 
 
-def folded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fold_adapters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a network's tensors under the names they had before `add_adapters`, adapters folded in: W + scale·B·A.
 
     The products are computed in float32. Tensors of networks without adapters come back as they are.

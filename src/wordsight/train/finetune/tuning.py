@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +20,9 @@ from wordsight.nn.efficientnet import EfficientNet
 from wordsight.spec import ModelSpec, VitTower
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
-from wordsight.train.finetune.feature_cache import Remembered
+from wordsight.train.finetune.feature_cache import FeatureCache
 from wordsight.train.finetune.lora import add_adapters
-from wordsight.train.networks import Contrastive, Network
+from wordsight.train.networks import Network, TwoTowers
 from wordsight.weights.read import read_checkpoint
 
 # What may be otherwise in a run's spec: what only describes, and what learns.
@@ -40,50 +39,8 @@ def start_spec(name: str) -> ModelSpec:
     return dataclasses.replace(spec, source=f"tuned from {spec.name} ({spec.source}) with wordsight")
 
 
-def check(config: TrainConfig) -> None:
-    """Raise InputError for settings of the tuning that contradict each other or make no sense."""
-    tuning = config.tuning
-    asked = {"image": tuning.image != "full", "text": tuning.text != "full", "alphas": bool(tuning.alphas),
-             "forgetting": tuning.forgetting is not None, "take": tuning.take != "both"}  # fmt: skip
-    if tuning.start is None:
-        for name, is_asked in asked.items():
-            if is_asked:
-                raise InputError(
-                    f"tuning.{name} is {_short(getattr(tuning, name))}, but the run begins with chance weights; name "
-                    "the model to begin with: tuning.start, such as mini or ViT-B-32/openai."
-                )
-        return
-    if config.objective.name not in ("info_nce", "sigmoid"):
-        raise InputError(
-            f"objective.name is {config.objective.name!r}, but tuning.start ({tuning.start!r}) is a model of two "
-            "towers; tune it with info_nce or sigmoid."
-        )
-    if tuning.image == tuning.text == "locked":
-        raise InputError("tuning.image and tuning.text are both 'locked', so nothing learns; let one of them.")
-    if tuning.lora_rank < 1:
-        raise InputError(f"tuning.lora_rank is {tuning.lora_rank}, expected 1 or more.")
-    for name, share in [("alphas", alpha) for alpha in tuning.alphas] + [("keep", tuning.keep)]:
-        if not 0 <= share <= 1:
-            raise InputError(f"tuning.{name} has {share:g}, expected 0 to 1.")
-    if tuning.alphas and config.watch.zero_shot is None:
-        raise InputError(
-            "tuning.alphas are to be chosen from, but watch.zero_shot, on which they are measured, is none; name "
-            "labelled images there that are not trained on."
-        )
-    for name in ("text", "alphas", "forgetting"):
-        if tuning.take == "image" and asked[name]:
-            raise InputError(
-                f"tuning.take is 'image', so the text tower begins with chance weights, and tuning.{name} "
-                f"({_short(getattr(tuning, name))}) makes no sense; leave it out, or take both."
-            )
-
-
-def _short(value: Any) -> str:
-    return value.images if hasattr(value, "images") else str(value)
-
-
 def read_start(config: TrainConfig) -> Checkpoint | None:
-    """Return the checkpoint that a run begins with; None where it begins with chance weights.
+    """Checkpoint that a run starts from; None where it starts from randomly initialised weights.
 
     Raises: InputError where the run's model is another one (the facts that differ are named), CheckpointError for one
         that is quantised, and what `read_checkpoint` does.
@@ -116,7 +73,7 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
     return start
 
 
-def tokenizer_of(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
+def open_tokenizer(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
     """Return the tokenizer of a run's model, made of the files of the checkpoint that it begins with."""
     return Tokenizer(config.model.tokenizer, tokenizer_files(config, start))
 
@@ -133,7 +90,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
     """
     if start is None:
         return
-    assert isinstance(network, Contrastive), "check() lets no other objective begin with a model"
+    assert isinstance(network, TwoTowers), "check() lets no other objective begin with a model"
     clip, tuning = network.clip, config.tuning
     taken = {
         name: torch.from_numpy(np.array(tensor, dtype=np.float32))
@@ -157,9 +114,9 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
         # Convolutions, depthwise ones most of all, are faster on a processor where a place's channels lie together.
         clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if tuning.image == "locked":
-        network.still = (clip.visual,)
+        network.eval_only = (clip.visual,)
     elif tuning.image == "lora":
-        network.still = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
+        network.eval_only = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
     # Not with FSDP: its processes gather a block's weights together, so none may leave one out.
     if tuning.image != "full" and not config.compute.compile and config.compute.sharding == "ddp":
         _remember(clip, all_of_it=tuning.image == "locked")
@@ -168,6 +125,6 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
 def _remember(clip: CLIP, *, all_of_it: bool) -> None:
     """Keep in memory what the image tower makes of an image, or the trunk of one whose head alone has adapters."""
     if isinstance(clip.visual, EfficientNet):
-        clip.visual.pooled = Remembered(clip.visual.pooled)  # type: ignore[method-assign]
+        clip.visual.pooled = FeatureCache(clip.visual.pooled)  # type: ignore[method-assign]
     elif all_of_it:
-        clip.encode_image = Remembered(clip.encode_image)  # type: ignore[method-assign]
+        clip.encode_image = FeatureCache(clip.encode_image)  # type: ignore[method-assign]

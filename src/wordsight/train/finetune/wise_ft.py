@@ -12,26 +12,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.monitor.reports import Figure
+from wordsight.metrics import Estimate
 
 Tensors = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Tried:
+class AlphaResult:
     """What a share of the tuned weights gives. target: accuracy on what is tuned for; original: on what is not."""
 
     alpha: float
-    target: Figure
-    original: Figure | None = None
+    target: Estimate
+    original: Estimate | None = None
 
     def __str__(self) -> str:
         """Return the figures as text: "0.5: target 41.2 % [37.1, 45.0], original 70.1 % [68.0, 72.2]"."""
-        shown = f"{self.alpha:g}: target {percent(self.target)}"
-        return shown if self.original is None else f"{shown}, original {percent(self.original)}"
+        shown = f"{self.alpha:g}: target {self.target:.1%}"
+        return shown if self.original is None else f"{shown}, original {self.original:.1%}"
 
 
-def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
+def interpolate(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
     """Return (1 - alpha)·before + alpha·tuned, float32, under the names of `tuned`.
 
     What was added for the tuning (the bias of SigLIP's loss, and with it the scale that goes with it) is the tuned.
@@ -54,13 +54,8 @@ def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.
     }
 
 
-def choose(tried: Sequence[Tried]) -> Tried:
+def choose(tried: Sequence[AlphaResult]) -> AlphaResult:
     """Return the one with the best target accuracy; of equals the one nearest to the pre-trained weights."""
     if not tried:
         raise InputError("There is no α to choose from; name some in tuning.alphas, such as 0.25,0.5,0.75,1.")
     return max(tried, key=lambda one: (one.target.value, -one.alpha))
-
-
-def percent(figure: Figure) -> str:
-    """Return a figure as "41.2 % [37.1, 45.0]"."""
-    return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"

@@ -21,7 +21,7 @@ Group = dist.ProcessGroup
 _reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 
 
-def place(group: Group | None) -> tuple[int, int]:
+def rank_and_world(group: Group | None) -> tuple[int, int]:
     """Return this process's rank and the number of processes; (0, 1) without a group."""
     return (0, 1) if group is None else (dist.get_rank(group), dist.get_world_size(group))
 
@@ -31,7 +31,7 @@ def check_even(rows: int, group: Group | None, device: torch.device) -> None:
 
     Raises: TrainError, on every process, with the number of rows of each.
     """
-    if place(group)[1] == 1:
+    if rank_and_world(group)[1] == 1:
         return
     seen = gather_rows(torch.tensor([rows], device=device), group).tolist()
     if len(set(seen)) > 1:
@@ -43,7 +43,7 @@ def check_even(rows: int, group: Group | None, device: torch.device) -> None:
 
 def gather_rows(rows_RX: Tensor, group: Group | None) -> Tensor:
     """Return the rows of all processes, by rank, (R*world, ...); no gradient flows back."""
-    world = place(group)[1]
+    world = rank_and_world(group)[1]
     if world == 1:
         return rows_RX.detach()
     rows_RX = rows_RX.detach().contiguous()
@@ -54,7 +54,7 @@ def gather_rows(rows_RX: Tensor, group: Group | None) -> Tensor:
 
 def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
     """Return this process's rows of the sum of all processes' `all_BX`: what undoes `gather_rows`."""
-    rank, world = place(group)
+    rank, world = rank_and_world(group)
     if world == 1:
         return all_BX
     rows = len(all_BX) // world
@@ -63,13 +63,13 @@ def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
         _reduce_scatter(own_RX, all_BX.contiguous(), group=group)
         return own_RX
     # Not every gloo knows reduce_scatter.
-    return total(all_BX, group)[rank * rows : (rank + 1) * rows].clone()
+    return sum_over_processes(all_BX, group)[rank * rows : (rank + 1) * rows].clone()
 
 
-def total(x: Tensor, group: Group | None) -> Tensor:
+def sum_over_processes(x: Tensor, group: Group | None) -> Tensor:
     """Return the sum of all processes' `x`; no gradient flows back."""
     x = x.detach()
-    if place(group)[1] > 1:
+    if rank_and_world(group)[1] > 1:
         x = x.contiguous().clone()
         dist.all_reduce(x, group=group)
     return x
@@ -101,7 +101,7 @@ def gather_features(features: Features, ids: Ids | None, group: Group | None) ->
 
     Raises: TrainError if the processes hold different numbers of rows.
     """
-    if place(group)[1] == 1:
+    if rank_and_world(group)[1] == 1:
         return features, ids
     check_even(len(features.first), group, features.first.device)
     first, second = (_gather(side, group) for side in features[:2])
@@ -110,12 +110,12 @@ def gather_features(features: Features, ids: Ids | None, group: Group | None) ->
 
 def gather_ids(ids: Ids | None, group: Group | None) -> Ids | None:
     """Return the ids of the whole batch, by rank."""
-    if ids is None or place(group)[1] == 1:
+    if ids is None or rank_and_world(group)[1] == 1:
         return ids
     return Ids(*gather_rows(torch.stack(tuple(ids), dim=1), group).unbind(1))
 
 
 def mean_over_processes(loss: Tensor, group: Group | None) -> Tensor:
     """Return the mean of the processes' losses, each the mean over its own rows; the gradient is that of one's own."""
-    world = place(group)[1]
-    return loss if world == 1 else loss + (total(loss, group) / world - loss).detach()
+    world = rank_and_world(group)[1]
+    return loss if world == 1 else loss + (sum_over_processes(loss, group) / world - loss).detach()

@@ -24,8 +24,8 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from wordsight.errors import InputError
 from wordsight.train.batch import Batch, Features
-from wordsight.train.compute import random_state as chance
-from wordsight.train.compute.parallel import unwrapped
+from wordsight.train.compute import random_state
+from wordsight.train.compute.parallel import unwrap
 from wordsight.train.loss.gather import Group, mean_over_processes
 from wordsight.train.loss.objectives import Objective
 
@@ -75,7 +75,7 @@ def _parts(batch: Batch, chunk: int | None) -> list[Batch]:
     """Split a batch into as few parts as `chunk` allows, of sizes that differ by one at most."""
     rows = len(batch)
     count = 1 if chunk is None else -(-rows // chunk)
-    return [batch.part(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
+    return [batch.slice(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class _Work:
         device = batch.pixels_BCHW.device
         made, dice = [], []
         with self.exchanging(False):
-            with torch.no_grad(), _statistics_kept(self.network):
+            with torch.no_grad(), _keep_statistics(self.network):
                 for part in early:
-                    dice.append(chance.of_torch(device))
+                    dice.append(random_state.capture_torch(device))
                     made.append(self.forward(part))
             remembered = self.forward(final)
-        thrown = chance.of_torch(device)
+        thrown = random_state.capture_torch(device)
 
         whole = _joined([*made, remembered])
         del made
@@ -130,16 +130,16 @@ class _Work:
         start = 0
         for part, state in zip(early, dice, strict=True):
             last = part is early[-1]
-            chance.restore_torch(state, device)
+            random_state.restore_torch(state, device)
             with self.exchanging(last):
                 _send_back(self.forward(part), whole, slice(start, start + len(part)), shared=last)
             start += len(part)
-        chance.restore_torch(thrown, device)
+        random_state.restore_torch(thrown, device)
         return StepOutcome(loss.detach(), _detached(whole))
 
     def forward(self, part: Batch) -> Features:
         """Return what the network makes of some rows."""
-        bare: Any = unwrapped(self.network)  # DDP hides all but forward
+        bare: Any = unwrap(self.network)  # DDP hides all but forward
         with self.autocast():
             features: Features = self.network(*bare.inputs(part))
         return features
@@ -182,7 +182,7 @@ def _detached(features: Features) -> Features:
 
 
 @contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
+def _keep_statistics(network: nn.Module) -> Iterator[None]:
     """Undo at the end what forward passes did to batch norms' running statistics: those parts come again."""
     buffers = [
         buffer

@@ -11,17 +11,17 @@ The predictive ones are means over rows, so that a batch may as well go through 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 
-from wordsight.errors import InputError, did_you_mean
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig
-from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, place
+from wordsight.train.config import ObjectiveConfig, ObjectiveName
+from wordsight.train.config.objectives import get_traits
+from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, rank_and_world
 from wordsight.train.loss.tiled import tiled_info_nce, tiled_sigmoid
 
 
@@ -81,7 +81,7 @@ def nt_xent(
     rows = len(features.first)
     check_even(rows, group, features.first.device)
     if ids is None:  # no image is another's twin, but a view is still no negative of itself
-        own_B = place(group)[0] * rows + torch.arange(rows, device=features.first.device)
+        own_B = rank_and_world(group)[0] * rows + torch.arange(rows, device=features.first.device)
         ids = Ids(own_B, own_B)
     if tile is not None:
         # With views in the order (first, second) as rows and (second, first) as columns, the other view is on the
@@ -151,20 +151,18 @@ def caption(
     return mean_over_processes(loss_B.mean(), group)
 
 
-OBJECTIVES: dict[str, Callable[..., Tensor]] = {
+LOSSES: Mapping[ObjectiveName, Callable[..., Tensor]] = {
     "info_nce": info_nce,
     "sigmoid": sigmoid,
     "nt_xent": nt_xent,
     "bag_of_words": bag_of_words,
     "caption": caption,
 }
-# Means over rows: the loss of a batch is the mean of those of its equal parts.
-SEPARABLE = {"bag_of_words", "caption"}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One of `OBJECTIVES` with all its settings: what is minimised in a run."""
+    """One of `LOSSES` with all its settings: the loss that a run minimises."""
 
     config: ObjectiveConfig
 
@@ -173,26 +171,19 @@ class Objective:
 
         Raises: TrainError if the processes of `group` hold different numbers of rows.
         """
-        settings = {"temperature": self.config.temperature} if self.config.name == "nt_xent" else {}
+        settings = {name: getattr(self.config, name) for name in self.config.traits.settings}
         ids = ids if self.config.mask_duplicates else None
-        return OBJECTIVES[self.config.name](features, ids, tile=self.config.tile, group=group, **settings)
+        return LOSSES[self.config.name](features, ids, tile=self.config.tile, group=group, **settings)
 
     @property
     def separable(self) -> bool:
         """Whether the loss of a batch is the mean of those of its equal parts."""
-        return self.config.name in SEPARABLE
+        return self.config.traits.separable
 
 
-def objective_of(config: ObjectiveConfig) -> Objective:
-    """Return the objective that a run's settings name.
-
-    Raises: InputError for a name that there is not.
-    """
-    if config.name not in OBJECTIVES:
-        raise InputError(
-            f"objective.name is {config.name!r}, expected one of {', '.join(OBJECTIVES)}."
-            f"{did_you_mean(config.name, OBJECTIVES)}"
-        )
+def build_objective(config: ObjectiveConfig) -> Objective:
+    """Objective that a run's settings name. Raises: InputError for an unknown name."""
+    get_traits(config.name)
     return Objective(config)
 
 

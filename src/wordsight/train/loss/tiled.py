@@ -23,7 +23,15 @@ import torch
 from torch import Tensor
 
 from wordsight.train.batch import Ids
-from wordsight.train.loss.gather import Group, check_even, gather_ids, gather_rows, place, sum_own_rows, total
+from wordsight.train.loss.gather import (
+    Group,
+    check_even,
+    gather_ids,
+    gather_rows,
+    rank_and_world,
+    sum_over_processes,
+    sum_own_rows,
+)
 
 # A tile's columns. Its cells should stay near the cores that work on them (CPU), and fill all of them (GPU).
 COLUMNS = {"cpu": 4096, "cuda": 16384}
@@ -189,7 +197,7 @@ def _cells(
     """Gather the columns and the ids; everything at least float32, detached."""
     check_even(len(rows_RD), group, rows_RD.device)
     dtype = torch.promote_types(rows_RD.dtype, torch.float32)
-    ids, first = gather_ids(ids, group), place(group)[0] * len(rows_RD)
+    ids, first = gather_ids(ids, group), rank_and_world(group)[0] * len(rows_RD)
     tile = min(tile or len(rows_RD), len(rows_RD))
     return _Cells(
         rows_RD=rows_RD.detach().to(dtype).contiguous(),
@@ -237,7 +245,7 @@ def _info_nce(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
     own = slice(cells.first, cells.first + len(row_R))
     positive_R = cells.factor * (cells.rows_RD * cells.columns_BD[own]).sum(1)
     batch = len(column_B)
-    loss = total((row_R + column_B[own] - 2 * positive_R).sum() / (2 * batch), cells.group)
+    loss = sum_over_processes((row_R + column_B[own] - 2 * positive_R).sum() / (2 * batch), cells.group)
     if not wanted:
         return loss, None
 
@@ -280,7 +288,7 @@ def _sigmoid(cells: _Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
             to_rows_RD[tile.rows].addmm_(x_rc, cells.columns_BD[tile.columns])
             to_columns_BD[tile.columns].addmm_(x_rc.T, cells.rows_RD[tile.rows])
     batch = len(cells.columns_BD)
-    loss = total(loss / batch, cells.group)
+    loss = sum_over_processes(loss / batch, cells.group)
     return loss, _gradients(cells, to_rows_RD, to_columns_BD, to_bias, batch) if wanted else None
 
 
@@ -311,11 +319,11 @@ def _gradients(
 ) -> _Gradients:
     """Return the gradients of the whole batch's loss from sums over cells of d(loss)/d(logit) · feature · count."""
     # Features' gradients are world times too large, as `gather` says; of scale and bias every process has the whole.
-    factor = cells.factor * place(cells.group)[1] / count
+    factor = cells.factor * rank_and_world(cells.group)[1] / count
     to_scale = (to_rows_RD * cells.rows_RD).sum() / count
     return _Gradients(
         rows_RD=to_rows_RD.mul_(factor),
         columns_RD=sum_own_rows(to_columns_BD, cells.group) * factor,
-        scale=total(to_scale, cells.group),
-        bias=None if to_bias is None else total(to_bias / count, cells.group),
+        scale=sum_over_processes(to_scale, cells.group),
+        bias=None if to_bias is None else sum_over_processes(to_bias / count, cells.group),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wordsight.train.config import TrainConfig
-from wordsight.train.monitor.random_guess import chance_loss, chance_words
+from wordsight.train.monitor.baseline import chance_loss, chance_words
 from wordsight.train.monitor.reports import RunFacts, StepReport, TrainWarning, Watcher
 
 WINDOW = 200  # steps that something must last before it is said
@@ -63,7 +63,7 @@ class Alarms(Watcher):
     def _no_negatives(self, report: StepReport) -> str | None:
         if report.alone is None or report.alone <= FEW_NEGATIVES or self.config.batch == 1:
             return None
-        what = "images" if self.config.objective.name == "nt_xent" else "captions (or images)"
+        what = "captions (or images)" if self.config.objective.traits.uses_texts else "images"
         return (
             f"{report.alone:.0%} of the pairs of a batch have no negatives: their {what} are all the same, so there is "
             "nothing to tell them apart from, and nothing is learnt, however low the loss. Look at data.pairs and "

@@ -20,25 +20,33 @@ from pathlib import Path
 from typing import IO, Any
 
 from wordsight.errors import MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.alarms import Alarms
+from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.curves import Curves
-from wordsight.train.monitor.random_guess import chance_loss
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher, watching
+from wordsight.train.monitor.reports import (
+    RunFacts,
+    RunResult,
+    StepReport,
+    TrainWarning,
+    Watcher,
+    active_watchers,
+)
 from wordsight.train.monitor.run_log import LOG, read_log
 
 _PACKAGES = ("wordsight", "torch", "numpy", "pillow", "tokenizers", "peft")
 
 
-def own_watchers(config: TrainConfig, folder: Path) -> list[Watcher]:
-    """Return the watchers that every run has: its log, TensorBoard if asked for, the curves, the alarms, `watching()`.
+def default_watchers(config: TrainConfig, folder: Path) -> list[Watcher]:
+    """Watchers of every run: its log, TensorBoard if asked for, curves, alarms, and those of `watched_by`.
 
-    For the first process alone.
+    For the first process only.
 
     Raises: MissingExtraError when TensorBoard is asked for and not installed.
     """
     board: list[Watcher] = [TensorBoard(folder)] if config.watch.tensorboard else []
-    return [JsonLines(folder), *board, Curves(folder), Alarms(), *watching()]
+    return [JsonLines(folder), *board, Curves(folder), Alarms(), *active_watchers()]
 
 
 class JsonLines(Watcher):
@@ -52,7 +60,7 @@ class JsonLines(Watcher):
         """Keep what is written of steps before `facts.done`, then note how the run goes on."""
         with self._or_none():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            keep_up_to(self.path, facts.done)
+            truncate_log(self.path, facts.done)
             self._file = self.path.open("a", encoding="utf-8")
         self._write(
             "start",
@@ -65,7 +73,7 @@ class JsonLines(Watcher):
             chance_loss=chance_loss(config),
             versions=versions(),
             hardware={"device": facts.device, "processor": processor(), "processors": os.cpu_count()},
-            config=settings.plain(config),
+            config=settings.to_plain(config),
         )
 
     def on_step(self, report: StepReport) -> None:
@@ -74,9 +82,9 @@ class JsonLines(Watcher):
         del numbers["keys"]
         self._write("step", **numbers)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
-        self._write("figures", step=step, figures={name: dataclasses.asdict(one) for name, one in figures.items()})
+        self._write("figures", step=step, figures={name: one.to_dict() for name, one in figures.items()})
 
     def on_save(self, step: int, folder: Path) -> None:
         """Write that a checkpoint is there."""
@@ -85,10 +93,10 @@ class JsonLines(Watcher):
     def on_end(self, result: RunResult | None) -> None:
         """Write how it ended, where it came to an end, and close the file."""
         if result is not None:
-            figures = {name: dataclasses.asdict(one) for name, one in result.figures.items()}
+            figures = {name: one.to_dict() for name, one in result.figures.items()}
             self._write("end", step=result.step, loss=result.loss, seconds=result.seconds, figures=figures,
                         skipped=dict(result.skipped), skipped_names=dict(result.skipped_names), cut=result.cut,
-                        notes=settings.plain(result.notes))  # fmt: skip
+                        notes=settings.to_plain(result.notes))  # fmt: skip
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -135,7 +143,9 @@ class TensorBoard(Watcher):
         self._chance = chance_loss(config)
         with self._or_none():
             self._writer = self._open(str(self.folder), purge_step=facts.done + 1 if facts.done else None)
-            self._writer.add_text("settings", "\n".join(f"    {line}" for line in settings.lines(config)), facts.done)
+            self._writer.add_text(
+                "settings", "\n".join(f"    {line}" for line in settings.to_lines(config)), facts.done
+            )
 
     def on_step(self, report: StepReport) -> None:
         """Write a step's numbers."""
@@ -145,7 +155,7 @@ class TensorBoard(Watcher):
         self._add("loss of a model that knows nothing", known, report.step)
         self._add("recall@1 of guessing", report.chance_recall, report.step)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
         for name, one in figures.items():
             self._add(name, one.value, step)
@@ -175,7 +185,7 @@ class TensorBoard(Watcher):
             )
 
 
-def keep_up_to(path: Path, step: int) -> None:
+def truncate_log(path: Path, step: int) -> None:
     """Leave in a log only the lines of steps up to `step`, a broken last line left out; without steps nothing."""
     if not path.exists():
         return

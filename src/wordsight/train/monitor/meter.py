@@ -15,12 +15,11 @@ from wordsight.train.compute.processes import Processes
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import TrainData
 from wordsight.train.loss.gradient_cache import StepOutcome
-from wordsight.train.monitor import random_guess as guessing
+from wordsight.train.monitor import baseline
 from wordsight.train.monitor.reports import StepReport
 
 _ASKED = 1024  # images of a batch that recall is measured with
 _KEYS_SHOWN = 8
-_WITH_SCALE = ("info_nce", "sigmoid")
 
 
 class Meter:
@@ -59,9 +58,9 @@ class Meter:
         rows = torch.stack([numbers for _, _, numbers in self._unread]).tolist()
         for (step, keys, _), (loss, norm) in zip(self._unread, rows, strict=True):
             if not math.isfinite(loss):
-                raise TrainError(_no_number("loss", loss, step, keys, self.config))
+                raise TrainError(_describe_non_finite("loss", loss, step, keys, self.config))
             if not math.isfinite(norm) and (loss_scale is None or loss_scale < 1):
-                raise TrainError(_no_number("gradient's norm", norm, step, keys, self.config))
+                raise TrainError(_describe_non_finite("gradient's norm", norm, step, keys, self.config))
         self.loss, self._norm = rows[-1]
         self._unread.clear()
 
@@ -74,12 +73,13 @@ class Meter:
         seconds = spent / max(1, self._steps)
         waiting = (waited - self._waited) / spent
         self._since, self._waited, self._paused, self._steps = now, waited, 0.0, 0
-        name = self.config.objective.name
-        if name == "nt_xent":
+        traits = self.config.objective.traits
+        if not traits.uses_texts:
             ids = Ids(ids.image_B, ids.image_B)
         image_B, text_B = (each_B.cpu().numpy() for each_B in ids)
-        negatives_B = guessing.negatives(*np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1))
-        contrastive = guessing.chance_loss(self.config, negatives_B) is not None
+        negatives_B = baseline.count_negatives(
+            *np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1)
+        )
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -90,13 +90,13 @@ class Meter:
             samples_per_s=self.config.batch / seconds,
             local_batch=len(keys),
             global_batch=self.config.batch,
-            scale=float(features.scale) if features is not None and name in _WITH_SCALE else None,
+            scale=float(features.scale) if features is not None and traits.learns_scale else None,
             wait_share=min(1.0, waiting),
             recall_at_1=None if features is None else recall_at_1(features, ids),
-            chance_recall=None if features is None else guessing.chance_recall(image_B, text_B),
-            chance_loss=guessing.chance_loss(self.config, negatives_B),
-            negatives=float(negatives_B.mean()) if contrastive else None,
-            alone=float((negatives_B == 0).mean()) if contrastive else None,
+            chance_recall=None if features is None else baseline.chance_recall(image_B, text_B),
+            chance_loss=baseline.chance_loss(self.config, negatives_B),
+            negatives=float(negatives_B.mean()) if traits.needs_negatives else None,
+            alone=float((negatives_B == 0).mean()) if traits.needs_negatives else None,
             skipped=round(self.processes.total([self.data.skipped.total])[0]),
             keys=keys,
         )
@@ -123,7 +123,7 @@ def recall_at_1(features: Features, ids: Ids) -> float | None:
     return float(found_R[asked_R].float().mean()) if asked_R.any() else None
 
 
-def _no_number(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
+def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
     shown = ", ".join(keys[:_KEYS_SHOWN]) + (f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else "")
     advice = [
         f"a lower rate (optim.lr, now {config.optim.lr:g})",

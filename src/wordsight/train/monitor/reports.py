@@ -1,7 +1,7 @@
 """What a run tells those who watch it: facts at its start, one report a step, figures, and its end.
 
 Neither torch nor NumPy is needed here, so a watcher may live anywhere. A run has its own watchers, made by
-`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs, or, where a
+`logs.default_watchers(config, folder)` (the log, the curves, the alarms); callers of `train` add theirs, or, where a
 recipe calls it, those who run the recipe (`watched_by`).
 """
 
@@ -12,9 +12,12 @@ import contextvars
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wordsight.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
 
 
 class TrainWarning(UserWarning):
@@ -75,16 +78,6 @@ class StepReport:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured share, 0 to 1, of `n` images or queries, with its bootstrap 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
@@ -98,7 +91,7 @@ class RunResult:
     step: int
     loss: float
     seconds: float
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: int = 0
@@ -117,7 +110,7 @@ class Watcher:
     def on_step(self, report: StepReport) -> None:
         """After optimizer steps, as often as the run reports them."""
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """After something was measured on held-out images; `step` steps are done."""
 
     def on_save(self, step: int, folder: Path) -> None:
@@ -140,6 +133,6 @@ def watched_by(*watchers: Watcher) -> Iterator[None]:
         _WATCHING.reset(token)
 
 
-def watching() -> tuple[Watcher, ...]:
+def active_watchers() -> tuple[Watcher, ...]:
     """Return the watchers of `watched_by`."""
     return _WATCHING.get()

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import TrainError
-from wordsight.train.compute import random_state as chance
-from wordsight.train.compute.parallel import full_state, load_full_state, unwrapped
+from wordsight.train.compute import random_state
+from wordsight.train.compute.parallel import full_state, load_full_state, unwrap
 from wordsight.train.compute.processes import Processes
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import DataState
-from wordsight.train.ema import Average
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.ema import WeightAverage
+from wordsight.train.run import checkpoints
 
 # what a checkpoint holds
 STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "network", "optimizer")
@@ -48,16 +48,16 @@ class RunState:
         processes: Processes,
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
-        average: Average | None,
+        average: WeightAverage | None,
         scaler: torch.amp.GradScaler | None,
         steps_per_epoch: int,
     ) -> None:
         self.config, self.folder, self.processes, self.steps_per_epoch = config, folder, processes, steps_per_epoch
         self.network, self.optimizer, self.average, self.scaler = network, optimizer, average, scaler
 
-    def take(self, at: Position) -> Path:
+    def save(self, at: Position) -> Path:
         """Write a checkpoint; return where it is. Raises: TrainError where it cannot be written."""
-        own = {"chance": chance.state(self.processes.device), "data": dataclasses.asdict(at.data)}
+        own = {"chance": random_state.capture(self.processes.device), "data": dataclasses.asdict(at.data)}
         state = {
             "step": at.step,
             "steps_per_epoch": self.steps_per_epoch,
@@ -74,11 +74,11 @@ class RunState:
 
     def weights(self) -> dict[str, Tensor]:
         """Return the average of the weights, else the weights, whole; {} on all processes but the first."""
-        with self.average.applied() if self.average is not None else contextlib.nullcontext():
+        with self.average.swapped_in() if self.average is not None else contextlib.nullcontext():
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
 
-    def put_back(self, path: Path) -> Position:
+    def restore(self, path: Path) -> Position:
         """Put everything back to where a checkpoint was written; return where that was.
 
         Raises: TrainError for a checkpoint that is damaged, of another network, another number of processes or other
@@ -110,16 +110,16 @@ class RunState:
         if self.scaler is not None:
             self.scaler.load_state_dict(told["scaler"])
         own = told["processes"][self.processes.rank]
-        chance.restore(own["chance"], self.processes.device)
+        random_state.restore(own["chance"], self.processes.device)
         return Position(told["step"], told["loss"], DataState(**own["data"]))
 
     def _whole(self, path: Path, state: Any) -> dict[str, Any]:
         """Return a state that was read, if it has all that a run of this network writes. Raises: TrainError."""
         missing = [key for key in STATE if key not in state] if isinstance(state, dict) else list(STATE)
         if missing:
-            raise TrainError(checkpoints.damaged(path, f"it lacks {', '.join(missing)}"))
+            raise TrainError(checkpoints.describe_damage(path, f"it lacks {', '.join(missing)}"))
         there = {name: tuple(tensor.shape) for name, tensor in state["network"].items()}
-        expected = {name: tuple(tensor.shape) for name, tensor in unwrapped(self.network).state_dict().items()}
+        expected = {name: tuple(tensor.shape) for name, tensor in unwrap(self.network).state_dict().items()}
         if strange := [name for name in {**expected, **there} if there.get(name) != expected.get(name)]:
-            raise TrainError(checkpoints.damaged(path, f"it is of another network: {', '.join(strange[:4])}"))
+            raise TrainError(checkpoints.describe_damage(path, f"it is of another network: {', '.join(strange[:4])}"))
         return dict(state)

@@ -23,11 +23,11 @@ from wordsight.spec import (
     TextTower,
     VitTower,
 )
+from wordsight.weights.file_names import OPEN_CLIP_CONFIG
 from wordsight.weights.layouts import SUPPORTED
 from wordsight.weights.layouts.config_values import Facts, scalar
 from wordsight.weights.layouts.hf_tokenizer import Clean, tokenizer_of
 
-FILE = "open_clip_config.json"
 DEFAULT = "open_clip's default (key absent)"
 
 # what timm's names mean: width, layers, heads, MLP width, activation; patch and image size stand in the name.
@@ -78,7 +78,7 @@ def spec_of(
     config: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
     tokenizer_files: Mapping[str, bytes],
-    file: str = FILE,
+    file: str = OPEN_CLIP_CONFIG,
 ) -> tuple[ModelSpec, dict[str, bytes]]:
     """Return the spec of an open_clip configuration, and the tokenizer files to keep.
 

@@ -12,7 +12,7 @@ import numpy as np
 from wordsight.train.config import TrainConfig
 
 
-def negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
+def count_negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
     """Return how many pairs of a batch are negatives of each, (B,) int64: those of another image and another text.
 
     image_B, text_B: ids, equal where the images or the texts are the same.
@@ -38,11 +38,10 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
     """
     if negatives_B is None or not config.objective.mask_duplicates:
         negatives_B = np.full(config.batch, config.batch - 1)
-    if config.objective.name == "info_nce":
-        return float(np.log1p(negatives_B).mean())
-    if config.objective.name == "nt_xent":
-        return float(np.log1p(2 * negatives_B).mean())
-    if config.objective.name == "sigmoid":
+    traits = config.objective.traits
+    if traits.comparison == "softmax":  # each negative in all its views
+        return float(np.log1p(traits.views * negatives_B).mean())
+    if traits.comparison == "sigmoid":
         mean = float(negatives_B.mean())  # negatives to each pair: 1 combination of 1 + mean is a pair
         return math.log1p(mean) + (mean * math.log1p(1 / mean) if mean else 0.0)
     return None
@@ -52,9 +51,10 @@ def chance_words(config: TrainConfig, left: float) -> str:
     """Return how `chance_loss` is made, such as "ln 1,024"; `left`: negatives that a pair has in the mean."""
     if round(left) < config.batch - 1:
         return f"a pair has {left:,.0f} negatives in the mean, since captions or images repeat in the batch"
-    if config.objective.name == "nt_xent":
-        return f"ln {2 * config.batch - 1:,}"
-    return f"ln {config.batch:,}" if config.objective.name == "info_nce" else f"1 match in {config.batch:,}"
+    traits = config.objective.traits
+    if traits.comparison == "softmax":
+        return f"ln {1 + traits.views * (config.batch - 1):,}"
+    return f"1 match in {config.batch:,}"
 
 
 def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
@@ -62,7 +62,7 @@ def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
 
     Texts that are the same score the same, so what counts is how many different texts are among the negatives.
     """
-    left_B = negatives(image_B, text_B) > 0
+    left_B = count_negatives(image_B, text_B) > 0
     if not left_B.any():
         return None
     pairs_P2 = np.unique(np.stack([image_B, text_B], axis=1), axis=0)
