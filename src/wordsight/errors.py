@@ -8,7 +8,7 @@ class WordsightError(Exception):
 
 
 class CheckpointError(WordsightError):
-    """A file or folder that is no readable checkpoint: truncated, wrong architecture, missing or extra keys, NaN."""
+    """A file or folder that is not a readable checkpoint: truncated, wrong architecture, missing or extra keys, NaN."""
 
 
 class UnsafePickleError(CheckpointError):
@@ -28,7 +28,7 @@ class InputError(WordsightError):
 
 
 class ImageError(WordsightError):
-    """A image that cannot be read."""
+    """An image that cannot be read."""
 
 
 class StoreError(WordsightError):
@@ -36,7 +36,7 @@ class StoreError(WordsightError):
 
 
 class TrainError(WordsightError):
-    """A run that cannot begin or go on: its data, its checkpoint, its processes, or numbers that are no more."""
+    """A run that cannot start or continue: its data, its checkpoint, its processes, or non-finite numbers."""
 
 
 class MissingExtraError(WordsightError):

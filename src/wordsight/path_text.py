@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-# Bytes 0x80–0xFF that are no UTF-8 become U+EF80–U+EFFF, private-use code points that no writing uses. A name that
+# Bytes 0x80–0xFF that are not UTF-8 become U+EF80–U+EFFF, private-use code points that no writing uses. A name that
 # really holds one of these has its three UTF-8 bytes written so, which keeps the two apart.
 _PRIVATE = 0xEF00
 _TO_KEEP = re.compile("[\udc80-\udcff\uef80-\uefff]")
@@ -41,7 +41,7 @@ def json_text(item: object) -> str:
 
 
 def name_words(path: str | os.PathLike[str]) -> str:
-    """Return the words of a (relative) path without its ending: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
+    """Return the words of a (relative) path without its extension: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
     stem = os.path.splitext(to_text(path))[0]
     return " ".join(_WORD.findall(_CAMEL.sub(" ", stem)))
 

@@ -12,8 +12,8 @@ from wordsight.index import Index, Row
 from wordsight.path_text import to_path
 
 
-def place_of(row: Row) -> Path | str:
-    """Return the file of a row, names of odd bytes restored, or the address (a str) that it was fetched from."""
+def locate_image(row: Row) -> Path | str:
+    """Path of a row's file, names of odd bytes restored, or the URL (a str) that it was fetched from."""
     return row.path if "://" in row.path else to_path(row.path)
 
 

@@ -199,7 +199,7 @@ def place_of(hit: Hit) -> str:
     """Return the file of a result or the address that it was fetched from, as text."""
     from wordsight import row_images
 
-    return os.fspath(row_images.place_of(hit.row))
+    return os.fspath(row_images.locate_image(hit.row))
 
 
 def shown_path(hit: Hit) -> str:

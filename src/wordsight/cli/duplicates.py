@@ -287,9 +287,9 @@ def _file(row: Row) -> Path:
 
 
 def _place(row: Row) -> Path | str:
-    from wordsight.row_images import place_of
+    from wordsight.row_images import locate_image
 
-    return place_of(row)
+    return locate_image(row)
 
 
 def _name(row: Row) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.faulty_files import JPEG_START, ended_jpegs, missing_share
+from wordsight.images.faulty_files import JPEG_START, end_jpeg, missing_share
 from wordsight.images.header import UPRIGHT, read_orientation, turn_upright
 from wordsight.images.identify import find_bare_png, identify
 from wordsight.images.inputs import ImageSource, as_image
-from wordsight.images.memory import bytes_as_rgb, check_memory, is_large, most_bytes, reduction, turn_of
+from wordsight.images.memory import bytes_as_rgb, check_memory, is_large, most_bytes, reduction, wait_for_turn
 from wordsight.images.names import source_name
 from wordsight.images.open_file import open_regular
 from wordsight.images.quiet import quiet_pillow
@@ -99,7 +99,7 @@ def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
 def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Decoded | None:
     """Return the image of a JPEG that lacks little more than its end; None of all others."""
     file.seek(0)
-    if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := ended_jpegs(file)) is None:
+    if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := end_jpeg(file)) is None:
         return None
     ended, before = files
     missing = missing_share(
@@ -127,7 +127,7 @@ def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -
     if image.info.get("progressive"):  # libjpeg holds its coefficients whole, at 2 bytes each, however small the result
         needed = max(needed, 2 * stored[0] * stored[1])
     check_memory(stored, needed)
-    with turn_of(needed):
+    with wait_for_turn(needed):
         _allocate(image)
         image.load()
         orientation = read_orientation(image) if turn else 1

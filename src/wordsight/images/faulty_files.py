@@ -44,7 +44,7 @@ def bare_png(file: IO[bytes]) -> io.BytesIO | None:
     return bare if left_out else None
 
 
-def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
+def end_jpeg(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
     """Return an open JPEG that breaks off with an end mark, so that it can be decoded as far as it goes.
 
     Of a progressive one, in which each scan goes over the whole image, also one whose last scan is empty. None
@@ -75,7 +75,7 @@ def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
 def missing_share(image: Image.Image, before: Image.Image | None) -> float | None:
     """Return which share of a JPEG's rows, at the bottom, has no data; None where that is more than one in 16.
 
-    image, before: what `ended_jpegs` returned, decoded in full, not turned.
+    image, before: what `end_jpeg` returned, decoded in full, not turned.
     """
     pixels = np.asarray(image)
     if before is None:

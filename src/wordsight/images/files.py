@@ -64,8 +64,8 @@ def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> l
             found.setdefault(os.path.abspath(path), path)
     if not found:
         raise InputError(
-            "No image was found in what was named; expected files, or folders that hold files ending in "
-            f"{', '.join(sorted(EXTENSIONS))}."
+            "No image was found in what was named; expected files, or folders that hold files with one of the "
+            f"extensions {', '.join(sorted(EXTENSIONS))}."
         )
     return list(found.values())
 
@@ -107,9 +107,9 @@ def expand(pattern: str) -> list[str]:
 
 
 def walk(
-    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = in_system_folder
+    folder: str | os.PathLike[str], extensions: Collection[str], excluded: Callable[[str], bool] = in_system_folder
 ) -> Iterator[str | OSError]:
-    """Yield the paths of the files under `folder` with one of these endings (".jpg"); an error where a folder fails.
+    """Yield the paths of the files under `folder` with one of these extensions (".jpg"); an error where a folder fails.
 
     Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
     with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
@@ -120,7 +120,7 @@ def walk(
     waiting = [(os.fspath(folder), "")]
     while waiting:
         where, below = waiting.pop()
-        files, subfolders, error = _list(where, endings)
+        files, subfolders, error = _list(where, extensions)
         if error is not None:
             yield error
         for name in files:
@@ -133,7 +133,7 @@ def walk(
         ]
 
 
-def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
+def _list(folder: str, extensions: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
     """Return the names of a folder's files and subfolders, sorted, and what went wrong."""
     files, subfolders = [], []
     problem = None
@@ -145,7 +145,7 @@ def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], 
                 if _leads_to_folder(entry):
                     if not entry.is_symlink():
                         subfolders.append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in endings:
+                elif os.path.splitext(entry.name)[1].lower() in extensions:
                     files.append(entry.name)
     except OSError as error:
         problem = OSError(error.errno, error.strerror, folder)

@@ -86,7 +86,7 @@ def read_orientation(image: Image.Image) -> int:
     try:
         said = image.getexif().get(ExifTags.Base.Orientation, 1)
         return int(said) if said in UPRIGHT else 1
-    except Exception:  # damaged metadata is no reason to refuse the pixels; Pillow raises what it meets
+    except Exception:  # damaged metadata do not justify refusing the pixels; Pillow raises what it meets
         return 1
 
 

@@ -18,7 +18,7 @@ from wordsight.images.files import EXTENSIONS
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 _EXPECTED = "expected a path, bytes, an open file, a PIL image, a uint8 array or a tensor"
-_ENDINGS = tuple(sorted(EXTENSIONS))
+_EXTENSIONS = tuple(sorted(EXTENSIONS))
 
 
 class PathAsTextWarning(UserWarning):
@@ -83,7 +83,7 @@ def warn_of_paths(texts: Iterable[str], instead: str, *, stacklevel: int = 2) ->
     stacklevel: as of `warnings.warn`: 2 blames the line that calls the function that calls this one.
     """
     for text in texts:
-        if isinstance(text, str) and text.lower().endswith(_ENDINGS) and os.path.isfile(text):
+        if isinstance(text, str) and text.lower().endswith(_EXTENSIONS) and os.path.isfile(text):
             warnings.warn(
                 f"The text {text!r} is the path of an image, and is read as words; for the image: "
                 f"{instead.format(repr(text))}",

@@ -23,7 +23,7 @@ _PER_PILLOWS_PIXEL = 16
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel; other modes 4
 # Bytes of a pixel that decoders take beside the image itself, by format: WebP's canvases, its frame and a copy of it;
 # libavif's and libheif's planes and their RGB; OpenJPEG's components at 4 bytes each.
-_DECODER_BYTES = {"WEBP": 16, "AVIF": 12, "HEIF": 8, "JPEG2000": 16}
+_DECODER_BYTES = {"WEBP": 12, "AVIF": 12, "HEIF": 8, "JPEG2000": 16}
 _LARGE = 256 << 20  # bytes of RGB from which an image becomes RGB in strips, and waits for other large ones
 _STRIP = 4 << 20  # pixels
 _COMPRESSION, _ROWS_PER_STRIP, _TILE_WIDTH = 259, 278, 322  # tags of TIFF
@@ -100,7 +100,7 @@ def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], 
 
 
 @contextlib.contextmanager
-def turn_of(needed: int) -> Iterator[None]:
+def wait_for_turn(needed: int) -> Iterator[None]:
     """Let images that need much memory be decoded one at a time, whatever the number of threads."""
     if needed <= _LARGE:
         yield

@@ -12,7 +12,7 @@ from wordsight.spec import Preprocess
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
-# A image more elongated than this is cropped before it is resized, so that its memory stays bounded.
+# An image more elongated than this is cropped before it is resized, so that its memory stays bounded.
 ELONGATED = 16
 
 
@@ -22,7 +22,7 @@ def preprocess(
     """Return the pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
 
     "shortest": shorter side to S with antialias, then the centre S×S; "squash": straight to S×S. Equal, pixel by
-    pixel, to torchvision's Resize + CenterCrop on PIL images. A image more than 16 times as long as wide is cropped
+    pixel, to torchvision's Resize + CenterCrop on PIL images. An image more than 16 times as long as wide is cropped
     first, which bounds memory; only the order of Pillow's two passes can then differ, as it also does between Pillow
     versions: by one grey level, or a few where extreme contrasts are clipped between the passes.
 
@@ -31,7 +31,7 @@ def preprocess(
         where the whole one would be; without it, half a pixel of shift costs up to 100 grey levels at sharp edges.
 
     Raises: InputError for an image that is not RGB or has no pixels; ImageError where Pillow cannot resize it, so that
-        one image is skipped and the others go on.
+        one image is skipped and the others continue.
     Source: torchvision.transforms (`_compute_resized_output_size`, `center_crop`); Radford et al. 2021, openai/CLIP.
     """
     if image.mode != "RGB" or min(image.size) < 1:

@@ -13,7 +13,7 @@ from wordsight.images.names import source_name
 
 @dataclass(frozen=True)
 class Skipped:
-    """A image that could not be read: the item as it was given, and why. Counted and listed, never silent."""
+    """An image that could not be read: the item as it was given, and why. Counted and listed, never silent."""
 
     item: Any
     reason: str

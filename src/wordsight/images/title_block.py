@@ -70,7 +70,7 @@ def mask(image: Image.Image) -> Image.Image:
 
 
 def _ink(image: Image.Image, reduced: int) -> Bools | None:
-    """Return which pixels differ from the paper, or None of what is no sheet: small images, photos.
+    """Return which pixels differ from the paper, or None of what is not a sheet: small images, photos.
 
     Of each `reduced`² pixels the one that differs most counts, so that thin lines outlive it.
     """

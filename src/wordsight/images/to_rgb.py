@@ -75,7 +75,7 @@ def array_to_rgb(array: np.ndarray) -> Image.Image:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not shaped or not array.size:
         raise InputError(
-            f"A image is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
+            f"An image is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
             "(H, W, 3) or (H, W, 4), not empty; floats in 0–1: (255 * x).round().astype('uint8')."
         )
     return to_rgb(Image.fromarray(np.ascontiguousarray(array)))

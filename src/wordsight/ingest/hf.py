@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, make_meta, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
 from wordsight.hashes import hash_content
 from wordsight.images.skipped import Skipped, describe_error
@@ -42,7 +42,7 @@ def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
     Raises: InputError where the library is missing, the dataset cannot be loaded or holds no column of images.
     """
     return [
-        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, final=False)
+        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, unchanged_if_same_mtime=False)
         for reader in open_splits(source, options).values()
     ]
 
@@ -96,7 +96,7 @@ class DatasetReader:
             wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
             said = [str(values[name]) for name in wanted if values.get(name) is not None]
             file = paths[row].as_py()
-            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=meta_of(values))
+            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=make_meta(values))
             if file:
                 said.append(name_words(os.path.basename(file)))
             text = "\n".join(dict.fromkeys(filter(None, said)))

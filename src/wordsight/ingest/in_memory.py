@@ -31,7 +31,14 @@ def given_units(given: Iterable[Given]) -> Iterator[Unit]:
     """
     for one in given:
         item = one if isinstance(one, Item) else _item(one)
-        yield Unit(item.source, item.path, item.size, item.mtime_ns, functools.partial(iter, [item]), final=False)
+        yield Unit(
+            item.source,
+            item.path,
+            item.size,
+            item.mtime_ns,
+            functools.partial(iter, [item]),
+            unchanged_if_same_mtime=False,
+        )
 
 
 def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Item:

@@ -27,7 +27,7 @@ def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
 
     Where none does, SYSTEM_FOLDERS are left out: "!node_modules/" keeps one. What lies in a folder that is left out is
     never asked for, as in git.
-    Raises: InputError for what is no pattern.
+    Raises: InputError for what is not a pattern.
     """
     rules = [rule for pattern in patterns if (rule := parse(pattern)) is not None]
 

@@ -41,7 +41,7 @@ class TableFile(ABC):
 
     @abstractmethod
     def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
-        """Yield each row as column → value, or why it is no row.
+        """Yield each row as column → value, or why it is not a row.
 
         columns: those needed; None is all. nested: lists and objects stay as they are.
         """
@@ -56,9 +56,9 @@ class TableFile(ABC):
 
 
 def open_table(path: str) -> TableFile:
-    """Return the table in a file by its ending. Raises: InputError saying what is wrong; MissingExtraError."""
-    ending = os.path.splitext(path)[1].lower()
-    kind = ParquetFile if ending == ".parquet" else JsonLinesFile if ending in (".jsonl", ".ndjson") else CsvFile
+    """Table in a file, by its extension. Raises: InputError saying what is wrong; MissingExtraError."""
+    extension = os.path.splitext(path)[1].lower()
+    kind = _READERS.get(extension, CsvFile)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ValueError("it is not a regular file")
@@ -225,7 +225,7 @@ class JsonLinesFile(TableFile):
                 try:
                     record = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    yield f"is no JSON ({error})"
+                    yield f"is not JSON ({error})"
                     continue
                 if isinstance(record, dict):
                     yield {str(name): _unnested(value, nested) for name, value in record.items()}
@@ -274,14 +274,23 @@ class ParquetFile(TableFile):
 
         known = Kinds()
         for field in self._schema:
-            numeric = types.is_floating(field.type) or types.is_decimal(field.type)
-            known.kinds[field.name] = (
-                "boolean" if types.is_boolean(field.type)
-                else "number" if numeric or types.is_uint64(field.type)
-                else "integer" if types.is_integer(field.type)
-                else "text"
-            )  # fmt: skip
+            known.kinds[field.name] = "text"
+            if types.is_boolean(field.type):
+                known.kinds[field.name] = "boolean"
+            elif types.is_floating(field.type) or types.is_decimal(field.type) or types.is_uint64(field.type):
+                known.kinds[field.name] = "number"
+            elif types.is_integer(field.type):
+                known.kinds[field.name] = "integer"
         return known
+
+
+_READERS: dict[str, type[TableFile]] = {
+    ".csv": CsvFile,
+    ".tsv": CsvFile,
+    ".jsonl": JsonLinesFile,
+    ".ndjson": JsonLinesFile,
+    ".parquet": ParquetFile,
+}
 
 
 def _unnested(value: Any, nested: bool) -> Any:

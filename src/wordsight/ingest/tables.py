@@ -1,4 +1,4 @@
-"""Tables of images: each row an item, its image a file, an address or held in the cell, its columns metadata."""
+"""Tables of images: each row an item, its image a file, a URL or held in the cell, its columns metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, meta_of
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, make_meta
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
@@ -20,7 +20,7 @@ from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
-from wordsight.ingest.urls import data_of, fetch, is_data, is_url
+from wordsight.ingest.urls import decode_data_uri, fetch, is_data, is_url
 from wordsight.path_text import name_words, to_path, to_text
 from wordsight.unique_ids import Numbers
 
@@ -48,8 +48,8 @@ def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
         raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
     reader = TableReader(table, source, options, images)
     status = os.stat(path)
-    final = table.holds(images.name)
-    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=final)
+    same = table.holds(images.name)
+    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, unchanged_if_same_mtime=same)
 
 
 class ImageColumn:
@@ -69,7 +69,7 @@ class ImageColumn:
                 _check(name, table)
 
     def of(self, record: Record) -> Any:
-        """Return the cell of a row: a path or an address, bytes, a dataset's structure, or "" where it is empty.
+        """Return the cell of a row: a path or a URL, bytes, a dataset's structure, or "" where it is empty.
 
         Of a data: URI its bytes; one that cannot be decoded stays as it is.
         """
@@ -87,12 +87,12 @@ class ImageColumn:
             return cell
         text = str(cell).strip()
         with contextlib.suppress(ImageError):
-            return data_of(text) if is_data(text) else text
+            return decode_data_uri(text) if is_data(text) else text
         return text
 
 
 def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
-    """Return the column that the user named, else the one whose cells name files that exist, hold bytes or addresses.
+    """Return the column that the user named, else the one whose cells name files that exist, hold bytes or URLs.
 
     Raises: InputError naming the columns there are.
     """
@@ -202,7 +202,7 @@ class TableReader:
             id=f"{to_text(self.table.path)}#{name}",
             source=self.source,
             text=self._text(values, kinds, cell),
-            meta=meta_of(values),
+            meta=make_meta(values),
         )
         if not cell:
             return Skipped(self._row(number), "names no image")
@@ -215,9 +215,9 @@ class TableReader:
                 read = functools.partial(_embedded, content)
                 return make(path=to_text(self.table.path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
             if is_url(cell):
-                return make(path=cell, read=functools.partial(_fetched, cell)) if self.options.urls else Skipped(
-                    cell, ADD_URLS
-                )  # fmt: skip
+                if not self.options.urls:
+                    return Skipped(cell, ADD_URLS)
+                return make(path=cell, read=functools.partial(_fetch, cell))
             path = _absolute(cell, self.folder)
             status = os.stat(path)
         except (OSError, ValueError) as error:
@@ -273,7 +273,7 @@ def _embedded(content: bytes) -> Content:
     return Content(hash_content(content), lambda: content)
 
 
-def _fetched(url: str) -> Content:
+def _fetch(url: str) -> Content:
     try:
         return _embedded(fetch(url))
     except InputError as error:

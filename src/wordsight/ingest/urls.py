@@ -30,7 +30,7 @@ def is_data(text: str) -> bool:
     return _DATA.match(text) is not None
 
 
-def data_of(uri: str) -> bytes:
+def decode_data_uri(uri: str) -> bytes:
     """Bytes that a data: URI holds. Raises: ImageError with the reason alone.
 
     Source: RFC 2397.

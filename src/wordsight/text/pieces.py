@@ -92,7 +92,7 @@ def compounds(text: str) -> Iterator[tuple[Compound, int, int]]:
     for found in _patterns(text.isascii()).together.finditer(text):
         start = found.start()
         for compound, at, end in analysed(found[0]):
-            if compound.parts:  # a vowel sign alone is no word
+            if compound.parts:  # a vowel sign alone is not a word
                 yield compound, start + at, start + end
 
 

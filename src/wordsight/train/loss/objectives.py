@@ -136,7 +136,7 @@ def caption(
 ) -> Tensor:
     """Guess each next token of the image's text: cross-entropy per token, averaged over images.
 
-    A image counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
+    An image counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
     its parts.
 
     features: logits (B,T,V) and token ids (B,T), -100 where nothing is to be predicted; an empty text counts 0.
