@@ -50,7 +50,7 @@ class MissingExtraError(WordsightError):
 
 
 def did_you_mean(seen: str, known: Iterable[str], n: int = 3) -> str:
-    """Return ' Did you mean: a, b?' with the closest of `known`, or an empty string."""
+    """Hint ' Did you mean: a, b?' with the closest of `known`, or an empty string."""
     import difflib
 
     by_lower = {name.lower(): name for name in known}

@@ -17,7 +17,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def to_text(path: str | os.PathLike[str]) -> str:
-    """Return a path as valid Unicode, different for different paths; `to_path` gives the path back.
+    """Path as valid Unicode, different for different paths; `to_path` gives the path back.
 
     Names that are UTF-8, nearly all, stay as they are, line breaks too.
     """
@@ -26,7 +26,7 @@ def to_text(path: str | os.PathLike[str]) -> str:
 
 
 def to_path(text: str) -> Path:
-    """Return the path that `to_text` wrote."""
+    """Path that `to_text` wrote."""
     escaped = _KEPT.sub(lambda match: chr(ord(match.group()) - _PRIVATE + 0xDC00), text)
     return Path(os.fsdecode(escaped.encode("utf-8", "surrogateescape")))
 
@@ -41,7 +41,7 @@ def json_text(item: object) -> str:
 
 
 def name_words(path: str | os.PathLike[str]) -> str:
-    """Return the words of a (relative) path without its extension: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
+    """Words of a (relative) path without its extension: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
     stem = os.path.splitext(to_text(path))[0]
     return " ".join(_WORD.findall(_CAMEL.sub(" ", stem)))
 

@@ -40,17 +40,17 @@ SYSTEM_FOLDERS = frozenset(
 
 
 def in_system_folder(path: str) -> bool:
-    """Return whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
+    """Whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
     return path.endswith("/") and os.path.basename(path[:-1]).lower() in SYSTEM_FOLDERS
 
 
 def system_folder(path: str) -> str:
-    """Return the first of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
+    """First of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
     return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
 
 
 def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
-    """Return the images that `sources` name: in the order given, folders sorted by name, each path once.
+    """Images that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
     links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
@@ -92,12 +92,12 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
 
 
 def is_pattern(source: str) -> bool:
-    """Return whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
+    """Whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
     return glob.has_magic(source) and not os.path.lexists(source)
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
+    """Paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
     named = {part.lower() for part in pattern.split(os.sep)}
     return [
         path
@@ -134,7 +134,7 @@ def walk(
 
 
 def _list(folder: str, extensions: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
-    """Return the names of a folder's files and subfolders, sorted, and what went wrong."""
+    """Names of a folder's files and subfolders, sorted, and what went wrong."""
     files, subfolders = [], []
     problem = None
     try:

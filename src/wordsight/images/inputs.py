@@ -53,7 +53,7 @@ def is_frame(value: Any) -> bool:
 
 
 def as_image(value: Any) -> ImageSource:
-    """Return one image as `images.decode` reads it: open files as their bytes, tensors as uint8 arrays.
+    """One image as `images.decode` reads it: open files as their bytes, tensors as uint8 arrays.
 
     Files are read from their start where they can go back, and left where they stood. Tensors are (C, H, W) as in
     torchvision, else (H, W, C), else (H, W): uint8, or floats from 0 to 1.
@@ -99,7 +99,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _read(file: Any) -> bytes:
-    """Return all bytes of an open file."""
+    """Bytes of an open file, from its start to its end."""
     if inspect.iscoroutinefunction(file.read):  # an upload of Starlette and FastAPI, around a file
         file = getattr(file, "file", file)
     name = getattr(file, "name", None)
@@ -124,7 +124,7 @@ def _seekable(file: Any) -> bool:
 
 
 def _pixels(tensor: Any) -> np.ndarray:
-    """Return a tensor's image as uint8 (H, W) or (H, W, C)."""
+    """Tensor's image as uint8 (H, W) or (H, W, C)."""
     if callable(getattr(tensor, "detach", None)):  # torch: from any device, without its graph, bfloat16 included
         tensor = tensor.detach().cpu()
         tensor = tensor.float() if tensor.is_floating_point() else tensor

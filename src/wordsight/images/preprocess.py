@@ -19,7 +19,7 @@ ELONGATED = 16
 def preprocess(
     image: Image.Image, spec: Preprocess, box: tuple[float, float, float, float] | None = None
 ) -> np.ndarray:
-    """Return the pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
+    """Pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
 
     "shortest": shorter side to S with antialias, then the centre S×S; "squash": straight to S×S. Equal, pixel by
     pixel, to torchvision's Resize + CenterCrop on PIL images. An image more than 16 times as long as wide is cropped
@@ -59,14 +59,14 @@ def _square(image: Image.Image, box: tuple[float, float, float, float], spec: Pr
 
 
 def resized_size(width: float, height: float, size: int) -> tuple[int, int]:
-    """Return (width, height) with the shorter side `size` and the longer one cut to a whole pixel, as torchvision."""
+    """Width and height with the shorter side `size` and the longer one cut to a whole pixel, as torchvision."""
     if width <= height:
         return size, int(size * height / width)
     return int(size * width / height), size
 
 
 def crop_start(length: int, size: int) -> int:
-    """Return where a centre crop of `size` starts in `length`: halves go to the even neighbour, as in torchvision."""
+    """Start of a centre crop of `size` in `length`: halves go to the even neighbour, as in torchvision."""
     return round((length - size) / 2.0)
 
 

@@ -73,7 +73,7 @@ def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) 
 
 
 def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
-    """Return "python#<path or hash>", numbered from the second row of the same image on."""
+    """Id "python#<path or hash>", numbered from the second row of the same image on."""
     if isinstance(image, str | os.PathLike):
         name = str(image) if is_url(str(image)) else to_text(os.path.abspath(image))
     else:
@@ -112,7 +112,7 @@ def read_records(frame: Any) -> Iterator[dict[str, Any]]:
 
 
 def cell_value(cell: Any) -> Value:
-    """Return a cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
+    """Cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
     if isinstance(cell, os.PathLike):
         return str(cell)
     if _is_missing(cell) or is_image_like(cell):
@@ -146,7 +146,7 @@ def _check_ids(ids: Sequence[Value], column: str) -> None:
 
 
 def _item(cell: Any, id: str, values: Mapping[str, Value], options: IngestOptions) -> Item | Skipped:
-    """Return the item of one row; the words of its file's name are searched too, as those of a table's image are."""
+    """Item of one row; the words of its file's name are searched too, as those of a table's image are."""
     text, meta = joined_text(values, options.text_columns), make_meta(values)
     if not isinstance(cell, str | os.PathLike):
         return given_item(id, cell, meta, text)

@@ -20,7 +20,7 @@ from wordsight.path_text import name_words, to_path, to_text
 
 
 def parse(source: str) -> tuple[str, str | None]:
-    """Return the name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
+    """Name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
 
     Raises: InputError where no name follows.
     """
@@ -36,7 +36,7 @@ def parse(source: str) -> tuple[str, str | None]:
 
 
 def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
-    """Return the units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
+    """Units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
 
     Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
     Raises: InputError where the library is missing, the dataset cannot be loaded or holds no column of images.
@@ -48,7 +48,7 @@ def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
 
 
 def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]:
-    """Return split → reader of a dataset; "" where it is one set without splits. Raises: as `dataset_units`."""
+    """Readers of a dataset by split; "" where it is one set without splits. Raises: as `dataset_units`."""
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
@@ -118,7 +118,7 @@ class DatasetReader:
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
     def _cells(self) -> tuple[Any, Any]:
-        """Return the images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
+        """Images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
         import pyarrow.compute
 
         cells = self.data.data.column(self.column)
@@ -133,7 +133,7 @@ class DatasetReader:
         return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without images; numbers of classes as their names."""
+        """Row without images; numbers of classes as their names."""
         values = {}
         for name, value in record.items():
             feature = self.data.features[name]
@@ -143,7 +143,7 @@ class DatasetReader:
 
 
 def _load(name: str, split: str | None) -> dict[str, Any]:
-    """Return split → dataset; the one of a single dataset is called by the split asked for, or ""."""
+    """Datasets by split; the one of a single dataset is called by the split asked for, or ""."""
     try:
         import datasets
     except ImportError:
@@ -175,7 +175,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
 
 
 def _image_column(data: Any, root: str, named: str | None) -> str:
-    """Return the column of images: the one named, else the first whose type is an image.
+    """Column of images: the one named, else the first whose type is an image.
 
     Raises: InputError naming the columns.
     """

@@ -47,11 +47,11 @@ class TableFile(ABC):
         """
 
     def holds(self, column: str | None) -> bool:
-        """Return whether a column holds images themselves, not their names."""
+        """Whether a column holds images themselves, not their names."""
         return False
 
     def kinds(self) -> Kinds:
-        """Return what nothing is known of yet; a format that records its types tells them."""
+        """Kinds of which nothing is known yet; a format that records its types tells them."""
         return Kinds()
 
 
@@ -74,7 +74,7 @@ def open_table(path: str) -> TableFile:
 
 
 def why(error: Exception) -> str:
-    """Return the reason why a table cannot be read."""
+    """Reason why a table cannot be read."""
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
@@ -121,7 +121,7 @@ class CsvFile(TableFile):
                     yield dict(zip(self.columns, row, strict=False))
 
     def kinds(self) -> Kinds:
-        """Return kinds that are read from how cells are written."""
+        """Kinds that are read from how cells are written."""
         return Kinds(cells=True)
 
     def _open(self) -> IO[str]:
@@ -161,7 +161,7 @@ def _kept(file: IO[str], again: deque[str], taken: list[str]) -> Iterator[str]:
 
 
 def _closes(lines: list[str], delimiter: str) -> bool:
-    """Return whether the quotes of a row of several lines are closed, and stand where a cell ends."""
+    """Whether the quotes of a row of several lines are closed, and stand where a cell ends."""
     try:
         return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
     except csv.Error:
@@ -169,7 +169,7 @@ def _closes(lines: list[str], delimiter: str) -> bool:
 
 
 def _with_letter(line: str, delimiter: str, columns: int) -> str:
-    """Return a line, one of whose cells begins with a quote that nothing closes, so that the quote is read as a letter.
+    """Line, one of whose cells begins with a quote that nothing closes, so that the quote is read as a letter.
 
     The cell ends at the next delimiter where the row then has as many cells as there are columns, else with the line.
     """
@@ -186,7 +186,7 @@ def _with_letter(line: str, delimiter: str, columns: int) -> str:
 
 
 def _end_of_cell(line: str, start: int, delimiter: str) -> int:
-    """Return where the cell that begins at `start` ends: at the next delimiter outside quotes, or the line's end."""
+    """End of the cell that begins at `start`: at the next delimiter outside quotes, or the line's end."""
     at, quoted = start, line[start : start + 1] == '"'
     at += quoted
     while at < len(line):
@@ -247,7 +247,7 @@ class ParquetFile(TableFile):
         self.columns = list(self._schema.names)
 
     def holds(self, column: str | None) -> bool:
-        """Return whether a column's type is one that images are kept in."""
+        """Whether a column's type is one that images are kept in."""
         from pyarrow import types
 
         kind = self._schema.field(column).type if column in self.columns else None
@@ -269,7 +269,7 @@ class ParquetFile(TableFile):
                     yield {name: _from_arrow(value, nested) for name, value in record.items()}
 
     def kinds(self) -> Kinds:
-        """Return the kinds that the file records."""
+        """Kinds that the file records."""
         from pyarrow import types
 
         known = Kinds()
@@ -298,7 +298,7 @@ def _unnested(value: Any, nested: bool) -> Any:
 
 
 def _from_arrow(value: Any, nested: bool) -> Any:
-    """Return a value as a column holds it; bytes, and structures that hold bytes, as they are: they may be images."""
+    """Value as a column holds it; bytes, and structures that hold bytes, as they are: they may be images."""
     if isinstance(value, bytes) or (isinstance(value, dict) and {"bytes", "path"} & value.keys()):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):

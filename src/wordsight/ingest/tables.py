@@ -38,7 +38,7 @@ ADD_URLS = "is a URL; add --urls to fetch such images"
 
 
 def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
-    """Return the unit of a table. Raises: InputError for a table that cannot be read or a column that is not there."""
+    """Unit of a table. Raises: InputError for a table that cannot be read or a column that is not there."""
     table = open_table(path)
     for name in options.text_columns or ():
         _check(name, table)
@@ -69,7 +69,7 @@ class ImageColumn:
                 _check(name, table)
 
     def of(self, record: Record) -> Any:
-        """Return the cell of a row: a path or a URL, bytes, a dataset's structure, or "" where it is empty.
+        """Cell of a row: a path or a URL, bytes, a dataset's structure, or "" where it is empty.
 
         Of a data: URI its bytes; one that cannot be decoded stays as it is.
         """
@@ -92,7 +92,7 @@ class ImageColumn:
 
 
 def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
-    """Return the column that the user named, else the one whose cells name files that exist, hold bytes or URLs.
+    """Column that the user named, else the one whose cells name files that exist, hold bytes or URLs.
 
     Raises: InputError naming the columns there are.
     """
@@ -120,7 +120,7 @@ def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
 
 
 def _first_cells(table: TableFile) -> dict[str, list[Any]]:
-    """Return the first cells of each column that are not empty; of images held in cells only that there are some."""
+    """First cells of each column that are not empty; of images held in cells only that there are some."""
     cells: dict[str, list[Any]] = {name: [] for name in table.columns}
     for number, record in enumerate(table.records()):
         if number == _TRIED_ROWS or all(len(some) >= _TRIED_CELLS for some in cells.values()):
@@ -141,7 +141,7 @@ def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _found(cells: list[Any], pattern: str, folder: str) -> int:
-    """Return how many of the cells name each an image file of its own."""
+    """Number of cells that name an image file of their own."""
     paths = {pattern.format(cell).strip() for cell in cells if isinstance(cell, str | int)}
     return sum(os.path.splitext(path)[1].lower() in EXTENSIONS and _is_file(path, folder) for path in paths)
 
@@ -174,7 +174,7 @@ class TableReader:
             yield Unlisted(Path(self.table.path), why(error))
 
     def _first_pass(self) -> tuple[Kinds, Numbers]:
-        """Return the columns' kinds, and what numbers the rows that name the same image."""
+        """Columns' kinds, and the numbers of rows that name the same image."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
         keys = array("Q")
@@ -188,7 +188,7 @@ class TableReader:
         return kinds, Numbers(keys)
 
     def _name(self, cell: Any, number: int) -> str:
-        """Return what tells a row's image from others: what its cell says, else the row's number."""
+        """Name that tells a row's image from others: its cell, else the row's number."""
         if isinstance(cell, dict):
             cell = cell.get("path") or ""
         return to_text(cell) if isinstance(cell, str) and cell else f"row={number}"
@@ -227,7 +227,7 @@ class TableReader:
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
     def _text(self, values: dict[str, Value], kinds: Kinds, cell: Any) -> str:
-        """Return the words of a row: its columns of text, or those asked for, and those of its image's name."""
+        """Words of a row: its columns of text, or those asked for, and those of its image's name."""
         wanted: Sequence[str] = (
             [name for name in values if kinds.kinds.get(name) == "text" and name not in self.images.needs]
             if self.options.text_columns is None

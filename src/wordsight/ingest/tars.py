@@ -93,7 +93,7 @@ def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
 
 
 def _by_last_dot(sample: Sample) -> list[Sample]:
-    """Return the samples that the last dots in their members' names tell apart; mostly there is one."""
+    """Samples that the last dots in their members' names tell apart; mostly there is one."""
     if all(extension.count(".") == 1 for extension in sample.members):
         return [sample]
     by_name: dict[str, dict[str, Member]] = {}
@@ -139,7 +139,7 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a member's key and extension: "a.b/0001.seg.png" → ("a.b/0001", ".seg.png")."""
+    """Member's key and extension: "a.b/0001.seg.png" → ("a.b/0001", ".seg.png")."""
     folder, slash, base = name.rpartition("/")
     stem, dot, extension = base.partition(".")
     return folder + slash + stem, (dot + extension).lower()
@@ -191,12 +191,12 @@ def _images(
 
 
 def image_extensions(sample: Sample) -> list[str]:
-    """Return the extensions of a sample's images, in the order of its members."""
+    """Extensions of a sample's images, in the order of its members."""
     return [extension for extension in sample.members if f".{extension.rpartition('.')[2]}" in EXTENSIONS]
 
 
 def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
-    """Return what a sample's JSON says; nothing where it is damaged or not an object: the image is worth more."""
+    """Metadata of a sample's JSON; nothing where it is damaged or not an object: the image is worth more."""
     member = sample.members.get(".json")
     if member is None:
         return {}
