@@ -66,7 +66,7 @@ def test_headers_without_end_are_refused(between, reason):
 
 def test_the_limit_of_memory_counts_what_decoders_take(monkeypatch):
     """A WebP takes 16 bytes a pixel while it is decoded, a PNG 3."""
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "50")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "50")
     image = Image.new("RGB", (2000, 2000), "red")
     for name, fits in (("PNG", True), ("WEBP", False)):
         file = io.BytesIO()
@@ -78,7 +78,7 @@ def test_the_limit_of_memory_counts_what_decoders_take(monkeypatch):
 
 
 def test_a_strip_that_is_decoded_whole_counts_too(monkeypatch):
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "25")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "25")
     image = Image.new("RGB", (2000, 2000), "red")
     file = io.BytesIO()
     image.save(file, "TIFF", compression="tiff_deflate", tiffinfo={278: 2000})

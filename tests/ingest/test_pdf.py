@@ -227,7 +227,7 @@ def test_a_page_that_is_never_finished_is_given_up_and_the_others_are_read(tmp_p
 def test_a_page_that_takes_all_memory_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf_process, "PAGE_SECONDS", 4.0)
     monkeypatch.setattr(pdf_process, "_BESIDE_PIXELS", 0)
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "700")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "700")
     PROCESS.end()
     bomb = zlib.compress(b"0 0 1 1 re f " * 30_000_000, 1)
     full = BLANK.replace(b">>", b"/Contents 4 0 R >>")

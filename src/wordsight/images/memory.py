@@ -16,7 +16,7 @@ from PIL import Image
 
 from wordsight.errors import ImageError, InputError
 
-VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one image may take
+VARIABLE = "WORDSIGHT_IMAGE_MEMORY"  # MiB that one image may take
 # Bytes for each pixel of Pillow's limit: 1,365 MiB by default, enough for RGBA beside RGB at twice that limit, above
 # which Pillow refuses an image.
 _PER_PILLOWS_PIXEL = 16
