@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, TypeAlias
 
@@ -22,6 +22,7 @@ Record: TypeAlias = dict[str, Any]
 
 _DELIMITERS = ",;\t|"
 _CELL = 16 << 20  # characters at most; Python's own limit is 131,072, which a long description passes
+_HELD = 64 << 20  # bytes of rows that are held as Python's objects
 _PARQUET_ROWS = 1024  # read at a time
 _PARQUET_PICTURES = 16  # rows read at a time where images may lie in the cells: all of these are held
 _LINE = 64 << 20  # characters of a line at most: a file without line breaks would be held whole
@@ -245,6 +246,9 @@ class ParquetFile(TableFile):
         with pyarrow.parquet.ParquetFile(path) as file:
             self._schema = file.schema_arrow
         self.columns = list(self._schema.names)
+        for name, count in Counter(self.columns).items():
+            if count > 1:
+                raise ValueError(f"it has several columns named {name!r}; give each a name of its own")
 
     def holds(self, column: str | None) -> bool:
         """Whether a column's type is one that images are kept in."""
@@ -265,8 +269,9 @@ class ParquetFile(TableFile):
         size = _PARQUET_PICTURES if held and columns is None else _PARQUET_ROWS
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(size, columns=wanted):
-                for record in batch.to_pylist():
-                    yield {name: _from_arrow(value, nested) for name, value in record.items()}
+                for part in _slices(batch):
+                    for record in part.to_pylist():
+                        yield {name: _from_arrow(value, nested) for name, value in record.items()}
 
     def kinds(self) -> Kinds:
         """Kinds that the file records."""
@@ -291,6 +296,18 @@ _READERS: dict[str, type[TableFile]] = {
     ".ndjson": JsonLinesFile,
     ".parquet": ParquetFile,
 }
+
+
+def _slices(batch: Any) -> Iterator[Any]:
+    """Parts of a batch that take little as Python's objects; a dictionary of one long text may stand in all rows."""
+    rows = batch.num_rows
+    size = 0
+    for column in batch.columns:
+        dictionary = getattr(column, "dictionary", None)
+        size += column.nbytes if dictionary is None else dictionary.nbytes * rows // max(1, len(dictionary))
+    step = max(1, rows * _HELD // max(_HELD, size))
+    for start in range(0, rows, step):
+        yield batch.slice(start, step)
 
 
 def _unnested(value: Any, nested: bool) -> Any:

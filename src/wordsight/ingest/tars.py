@@ -117,6 +117,8 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
     problem = ""
     try:
         for member in _members(file):
+            if member.size < 0:
+                raise tarfile.ReadError(f"{member.name!r} claims {member.size:,} bytes")
             if member.offset_data + member.size > whole:
                 problem = f"is cut off within {member.name!r}; what comes before it was read"
                 break
@@ -128,7 +130,7 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
                     yield sample
                 sample = Sample(key)
             sample.members[extension] = Member(member.offset_data, member.size)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:  # headers without end recurse
         before = "; what comes before it was read" if sample is not None else ""
         hint = "; unpack a compressed one" if not before else ""
         problem = f"is damaged, or not a tar archive ({error}){before}{hint}"
