@@ -16,7 +16,7 @@ from pyarrow import parquet
 from wordsight.columns import MOST_COLUMNS, TOO_MANY_COLUMNS, merge_kinds
 from wordsight.errors import ImageError, InputError
 from wordsight.images.skipped import Skipped
-from wordsight.ingest import Item, table_files
+from wordsight.ingest import Item, table_file, table_files
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan
 
@@ -104,7 +104,7 @@ def test_metadata_that_are_nested_without_end_do_not_stop_an_archive(tmp_path):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
 def test_a_line_without_end_is_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(table_files, "_LINE", 1000)
+    monkeypatch.setattr(table_file, "_LINE", 1000)
     (tmp_path / name).write_text('{"image": "' + "x" * 5000)
     with pytest.raises(InputError, match=r"it is damaged \(a line is longer than 1,000 characters\)"):
         scan(tmp_path / name)

@@ -19,7 +19,8 @@ from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.table_files import Record, TableFile, open_table, why
+from wordsight.ingest.table_file import Record, TableFile
+from wordsight.ingest.table_files import describe_fault, open_table
 from wordsight.ingest.urls import decode_data_uri, fetch, is_data, is_url
 from wordsight.path_text import name_words, to_path, to_text
 from wordsight.unique_ids import Numbers
@@ -45,7 +46,7 @@ def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
     try:
         images = image_column(table, options)
     except (OSError, ValueError) as error:  # what `open_table` did not read yet is damaged
-        raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
+        raise InputError(f"The table {path!r} cannot be read: {describe_fault(error)}.") from error
     reader = TableReader(table, source, options, images)
     status = os.stat(path)
     same = table.holds(images.name)
@@ -171,7 +172,7 @@ class TableReader:
                 name = self._name(cell, number)
                 yield self._item(cell, name + numbers.suffix(name), number, kinds, record)
         except (OSError, ValueError) as error:
-            yield Unlisted(Path(self.table.path), why(error))
+            yield Unlisted(Path(self.table.path), describe_fault(error))
 
     def _first_pass(self) -> tuple[Kinds, Numbers]:
         """Columns' kinds, and the numbers of rows that name the same image."""
