@@ -89,7 +89,8 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
                 pairs.append(os.path.normpath(os.path.join(folder, os.fspath(to_path(cell)))), captions)
     except (OSError, ValueError) as error:
         raise TrainError(
-            f"The table {path!r} breaks off after {len(pairs):,} pairs: {describe_fault(error)}. Mend it, so that none is missing."
+            f"The table {path!r} breaks off after {len(pairs):,} pairs: {describe_fault(error)}. "
+            "Mend it, so that none is missing."
         ) from error
     return pairs
 
