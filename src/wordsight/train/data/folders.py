@@ -49,7 +49,7 @@ def words_of(path: str, folder: str) -> str:
 def folder_pairs(folder: str, tally: Tally, *, texts: bool) -> tuple[FolderPairs, list[str]]:
     """Return the images below a folder, and the archives (.tar).
 
-    A image whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
+    An image whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
     folders that cannot be listed.
     """
     pairs, archives = FolderPairs(folder), []

@@ -16,7 +16,7 @@ from PIL import Image
 
 from wordsight.errors import InputError, TrainError
 from wordsight.images.skipped import describe_error
-from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, image_endings, samples
+from wordsight.ingest.tars import TEXT_EXTENSIONS, Member, Sample, image_extensions, samples
 from wordsight.train.data.references import Place, Reference, Tally
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -45,8 +45,8 @@ class Shard:
     def _reference(self, sample: Sample, draw: tuple[int, ...]) -> Reference:
         """Return a sample's first image with its captions; of its JSON where there is no file of text."""
         key = f"{self.path}#{sample.key}"
-        images = image_endings(sample)
-        texts = tuple(self._place(sample.members[ending]) for ending in TEXT_ENDINGS if ending in sample.members)
+        images = image_extensions(sample)
+        texts = tuple(self._place(sample.members[ending]) for ending in TEXT_EXTENSIONS if ending in sample.members)
         fields = self._place(sample.members[".json"]) if ".json" in sample.members else None
         if not images:
             return Reference(key, draw, None, problem="holds no image")

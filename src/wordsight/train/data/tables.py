@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from wordsight.errors import InputError, TrainError
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.table_files import Record, TableFile, open_table, why
+from wordsight.ingest.table_file import Record, TableFile
+from wordsight.ingest.table_files import describe_fault, open_table
 from wordsight.ingest.tables import ImageColumn, image_column
 from wordsight.ingest.urls import is_url
 from wordsight.path_text import to_path
@@ -88,7 +89,8 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
                 pairs.append(os.path.normpath(os.path.join(folder, os.fspath(to_path(cell)))), captions)
     except (OSError, ValueError) as error:
         raise TrainError(
-            f"The table {path!r} breaks off after {len(pairs):,} pairs: {why(error)}. Mend it, so that none is missing."
+            f"The table {path!r} breaks off after {len(pairs):,} pairs: {describe_fault(error)}. "
+            "Mend it, so that none is missing."
         ) from error
     return pairs
 
