@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from wordsight.cli._check_index import check_index
 from wordsight.cli._options import (
     DONE,
     NOTHING_READ,
@@ -41,6 +42,7 @@ Examples:
   wordsight index products.csv --image-column photo --in shop
   wordsight index manuals/ --mask-title-block --in drawings --exclude drafts/ --exclude '*.tif'
   wordsight index --status
+  wordsight index --check
   wordsight index --forget photos/
 
 SOURCEs are images, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF, tar files of images, patterns of these
@@ -49,8 +51,9 @@ a source that was moved is taken over when it is named again. Nothing is written
 folders (@eaDir, #recycle, $RECYCLE.BIN, node_modules, …) and names that begin with a dot are left out.
 
 \b
-Exit codes: 0 all done; 1 some images were skipped, or are in but incomplete (listed on standard error); 2 the call
-or an input is wrong; 3 no image could be read; 130 interrupted: what was done is kept, the same command continues.
+Exit codes: 0 all done; 1 some images were skipped, or are in but incomplete (listed on standard error), or --check
+found damage; 2 the call or an input is wrong; 3 no image could be read; 130 interrupted: what was done is kept, the
+same command continues.
 """
 
 
@@ -64,6 +67,8 @@ or an input is wrong; 3 no image could be read; 130 interrupted: what was done i
 @click.option("--mask-title-block", is_flag=True, help="Of PDF pages, do not look at the text block in the corner.")
 @click.option("--forget", multiple=True, metavar="SOURCE", help="Follow a source no longer; remove its images.")
 @click.option("--status", is_flag=True, help="Say what the index holds, and do nothing.")
+@click.option("--check", is_flag=True, help="Look for damaged files of the index; exit code 1 if any.")
+@click.option("--repair", is_flag=True, help="Embed the images of damaged files again.")
 @click.option("--on", type=click.Choice(["ray"]), help="Read and embed on a Ray cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
 @model_options
@@ -79,6 +84,8 @@ def command(
     mask_title_block: bool,
     forget: tuple[str, ...],
     status: bool,
+    check: bool,
+    repair: bool,
     on: str | None,
     as_json: bool,
     model_name: str,
@@ -100,7 +107,7 @@ def command(
         mask_title_block=mask_title_block,
     )
     said = options if options != IngestOptions() else None
-    _check_call(sources, said, forget, status)
+    _check_call(sources, said, {"--forget": forget, "--status": status, "--check": check, "--repair": repair})
     chosen = None if ctx.get_parameter_source("model_name") is ParameterSource.DEFAULT else model_name
     from wordsight.cli._progress import download_progress
     from wordsight.index.new_index import nothing_left_of_failure
@@ -108,6 +115,10 @@ def command(
     with nothing_left_of_failure(location), download_progress() as download, plain_warnings():
         how: dict[str, Any] = {"backend": backend, "precision": precision, "download": download}
         with _gallery(location, chosen, make=bool(sources), how=how) as gallery:
+            if check:
+                ctx.exit(check_index(gallery, as_json=as_json))
+            if repair:
+                gallery.index.repair()
             if status or forget:
                 removed = sum(gallery.forget(source) for source in _named(gallery, forget))
                 click.echo(json.dumps(_status(gallery)) if as_json else _status_text(gallery, removed))
@@ -119,9 +130,11 @@ def command(
     ctx.exit(_report(summary))
 
 
-def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequence[str], status: bool) -> None:
-    if (forget or status) and (sources or said):
-        raise InputError(f"{'--forget' if forget else '--status'} stands alone; index sources in a call of their own.")
+def _check_call(sources: Sequence[str], said: IngestOptions | None, alone: Mapping[str, Any]) -> None:
+    """Raise InputError for a call that cannot be done; alone: option → its value, of those that go without sources."""
+    for option, value in alone.items():
+        if value and (sources or said):
+            raise InputError(f"{option} cannot be combined with sources or their options; index them separately.")
     if said and not sources:
         raise InputError("Options are given, but no source that they are for; name it again with its new options.")
     from wordsight.images.decode import source_name

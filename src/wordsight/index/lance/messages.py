@@ -108,8 +108,8 @@ def store_error(where: str, doing: str, error: BaseException) -> StoreError:
         todo = "Check the permissions of the folder. What was indexed before is kept."
     elif doing == "read":
         todo = (
-            "Files of it are damaged or missing; put the folder back from a copy, or delete it and make the index anew "
-            "with: wordsight index …"
+            "Files of it are damaged or missing; put the folder back from a copy, or delete it and make the index "
+            "again with: wordsight index …"
         )
     else:
         todo = "What was indexed before is kept; run it again."
