@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from wordsight.index.base import Damage
 from wordsight.index.lance import maintenance
 from wordsight.index.lance.checksums import Checksums
-from wordsight.index.lance.dataset import import_lance
+from wordsight.index.lance.dataset import import_lance, list_data_files
 from wordsight.index.lance.snapshot import Snapshot
 
 _FRAGMENT_BITS = 32  # a row id of Lance: the fragment's number, then the row's place in it
@@ -24,7 +24,7 @@ def find_damage(folder: Path, uri: str, checksums: Checksums, snapshot: Snapshot
     found = []
     try:
         dataset = import_lance().dataset(uri)
-        fragments = {name: id for id, name in _data_files(folder, uri, dataset)}
+        fragments = {name: id for id, name in list_data_files(dataset)}
     except (OSError, ValueError, RuntimeError):  # what says which fragments there are is damaged itself
         return [Damage(name, None) for name in damaged]
     missing = [name for name in fragments if not (folder / name).is_file()]
@@ -42,9 +42,7 @@ def drop_damaged(folder: Path, uri: str, dataset: Any, names: Collection[str]) -
     for number in maintenance.runs(dataset):
         dataset.tags.delete(f"{maintenance.RUN}{number}")
     lance = import_lance()
-    ids = sorted(
-        {id for id, name in _data_files(folder, uri, dataset) if name in names or not (folder / name).is_file()}
-    )
+    ids = sorted({id for id, name in list_data_files(dataset) if name in names or not (folder / name).is_file()})
     if ids:
         change = lance.LanceOperation.Delete(updated_fragments=[], deleted_fragment_ids=ids, predicate="damaged")
         lance.LanceDataset.commit(uri, change, read_version=dataset.version)
@@ -52,13 +50,6 @@ def drop_damaged(folder: Path, uri: str, dataset: Any, names: Collection[str]) -
     if ids or any("/_indices/" in name for name in names):
         for index in dataset.describe_indices():
             dataset.drop_index(index.name)
-
-
-def _data_files(folder: Path, uri: str, dataset: Any) -> Iterator[tuple[int, str]]:
-    """Fragment's number and name of each data file of a dataset, the name as `Checksums` has it."""
-    for fragment in dataset.get_fragments():
-        for file in fragment.data_files():
-            yield fragment.fragment_id, (Path(uri) / "data" / file.path).relative_to(folder.absolute()).as_posix()
 
 
 def _ids_of(dataset: Any, fragment: int, snapshot: Snapshot | None) -> list[str] | None:

@@ -286,7 +286,7 @@ class LanceIndex(Index):
         """Compact, bring the text and the ANN index up to date, drop old versions, write the snapshot; end writing."""
         try:
             with self._writing() as data:
-                self._compare_all()  # else compaction would write damaged rows again, with new checksums
+                self._reader.compare(data)  # else compaction would write damaged rows again, with new checksums
                 self._bring_up_to_date(data)
                 maintenance.optimise(data, local=self._folder is not None)
                 self._write_record(data)
@@ -465,11 +465,6 @@ class LanceIndex(Index):
         self._write_record(data)
         warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
 
-    def _compare_all(self) -> None:
-        """Raise StoreError where files of the dataset are not as they were written."""
-        if self._checksums is not None and (damaged := self._checksums.find_damaged()):
-            raise IndexDamagedError(self.location, damaged)
-
     def _write_vocabulary(self, data: Any) -> None:
         if self._folder is not None:
             Vocabulary.of(maintenance.count_terms(scan(data, [columns.TERMS]))).write(self._folder / VOCABULARY)
@@ -484,7 +479,7 @@ class LanceIndex(Index):
         if count_rows(data) > maintenance.EXACT_LIMIT:
             self._snapshots.tidy(keep=None)
             return None
-        self._compare_all()
+        self._reader.compare(data)
         names = [name for name in data.schema.names if name not in HEAVY]
         fields = [*(data.schema.field(name) for name in names), pa.field("_rowid", pa.uint64())]
         schema = pa.schema(fields, data.schema.metadata)
