@@ -1,27 +1,20 @@
-"""Labelled images that a run is measured on: found in a folder or a table, read as the model reads them, kept."""
+"""Labelled images: found in a folder of classes or in a table, by the settings of an evaluation."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from wordsight.errors import InputError, did_you_mean
-from wordsight.images.decode import Skipped, source_name
+from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.images.files import EXTENSIONS, walk
-from wordsight.model import read_ahead, read_pixels
-from wordsight.spec import Preprocess
-from wordsight.train.config import ZeroShotConfig
-from wordsight.train.monitor.reports import TrainWarning
 
 # what columns of classes are called, the likeliest first, in lower case
 _CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "target", "kind")
-_MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them images are read anew each time
 
 
 @dataclass(frozen=True)
@@ -130,67 +123,3 @@ def _class_column(named: str | None, columns: Sequence[str], path: str) -> str:
         f"No column of the table {path!r} is called like a class ({', '.join(_CLASS_COLUMNS)}); its columns are "
         f"{', '.join(columns)}. Name one: zero_shot.class_column."
     )
-
-
-class Pixels:
-    """Images as a model sees them, uint8 (S,S,3), read in threads; those that fit into `memory` bytes only once.
-
-    skipped: images that could not be read, known after the first pass.
-    """
-
-    def __init__(self, images: Sequence[Any], spec: Preprocess, *, memory: int = _MEMORY) -> None:
-        self.images, self.spec = images, spec
-        self.skipped: list[Skipped] = []
-        self._kept: dict[int, np.ndarray] = {}
-        self._most = memory // (3 * spec.image_size**2)
-        self._bad: set[int] = set()
-
-    def check(self) -> None:
-        """Raise InputError when no image can be read, which should not wait for the first measuring."""
-        if all(isinstance(read_pixels(image, self.spec), Skipped) for image in self.images):
-            for _ in self.batches(1):  # says so
-                pass
-
-    def batches(self, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield (which images, their pixels (B,S,S,3)) of those that can be read, in order.
-
-        Warns: TrainWarning, the first time, when some cannot. Raises: InputError when none can.
-        """
-        places: list[int] = []
-        rows: list[np.ndarray] = []
-        known = len(self.skipped)
-        with contextlib.closing(self._read()) as read:
-            for place, pixels in read:
-                places.append(place)
-                rows.append(pixels)
-                if len(rows) == size:
-                    yield places, np.stack(rows)
-                    places, rows = [], []
-        if rows:
-            yield places, np.stack(rows)
-        if len(self.skipped) > known or len(self.skipped) == len(self.images):
-            self._say()
-
-    def _read(self) -> Generator[tuple[int, np.ndarray], None, None]:
-        def read(place: int) -> Any:
-            kept = self._kept.get(place)
-            return read_pixels(self.images[place], self.spec) if kept is None else kept
-
-        wanted = (place for place in range(len(self.images)) if place not in self._bad)
-        with contextlib.closing(read_ahead(wanted, read, 64)) as answers:
-            for place, answer in answers:
-                if isinstance(answer, Skipped):
-                    self._bad.add(place)
-                    self.skipped.append(answer)
-                    continue
-                if len(self._kept) < self._most:
-                    self._kept[place] = answer
-                yield place, answer
-
-    def _say(self) -> None:
-        first = self.skipped[0]
-        said = f"{len(self.skipped)} of {len(self.images)} held-out images cannot be read"
-        example = f"{source_name(first.item)}: {first.reason}"
-        if len(self.skipped) == len(self.images):
-            raise InputError(f"{said}, so nothing can be measured; the first is {example}.")
-        warnings.warn(f"{said} and are left out; the first is {example}.", TrainWarning, stacklevel=3)
