@@ -35,8 +35,9 @@ from harness import table, write_rows
 from PIL import Image, ImageDraw, ImageFont
 
 import wordsight
-from wordsight.duplicates.originals import origin_of, ranked
-from wordsight.duplicates.similarity import Miniature, likeness
+from wordsight.duplicates.miniature import Miniature
+from wordsight.duplicates.originals import inspect_origin, rank_origins
+from wordsight.duplicates.similarity import compare_images
 from wordsight.duplicates.threshold import KINDS, LearntThreshold, Original, learn_threshold, make_copies
 from wordsight.images.decode import read_image
 from wordsight.index import Row
@@ -126,7 +127,7 @@ def learnt_on(model: Any, images: list[Image.Image], vectors: np.ndarray, chosen
     for i in chosen:
         near = np.argsort(-(vectors @ vectors[i]))[1 : 1 + NEIGHBOURS]
         mini = Miniature(images[i])
-        others = [float(vectors[j] @ vectors[i]) for j in near if not likeness(mini, Miniature(images[j])).same]
+        others = [float(vectors[j] @ vectors[i]) for j in near if not compare_images(mini, Miniature(images[j])).same]
         originals.append(Original(images[i], vectors[i], others))
     return learn_threshold(model, originals)
 
@@ -152,7 +153,7 @@ def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThre
             same_N = np.zeros(len(files), bool)
             judged = np.arange(len(files)) > i if kind < 0 else np.ones(len(files), bool)
             for j in np.flatnonzero((cosine_N >= learnt.candidates) & judged):
-                same_N[j] = likeness(minis[j], asked[q]).same
+                same_N[j] = compare_images(minis[j], asked[q]).same
                 checked += 1
                 if same_N[j] and kind_N[j] < 0:
                     false.append(f"{files[i].name} {files[j].name}")
@@ -206,10 +207,10 @@ def kept_originals(images: Sequence[Image.Image]) -> dict[str, tuple[list[bool],
                 row = saved(Path(folder) / f"p{2 * number + 1}", copy, COPY_FILES.get(kind, BETTER[number % 2]))
                 pair = [(row, Miniature.of(row.path)), (original, Miniature.of(original.path))]
                 origins = [
-                    origin_of(one, mine, [other]) for (one, mine), (_, other) in zip(pair, pair[::-1], strict=True)
+                    inspect_origin(one, mine, [other]) for (one, mine), (_, other) in zip(pair, pair[::-1], strict=True)
                 ]
                 ours, largest = kept[kind]
-                ours.append(origins[ranked(origins)[0][0]].row is original)
+                ours.append(origins[rank_origins(origins)[0][0]].row is original)
                 largest.append(max((row, original), key=lambda one: (one.width * one.height, one.size)) is original)
     return kept
 

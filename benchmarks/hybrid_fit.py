@@ -31,7 +31,8 @@ from wordsight.index import IndexInfo, Row, create_index
 from wordsight.metrics import ndcg_at_k
 from wordsight.search.finder import CANDIDATES, gather_evidence
 from wordsight.search.reference import load_reference
-from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text, sigmoid
+from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
+from wordsight.zeroshot.logistic import sigmoid
 
 QUERIES = 150  # of a task at most
 

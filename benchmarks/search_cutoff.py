@@ -41,9 +41,9 @@ from wordsight.search.relevance import (
     TEXT_FEATURES,
     TEXT_WEIGHTS,
     count_words,
-    sigmoid,
     text_features,
 )
+from wordsight.zeroshot.logistic import sigmoid
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # share of a collection that answers a query, up to → name

@@ -17,7 +17,7 @@ from zlib import crc32
 import caption_classes
 import numpy as np
 
-from wordsight.zeroshot import none_of_these as rejection
+from wordsight.zeroshot import none_of_these
 from wordsight.zeroshot.class_embeddings import embed_classes
 from wordsight.zeroshot.none_of_these import Bank
 from wordsight.zeroshot.templates import TEMPLATE_SETS
@@ -108,7 +108,7 @@ def caption_tasks(photos: Captioned) -> Iterator[Drawn]:
 
 def fit(model: Any, data: Path) -> dict[str, float]:
     """Return the constants of `wordsight/zeroshot/none_of_these.py` by name; SHARPNESS is the best of some."""
-    bank = Bank.of(embed(model, rejection.bank_words()))
+    bank = Bank.of(embed(model, none_of_these.bank_words()))
     captioned = read_captioned(model, data)
     tasks = {"sets": list(set_tasks(read_learn_sets(model, data)))}
     tasks |= {name: list(caption_tasks(photos)) for name, photos in captioned.items()}
@@ -120,11 +120,11 @@ def fit(model: Any, data: Path) -> dict[str, float]:
         none = {"SHARPNESS": sharpness, "SLOPE": slope, "CROWD": -crowd, "OFFSET": offset}
         best = min(best, (loss, none), key=lambda pair: pair[0])
     classes = embed(model, tuple(caption_classes.CLASSES))
-    parts = [_relevance_table(bank.against(classes).standings(photos.images)[0], photos, WEIGHTS[name])
+    parts = [_relevance_table(bank.against(classes).t_norms(photos.images)[0], photos, WEIGHTS[name])
              for name, photos in captioned.items()]  # fmt: skip
     x, y, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     _, (slope, offset) = logistic_fit(x[:, None], y, weight)
-    return best[1] | {"RELEVANCE_SLOPE": slope, "RELEVANCE_OFFSET": offset}
+    return best[1] | {"TEXT_SLOPE": slope, "TEXT_OFFSET": offset}
 
 
 def embed(model: Any, names: tuple[str, ...]) -> np.ndarray:
@@ -138,7 +138,7 @@ def _none_table(
     """Return evidence and log of the number of classes (N, 2), whether an image shows one (N,), and weights (N,)."""
     rng = np.random.default_rng(0)
     rows = []
-    kept, rejection.SHARPNESS = rejection.SHARPNESS, sharpness
+    kept, none_of_these.SHARPNESS = none_of_these.SHARPNESS, sharpness
     for name, drawn in tasks.items():
         for task in drawn:
             judge = bank.against(embed(model, task.classes))
@@ -147,17 +147,17 @@ def _none_table(
                 size = np.full(EACH, np.log(len(task.classes)))
                 weight = np.full(EACH, WEIGHTS[name] / len(drawn))
                 rows.append((np.stack([evidence, size], axis=1), np.full(EACH, shows), weight))
-    rejection.SHARPNESS = kept
+    none_of_these.SHARPNESS = kept
     x, y, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
     return x, y, weight
 
 
-def _relevance_table(standing_NK: np.ndarray, photos: Captioned, weight: float) -> tuple[np.ndarray, ...]:
-    """Return standing, truth and weight of the pairs that captions tell of, true ones being PREVALENCE of all."""
+def _relevance_table(t_norm_NK: np.ndarray, photos: Captioned, weight: float) -> tuple[np.ndarray, ...]:
+    """Return t_norm, truth and weight of the pairs that captions tell of, true ones being PREVALENCE of all."""
     certain = (photos.true | photos.false) & (photos.true.sum(axis=0) >= 5)
-    standing, true = standing_NK[certain], photos.true[certain]
+    t_norm, true = t_norm_NK[certain], photos.true[certain]
     share = np.where(true, PREVALENCE / true.sum(), (1 - PREVALENCE) / (~true).sum())
-    return standing, true.astype(float), weight * share
+    return t_norm, true.astype(float), weight * share
 
 
 def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, list[float]]:

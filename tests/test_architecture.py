@@ -12,11 +12,11 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text", "columns"},
-    {"locations", "metrics", "json_records"},
+    {"errors", "durable", "path_text"},
+    {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
     {"spec"},
     {"towers"},
-    {"checkpoint", "samples", "vector_cache", "text"},
+    {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
     {"encoder"},
@@ -49,15 +49,15 @@ HOMES = {
     "qdrant_client": ("index/qdrant/",),
     "pinecone": ("index/pinecone/",),
     "sqlglot": ("index/filters/",),
-    "pypdfium2": ("ingest/pdf.py",),
-    "pillow_heif": ("images/decode.py",),
+    "pypdfium2": ("ingest/pdf_worker.py",),
+    "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
     "datasets": ("ingest/",),
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("ingest/",),
-    "filelock": ("index/", "gallery.py"),
+    "xxhash": ("hashes.py", "index/lance/"),
+    "filelock": ("writer_lock.py",),
     "snowballstemmer": ("text/english.py",),
 }
 

@@ -15,8 +15,8 @@ import wordsight
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder, reference
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.images.decode import Skipped
 from wordsight.images.preprocess import preprocess
+from wordsight.images.skipped import Skipped
 from wordsight.model import Model, read_ahead, unit_rows
 from wordsight.text.tokenizer import TextTruncatedWarning
 

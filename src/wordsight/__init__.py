@@ -18,8 +18,9 @@ if TYPE_CHECKING:
         WordsightError,
     )
     from wordsight.gallery import Gallery
-    from wordsight.images.decode import Skipped, read_image
+    from wordsight.images.decode import read_image
     from wordsight.images.inputs import PathAsTextWarning
+    from wordsight.images.skipped import Skipped
     from wordsight.ingest.options import IngestOptions
     from wordsight.model import Model, load
     from wordsight.output.notebook import show_answers
@@ -46,7 +47,7 @@ _HOMES = {
     "QueryPart": "search.query_parts",
     "PathAsTextWarning": "images.inputs",
     "Query": "search.query_parts",
-    "Skipped": "images.decode",
+    "Skipped": "images.skipped",
     "StoreError": "errors",
     "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",

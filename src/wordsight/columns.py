@@ -22,8 +22,9 @@ KIND_NAMES = {"text": "text", "integer": "whole numbers", "number": "numbers", "
 # columns of every row, which `where` may name; a table's column of the same name becomes "table_<name>"
 OWN_KINDS = {"path": "text", "page": "integer", "width": "integer", "height": "integer", "taken": "text"}
 OWN_COLUMNS = tuple(OWN_KINDS)
-# Columns of one table. Stores handle each apart: an index of 1,000 takes seconds to open, one of 100,000 never ends.
+# Columns of one table. Stores handle each apart: an index of 1,000 opens in seconds, one of 100,000 never.
 MOST_COLUMNS = 1000
+TOO_MANY_COLUMNS = f"has metadata of more than {MOST_COLUMNS:,} columns; the others were left out"
 
 INT_64 = range(-(2**63), 2**63)
 # Cells as people and programs write them. Codes are not numbers: "00123", "12E4", and more digits than 64 bits hold.
@@ -53,6 +54,7 @@ class Kinds:
     """The kind of each column, learnt in a first pass (`see`) and applied in a second (`typed`).
 
     A column with values of several kinds is text; integers beside numbers are numbers.
+    Columns beyond the first MOST_COLUMNS are left out of `typed`, and `too_many` is true.
     cells: whether values are cells of text, as in CSV, whose kind is read from how they are written.
     """
 
@@ -60,12 +62,15 @@ class Kinds:
         self._kind_of = cell_kind if cells else _json_kind
         self._typed = _typed_cell if cells else _typed_value
         self.kinds: dict[str, str] = {}
+        self.too_many = False
 
     def see(self, record: Mapping[str, Any]) -> None:
         """Take note of one row's values."""
         for name, value in record.items():
             kind = self.kinds.get(name, "")
-            if kind != "text":
+            if not kind and name not in self.kinds and len(self.kinds) == MOST_COLUMNS:
+                self.too_many = True
+            elif kind != "text":
                 self.kinds[name] = wider_kind(kind, self._kind_of(value))
 
     def settle(self) -> None:
@@ -76,6 +81,8 @@ class Kinds:
 
     def typed(self, record: Mapping[str, Any]) -> dict[str, Value]:
         """Values of a row in their columns' kinds; empty ones are None."""
+        if self.too_many:
+            record = {name: value for name, value in record.items() if name in self.kinds}
         return {name: self._typed(value, self.kinds.get(name, "text")) for name, value in record.items()}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError
 from wordsight.index import STORES, Index, IndexInfo, create_index, open_index
+from wordsight.index.base import check_same_model
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
 
@@ -323,25 +324,18 @@ class Gallery:
 def _open_again(location: str, model: Model | str, backend: str, precision: str, fingerprint: str) -> Gallery:
     """Gallery that was pickled or copied. Raises: StoreError where another model's index is now."""
     gallery = Gallery.open(location, model=model, backend=backend, precision=precision)
-    if gallery.info.fingerprint != fingerprint:
-        seen = gallery.info.fingerprint
+    try:
+        check_same_model(gallery.info, "the gallery that was pickled", fingerprint, gallery.info.dim, location)
+    except StoreError:
         gallery.close()
-        raise StoreError(
-            f"The index {location!r} was made with another model (fingerprint {seen}) than the gallery that was "
-            f"pickled ({fingerprint}); open it again with Gallery.open."
-        )
+        raise
     gallery._sent = True
     return gallery
 
 
 def _check_model(model: Model, info: IndexInfo, location: str) -> Model:
     """The model. Raises: StoreError where the index was made with another."""
-    if model.fingerprint != info.fingerprint:
-        raise StoreError(
-            f"The index {location!r} was made with the model {info.model!r} (fingerprint {info.fingerprint}); this "
-            f"one is {model.loaded_from or model.spec.name!r} (fingerprint {model.fingerprint}). Their vectors cannot "
-            "be compared: use the index's model, or make another index with --in."
-        )
+    check_same_model(info, model.loaded_from or model.spec.name, model.fingerprint, model.spec.embed_dim, location)
     return model
 
 

@@ -19,9 +19,11 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.images.decode import Skipped, decode, skipped, source_name
+from wordsight.images.decode import decode
 from wordsight.images.inputs import as_image, is_array, is_frame, is_image_like, is_open_file, warn_of_paths
+from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
+from wordsight.images.skipped import Skipped, record_skipped
 from wordsight.spec import ModelSpec, Preprocess
 from wordsight.text.tokenizer import TextTruncatedWarning, Tokenizer, Tokens, UnknownScriptWarning
 
@@ -287,7 +289,7 @@ def _given(items: Iterable[Any]) -> Iterator[_Given]:
 
 def _read_given(given: _Given, spec: Preprocess, exact: bool) -> np.ndarray | Skipped:
     if isinstance(given.source, ImageError):
-        return skipped(given.item, given.source)
+        return record_skipped(given.item, given.source)
     answer = read_pixels(given.source, spec, exact=exact)
     return Skipped(given.item, answer.reason) if isinstance(answer, Skipped) else answer
 
@@ -298,7 +300,7 @@ def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarr
         image = decode(item, at_least=None if exact else spec.image_size)
         return preprocess(image.image, spec, image.box)
     except ImageError as error:
-        return skipped(item, error)
+        return record_skipped(item, error)
 
 
 def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -1,12 +1,10 @@
-"""Unit vectors that take time to compute, kept on disk under `paths.cache_dir` once computed."""
+"""Unit vectors that take time to compute, kept on disk under `locations.cache_dir`."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.durable import written_whole
 from wordsight.locations import cache_dir
 
 Floats = NDArray[np.float32]
@@ -22,10 +21,10 @@ _FORMAT = 1
 
 
 def cached_vectors(folder: str, model: Any, inputs: Any, count: int, compute: Callable[[], Floats]) -> Floats:
-    """Return `compute()`, unit vectors (count, D), or what an earlier call with the same model and inputs kept.
+    """Unit vectors `compute()` (count, D), or those that an earlier call with the same model and inputs kept.
 
-    The key is the model's fingerprint, the way it is run (backend, precision) and `inputs`, anything that JSON can
-    hold. A damaged file is computed again; a folder that cannot be written is not an error.
+    The key is the model's fingerprint, backend and precision, and `inputs`, anything that JSON can hold. A damaged file
+    is computed again; a folder that cannot be written is not an error.
     """
     path = cache_dir(folder) / f"{_key(model, inputs)}.npy"
     kept = _read(path, count)
@@ -37,13 +36,13 @@ def cached_vectors(folder: str, model: Any, inputs: Any, count: int, compute: Ca
 
 def _key(model: Any, inputs: Any) -> str:
     encoder = getattr(model, "encoder", None)
-    way = [str(getattr(encoder, "backend", "")), str(getattr(encoder, "precision", ""))]
-    plain = json.dumps([_FORMAT, model.fingerprint, way, inputs], ensure_ascii=True)
+    runs_on = [str(getattr(encoder, "backend", "")), str(getattr(encoder, "precision", ""))]
+    plain = json.dumps([_FORMAT, model.fingerprint, runs_on, inputs], ensure_ascii=True)
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _read(path: Path, count: int) -> Floats | None:
-    """Return the kept vectors, or None where there are none or they are damaged."""
+    """Kept vectors, or None where there are none or they are damaged."""
     try:
         kept = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -55,14 +54,8 @@ def _read(path: Path, count: int) -> Floats | None:
 
 
 def _write(path: Path, vectors_KD: Floats) -> None:
-    """Write beside the place and rename, so that no reader ever sees half a file; give up quietly when not allowed."""
+    """Write the file whole; not being allowed to is not an error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, vectors_KD)
-            os.replace(name, path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with written_whole(path) as part, open(part, "wb") as file:
+            np.save(file, vectors_KD)

@@ -215,7 +215,7 @@ def server(tmp_path):
         server.shutdown()
 
 
-def test_a_image_may_be_given_by_its_address(run, server):
+def test_an_image_may_be_given_by_its_url(run, server):
     paths = run("--image", f"{server}/green.png", "-k", "3", "-f").stdout.splitlines()
     assert paths
     assert all("green" in path for path in paths)
@@ -224,11 +224,11 @@ def test_a_image_may_be_given_by_its_address(run, server):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("gone.png", r"http://\S+/gone.png: the address answers 404"),
+        ("gone.png", r"http://\S+/gone.png: the URL answers 404"),
         ("text.png", r"http://\S+/text.png: \d+ bytes: is not an image that"),
     ],
 )
-def test_an_address_without_a_image_says_so(run, server, name, reason):
+def test_a_url_without_an_image_says_so(run, server, name, reason):
     error = run("--image", f"{server}/{name}").exception
     assert isinstance(error, ImageError)
     assert re.search(reason, str(error))

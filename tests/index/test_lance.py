@@ -265,9 +265,7 @@ def test_no_index_there_says_how_to_make_one(tmp_path):
 
 
 def test_an_index_of_another_model_is_refused_with_both_names(index):
-    message = (
-        r"made with the model tiny \(fingerprint 0{32}\), not with big \(1{32}\); use that model, or another folder"
-    )
+    message = r"made with the model tiny \(fingerprint 0{32}, 4 dimensions\), not with big \(fingerprint 1{32}, 4 dim"
     with pytest.raises(StoreError, match=message):
         create_index(index.location, index_info(model="big", fingerprint="1" * 32))
     assert create_index(index.location, index_info()).info == index_info()

@@ -12,7 +12,8 @@ from memory_index import index_info
 from wordsight.index import Row, create_index, open_index
 from wordsight.index.lance.folder import newest_version
 from wordsight.index.lance.schema import base_schema, to_table
-from wordsight.index.lance.snapshot import Snapshot, Snapshots, best, write_snapshot
+from wordsight.index.lance.snapshot import Snapshot, Snapshots, best
+from wordsight.index.lance.snapshot_file import write_snapshot
 
 DIM = 16
 

@@ -13,8 +13,9 @@ from items import items_of
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
 from wordsight.images.files import find_images
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan, source_root
@@ -49,8 +50,8 @@ def test_an_item_can_be_read_and_equal_bytes_have_equal_digests(photos):
     (photos / "copy.jpg").write_bytes((photos / "b.jpg").read_bytes())
     first, copy, other = items_of(photos)[:3]
     assert first.id == first.path == str(photos / "b.jpg")
-    assert first.read().digest == copy.read().digest != other.read().digest
-    assert len(first.read().digest) == 32
+    assert first.read().content_hash == copy.read().content_hash != other.read().content_hash
+    assert len(first.read().content_hash) == 32
     assert read_image(first.read().image()).size == (8, 8)
     assert other.text == "A c"
 
@@ -244,7 +245,7 @@ def test_large_files_are_hashed_without_holding_them(tmp_path, monkeypatch):
     Image.effect_noise((900, 900), 50).convert("RGB").save(path)
     whole = read_file(str(path))
     monkeypatch.setattr("wordsight.ingest.files._HELD", 1000)
-    assert read_file(str(path)).digest == whole.digest
+    assert read_file(str(path)).content_hash == whole.content_hash
     assert read_file(str(path)).image() == str(path)
 
 

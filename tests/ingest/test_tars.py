@@ -71,12 +71,12 @@ def test_members_of_one_key_are_one_item(shard):
 
 def test_a_copy_of_a_image_has_its_digest(shard, tmp_path):
     (tmp_path / "red.png").write_bytes(png("red"))
-    assert items_of(shard)[0].read().digest == items_of(tmp_path / "red.png")[0].read().digest
+    assert items_of(shard)[0].read().content_hash == items_of(tmp_path / "red.png")[0].read().content_hash
 
 
 def test_its_images_can_be_read_in_another_process(shard):
     red = items_of(shard)[0]
-    assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
+    assert pickle.loads(pickle.dumps(red.read))().content_hash == red.read().content_hash
 
 
 def test_which_metadata_is_searched_can_be_chosen(shard):

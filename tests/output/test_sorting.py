@@ -229,7 +229,7 @@ def test_undo_removes_no_copy_that_was_changed_or_lost_its_original(tmp_path):
     ("listing", "message"),
     [
         (None, "has no wordsight-sort.csv"),
-        ("a,b\n1,2\n", "Row 2 .* is not one of a sorting"),
+        ("a,b\n1,2\n", "Row 2 .* is not of a sorting"),
         ("source,destination,label,probability,how\n/x,/etc/passwd,cat,1,move\n", "outside of"),
         ('source,destination,label,probability,how\n"/x', "is damaged"),
     ],

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from wordsight.errors import InputError
 from wordsight.search.fusion import Fusion
-from wordsight.search.relevance import HYBRID_WEIGHTS, sigmoid, text_evidence
+from wordsight.search.relevance import HYBRID_WEIGHTS, text_evidence
+from wordsight.zeroshot.logistic import sigmoid
 
 looks = st.lists(st.floats(-7, 5), min_size=2, max_size=8).map(np.array)
 

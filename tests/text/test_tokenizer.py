@@ -210,7 +210,7 @@ def test_a_damaged_sentencepiece_model_is_refused(damage):
 
 
 def test_a_truncated_sentencepiece_model_is_refused(spiece):
-    with pytest.raises(CheckpointError, match="damaged or cut off"):
+    with pytest.raises(CheckpointError, match="damaged or truncated"):
         Tokenizer(SIGLIP, {"spiece.model": spiece[:501]})
 
 

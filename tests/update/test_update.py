@@ -16,7 +16,7 @@ from memory_index import MemoryIndex, index_info
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError, StoreError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.ingest.scan import scan

@@ -17,7 +17,7 @@ from wordsight.errors import ImageError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.model import Model
 
 
@@ -138,7 +138,7 @@ def _pages(path: Path) -> list[Source]:
 
 def embedded(model: Model, sources: Sequence[Source], exact: bool) -> Iterator[tuple[Source, np.ndarray] | Skipped]:
     """Yield (source, embedding) of each image and page, or Skipped, in order."""
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
     if not any(isinstance(source, Page) for source in sources):
         yield from model.stream_images(sources, exact=exact)
@@ -149,8 +149,8 @@ def embedded(model: Model, sources: Sequence[Source], exact: bool) -> Iterator[t
 
 def _read(source: Source, model: Model, exact: bool) -> Any:
     """Return the pixels that the model sees of an image or a page, or Skipped."""
-    from wordsight.images.decode import Skipped
     from wordsight.images.preprocess import preprocess
+    from wordsight.images.skipped import Skipped
     from wordsight.ingest.pdf import Document
     from wordsight.model import read_pixels
 

@@ -51,7 +51,7 @@ def renderer(form: str | None, labels: Sequence[str]) -> Render:
 
 def _as_text(labels: Sequence[str]) -> Render:
     """Return a renderer: " 97.0%  cat      photos/a.jpg   (dog 2%)"."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     width = min(max(map(len, labels)), 30)
 
@@ -83,7 +83,7 @@ def csv_heading(labels: Sequence[str]) -> str:
 
 
 def _as_csv(answer: Answer) -> str:
-    from wordsight.images.decode import recorded_path
+    from wordsight.images.names import recorded_path
 
     chosen = "; ".join(name for name, _ in answer.chosen)
     probabilities = [f"{p:.6f}" for p in (answer.chosen[0][1], *answer.proba)]
@@ -137,7 +137,7 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
 
 def _tile(answer: Answer) -> Any:
     """Return the tile of one image, which leads to its file."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Tile, file_link
 
     thumbnail = b""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,7 +129,7 @@ def plain_warnings() -> Iterator[None]:
 
 def report_skips(skips: Sequence[Skipped], total: int) -> int:
     """Write the skipped images with their reasons to standard error, and return the exit code."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     if skips:
         click.echo(f"wordsight: {len(skips)} of {total} images skipped:", err=True)

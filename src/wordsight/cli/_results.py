@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery

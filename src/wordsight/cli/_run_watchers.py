@@ -160,7 +160,7 @@ def _left(report: StepReport, facts: RunFacts) -> str:
 
 
 def _folder(folder: Path) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     return source_name(folder)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wordsight.cli._classify_output import Answer
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.model import Model
     from wordsight.output.sorting import Sorter
     from wordsight.zeroshot.classifier import Classifier
@@ -196,7 +196,7 @@ def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) 
     if said["sort_into"] is None:
         return None
     from wordsight.output.sorting import Sorter
-    from wordsight.zeroshot.classifier import NONE_LABEL
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     labels = {name: name for name in names} | ({NONE_LABEL: "none"} if said["none"] or said["multi"] else {})
     sorter = Sorter(said["sort_into"], labels, said["how"] or "copy", sidecars=said["sidecars"])
@@ -206,7 +206,7 @@ def _sorter(names: tuple[str, ...], paths: Sequence[str], said: dict[str, Any]) 
 
 def _placed(sorter: Sorter, answer: Answer) -> Answer | Skipped:
     """Put one image into its folder, or into each of its folders, and return its answer; a failure is one more skip."""
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
     for label, probability in answer.chosen:
         try:

@@ -26,7 +26,8 @@ def command(out: Path) -> None:
     Then find some of them by words, where the extra for searching is installed.
     """
     from wordsight.model import load
-    from wordsight.output.contact_sheet import Tile, render_html, render_png
+    from wordsight.output.contact_sheet import Tile, render_html
+    from wordsight.output.contact_sheet_png import render_png
     from wordsight.samples import DEMO_CLASSES, sample_images
     from wordsight.zeroshot.classifier import Classifier
 
@@ -77,7 +78,7 @@ def _print_table(tiles: Sequence[Tile]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from wordsight.zeroshot.classifier import NONE_LABEL
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("image", no_wrap=True, min_width=max(len(tile.image.name) for tile in tiles))

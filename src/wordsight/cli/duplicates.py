@@ -122,7 +122,7 @@ def command(
 
 def _learn(gallery: Gallery, named: Sequence[str]) -> None:
     """Learn on what is named, or once on the index's own images where it has enough of them."""
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
     from wordsight.duplicates.threshold import learn
 
     if named:
@@ -130,7 +130,7 @@ def _learn(gallery: Gallery, named: Sequence[str]) -> None:
 
         images = find_images(named)
         click.echo(_learnt(learn(gallery.index, gallery.model, images)), err=True)
-    elif len(gallery) >= LEARNT_FROM and learnt_threshold(gallery.index) is None:
+    elif len(gallery) >= LEARNT_FROM and read_threshold(gallery.index) is None:
         click.echo("wordsight: calibrating the threshold on copies of your images (once) …", err=True)
         try:
             click.echo(_learnt(learn(gallery.index, gallery.model)), err=True)
@@ -246,7 +246,7 @@ def _as_indexed(row: Row) -> bool:
 
 
 def _write_html(file: Path, groups: Sequence[Group], gallery: Gallery) -> None:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Section, Tile, file_link, render_sections_html
 
     sections = [
@@ -293,7 +293,7 @@ def _place(row: Row) -> Path | str:
 
 
 def _name(row: Row) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     return source_name(_place(row)) + ("" if row.page is None else f", page {row.page}")
 

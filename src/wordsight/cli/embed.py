@@ -10,7 +10,7 @@ import click
 from wordsight.cli._options import NOTHING_READ, listed, model_options, progress_bar, report_skips
 
 if TYPE_CHECKING:
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
 
 EPILOG = """\b
 Examples:

@@ -29,7 +29,7 @@ from wordsight.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
-    from wordsight.images.decode import Skipped
+    from wordsight.images.skipped import Skipped
     from wordsight.ingest.options import IngestOptions
     from wordsight.update.run import Progress, Summary
 
@@ -123,8 +123,8 @@ def _check_call(sources: Sequence[str], said: IngestOptions | None, forget: Sequ
         raise InputError(f"{'--forget' if forget else '--status'} stands alone; index sources in a call of their own.")
     if said and not sources:
         raise InputError("Options are given, but no source that they are for; name it again with its new options.")
-    from wordsight.images.decode import source_name
     from wordsight.images.files import is_pattern
+    from wordsight.images.names import source_name
 
     for source in sources:
         if ":" not in source and not os.path.lexists(source) and not is_pattern(source):
@@ -237,7 +237,7 @@ def _summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
 
 def _report(summary: Summary) -> int:
     """Write what was skipped and kept to standard error, and return the exit code."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     for old, new in summary.moved.items():
         click.echo(f"wordsight: {source_name(old)} is not there any more; its images are in {source_name(new)}, "
@@ -274,7 +274,7 @@ def _report(summary: Summary) -> int:
 
 def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
     """Yield lines that name the first skips of each reason, the most frequent reason first."""
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     items_of: defaultdict[str, list[Any]] = defaultdict(list)
     for skip in skips:
@@ -293,7 +293,7 @@ def _grouped(skips: Sequence[Skipped]) -> Iterator[str]:
 
 
 def _status_text(gallery: Gallery, removed: int) -> str:
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
 
     status = gallery.status().to_dict()
     size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""

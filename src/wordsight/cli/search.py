@@ -197,10 +197,10 @@ def _part(kind: str, value: str, weight: float) -> QueryPart:
 
     if kind == "text":
         return QueryPart("text", value, weight)
-    from wordsight.ingest.urls import fetch, is_address
+    from wordsight.ingest.urls import fetch, is_url
 
     try:
-        if is_address(value):
+        if is_url(value):
             from wordsight.images.decode import read_image
 
             return QueryPart("image", read_image(fetch(value)), weight)

@@ -98,7 +98,7 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, resume: bool, 
 def _report(result: Any, folder: Path, words: bool) -> int:
     """Say what came out, and what to do with it (`words`: the model knows texts); return the exit code."""
     from wordsight.cli._run_watchers import figure_lines, time_text
-    from wordsight.images.decode import source_name
+    from wordsight.images.names import source_name
     from wordsight.train.monitor.reports import RunResult
 
     if not isinstance(result, RunResult):  # a recipe that runs by itself has said the rest

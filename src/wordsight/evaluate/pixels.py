@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.images.decode import Skipped, source_name
+from wordsight.images.names import source_name
+from wordsight.images.skipped import Skipped
 from wordsight.model import read_ahead, read_pixels
 from wordsight.spec import Preprocess
 

@@ -21,8 +21,12 @@ VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one image may take
 # which Pillow refuses an image.
 _PER_PILLOWS_PIXEL = 16
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel; other modes 4
+# Bytes of a pixel that decoders take beside the image itself, by format: WebP's canvases, its frame and a copy of it;
+# libavif's and libheif's planes and their RGB; OpenJPEG's components at 4 bytes each.
+_DECODER_BYTES = {"WEBP": 16, "AVIF": 12, "HEIF": 8, "JPEG2000": 16}
 _LARGE = 256 << 20  # bytes of RGB from which an image becomes RGB in strips, and waits for other large ones
 _STRIP = 4 << 20  # pixels
+_COMPRESSION, _ROWS_PER_STRIP, _TILE_WIDTH = 259, 278, 322  # tags of TIFF
 _turn = threading.Lock()
 
 
@@ -56,9 +60,19 @@ def check_memory(size: tuple[int, int], needed: int) -> None:
 
 def bytes_as_rgb(image: Image.Image, factor: int) -> int:
     """Return the bytes that an image takes while it becomes RGB, its sides divided by `factor`."""
-    own = _BYTES.get(image.mode, 4)
+    pixels = image.width * image.height
+    own = _BYTES.get(image.mode, 4) + _DECODER_BYTES.get(image.format or "", 0)
     rgb = 0 if image.mode == "RGB" and factor == 1 else 4
-    return image.width * image.height * own + image.width * image.height * rgb // factor**2
+    return pixels * own + pixels * rgb // factor**2 + _strip_bytes(image)
+
+
+def _strip_bytes(image: Image.Image) -> int:
+    """Bytes of one strip of a TIFF, which is decoded whole before it is copied."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if not tags or tags.get(_COMPRESSION, 1) == 1 or _TILE_WIDTH in tags:
+        return 0
+    rows = min(int(tags.get(_ROWS_PER_STRIP, image.height)), image.height)
+    return rows * image.width * _BYTES.get(image.mode, 4)
 
 
 def is_large(size: tuple[int, int]) -> bool:

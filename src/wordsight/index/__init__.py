@@ -36,7 +36,9 @@ def _open(location: str | Path | None, info: IndexInfo | None) -> Index:
     where = str(default_index() if location is None else location)
     if not where.strip():
         raise InputError(f"The place of the index is {where!r}; name a folder, or leave it out for your own index.")
-    module = next((store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.index")
+    module = next(
+        (store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.opening"
+    )
     try:
         store = importlib.import_module(module)
     except ModuleNotFoundError as error:

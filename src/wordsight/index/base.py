@@ -236,9 +236,16 @@ class Index(ABC):
 
 def check_model(index: Index, model: Model) -> None:
     """Raise StoreError where an index was made with another model, naming both."""
-    if model.fingerprint != index.info.fingerprint or model.spec.embed_dim != index.info.dim:
-        raise StoreError(
-            f"The index was made with {index.info.model} ({index.info.fingerprint[:12]}, {index.info.dim} "
-            f"dimensions), the query is for {model.spec.name} ({model.fingerprint[:12]}, {model.spec.embed_dim}); "
-            "their vectors cannot be compared. Load the index's model, or index again with the other."
-        )
+    check_same_model(index.info, model.spec.name, model.fingerprint, model.spec.embed_dim)
+
+
+def check_same_model(info: IndexInfo, name: str, fingerprint: str, dim: int, location: str = "") -> None:
+    """Raise StoreError unless this model, of the name, fingerprint and dimensions given, made the index."""
+    if (fingerprint, dim) == (info.fingerprint, info.dim):
+        return
+    index = f"The index {location}" if location else "The index"
+    raise StoreError(
+        f"{index} was made with the model {info.model} (fingerprint {info.fingerprint}, {info.dim} dimensions), not "
+        f"with {name} (fingerprint {fingerprint}, {dim} dimensions): their vectors cannot be compared. Use the index's "
+        "model, or make another index."
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wordsight.errors import WordsightError
+from wordsight.writer_lock import WriterLock
 
 # what a store says where another process was the first to make or to write an index: then it is not ours to remove
 _OF_ANOTHER = ("is in use", "already exists", "Not found")
@@ -33,14 +34,12 @@ def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) ->
 
 def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> None:
     """Remove what an index consists of, unless another process makes it at this moment."""
-    from wordsight.index.lance.folder import WriterLock
-
     if any(told in str(error) for told in _OF_ANOTHER) or not folder.is_dir():
         return
     lock = WriterLock(folder)
     try:
         lock.acquire()
-    except WordsightError:
+    except (OSError, WordsightError):
         return
     try:
         for part in folder.iterdir() if keep_folder else [folder]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
-from wordsight.index.base import Floats, Index, IndexInfo, Note, Row
+from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model
 from wordsight.index.filters.parse import Condition, parse
 
 T = TypeVar("T")
@@ -50,11 +50,8 @@ class RecordIndex(Index):
             self._set_record("about", asdict(info))
         else:
             raise StoreError(absent(self._location))
-        if info is not None and (info.fingerprint, info.dim) != (self.info.fingerprint, self.info.dim):
-            raise StoreError(
-                f"The index at {self._location} was made with {self.info.model} ({self.info.fingerprint}); "
-                f"{info.model} ({info.fingerprint}) gives other vectors. Use that model, or another location."
-            )
+        if info is not None:
+            check_same_model(self.info, info.model, info.fingerprint, info.dim, self._location)
         self._columns = self._record("columns") or dict(OWN_KINDS)
 
     def note(self, key: str) -> Note | None:

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.columns import Kinds, Value, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, meta_of, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
-from wordsight.images.decode import Skipped
+from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
-from wordsight.ingest.digests import digest_of
-from wordsight.ingest.in_memory import SOURCE, digest_of_image, given_item, given_units, joined_text
+from wordsight.ingest.in_memory import SOURCE, given_item, given_units, hash_image, joined_text
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.urls import fetch, is_address
+from wordsight.ingest.urls import fetch, is_url
 from wordsight.path_text import name_words, to_text
 
 _MISSING = ("NAType", "NaTType")  # what pandas puts for a missing value of text, numbers or dates
@@ -48,6 +48,8 @@ def frame_units(
     for row in rows:
         kinds.see(row)
     kinds.settle()
+    if kinds.too_many:
+        yield Skipped("the table", TOO_MANY_COLUMNS)
     if id is not None:
         _check_ids([row.get(id) for row in rows], id)
     seen: Counter[str] = Counter()
@@ -73,9 +75,9 @@ def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) 
 def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
     """Return "python#<path or hash>", numbered from the second row of the same image on."""
     if isinstance(image, str | os.PathLike):
-        name = str(image) if is_address(str(image)) else to_text(os.path.abspath(image))
+        name = str(image) if is_url(str(image)) else to_text(os.path.abspath(image))
     else:
-        name = digest_of_image(image)
+        name = hash_image(image)
     seen[name] += 1
     return f"{SOURCE}#{name}" + (f"#{seen[name]}" if seen[name] > 1 else "")
 
@@ -149,7 +151,7 @@ def _item(cell: Any, id: str, values: Mapping[str, Value], options: IngestOption
     if not isinstance(cell, str | os.PathLike):
         return given_item(id, cell, meta, text)
     text = "\n".join(part for part in (text, name_words(os.path.basename(cell))) if part)
-    if not is_address(str(cell)):
+    if not is_url(str(cell)):
         return given_item(id, cell, meta, text)
     if not options.urls:
         return Skipped(cell, "is a URL; to fetch such images add options=IngestOptions(urls=True)")
@@ -161,4 +163,4 @@ def _fetched(url: str) -> Content:
         content = fetch(url)
     except InputError as error:
         raise ImageError(str(error)) from error
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)

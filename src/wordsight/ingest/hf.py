@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
-from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of
+from wordsight.hashes import hash_content
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
 from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
@@ -87,6 +87,8 @@ class DatasetReader:
         for record in self.rest:
             kinds.see(self._values(record))
         kinds.settle()
+        if kinds.too_many:
+            yield Skipped(self.root, TOO_MANY_COLUMNS)
         paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
@@ -109,7 +111,7 @@ class DatasetReader:
         try:
             status = os.stat(file)
         except OSError as error:
-            yield Skipped(f"{self.root} row {row}", f"{reason_of(error)}: {file}")
+            yield Skipped(f"{self.root} row {row}", f"{describe_error(error)}: {file}")
             return
         read = functools.partial(read_file, file)
         path = to_text(os.path.abspath(file))
@@ -128,7 +130,7 @@ class DatasetReader:
             content = self.data[row][self.column]["bytes"]
         if not content:
             raise ImageError("the file is empty")
-        return Content(digest_of(content), lambda: content)
+        return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row without images; numbers of classes as their names."""

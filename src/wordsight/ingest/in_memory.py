@@ -12,9 +12,9 @@ from PIL import Image
 
 from wordsight.columns import Value
 from wordsight.errors import InputError
+from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image
 from wordsight.ingest import Content, Item, Unit
-from wordsight.ingest.digests import digest_of
 from wordsight.ingest.files import read_file
 from wordsight.path_text import to_text
 
@@ -46,9 +46,11 @@ def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Ite
         size, mtime_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
         read = functools.partial(read_file, path)
         return Item(id, SOURCE, to_text(path), read, None, size, mtime_ns, text, dict(meta))
-    digest = digest_of_image(image)
-    state = int(digest[:15], 16)  # in the place of a file's time: another image under the same id is a change
-    return Item(id, SOURCE, id, lambda: Content(digest, lambda: image), mtime_ns=state, text=text, meta=dict(meta))
+    content_hash = hash_image(image)
+    state = int(content_hash[:15], 16)  # in the place of a file's time: another image under the same id is a change
+    return Item(
+        id, SOURCE, id, lambda: Content(content_hash, lambda: image), mtime_ns=state, text=text, meta=dict(meta)
+    )
 
 
 def joined_text(meta: Mapping[str, Value], names: Sequence[str] | None = None) -> str:
@@ -57,14 +59,14 @@ def joined_text(meta: Mapping[str, Value], names: Sequence[str] | None = None) -
     return " ".join(str(value) for value in wanted if isinstance(value, str) or (names and value is not None))
 
 
-def digest_of_image(image: ImageSource) -> str:
+def hash_image(image: ImageSource) -> str:
     """Return the hash of an image in memory."""
     if isinstance(image, Image.Image):
-        return digest_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
+        return hash_content(f"{image.mode} {image.size} ".encode() + image.tobytes())
     if isinstance(image, np.ndarray):
-        return digest_of(f"{image.dtype} {image.shape} ".encode() + image.tobytes())
+        return hash_content(f"{image.dtype} {image.shape} ".encode() + image.tobytes())
     assert isinstance(image, bytes | bytearray | memoryview), image
-    return digest_of(bytes(image))
+    return hash_content(bytes(image))
 
 
 def _item(given: Any) -> Item:

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from wordsight.columns import Value
-from wordsight.images.decode import ImageSource, Skipped
+from wordsight.images.inputs import ImageSource
+from wordsight.images.skipped import Skipped
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What one item holds, once read: `digest` of its bytes, and `image`, which decodes or renders it when called.
+    """Content of one item, once read: the hash of its bytes, and `image`, which decodes or renders it when called.
 
-    A PDF page's digest is that of file and page number: nothing is rendered to learn it.
+    A PDF page's hash is that of file and page number: nothing is rendered to learn it.
     """
 
-    digest: str
+    content_hash: str
     image: Callable[[], ImageSource | Image.Image]
 
 

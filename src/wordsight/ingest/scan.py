@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.images.decode import Skipped, source_name
 from wordsight.images.files import expand, is_pattern
+from wordsight.images.names import source_name
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit

@@ -7,15 +7,16 @@ import datetime
 import decimal
 import json
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, TypeAlias
 
-from wordsight.columns import Kinds, plain
+from wordsight.columns import MOST_COLUMNS, Kinds, plain
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images.decode import reason_of
 from wordsight.images.files import EXTENSIONS
+from wordsight.images.skipped import describe_error
 
 Record: TypeAlias = dict[str, Any]
 
@@ -23,6 +24,7 @@ _DELIMITERS = ",;\t|"
 _CELL = 16 << 20  # characters at most; Python's own limit is 131,072, which a long description passes
 _PARQUET_ROWS = 1024  # read at a time
 _PARQUET_PICTURES = 16  # rows read at a time where images may lie in the cells: all of these are held
+_LINE = 64 << 20  # characters of a line at most: a file without line breaks would be held whole
 _LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
 
 
@@ -58,7 +60,15 @@ def open_table(path: str) -> TableFile:
     ending = os.path.splitext(path)[1].lower()
     kind = ParquetFile if ending == ".parquet" else JsonLinesFile if ending in (".jsonl", ".ndjson") else CsvFile
     try:
-        return kind(path)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError("it is not a regular file")
+        table = kind(path)
+        if len(table.columns) > MOST_COLUMNS:
+            raise ValueError(
+                f"it has {len(table.columns):,} columns, more than the limit of {MOST_COLUMNS:,}; leave out those that "
+                "nobody will ask for"
+            )
+        return table
     except (OSError, ValueError) as error:
         raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
 
@@ -68,7 +78,7 @@ def why(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
-    said = reason_of(error) if isinstance(error, OSError) else str(error)
+    said = describe_error(error) if isinstance(error, OSError) else str(error)
     return " ".join(said.split()).rstrip(".")  # pyarrow's are of several lines
 
 
@@ -85,7 +95,7 @@ class CsvFile(TableFile):
         with open(path, "rb") as file:
             self._encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         with self._open() as file:
-            header = file.readline()
+            header = next(_lines(file), "")
         tabs = path.lower().endswith(".tsv")
         self._delimiter = "\t" if tabs else max(_DELIMITERS, key=header.count)
         with self._open() as file:
@@ -145,7 +155,7 @@ def _kept(file: IO[str], again: deque[str], taken: list[str]) -> Iterator[str]:
         line = again.popleft()
         taken.append(line)
         yield line
-    for line in file:
+    for line in _lines(file):
         taken.append(line)
         yield line
 
@@ -209,7 +219,7 @@ class JsonLinesFile(TableFile):
     def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each object; lists of words become lines, other nested values JSON."""
         with open(self.path, encoding="utf-8-sig") as file:
-            for line in file:
+            for line in _lines(file):
                 if not line.strip():
                     continue
                 try:
@@ -288,11 +298,21 @@ def _from_arrow(value: Any, nested: bool) -> Any:
 
 
 def _named(header: list[str]) -> list[str]:
-    """Return names for all columns, each once: an empty one is called by its number."""
-    names: list[str] = []
+    """Names for all columns, each once: an empty one is called by its number."""
+    if len(header) > MOST_COLUMNS:
+        return header  # refused for it
+    names: dict[str, None] = {}
     for number, cell in enumerate(header, 1):
         name = cell.strip() or f"column_{number}"
         while name in names:
             name += "_"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a file. Raises: ValueError for one that is too long to be held."""
+    while line := file.readline(_LINE):
+        if len(line) == _LINE and not line.endswith("\n"):
+            raise ValueError(f"it is damaged (a line is longer than {_LINE:,} characters)")
+        yield line

@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import Kinds, Value, meta_of
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, meta_of
 from wordsight.errors import ImageError, InputError, did_you_mean
-from wordsight.images.decode import Skipped, reason_of
+from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
-from wordsight.ingest.digests import digest_of, hash_of
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
-from wordsight.ingest.unique_ids import Numbers
-from wordsight.ingest.urls import data_of, fetch, is_address, is_data
+from wordsight.ingest.urls import data_of, fetch, is_data, is_url
 from wordsight.path_text import name_words, to_path, to_text
+from wordsight.unique_ids import Numbers
 
 # what columns of images are called, the likeliest first, in lower case
 _USUAL = (
@@ -34,7 +34,7 @@ _TRIED_CELLS = 20  # of each column
 
 _BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are no names
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
-ADD_URLS = "is an address; add --urls to fetch such images"
+ADD_URLS = "is a URL; add --urls to fetch such images"
 
 
 def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
@@ -110,7 +110,7 @@ def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
             return ImageColumn(pattern.replace("{}", name if pattern == "{}" else f"{{{name}}}"), table)
     for name in [*usual, *others]:
         embedded = any(isinstance(cell, bytes | dict) for cell in cells[name])
-        if embedded or (name in usual and any(is_address(str(cell).strip()) for cell in cells[name])):
+        if embedded or (name in usual and any(is_url(str(cell).strip()) for cell in cells[name])):
             return ImageColumn(name, table)
     raise InputError(
         f"No column of the table {table.path!r} names images that exist, looked for in "
@@ -161,6 +161,8 @@ class TableReader:
         """
         try:
             kinds, numbers = self._first_pass()
+            if kinds.too_many:
+                yield Skipped(Path(self.table.path), TOO_MANY_COLUMNS)
             for number, record in enumerate(self.table.records(), 1):
                 if isinstance(record, str):
                     yield Skipped(self._row(number), record)
@@ -175,15 +177,15 @@ class TableReader:
         """Return the columns' kinds, and what numbers the rows that name the same image."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
-        marks = array("Q")
+        keys = array("Q")
         for number, record in enumerate(self.table.records(self.images.needs if known else None), 1):
             if isinstance(record, str):
                 continue
             if not known:
                 kinds.see(record)
-            marks.append(hash_of(self._name(self.images.of(record), number)))
+            keys.append(hash_text(self._name(self.images.of(record), number)))
         kinds.settle()
-        return kinds, Numbers(marks)
+        return kinds, Numbers(keys)
 
     def _name(self, cell: Any, number: int) -> str:
         """Return what tells a row's image from others: what its cell says, else the row's number."""
@@ -212,14 +214,14 @@ class TableReader:
                 status = os.stat(self.table.path)
                 read = functools.partial(_embedded, content)
                 return make(path=to_text(self.table.path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
-            if is_address(cell):
+            if is_url(cell):
                 return make(path=cell, read=functools.partial(_fetched, cell)) if self.options.urls else Skipped(
                     cell, ADD_URLS
                 )  # fmt: skip
             path = _absolute(cell, self.folder)
             status = os.stat(path)
         except (OSError, ValueError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            reason = describe_error(error) if isinstance(error, OSError) else str(error)
             return Skipped(Path(_absolute(cell, self.folder)), f"{reason}, named in {self._row(number)}")
         read = functools.partial(read_file, path)
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
@@ -234,7 +236,7 @@ class TableReader:
         said = [str(values[name]) for name in wanted if values.get(name) is not None]
         if isinstance(cell, str):
             said.append(name_words(os.path.basename(cell)))
-        return "\n".join(dict.fromkeys(line for line in said if line and not is_address(line)))
+        return "\n".join(dict.fromkeys(line for line in said if line and not is_url(line)))
 
     def _row(self, number: int) -> str:
         return f"{os.path.basename(self.table.path)} row {number}"
@@ -268,7 +270,7 @@ def _holds_file(cell: Any) -> bool:
 
 
 def _embedded(content: bytes) -> Content:
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)
 
 
 def _fetched(url: str) -> Content:

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
 from wordsight.errors import ImageError
-from wordsight.images.decode import Skipped, reason_of
+from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
-from wordsight.ingest.digests import digest_of, hash_of
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.unique_ids import Numbers
 from wordsight.path_text import name_words, to_text
+from wordsight.unique_ids import Numbers
 
 TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
 _SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of an image
@@ -61,16 +61,18 @@ def sample_items(
 ) -> Iterator[Item | Skipped]:
     """Yield the images of a tar with their captions and metadata; where the file is cut off, those before the cut."""
     kinds = Kinds()
-    marks = array("Q")
+    keys = array("Q")
     try:
         with open(path, "rb") as file:
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
                     if image_endings(sample):
-                        marks.append(hash_of(sample.key))
+                        keys.append(hash_text(sample.key))
             kinds.settle()
-            numbers = Numbers(marks)
+            if kinds.too_many:
+                yield Skipped(Path(path), TOO_MANY_COLUMNS)
+            numbers = Numbers(keys)
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
                     yield sample
@@ -78,7 +80,7 @@ def sample_items(
                     suffix = numbers.suffix(sample.key)
                     yield from _images(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
-        yield Unlisted(Path(path), reason_of(error))
+        yield Unlisted(Path(path), describe_error(error))
 
 
 def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
@@ -200,7 +202,7 @@ def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
         return {}
     try:
         values = json.loads(_text(member, file))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(name): plain(value) for name, value in values.items()} if isinstance(values, dict) else {}
 
@@ -217,5 +219,5 @@ def _read(path: str, member: Member) -> Content:
             file.seek(member.start)
             content = file.read(member.size)
     except OSError as error:
-        raise ImageError(reason_of(error)) from error
-    return Content(digest_of(content), lambda: content)
+        raise ImageError(describe_error(error)) from error
+    return Content(hash_content(content), lambda: content)

@@ -6,8 +6,9 @@ from collections.abc import Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
 from wordsight.images.inputs import is_image_like
+from wordsight.images.names import source_name
 from wordsight.output.cards import CARDS, Card, Html, render_cards
 
 if TYPE_CHECKING:

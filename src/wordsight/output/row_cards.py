@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
+from wordsight.images.names import source_name
 from wordsight.index import Index, Row
 from wordsight.output.cards import CARDS, SIDE, Card, render_cards
 from wordsight.output.lead_columns import cell_text, lead_columns

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from wordsight.errors import InputError, TrainError
-from wordsight.images.decode import reason_of
+from wordsight.images.skipped import describe_error
 from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, image_endings, samples
 from wordsight.train.data.references import Place, Reference, Tally
 
@@ -40,7 +40,7 @@ class Shard:
                     else:
                         yield Reference(self.path, draw, None, problem=sample.reason)
         except OSError as error:
-            yield Reference(self.path, draw, None, problem=reason_of(error))
+            yield Reference(self.path, draw, None, problem=describe_error(error))
 
     def _reference(self, sample: Sample, draw: tuple[int, ...]) -> Reference:
         """Return a sample's first image with its captions; of its JSON where there is no file of text."""

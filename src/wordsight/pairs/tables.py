@@ -11,7 +11,7 @@ from wordsight.errors import InputError, TrainError
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
 from wordsight.ingest.tables import ImageColumn, image_column
-from wordsight.ingest.urls import is_address
+from wordsight.ingest.urls import is_url
 from wordsight.path_text import to_path
 from wordsight.train.config import DataConfig
 from wordsight.train.data.references import (
@@ -80,7 +80,7 @@ def table_pairs(path: str, data: DataConfig, tally: Tally, *, texts: bool) -> Li
                 tally.add(row, "names no image")
             elif isinstance(cell, bytes):
                 tally.add(row, "holds its image as a data: URI; write the images to files first")
-            elif is_address(cell):
+            elif is_url(cell):
                 tally.add(row, "names an address; download the images first, with img2dataset for example")
             elif not captions:
                 tally.add(row, why_none(record.get(name) for name in columns))

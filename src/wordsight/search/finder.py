@@ -24,10 +24,10 @@ from wordsight.search.relevance import (
     is_identical,
     judge_image,
     judge_text,
-    sigmoid,
     text_evidence,
 )
 from wordsight.text.analysis import Word, terms
+from wordsight.zeroshot.logistic import sigmoid
 
 # rows taken from each side before they are put in one order
 CANDIDATES = 200

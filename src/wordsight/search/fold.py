@@ -29,9 +29,9 @@ def fold_threshold(index: Index) -> float:
     Half as far from 1 as the cosine above which hardly an image of this index has a look-alike (learnt by `copies`),
     at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
     """
-    from wordsight.duplicates.groups import learnt_threshold
+    from wordsight.duplicates.groups import read_threshold
 
-    learnt = learnt_threshold(index)
+    learnt = read_threshold(index)
     return FOLD_UNLEARNT if learnt is None else max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)
 
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
 from wordsight.images.inputs import is_image_like, warn_of_paths
+from wordsight.images.names import source_name
 from wordsight.index.base import Floats
 from wordsight.model import Model
 from wordsight.zeroshot.class_embeddings import normalise_rows

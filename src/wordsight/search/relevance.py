@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from wordsight.index.base import Floats
 from wordsight.search.reference import Reference, Scale
 from wordsight.text.analysis import query_terms
+from wordsight.zeroshot.logistic import sigmoid
 
 LIKELY = 0.5  # hits of a probability from here on are said to be likely
 BEST = 3  # hits that tell whether a query fits any image at all
@@ -39,11 +39,6 @@ WORDS_WEIGHTS = (-3.52, 0.0, 1.11, 1.36, 3.62, -1.74)
 # bounds of the visual log-odds: the least, the least where a text holds every word (images do not show brands, names
 # and part numbers, so that they are no further evidence against them), the most
 HYBRID_RANGE = (-8.0, -0.5, 6.0)
-
-
-def sigmoid(logit: Any) -> np.ndarray:
-    """1 / (1 + exp(-logit)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logit, np.float64))))
 
 
 def count_words(text: str) -> int:

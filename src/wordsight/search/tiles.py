@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import source_name
+from wordsight.images.names import source_name
 from wordsight.index import Index
 from wordsight.output.contact_sheet import Tile, file_link
 from wordsight.output.lead_columns import Lead, cell_text, lead_columns

@@ -6,12 +6,12 @@ frequent first.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wordsight.durable import write_whole
 from wordsight.text.analysis import VERSION, Word
 from wordsight.text.english import stem
 from wordsight.text.pieces import PREFIX, plain
@@ -45,13 +45,7 @@ class Vocabulary:
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises: OSError."""
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(self._data)
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write_whole(path, self._data)
 
     def __contains__(self, term: str) -> bool:
         return f"\n{term}\t".encode("utf-8", "replace") in self._data

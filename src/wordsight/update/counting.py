@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from wordsight.errors import WordsightError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Unit
 from wordsight.update.run import Progress
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wordsight.images.decode import Skipped
+from wordsight.hashes import hash_text
 from wordsight.images.files import system_folder
+from wordsight.images.skipped import Skipped
 from wordsight.index import RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Item, Unit
-from wordsight.ingest.digests import hash_of
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
 from wordsight.update.reader import Task
@@ -134,13 +134,13 @@ class Plan:
     def _task(self, item: Item, masked: bool) -> Task | None:
         """Return what is to be done for an item, or None where nothing is."""
         row = self.row_states.find(item.id)
-        if self.row_states.seen[row] if row is not None else hash_of(item.id) in self._new:
+        if self.row_states.seen[row] if row is not None else hash_text(item.id) in self._new:
             self.tally.good[item.source] += 1  # two sources hold it
             return None
         mask = masked and item.page is not None
         task = Task(item, row=row, mask=mask, thumbnail=_needs_thumbnail(item))
         if row is None:
-            self._new.add(hash_of(item.id))
+            self._new.add(hash_text(item.id))
             return task
         if not self.row_states.same_file(row, item.size, item.mtime_ns, mask):
             self.row_states.seen[row] = True

@@ -13,7 +13,7 @@ import numpy as np
 
 from wordsight.columns import KIND_NAMES, ColumnKindError, fit_meta
 from wordsight.errors import InputError, StoreError, WordsightError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index import Index, Row
 from wordsight.ingest import Unit
 from wordsight.model import Model

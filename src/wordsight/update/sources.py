@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from wordsight.errors import InputError, WordsightError, did_you_mean
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index import Index, RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Unit, Unlisted

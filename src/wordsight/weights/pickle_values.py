@@ -198,8 +198,8 @@ def named(module: Any, name: Any) -> Global:
     found = Global(module, name)
     if str(found) not in ALLOWED and not (module == "__torch__" or module.startswith("__torch__.")):
         raise UnsafePickleError(
-            f"The pickle asks for {found.shown()}, which is neither a tensor nor a plain container; nothing of it was run. "
-            "Do not load this file elsewhere unless you trust where it came from; ask its maker for safetensors."
+            f"The pickle asks for {found.shown()}, which is neither a tensor nor a plain container; nothing of it was "
+            "run. Do not load this file elsewhere unless you trust where it came from; ask its maker for safetensors."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What the store says about a user's condition and its own troubles, in words that say what to do."""
+"""Messages of the store about a user's condition or its own files, translated into what a user can do."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def store_errors(where: str, doing: str) -> Iterator[None]:
     except BaseException as error:  # a Rust panic is no Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise trouble(where, doing, error) from error
+        raise store_error(where, doing, error) from error
 
 
-def trouble(where: str, doing: str, error: BaseException) -> StoreError:
+def store_error(where: str, doing: str, error: BaseException) -> StoreError:
     """Return the StoreError for something that went wrong below."""
     said = plain(str(error)) or type(error).__name__
     lower = said.lower()

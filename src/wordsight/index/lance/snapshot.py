@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,26 +16,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from wordsight.durable import remove_parts
 from wordsight.index.base import Floats, Row, RowVersion
 from wordsight.index.lance import schema as columns
+from wordsight.index.lance.snapshot_file import SnapshotDamagedError, SnapshotFile, write_snapshot
 
 ROWS_PER_BATCH = 2048  # 4 MiB of 512-dimensional vectors; larger ones make the peak of writing grow with the index
-
-
-def write_snapshot(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write a snapshot: record batches of `schema`, which are held one at a time; the file appears whole or not at all.
-
-    Raises: OSError if the folder cannot be written; nothing is left behind then.
-    """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, schema) as out:
-            for batch in batches:
-                out.write_batch(batch)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 class Snapshots:
@@ -44,26 +31,33 @@ class Snapshots:
         self._folder = folder
         self._last: Snapshot | None = None
 
-    def open(self, version: int) -> Snapshot | None:
-        """Return the snapshot of a version, or None where there is none that can be read."""
+    def open(self, version: int, *, whole: bool = False) -> Snapshot | None:
+        """Snapshot of a version, or None where there is none that can be read.
+
+        whole: compare all of it with its hashes first, which a search needs; else what tells columns and numbers.
+        """
         last = self._last
-        if last is None or last.version != version:
-            try:
+        try:
+            if last is None or last.version != version:
                 last = Snapshot(self._path(version), version)
-            except FileNotFoundError:
-                last = None
-            except (OSError, pa.ArrowInvalid):
-                remove_quietly([self._path(version)])
-                last = None
-            self._last = last
+            if whole:
+                last.verify()
+        except FileNotFoundError:
+            last = None
+        except (OSError, pa.ArrowInvalid, ValueError) as error:
+            last = None
+            if isinstance(error, SnapshotDamagedError):
+                warnings.warn(f"The snapshot {self._path(version)} is damaged; it is made again.", stacklevel=2)
+            remove_quietly([self._path(version)])
+        self._last = last
         return last
 
     def write(self, version: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Snapshot | None:
         """Write the snapshot of a version, if there is none yet, and remove all others."""
-        if self.open(version) is None:
+        if self.open(version, whole=True) is None:
             write_snapshot(self._path(version), schema, batches)
         self.tidy(keep=version)
-        return self.open(version)
+        return self.open(version, whole=True)
 
     def carry(self, before: int, after: int) -> None:
         """Give the snapshot of one version the name of the next, which has the same rows."""
@@ -75,9 +69,10 @@ class Snapshots:
         """Remove the snapshots, whole and half written, of all versions but `keep`."""
         keep_path = None if keep is None else self._path(keep)
         remove_quietly(path for path in self._folder.glob("snapshot-*.arrow*") if path != keep_path)
+        remove_parts(self._folder, "snapshot-*")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._last = None
 
     def _path(self, version: int) -> Path:
@@ -92,15 +87,14 @@ def remove_quietly(paths: Iterable[Path]) -> None:
 
 
 class Snapshot:
-    """A snapshot, opened. Raises: OSError or pyarrow's ArrowInvalid for a file that is damaged."""
+    """A snapshot, opened. Raises: OSError for a file that cannot be read; see `SnapshotFile`."""
 
     def __init__(self, path: Path, version: int) -> None:
         self.version = version
-        self._map = pa.memory_map(str(path))
-        reader = pa.ipc.open_file(self._map)
-        self.schema: pa.Schema = reader.schema
-        self._batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        self._file = SnapshotFile(path)
+        self.schema: pa.Schema = self._file.schema
+        self._read: list[pa.RecordBatch] | None = None
+        self._starts = np.cumsum([0, *self._file.rows])
         self._fields = {name: field for name, field in columns.ROW_OF.items() if name in self.schema.names}
         self._user = {name: field.name for name, field in columns.user_fields(self.schema).items()}
         self._last: tuple[Floats, Floats] | None = None
@@ -108,6 +102,17 @@ class Snapshot:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    def verify(self) -> None:
+        """Compare the file with its hashes, the first time that this is called. Raises: SnapshotDamagedError."""
+        if self._read is None:
+            self._read = self._file.batches()
+
+    @property
+    def _batches(self) -> list[pa.RecordBatch]:
+        self.verify()
+        assert self._read is not None
+        return self._read
 
     def nearest(self, query_D: Floats, k: int, rowids: NDArray[np.uint64] | None = None) -> list[tuple[Row, float]]:
         """Return the k rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
@@ -121,9 +126,14 @@ class Snapshot:
             chosen = allowed[best(scores_N[allowed], k)]
         return list(zip(self.rows(chosen), scores_N[chosen].tolist(), strict=True))
 
-    def count_near(self, query_D: Floats, cosine: float) -> int:
-        """Return how many rows have a cosine from this one on."""
-        return int((self._cosines(query_D) >= cosine).sum()) if len(self) else 0
+    def count_near(self, query_D: Floats, cosine: float, rowids: NDArray[np.uint64] | None = None) -> int:
+        """Number of rows of a cosine from this one on, of all or of those with these row ids."""
+        if not len(self):
+            return 0
+        scores_N = self._cosines(query_D)
+        if rowids is not None:
+            scores_N = scores_N[self._positions(rowids)]
+        return int((scores_N >= cosine).sum())
 
     def _cosines(self, query_D: Floats) -> Floats:
         """Return the cosine of every row (N,); those of the last query are kept, since it is often asked for twice."""

@@ -153,7 +153,7 @@ class PineconeIndex(RecordIndex):
             )
         if info is not None and dim != info.dim:
             raise StoreError(
-                f"Pinecone's index of {self._location} holds vectors of {dim} dimensions; {info.model} gives "
+                f"Pinecone's index of {self._location} holds vectors of {dim} dimensions; the model {info.model} makes "
                 f"{info.dim}. Name another index."
             )
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import decode, reason_of
+from wordsight.images.decode import decode
+from wordsight.images.skipped import describe_error
 from wordsight.spec import TextTower, TokenizerSpec
 from wordsight.text.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
@@ -195,7 +196,7 @@ class _Files:
             archive.seek(place.start)
             content = archive.read(place.size)
         except (OSError, ValueError) as error:  # a NUL in a path
-            raise _LeftOutError(reason_of(error)) from error
+            raise _LeftOutError(describe_error(error)) from error
         if len(content) < place.size:
             raise _LeftOutError("the archive is shorter than it was")
         return content

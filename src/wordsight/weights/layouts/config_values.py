@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
-from wordsight.json_records import MAX_VALUES, parse_json
+from wordsight.json_records import MAX_VALUES, parse_json, show
 from wordsight.spec import Activation, TokenizerSpec
+from wordsight.text import tokenizer_check
 from wordsight.weights.bounds import LARGEST, MAX_REAL
 from wordsight.weights.file_names import TOKENIZER_JSON
 from wordsight.weights.layouts.prefixes import told
 
-MAX_TOKENIZER_VALUES = 6_000_000  # Gemma's, the largest in use, has 2.3 million
 CLIP_VOCAB = 49408
 CLIP_BOS, CLIP_EOS = 49406, 49407
 
@@ -26,7 +26,7 @@ def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     Raises: CheckpointError for anything else, and for one of far more values than such a file has.
     """
     try:
-        value = parse_json(files[name], most=MAX_TOKENIZER_VALUES if name == TOKENIZER_JSON else MAX_VALUES)
+        value = parse_json(files[name], most=tokenizer_check.MAX_VALUES if name == TOKENIZER_JSON else MAX_VALUES)
     except ValueError as error:
         raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
     if not isinstance(value, dict):
@@ -109,7 +109,7 @@ def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
     highest = max(decimal, key=lambda number: (len(number), number), default="-1")
     if len(highest) > 9 or int(highest) >= len(tensors):
         raise CheckpointError(
-            f"{prefix}{highest[:20]} is one block of more than there are tensors; the file is damaged."
+            f"{prefix}{highest[:20]} is one of more blocks than there are tensors; the file is damaged."
         )
     return 1 + int(highest)
 

@@ -8,24 +8,24 @@ from collections import Counter
 
 import numpy as np
 
-from wordsight.ingest.digests import hash_of
+from wordsight.hashes import hash_text
 
 _NUMBERED = re.compile(r"#\d+$")  # "a#2" as a name: its id is "…#a#2#1", for "…#a#2" is the second "a"
 
 
 class Numbers:
-    """Numbers repeated names in their order. marks: `hash_of` each name, in all 8 bytes an item."""
+    """Numbers repeated names in their order. keys: `hash_text` of each name, in all 8 bytes an item."""
 
-    def __init__(self, marks: array[int]) -> None:
-        hashes = np.frombuffer(marks, np.uint64) if marks else np.empty(0, np.uint64)
+    def __init__(self, keys: array[int]) -> None:
+        hashes = np.array(keys, np.uint64)
         values, counts = np.unique(hashes, return_counts=True)
         self._repeated = frozenset(values[counts > 1].tolist())
         self._seen: Counter[int] = Counter()
 
     def suffix(self, name: str) -> str:
-        """Return what the next item of a name has after it: "", then "#2", "#3" and so on."""
-        mark = hash_of(name)
-        if mark in self._repeated:
-            self._seen[mark] += 1
-        nth = max(1, self._seen[mark])
+        """Suffix of the next item of a name: "", then "#2", "#3" and so on."""
+        key = hash_text(name)
+        if key in self._repeated:
+            self._seen[key] += 1
+        nth = max(1, self._seen[key])
         return f"#{nth}" if nth > 1 or _NUMBERED.search(name) else ""

@@ -1,0 +1,132 @@
+"""Reading an index's dataset: always its newest version, while other processes write or rewrite it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from wordsight.errors import StoreError
+from wordsight.index.lance import folder as folders
+from wordsight.index.lance import maintenance
+from wordsight.index.lance import schema as columns
+from wordsight.index.lance.checksums import COMPARED_AT_OPENING, Checksums, IndexDamagedError
+from wordsight.index.lance.dataset import dataset_address, import_lance, scan
+from wordsight.index.lance.messages import OF_A_ROW, checked, store_errors, unreadable
+
+TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
+CHECK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
+Answer = TypeVar("Answer")
+
+
+class DatasetReader:
+    """The dataset of one index, opened when it is first needed.
+
+    Lance refuses to read a dataset in one thread while another changes that object: readers are given states that never
+    change. Raises (all methods): StoreError.
+    """
+
+    def __init__(self, location: str, folder: Path | None, checksums: Checksums | None) -> None:
+        self.location = location
+        self.last_written_version = 0  # by this process
+        self._folder = folder
+        self._checksums = checksums
+        self._dataset: Any = None
+        self._checked_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the dataset was opened already."""
+        return self._dataset is not None
+
+    def close(self) -> None:
+        """Release the dataset."""
+        self._dataset = None
+
+    def dataset(self) -> Any:
+        """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
+        found = self._dataset
+        if found is None:
+            self._compare()
+            found = import_lance().dataset(dataset_address(self.location, self._folder), **maintenance.CACHES)
+        elif self._folder is not None:
+            newest = folders.newest_version(self._folder)
+            if newest is not None and newest != found.version:
+                self._compare()
+            found = found.checkout_version(found.version if newest is None else newest)
+        elif time.monotonic() - self._checked_at > CHECK_AGAIN or found.version < self.last_written_version:
+            found = found.checkout_version(found.latest_version)
+        else:
+            return found
+        self._dataset, self._checked_at = found, time.monotonic()
+        return found
+
+    def _compare(self) -> None:
+        """Raise StoreError where files that were not read before are not as they were written; only of small indexes.
+
+        Larger ones are compared before they are compacted or copied into a snapshot, and by `wordsight index --check`.
+        """
+        if self._checksums is not None and (damaged := self._checksums.find_damaged(COMPARED_AT_OPENING)):
+            raise IndexDamagedError(self.location, damaged)
+
+    def read(self, call: Callable[[Any], Answer]) -> Answer:
+        """Answer of `call` to the dataset; it is called again if another rewrote the dataset under it."""
+        with store_errors(self.location, "read"):
+            for _ in range(TRIES - 1):
+                newest = self._newest()
+                try:
+                    return call(self.dataset())
+                except (OSError, ValueError, RuntimeError):
+                    if self._newest() == newest:
+                        raise
+            return call(self.dataset())
+
+    def stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
+        """Batches of some columns of the whole dataset."""
+        with store_errors(self.location, "read"):
+            newest = self._newest()
+            try:
+                yield from scan(self.dataset(), names, **more)
+            except (OSError, ValueError, RuntimeError) as error:
+                if self._newest() == newest:
+                    raise
+                raise StoreError(
+                    f"The index {self.location} was rewritten by another process while it was read; run it again."
+                ) from error
+
+    def ask(
+        self, where: str | None, names: list[str], convert: Callable[[Any, pa.Table], Answer], **query: Any
+    ) -> Answer:
+        """One query of Lance: `convert`, called with the dataset that answers and the table, makes the answer of it.
+
+        Raises: InputError for a condition that cannot be read.
+        """
+
+        def ask(data: Any) -> Answer:
+            known = columns.columns_of(data.schema)
+            condition = None if where is None else checked(where, known)
+            if condition is not None:
+                # reading a condition on its own tells the user's mistakes from the store's troubles
+                try:
+                    data.scanner(columns=["_id"], filter=condition).explain_plan()
+                except (OSError, ValueError, RuntimeError) as error:
+                    raise unreadable(where or "", str(error), known) from None
+            scanner = data.scanner(
+                names, filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query
+            )
+            try:
+                table = scanner.to_table()
+            except (OSError, ValueError, RuntimeError) as error:
+                if OF_A_ROW not in str(error):
+                    raise
+                raise unreadable(where or "", str(error), known) from None
+            return convert(data, table)
+
+        return self.read(ask)
+
+    def _newest(self) -> int | None:
+        """The number of the newest version; None at an address, where old versions are kept for a day."""
+        return None if self._folder is None else folders.newest_version(self._folder)
