@@ -43,7 +43,7 @@ WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings."""
+    """Run's settings."""
     return TrainConfig(
         model=start_spec(START),
         data=DataConfig(pairs=(str(WORK / "train.tsv"),), image_column="filepath", text_columns=(TITLE, WORDS)),

@@ -53,7 +53,7 @@ class ObjectivesConfig:
 
 
 def recipe() -> ObjectivesConfig:
-    """Return the pictograms recipe's settings with a budget of operations in the place of steps."""
+    """Pictograms recipe's settings with a budget of operations in the place of steps."""
     return ObjectivesConfig(base=dataclasses.replace(pictograms.recipe(), steps=None, epochs=1))
 
 
@@ -98,7 +98,7 @@ def most_drawn(table: Path, made: Path, classes: int) -> ZeroShotConfig:
 
 
 def tflop_per_step(config: TrainConfig) -> float:
-    """Return the operations of one optimizer step in units of 10¹², from those of a small part of a real batch."""
+    """Operations of one optimizer step in units of 10¹², from those of a small part of a real batch."""
     tokenizer = Tokenizer(config.model.tokenizer, {})
     network, objective = build_network(config, tokenizer), build_objective(config.objective)
     data = open_data(config, tokenizer)

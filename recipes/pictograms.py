@@ -54,7 +54,7 @@ def model() -> ModelSpec:
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings; `--set data.pairs=…` names tables made elsewhere."""
+    """Run's settings; `--set data.pairs=…` names tables made elsewhere."""
     return TrainConfig(
         model=model(),
         data=DataConfig(

@@ -56,7 +56,7 @@ def model() -> ModelSpec:
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings."""
+    """Run's settings."""
     return TrainConfig(
         model=model(),
         data=DataConfig(

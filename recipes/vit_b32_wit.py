@@ -22,7 +22,7 @@ from wordsight.train.config.sizes import size
 
 
 def recipe() -> TrainConfig:
-    """Return the paper's settings; where the shards are is for `--set data.pairs=…` to say."""
+    """Paper's settings; where the shards are is for `--set data.pairs=…` to say."""
     return TrainConfig(
         model=size("ViT-B-32"),
         data=DataConfig(pairs=("shards/{000000..041455}.tar",), samples=400_000_000, workers=8),

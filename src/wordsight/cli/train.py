@@ -55,7 +55,7 @@ def command(
         with _quiet_but_on_first():
             code = _run(recipe_path, settings, folder, resume, show)
     except WordsightError as error:
-        from wordsight.train.compute.processes import FIRST_TO_FAIL
+        from wordsight.train.compute.placement import FIRST_TO_FAIL
 
         # One process of a machine says it for all, and the one it began with, as others may be ended before they can.
         if int(os.environ.get("LOCAL_RANK") or 0) and FIRST_TO_FAIL not in getattr(error, "__notes__", ()):

@@ -11,7 +11,7 @@ from wordsight.json_records import FORMER_NAME
 class ZeroShotConfig:
     """Labelled images for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
 
-    classes: names as they are put into the templates, for folders and cells whose names say it badly; by default "_"
+    classes: names to put into the templates, where those of folders and cells read badly; by default "_"
     becomes a space. limit: images used at most, drawn evenly.
     """
 

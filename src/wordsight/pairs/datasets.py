@@ -9,8 +9,8 @@ from wordsight.errors import InputError, TrainError
 from wordsight.ingest.hf import DatasetReader, open_splits
 from wordsight.ingest.kinds import DATASET_PREFIX
 from wordsight.ingest.options import IngestOptions
+from wordsight.pairs.references import Reference, Row, chosen_columns
 from wordsight.train.config import DataConfig
-from wordsight.train.data.references import Reference, Row, chosen_columns
 
 _TRIED_ROWS = 20  # to find the column of captions
 

@@ -6,8 +6,8 @@ import os
 import re
 
 from wordsight.images.files import EXTENSIONS, walk
+from wordsight.pairs.references import Place, Reference, Strings, Tally
 from wordsight.path_text import name_words
-from wordsight.train.data.references import Place, Reference, Strings, Tally
 
 TEXT_ENDING = ".txt"
 # what numbers an image and says nothing of it: digits, hashes and UUIDs (hexadecimal with a digit in it), and what

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from wordsight.errors import TrainError
-from wordsight.train.data.references import Pairs, Reference
+from wordsight.pairs.references import Pairs, Reference
 
 _PIECE = 1000  # pairs that are shuffled among shards together
 

@@ -17,7 +17,7 @@ from PIL import Image
 from wordsight.errors import InputError, TrainError
 from wordsight.images.skipped import describe_error
 from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, image_endings, samples
-from wordsight.train.data.references import Place, Reference, Tally
+from wordsight.pairs.references import Place, Reference, Tally
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _MOST_SHARDS = 1_000_000

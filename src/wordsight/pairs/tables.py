@@ -12,9 +12,7 @@ from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_files import Record, TableFile, open_table, why
 from wordsight.ingest.tables import ImageColumn, image_column
 from wordsight.ingest.urls import is_url
-from wordsight.path_text import to_path
-from wordsight.train.config import DataConfig
-from wordsight.train.data.references import (
+from wordsight.pairs.references import (
     Place,
     Reference,
     Strings,
@@ -23,6 +21,8 @@ from wordsight.train.data.references import (
     chosen_columns,
     why_none,
 )
+from wordsight.path_text import to_path
+from wordsight.train.config import DataConfig
 
 _TRIED_ROWS = 100  # to find the column of captions
 

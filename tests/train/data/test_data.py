@@ -20,10 +20,10 @@ from train_pairs import SPEC, TOKENIZER, config, content_of, images, said, table
 
 from wordsight.errors import TrainError
 from wordsight.model import read_pixels
+from wordsight.pairs.folders import words_of
 from wordsight.train.config import AugmentConfig, ObjectiveConfig
 from wordsight.train.data import DataState, open_data
 from wordsight.train.data.decode import may_trim, token_lengths
-from wordsight.train.data.folders import words_of
 
 RESIZED = AugmentConfig(crop="resized", min_area=0.3, flip=0.5, colour=0.5, grey=0.2, blur=0.3)
 
@@ -420,9 +420,9 @@ def test_what_waits_is_pixels_not_images(pairs):
     """A worker gets names of images, and what it sends back lies in shared memory but for the tokens."""
     import pickle
 
+    from wordsight.pairs.references import Tally
+    from wordsight.pairs.tables import table_pairs
     from wordsight.train.data.decode import Decoder
-    from wordsight.train.data.references import Tally
-    from wordsight.train.data.tables import table_pairs
 
     run = config(pairs)
     listed = table_pairs(pairs, run.data, Tally(), texts=True)

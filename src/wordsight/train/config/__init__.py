@@ -1,4 +1,4 @@
-"""How a run is done: frozen records with a default for everything, changed by recipes and `--set`."""
+"""Settings of a run: frozen records with a default for everything, changed by recipes and `--set`."""
 
 from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName

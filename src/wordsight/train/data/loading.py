@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 from wordsight.errors import TrainError
 from wordsight.ingest.kinds import DATASET_PREFIX, SAVED_DATASET_FILES, TABLE_EXTENSIONS
+from wordsight.pairs.datasets import DatasetPairs, DatasetRows, dataset_rows, parquet_rows
+from wordsight.pairs.folders import folder_pairs
+from wordsight.pairs.order import DataState, Permuted, Stream, Streamed, Together
+from wordsight.pairs.references import Pairs, Tally
+from wordsight.pairs.shards import Shard, count_samples, shard_paths
+from wordsight.pairs.tables import column_that_holds, table_pairs
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.building import BatchShape
-from wordsight.train.data.datasets import DatasetPairs, DatasetRows, dataset_rows, parquet_rows
 from wordsight.train.data.decode import Decoder, may_trim
 from wordsight.train.data.feed import Feed
-from wordsight.train.data.folders import folder_pairs
-from wordsight.train.data.order import DataState, Permuted, Stream, Streamed, Together
-from wordsight.train.data.references import Pairs, Tally
-from wordsight.train.data.shards import Shard, count_samples, shard_paths
-from wordsight.train.data.tables import column_that_holds, table_pairs
 
 
 class TrainData:
