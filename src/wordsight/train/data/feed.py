@@ -16,7 +16,8 @@ import torch
 
 from wordsight.errors import TrainError
 from wordsight.pairs.order import DataState, Stream
-from wordsight.pairs.references import Reference, Tally
+from wordsight.pairs.references import Reference
+from wordsight.pairs.tally import Tally
 from wordsight.train.batch import Batch
 from wordsight.train.data.building import BatchBuilder, BatchShape
 from wordsight.train.data.chunks import Chunks, describe_dead_worker, wait_for_dead_worker
