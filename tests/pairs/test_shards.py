@@ -16,6 +16,7 @@ from train_pairs import TOKENIZER, config, content_of, images, said, table, take
 
 from wordsight.errors import InputError, TrainError
 from wordsight.pairs.shards import Shard, count_samples, expand_shards
+from wordsight.pairs.tally import Tally
 from wordsight.train.config import AugmentConfig
 from wordsight.train.data import DataState, open_data, write_shards
 
@@ -205,7 +206,7 @@ def test_names_with_dots_keep_their_captions(tmp_path):
                 member = tarfile.TarInfo(f"22.0{number}.{ending}")
                 member.size = len(part)
                 archive.addfile(member, io.BytesIO(part))
-    assert count_samples([Shard(str(tmp_path / "a.tar"))]) == 4
+    assert count_samples([Shard(str(tmp_path / "a.tar"))], Tally()) == 4
     with open_data(config(str(tmp_path / "a.tar"), batch=4), TOKENIZER) as data:
         ((batch, _),) = itertools.islice(data.batches(), 1)
     assert sorted(said(batch)) == [f"image {number}" for number in range(4)]
@@ -270,7 +271,7 @@ def test_written_shards_are_read_by_webdataset_and_by_us(tmp_path):
     theirs = list(webdataset.WebDataset(list(map(str, paths)), shardshuffle=False))
     assert [next(s[kind] for kind in ("jpg", "png", "webp") if kind in s) for s in theirs] == [c for _, c in made]
     assert theirs[0]["txt"] == b"a cat"
-    assert count_samples(map(Shard, map(str, paths))) == 10
+    assert count_samples(map(Shard, map(str, paths)), Tally()) == 10
     batches = take(config(str(tmp_path / "shards"), batch=5), 8)
     assert Counter(caption for batch, _ in batches for caption in said(batch)).keys() == {"a cat", "one", "two"}
     assert not list(tmp_path.glob("shards/*.partial"))

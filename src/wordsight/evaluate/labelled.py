@@ -13,7 +13,7 @@ from wordsight.errors import InputError, did_you_mean
 from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.images.files import EXTENSIONS, walk
 
-# what columns of classes are called, the likeliest first, in lower case
+# usual names of columns of classes, the likeliest first, in lower case
 _CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "target", "kind")
 
 
@@ -21,7 +21,7 @@ _CLASS_COLUMNS = ("class", "classname", "class_name", "label", "category", "targ
 class Labelled:
     """Images with their classes: `labels[i]` is the place in `names` of the class of `images[i]`.
 
-    images: paths, or a table's bytes. names: as they are put into templates.
+    images: paths, or a table's bytes. names: as templates take them.
     """
 
     images: tuple[Any, ...]
@@ -30,17 +30,17 @@ class Labelled:
 
 
 def find_labelled(config: ZeroShotConfig) -> Labelled:
-    """Return the labelled images that a config names, in the order of their classes.
+    """Labelled images that a config names, in the order of their classes.
 
     Raises: InputError for a source that is not there or holds no classes, for columns that are not there, and for a
     name in `classes` that no class has.
     """
     where = os.path.expanduser(config.images)
     if os.path.isdir(where):
-        found = list(_of_folder(where))
+        found = list(_scan_folder(where))
         expected = "a folder for each class, with images in it"
     elif os.path.isfile(where):
-        found = list(_of_table(where, config))
+        found = list(_scan_table(where, config))
         expected = "an image and its class in each row"
     else:
         raise InputError(f"The held-out images {config.images!r} are not there; expected a folder or a table.")
@@ -48,15 +48,15 @@ def find_labelled(config: ZeroShotConfig) -> Labelled:
     if len(raw) < 2:
         seen = f"only the class {raw[0]!r}" if raw else "no class"
         raise InputError(f"The held-out images {config.images!r} hold {seen}; expected {expected}, two or more.")
-    wordings = _wordings(raw, config.classes)
+    wordings = _name_classes(raw, config.classes)
     names = sorted(set(wordings.values()))
     pairs = sorted(((names.index(wordings[name]), image) for name, image in found), key=lambda pair: pair[0])
-    kept = _evenly(pairs, config.limit)
+    kept = _spread(pairs, config.limit)
     return Labelled(tuple(image for _, image in kept), tuple(label for label, _ in kept), tuple(names))
 
 
-def _wordings(raw: Sequence[str], classes: Mapping[str, str]) -> dict[str, str]:
-    """Return class as it is found → name as it is put into templates."""
+def _name_classes(raw: Sequence[str], classes: Mapping[str, str]) -> dict[str, str]:
+    """Name to put into templates of each class, by its name as found."""
     for name in classes:
         if name not in raw:
             raise InputError(
@@ -65,8 +65,8 @@ def _wordings(raw: Sequence[str], classes: Mapping[str, str]) -> dict[str, str]:
     return {name: classes.get(name, name.replace("_", " ")) for name in raw}
 
 
-def _evenly(pairs: list[tuple[int, Any]], limit: int | None) -> list[tuple[int, Any]]:
-    """Return at most `limit` of the pairs, spread evenly, so that each class keeps its share."""
+def _spread(pairs: list[tuple[int, Any]], limit: int | None) -> list[tuple[int, Any]]:
+    """At most `limit` of the pairs, spread evenly, so that each class keeps its share."""
     if limit is None or limit >= len(pairs):
         return pairs
     if limit < 1:
@@ -74,8 +74,8 @@ def _evenly(pairs: list[tuple[int, Any]], limit: int | None) -> list[tuple[int, 
     return [pairs[i] for i in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
 
 
-def _of_folder(folder: str) -> Iterator[tuple[str, Any]]:
-    """Yield (class, image): the class is the first folder on the way to the image."""
+def _scan_folder(folder: str) -> Iterator[tuple[str, Any]]:
+    """(class, image) of each image; the class is the first folder on the way to it."""
     for path in walk(folder, EXTENSIONS):
         if isinstance(path, OSError):
             raise InputError(f"The folder {path.filename!r} cannot be listed ({path.strerror}).")
@@ -84,8 +84,8 @@ def _of_folder(folder: str) -> Iterator[tuple[str, Any]]:
             yield name, path
 
 
-def _of_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
-    """Yield (class, image) of a table's rows that have both."""
+def _scan_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
+    """(class, image) of the rows of a table that have both."""
     from wordsight.ingest.options import IngestOptions
     from wordsight.ingest.table_files import open_table
     from wordsight.ingest.tables import image_column
@@ -104,7 +104,9 @@ def _of_table(path: str, config: ZeroShotConfig) -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(cell, dict):
             cell = cell["bytes"]
-        yield str(name).strip(), cell if isinstance(cell, bytes) else os.path.join(os.path.dirname(path), cell)
+        if not isinstance(cell, bytes):
+            cell = os.path.join(os.path.dirname(path), cell)
+        yield str(name).strip(), cell
 
 
 def _class_column(named: str | None, columns: Sequence[str], path: str) -> str:

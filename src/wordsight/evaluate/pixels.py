@@ -20,7 +20,7 @@ _MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them images are read 
 
 
 class EvaluationWarning(UserWarning):
-    """An evaluation that continues, on less than it was given; the text says on what."""
+    """An evaluation on fewer images than it was given; the text says which are missing."""
 
 
 class Pixels:
@@ -39,11 +39,11 @@ class Pixels:
     def check(self) -> None:
         """Raise InputError when no image can be read, which should not wait for the first measuring."""
         if all(isinstance(read_pixels(image, self.spec), Skipped) for image in self.images):
-            for _ in self.batches(1):  # says so
+            for _ in self.batches(1):  # which raises it
                 pass
 
     def batches(self, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield (which images, their pixels (B,S,S,3)) of those that can be read, in order.
+        """Batches of images that can be read, in order: their places among all, their pixels (B,S,S,3).
 
         Warns: EvaluationWarning, the first time, when some cannot. Raises: InputError when none can.
         """
@@ -60,12 +60,13 @@ class Pixels:
         if rows:
             yield places, np.stack(rows)
         if len(self.skipped) > known or len(self.skipped) == len(self.images):
-            self._say()
+            self._report_skipped()
 
     def _read(self) -> Generator[tuple[int, np.ndarray], None, None]:
         def read(place: int) -> Any:
-            kept = self._kept.get(place)
-            return read_pixels(self.images[place], self.spec) if kept is None else kept
+            if place in self._kept:
+                return self._kept[place]
+            return read_pixels(self.images[place], self.spec)
 
         wanted = (place for place in range(len(self.images)) if place not in self._bad)
         with contextlib.closing(read_ahead(wanted, read, 64)) as answers:
@@ -78,7 +79,7 @@ class Pixels:
                     self._kept[place] = answer
                 yield place, answer
 
-    def _say(self) -> None:
+    def _report_skipped(self) -> None:
         first = self.skipped[0]
         said = f"{len(self.skipped)} of {len(self.images)} held-out images cannot be read"
         example = f"{source_name(first.item)}: {first.reason}"

@@ -73,7 +73,9 @@ def find_columns(columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> tupl
         for name in columns:
             words[name] += sum(len(text.split()) for text in extract_captions([row.get(name)]) if not _is_number(text))
     best = max(words, key=words.__getitem__, default=None)
-    return (best,) if best is not None and words[best] else ()
+    if best is None or not words[best]:
+        return ()
+    return (best,)
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:

@@ -33,8 +33,9 @@ class DatasetRows:
     def _named(self, name: str, record: dict[str, Any]) -> Any:
         """Cell of a row; of a column of classes the name of the class."""
         feature, value = self.data.features[name], record[name]
-        named = hasattr(feature, "int2str") and isinstance(value, int) and value >= 0
-        return feature.int2str(value) if named else value
+        if hasattr(feature, "int2str") and isinstance(value, int) and value >= 0:
+            return feature.int2str(value)
+        return value
 
 
 class DatasetPairs:
@@ -65,7 +66,9 @@ def open_dataset(source: str, options: PairOptions) -> DatasetRows:
     if len(readers) > 1 and "train" not in readers:
         raise InputError(f"{source!r} has the splits {', '.join(readers)}; name one, as in '{source}:{min(readers)}'.")
     reader = readers.get("train") or next(iter(readers.values()))
-    return DatasetRows(reader, _caption_columns(source, reader, options) if options.texts else ())
+    if not options.texts:
+        return DatasetRows(reader, ())
+    return DatasetRows(reader, _caption_columns(source, reader, options))
 
 
 def open_parquet(path: str, image_column: str, options: PairOptions) -> DatasetRows:

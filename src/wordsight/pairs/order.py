@@ -42,15 +42,15 @@ class JoinedPairs:
 
     def __init__(self, sources: Sequence[Pairs]) -> None:
         self._sources = [source for source in sources if len(source)]
-        self._ends = list(itertools.accumulate(map(len, self._sources)))
+        self._starts = list(itertools.accumulate(map(len, self._sources), initial=0))  # and the end of all
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._starts[-1]
 
     def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
         """Pair by its number."""
-        which = bisect.bisect_right(self._ends, index)
-        return self._sources[which].reference(index - (self._ends[which - 1] if which else 0), draw)
+        which = bisect.bisect_right(self._starts, index) - 1
+        return self._sources[which].reference(index - self._starts[which], draw)
 
 
 class PermutedStream:
@@ -81,7 +81,7 @@ class Archive(Protocol):
     """A source that is read in its own order."""
 
     def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
-        """Yield all that it holds."""
+        """All that it holds."""
 
 
 class ShardStream:
@@ -102,7 +102,9 @@ class ShardStream:
     def __call__(self, state: DataState) -> Iterator[tuple[Reference, DataState]]:
         """Begin after `state`; of the epoch until there headers are read, but no image."""
         for epoch in itertools.count(state.epoch):
-            before, position = state.position if epoch == state.epoch else 0, 0
+            before, position = 0, 0
+            if epoch == state.epoch:
+                before = state.position
             rng = random.Random(f"{self.seed} {epoch} {self.rank}")
             for position, reference in enumerate(shuffle_within(self._epoch(epoch), self.buffer, rng), 1):
                 if position > before:
@@ -111,7 +113,7 @@ class ShardStream:
                 raise TrainError(f"The shards hold no pair for process {self.rank} of {self.world}; check data.pairs.")
 
     def _epoch(self, epoch: int) -> Iterator[Reference]:
-        """Yield this process's references, part after part."""
+        """References of this process, part after part."""
         parts = len(self.archives) + -(-len(self.pairs) // _PIECE)
         order = permute(parts, self.seed, epoch).tolist()
         if parts >= self.world:
@@ -129,7 +131,7 @@ class ShardStream:
 
 
 def shuffle_within(references: Iterable[Reference], size: int, rng: random.Random) -> Iterator[Reference]:
-    """Yield references in random order, holding `size` of them: each drawn one makes room for the next to come."""
+    """References in random order, holding `size` of them: each drawn one makes room for the next to come."""
     held: list[Reference] = []
     for reference in references:
         if len(held) < size:

@@ -50,7 +50,10 @@ class PairReader:
         return _require_captions(found)
 
     def _read_text(self, place: FileRange) -> str:
-        content = self._files.read(place._replace(size=_TEXT_LIMIT if place.size < 0 else min(place.size, _TEXT_LIMIT)))
+        size = _TEXT_LIMIT
+        if place.size >= 0:
+            size = min(place.size, size)
+        content = self._files.read(place._replace(size=size))
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:

@@ -33,7 +33,7 @@ class Shard:
         self.path = path
 
     def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
-        """Yield its samples in order; a sample that is not a pair and damage of the archive with the problem."""
+        """Samples in order; a sample that is not a pair and damage of the archive with the problem."""
         try:
             with open(self.path, "rb") as file:
                 for number, sample in enumerate(samples(self.path, file)):
@@ -58,9 +58,8 @@ class Shard:
         return FileRange(self.path, member.start, member.size)
 
 
-def count_samples(shards: Iterable[Shard], tally: Tally | None = None) -> int:
+def count_samples(shards: Iterable[Shard], tally: Tally) -> int:
     """Number of samples that hold an image, by their headers alone; the others are counted in `tally`."""
-    tally = Tally() if tally is None else tally
     good = 0
     for shard in shards:
         for reference in shard.references(()):
@@ -126,7 +125,9 @@ def _members(source: str | Path | bytes, caption: str | Sequence[str]) -> list[t
         with Image.open(io.BytesIO(content)) as image:
             extension = {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format or "", f".{image.format}".lower())
     except OSError as error:
-        name = f"{len(content)} bytes" if isinstance(source, bytes) else str(source)
+        name = str(source)
+        if isinstance(source, bytes):
+            name = f"{len(content)} bytes"
         raise InputError(f"{name} is not an image that Pillow can read ({error}); leave it out.") from error
     if isinstance(caption, str):
         return [(extension, content), (".txt", caption.encode())]
