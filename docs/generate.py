@@ -1,11 +1,11 @@
 """Write the generated blocks of README and docs: help texts, model table, module map, benchmark tables.
 
     python docs/generate.py            # write
-    python docs/generate.py --check    # only say which files are out of date; exit status 1 if any
+    python docs/generate.py --check    # only name the files that are out of date; exit status 1 if any
 
 A block stands between `<!-- generated: WHAT -->` and `<!-- end generated -->`; WHAT is a key of `BLOCKS`, with an
 argument after a space where it takes one, e.g. `<!-- generated: help classify -->`. `<!-- generated: output -->` stands
-below a shell block and holds what that prints: the page's blocks are run up to there (`page_outputs.py`).
+below a shell block and holds its output: the page's blocks are run up to there (`page_outputs.py`).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def template_table() -> str:
 
 
 def train_settings() -> str:
-    """Settings of a training run, part by part, with their docstrings and defaults."""
+    """Settings of a training run, part by part: their docstrings and defaults."""
     from wordsight.train import config
 
     kinds = typing.get_type_hints(config.TrainConfig)
@@ -119,16 +119,16 @@ def train_settings() -> str:
 
 
 def _settings(prefix: str, kind: type) -> str:
-    """Docstring of a part, then each key with its default; required settings and parts have none."""
+    """Docstring of a part, then each key with its default; parts and required values have none."""
     rows = []
     for field in dataclasses.fields(kind):
         if field.default is not dataclasses.MISSING:
             rows.append([f"`{prefix}{field.name}`", f"`{_default(field.default)}`"])
         elif field.default_factory is dataclasses.MISSING:
-            rows.append([f"`{prefix}{field.name}`", "to be given"])
+            rows.append([f"`{prefix}{field.name}`", "required"])
     first, _, rest = (inspect.getdoc(kind) or "").replace("*", "\\*").partition("\n\n")
     name = f"`?(?:{'|'.join(field.name for field in dataclasses.fields(kind))})`?"
-    # "name: what it is", at the beginning of a sentence, begins an entry of a list
+    # "name: explanation", at the beginning of a sentence, begins an entry of a list
     said = re.split(rf"(?:^|(?<=[.;] ))(?={name}(?:, {name})*: )", " ".join(rest.split()))
     before, entries = said[0], [f"- {entry.strip().rstrip(';')}" for entry in said[1:]]
     parts = [" ".join(first.split()), before.strip(), "\n".join(entries), table(["key", "default"], rows)]
@@ -136,8 +136,10 @@ def _settings(prefix: str, kind: type) -> str:
 
 
 def _default(value: Any) -> str:
-    """Default as `--set` takes it."""
-    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    """A default as `--set` takes it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def benchmark(name: str) -> str:
@@ -161,7 +163,7 @@ def is_figure(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Value as a cell: three digits of small numbers, one decimal of large ones, figures in percent."""
+    """A value as a cell: three digits of small numbers, one decimal of large ones, figures in percent."""
     if is_figure(value):
         return f"{100 * value['value']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
     if isinstance(value, bool) or not isinstance(value, float):
@@ -199,8 +201,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
 
 
 def renewed(text: str) -> str:
-    """Text of a page with its generated blocks updated."""
-
+    """Text of a page with each generated block renewed."""
     wanted = [match for match in BLOCK.finditer(text) if match["what"] == "output"]
     printed = page_outputs.outputs(text, wanted[-1].start()) if wanted else {}
 
@@ -235,7 +236,7 @@ def main() -> None:
         if "--check" not in sys.argv:
             page.write_text(text, encoding="utf-8")
     if changed and "--check" in sys.argv:
-        raise SystemExit("these pages are out of date; update them with: python docs/generate.py")
+        raise SystemExit("these pages are out of date; regenerate them with: python docs/generate.py")
 
 
 if __name__ == "__main__":
