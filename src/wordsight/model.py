@@ -126,9 +126,11 @@ class Model:
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
         """Unit embeddings (N, D) float32 of texts; a single str is one text.
 
-        Warns: TextTruncatedWarning, once a call, when texts are longer than the context: their ends are not read;
-            PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
-            the script of a text.
+        Warns:
+            TextTruncatedWarning: once a call, when texts are longer than the context, so that their ends are not read.
+            PathAsTextWarning: when a text is the path of an image.
+            UnknownScriptWarning: when the model has hardly learnt the script of a text.
+
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
