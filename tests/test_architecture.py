@@ -12,11 +12,11 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text"},
+    {"errors", "durable", "path_text", "redaction"},
     {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
     {"spec"},
     {"towers"},
-    {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
+    {"checkpoint", "samples", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
     {"encoder"},
