@@ -16,11 +16,10 @@ from wordsight.towers import architecture, pools_by_attention
 from wordsight.weights import catalog
 from wordsight.weights.shapes import expected_shapes
 
-Doubt = Finding  # a finding whose value and origin are filled in from the fact it is about
 _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
 
 
-def all_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
+def find_inconsistencies(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield the doubts about the facts: each names its subject, a verdict and why."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     yield from _size_doubts(checkpoint)
@@ -35,11 +34,11 @@ def all_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
         yield _doubt("tensors.finite", "fail", f"NaN or infinite numbers in {', '.join(sorted(unsound)[:3])}")
 
 
-def _doubt(subject: str, verdict: Verdict, note: str) -> Doubt:
+def _doubt(subject: str, verdict: Verdict, note: str) -> Finding:
     return Finding(subject, "", "", verdict, note)
 
 
-def _size_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
+def _size_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare image size, patch size and context length with the position tables, and spec parts with each other."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     image = spec.image
@@ -59,7 +58,7 @@ def _size_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
             yield _doubt(subject, "fail", f"{name} has {seen} rows")
 
 
-def _head_doubts(spec: ModelSpec) -> Iterator[Doubt]:
+def _head_doubts(spec: ModelSpec) -> Iterator[Finding]:
     """Nothing in the tensors tells the number of heads: hold it against known releases, then against custom."""
     for part, tower, known in (
         ("image", spec.image, families.IMAGE_HEADS),
@@ -81,7 +80,7 @@ def _head_doubts(spec: ModelSpec) -> Iterator[Doubt]:
             yield _doubt(f"{part}.heads", "warn", f"{tower.width // tower.heads} numbers a head; 64 is usual")
 
 
-def _catalogue_doubts(spec: ModelSpec) -> Iterator[Doubt]:
+def _catalogue_doubts(spec: ModelSpec) -> Iterator[Finding]:
     """Hold a model that bears a catalogued name against its entry."""
     name = catalog.find(spec.name)
     if name is None:
@@ -104,7 +103,7 @@ def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
     return places
 
 
-def _activation_doubts(spec: ModelSpec) -> Iterator[Doubt]:
+def _activation_doubts(spec: ModelSpec) -> Iterator[Finding]:
     """Hold activations against the release that the name or source tells, and the two towers against each other."""
     places = _activations(spec)
     # a source that is a path says where a file lies, not whose it is
@@ -120,7 +119,7 @@ def _activation_doubts(spec: ModelSpec) -> Iterator[Doubt]:
         yield _doubt("text.activation", "warn", f"the image tower has {places[1][1]}; released towers agree")
 
 
-def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
+def _pixel_doubts(spec: ModelSpec) -> Iterator[Finding]:
     """Hold mean, std and resize against what the family does."""
     preprocess = spec.preprocess
     seen = (preprocess.mean, preprocess.std)
@@ -142,7 +141,7 @@ def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
     return "clip" if spec.logit_bias is not None and not siglip_tower else spec.family
 
 
-def _token_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
+def _token_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Hold the end-of-text rule, special tokens and vocabulary against each other."""
     text, tokenizer = checkpoint.spec.text, checkpoint.spec.tokenizer
     if tokenizer.vocab_size > text.vocab_size:
@@ -163,7 +162,7 @@ def _token_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
         yield _doubt("text.causal", "warn", "SigLIP's text tower sees both ways and reads the last position")
 
 
-def _scale_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
+def _scale_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Hold the scale against the tensor, and against the bound it is clipped to in training."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     for place, value in (("logit_scale", spec.logit_scale), ("logit_bias", spec.logit_bias)):

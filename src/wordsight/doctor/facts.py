@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.doctor.consistency import Doubt, all_doubts
+from wordsight.doctor.consistency import find_inconsistencies
 from wordsight.doctor.report import Finding, gravest
 from wordsight.spec import VitTower
 
 
 def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
     """One finding for each fact of the spec, and for tensors; rules that find nothing leave it "ok"."""
-    doubts: dict[str, list[Doubt]] = {}
-    for doubt in all_doubts(checkpoint):
+    doubts: dict[str, list[Finding]] = {}
+    for doubt in find_inconsistencies(checkpoint):
         doubts.setdefault(doubt.subject, []).append(doubt)
     rows = [*_spec_rows(checkpoint), _dtype_row(checkpoint), *_shape_rows(checkpoint)]
     judged = [_judged(row, doubts.pop(row.subject, [])) for row in rows]
     return (*judged, *(_judged(found[0], found[1:]) for found in doubts.values()))
 
 
-def _judged(row: Finding, doubts: list[Doubt]) -> Finding:
+def _judged(row: Finding, doubts: list[Finding]) -> Finding:
     """Row with its doubts' gravest verdict and all their notes."""
     every = [row, *doubts]
     note = "; ".join(finding.note for finding in every if finding.note)

@@ -15,7 +15,7 @@ import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.weights.file_names import ADAPTER_CONFIG as FILE
-from wordsight.weights.layouts.config_values import Facts
+from wordsight.weights.layouts.config_values import ConfigValues
 
 _PART = re.compile(r"(?P<place>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(\.default)?(\.weight)?")
 _ROOT = "base_model.model."
@@ -118,7 +118,7 @@ def _changed(weight: str, base: np.ndarray, pair: Mapping[str, np.ndarray], conf
 
 def _alpha(place: str, config: Mapping[str, Any]) -> float:
     """Alpha of a layer: `alpha_pattern`'s first name that its place ends with, else `lora_alpha`."""
-    facts, patterns = Facts(config, FILE), Facts(config, FILE).within("alpha_pattern")
+    facts, patterns = ConfigValues(config, FILE), ConfigValues(config, FILE).within("alpha_pattern")
     for pattern in patterns.config:
         literal = pattern.removeprefix("^")
         if not re.fullmatch(r"[\w.]+", literal):

@@ -34,7 +34,7 @@ def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     return value
 
 
-class Facts:
+class ConfigValues:
     """Values of one configuration file, with the provenance of every one that was asked for.
 
     config: the file's (part of a) mapping. file: its name, for messages. where: the dotted place of `config` in it.
@@ -52,9 +52,9 @@ class Facts:
         """Dotted place of a key, as errors and provenance name it."""
         return f"{self.where}.{key}" if self.where else key
 
-    def within(self, key: str) -> Facts:
+    def within(self, key: str) -> ConfigValues:
         """Nested object under `key` (empty when absent), logging to the same provenance."""
-        return Facts(self.config.get(key) or {}, self.file, self.place(key), self.log)
+        return ConfigValues(self.config.get(key) or {}, self.file, self.place(key), self.log)
 
     def whole(self, fact: str, key: str, default: int | None = None, why: str = "") -> int:
         """Positive whole number; `fact` is its name in ModelSpec."""

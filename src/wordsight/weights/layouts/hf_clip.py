@@ -12,7 +12,7 @@ import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, Preprocess, TextTower, TokenizerSpec, VitTower
-from wordsight.weights.layouts.config_values import Facts, activation, scalar
+from wordsight.weights.layouts.config_values import ConfigValues, activation, scalar
 from wordsight.weights.layouts.renames import Pairs, blocks, join_qkv, rename, split_qkv, weight_and_bias
 
 DEFAULT = "transformers' default (key absent)"
@@ -33,10 +33,10 @@ def merged(config: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {**(config.get(part) or {}), **(config.get(f"{part}_dict") or {})}
 
 
-def text_and_image(config: Mapping[str, Any], log: dict[str, str]) -> tuple[Facts, Facts]:
+def text_and_image(config: Mapping[str, Any], log: dict[str, str]) -> tuple[ConfigValues, ConfigValues]:
     """Readers of both towers' parts of `config.json`."""
-    text = Facts(merged(config, "text_config"), "config.json", "text_config", log)
-    return text, Facts(merged(config, "vision_config"), "config.json", "vision_config", log)
+    text = ConfigValues(merged(config, "text_config"), "config.json", "text_config", log)
+    return text, ConfigValues(merged(config, "vision_config"), "config.json", "vision_config", log)
 
 
 def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
@@ -93,7 +93,7 @@ def spec_of(
     return ModelSpec(
         name="",
         family="clip",
-        embed_dim=Facts(config, "config.json", log=log).whole("embed_dim", "projection_dim", 512, DEFAULT),
+        embed_dim=ConfigValues(config, "config.json", log=log).whole("embed_dim", "projection_dim", 512, DEFAULT),
         image=image,
         text=text,
         preprocess=preprocess,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import OPENAI_MEAN, OPENAI_STD, Preprocess
-from wordsight.weights.layouts.config_values import Facts
+from wordsight.weights.layouts.config_values import ConfigValues
 
 HALF = (0.5, 0.5, 0.5)
 _RESAMPLE: dict[Any, Literal["bicubic", "bilinear"]] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
@@ -20,7 +20,7 @@ def preprocess_of(config: Mapping[str, Any] | None, family: str, image_size: int
     Raises: CheckpointError for steps that change pixels in ways which wordsight does not do (named).
     """
     siglip = family == "siglip"
-    facts = Facts(config or {}, "preprocessor_config.json", log=log)
+    facts = ConfigValues(config or {}, "preprocessor_config.json", log=log)
     why = _ABSENT if config is None else "the image processor's default (key absent)"
     resize = _geometry(facts, siglip, image_size, why)
     for step in ("do_resize", "do_rescale", "do_normalize"):
@@ -46,7 +46,7 @@ def preprocess_of(config: Mapping[str, Any] | None, family: str, image_size: int
     )
 
 
-def _geometry(facts: Facts, siglip: bool, image_size: int, why: str) -> Literal["shortest", "squash"]:
+def _geometry(facts: ConfigValues, siglip: bool, image_size: int, why: str) -> Literal["shortest", "squash"]:
     default = {"height": image_size, "width": image_size} if siglip else {"shortest_edge": image_size}
     size = facts.get("preprocess.resize", "size", default, why)
     crop = bool(facts.config.get("do_center_crop", not siglip))
@@ -72,7 +72,7 @@ def _geometry(facts: Facts, siglip: bool, image_size: int, why: str) -> Literal[
     return resize
 
 
-def _size(size: Any, facts: Facts) -> tuple[int, bool]:
+def _size(size: Any, facts: ConfigValues) -> tuple[int, bool]:
     """Return (pixels, whether both sides are forced) of a size as an integer or as one of the nested forms."""
     if isinstance(size, int):
         return size, "do_center_crop" in facts.config and not facts.config["do_center_crop"]

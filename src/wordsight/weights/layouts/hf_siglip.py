@@ -12,7 +12,7 @@ import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, Preprocess, TextTower, TokenizerSpec, VitTower
-from wordsight.weights.layouts.config_values import Facts, activation, scalar
+from wordsight.weights.layouts.config_values import ConfigValues, activation, scalar
 from wordsight.weights.layouts.hf_clip import DEFAULT, INSIDE, joined, split, text_and_image, tower_configs
 from wordsight.weights.layouts.renames import Pairs, blocks, rename, weight_and_bias
 
@@ -68,7 +68,7 @@ def spec_of(
 ) -> ModelSpec:
     """Spec of a SiglipModel folder; name and source are filled in by the caller."""
     image, text = towers_of(config, log)
-    projected = Facts(config.get("text_config") or {}, "config.json", "text_config", log)
+    projected = ConfigValues(config.get("text_config") or {}, "config.json", "text_config", log)
     log["logit_scale"], log["logit_bias"] = "tensor logit_scale", "tensor logit_bias"
     log["text_projection"] = "text_model.head.weight, transposed on reading"
     return ModelSpec(

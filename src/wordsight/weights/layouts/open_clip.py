@@ -26,7 +26,7 @@ from wordsight.spec import (
 from wordsight.towers import pools_by_attention
 from wordsight.weights.file_names import OPEN_CLIP_CONFIG
 from wordsight.weights.layouts import SUPPORTED
-from wordsight.weights.layouts.config_values import Facts, scalar
+from wordsight.weights.layouts.config_values import ConfigValues, scalar
 from wordsight.weights.layouts.hf_tokenizer import Clean, tokenizer_of
 
 DEFAULT = "open_clip's default (key absent)"
@@ -86,7 +86,7 @@ def spec_of(
     tensors: canonical names. Raises: CheckpointError for architectures that wordsight does not have (named).
     """
     log: dict[str, str] = {}
-    model = Facts(config.get("model_cfg") or {}, file, "model_cfg", log)
+    model = ConfigValues(config.get("model_cfg") or {}, file, "model_cfg", log)
     if not model.config:
         raise CheckpointError(f"{file} has no model_cfg; expected the configuration that open_clip writes.")
     if "multimodal_cfg" in model.config:
@@ -117,7 +117,7 @@ def spec_of(
     return spec, kept
 
 
-def _check_neutral(facts: Facts, neutral: Mapping[str, tuple[Any, ...]]) -> None:
+def _check_neutral(facts: ConfigValues, neutral: Mapping[str, tuple[Any, ...]]) -> None:
     for key, values in neutral.items():
         if key in facts.config and facts.config[key] not in values:
             raise CheckpointError(
@@ -125,7 +125,7 @@ def _check_neutral(facts: Facts, neutral: Mapping[str, tuple[Any, ...]]) -> None
             )
 
 
-def _image_tower(facts: Facts, quick: bool) -> VitTower | ResNetTower | PlainResNetTower:
+def _image_tower(facts: ConfigValues, quick: bool) -> VitTower | ResNetTower | PlainResNetTower:
     if name := facts.config.get("timm_model_name"):
         return _timm_resnet(name, facts) if name in TIMM_RESNETS else _timm_tower(str(name), facts)
     _check_neutral(facts, _NEUTRAL_IMAGE)
@@ -157,7 +157,7 @@ def _image_tower(facts: Facts, quick: bool) -> VitTower | ResNetTower | PlainRes
     )
 
 
-def _timm_tower(name: str, facts: Facts) -> VitTower:
+def _timm_tower(name: str, facts: ConfigValues) -> VitTower:
     if name not in TIMM_SIGLIP or facts.config.get("timm_pool") != "map" or facts.config.get("timm_proj") != "none":
         raise CheckpointError(
             f"{facts.file}: the image tower is timm's {name!r} with pool {facts.config.get('timm_pool')!r}, which "
@@ -181,7 +181,7 @@ def _timm_tower(name: str, facts: Facts) -> VitTower:
     )
 
 
-def _timm_resnet(name: str, facts: Facts) -> PlainResNetTower:
+def _timm_resnet(name: str, facts: ConfigValues) -> PlainResNetTower:
     pool, projection = facts.config.get("timm_pool", "avg"), facts.config.get("timm_proj", "linear")
     if pool not in ("", "avg") or projection != "linear" or facts.config.get("timm_proj_bias"):
         raise CheckpointError(
@@ -199,7 +199,7 @@ def _timm_resnet(name: str, facts: Facts) -> PlainResNetTower:
     )
 
 
-def _text_tower(facts: Facts, quick: bool) -> TextTower:
+def _text_tower(facts: ConfigValues, quick: bool) -> TextTower:
     if hf_model := facts.config.get("hf_model_name"):
         raise CheckpointError(
             f"{facts.file}: the text tower is Hugging Face's {hf_model!r}, which is not supported; {SUPPORTED}."
@@ -229,7 +229,7 @@ def _text_tower(facts: Facts, quick: bool) -> TextTower:
     )
 
 
-def _clean(facts: Facts) -> Clean:
+def _clean(facts: ConfigValues) -> Clean:
     known: dict[str, Clean] = {"canonicalize": "canonicalize", "lower": "lower", "whitespace": "none", "none": "none"}
     kwargs = facts.within("tokenizer_kwargs")
     clean = kwargs.get("tokenizer.clean", "clean", "whitespace", DEFAULT)
@@ -241,7 +241,7 @@ def _clean(facts: Facts) -> Clean:
 
 
 def _preprocess(config: Mapping[str, Any], image_size: int, log: dict[str, str], file: str) -> Preprocess:
-    facts = Facts(config.get("preprocess_cfg") or {}, file, "preprocess_cfg", log)
+    facts = ConfigValues(config.get("preprocess_cfg") or {}, file, "preprocess_cfg", log)
     resize = facts.get("preprocess.resize", "resize_mode", "shortest", DEFAULT)
     interpolation = facts.get("preprocess.interpolation", "interpolation", "bicubic", DEFAULT)
     if resize not in ("shortest", "squash") or interpolation not in ("bicubic", "bilinear"):
