@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FENCE = re.compile(
-    r"(?P<skip><!-- not run: [^\n]+ -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?"
+    r"(?P<skip><!-- (?:not run: [^\n]+|check|(?:edit|new): \S+) -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?"
     r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )

@@ -17,6 +17,7 @@ from wordsight.errors import CheckpointError, WordsightError, did_you_mean
 
 R = TypeVar("R")
 MAX_VALUES = 500_000  # a configuration has hundreds, the index of a sharded model some ten thousand
+FORMER_NAME = "former_name"  # in a field's metadata: its name in JSON that earlier versions wrote
 _SCALARS = (bool, int, float, str, type(None))
 
 _repr = reprlib.Repr()
@@ -34,8 +35,9 @@ def parse_json(content: bytes | str, *, most: int = MAX_VALUES) -> Any:
 
     Raises: ValueError for text that is not JSON, that holds more values, or that nests deeper than Python recurses.
     """
-    marks = [mark if isinstance(content, str) else mark.encode() for mark in ",[{"]
-    count = sum(content.count(mark) for mark in marks)  # type: ignore[arg-type]
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogatepass")
+    count = sum(content.count(mark) for mark in (b",", b"[", b"{"))
     if count > most:
         raise ValueError(f"about {count:,} values, more than the {most:,} that such a file needs")
     try:

@@ -60,7 +60,7 @@ def command(
         with _warnings_of_first_process():
             code = _run(recipe_path, settings, folder, resume=resume, show=show)
     except WordsightError as error:
-        from wordsight.train.compute.processes import FIRST_TO_FAIL
+        from wordsight.train.compute.placement import FIRST_TO_FAIL
 
         # One process of a machine reports it for all, and the one that failed first, as others may be ended before.
         if int(os.environ.get("LOCAL_RANK") or 0) and FIRST_TO_FAIL not in getattr(error, "__notes__", ()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.row_images import place_of
+from wordsight.row_images import locate_image
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
@@ -40,7 +40,7 @@ class Hit:
     def __repr__(self) -> str:
         page = "" if self.page is None else f", page {self.page}"
         copies = f", +{len(self.copies)} copies" if self.copies else ""
-        return f"<Hit {self.proba:.0%} {os.fspath(place_of(self.row))}{page}{copies}>"
+        return f"<Hit {self.proba:.0%} {os.fspath(locate_image(self.row))}{page}{copies}>"
 
     @property
     def likely(self) -> bool:
@@ -94,23 +94,31 @@ class Hits(list[Hit]):
     """Best hits of a search, most probable first: a list that knows the number of likely ones.
 
     likely: number of likely hits of the whole collection, on this page or not; at_least: there may be more than that.
+    hint: of a condition that no row meets, values that it may mean; else "".
     """
 
     def __init__(
-        self, hits: Iterable[Hit] = (), likely: int = 0, at_least: bool = False, index: Index | None = None
+        self,
+        hits: Iterable[Hit] = (),
+        likely: int = 0,
+        at_least: bool = False,
+        hint: str = "",
+        *,
+        index: Index | None = None,
     ) -> None:
         super().__init__(hits)
         self.likely = likely
         self.at_least = at_least
+        self.hint = hint
         self._index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the hits, without the open index that shows thumbnails in notebooks."""
-        return Hits, (list(self), self.likely, self.at_least)
+        return Hits, (list(self), self.likely, self.at_least, self.hint)
 
     def to_dict(self) -> dict[str, Any]:
         """The page of hits as JSON, with the number of likely ones."""
-        return {"likely": self.likely, "at_least": self.at_least, "hits": self.to_dicts()}
+        return {"likely": self.likely, "at_least": self.at_least, "hint": self.hint, "hits": self.to_dicts()}
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each hit as JSON."""
