@@ -25,25 +25,25 @@ from clothing_data import CLASS, TITLE, WORDS
 
 from wordsight.metrics import Estimate
 from wordsight.model import Model, load
-from wordsight.train.config import (
+from wordsight.train import (
     ComputeConfig,
     DataConfig,
     OptimConfig,
+    RunResult,
     TrainConfig,
     TuningConfig,
     WatchConfig,
     ZeroShotConfig,
+    start_spec,
 )
-from wordsight.train.finetune.tuning import start_spec
 from wordsight.train.measure import retrieval
-from wordsight.train.monitor.reports import RunResult
 
 START = "mini"
 WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight-recipes/clothing"))
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings."""
+    """Run's settings."""
     return TrainConfig(
         model=start_spec(START),
         data=DataConfig(pairs=(str(WORK / "train.tsv"),), image_column="filepath", text_columns=(TITLE, WORDS)),
@@ -71,7 +71,7 @@ def recipe() -> TrainConfig:
 
 def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
     """Write the tables, tune, and ask for the products that neither model has seen."""
-    from wordsight.train.loop import train
+    from wordsight.train import train
 
     if not (WORK / "original.tsv").exists():  # the last one that is written
         clothing_data.prepare(WORK)

@@ -11,7 +11,7 @@ from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train.config import ZeroShotConfig
+from wordsight.train import ZeroShotConfig
 from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
 from wordsight.train.measure import embed_pixels, recall_at_k

@@ -11,7 +11,7 @@ from loss_cases import random_features, random_ids, value_and_gradients
 from wordsight.errors import TrainError
 from wordsight.train.batch import Features, Ids
 from wordsight.train.loss.objectives import LOSSES
-from wordsight.train.loss.tiled import COLUMNS
+from wordsight.train.loss.tiles import COLUMNS
 
 ROWS = 16
 CASES = [

@@ -122,7 +122,7 @@ def test_a_verdict_says_it_in_a_line():
 
 
 def test_nothing_known_cannot_be_forgotten():
-    with pytest.raises(InputError, match=r"None of the 10 images of tuning.forgetting was told rightly before"):
+    with pytest.raises(InputError, match=r"None of the 10 images of tuning.forgetting was classified correctly before"):
         judge(np.zeros(10), np.ones(10), 0.9)
 
 

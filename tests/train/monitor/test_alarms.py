@@ -240,7 +240,7 @@ def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path):
     watcher.on_start(CONFIG, facts(tmp_path))
     watcher._file.close()
     watcher._file = open("/dev/full", "w")  # noqa: SIM115 - the watcher closes it
-    with pytest.warns(TrainWarning, match=r"log\.jsonl cannot be written \(No space left.*goes on without its log"):
+    with pytest.warns(TrainWarning, match=r"log\.jsonl cannot be written \(No space left.*continues without its log"):
         watcher.on_step(report(10))
     watcher.on_step(report(20))
     watcher.on_end(None)

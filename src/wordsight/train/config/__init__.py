@@ -1,4 +1,4 @@
-"""How a run is done: frozen records with a default for everything, changed by recipes and `--set`."""
+"""Settings of a run: frozen records with a default for everything, changed by recipes and `--set`."""
 
 from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName
 from wordsight.train.config.records import (

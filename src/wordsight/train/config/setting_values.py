@@ -1,7 +1,7 @@
-"""What a setting's value may be: the types of annotations, read from text and from JSON.
+"""Values of settings, read from text and from JSON as the types of their annotations.
 
 Numbers, text, bool, paths, None, Literal, tuples, dicts, nested dataclasses, and unions of these. Dataclasses in one
-are told apart by a Literal field of one value, as the towers of a `ModelSpec` by `arch`.
+are distinguished by a Literal field of one value, as the towers of a `ModelSpec` by `arch`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NONE = "none"  # how None is written
 FORMER_NAME = "former_name"  # in a field's metadata: its name in JSON that earlier versions wrote
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _COMMA = re.compile(r",(?![^{]*\})")  # not those in braces, "{a,b}.tar"
-_NOT = object()  # a text or JSON value is none of a type
+_NOT = object()  # a text or JSON value is not of a type
 
 
 class UnknownKey(InputError):
@@ -36,7 +36,7 @@ class UnknownKey(InputError):
 
 
 def parse_text(hint: Any, text: str, key: str) -> Any:
-    """Return the value that a setting's text means for a field of type `hint`. Raises: InputError naming the key."""
+    """Value that a setting's text means for a field of type `hint`. Raises: InputError naming the key."""
     options = union_members(hint)
     if type(None) in options and text.lower() == NONE:
         return None
@@ -53,7 +53,7 @@ def parse_text(hint: Any, text: str, key: str) -> Any:
 
 
 def _parsed(option: Any, text: str, key: str) -> Any:
-    """Return the value that text means as one type, or _NOT."""
+    """Value that text means as one type, or _NOT."""
     origin = typing.get_origin(option)
     if origin is Literal:
         return next((value for value in typing.get_args(option) if str(value) == text), _NOT)
@@ -92,7 +92,7 @@ def _number(kind: type, text: str) -> Any:
 
 
 def _unquoted(text: str) -> str:
-    """Return what stands in quotes, which serve for "none", for blanks at the ends and line breaks."""
+    """Text without its quotes, which serve for "none", for spaces at the ends and for line breaks."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         with contextlib.suppress(json.JSONDecodeError):
             return str(json.loads(text))
@@ -107,7 +107,7 @@ def _tuple_of(option: Any, parts: Sequence[str], text: str, key: str) -> Any:
 
 
 def _each(option: Any, count: int) -> list[Any] | None:
-    """Return the types of a tuple's values, or None where it has another number of them."""
+    """Types of a tuple's values; None where it has another number of them."""
     args = typing.get_args(option)
     if args[-1] is Ellipsis:
         return [args[0]] * count
@@ -115,7 +115,7 @@ def _each(option: Any, count: int) -> list[Any] | None:
 
 
 def convert_json(hint: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as the type that `hint` says."""
+    """JSON value as the type that `hint` says."""
     options = union_members(hint)
     classes = [option for option in options if dataclasses.is_dataclass(option)]
     if classes and isinstance(value, dict):
@@ -153,7 +153,7 @@ def _typed_as(option: Any, value: Any, where: str) -> Any:
 
 
 def _select_class(classes: Sequence[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return the dataclass of a union that a JSON object is of: by its fields of one literal value."""
+    """Dataclass of a union that a JSON object is of: by its fields of one literal value."""
     if len(classes) == 1:
         return classes[0]
     for cls in classes:
@@ -190,20 +190,20 @@ def _former_names(cls: type) -> dict[str, str]:
 
 @functools.cache
 def field_types(cls: type) -> dict[str, Any]:
-    """Return field → type of what can be given to a dataclass."""
+    """Types of a dataclass's fields by name."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
 def union_members(hint: Any) -> tuple[Any, ...]:
-    """Return the types of a union, text last since it takes everything, or the one type."""
+    """Types of a union, text last since it accepts everything, or the one type."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return tuple(sorted(typing.get_args(hint), key=lambda option: option is str))
     return (hint,)
 
 
 def get_default(cls: type, name: str) -> Any:
-    """Return what a field has that is not given; None also where it must be given."""
+    """Default of a field; None also where it has none."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
@@ -224,7 +224,7 @@ def check_missing(cls: type, values: Mapping[str, Any], where: str) -> None:
 
 
 def _expected(hint: Any) -> str:
-    """Return what values a type has, in words."""
+    """Description of a type for messages."""
     return " or ".join(dict.fromkeys(_words(option) for option in union_members(hint)))
 
 

@@ -1,4 +1,4 @@
-"""Batches in the making: rows of decoded chunks copied into their places."""
+"""Batches under construction: rows of decoded chunks copied into their places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAD_TO = 8  # lengths of texts are multiples of this: fewer shapes to compile f
 
 @dataclass(frozen=True, kw_only=True)
 class BatchShape:
-    """What this process's share of a batch is to look like. trim: cut padding to the longest text.
+    """Shape of this process's share of a batch. trim: whether padding is trimmed to the longest text.
 
     batch: pairs of all processes' shares. known: how many pairs there are in all, None if they were not counted.
     """
@@ -36,7 +36,7 @@ class BatchShape:
 
 
 class BatchBuilder:
-    """A batch that is being filled. pin: in memory that a GPU copies from by itself."""
+    """A batch that is being filled. pin: whether it is in pinned memory, from which a GPU copies by itself."""
 
     def __init__(self, shape: BatchShape, pin: bool) -> None:
         self.shape, self.count = shape, 0
@@ -49,7 +49,7 @@ class BatchBuilder:
 
     @property
     def full(self) -> bool:
-        """Whether no row is missing."""
+        """Whether all rows are filled."""
         return self.count == self.shape.share
 
     def take(self, chunk: Chunk, start: int) -> int:
@@ -67,7 +67,7 @@ class BatchBuilder:
         return stop
 
     def batch(self) -> Batch:
-        """Return the full batch."""
+        """Full batch."""
         longest = int(self.lengths_B.max())
         width = min(self.shape.context_length, -(-longest // _PAD_TO) * _PAD_TO)
         return Batch(

@@ -1,4 +1,4 @@
-"""From references to tensors, in workers: bytes read, images decoded and changed by chance, captions tokenized."""
+"""From references to tensors, in workers: bytes read, images decoded and augmented, captions tokenized."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from wordsight.train.data.references import LeftOut, Place, Reference, Row, capt
 
 _OPEN_FILES = 16  # archives kept open by a worker
 _TEXT_LIMIT = 1 << 20  # bytes of a file of text
-_CUT = "its caption is longer than the context; the end is not read"
-_CAPTION_LIMIT = 1 << 14  # letters of a caption that are looked at: no context holds more, and a megabyte takes seconds
+_CUT = "its caption is longer than the context and was truncated"
+_CAPTION_LIMIT = 1 << 14  # characters that are tokenized: no context holds more, and a megabyte takes seconds
 
 
 class Chunk(NamedTuple):
-    """What became of some references, in their order: the good ones as rows, the others as reasons.
+    """Result of decoding some references, in their order: rows of the good ones, reasons for the others.
 
     pixels, views: uint8 (G,3,S,S). tokens: int32 (G,T), whole; lengths: (G,) with the end-of-text token. ids: int64
-    (2,G). places: which reference each row is of. problems: those that should have been pairs; left_out: those that
-    were known to be none; cut: those whose captions are longer than the context.
+    (2,G). places: index of each row's reference. problems: references that should have been pairs; left_out: those
+    known not to be; cut: those whose captions were truncated.
     """
 
     pixels: Tensor
@@ -53,7 +53,7 @@ class Chunk(NamedTuple):
 
 
 class _LeftOutError(Exception):
-    """Why there is no pair."""
+    """Reason why a reference gives no pair."""
 
 
 class Decoder(Dataset[Chunk]):
@@ -72,7 +72,7 @@ class Decoder(Dataset[Chunk]):
         self._files = _Files()
 
     def __getitem__(self, references: Sequence[Reference]) -> Chunk:
-        """Return the chunk of some references."""
+        """Chunk of some references."""
         size = self.preprocess.image_size
         views_VNCHW = torch.empty((self.views, len(references), 3, size, size), dtype=torch.uint8)
         if get_worker_info() is not None:
@@ -89,7 +89,7 @@ class Decoder(Dataset[Chunk]):
                 text, mark = self._pair(reference, views_VNCHW[:, len(keys)].numpy())
                 said = self.tokenizer([text])
                 if self.uses_texts and np.array_equal(said.ids[0], self.nothing_T):
-                    raise _LeftOutError("its caption holds no word")  # punctuation alone, where that is cleaned away
+                    raise _LeftOutError("its caption holds no word")  # punctuation, which the tokenizer removes
             except (_LeftOutError, ImageError) as error:
                 problems.append((reference.key, str(error), reference.number))
                 continue
@@ -151,11 +151,11 @@ class Decoder(Dataset[Chunk]):
             raise _LeftOutError("its caption is not UTF-8 text") from error
 
     def _fields(self, place: Place) -> Any:
-        """Return what a sample's JSON holds of captions."""
+        """Captions in a sample's JSON."""
         try:
             values = json.loads(self._text(place))
         except (ValueError, RecursionError) as error:
-            raise _LeftOutError("its metadata is no JSON") from error
+            raise _LeftOutError("its metadata is not JSON") from error
         if not isinstance(values, dict):
             return None
         if self.text_columns is not None and not any(name in values for name in self.text_columns):
@@ -164,7 +164,7 @@ class Decoder(Dataset[Chunk]):
         return [part for name in columns for part in _listed(values.get(name))]
 
     def _row(self, place: Row) -> tuple[bytes, list[str]]:
-        """Return the image's bytes and the captions of a dataset's row."""
+        """Image's bytes and the captions of a dataset's row."""
         content, path, said = self.datasets[place.dataset].read(place.row)
         if not content and not path:
             raise _LeftOutError("holds no image")
@@ -173,7 +173,7 @@ class Decoder(Dataset[Chunk]):
 
 
 class _Files:
-    """Reads parts of files; the archives read last stay open, in each process its own."""
+    """Reads parts of files; archives read recently stay open, separately in each process."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[str, io.BufferedReader] = OrderedDict()
@@ -182,7 +182,7 @@ class _Files:
         return {"_open": OrderedDict()}
 
     def read(self, place: Place) -> bytes:
-        """Return the bytes of a place. Raises: _LeftOutError with the reason."""
+        """Bytes of a place. Raises: _LeftOutError with the reason."""
         try:
             if place.start == 0:
                 if not stat.S_ISREG(os.stat(place.path).st_mode):  # opening a pipe would wait for its writer
@@ -203,7 +203,7 @@ class _Files:
 
 
 def token_lengths(tokens_BT: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
-    """Return how many tokens each text has before padding, with those of start and end, (B,) int64."""
+    """Number of tokens each text has before padding, with those of start and end, (B,) int64."""
     if spec.pad_id == spec.eos_id:
         told_BT, extra = tokens_BT != spec.eos_id, 1
     else:
@@ -215,12 +215,12 @@ def token_lengths(tokens_BT: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
 
 
 def may_trim(text: TextTower) -> bool:
-    """Return whether padding after the end-of-text token cannot change a text's feature."""
+    """Whether padding after the end-of-text token cannot change a text's feature."""
     return text.causal and text.pooling in ("argmax", "eos")
 
 
 def hash_content(content: bytes) -> int:
-    """Return a hash of 64 bits as a signed integer, the same in every process."""
+    """Hash of 64 bits as a signed integer, the same in every process."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
 
 

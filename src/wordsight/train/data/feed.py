@@ -35,7 +35,7 @@ _JOIN = 30.0  # seconds to wait for the thread's end
 class Feed:
     """The batches of a stream from a state on; a thread puts them together while the caller computes.
 
-    skipped, cut: what was left out, and captions whose ends were not read. wait_s: seconds the caller waited.
+    skipped, cut: pairs left out, and captions that were truncated. wait_s: seconds the caller waited.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Feed:
         self._processes: Sequence[Any] = ()
 
     def batches(self, state: DataState) -> Iterator[tuple[Batch, DataState]]:
-        """Yield batches, each with the state after it, for ever. Raises: TrainError."""
+        """Endless batches, each with the state after it. Raises: TrainError."""
         assert self._thread is None, "batches are asked for once"
         run = (state, _cuda_device())
         self._thread = threading.Thread(target=self._run, args=run, name="wordsight-batches", daemon=True)
         atexit.register(self.close)
         try:
             self._thread.start()
-            # Workers are forked by the thread, which spares the caller torch's handler of SIGCHLD, an error out of
-            # nowhere; until then the caller stands still, so that no lock is held while the process is copied.
+            # Workers are forked by the thread, which spares the caller torch's SIGCHLD handler and its unrelated
+            # errors; until then the caller waits, so that no lock is held while the process is copied.
             self._started.wait()
             while True:
                 yield self._next()
@@ -71,7 +71,7 @@ class Feed:
             self.close()
 
     def close(self) -> None:
-        """End the thread and the workers; again does nothing."""
+        """End the thread and the workers; a second call does nothing."""
         self._stop.set()
         self._slots.release()
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -97,7 +97,7 @@ class Feed:
         return ready
 
     def _run(self, state: DataState, device: int | None) -> None:
-        """Put batches together until told to stop; what goes wrong is handed to the caller."""
+        """Assemble batches until told to stop; errors are passed to the caller."""
         try:
             if device is not None:
                 torch.cuda.set_device(device)
@@ -119,7 +119,7 @@ class Feed:
             self._started.set()
 
     def _chunks(self, state: DataState, states: deque[tuple[DataState, ...]]) -> Chunks:
-        """Begin the workers; `states` gets those after each reference, chunk by chunk."""
+        """Start the workers; `states` receives the states after each reference, chunk by chunk."""
         shape = self.shape
         each = -(-shape.share // max(1, self.workers))
         size = max(1, min(_CHUNK, _CHUNK_BYTES // shape.image_bytes, each))
@@ -136,7 +136,7 @@ class Feed:
     def _assembled(
         self, chunks: Iterator[Chunk], states: deque[tuple[DataState, ...]], epoch: int, *, pin: bool
     ) -> Iterator[tuple[Batch, DataState]]:
-        """Yield full batches; what a chunk has over goes into the next."""
+        """Full batches; the rest of a chunk goes into the next."""
         chunk: Chunk | None = None
         after: tuple[DataState, ...] = ()
         taken = 0
@@ -177,12 +177,12 @@ class Feed:
             return
         lines = "".join(f"\n  {line}" for line in self.skipped.lines())
         raise TrainError(
-            f"{seen}, which leaves too few for a batch of {shape.batch:,}; mend the data, or make the batch smaller. "
+            f"{seen}, which leaves too few for a batch of {shape.batch:,}; fix the data, or make the batch smaller. "
             f"Left out:{lines}"
         )
 
 
 def _cuda_device() -> int | None:
-    """Return the GPU in use; where none is yet, none is taken for the sake of faster copies."""
+    """GPU in use; None where none is yet, since none is claimed just for faster copies."""
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return torch.cuda.current_device() if in_use else None

@@ -1,4 +1,4 @@
-"""What comes out of a tuning run: the share α of the tuned weights, what was forgotten, and the finished model."""
+"""The end of a fine-tuning run: the share α of the tuned weights, what was forgotten, and the finished model."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run gives in the end.
+    """Result of a run: its model, figures and notes.
 
-    figures: "zero_shot" of the chosen α; "original_before" and "original", on what is not to be forgotten.
+    figures: "zero_shot" of the chosen α; "original_before" and "original", on the images that must not be forgotten.
     notes: "α tried", the figures of each; "α", the one that is kept; "verdict" (a `Verdict`, whose `good` says whether
     enough is left) and "what to try" where it is not.
     """
@@ -43,9 +43,9 @@ class Finished:
 
 
 class Judge:
-    """Measures what a run began with, and in the end chooses α and says how much was forgotten.
+    """Measures the model that a run starts from; at the end chooses α and reports how much was forgotten.
 
-    start: as of `tuning.read_start`; with None a run is finished as it is. zero_shot: measures `watch.zero_shot`.
+    start: from `tuning.read_start`; with None the model is finished as it is. zero_shot: measures `watch.zero_shot`.
 
     Raises: InputError for images of `tuning.forgetting` that are not there, as `ZeroShot` does.
     """
@@ -58,9 +58,10 @@ class Judge:
             self.original = ZeroShot(config.tuning.forgetting, start.spec, open_tokenizer(config, start))
 
     def measure_before(self, device: torch.device, autocast: Autocast) -> None:
-        """Measure, before the first step, what is not to be forgotten.
+        """Measure, before the first step, the accuracy that must not be forgotten.
 
-        Raises: InputError where the model knows nothing of it. Warns: TrainWarning where it knows no more than chance.
+        Raises: InputError where no image is classified correctly. Warns: TrainWarning where accuracy is at chance
+            level.
         """
         if self.original is not None and self.start is not None:
             model = open_for_measuring(self.start, device)
@@ -68,11 +69,11 @@ class Judge:
             warn_at_chance_level(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
 
     def finish(self, network: Network, autocast: Autocast) -> Finished:
-        """Return the finished model of a network, between where it began and where it is if `tuning.alphas` say so."""
+        """Finished model of a network, interpolated with its start where `tuning.alphas` ask for it."""
         checkpoint = network.checkpoint()
         if self.start is None:
             return Finished(checkpoint)
-        spec = _described(checkpoint.spec, self.start.spec)
+        spec = _describe_origin(checkpoint.spec, self.start.spec)
         files = tokenizer_files(self.config, self.start)
         checkpoint = dataclasses.replace(checkpoint, spec=spec, tokenizer_files=files)
         device = next(network.parameters()).device
@@ -98,7 +99,7 @@ class Judge:
         return None if self.original is None else self.original.hits(model, autocast=autocast)
 
     def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise_ft.AlphaResult]) -> Finished:
-        """Return what is finished with the verdict on it."""
+        """Result with the verdict on what was forgotten."""
         if after is None:
             return finished
         verdict = judge(self._before, after, self.config.tuning.keep)
@@ -110,9 +111,9 @@ class Judge:
 
 
 def open_for_measuring(checkpoint: Checkpoint, device: torch.device) -> nn.Module | Model:
-    """Return a model to embed some hundred images with: torch's networks on a GPU, else what `wordsight.load` gives.
+    """Model for embedding a few hundred images: torch's networks on a GPU, otherwise as `wordsight.load` opens it.
 
-    On a processor that is several times as fast, convolutions most of all, at the cost of a second to compile.
+    On a CPU the latter is several times faster, most of all for convolutions, and takes a second to compile.
     """
     if device.type == "cpu":
         return Model(checkpoint, open_encoder(checkpoint, "openvino", "f32"))
@@ -122,8 +123,8 @@ def open_for_measuring(checkpoint: Checkpoint, device: torch.device) -> nn.Modul
     return clip.to(device).eval()
 
 
-def _described(spec: ModelSpec, start: ModelSpec) -> ModelSpec:
-    """Return a tuned model's spec with its origin: a model has at least the terms of what it was made of."""
+def _describe_origin(spec: ModelSpec, start: ModelSpec) -> ModelSpec:
+    """Spec of a tuned model with its origin, and the licence of the model it was tuned from."""
     origin = {"weights": f"tuned from {start.name} ({start.source}), licence {start.licence}"}
     licence = start.licence if spec.licence == "unknown" else spec.licence
     return dataclasses.replace(spec, licence=licence, provenance={**spec.provenance, **origin})

@@ -1,6 +1,6 @@
-"""How well a model does that knows nothing, from the negatives that a batch really has.
+"""The random-guess baseline: chance-level loss and recall, from the negatives that a batch really has.
 
-A pair whose image or caption equals another's is no negative of it, so captions that repeat make guessing easier.
+A pair whose image or caption equals another's is not a negative of it, so repeated captions make guessing easier.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wordsight.train.config import TrainConfig
 
 
 def count_negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
-    """Return how many pairs of a batch are negatives of each, (B,) int64: those of another image and another text.
+    """Number of negatives of each pair of a batch, (B,) int64: pairs of another image and another text.
 
     image_B, text_B: ids, equal where the images or the texts are the same.
     """
@@ -23,18 +23,18 @@ def count_negatives(image_B: np.ndarray, text_B: np.ndarray) -> np.ndarray:
 
 
 def _times(ids: np.ndarray) -> np.ndarray:
-    """Return how often the id of each row occurs."""
+    """Number of times that the id of each row occurs."""
     _, place_B, times = np.unique(ids, axis=0, return_inverse=True, return_counts=True)
     return np.asarray(times[place_B.reshape(-1)])
 
 
 def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> float | None:
-    """Return the loss per pair of a model that knows nothing; None where that is not known.
+    """Chance-level loss per pair; None where it is unknown.
 
     negatives_B: of each pair of a batch, as `negatives` counts them; None: all pairs of the batch are different.
 
-    InfoNCE: the mean of ln(1 + n), every text as likely as any other. NT-Xent: ln(1 + 2n), since an image has two
-    views. Sigmoid: every combination is taken for a pair with the same best probability.
+    InfoNCE: the mean of ln(1 + n), every text being equally likely. NT-Xent: ln(1 + 2n), since an image has two
+    views. Sigmoid: every combination is a pair with the same, best, probability.
     """
     if negatives_B is None or not config.objective.mask_duplicates:
         negatives_B = np.full(config.batch, config.batch - 1)
@@ -48,9 +48,9 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
 
 
 def chance_words(config: TrainConfig, left: float) -> str:
-    """Return how `chance_loss` is made, such as "ln 1,024"; `left`: negatives that a pair has in the mean."""
+    """Derivation of `chance_loss` in words, such as "ln 1,024"; `left`: mean number of negatives of a pair."""
     if round(left) < config.batch - 1:
-        return f"a pair has {left:,.0f} negatives in the mean, since captions or images repeat in the batch"
+        return f"a pair has {left:,.0f} negatives on average, since captions or images repeat in the batch"
     traits = config.objective.traits
     if traits.comparison == "softmax":
         return f"ln {1 + traits.views * (config.batch - 1):,}"
@@ -58,9 +58,9 @@ def chance_words(config: TrainConfig, left: float) -> str:
 
 
 def chance_recall(image_B: np.ndarray, text_B: np.ndarray) -> float | None:
-    """Return recall@1 of guessing: one text of those that differ; None where no pair has a negative.
+    """Chance level of recall@1: guessing one of the different texts; None where no pair has a negative.
 
-    Texts that are the same score the same, so what counts is how many different texts are among the negatives.
+    Equal texts score equally, so what counts is the number of different texts among the negatives.
     """
     left_B = count_negatives(image_B, text_B) > 0
     if not left_B.any():

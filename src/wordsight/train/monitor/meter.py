@@ -1,4 +1,4 @@
-"""What a step gave, as numbers: read from the device only when asked for, and checked that they are numbers."""
+"""Numbers of the steps: read from the device only when needed, and checked to be finite."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from wordsight.train.loss.gradient_cache import StepOutcome
 from wordsight.train.monitor import baseline
 from wordsight.train.monitor.reports import StepReport
 
-_ASKED = 1024  # images of a batch that recall is measured with
+_QUERIES = 1024  # images of a batch that recall is measured with
 _KEYS_SHOWN = 8
 
 
 class Meter:
-    """Keeps the losses and gradient norms of steps on the device, and makes reports of them.
+    """Keeps the losses and gradient norms of steps on the device, and turns them into reports.
 
-    Reading a number makes the processor wait for the GPU, so it is done once for all steps since the last time.
+    Reading a number makes the CPU wait for the GPU, so all steps since the last time are read at once.
     loss: of the newest step that was read.
     """
 
@@ -38,12 +38,12 @@ class Meter:
         self.begin()
 
     def begin(self) -> None:
-        """Count seconds from now on."""
+        """Start counting seconds."""
         self._steps = 0  # since the last report
         self._since, self._waited, self._paused = time.perf_counter(), self.data.wait_s, 0.0
 
     def add(self, step: int, batch: Batch, outcome: StepOutcome, norm: Tensor) -> None:
-        """Note a step that was done."""
+        """Add a finished step."""
         self._unread.append((step, batch.keys, torch.stack((outcome.loss.float(), norm.float()))))
         self._newest = batch.keys, batch.ids, outcome.features  # not the pixels, which may be large
         self._steps += 1
@@ -51,7 +51,7 @@ class Meter:
     def read(self, loss_scale: float | None = None) -> None:
         """Read the numbers of all steps since the last time; `loss_scale`: fp16's, under which a norm may be infinite.
 
-        Raises: TrainError where the loss or the gradient of a step is no number, naming its step and samples.
+        Raises: TrainError where the loss or the gradient of a step is NaN or infinite, naming the step and its samples.
         """
         if not self._unread:
             return
@@ -65,7 +65,7 @@ class Meter:
         self._unread.clear()
 
     def report(self, step: int, rate: float) -> StepReport:
-        """Return the report of the newest step, whose numbers were read; all processes must ask for it."""
+        """Report of the newest step, whose numbers were read; all processes must call it."""
         assert self._newest is not None
         keys, ids, features = self._newest
         now, waited = time.perf_counter(), self.data.wait_s
@@ -102,18 +102,18 @@ class Meter:
         )
 
     def pause(self, seconds: float) -> None:
-        """Leave out seconds that went into something else than steps."""
+        """Exclude seconds that were spent on something other than steps."""
         self._paused += seconds
 
 
 @torch.no_grad()
 def recall_at_1(features: Features, ids: Ids) -> float | None:
-    """Return the share of images whose own text scores higher than all negatives; None where none has a negative.
+    """Share of images whose own text scores higher than all negatives; None where none has a negative.
 
-    Texts that are the same, or of the same image, are no negatives; an image without negatives does not count. Of a
-    large batch the first 1,024 images are asked, among all its texts.
+    Texts that are the same, or of the same image, are not negatives; an image without negatives does not count. Of a
+    large batch the first 1,024 images are scored against all its texts.
     """
-    scores_RB = features.first[:_ASKED] @ features.second.T
+    scores_RB = features.first[:_QUERIES] @ features.second.T
     rows = torch.arange(len(scores_RB), device=scores_RB.device)
     same_RB = ids.image_B[: len(rows), None] == ids.image_B
     same_RB |= ids.text_B[: len(rows), None] == ids.text_B
@@ -130,10 +130,10 @@ def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ..
         f"a longer warm-up (optim.warmup, now {config.optim.warmup})",
     ]
     if config.optim.clip is None:
-        advice.append("cutting the gradient (optim.clip=1)")
+        advice.append("clipping the gradient (optim.clip=1)")
     if config.compute.precision != "f32":
         advice.append(f"compute.precision=f32 (now {config.compute.precision})")
     return (
-        f"The {what} of step {step} is {value}, so the run cannot go on; checkpoints hold steps before it. "
-        f"Samples of this step: {shown}. Try {', '.join(advice)}; or look whether a sample is damaged."
+        f"The {what} of step {step} is {value}, so the run cannot continue; checkpoints hold earlier steps. "
+        f"Samples of this step: {shown}. Try {', '.join(advice)}; or check whether a sample is damaged."
     )

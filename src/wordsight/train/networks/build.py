@@ -9,8 +9,8 @@ import torch
 from wordsight.errors import TrainError
 from wordsight.nn.transformer import set_checkpointing
 from wordsight.nn.vit import set_patch_dropout
-from wordsight.spec import EfficientNetTower, VitTower
 from wordsight.text.tokenizer import Tokenizer
+from wordsight.towers import architecture
 from wordsight.train.config import TrainConfig
 from wordsight.train.config.objectives import NetworkName
 from wordsight.train.config.sizes import for_sigmoid
@@ -29,14 +29,14 @@ NETWORKS: Mapping[NetworkName, type[Network]] = {
 
 
 def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
-    """Return the network of a run with fresh weights, on the CPU; the same ones for the same seed, on every process.
+    """Network of a run with randomly initialised weights, on the CPU; for one seed the same on every process.
 
     With the objective "sigmoid" a spec without a bias gets one (see `sizes.for_sigmoid`); with another one the bias of
     a spec stays as it is. Checkpointing and patch dropout are set as `config.compute` says.
 
-    Raises: CheckpointError for sizes of the spec that contradict each other; TrainError for a tokenizer of another
-        model, for a patch_dropout of a tower without patches, and for captions with an image tower that has no places
-        to read.
+    Raises: CheckpointError for contradictory sizes in the spec; TrainError for a tokenizer of another
+        model, for a patch_dropout of a tower without patches, and for captions with an image tower without positions to
+        read.
     """
     traits = config.objective.traits
     spec = config.model
@@ -55,12 +55,12 @@ def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
 
 
 def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
-    """Raise TrainError for parts of a run that do not fit the spec."""
+    """Check that the parts of a run fit the spec. Raises: TrainError."""
     spec = config.model
     if spec.embed_dim < 1:
         raise TrainError(f"model.embed_dim is {spec.embed_dim}, expected 1 or more.")
     if min(spec.preprocess.std) <= 0:
-        raise TrainError(f"model.preprocess.std is {spec.preprocess.std}, by which is divided; expected more than 0.")
+        raise TrainError(f"model.preprocess.std is {spec.preprocess.std}, which is a divisor; expected more than 0.")
     for name, given, most in (
         ("context_length", spec.tokenizer.context_length, spec.text.context_length),
         ("vocab_size", spec.tokenizer.vocab_size, spec.text.vocab_size),
@@ -77,16 +77,16 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
         )
     if tokenizer.spec != spec.tokenizer:
         raise TrainError(
-            f"The tokenizer given is {tokenizer.spec}, but the model's is {spec.tokenizer}; make it of the spec."
+            f"The given tokenizer is {tokenizer.spec}, but the model's is {spec.tokenizer}; create it from the spec."
         )
     share = config.compute.patch_dropout
-    if share and not isinstance(spec.image, VitTower):
+    if share and not architecture(spec).transformer:
         raise TrainError(
-            f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to leave out; "
+            f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to drop; "
             "use a vision transformer, or set it to 0."
         )
-    if config.objective.traits.reads_positions and isinstance(spec.image, EfficientNetTower):
+    if config.objective.traits.reads_positions and not architecture(spec).has_map:
         raise TrainError(
-            f"The image tower ({spec.image.arch}) gives one vector an image, but captions are read from its places; "
+            f"The image tower ({spec.image.arch}) gives one vector an image, but captions are read from its positions; "
             "use a vision transformer or a ResNet."
         )

@@ -16,14 +16,14 @@ from wordsight.nn.simclr import ProjectionHead
 from wordsight.spec import ModelSpec
 from wordsight.train.batch import Batch, Features
 from wordsight.train.networks.base import Network
-from wordsight.weights.validate import expected_shapes
+from wordsight.weights.shapes import expected_shapes
 
 
 class ImagesOnly(Network):
-    """A network whose finished model has an image tower alone: it searches by example, and refuses texts.
+    """A network whose finished model has only an image tower: it searches by example, and rejects texts.
 
-    Its `spec` has a text tower of width 1 in which all is zero: `wordsight.load` opens the folder, and a text has no
-    embedding. `texts` is the text tower that the run was given, for decoders that are as large.
+    Its `spec` has a text tower of width 1 of zeros: `wordsight.load` opens the folder, and a text has no
+    embedding. `texts` is the text tower that the run was given, for decoders of the same size.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -34,11 +34,11 @@ class ImagesOnly(Network):
         self.visual = build_image_tower(spec)
 
     def passes(self) -> list[tuple[nn.Module, str]]:
-        """Return that of the image tower."""
+        """Forward pass of the image tower."""
         return [(self.visual, "forward")]
 
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
-        """Return the image tower, the spec's scale, and zeros for all else."""
+        """Image tower, the spec's scale, and zeros for everything else."""
         visual = {f"visual.{name}": array for name, array in self._arrays(state, "visual.").items()}
         others = {
             name: np.zeros(shape, np.float32)
@@ -49,27 +49,27 @@ class ImagesOnly(Network):
 
 
 class TwoViews(ImagesOnly):
-    """SimCLR: an image tower and an MLP, which is thrown away in the end (Chen et al. 2020)."""
+    """SimCLR: an image tower and an MLP, which is discarded at the end (Chen et al. 2020)."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.projection = ProjectionHead(spec.embed_dim)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the two views of the images.
+        """Two views of the images.
 
-        Raises: TrainError for a batch that has one view only.
+        Raises: TrainError for a batch with only one view.
         """
         if batch.views_BCHW is None:
             raise TrainError("The batch has one view of each image, expected two: SimCLR's data draws them both.")
         return self.normalise(batch.pixels_BCHW), self.normalise(batch.views_BCHW)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return unit rows (B,128) of both views (B,3,S,S); batch norms see both together."""
+        """Unit rows (B,128) of both views (B,3,S,S); batch norms see both together."""
         projected_VD = F.normalize(self.projection(self.visual(torch.cat([first, second]))).float(), dim=-1)
         return unscaled(*projected_VD.chunk(2))
 
 
 def unscaled(first: Tensor, second: Tensor) -> Features:
-    """Return features with a scale of 1 and a bias of 0, which are not used."""
+    """Features with a scale of 1 and a bias of 0, which are not used."""
     return Features(first, second, first.new_ones(()), first.new_zeros(()))

@@ -21,15 +21,15 @@ class BagOfWords(ImagesOnly):
         self.head = BagOfWordsHead(spec.embed_dim, spec.text.vocab_size)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return pixels, and which tokens each text has (B,V)."""
+        """Pixels, and indicators (B,V) of the tokens of each text."""
         return self.normalise(batch.pixels_BCHW), self._bags(batch.tokens_BT)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return logits (B,V) of images (B,3,S,S), and the bags (B,V) as they came."""
+        """Logits (B,V) of images (B,3,S,S), and the bags (B,V) unchanged."""
         return unscaled(self.head(self.visual(first)).float(), second)
 
     def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
-        """Return the mean log-probability (B,K) of each prompt's tokens; pixels normalised, as `forward` takes them."""
+        """Mean log-probability (B,K) of each prompt's tokens; pixels normalised, as `forward` takes them."""
         log_p_BV: Tensor = self.head(self.visual(pixels_BCHW)).float().log_softmax(dim=-1)
         bags_KV = self._bags(tokens_KT).float()
         return log_p_BV @ (bags_KV / bags_KV.sum(dim=1, keepdim=True).clamp_min(1)).T
@@ -46,30 +46,30 @@ class Captioner(ImagesOnly):
         self.decoder = CaptionDecoder(spec.text, spec.embed_dim)
 
     def passes(self) -> list[tuple[nn.Module, str]]:
-        """Return those of the image tower and of the decoder."""
+        """Forward passes of the image tower and of the decoder."""
         return [(self.visual, "tokens"), (self.decoder, "forward")]
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return logits (B,T-1,V) of images (B,3,S,S) and token ids (B,T), and the ids they are to predict."""
+        """Logits (B,T-1,V) of images (B,3,S,S) and token ids (B,T), and the ids they are to predict."""
         read_BT, targets_BT = next_tokens(second, self.spec.tokenizer)
-        return unscaled(self.decoder(read_BT, self._places(first)).float(), targets_BT)
+        return unscaled(self.decoder(read_BT, self._positions(first)).float(), targets_BT)
 
     def score_texts(self, pixels_BCHW: Tensor, tokens_KT: Tensor) -> Tensor:
-        """Return the log-likelihood per token (B,K) of each prompt; pixels normalised, as `forward` takes them."""
-        places_BSD = self._places(pixels_BCHW)
-        scores = [self._likelihood(places_BSD, tokens_T) for tokens_T in tokens_KT]  # all at once would be B·K·T·V
+        """Log-likelihood per token (B,K) of each prompt; pixels normalised, as `forward` takes them."""
+        positions_BSD = self._positions(pixels_BCHW)
+        scores = [self._likelihood(positions_BSD, tokens_T) for tokens_T in tokens_KT]  # all at once would be B·K·T·V
         return torch.stack(scores, dim=1)
 
-    def _places(self, pixels_BCHW: Tensor) -> Tensor:
+    def _positions(self, pixels_BCHW: Tensor) -> Tensor:
         tower: Any = self.visual
-        places_BSD: Tensor = tower.tokens(pixels_BCHW)
-        return places_BSD
+        positions_BSD: Tensor = tower.tokens(pixels_BCHW)
+        return positions_BSD
 
-    def _likelihood(self, places_BSD: Tensor, tokens_T: Tensor) -> Tensor:
-        """Return the mean log-probability (B,) of one text's tokens."""
+    def _likelihood(self, positions_BSD: Tensor, tokens_T: Tensor) -> Tensor:
+        """Mean log-probability (B,) of one text's tokens."""
         read_1T, targets_1T = next_tokens(tokens_T[None], self.spec.tokenizer)
         length = int((targets_1T != NOT_PREDICTED).sum())
-        read_BT = read_1T[:, :length].expand(len(places_BSD), -1)
-        log_p_BTV: Tensor = self.decoder(read_BT, places_BSD).float().log_softmax(dim=-1)
-        told_BT = targets_1T[:, :length].expand(len(places_BSD), -1)
-        return log_p_BTV.gather(2, told_BT[:, :, None])[:, :, 0].mean(dim=1)
+        read_BT = read_1T[:, :length].expand(len(positions_BSD), -1)
+        log_p_BTV: Tensor = self.decoder(read_BT, positions_BSD).float().log_softmax(dim=-1)
+        target_BT = targets_1T[:, :length].expand(len(positions_BSD), -1)
+        return log_p_BTV.gather(2, target_BT[:, :, None])[:, :, 0].mean(dim=1)

@@ -20,7 +20,7 @@ MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021, §2.5
 class TwoTowers(Network):
     """Two towers and a scale (Radford et al. 2021), with a bias for SigLIP's loss (Zhai et al. 2023).
 
-    largest: of the log of the scale: ln 100, or where a model to be tuned begins with more, as SigLIP's do.
+    largest: bound of the log of the scale: ln 100, or the initial value of a tuned model that has more, as SigLIP's do.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -29,7 +29,7 @@ class TwoTowers(Network):
         self.largest = max(MAX_LOGIT_SCALE, spec.logit_scale)
 
     def forward(self, first: Tensor, second: Tensor) -> Features:
-        """Return unit rows (B,D) of images (B,3,S,S) and token ids (B,T), the scale and the bias."""
+        """Unit rows (B,D) of images (B,3,S,S) and token ids (B,T), the scale and the bias."""
         image_BD, text_BD = self.clip(first, second)
         scale = self.clip.logit_scale.float().clamp(max=self.largest).exp()
         bias = self.clip.logit_bias.float() if self.spec.logit_bias is not None else torch.zeros_like(scale)
@@ -37,13 +37,13 @@ class TwoTowers(Network):
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Bring the scale back to its largest (Radford et al. 2021, §2.5)."""
+        """Clamp the scale to its bound (Radford et al. 2021, §2.5)."""
         self.clip.logit_scale.clamp_(max=self.largest)
 
     def passes(self) -> list[tuple[nn.Module, str]]:
-        """Return those of the image tower and of the text tower's layers."""
+        """Forward passes of the image tower and of the text tower's layers."""
         return [(self.clip.visual, "forward"), (self.clip.transformer, "forward")]
 
     def checkpoint_tensors(self, state: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
-        """Return both towers, the scale and the bias."""
+        """Both towers, the scale and the bias."""
         return self._arrays(state, "clip.")

@@ -21,8 +21,10 @@ import torch
 
 from wordsight import durable
 from wordsight.errors import TrainError
+from wordsight.json_records import parse_json
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.run.same_run import check_same_run
+from wordsight.train.run.state_check import has_compressed_parts
 
 CHECKPOINTS, STATE, MANIFEST = "checkpoints", "state.pt", "checkpoint.json"
 UNFINISHED = ".unfinished_"  # how the name of a checkpoint begins until it is whole
@@ -33,10 +35,15 @@ def list_steps(folder: Path) -> dict[int, Path]:
     """Checkpoints of a run's folder by their step, the newest last."""
     found = {}
     for path in (folder / CHECKPOINTS).glob(f"{_PREFIX}*"):
-        number = path.name.removeprefix(_PREFIX)
-        if number.isdecimal() and path.is_dir():
-            found[int(number)] = path
+        if (step := read_step(path)) >= 0 and path.is_dir():
+            found[step] = path
     return dict(sorted(found.items()))
+
+
+def read_step(path: Path) -> int:
+    """Step in a checkpoint's name; -1 for a name that has none."""
+    number = path.name.removeprefix(_PREFIX)
+    return int(number) if number.isdecimal() else -1
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any], *, config: TrainConfig, keep: int) -> Path:
@@ -93,7 +100,7 @@ def load(path: Path, config: TrainConfig) -> dict[str, Any]:
     Raises: TrainError for a damaged checkpoint, naming the one before it, and for one of another run.
     """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = parse_json((path / MANIFEST).read_bytes())
         with (path / STATE).open("rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest() == manifest["sha256"]
         if not whole:
@@ -102,14 +109,16 @@ def load(path: Path, config: TrainConfig) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainError(describe_damage(path, error)) from error
     check_same_run(config, held, path / MANIFEST)
+    if has_compressed_parts(path / STATE):
+        raise TrainError(describe_damage(path, f"{STATE} is compressed, as torch never writes it"))
     try:
         # Only tensors and plain values are read: an untrusted checkpoint cannot run code.
         return cast("dict[str, Any]", torch.load(path / STATE, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:  # torch's own message advises to load it anyway
         reason = f"{STATE} holds something other than tensors and plain values; none of it was executed"
         raise TrainError(describe_damage(path, reason)) from error
-    except (RuntimeError, EOFError) as error:
-        raise TrainError(describe_damage(path, error)) from error
+    except Exception as error:  # a damaged file fails in torch's reader in any way
+        raise TrainError(describe_damage(path, str(error) or type(error).__name__)) from error
 
 
 def describe_damage(path: Path, error: Exception | str) -> str:

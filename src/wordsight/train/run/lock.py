@@ -1,4 +1,8 @@
-"""One run at a time in a folder: two would overwrite each other's checkpoints and log."""
+"""One run at a time in a folder: two would overwrite each other's checkpoints and log.
+
+Not `writer_lock`: a lock of that kind is inherited by forked data workers, which may outlive a killed run, and some
+network drives have none.
+"""
 
 from __future__ import annotations
 
