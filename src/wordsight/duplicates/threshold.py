@@ -175,7 +175,9 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
     crowd_N = np.array([sorted((*original.others, *[-1.0] * _CANDIDATES))[-_CANDIDATES] for original in originals])
     alone = max(_SAFE, float(np.quantile(nearest_N, 1 - _FALSE, method="higher")))
     wanted_NK = same_NK & np.array([kind not in TURNED for kind in KINDS])
-    wanted = float(np.quantile(cosine_NK[wanted_NK] if wanted_NK.any() else cosine_NK, 1 - _RECALL))
+    if not wanted_NK.any():
+        wanted_NK[:] = True
+    wanted = float(np.quantile(cosine_NK[wanted_NK], 1 - _RECALL))
     candidates = min(max(wanted, float(np.quantile(crowd_N, 0.8))), max(alone, wanted))
     found_NK = same_NK & (cosine_NK >= candidates)
     return LearntThreshold(
