@@ -236,6 +236,8 @@ def summary(asked: str, hits: Hits, said: dict[str, Any]) -> str:
     if not hits and said["page"] > 1:
         return f"there are no results on page {said['page']}; see an earlier page, or a larger -k."
     guesses = _guesses(hits)
+    if not hits and not where and not said["likely"] and said["by"] != "text":
+        return "the index is empty; put images into it with: wordsight index SOURCE"
     if not hits.likely:
         nearest = "" if said["likely"] or not hits else "; the nearest are shown"
         nothing = "" if hits or said["likely"] else ": nothing to compare with"
