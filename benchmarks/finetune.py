@@ -10,14 +10,13 @@ validation products. Then, of each model that is kept and of the one it began wi
 - clothing top-1: 341 phone photos of ten kinds of clothes, another source than the shop's; not seen by any of them;
 - original top-1: 648 images of 54 kinds of animals, sports, scenes and vehicles, not seen by any of them: the gate.
 
-Intervals are bootstrap 95 %. The seconds are comparable only on a machine that does nothing else. Results go to
+Intervals are bootstrap 95 %. Times are comparable only on an otherwise idle machine. Results go to
 `results/finetune.jsonl`.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -26,10 +25,11 @@ from typing import Any
 import numpy as np
 from harness import write_rows
 
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.zero_shot import ZeroShot
+from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
 from wordsight.model import Model, load
-from wordsight.train.config import ZeroShotConfig
-from wordsight.train.measure import ZeroShot, figure
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, Watcher, watched_by
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher, watched_by
 from wordsight.train.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -39,7 +39,7 @@ import clothing  # noqa: E402
 import clothing_data  # noqa: E402
 from mini_evaluate import ranks  # noqa: E402
 
-# The rate of adapters, which start from zero, is five and ten times that of the others; none was searched for.
+# The rate of adapters, which start from zero, is five and ten times that of the others; none was tuned.
 LEARNS = {
     "lora": ["tuning.image=lora", "tuning.text=lora", "optim.lr=5e-4"],
     "locked": [],
@@ -51,7 +51,7 @@ CLASSES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
 
 
 class Notes(Watcher):
-    """Keeps what a run says of itself, and prints how it goes."""
+    """Keeps the facts and pace of a run, and prints its progress."""
 
     facts: RunFacts
     seconds = 0.0
@@ -74,26 +74,19 @@ def measured(model: Model, limit: int | None) -> dict[str, np.ndarray]:
     titles = [(place, row[clothing_data.TITLE]) for place, row in enumerate(products)]
     place = ranks(images_ND, titles, model.embed_texts)
     phones = str(clothing_data.data_folder() / "clothing/validation")
-    hits = ZeroShot.of_model(ZeroShotConfig(images=phones, classes=CLASSES, limit=limit), model).hits(model)
+    clothes = ZeroShot(ZeroShotConfig(images=phones, classes=CLASSES, limit=limit), model.spec.preprocess)
+    hits = clothes.find_hits(model)
     return {"title→product R@1": place < 1, "title→product R@10": place < 10, "clothing top-1": hits}
 
 
-def told(one: Figure) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in dataclasses.asdict(one).items()}
-
-
-def difference(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    """The mean difference of hits of the same queries, with its interval."""
-    each = after.astype(float) - before
-    drawn = np.random.default_rng(0).integers(0, len(each), (2000, len(each)))
-    low, high = np.percentile(each[drawn].mean(axis=1), [2.5, 97.5])
-    return {"value": round(float(each.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+def rounded(one: Estimate) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in one.to_dict().items()}
 
 
 def row_of(
     name: str, result: RunResult, notes: Notes, hits: dict[str, np.ndarray], start: dict[str, np.ndarray]
 ) -> Any:
-    """What one run gave, as it is written down."""
+    """Row of one run, as it is written."""
     verdict = result.notes["verdict"]
     return {
         "kind": "run",
@@ -103,16 +96,16 @@ def row_of(
         "parameters that learn": notes.facts.trainable,
         "seconds a step": round(notes.seconds, 2),
         "tried": [
-            {"alpha": one.alpha, "validation": told(one.target), "original": told(one.original)}
+            {"alpha": one.alpha, "validation": rounded(one.target), "original": rounded(one.original)}
             for one in result.notes["α tried"]
         ],
         "alpha": result.notes["α"],
-        "original top-1": told(verdict.after),
+        "original top-1": rounded(verdict.after),
         "kept": {"value": round(verdict.kept, 4), "low": round(verdict.low, 4), "high": round(verdict.high, 4)},
         "least": verdict.least,
         "good": verdict.good,
-        **{task: told(figure(hits[task])) for task in hits},
-        **{f"{task}, gained": difference(start[task], hits[task]) for task in hits},
+        **{task: rounded(bootstrap_hits(hits[task])) for task in hits},
+        **{f"{task}, gained": rounded(bootstrap_difference(start[task], hits[task])) for task in hits},
     }
 
 
@@ -120,12 +113,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", default=",".join(LEARNS))
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--quick", action="store_true", help="two steps, a few images: does it run? writes nothing")
+    parser.add_argument("--quick", action="store_true", help="smoke run: two steps, a few images; writes nothing")
     options = parser.parse_args()
     limit = 40 if options.quick else None
     clothing_data.prepare(clothing.WORK)
     start = measured(load(clothing.START, precision="f32"), limit)
-    rows: list[Any] = [{"kind": "start", "model": clothing.START} | {t: told(figure(h)) for t, h in start.items()}]
+    first = {task: rounded(bootstrap_hits(hits)) for task, hits in start.items()}
+    rows: list[Any] = [{"kind": "start", "model": clothing.START, **first}]
     print(rows[-1], flush=True)
     for name in options.only.split(","):
         steps = [f"steps={options.steps}"] if options.steps else []

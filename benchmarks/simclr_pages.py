@@ -1,11 +1,11 @@
-"""CLIP against SimCLR on PDF pages: which finds pages of the same kind in other documents.
+"""CLIP against SimCLR on PDF pages: accuracy of finding pages of the same kind in other documents.
 
     wordsight train recipes/simclr_pages.py --folder runs/simclr_pages
     python benchmarks/simclr_pages.py runs/simclr_pages
 
-Asked are the 217 pages that `document_pages.KINDS` labels by hand, of documents that neither model has seen. Rows:
-raw grey pixels; SimCLR's tower as it was before the first step; SimCLR; the bundled CLIP; both models' vectors
-side by side, which is what an index could hold. Shares with bootstrap 95 % intervals over queries.
+The queries are the 217 pages labelled by hand in `document_pages.KINDS`, of documents that neither model has seen.
+Rows: raw grey pixels; SimCLR's tower as it was before the first step; SimCLR; the bundled CLIP; both models' vectors
+concatenated, as an index could store them. Shares with bootstrap 95 % intervals over queries.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import search_quality
 
 import wordsight
 from wordsight.encoder import open_encoder
+from wordsight.metrics import average_precision, precision_at_k
 from wordsight.model import Model
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import TrainConfig, settings
@@ -51,9 +52,9 @@ def main() -> None:
         relevant_QN, asked_N = search_quality.rankings(vectors_ND, kinds, documents)
         drawings = kinds[asked_N] == "drawing"
         for task, measure, values in (
-            ("page → pages of its kind", "mAP", search_quality.average_precision(relevant_QN)),
-            ("drawing → drawings", "mAP", search_quality.average_precision(relevant_QN[drawings])),
-            ("drawing → drawings", "precision@10", relevant_QN[drawings, :10].mean(axis=1)),
+            ("page → pages of its kind", "mAP", average_precision(relevant_QN)),
+            ("drawing → drawings", "mAP", average_precision(relevant_QN[drawings])),
+            ("drawing → drawings", "precision@10", precision_at_k(relevant_QN[drawings], 10)),
         ):
             rows.append(dataclasses.asdict(search_quality.result(task, way, measure, values, len(labelled))))
     print(harness.table(rows))

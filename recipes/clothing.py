@@ -23,26 +23,27 @@ from pathlib import Path
 import clothing_data
 from clothing_data import CLASS, TITLE, WORDS
 
+from wordsight.evaluate.retrieval import measure_retrieval
+from wordsight.metrics import Estimate
 from wordsight.model import Model, load
-from wordsight.train.config import (
+from wordsight.train import (
     ComputeConfig,
     DataConfig,
     OptimConfig,
+    RunResult,
     TrainConfig,
     TuningConfig,
     WatchConfig,
     ZeroShotConfig,
+    start_spec,
 )
-from wordsight.train.finetune.tuning import start_spec
-from wordsight.train.measure import retrieval
-from wordsight.train.monitor.reports import Figure, RunResult
 
 START = "mini"
 WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight-recipes/clothing"))
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings."""
+    """Run's settings."""
     return TrainConfig(
         model=start_spec(START),
         data=DataConfig(pairs=(str(WORK / "train.tsv"),), image_column="filepath", text_columns=(TITLE, WORDS)),
@@ -70,7 +71,7 @@ def recipe() -> TrainConfig:
 
 def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
     """Write the tables, tune, and ask for the products that neither model has seen."""
-    from wordsight.train.loop import train
+    from wordsight.train import train
 
     if not (WORK / "original.tsv").exists():  # the last one that is written
         clothing_data.prepare(WORK)
@@ -79,9 +80,9 @@ def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
     return dataclasses.replace(result, figures={**result.figures, **before, **search(load(folder))})
 
 
-def search(model: Model) -> dict[str, Figure]:
+def search(model: Model) -> dict[str, Estimate]:
     """Return how often a product is among the first ten, and the first, of all held-out ones, asked by its title."""
     rows = clothing_data.rows(WORK / "test.tsv")
     titles = [(place, row[TITLE]) for place, row in enumerate(rows)]
-    found = retrieval(model, [row["filepath"] for row in rows], titles, ks=(1, 10))
+    found = measure_retrieval(model, [row["filepath"] for row in rows], titles, model.spec.preprocess, ks=(1, 10))
     return {f"title→product R@{k}": found[f"text→image R@{k}"] for k in (1, 10)}

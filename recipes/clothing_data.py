@@ -96,6 +96,6 @@ def _write(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
 
 
 def rows(table: Path) -> list[dict[str, str]]:
-    """Return the rows of a table that `prepare` wrote."""
+    """Rows of a table that `prepare` wrote."""
     with table.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))

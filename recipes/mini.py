@@ -57,7 +57,7 @@ class MiniConfig:
 
 
 def recipe() -> MiniConfig:
-    """Return the settings of the model that ships."""
+    """Settings of the model that ships."""
     data = os.environ.get("WORDSIGHT_DATA", "../shared/data")
     return MiniConfig(data=data, work=str(Path.home() / ".cache/wordsight-recipes/mini"))
 

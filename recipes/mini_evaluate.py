@@ -6,6 +6,7 @@ Prompts are plain: "a photo of a {}." for classes, the caption itself for retrie
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import numpy as np
 from mini_data import LearnImage
 from mini_text import CLOTHES
 
+from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_strata
+
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PLAIN = "a photo of a {}."
 EmbedTexts = Callable[[Sequence[str]], np.ndarray]
@@ -21,22 +24,16 @@ EmbedTexts = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured accuracy in percent with its 95 % bootstrap interval over `n` images or queries."""
+    """One measured accuracy, as a share, with its interval."""
 
     task: str
     metric: str
-    value: float
-    low: float
-    high: float
-    n: int
+    measured: Estimate
 
 
 def figure(task: str, metric: str, hits: np.ndarray) -> Figure:
-    """Mean of 0/1 hits with the interval of 1,000 resamples (fixed seed)."""
-    hits = np.asarray(hits, dtype=np.float64)
-    draws = np.random.default_rng(0).integers(0, len(hits), (1000, len(hits)))
-    low, high = np.percentile(hits[draws].mean(axis=1), [2.5, 97.5])
-    return Figure(task, metric, *(round(100 * float(v), 2) for v in (hits.mean(), low, high)), len(hits))
+    """Mean of 0/1 hits with its interval."""
+    return Figure(task, metric, bootstrap_hits(hits))
 
 
 def classify(images_ND: np.ndarray, labels: Sequence[str], names: Sequence[str], embed_texts: EmbedTexts) -> np.ndarray:
@@ -96,11 +93,9 @@ def table(images: Sequence[LearnImage], images_ND: np.ndarray, cifar_labels: Seq
 
 def _mean_of_sets(each: list[np.ndarray]) -> Figure:
     """Mean of the sets' accuracies; the interval resamples images within every set."""
-    rng = np.random.default_rng(0)
-    draws = np.mean([hits[rng.integers(0, len(hits), (1000, len(hits)))].mean(axis=1) for hits in each], axis=0)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    mean = np.mean([hits.mean() for hits in each])
-    return Figure("transfer, mean of sets", "top-1", *(round(100 * float(v), 2) for v in (mean, low, high)), len(each))
+    names = [number for number, hits in enumerate(each) for _ in hits]
+    mean = dataclasses.replace(bootstrap_strata(np.concatenate(each), names), n=len(each))
+    return Figure("transfer, mean of sets", "top-1", mean)
 
 
 def _fashion(

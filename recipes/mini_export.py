@@ -13,7 +13,7 @@ from mini_train import Head, HeadConfig
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.spec import ModelSpec, TokenizerSpec
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 
 def checkpoint(

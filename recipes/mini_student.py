@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mini_text import Student
-from mini_train import Average, Head, HeadConfig, Sampler, Tables, image_loss, parameter_groups
+from mini_train import Head, HeadConfig, Sampler, Tables, WeightAverage, image_loss, parameter_groups
 from torch import Tensor, nn
 
 BUCKETS = 8
@@ -58,7 +58,7 @@ def distil(
     rng = np.random.default_rng(seed)
     steps = samples // batch
     optimiser = torch.optim.AdamW(parameter_groups([student], 0.05), lr=rate, betas=(0.9, 0.98))
-    average = Average([student], 0.998)
+    average = WeightAverage([student], 0.998)
     cumulative = np.cumsum(weights / weights.sum())
     began = time.time()
     for step in range(steps):
@@ -100,7 +100,7 @@ def train_jointly(
               for g in parameter_groups([module], decay)]  # fmt: skip
     groups.append({"params": [log_scale], "weight_decay": 0.0, "top": rates[1]})
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    average, sampler = Average([student, head], 0.97), Sampler(t, c, seed)
+    average, sampler = WeightAverage([student, head], 0.97), Sampler(t, c, seed)
     prompts_KD = embed_all(student, tokens_NT[t.class_prompts])
     head.train()
     for step in range(c.steps):

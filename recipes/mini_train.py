@@ -226,7 +226,7 @@ def learning_rate(step: int, config: HeadConfig) -> float:
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-class Average:
+class WeightAverage:
     """Exponential moving average of parameters (Polyak & Juditsky 1992), with a warm start."""
 
     def __init__(self, modules: Sequence[nn.Module], decay: float) -> None:
@@ -322,7 +322,7 @@ def train_head(
     log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
     groups = [*parameter_groups([head, text_head], c.weight_decay), {"params": [log_scale], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=c.learning_rate, betas=(0.9, 0.98))
-    average, sampler, history = Average([head, text_head], c.ema), Sampler(t, c, seed), []
+    average, sampler, history = WeightAverage([head, text_head], c.ema), Sampler(t, c, seed), []
 
     def embed(numbers: np.ndarray) -> Tensor:
         x = table[numbers].float()

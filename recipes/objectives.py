@@ -30,12 +30,10 @@ from matplotlib.figure import Figure as Drawing
 from torch.utils.flop_counter import FlopCounterMode
 
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train import train
-from wordsight.train.config import ObjectiveConfig, TrainConfig, ZeroShotConfig
+from wordsight.train import ObjectiveConfig, TrainConfig, ZeroShotConfig, read_log, train
 from wordsight.train.data import open_data
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
-from wordsight.train.monitor.run_log import read_log
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.networks import build_network
 
 NAMES = {"info_nce": "contrast (InfoNCE)", "bag_of_words": "bag of words", "caption": "caption"}
@@ -53,7 +51,7 @@ class ObjectivesConfig:
 
 
 def recipe() -> ObjectivesConfig:
-    """Return the pictograms recipe's settings with a budget of operations in the place of steps."""
+    """Pictograms recipe's settings with a budget of operations in the place of steps."""
     return ObjectivesConfig(base=dataclasses.replace(pictograms.recipe(), steps=None, epochs=1))
 
 
@@ -98,9 +96,9 @@ def most_drawn(table: Path, made: Path, classes: int) -> ZeroShotConfig:
 
 
 def tflop_per_step(config: TrainConfig) -> float:
-    """Return the operations of one optimizer step in units of 10¹², from those of a small part of a real batch."""
+    """Operations of one optimizer step in units of 10¹², from those of a small part of a real batch."""
     tokenizer = Tokenizer(config.model.tokenizer, {})
-    network, objective = build_network(config, tokenizer), objective_of(config.objective)
+    network, objective = build_network(config, tokenizer), build_objective(config.objective)
     data = open_data(config, tokenizer)
     try:
         batch, _ = next(data.batches(None))
@@ -108,7 +106,7 @@ def tflop_per_step(config: TrainConfig) -> float:
         data.close()
     part = min(COUNTED, len(batch))
     with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
-        accumulate(network, batch.part(0, part), objective)
+        accumulate(network, batch.slice(0, part), objective)
     return counter.get_total_flops() * (config.batch / part) / 1e12
 
 

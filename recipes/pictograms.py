@@ -23,18 +23,18 @@ from pictograms_measure import chance, labelled, measured
 
 import wordsight
 from wordsight.spec import ModelSpec, ResNetTower
-from wordsight.train.config import (
+from wordsight.train import (
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     ObjectiveConfig,
     OptimConfig,
+    RunResult,
     TrainConfig,
     WatchConfig,
+    size,
+    train,
 )
-from wordsight.train.config.sizes import size
-from wordsight.train.loop import train
-from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PICTOGRAMS", Path.home() / ".cache/wordsight-recipes/pictograms"))
 EMBED_DIM = 256
@@ -54,7 +54,7 @@ def model() -> ModelSpec:
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings; `--set data.pairs=…` names tables made elsewhere."""
+    """Run's settings; `--set data.pairs=…` names tables made elsewhere."""
     return TrainConfig(
         model=model(),
         data=DataConfig(

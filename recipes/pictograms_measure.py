@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.embedder import Embedder
+from wordsight.evaluate.labelled import find_labelled
+from wordsight.evaluate.pixels import Pixels
+from wordsight.evaluate.retrieval import estimate_recall
+from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train.config import ZeroShotConfig
-from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
-from wordsight.train.measure import embed_pixels, figure, recall_at_k
-from wordsight.train.monitor.reports import Figure
 
 TEMPLATE = "{}"  # the names are the captions
 TOP, AT = 5, 10
@@ -27,7 +29,7 @@ def labelled(table: Path) -> ZeroShotConfig:
     return ZeroShotConfig(images=str(table), image_column="filepath", class_column="class", templates=(TEMPLATE,))
 
 
-def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, Figure]:
+def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, Estimate]:
     """Figures on a table, each a share with its 95 % interval.
 
     model: an opened one, or a network in training, which is left as it was.
@@ -52,17 +54,15 @@ def chance(table: Path) -> dict[str, float]:
     return {TOP1: 1 / classes, TOP5: min(1.0, TOP / classes), RECALL: float(1 - np.mean(missed_K))}
 
 
-def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[str, Figure]:
+def _figures(model: Embedder, table: Path, spec: ModelSpec) -> dict[str, Estimate]:
     found = find_labelled(labelled(table))
     places, parts = [], []
     for some, pixels_BHWC in Pixels(found.images, spec.preprocess).batches(BATCH):
         places += some
-        parts.append(embed_pixels(model, pixels_BHWC))
+        parts.append(model.embed_pixels(pixels_BHWC))
     names, labels_N, images_ND = found.names, np.array(found.labels)[places], np.concatenate(parts)
     classes_KD = model.embed_texts([TEMPLATE.format(name) for name in names])
-    scores_NK = images_ND @ classes_KD.T
-    own_N1 = scores_NK[np.arange(len(labels_N)), labels_N][:, None]
-    ranks_N = (scores_NK >= own_N1).sum(1) - 1  # a class that scores the same goes before
+    ranks_N = rank_labels(images_ND @ classes_KD.T, labels_N)
     asked = [k for k in range(len(names)) if (labels_N == k).any()]
-    recall = recall_at_k(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
-    return {TOP1: figure(ranks_N < 1), TOP5: figure(ranks_N < TOP), RECALL: recall[AT]}
+    recall = estimate_recall(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
+    return {TOP1: bootstrap_hits(ranks_N < 1), TOP5: bootstrap_hits(ranks_N < TOP), RECALL: recall[AT]}

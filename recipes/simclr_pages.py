@@ -27,18 +27,18 @@ from pathlib import Path
 import pypdfium2
 
 from wordsight.spec import ModelSpec, PlainResNetTower, Preprocess
-from wordsight.train import train
-from wordsight.train.config import (
+from wordsight.train import (
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     ObjectiveConfig,
     OptimConfig,
+    RunResult,
     TrainConfig,
     WatchConfig,
+    size,
+    train,
 )
-from wordsight.train.config.sizes import size
-from wordsight.train.monitor.reports import RunResult
 
 WORK = Path(os.environ.get("WORDSIGHT_PAGES", Path.home() / ".cache/wordsight-recipes/simclr_pages"))
 PACKAGE = "texlive-images-doc"
@@ -56,7 +56,7 @@ def model() -> ModelSpec:
 
 
 def recipe() -> TrainConfig:
-    """Return the run's settings."""
+    """Run's settings."""
     return TrainConfig(
         model=model(),
         data=DataConfig(

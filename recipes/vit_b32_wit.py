@@ -17,12 +17,11 @@ Shards are webdataset's, as img2dataset writes them. A smoke run on any machine:
         --set epochs=none --set steps=10 --set data.samples=none --set data.workers=0 --set compute.compile=false
 """
 
-from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig
-from wordsight.train.config.sizes import size
+from wordsight.train import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig, WatchConfig, size
 
 
 def recipe() -> TrainConfig:
-    """Return the paper's settings; where the shards are is for `--set data.pairs=…` to say."""
+    """Paper's settings; where the shards are is for `--set data.pairs=…` to say."""
     return TrainConfig(
         model=size("ViT-B-32"),
         data=DataConfig(pairs=("shards/{000000..041455}.tar",), samples=400_000_000, workers=8),

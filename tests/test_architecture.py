@@ -12,10 +12,11 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
 LAYERS = [
-    {"errors", "durable", "path_text", "columns"},
-    {"writer_lock"},
-    {"locations", "spec", "metrics"},
-    {"checkpoint", "samples", "vector_cache", "text"},
+    {"errors", "durable", "path_text", "redaction"},
+    {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
+    {"spec"},
+    {"towers"},
+    {"checkpoint", "samples", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
     {"encoder"},
@@ -48,14 +49,14 @@ HOMES = {
     "qdrant_client": ("index/qdrant/",),
     "pinecone": ("index/pinecone/",),
     "sqlglot": ("index/filters/",),
-    "pypdfium2": ("ingest/pdf.py",),
-    "pillow_heif": ("images/decode.py",),
+    "pypdfium2": ("ingest/pdf_worker.py",),
+    "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
     "datasets": ("ingest/",),
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/",),
-    "xxhash": ("ingest/", "index/lance/"),
+    "xxhash": ("hashes.py", "index/lance/"),
     "filelock": ("writer_lock.py",),
     "snowballstemmer": ("text/english.py",),
 }

@@ -15,7 +15,7 @@ from wordsight.gallery import Gallery
 from wordsight.ingest.options import IngestOptions
 from wordsight.samples import sample_images
 from wordsight.update.row_state import is_gone
-from wordsight.weights import read as weights
+from wordsight.weights import write as weights
 
 pytest.importorskip("lance")
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -15,10 +18,10 @@ import wordsight
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder, reference
 from wordsight.errors import CheckpointError, ImageError, InputError
-from wordsight.images.decode import Skipped
 from wordsight.images.preprocess import preprocess
+from wordsight.images.skipped import Skipped
 from wordsight.model import Model, read_ahead, unit_rows
-from wordsight.text.tokenizer import TextCutWarning
+from wordsight.text.tokenizer import TextTruncatedWarning
 
 SPEC = random_models.spec_of(
     random_models.vit(), random_models.text(context_length=16, vocab_size=49408), eos_id=49407, embed_dim=48
@@ -224,12 +227,12 @@ def test_texts_are_unit_rows_and_one_str_is_one_text(model):
 def test_texts_that_do_not_fit_are_told_once(model):
     texts = ["a cat", "one two three four five six seven eight nine ten one two three four five six", "cat " * 20]
     with pytest.warns(
-        TextCutWarning, match=r"'one two .*' is longer .* 16 tokens: its last 2 tokens .*\(and 1 more"
+        TextTruncatedWarning, match=r"'one two .*' is longer .* 16 tokens: its last 2 tokens .*\(and 1 more"
     ) as w:
         model.embed_texts(texts)
     assert len(w) == 1
     assert w[0].filename == __file__
-    assert model.tokenizer(texts).cut.tolist() == [0, 2, 6]
+    assert model.tokenizer(texts).truncated.tolist() == [0, 2, 6]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.embed_texts("a cat")
@@ -274,7 +277,7 @@ def test_embeddings_equal_the_reference_through_the_whole_pipeline(files):
 
 
 def test_load_opens_a_checkpoint_by_path(tmp_path, files):
-    from wordsight.weights import read as weights
+    from wordsight.weights import write as weights
 
     checkpoint = random_models.random_checkpoint(SPEC)
     weights.write_checkpoint(checkpoint, tmp_path / "model", "wordsight")
@@ -302,3 +305,25 @@ def test_odd_images_are_embedded_and_hopeless_ones_counted(model, tmp_path, monk
     assert np.allclose(embeddings, rows / np.linalg.norm(rows, axis=-1, keepdims=True), atol=1e-3)
     assert [s.item.name for s in skips] == ["f_huge.png", "g_cut.jpg"]
     assert "has 160,000 pixels, which take 1 MiB of memory, more than the limit" in skips[0].reason
+
+
+FORK = """
+import os, signal, sys
+import numpy as np
+import wordsight
+
+model = wordsight.load("mini", backend="openvino")
+texts, images = ["a cat", "a dog"], [np.zeros((9, 9, 3), np.uint8)] * 2
+before = model.embed_texts(texts), model.embed_images(images)
+child = os.fork()
+if child == 0:
+    signal.alarm(100)  # a deadlock ends
+    after = model.embed_texts(texts), model.embed_images(images)
+    os._exit(0 if all(np.allclose(a, b, atol=2e-3) for a, b in zip(before, after)) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_process_embeds_with_a_model_that_was_used_before():
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=200, check=False).returncode == 0

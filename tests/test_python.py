@@ -25,7 +25,7 @@ from wordsight.index import Row
 from wordsight.output.cards import CARDS, Card, render_cards
 from wordsight.samples import sample_images
 from wordsight.update.run import Summary
-from wordsight.weights import read as weights
+from wordsight.weights import write as weights
 
 CLASSES = ["cat", "rocket", "strawberry"]
 
@@ -164,8 +164,10 @@ def test_reprs_say_what_a_thing_is_in_a_line(mini, gallery):
         "<Skipped 9999 bytes: is damaged>": skips[0],
         "<Row a.jpg 3×2 {'price': 3}>": row,
         "<Group 2 images, cosines from 0.987, keep a.jpg>": group,
-        "<Part image array (9, 9, 3) uint8, weight -0.5>": wordsight.Part("image", np.zeros((9, 9, 3), np.uint8), -0.5),
-        "<Part text 'a cat'>": wordsight.Part("text", "a cat"),
+        "<QueryPart image array (9, 9, 3) uint8, weight -0.5>": wordsight.QueryPart(
+            "image", np.zeros((9, 9, 3), np.uint8), -0.5
+        ),
+        "<QueryPart text 'a cat'>": wordsight.QueryPart("text", "a cat"),
     }
     assert list(told) == [repr(value) for value in told.values()]
     assert re.fullmatch(r"<Checkpoint mini: \d+ tensors, 31\.\d MiB>", repr(mini.checkpoint))
@@ -180,15 +182,15 @@ def test_a_gallery_that_cannot_be_read_still_has_a_repr(gallery, monkeypatch):
 
 
 def test_a_notebook_shows_a_gallery_its_hits_and_copies_in_bounded_size(gallery):
-    from wordsight.search.html import html_of_hits
+    from wordsight.search.html import render_hits
 
     hits = gallery.search(Image.new("RGB", (9, 9), "red"), k=30)
-    for shown in (gallery._repr_html_(), html_of_hits(hits, gallery.index), html_of_hits(hits)):
+    for shown in (gallery._repr_html_(), render_hits(hits, gallery.index), render_hits(hits)):
         assert shown.count("<img ") == CARDS
         assert f"… and {30 - CARDS} more" in shown
         assert len(shown) < 120_000
-    assert hits[0].path.name in html_of_hits(hits, gallery.index)
-    assert f"{hits[0].proba:.0%}" in html_of_hits(hits, gallery.index)
+    assert hits[0].path.name in render_hits(hits, gallery.index)
+    assert f"{hits[0].proba:.0%}" in render_hits(hits, gallery.index)
     group = Group((hits[0].row, hits[1].row), (1.0, 0.99))
     assert group._repr_html_().count("<img ") == 2
 
@@ -196,9 +198,9 @@ def test_a_notebook_shows_a_gallery_its_hits_and_copies_in_bounded_size(gallery)
 def test_what_a_notebook_shows_is_escaped_and_survives_missing_files(gallery, tmp_path):
     gallery.add([("<script>alert(1)</script>", Image.new("RGB", (9, 9), "red"), {"<b>": '"><script>' + "x" * 999})])
     (tmp_path / "in" / "000.png").unlink()
-    from wordsight.search.html import html_of_hits
+    from wordsight.search.html import render_hits
 
-    shown = html_of_hits(gallery.search(Image.new("RGB", (9, 9), "red"), k=3), gallery.index)
+    shown = render_hits(gallery.search(Image.new("RGB", (9, 9), "red"), k=3), gallery.index)
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
     assert "no such file" in gallery._repr_html_()

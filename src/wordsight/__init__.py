@@ -18,15 +18,16 @@ if TYPE_CHECKING:
         WordsightError,
     )
     from wordsight.gallery import Gallery
-    from wordsight.images.decode import Skipped, read_image
+    from wordsight.images.decode import read_image
     from wordsight.images.inputs import PathAsTextWarning
+    from wordsight.images.skipped import Skipped
     from wordsight.ingest.options import IngestOptions
     from wordsight.model import Model, load
     from wordsight.output.notebook import show_answers
     from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
-    from wordsight.search.query_parts import Part, Query
-    from wordsight.text.tokenizer import TextCutWarning
+    from wordsight.search.query_parts import Query, QueryPart
+    from wordsight.text.tokenizer import TextTruncatedWarning
     from wordsight.zeroshot.classifier import Classifier
 
 __version__ = "0.1.0"
@@ -43,12 +44,12 @@ _HOMES = {
     "MissingExtraError": "errors",
     "Model": "model",
     "OfflineError": "errors",
-    "Part": "search.query_parts",
+    "QueryPart": "search.query_parts",
     "PathAsTextWarning": "images.inputs",
     "Query": "search.query_parts",
-    "Skipped": "images.decode",
+    "Skipped": "images.skipped",
     "StoreError": "errors",
-    "TextCutWarning": "text.tokenizer",
+    "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",
     "WordsightError": "errors",
     "errors": "",
@@ -68,12 +69,12 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "OfflineError",
-    "Part",
     "PathAsTextWarning",
     "Query",
+    "QueryPart",
     "Skipped",
     "StoreError",
-    "TextCutWarning",
+    "TextTruncatedWarning",
     "UnknownModelError",
     "WordsightError",
     "__version__",
@@ -98,5 +99,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, of which most are imported on first use: what Tab and `dir` show."""
+    """Public names, of which most are imported on first use: what Tab and `dir` show."""
     return list(__all__)

@@ -1,19 +1,33 @@
-"""Columns of tables: one kind for the whole of each (integer, number, boolean, text), names that clash with nothing."""
+"""Columns of tables: their kinds (integer, number, boolean, text), how cells are read, names that clash with nothing.
+
+The one place for the algebra of kinds: tables and archives find the kind of each column (`Kinds`), indexes merge what
+comes with what they hold (`merge_kinds`) and fit single cells (`fit_meta`).
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
+
+import numpy as np
+
+from wordsight.errors import InputError
 
 Value: TypeAlias = str | int | float | bool | None
 
+KIND_NAMES = {"text": "text", "integer": "whole numbers", "number": "numbers", "boolean": "true or false"}
 # columns of every row, which `where` may name; a table's column of the same name becomes "table_<name>"
-OWN_COLUMNS = ("path", "page", "width", "height", "taken")
+OWN_KINDS = {"path": "text", "page": "integer", "width": "integer", "height": "integer", "taken": "text"}
+OWN_COLUMNS = tuple(OWN_KINDS)
+# Columns of one table. Stores handle each apart: an index of 1,000 opens in seconds, one of 100,000 never.
+MOST_COLUMNS = 1000
+TOO_MANY_COLUMNS = f"has metadata of more than {MOST_COLUMNS:,} columns; the others were left out"
 
-# Cells as people and programs write them. Codes are no numbers: "00123", "12E4", and more digits than 64 bits hold.
+INT_64 = range(-(2**63), 2**63)
+# Cells as people and programs write them. Codes are not numbers: "00123", "12E4", and more digits than 64 bits hold.
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(
     r"-?(?:(?:0|[1-9]\d{0,17})(?:\.\d*(?:[eE][+-]?\d+)?|[eE][+-]\d+)|\.\d+(?:[eE][+-]?\d+)?)"  # 1.5 1. 2e-05 .5
@@ -24,36 +38,159 @@ _LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which JSON can sp
 _MISSING = frozenset({"na", "n/a", "nan", "null", "none", "-"})
 
 
+class ColumnKindError(InputError):
+    """A column holds a value of another kind than in the index. column: the row's name for it; kind: the index's."""
+
+    def __init__(self, message: str, column: str, kind: str) -> None:
+        super().__init__(message)
+        self.column = column
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type[ColumnKindError], tuple[str, str, str]]:
+        return ColumnKindError, (str(self), self.column, self.kind)
+
+
 class Kinds:
     """The kind of each column, learnt in a first pass (`see`) and applied in a second (`typed`).
 
     A column with values of several kinds is text; integers beside numbers are numbers.
+    Columns beyond the first MOST_COLUMNS are left out of `typed`, and `too_many` is true.
     cells: whether values are cells of text, as in CSV, whose kind is read from how they are written.
     """
 
     def __init__(self, *, cells: bool = False) -> None:
-        self._kind_of = _cell_kind if cells else _value_kind
+        self._kind_of = cell_kind if cells else _json_kind
         self._typed = _typed_cell if cells else _typed_value
         self.kinds: dict[str, str] = {}
+        self.too_many = False
 
     def see(self, record: Mapping[str, Any]) -> None:
         """Take note of one row's values."""
         for name, value in record.items():
             kind = self.kinds.get(name, "")
-            if kind != "text":
-                self.kinds[name] = _wider(kind, self._kind_of(value))
+            if not kind and name not in self.kinds and len(self.kinds) == MOST_COLUMNS:
+                self.too_many = True
+            elif kind != "text":
+                self.kinds[name] = wider_kind(kind, self._kind_of(value))
 
     def settle(self) -> None:
-        """Say that all rows were seen: a column of nothing but words for nothing is text."""
-        self.kinds = {name: "text" if kind == "missing" else kind for name, kind in self.kinds.items()}
+        """End the first pass: a column of nothing but words for nothing is text."""
+        for name, kind in self.kinds.items():
+            if kind == "missing":
+                self.kinds[name] = "text"
 
     def typed(self, record: Mapping[str, Any]) -> dict[str, Value]:
-        """Return a row's values in their columns' kinds; empty ones are None."""
+        """Values of a row in their columns' kinds; empty ones are None."""
+        if self.too_many:
+            record = {name: value for name, value in record.items() if name in self.kinds}
         return {name: self._typed(value, self.kinds.get(name, "text")) for name, value in record.items()}
 
 
-def meta_of(record: Mapping[str, Value]) -> dict[str, Value]:
-    """Return a row as `Item.meta`: without empty values; names that an index keeps to itself begin with "table_"."""
+def value_kind(value: Any) -> str:
+    """Kind of a value; "" of anything that no column holds: None, lists, integers of more than 64 bits."""
+    if isinstance(value, bool | np.bool_):
+        return "boolean"
+    if isinstance(value, int | np.integer):
+        return "integer" if int(value) in INT_64 else ""
+    if isinstance(value, float | np.floating):
+        return "number"
+    return "text" if isinstance(value, str) else ""
+
+
+def cell_kind(cell: str | None) -> str:
+    """Kind of a cell by how it is written; "missing" of a word for nothing, "" of an empty cell."""
+    if not cell:
+        return ""
+    if _INTEGER.fullmatch(cell):
+        return "integer"
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    word = cell.lower()
+    if word in _TRUTH:
+        return "boolean"
+    return "missing" if word in _MISSING else "text"
+
+
+def wider_kind(a: str, b: str) -> str:
+    """Kind that holds values of both: integers and numbers are numbers, other different kinds text."""
+    if a == b or not b:
+        return a
+    if a in ("", "missing"):
+        return b
+    if b == "missing":
+        return a
+    return "number" if {a, b} == {"integer", "number"} else "text"
+
+
+def merge_kinds(
+    known: Mapping[str, str], metas: Iterable[Mapping[str, Value]], rename: Callable[[str], str] = str
+) -> dict[str, str]:
+    """Kinds of an index's columns together with those that rows bring; integers and numbers make a column of numbers.
+
+    rename: from the rows' names of columns to the index's.
+    Raises: ColumnKindError for a column that would hold, say, text and numbers; InputError for a value of no kind.
+    """
+    kinds = dict(known)
+    for meta in metas:
+        for name, value in meta.items():
+            if value is None:
+                continue
+            kind = value_kind(value)
+            if not kind:
+                raise InputError(_unknown_kind(name, value))
+            column = rename(name)
+            before = kinds.setdefault(column, kind)
+            if kind == before:
+                continue
+            kinds[column] = wider_kind(before, kind)
+            if kinds[column] == "text":
+                raise ColumnKindError(
+                    f"The column {name!r} holds {kind} ({value!r}), where the index has {before}; "
+                    "rename the column in one of the tables, or write the same kind of value in all.",
+                    name,
+                    before,
+                )
+    return kinds
+
+
+def fit_meta(meta: Mapping[str, Value], column: str, kind: str) -> tuple[Mapping[str, Value], Value]:
+    """A row's metadata with the value of one column in another kind, and the value if it had to be left out."""
+    value = meta.get(column)
+    if value is None:
+        return meta, None
+    fitting = fit_value(value, kind)
+    if fitting is value:
+        return meta, None
+    fitted = {name: old for name, old in meta.items() if name != column}
+    if fitting is not None:
+        fitted[column] = fitting
+        return fitted, None
+    missing = isinstance(value, str) and value.strip().lower() in {"", *_MISSING}
+    return fitted, None if missing else value
+
+
+def fit_value(value: Value, kind: str) -> Value:
+    """A value as one of a kind, or None where it cannot be one; an integer is a number as it is."""
+    if kind == "text":
+        return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return parse_cell(value.strip(), kind)
+    return value if isinstance(value, bool) == (kind == "boolean") else None
+
+
+def parse_cell(cell: str, kind: str) -> Value:
+    """Value that a cell spells in a kind; None where it spells none of that kind, as "n/a" among numbers."""
+    if kind == "text":
+        return cell
+    if kind == "boolean":
+        return _TRUTH.get(cell.lower())
+    if kind == "integer":
+        return int(cell) if _INTEGER.fullmatch(cell) else None
+    return _finite(float(cell)) if _INTEGER.fullmatch(cell) or _NUMBER.fullmatch(cell) else None
+
+
+def make_meta(record: Mapping[str, Value]) -> dict[str, Value]:
+    """A row as `Item.meta`: without empty values; names that an index keeps to itself begin with "table_"."""
     meta: dict[str, Value] = {}
     for name, value in record.items():
         if value is None:
@@ -66,7 +203,7 @@ def meta_of(record: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def plain(value: Any) -> Value:
-    """Return a value of JSON as one that a column holds: a list of words line by line, other nested values as JSON."""
+    """A value of JSON as one that a column holds: a list of words line by line, other nested values as JSON."""
     if isinstance(value, str):
         return _LONE.sub("\ufffd", value)
     if value is None or isinstance(value, bool | int | float):
@@ -76,48 +213,20 @@ def plain(value: Any) -> Value:
     return json.dumps(value, ensure_ascii=False, default=str) if value else None
 
 
-def _wider(a: str, b: str) -> str:
-    """Return the kind that holds values of both."""
-    if a == b or not b:
-        return a
-    if a in ("", "missing"):
-        return b
-    if b == "missing":
-        return a
-    return "number" if {a, b} == {"integer", "number"} else "text"
+def _unknown_kind(name: str, value: Any) -> str:
+    if isinstance(value, int | np.integer):
+        return f"The column {name!r} holds {value}, which needs more than 64 bits; write it as text."
+    return f"The column {name!r} holds {value!r} ({type(value).__name__}); expected text, a number, true or false."
 
 
-def _cell_kind(cell: str | None) -> str:
-    if not cell:
+def _json_kind(value: Value) -> str:
+    if value is None or value == "":
         return ""
-    if _INTEGER.fullmatch(cell):
-        return "integer"
-    if _NUMBER.fullmatch(cell):
-        return "number"
-    word = cell.lower()
-    return "boolean" if word in _TRUTH else "missing" if word in _MISSING else "text"
+    return value_kind(value) or "text"
 
 
 def _typed_cell(cell: str | None, kind: str) -> Value:
-    if not cell:
-        return None
-    if kind == "text":
-        return cell
-    if cell.lower() in _MISSING:
-        return None
-    if kind == "integer":
-        return int(cell)
-    return _finite(float(cell)) if kind == "number" else _TRUTH[cell.lower()]
-
-
-def _value_kind(value: Value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer" if -(2**63) <= value < 2**63 else "text"
-    return "number" if isinstance(value, float) else "text" if value else ""
+    return parse_cell(cell, kind) if cell else None
 
 
 def _typed_value(value: Value, kind: str) -> Value:

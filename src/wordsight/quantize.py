@@ -17,11 +17,12 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
 from wordsight.errors import InputError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.model import decode_threads, load, read_ahead, read_pixels, unit_rows
 from wordsight.samples import DEMO_CLASSES
 from wordsight.spec import Preprocess
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 from wordsight.zeroshot.classifier import Classifier
 
 HELD_OUT = 200  # images at most on which the cost is measured

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from wordsight.errors import CheckpointError, did_you_mean
+from wordsight.errors import CheckpointError
+from wordsight.json_records import build_record, parse_json, record_to_json
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
 Triple = tuple[float, float, float]
@@ -181,7 +180,7 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """Return the spec as JSON; `from_json` gives an equal spec back."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return record_to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
@@ -190,64 +189,9 @@ class ModelSpec:
         Raises: CheckpointError for text that is not JSON, and for missing, unknown or ill-typed keys (named).
         """
         try:
-            plain = json.loads(text)
-        except json.JSONDecodeError as error:
+            plain = parse_json(text)
+        except ValueError as error:
             raise CheckpointError(
                 f"The spec is not valid JSON ({error}); write it with `wordsight convert`."
             ) from error
-        return typing.cast(ModelSpec, _build(cls, plain, "spec"))
-
-
-_TOWERS = {
-    "vit": VitTower,
-    "modified_resnet": ResNetTower,
-    "resnet": PlainResNetTower,
-    "efficientnet_lite": EfficientNetTower,
-}
-
-
-def _build(cls: type, plain: Any, where: str) -> Any:
-    """Build dataclass `cls` from plain JSON values, checking names and types on the way."""
-    if not isinstance(plain, dict):
-        raise CheckpointError(f"{where} is {plain!r}, expected an object with the fields of {cls.__name__}.")
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for name in plain:
-        if name not in fields:
-            raise CheckpointError(f"{where} has the unknown key {name!r}.{did_you_mean(name, fields)}")
-    hints = typing.get_type_hints(cls)
-    values = {}
-    for name, spec_field in fields.items():
-        if name in plain:
-            values[name] = _convert(hints[name], plain[name], f"{where}.{name}")
-        elif spec_field.default is dataclasses.MISSING and spec_field.default_factory is dataclasses.MISSING:
-            raise CheckpointError(f"{where} lacks the key {name!r}; a {cls.__name__} needs {', '.join(fields)}.")
-    return cls(**values)
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Return `value` as the type `hint` says, or raise CheckpointError with the place."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint == (VitTower | ResNetTower | PlainResNetTower | EfficientNetTower):
-        arch = value.get("arch") if isinstance(value, dict) else None
-        if arch not in _TOWERS:
-            raise CheckpointError(f"{where}.arch is {arch!r}, expected one of {', '.join(_TOWERS)}.")
-        return _build(_TOWERS[arch], value, where)
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, where)
-    if origin is Literal:
-        if value not in args:
-            raise CheckpointError(f"{where} is {value!r}, expected one of {', '.join(map(repr, args))}.")
-        return value
-    if origin is tuple and isinstance(value, list):
-        if args[-1] is not Ellipsis and len(args) != len(value):
-            raise CheckpointError(f"{where} has {len(value)} values, expected {len(args)}.")
-        each = [args[0]] * len(value) if args[-1] is Ellipsis else args
-        return tuple(_convert(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(each, value, strict=True)))
-    if origin is dict and isinstance(value, dict):
-        return value
-    accepted = args or (hint,)
-    if float in accepted and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if any(kind in (bool, int, float, str, type(None)) and type(value) is kind for kind in accepted):
-        return value
-    raise CheckpointError(f"{where} is {value!r}, expected {getattr(hint, '__name__', hint)}.")
+        return build_record(cls, plain, "spec")

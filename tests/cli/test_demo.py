@@ -9,7 +9,8 @@ from colour_model import write_images
 from PIL import Image
 
 from wordsight.cli import group
-from wordsight.output.contact_sheet import Tile, render_html, render_png
+from wordsight.output.contact_sheet import Tile, render_html
+from wordsight.output.contact_sheet_png import render_png
 from wordsight.samples import DEMO_CLASSES, sample_images
 
 

@@ -18,11 +18,12 @@ from training import COLOURS, small_run, write_squares
 
 import wordsight
 from wordsight.cli import group
-from wordsight.cli._run_watchers import Bar, Lines, figure_lines, run_watcher, start_text, time_text
+from wordsight.cli._train.watchers import Bar, Lines, figure_lines, make_watcher, start_text, time_text
 from wordsight.errors import InputError, MissingExtraError, TrainError
+from wordsight.metrics import Estimate
 from wordsight.train.finetune.forgetting import judge
-from wordsight.train.finetune.wise_ft import Tried
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport
+from wordsight.train.finetune.wise_ft import AlphaResult
+from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport
 
 RECIPE = '''"""Squares and their colours, learnt from nothing.
 
@@ -78,7 +79,7 @@ def test_a_recipe_becomes_a_model_that_knows_colours(here):
     assert "Curves: runs/colours/curves.png" in result.stdout
     assert "wordsight classify IMAGES --classes cat dog --model runs/colours" in result.stdout
     assert "step 40/40  epoch 13.33  loss " in result.stderr
-    assert "(knows nothing: 2.77)  recall@1 " in result.stderr
+    assert "(chance level: 2.77)  recall@1 " in result.stderr
     assert "step 20: zero-shot " in result.stderr
     assert float(re.search(r"zero-shot ([\d.]+) %", result.stdout)[1]) > 30
     model = wordsight.load("runs/colours", backend="reference")
@@ -92,7 +93,7 @@ def test_a_folder_with_a_run_is_gone_on_with_only_when_asked(here):
     assert run(*short).exit_code == 0
     again = run(*short)
     assert isinstance(again.exception, TrainError)
-    assert "holds a run already" in message_of(again)
+    assert "already holds a run" in message_of(again)
     assert "Model: out\n" in run(*short, "--resume").stdout
     other = run(*short, "--resume", "--set", "optim.lr=1")
     assert "optim.lr" in message_of(other)
@@ -160,7 +161,7 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
     good = judge(np.ones(20), np.ones(20), 0.9)
     bad = judge(np.ones(20), np.arange(20) < 10, 0.9)
     assert answer_of(here, monkeypatch, notes={"verdict": good}).exit_code == 0
-    tried = (Tried(0.5, Figure(0.4, 0.3, 0.5, 20)), Tried(1.0, Figure(0.6, 0.5, 0.7, 20)))
+    tried = (AlphaResult(0.5, Estimate(0.4, 0.3, 0.5, 20)), AlphaResult(1.0, Estimate(0.6, 0.5, 0.7, 20)))
     shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
     assert f"  α tried: {tried[0]}\n  α tried: {tried[1]}\n  α: 1.0\n" in shown.stdout
@@ -172,8 +173,8 @@ def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
     skipped = {"no caption": 2, "the file is empty": 10}
     shown = answer_of(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
     listed = "    10: the file is empty (c.jpg, d.jpg, e.jpg, …)\n    2: no caption (a.jpg, b.jpg)\n"
-    assert "  12 samples were left out:\n" + listed in shown.stdout
-    assert "  captions longer than the model reads, of which the end was not seen: 7\n" in shown.stdout
+    assert "  12 samples skipped:\n" + listed in shown.stdout
+    assert "  truncated captions: 7\n" in shown.stdout
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):
@@ -205,7 +206,7 @@ class Terminal(io.StringIO):
 def shown_by(watcher):
     watcher.on_start(CONFIG, FACTS)
     watcher.on_step(REPORT)
-    watcher.on_evaluate(510, {"zero_shot": Figure(0.412, 0.371, 0.45, 400)})
+    watcher.on_evaluate(510, {"zero_shot": Estimate(0.412, 0.371, 0.45, 400)})
     if isinstance(watcher, Bar):
         watcher._live.refresh()
     watcher.on_end(None)
@@ -213,17 +214,17 @@ def shown_by(watcher):
 
 
 NUMBERS = (
-    "loss 3.210 (knows nothing: 6.93)  recall@1 41.2%  scale 23.1  gradient 0.83  2,048/s  waiting 3%  1,200 skipped"
+    "loss 3.210 (chance level: 6.93)  recall@1 41.2%  scale 23.1  gradient 0.83  2,048/s  waiting 3%  1,200 skipped"
 )
 
 
 def test_lines_where_there_is_no_terminal(capsys):
-    watcher = run_watcher()
+    watcher = make_watcher()
     assert type(watcher) is Lines
     shown_by(watcher)
     assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 151M parameters, 840k learn; 2,000 steps of 1,024 pairs, 100 an epoch; info_nce in f32; "
-        "4 processes on cpu; goes on after step 500",
+        "runs/x: 151M parameters, 840k trainable; 2,000 steps of 1,024 pairs, 100 per epoch; info_nce in f32; "
+        "4 processes on cpu; resumes after step 500",
         f"step 510/2,000  epoch 5.10  {NUMBERS}  12:25 left",
         "step 510: zero-shot 41.2 % [37.1, 45.0] of 400",
     ]
@@ -234,7 +235,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("COLUMNS", "150")
     monkeypatch.setenv("TERM", "xterm")
-    watcher = run_watcher()
+    watcher = make_watcher()
     assert type(watcher) is Bar
     shown_by(watcher)
     seen = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
@@ -251,7 +252,7 @@ def test_times_are_short(seconds, text):
 
 
 def test_figures_have_their_interval():
-    lines = figure_lines({"zero_shot": Figure(1.0, 1.0, 1.0, 1200), "original_before": Figure(0.5, 0.25, 0.75, 4)})
+    lines = figure_lines({"zero_shot": Estimate(1.0, 1.0, 1.0, 1200), "original_before": Estimate(0.5, 0.25, 0.75, 4)})
     assert lines == ["zero-shot 100.0 % [100.0, 100.0] of 1,200", "original before 50.0 % [25.0, 75.0] of 4"]
 
 

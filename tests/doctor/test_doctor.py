@@ -21,7 +21,8 @@ from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
 from wordsight.encoder import reference
 from wordsight.samples import sample_images
 from wordsight.weights.catalog import MODELS
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 
 @pytest.fixture(scope="module")

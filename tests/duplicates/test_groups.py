@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from small_pdf import page as pdf_page
 from small_pdf import small_pdf
 
-from wordsight.duplicates import groups as module
-from wordsight.duplicates.groups import duplicates, learnt_threshold
-from wordsight.duplicates.similarity import UNLIKE, Miniature, likeness
+from wordsight.duplicates import neighbours
+from wordsight.duplicates.groups import duplicates, read_threshold
+from wordsight.duplicates.miniature import Miniature
+from wordsight.duplicates.similarity import UNLIKE, compare_images
 from wordsight.duplicates.threshold import KINDS, LearntThreshold, learn, learn_threshold, make_copies
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.images.decode import read_image
@@ -112,8 +113,8 @@ def test_groups_of_any_collection_keep_the_rules(angles, digests, pixels, step, 
         for i, (digest, _) in enumerate(zip(digests, angles, strict=False))
     ]
     with pytest.MonkeyPatch.context() as patch:  # the index's own search in the place of products, blocks of any size
-        patch.setattr(module, "_AT_ONCE", at_once)
-        patch.setattr(module, "_BLOCK", block)
+        patch.setattr(neighbours, "_AT_ONCE", at_once)
+        patch.setattr(neighbours, "_BLOCK", block)
         groups = duplicates(index_of(*rows), least, check=False)
     members = [member for group in groups for member in group.rows]
     assert len({member.id for member in members}) == len(members)
@@ -139,13 +140,13 @@ def samples():
 def test_a_copy_is_told_by_its_pixels(samples, kind):
     for number, image in enumerate(samples):
         copy = make_copies(image, number)[kind]
-        found = likeness(Miniature(image), Miniature(copy))
+        found = compare_images(Miniature(image), Miniature(copy))
         assert found.same, (number, found)
 
 
 def test_different_images_are_told_apart(samples):
     miniatures = [Miniature(image) for image in samples]
-    assert not any(likeness(one, other).same for one, other in combinations(miniatures, 2))
+    assert not any(compare_images(one, other).same for one, other in combinations(miniatures, 2))
 
 
 def shirt(colour, print_colour):
@@ -160,9 +161,9 @@ def shirt(colour, print_colour):
 
 def test_products_that_differ_in_one_small_piece_are_no_copies():
     plain = Miniature(shirt("navy", "navy"))
-    assert likeness(plain, Miniature(make_copies(shirt("navy", "navy"))["half the size"])).same
-    assert not likeness(plain, Miniature(shirt("navy", "white"))).same
-    assert not likeness(plain, Miniature(shirt("darkgreen", "darkgreen"))).same
+    assert compare_images(plain, Miniature(make_copies(shirt("navy", "navy"))["half the size"])).same
+    assert not compare_images(plain, Miniature(shirt("navy", "white"))).same
+    assert not compare_images(plain, Miniature(shirt("darkgreen", "darkgreen"))).same
 
 
 def page_of_text(seed):
@@ -177,8 +178,8 @@ def page_of_text(seed):
 
 def test_pages_of_text_of_one_layout_are_no_copies():
     pages = [Miniature(page_of_text(seed)) for seed in range(4)]
-    assert not any(likeness(one, other).same for one, other in combinations(pages, 2))
-    assert likeness(pages[0], Miniature(page_of_text(0).resize((310, 438)))).same
+    assert not any(compare_images(one, other).same for one, other in combinations(pages, 2))
+    assert compare_images(pages[0], Miniature(page_of_text(0).resize((310, 438)))).same
 
 
 def sheet(*lines, size=26):
@@ -206,7 +207,9 @@ def sheets():
 def test_sheets_that_differ_in_a_few_strokes_are_no_copies(sheets):
     miniatures = [Miniature(page) for page in sheets]
     assert all(miniature.paper for miniature in miniatures)
-    assert not [pair for pair in combinations(range(len(sheets)), 2) if likeness(*(miniatures[i] for i in pair)).same]
+    assert not [
+        pair for pair in combinations(range(len(sheets)), 2) if compare_images(*(miniatures[i] for i in pair)).same
+    ]
 
 
 def test_a_coloured_band_does_not_hide_that_strokes_differ(sheets):
@@ -216,13 +219,13 @@ def test_a_coloured_band_does_not_hide_that_strokes_differ(sheets):
     one, other = map(Miniature, letters)
     assert one.paper
     assert other.paper
-    assert not likeness(one, other).same
+    assert not compare_images(one, other).same
 
 
 @pytest.mark.parametrize("kind", ["half the size", "JPEG, quality 35", "mirrored", "brighter or darker"])
 def test_copies_of_sheets_are_told(sheets, kind):
     for page in sheets[1], sheets[-1]:
-        assert likeness(Miniature(page), Miniature(make_copies(page)[kind])).same
+        assert compare_images(Miniature(page), Miniature(make_copies(page)[kind])).same
 
 
 def test_photos_are_no_sheets(samples):
@@ -246,12 +249,12 @@ def test_a_group_names_its_sheets_that_are_not_the_same_byte_for_byte(tmp_path, 
 
 def test_plain_surfaces_are_copies_where_their_colours_agree():
     grey = Miniature(Image.new("RGB", (50, 50), (128, 128, 128)))
-    assert likeness(grey, Miniature(Image.new("RGB", (90, 60), (130, 129, 128)))).same
-    assert not likeness(grey, Miniature(Image.new("RGB", (90, 60), (200, 40, 40)))).same
+    assert compare_images(grey, Miniature(Image.new("RGB", (90, 60), (130, 129, 128)))).same
+    assert not compare_images(grey, Miniature(Image.new("RGB", (90, 60), (200, 40, 40)))).same
 
 
 def test_shapes_that_no_crop_makes_alike_are_unlike(samples):
-    assert likeness(Miniature(samples[0]), Miniature(samples[0].resize((400, 100)))) == UNLIKE
+    assert compare_images(Miniature(samples[0]), Miniature(samples[0].resize((400, 100)))) == UNLIKE
 
 
 @pytest.fixture
@@ -295,7 +298,7 @@ def test_progress_counts_rows():
 def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
     monkeypatch.setattr("wordsight.duplicates.threshold.IMAGES", 1)
     learnt = learn(library, ColourModel())
-    assert learnt_threshold(library) == learnt
+    assert read_threshold(library) == learnt
     assert learnt.images == 1
     assert set(learnt.recall) == set(learnt.recall_alone) == set(KINDS)
     assert learnt.recall["half the size"] == learnt.recall["in a frame"] == 1.0

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from wordsight.duplicates.originals import Origin, named_as_copy, origin_of, ranked
-from wordsight.duplicates.similarity import Miniature
+from wordsight.duplicates.miniature import Miniature
+from wordsight.duplicates.originals import Origin, inspect_origin, is_named_as_copy, rank_origins
 from wordsight.duplicates.threshold import make_copies
 from wordsight.images.decode import read_image
 from wordsight.images.jpeg_traces import was_jpeg
@@ -35,10 +35,10 @@ def kept(*rows):
     """The name of the row that is kept, and why."""
     miniatures = [Miniature.of(row.path) for row in rows]
     origins = [
-        origin_of(row, mine, [one for one in miniatures if one is not mine])
+        inspect_origin(row, mine, [one for one in miniatures if one is not mine])
         for row, mine in zip(rows, miniatures, strict=True)
     ]
-    order, because = ranked(origins)
+    order, because = rank_origins(origins)
     return os.path.basename(rows[order[0]].path), because
 
 
@@ -54,7 +54,7 @@ ORDER = [  # each beats the one that is larger, older and so on by all criteria 
     ("another was a JPEG before, in a lossless file", {"kept": 0}),
     ("its highlights are not clipped", {"piled": 0.0}),
     ("it was not darkened", {"top": 255.0}),
-    ("nothing is laid over it", {"laid": False}),
+    ("nothing is laid over it", {"overlaid": False}),
     ("its format loses nothing", {"kept": 2}),
     ("its file is the largest", {"row": row("a (1).jpg", size=9, mtime_ns=2 * DAY)}),
     ("it is the oldest", {"row": row("a (1).jpg", mtime_ns=2 * DAY - 1)}),
@@ -68,7 +68,7 @@ WORST = Origin(
     edited=True,
     piled=0.5,
     top=200.0,
-    laid=True,
+    overlaid=True,
     kept=-1,
 )
 
@@ -76,39 +76,34 @@ WORST = Origin(
 @pytest.mark.parametrize(("because", "better"), ORDER)
 def test_one_sign_decides_where_all_else_is_equal(because, better):
     worst = replace(WORST, kept=0) if because == "its format loses nothing" else WORST
-    assert ranked([worst, replace(worst, **better)]) == ([1, 0], because)
+    assert rank_origins([worst, replace(worst, **better)]) == ([1, 0], because)
 
 
 def test_a_sign_further_up_outweighs_all_below():
     best_below = Origin(row("b.jpg", size=9), pixels=100, camera=9, kept=2)
-    assert ranked([best_below, replace(WORST, raw=True)]) == ([1, 0], "it is the camera's RAW file")
+    assert rank_origins([best_below, replace(WORST, raw=True)]) == ([1, 0], "it is the camera's RAW file")
 
 
 def test_pixels_that_differ_little_do_not_decide():
     """The frame of a scanner or a pixel of rounding: as many as 95 % count as equal."""
-    assert ranked([Origin(row("a.jpg"), pixels=1000, camera=0), Origin(row("b.jpg"), pixels=970, camera=5)])[0] == [
-        1,
-        0,
-    ]
-    assert ranked([Origin(row("a.jpg"), pixels=1000, camera=0), Origin(row("b.jpg"), pixels=900, camera=5)])[0] == [
-        0,
-        1,
-    ]
+    largest = Origin(row("a.jpg"), pixels=1000, camera=0)
+    assert rank_origins([largest, Origin(row("b.jpg"), pixels=970, camera=5)])[0] == [1, 0]
+    assert rank_origins([largest, Origin(row("b.jpg"), pixels=900, camera=5)])[0] == [0, 1]
 
 
 def test_what_a_file_does_not_tell_decides_nothing():
     """Pillow alone reads no HEIC: its camera data are not known to be fewer."""
-    assert ranked([Origin(row("a.jpg"), camera=9), Origin(row("b.heic"), camera=None, kept=1)])[0] == [1, 0]
+    assert rank_origins([Origin(row("a.jpg"), camera=9), Origin(row("b.heic"), camera=None, kept=1)])[0] == [1, 0]
 
 
 def test_names_of_copies():
     names = ["IMG_1 (1).jpg", "IMG_1-edited.jpg", "Copy of IMG_1.jpg", "IMG_1_small.jpg", "IMG_1~2.jpg"]
-    assert all(named_as_copy(row(f"p/{name}")) for name in names)
-    assert not any(named_as_copy(row(f"copies/{name}")) for name in ("IMG_1.jpg", "website.jpg", "smallville.png"))
+    assert all(is_named_as_copy(row(f"p/{name}")) for name in names)
+    assert not any(is_named_as_copy(row(f"copies/{name}")) for name in ("IMG_1.jpg", "website.jpg", "smallville.png"))
 
 
 def test_nothing_else_than_one_file_has_no_reason():
-    assert ranked([Origin(ROW)]) == ([0], "")
+    assert rank_origins([Origin(ROW)]) == ([0], "")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +113,7 @@ def rocket():
 
 @pytest.fixture(scope="module")
 def drawing():
-    """A image that was never a JPEG."""
+    """An image that was never a JPEG."""
     return read_image(next(path for path in sample_images() if path.stem == "strawberry"))
 
 

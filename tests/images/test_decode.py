@@ -16,17 +16,11 @@ from small_dng import bayer, small_dng
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images import memory as image_memory
-from wordsight.images.decode import (
-    Header,
-    Skipped,
-    decode,
-    read_header,
-    read_image,
-    recorded_path,
-    skipped,
-    source_name,
-)
+from wordsight.images.decode import decode, read_image
 from wordsight.images.files import EXTENSIONS
+from wordsight.images.header import Header, read_header
+from wordsight.images.names import recorded_path, source_name
+from wordsight.images.skipped import Skipped, record_skipped
 
 
 def scene(width: int = 64, height: int = 48) -> Image.Image:
@@ -318,12 +312,12 @@ def test_a_plan_above_pillows_limit_is_read_where_its_memory_allows(tmp_path, mo
         assert decoded.box == (0, 0, 203 / 5, 40)
         assert decoded.image.getpixel((10, 20)) == (0, 0, 0)
         assert decoded.image.getpixel((30, 20)) == (255, 255, 255)
-        with pytest.raises(ImageError, match=r"has 40,600 pixels, which take .*WORDSIGHT_PICTURE_MEMORY=100"):
+        with pytest.raises(ImageError, match=r"has 40,600 pixels, which take .*WORDSIGHT_IMAGE_MEMORY=100"):
             read_image(path)  # all of its pixels as RGB take four times as much
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "1")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "1")
     assert read_image(path).size == (203, 200)
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "lots")
-    with pytest.raises(ImageError, match="WORDSIGHT_PICTURE_MEMORY is 'lots', expected how many MiB"):
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "lots")
+    with pytest.raises(ImageError, match="WORDSIGHT_IMAGE_MEMORY is 'lots', expected how many MiB"):
         read_image(path)
 
 
@@ -376,7 +370,8 @@ def test_kinds_that_need_another_package_say_which(tmp_path, monkeypatch):
     canon = b"II*\0\x10\0\0\0CR\x02\0" + bytes(40)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    monkeypatch.setattr("wordsight.images.decode._formats", lambda: ("JPEG", "PNG", "TIFF"))  # a Pillow without AVIF
+    no_avif = ("JPEG", "PNG", "TIFF")
+    monkeypatch.setattr("wordsight.images.identify.readable_formats", lambda: no_avif)
     cases = {
         "phone.heic": (encoded_heic(scene()), "Reading HEIC images needs .*pip install 'wordsight\\[search\\]'"),
         "a.avif": (
@@ -562,7 +557,7 @@ def test_raw_that_cannot_be_read_says_why(monkeypatch):
 
 def test_every_ending_that_pillow_reads_is_known_or_left_out_on_purpose():
     left_out = {
-        *(".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg", ".eps", ".ps", ".wmf", ".emf"),  # see images._REFUSED
+        *(".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg", ".eps", ".ps", ".wmf", ".emf"),  # see identify._REFUSED
         *(".blp", ".cur", ".dcx", ".dds", ".fit", ".fits", ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".icns", ".iim"),
         *(".im", ".msp", ".pcd", ".pfm", ".pxr", ".ras", ".xbm", ".xpm", ".vda", ".vst", ".icb"),  # of programs, games
         *(".bw", ".rgb", ".rgba", ".jpc", ".avifs"),  # rare names of kinds that are known by others
@@ -586,7 +581,7 @@ def test_paths_that_are_no_files(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageError, match=r"pipe.jpg: is not a regular file"):
         read_image(tmp_path / "pipe.jpg")
-    with pytest.raises(ImageError, match=r"x.jpg: is an address, not a file; download it first"):
+    with pytest.raises(ImageError, match=r"x.jpg: is a URL, not a file; download it first"):
         read_image("https://example.org/x.jpg")
 
 
@@ -658,6 +653,6 @@ def test_a_skipped_image_keeps_its_item_and_the_bare_reason(tmp_path):
     path.touch()
     with pytest.raises(ImageError) as caught:
         read_image(path)
-    assert skipped(path, caught.value) == Skipped(path, "the file is empty")
+    assert record_skipped(path, caught.value) == Skipped(path, "the file is empty")
     with pytest.raises(ImageError, match="PIL image RGB 0×4: "):
         read_image(Image.new("RGB", (0, 4)))

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import read_header, read_image, source_name
+from wordsight.images.decode import read_image
+from wordsight.images.header import read_header
 from wordsight.images.inputs import PathAsTextWarning, as_image, is_image_like, warn_of_paths
+from wordsight.images.names import source_name
 
 PIXELS = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 PNG = io.BytesIO()

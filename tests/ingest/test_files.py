@@ -13,8 +13,9 @@ from items import items_of
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
 from wordsight.images.files import find_images
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, Unit, Unlisted
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan, source_root
@@ -41,7 +42,11 @@ def test_a_folder_yields_its_images_by_name_files_before_subfolders(photos):
     units = list(scan([photos]))
     assert below(photos, units) == ["b.jpg", "A/c.png", "A/red_coat.webp", "thumbs/t.png"]
     status = (photos / "b.jpg").stat()
-    assert (units[0].size, units[0].mtime_ns, units[0].final) == (status.st_size, status.st_mtime_ns, True)
+    assert (units[0].size, units[0].mtime_ns, units[0].unchanged_if_same_mtime) == (
+        status.st_size,
+        status.st_mtime_ns,
+        True,
+    )
     assert {unit.source for unit in units} == {str(photos)}
 
 
@@ -49,8 +54,8 @@ def test_an_item_can_be_read_and_equal_bytes_have_equal_digests(photos):
     (photos / "copy.jpg").write_bytes((photos / "b.jpg").read_bytes())
     first, copy, other = items_of(photos)[:3]
     assert first.id == first.path == str(photos / "b.jpg")
-    assert first.read().digest == copy.read().digest != other.read().digest
-    assert len(first.read().digest) == 32
+    assert first.read().content_hash == copy.read().content_hash != other.read().content_hash
+    assert len(first.read().content_hash) == 32
     assert read_image(first.read().image()).size == (8, 8)
     assert other.text == "A c"
 
@@ -167,7 +172,7 @@ def test_a_source_is_recorded_so_that_it_is_found_again_from_elsewhere(photos, m
     ("source", "message"),
     [
         ("nowhere", "'nowhere' does not exist; expected an image, a folder, a table"),
-        ("https://example.org/a.jpg", "is an address; download it first, or name a table of addresses and add --urls"),
+        ("https://example.org/a.jpg", "is a URL; download it first, or name a table of URLs and add --urls"),
     ],
 )
 def test_a_source_that_is_not_there_is_told_before_anything_is_listed(photos, source, message):
@@ -244,7 +249,7 @@ def test_large_files_are_hashed_without_holding_them(tmp_path, monkeypatch):
     Image.effect_noise((900, 900), 50).convert("RGB").save(path)
     whole = read_file(str(path))
     monkeypatch.setattr("wordsight.ingest.files._HELD", 1000)
-    assert read_file(str(path)).digest == whole.digest
+    assert read_file(str(path)).content_hash == whole.content_hash
     assert read_file(str(path)).image() == str(path)
 
 

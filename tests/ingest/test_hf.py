@@ -9,7 +9,8 @@ from items import items_of
 from PIL import Image
 
 from wordsight.errors import ImageError, InputError, MissingExtraError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, hf
 from wordsight.ingest.scan import scan, source_root
 
@@ -79,7 +80,7 @@ def test_a_part_of_a_data_set_is_read_in_its_order(tmp_path):
 
 def test_its_images_can_be_read_in_another_process(saved):
     red = items_of(f"hf:{saved}")[0]
-    assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
+    assert pickle.loads(pickle.dumps(red.read))().content_hash == red.read().content_hash
 
 
 def test_its_state_changes_with_its_content(saved, tmp_path):

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +14,8 @@ from items import items_of
 from small_pdf import page, small_pdf, square
 
 from wordsight.errors import ImageError
-from wordsight.ingest import Unlisted, pdf
+from wordsight.ingest import Unlisted, pdf, pdf_process
+from wordsight.ingest.pdf_process import PROCESS
 from wordsight.ingest.scan import scan
 
 
@@ -34,7 +36,7 @@ def test_each_page_is_an_item_with_its_number_and_text(drawings):
     assert [item.page for item in pages] == [1, 2, 3]
     assert [item.text for item in pages] == ["pump housing\nFront view", "pump housing", "pump housing\nSection A-A"]
     assert {(item.path, item.size) for item in pages} == {(str(drawings), drawings.stat().st_size)}
-    assert [unit.final for unit in scan([drawings.parent])] == [True]
+    assert [unit.unchanged_if_same_mtime for unit in scan([drawings.parent])] == [True]
 
 
 def test_a_page_is_rendered_on_white_in_true_colours_with_its_longer_side_1024(drawings):
@@ -57,19 +59,19 @@ def test_a_pages_digest_is_that_of_file_and_number_and_nothing_is_rendered_for_i
     copy = tmp_path / "copy.pdf"
     copy.write_bytes(drawings.read_bytes())
     pages, copies = items_of(drawings), items_of(copy)
-    monkeypatch.setattr(pdf, "_rendered", None)
-    digests = [item.read().digest for item in pages]
+    monkeypatch.setattr(pdf.Document, "render", lambda *_: pytest.fail("a page was rendered"))
+    digests = [item.read().content_hash for item in pages]
     assert len(set(digests)) == 3
-    assert digests == [item.read().digest for item in copies]
+    assert digests == [item.read().content_hash for item in copies]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (small_pdf([page("secret")], encrypted=True), "is encrypted and needs a password; save a copy without one"),
-        (b"", "is no PDF that can be read"),
-        (b"%PDF-1.4\ngarbage", "is no PDF that can be read"),
-        (b"\x89PNG\r\n\x1a\n", "is no PDF that can be read"),
+        (b"", "is not a PDF that can be read"),
+        (b"%PDF-1.4\ngarbage", "is not a PDF that can be read"),
+        (b"\x89PNG\r\n\x1a\n", "is not a PDF that can be read"),
     ],
 )
 def test_a_document_that_cannot_be_opened_is_told_in_one_line(tmp_path, content, reason):
@@ -85,7 +87,7 @@ def test_a_document_that_cannot_be_opened_is_told_in_one_line(tmp_path, content,
 def test_a_document_without_pages(tmp_path, monkeypatch):
     path = tmp_path / "none.pdf"
     path.write_bytes(small_pdf([]))
-    assert items_of(path) == [Unlisted(path, "is no PDF that can be read (Data format error)")]
+    assert items_of(path) == [Unlisted(path, "is not a PDF that can be read (Data format error)")]
     monkeypatch.setattr(pdf.Document, "__len__", lambda _: 0)  # should PDFium ever open one
     assert items_of(path) == [Unlisted(path, "is a PDF without pages")]
 
@@ -124,7 +126,6 @@ def test_a_page_that_is_not_there_is_not_called_damaged(drawings, number):
 
 def test_a_document_that_goes_away(drawings):
     first = items_of(drawings)[0]
-    pdf._open.popitem()[1].close()
     drawings.unlink()
     with pytest.raises(ImageError, match=r"^no such file$"):
         first.read()
@@ -137,56 +138,52 @@ def test_odd_file_names(tmp_path):
 
 
 def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
-    pdf._open.clear()
+    PROCESS.end()
     for number in range(12):
         (tmp_path / f"{number:02}.pdf").write_bytes(small_pdf([page(f"number {number}")] * 3))
     items = items_of(tmp_path)
     assert len(items) == 36
-    assert len(pdf._open) == 4
+    assert PROCESS.ask("status", 0, "") == [4, 12]
     with ThreadPoolExecutor(4) as pool:  # PDFium itself may be in one call at a time
         images = list(pool.map(lambda item: np.asarray(item.read().image()), items))
-    assert len(pdf._open) == 4
+    assert PROCESS.ask("status", 0, "")[0] == 4
     assert all((one == images[number - number % 3]).all() for number, one in enumerate(images))
     assert not (images[0] == images[3]).all()
     del items
     gc.collect()
-    assert not pdf._open
+    assert PROCESS.ask("status", 0, "")[0] == 0
 
 
 def test_a_program_that_ends_with_documents_open_is_quiet(drawings):
     program = "import sys; from wordsight.ingest.scan import scan; units = [*scan(sys.argv[1])]; [*units[0].items()];"
-    program += (
-        "from wordsight.ingest import pdf; kept = pdf.Document(sys.argv[1]); assert len(kept) == 3; assert pdf._open"
-    )
+    program += "from wordsight.ingest import pdf; kept = pdf.Document(sys.argv[1]); assert len(kept) == 3"
     ended = subprocess.run([sys.executable, "-c", program, drawings], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_a_document_is_opened_once_for_all_its_pages(tmp_path, monkeypatch):
+def test_a_document_is_opened_once_for_all_its_pages(tmp_path):
     (tmp_path / "long.pdf").write_bytes(small_pdf([page(f"sheet {number}") for number in range(500)]))
-    opened = []
-    monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
+    PROCESS.end()
     items = items_of(tmp_path)
-    assert len({item.read().digest for item in items}) == 500
+    assert len({item.read().content_hash for item in items}) == 500
     assert items[499].read().image().size == (1024, 512)
     assert items[499].text == "long\nsheet 499"
-    assert len(opened) == 1
+    assert PROCESS.ask("status", 0, "") == [1, 1]
 
 
-def test_pages_can_be_read_in_another_process(drawings, monkeypatch):
+def test_pages_can_be_read_in_another_process(drawings):
     pages = items_of(drawings)
-    seen = [(page.read().digest, np.asarray(page.read().image())) for page in pages]
-    opened = []
-    monkeypatch.setattr(pdf, "_opened", lambda path, open_it=pdf._opened: opened.append(path) or open_it(path))
+    seen = [(page.read().content_hash, np.asarray(page.read().image())) for page in pages]
+    before = PROCESS.ask("status", 0, "")[1]
     moved = [pickle.loads(pickle.dumps(page.read)) for page in pages]
-    for read, (digest, image) in zip(moved, seen, strict=True):
-        assert read().digest == digest
+    for read, (content_hash, image) in zip(moved, seen, strict=True):
+        assert read().content_hash == content_hash
         assert (np.asarray(read().image()) == image).all()
-    assert len(opened) == 1
+    assert PROCESS.ask("status", 0, "")[1] == before + 1
 
 
 def test_without_pypdfium2_documents_are_skipped_with_the_way_to_read_them(drawings, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
     (skip,) = items_of(drawings)
     assert skip.reason.endswith("Install it with: pip install 'wordsight[search]'")
 
@@ -196,3 +193,58 @@ def test_text_is_bounded_and_printable(tmp_path):
     text = items_of(tmp_path)[0].text
     assert len(text) <= pdf.TEXT_LIMIT + 3
     assert not any(ord(char) < 32 and char != "\n" for char in text)
+
+
+def pdf_of(objects):
+    """A PDF of numbered objects, the first its catalogue; cross references are left for the reader to rebuild."""
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
+    return b"%PDF-1.7\n" + body + b"trailer << /Root 1 0 R >>\n%%EOF\n"
+
+
+CATALOGUE, PAGES = b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count %d >>"
+BLANK = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 10 10] >>"
+
+
+def stream(facts, content):
+    return b"<< %s /Length %d >>\nstream\n%s\nendstream" % (facts, len(content), content)
+
+
+def test_a_page_that_is_never_finished_is_given_up_and_the_others_are_read(tmp_path, drawings, monkeypatch):
+    monkeypatch.setattr(pdf_process, "PAGE_SECONDS", 2.0)
+    tiles = BLANK.replace(b">>", b"/Contents 4 0 R /Resources << /Pattern << /P 5 0 R >> >> >>")
+    tile = b"/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 1 1] /XStep .0001 /YStep .0001 /Resources <<>>"
+    content = [stream(b"", b"/Pattern cs /P scn 0 0 300 200 re f"), stream(tile, b"1 0 0 rg 0 0 1 1 re f")]
+    (tmp_path / "tiles.pdf").write_bytes(pdf_of([CATALOGUE, PAGES % 1, tiles, *content]))
+    (endless,) = items_of(tmp_path / "tiles.pdf")
+    with pytest.raises(ImageError, match=r"^page 1 takes longer than 2 seconds to read"):
+        endless.read().image()
+    assert items_of(drawings)[0].read().image().size == (1024, 512)
+    monkeypatch.setattr(pdf, "_MOST_ENDED", 1)
+    with pytest.raises(ImageError, match=r"^page 1 is not read: others of this document take too long"):
+        endless.read().image()
+
+
+def test_a_page_that_takes_all_memory_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf_process, "PAGE_SECONDS", 4.0)
+    monkeypatch.setattr(pdf_process, "_BESIDE_PIXELS", 0)
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "700")
+    PROCESS.end()
+    bomb = zlib.compress(b"0 0 1 1 re f " * 30_000_000, 1)
+    full = BLANK.replace(b">>", b"/Contents 4 0 R >>")
+    (tmp_path / "bomb.pdf").write_bytes(pdf_of([CATALOGUE, PAGES % 1, full, stream(b"/Filter /FlateDecode", bomb)]))
+    (item,) = items_of(tmp_path / "bomb.pdf")
+    try:
+        with pytest.raises(ImageError, match=r"^page 1 (made PDFium break off|takes longer|is damaged)"):
+            item.read().image()
+    finally:
+        PROCESS.end()
+
+
+def test_documents_that_claim_more_pages_than_they_hold(tmp_path):
+    (tmp_path / "million.pdf").write_bytes(pdf_of([CATALOGUE, PAGES % 1_000_000, BLANK]))
+    (tmp_path / "thousand.pdf").write_bytes(pdf_of([CATALOGUE, PAGES % 1000, BLANK]))
+    (skip,) = items_of(tmp_path / "million.pdf")
+    assert skip.reason == "has 1,000,000 pages, more than the limit of 100,000; split it"
+    *pages, skip = items_of(tmp_path / "thousand.pdf")
+    assert len(pages) == 101
+    assert skip.reason == "is damaged: of its 1,000 pages none can be read from page 2 on"

@@ -1,12 +1,9 @@
 """Tables become items: which column holds the images, what kinds the others are, and what is said of bad rows."""
 
 import base64
-import contextlib
-import http.server
 import json
 import os
 import pickle
-import threading
 import time
 from pathlib import Path
 
@@ -16,12 +13,12 @@ from hypothesis import strategies as st
 from items import items_of
 from PIL import Image
 
-from wordsight.columns import Kinds, meta_of
-from wordsight.errors import ImageError, InputError, MissingExtraError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.columns import Kinds, make_meta
+from wordsight.errors import InputError, MissingExtraError
+from wordsight.images.decode import read_image
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import IngestOptions, Item, Unlisted, table_files
 from wordsight.ingest.scan import scan
-from wordsight.ingest.urls import ascii_address, fetch
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", "../shared/data"))
 
@@ -233,7 +230,7 @@ def test_a_image_may_be_given_as_a_data_uri(shop):
     assert (red.text, dict(red.meta)) == ("A\na", {"title": "A"})
     assert (held.id, held.path, held.text, dict(held.meta)) == (f"{table}#row=2", str(table), "C", {"title": "C"})
     assert read_image(held.read().image()).getpixel((0, 0)) == (0, 0, 255)
-    assert held.read().digest == items_of(shop / "images" / "c.png")[0].read().digest
+    assert held.read().content_hash == items_of(shop / "images" / "c.png")[0].read().content_hash
     assert bad == Skipped("t.csv row 3", "holds a data: URI that cannot be decoded")
     assert drawn.read().image() == b"<svg>"
     words = write(shop / "words.csv", 'image,title\na.png,"data: a story, told"\n')
@@ -253,7 +250,7 @@ def test_rows_of_the_same_image_have_ids_of_their_own_that_survive_reordering(sh
 def test_a_tables_unit_is_always_read_again(shop):
     """Its images are other files: an unchanged table says nothing of them."""
     (unit,) = scan(write(shop / "t.csv", CSV))
-    assert not unit.final
+    assert not unit.unchanged_if_same_mtime
     assert len(list(unit.items())) == len(list(unit.items())) == 2
 
 
@@ -283,7 +280,7 @@ def test_json_lines(shop):
     assert dict(green.meta) == {"size": 3.5, "odd": "\ufffd"}
     assert dict(third.meta) == {"size": 4.0, "title": "7"}
     assert red.text == 'Red\na coat\nwarm\n{"k": [1]}\n012\na'
-    assert broken.reason.startswith("is no JSON (")
+    assert broken.reason.startswith("is not JSON (")
     assert no_object == Skipped("t.jsonl row 5", "is '[1]', expected an object of JSON")
 
 
@@ -327,7 +324,7 @@ def test_parquet_that_holds_the_images(shop):
     assert read_image(second.read().image()).getpixel((0, 0)) == (0, 255, 0)
     assert empty == Skipped("t.parquet row 3", "names no image")
     (unit,) = scan(shop / "t.parquet")
-    assert unit.final  # nothing but this file tells what it holds
+    assert unit.unchanged_if_same_mtime  # nothing but this file tells what it holds
     assert next(table_files.open_table(str(shop / "t.parquet")).records(["photo"])) == {"photo": {"path": "x.png"}}
     pq.write_table(pa.table({"label": [1, 2], "image": content}), shop / "t.parquet")
     assert [item.meta["label"] for item in items_of(shop / "t.parquet")] == [1, 2]
@@ -340,7 +337,7 @@ def test_a_tables_images_can_be_read_in_another_process(shop):
     pq.write_table(pa.table({"image": [(shop / "a.png").read_bytes()]}), shop / "t.parquet")
     for table in (shop / "t.parquet", write(shop / "t.csv", CSV)):
         red = items_of(table)[0]
-        assert pickle.loads(pickle.dumps(red.read))().digest == red.read().digest
+        assert pickle.loads(pickle.dumps(red.read))().content_hash == red.read().content_hash
 
 
 def test_parquet_needs_pyarrow(shop, monkeypatch):
@@ -401,102 +398,9 @@ def test_every_row_gives_one_item_or_one_reason_and_text_comes_back_as_it_was(tm
 
 
 def test_columns_that_an_index_has_itself_get_another_name():
-    assert meta_of({"width": 3, "_id": "x", "none": None, "price": 1, "table_width": 2}) == {
+    assert make_meta({"width": 3, "_id": "x", "none": None, "price": 1, "table_width": 2}) == {
         "table_width_": 3, "table_id": "x", "price": 1, "table_width": 2,
     }  # fmt: skip
-
-
-@pytest.fixture
-def server(shop):
-    """A small web server of the shop's folder that remembers what was asked of it."""
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(shop))
-
-        def do_GET(self):
-            asked.append((self.path, self.headers["User-Agent"]))
-            if self.path in ("/ftp", "/file", "/moved"):
-                self.send_response(302)
-                target = {"/ftp": "ftp://localhost/x", "/file": f"file://{shop}/a.png", "/moved": "/a.png"}[self.path]
-                self.send_header("Location", target)
-                self.end_headers()
-            elif self.path == "/cut":
-                self.send_response(200)
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                self.wfile.write(b"x" * 10)
-            elif self.path == "/drip":
-                self.send_response(200)
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    while True:
-                        self.wfile.write(b"x")
-                        time.sleep(0.05)
-            else:
-                super().do_GET()
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}", asked
-        running.shutdown()
-
-
-def test_addresses_are_fetched_only_when_that_was_asked_for(shop, server):
-    address, asked = server
-    table = write(shop / "t.csv", f"image_url,title\n{address}/a.png,Red\n{address}/gone 猫.png,Gone\n")
-    assert items_of(table) == [
-        Skipped(f"{address}/{name}", "is an address; add --urls to fetch such images")
-        for name in ("a.png", "gone 猫.png")
-    ]
-    assert not asked
-    red, gone = items_of(table, urls=True)
-    assert not asked  # not before the item is read
-    assert (red.path, red.size, red.mtime_ns, red.text) == (f"{address}/a.png", 0, 0, "Red\na")
-    assert red.read().digest == items_of(shop / "a.png")[0].read().digest
-    with pytest.raises(ImageError, match=r"^the address answers 404 "):
-        gone.read()
-    assert [path for path, _ in asked] == ["/a.png", "/gone%20%E7%8C%AB.png"]
-    assert asked[0][1].startswith("wordsight/")
-
-
-@pytest.mark.parametrize(
-    ("url", "sent"),
-    [
-        ("http://bücher.example/a ö.png?q=ä", "http://xn--bcher-kva.example/a%20%C3%B6.png?q=%C3%A4"),
-        ("https://me:ö@例え.テスト:8080/x", "https://me:%C3%B6@xn--r8jz45g.xn--zckzah:8080/x"),
-        ("http://[::1]:80/%20x?", "http://[::1]:80/%20x?"),
-    ],
-)
-def test_addresses_are_sent_as_browsers_send_them(url, sent):
-    assert ascii_address(url) == sent
-
-
-def test_a_host_that_has_no_ascii_form_is_told():
-    with pytest.raises(ImageError, match="the address cannot be fetched"):
-        fetch(f"http://{'ü' * 70}.example/")
-
-
-def test_fetching_has_limits(shop, server):
-    address, _ = server
-    assert fetch(f"{address}/moved") == (shop / "a.png").read_bytes()
-    with pytest.raises(ImageError, match="larger than 10 bytes"):
-        fetch(f"{address}/a.png", size_limit=10)
-    with pytest.raises(ImageError, match="broke off 990 bytes before the end"):
-        fetch(f"{address}/cut")
-    with pytest.raises(ImageError, match=r"took longer than 0\.3 seconds"):
-        fetch(f"{address}/drip", timeout=0.1)
-    for path in ("/ftp", "/file"):
-        with pytest.raises(ImageError, match="the address"):
-            fetch(address + path)
-    with pytest.raises(ImageError, match=r"cannot be fetched \(.*refused"):
-        fetch("http://127.0.0.1:9/x.png", timeout=5)
-    with pytest.raises(InputError, match=r"'file:///etc/passwd' is no address of an image"):
-        fetch("file:///etc/passwd")
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the images of WORDSIGHT_DATA are not there ({DATA})")

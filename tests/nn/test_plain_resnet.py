@@ -13,7 +13,7 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import reference
 from wordsight.nn.clip import build_image_tower, build_model, load_tensors, to_tensors
 from wordsight.spec import PlainResNetTower
-from wordsight.weights.read import write_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 TOWERS = {
     "basic": PlainResNetTower(image_size=65, width=8, layers=(2, 1, 2, 1), block="basic"),

@@ -18,9 +18,9 @@ from wordsight.output.contact_sheet import (
     Tile,
     file_link,
     render_html,
-    render_png,
     render_sections_html,
 )
+from wordsight.output.contact_sheet_png import render_png
 from wordsight.search.hits import Hit
 from wordsight.search.tiles import hit_tile, hit_tiles
 

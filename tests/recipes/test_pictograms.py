@@ -175,7 +175,7 @@ def test_tables_are_read_by_training_with_one_caption_at_a_time(tmp_path: Path) 
     pictograms_data.write_table(tmp_path / "emoji.tsv", rows)
     with (tmp_path / "emoji.tsv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file, delimiter="\t"))
-    assert first["filepath"] == "pictures/google/0.png"
+    assert first["filepath"] == "images/google/0.png"
     assert [first[name] for name in pictograms_data.TEXT_COLUMNS] == ["red", "red, plain", "", ""]
     assert (first["class"], first["style"]) == ("red", "google")
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from wordsight.errors import InputError
 from wordsight.search.fusion import Fusion
-from wordsight.search.relevance import HYBRID_WEIGHTS, sigmoid, text_evidence
+from wordsight.search.relevance import HYBRID_WEIGHTS, text_evidence
+from wordsight.zeroshot.logistic import sigmoid
 
 looks = st.lists(st.floats(-7, 5), min_size=2, max_size=8).map(np.array)
 
@@ -55,18 +56,18 @@ def test_the_unit_of_bm25_does_not_count(unit):
 
 def test_a_fusion_is_kept_as_a_note_and_older_ones_are_read():
     fusion = Fusion("both", 0.35)
-    assert Fusion.from_note(fusion.to_note()) == fusion
+    assert Fusion.from_note(fusion.to_dict()) == fusion
     assert Fusion.from_note({"way": "score", "alpha": 0.2}) == Fusion("both", 0.2)
     assert Fusion.from_note({"way": "rank", "alpha": 0.5}) == Fusion()
 
 
 @pytest.mark.parametrize(
-    ("way", "alpha", "message"),
+    ("method", "alpha", "message"),
     [
-        ("vectors", 0.5, "The way of fusing is 'vectors', expected one of: .* Did you mean: vector"),
+        ("vectors", 0.5, "Unknown fusion method 'vectors', expected one of: .* Did you mean: vector"),
         ("both", 1.5, "alpha is 1.5, expected 0"),
     ],
 )
-def test_a_fusion_that_is_none_is_refused(way, alpha, message):
+def test_an_unknown_fusion_is_refused(method, alpha, message):
     with pytest.raises(InputError, match=message):
-        Fusion(way, alpha)
+        Fusion(method, alpha)

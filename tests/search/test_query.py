@@ -7,11 +7,12 @@ import pytest
 from colour_model import DIM, ColourModel, image, write_images
 from memory_index import MemoryIndex, index_info
 from PIL import Image
+from searching import run
 
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
-from wordsight.search.query import Part, Query, run, speaks
-from wordsight.search.query_parts import embed_parts, query_vector
+from wordsight.search.finder import has_caption
+from wordsight.search.query_parts import Query, QueryPart, embed_parts, query_vector
 from wordsight.zeroshot.class_embeddings import normalise_rows
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow")
@@ -127,7 +128,7 @@ def test_a_condition_narrows_the_answers(gallery, model):
         ([("red", 0)], "A weight of the query is 0, expected a number other than 0"),
         ([("red", 1e308), ("blue", -1e308)], r"A weight of the query is 1e\+308, expected"),
         ([("red", float("nan"))], "A weight of the query is nan"),
-        ([("red", -1), ("blue", -2)], "only what is not wanted"),
+        ([("red", -1), ("blue", -2)], "negative parts only"),
         (7, "The query holds int, expected text"),
         (np.zeros(DIM, np.float32), "length 0; expected \\(256,\\)"),
         (np.full(DIM, np.nan, np.float32), "length nan; expected \\(256,\\)"),
@@ -144,7 +145,7 @@ def test_a_query_that_says_nothing_is_refused(gallery, model, asked, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k is 0, expected 1 or more"),
+        ({"k": 0}, "k is 0, expected a whole number, 1 or more"),
         ({"by": "vectors"}, "Did you mean: vector"),
         ({"whiten": True}, "whiten compares images with images"),
     ],
@@ -156,12 +157,12 @@ def test_a_call_that_cannot_be_answered_is_refused(gallery, model, options, mess
 
 def test_a_kind_that_is_none_is_refused():
     with pytest.raises(InputError, match="of kind 'sound', expected one of text, image, vector"):
-        Query((Part("sound", "moo"),))
+        Query((QueryPart("sound", "moo"),))
 
 
 @pytest.mark.parametrize("by", ["text", "both"])
 def test_texts_are_searched_with_words(gallery, model, by):
-    with pytest.raises(InputError, match=f"by='{by}' searches texts, but the query has no words"):
+    with pytest.raises(InputError, match=f"by='{by}' searches texts, but the query has no positive text"):
         run(gallery, model, image("red"), by=by)
 
 
@@ -230,7 +231,7 @@ def test_by_itself_texts_count_where_there_are_any_beside_file_names(gallery, sh
     ],
 )
 def test_what_counts_as_a_text_of_its_own(given, expected):
-    assert speaks(given) == expected
+    assert has_caption(given) == expected
 
 
 def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
@@ -241,9 +242,9 @@ def test_whitened_answers_are_the_best_of_all_by_whitened_cosine(model):
     index = MemoryIndex(index_info(DIM, "colour", "colour"))
     index.add([row(str(i), vector) for i, vector in enumerate(vectors)])
     hits = run(index, model, vectors[7], 20, whiten=True)
-    from wordsight.search.whitening import whitening_of
+    from wordsight.search.whitening import learn_whitening
 
-    whitened = whitening_of(index).apply(vectors)
+    whitened = learn_whitening(index).apply(vectors)
     assert [int(hit.id) for hit in hits] == list(np.argsort(-(whitened @ whitened[7]))[:20])
     assert hits[0].score == pytest.approx(1, abs=1e-5)
 

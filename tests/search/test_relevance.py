@@ -6,13 +6,13 @@ from colour_model import DIM, ColourModel, image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_index import MemoryIndex, index_info
+from searching import run, run_many
 
 import wordsight
 from wordsight.index import Row
 from wordsight.samples import sample_images
-from wordsight.search.query import run, run_many
-from wordsight.search.reference import VIEWS, Reference, Scale, bank_vectors, reference_images, reference_of
-from wordsight.search.relevance import Relevance, follow, proba_of, relevance_of_image, relevance_of_text
+from wordsight.search.reference import VIEWS, Reference, Scale, embed_bank, embed_reference_images, load_reference
+from wordsight.search.relevance import Relevance, fit_relevance, is_identical, judge_image, judge_text
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def test_a_scale_counts_in_standard_deviations_above_the_mean():
 
 
 def test_the_reference_is_embedded_once_and_kept_on_disk(model, tmp_path):
-    first = reference_of(model)
-    assert reference_of(model) is first
+    first = load_reference(model)
+    assert load_reference(model) is first
     assert len(first.images_RD) == VIEWS * len(sample_images())
-    again = Reference.of(bank_vectors(ColourModel()), reference_images(ColourModel()))
+    again = Reference.of(embed_bank(ColourModel()), embed_reference_images(ColourModel()))
     assert (again.images_RD == first.images_RD).all()
     assert list((tmp_path / "cache" / "reference").glob("*.npy"))
 
@@ -52,9 +52,9 @@ def test_the_reference_is_embedded_once_and_kept_on_disk(model, tmp_path):
 @given(st.floats(-9, 9), st.floats(0.01, 50))
 def test_the_probability_rises_with_the_cosine_and_is_a_half_at_the_line(offset, slope):
     one = Relevance(offset, slope)
-    proba = proba_of(one, np.linspace(-1, 1, 50, dtype=np.float32))
+    proba = one.proba(np.linspace(-1, 1, 50, dtype=np.float32))
     assert (np.diff(proba) >= 0).all()
-    assert proba_of(one, np.array([one.line]))[0] == pytest.approx(0.5, abs=1e-5)
+    assert one.proba(np.array([one.line]))[0] == pytest.approx(0.5, abs=1e-5)
 
 
 def test_what_else_the_collection_holds_changes_no_probability(model):
@@ -74,10 +74,10 @@ def test_the_image_that_was_asked_with_is_certain(model):
 
 def test_a_line_through_log_odds_follows_another_cosine():
     cosine = np.linspace(0, 1, 20)
-    found = follow(3 * cosine - 1, cosine / 2)
+    found = fit_relevance(3 * cosine - 1, cosine / 2)
     assert (found.offset, found.slope) == (pytest.approx(-1), pytest.approx(6))
-    assert follow(-cosine, cosine).slope > 0  # what hits are ordered by stays their order
-    assert follow(np.ones(3), np.zeros(3)).slope > 0
+    assert fit_relevance(-cosine, cosine).slope > 0  # what hits are ordered by stays their order
+    assert fit_relevance(np.ones(3), np.zeros(3)).slope > 0
 
 
 def test_likely_ones_are_counted_beyond_the_page(model, monkeypatch):
@@ -144,13 +144,13 @@ def mini():
 )
 def test_of_the_samples_what_they_show_is_more_likely_than_all_else(mini, words, name):
     """And has more than twice the probability that anything has of what no sample shows."""
-    reference, paths = reference_of(mini), sample_images()
+    reference, paths = load_reference(mini), sample_images()
     vectors = mini.embed_images(paths)
 
     def judged(text):
         query = mini.embed_texts([text])[0]
         near = vectors[np.argsort(-(vectors @ query))[:1]]
-        return proba_of(relevance_of_text(reference, query, 2, near), vectors @ query)
+        return judge_text(reference, query, 2, near).proba(vectors @ query)
 
     said = judged(words)
     assert paths[int(said.argmax())].name == name
@@ -159,7 +159,8 @@ def test_of_the_samples_what_they_show_is_more_likely_than_all_else(mini, words,
 
 def test_an_image_is_of_a_kind_with_itself_and_not_with_others(mini):
     vectors = mini.embed_images(sample_images())
-    judge = relevance_of_image(reference_of(mini), vectors[0])
-    said = proba_of(judge, vectors @ vectors[0], image=True)
+    found = judge_image(load_reference(mini), vectors[0])
+    cosines = vectors @ vectors[0]
+    said = np.where(is_identical(cosines), 1, found.proba(cosines))
     assert said[0] == 1.0
     assert said[1:].max() < 0.5

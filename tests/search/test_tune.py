@@ -1,68 +1,25 @@
-"""Choosing the fusion: metrics worked by hand and against a formula, and choices where the right one is known."""
+"""Choosing the fusion: choices where the right one is known."""
 
 import numpy as np
 import pytest
 from colour_model import DIM, ColourModel
 from colour_shop import questions, shop  # noqa: F401
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from memory_index import MemoryIndex, index_info
+from searching import run
 
 from wordsight.errors import InputError, StoreError
 from wordsight.index import Row
 from wordsight.search.fusion import Fusion
-from wordsight.search.query import run
+from wordsight.search.judged import Judged, read_judged, resolve_answers
 from wordsight.search.relevance import text_evidence
 from wordsight.search.tune import (
-    Judged,
     Sides,
-    bootstrap,
     choose,
     cross_validated,
-    hit_rate_at_k,
-    ndcg_at_k,
-    read_judged,
-    recall_at_k,
+    read_tuning,
     reset,
-    resolve,
     tune,
-    tuning_of,
 )
-
-
-def test_ndcg_by_hand():
-    """The first and third of four answer, of two in all: (1 + 1/2) / (1 + 1/log2(3))."""
-    assert ndcg_at_k(["a", "x", "b", "y"], {"a", "b"}) == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
-    assert ndcg_at_k(["x", "y"], {"a"}) == 0
-    assert ndcg_at_k(["a", "b"], {"a", "b", "c"}, k=2) == pytest.approx(1)  # no order shows three in two places
-
-
-def test_recall_is_the_share_that_is_shown_and_a_hit_is_any():
-    assert recall_at_k(["x", "a"], {"a", "b"}, k=2) == 1 / 2
-    assert hit_rate_at_k(["x", "a"], {"a", "b"}, k=2) == 1
-    assert recall_at_k(["x", "a"], {"a", "b"}, k=1) == hit_rate_at_k(["x", "a"], {"a", "b"}, k=1) == 0
-    assert recall_at_k([], {"a"}) == hit_rate_at_k([], {"a"}) == 0
-
-
-@settings(deadline=None)
-@given(st.permutations(range(14)), st.sets(st.integers(0, 13), min_size=1))
-def test_ndcg_is_the_discounted_gain_over_that_of_the_best_order(order, relevant):
-    """As scikit-learn's `ndcg_score` defines it: of one table of gains, the given order against the sorted one."""
-    gains = np.array([float(i in relevant) for i in order])
-    discount = np.where(np.arange(14) < 10, 1 / np.log2(np.arange(14) + 2), 0)
-    expected = (gains @ discount) / (np.sort(gains)[::-1] @ discount)
-    assert ndcg_at_k([str(i) for i in order], {str(i) for i in relevant}) == pytest.approx(expected)
-
-
-def test_the_bootstrap_is_seeded_and_narrows_with_more_queries():
-    values = np.random.default_rng(0).random(400)
-    assert bootstrap(values) == bootstrap(values)
-    few, many = bootstrap(values[:25]), bootstrap(values)
-    assert few.low < few.mean < few.high
-    assert many.high - many.low < (few.high - few.low) / 2
-    # the normal approximation of the same interval
-    half = 1.96 * values.std() / np.sqrt(len(values))
-    assert (many.low, many.high) == pytest.approx((many.mean - half, many.mean + half), abs=0.01)
 
 
 def test_each_query_is_answered_by_what_was_chosen_without_it():
@@ -97,8 +54,8 @@ def test_hybrid_is_chosen_where_both_sides_know_something():
     tuned = choose(sides(0.6, 0.6))
     assert tuned.hybrid
     assert tuned.gain.low > 0
-    assert [figures.way for figures in tuned.figures] == ["text only", "vector only", "hybrid"]
-    assert tuned.figures[2].ndcg.mean > max(figures.ndcg.mean for figures in tuned.figures[:2])
+    assert [figures.mode for figures in tuned.figures] == ["text only", "vector only", "hybrid"]
+    assert tuned.figures[2].ndcg.value > max(figures.ndcg.value for figures in tuned.figures[:2])
 
 
 def uneven(count):
@@ -145,19 +102,19 @@ def hopeless_texts(count):
 
 
 def test_a_choice_is_noted_and_can_be_forgotten(shop):
-    assert tuning_of(shop) is None
+    assert read_tuning(shop) is None
     tuned = tune(shop, ColourModel(), questions())
-    assert tuning_of(shop) == tuned
+    assert read_tuning(shop) == tuned
     reset(shop)
-    assert tuning_of(shop) is None
+    assert read_tuning(shop) is None
     shop.set_note("fusion", {"way": "score", "alpha": 0.2, "queries": 9})  # of an older version
-    assert tuning_of(shop) == Fusion("both", 0.2)
+    assert read_tuning(shop) == Fusion("both", 0.2)
 
 
 def test_a_search_goes_by_what_was_tuned(shop):
     tuned = tune(shop, ColourModel(), questions())
     assert tuned.hybrid
-    assert shop.note("fusion")["way"] == tuned.fusion.way
+    assert shop.note("fusion")["way"] == tuned.fusion.method
     assert run(shop, ColourModel(), "blue large", 1)[0].id == "/shop/blue/large.png"
     shop.set_note("fusion", {"way": "vector", "alpha": 0.5})
     assert run(shop, ColourModel(), "blue large", 1)[0].bm25 is None
@@ -167,16 +124,19 @@ def test_answers_may_be_named_by_the_end_of_their_path(shop, tmp_path, monkeypat
     monkeypatch.chdir("/")
     given = [Judged("q", frozenset(["red/small.png", "shop/blue/huge.png", "/shop/green/large.png"]))]
     expected = {"/shop/red/small.png", "/shop/blue/huge.png", "/shop/green/large.png"}
-    assert resolve(shop, given)[0][0].relevant == expected
+    assert resolve_answers(shop, given)[0][0].relevant == expected
     with pytest.raises(InputError, match=r"'small\.png' is the end of 3 paths, such as /shop/blue/small\.png and"):
-        resolve(shop, [Judged("q", frozenset(["small.png"]))])
+        resolve_answers(shop, [Judged("q", frozenset(["small.png"]))])
 
 
 def test_any_page_of_a_document_answers_for_it(shop):
     for page in (1, 2):
         row = next(iter(shop.rows.values()))
         shop.add([Row(f"/d.pdf#page={page}", "/d.pdf", "/d.pdf", str(page), row.vector, page=page)])
-    assert resolve(shop, [Judged("q", frozenset(["/d.pdf"]))])[0][0].relevant == {"/d.pdf#page=1", "/d.pdf#page=2"}
+    assert resolve_answers(shop, [Judged("q", frozenset(["/d.pdf"]))])[0][0].relevant == {
+        "/d.pdf#page=1",
+        "/d.pdf#page=2",
+    }
 
 
 def test_answers_that_are_not_there_are_left_out_and_listed(shop):

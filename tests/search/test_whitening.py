@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wordsight.errors import InputError
 from wordsight.search import whitening
-from wordsight.search.whitening import Whitening, ledoit_wolf, whitening_of
+from wordsight.search.whitening import Whitening, learn_whitening, ledoit_wolf
 
 
 def unit(vectors):
@@ -109,7 +109,7 @@ def test_what_is_no_table_of_vectors_is_refused(vectors, message):
 
 def test_other_dimensions_and_powers_are_refused():
     vectors = unit(np.random.default_rng(0).normal(size=(20, 4)))
-    with pytest.raises(InputError, match="Vectors of 5 dimensions are whitened by what was learnt on 4"):
+    with pytest.raises(InputError, match="Vectors of 5 dimensions cannot be whitened by 4"):
         Whitening.fit(vectors).apply(np.ones((1, 5)))
     with pytest.raises(InputError, match="power is 2, expected a number from 0 to 1"):
         Whitening.fit(vectors, power=2)
@@ -134,18 +134,18 @@ class Rows:
 def test_an_index_is_learnt_once_and_again_when_it_has_grown():
     vectors = unit(np.random.default_rng(0).normal(size=(300, 8)))
     index = Rows(vectors[:200])
-    first = whitening_of(index)
-    assert whitening_of(index) is first
+    first = learn_whitening(index)
+    assert learn_whitening(index) is first
     index.vectors = vectors[:203]
-    assert whitening_of(index) is first
+    assert learn_whitening(index) is first
     index.vectors = vectors
-    assert whitening_of(index) is not first
+    assert learn_whitening(index) is not first
     assert index.asked == 2
 
 
 def test_what_was_learnt_goes_with_the_index():
     index = Rows(np.eye(4, dtype=np.float32))
-    whitening_of(index)
-    before = len(whitening._of_index)
+    learn_whitening(index)
+    before = len(whitening._learnt)
     del index
-    assert len(whitening._of_index) == before - 1
+    assert len(whitening._learnt) == before - 1

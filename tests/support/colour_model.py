@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import Skipped, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.skipped import Skipped
 from wordsight.spec import Preprocess
 
 DIM = 256

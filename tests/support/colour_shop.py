@@ -5,7 +5,7 @@ from colour_model import COLOURS, DIM, ColourModel, image
 from memory_index import MemoryIndex, index_info
 
 from wordsight.index import Row
-from wordsight.search.tune import Judged
+from wordsight.search.judged import Judged
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections import Counter
 
 import numpy as np
 
-from wordsight.columns import OWN_COLUMNS
+from wordsight.columns import OWN_COLUMNS, OWN_KINDS
 from wordsight.errors import InputError
 from wordsight.index import Index, IndexInfo, Match, Row, RowVersion
 from wordsight.text.analysis import coverage, terms, terms_of
@@ -64,7 +64,7 @@ class MemoryIndex(Index):
         return len(self.rows)
 
     def columns(self):
-        found = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
+        found = dict(OWN_KINDS)
         for row in self.rows.values():
             for name, value in row.meta.items():
                 if value is not None and not (found.get(name) == "number" and isinstance(value, int)):

@@ -74,11 +74,11 @@ def test_ids_that_openai_published():
 
 def test_clip_ids_equal_transformers_over_hard_texts(theirs):
     ours = Tokenizer(CLIP, {})(HARD_TEXTS)
-    for text, row, cut in zip(HARD_TEXTS, ours.ids, ours.cut, strict=True):
+    for text, row, truncated in zip(HARD_TEXTS, ours.ids, ours.truncated, strict=True):
         whole = theirs(text)["input_ids"]
         cut_down = theirs(text, truncation=True, max_length=77)["input_ids"]
         assert row[: len(cut_down)].tolist() == cut_down, text
-        assert cut == len(whole) - len(cut_down), text
+        assert truncated == len(whole) - len(cut_down), text
         assert EOS in row
 
 
@@ -108,7 +108,7 @@ def test_html_entities_are_unescaped_twice_as_in_training(theirs):
 
 def test_the_end_of_text_token_survives_and_the_cut_is_counted():
     tokens = Tokenizer(CLIP, {})(["cat " * 75, "cat " * 76, "cat " * 100])
-    assert tokens.cut.tolist() == [0, 1, 25]
+    assert tokens.truncated.tolist() == [0, 1, 25]
     assert tokens.ids[:, -1].tolist() == [EOS] * 3
     assert tokens.ids[:, 0].tolist() == [BOS] * 3
 
@@ -117,7 +117,7 @@ def test_lone_surrogates_and_no_texts_do_not_crash():
     tokenizer = Tokenizer(CLIP, {})
     assert (tokenizer(["\udcff cat"]).ids == tokenizer(["\ufffd cat"]).ids).all()
     assert tokenizer([]).ids.shape == (0, 77)
-    assert tokenizer([]).cut.shape == (0,)
+    assert tokenizer([]).truncated.shape == (0,)
 
 
 def test_texts_must_be_a_list_of_str():
@@ -198,8 +198,8 @@ def test_sentencepiece_control_symbols_never_match_text(spiece):
 def test_sentencepiece_keeps_its_end_token(spiece):
     tokens = Tokenizer(SIGLIP, {"spiece.model": spiece})(["cat photo " * 80, "cat"])
     assert tokens.ids[0, -1] == 1
-    assert tokens.cut[0] > 0
-    assert tokens.cut[1] == 0
+    assert tokens.truncated[0] > 0
+    assert tokens.truncated[1] == 0
     assert (tokens.ids[1, -40:] == 1).all()
 
 
@@ -210,7 +210,7 @@ def test_a_damaged_sentencepiece_model_is_refused(damage):
 
 
 def test_a_truncated_sentencepiece_model_is_refused(spiece):
-    with pytest.raises(CheckpointError, match="damaged or cut off"):
+    with pytest.raises(CheckpointError, match="damaged or truncated"):
         Tokenizer(SIGLIP, {"spiece.model": spiece[:501]})
 
 

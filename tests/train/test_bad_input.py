@@ -17,15 +17,15 @@ from training import Notes, quickly, small_run, small_spec, write_squares
 from wordsight.errors import CheckpointError, InputError, TrainError
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.config import AugmentConfig, DataConfig, ZeroShotConfig
-from wordsight.train.config.limits import settled
+from wordsight.train.config.limits import validate_settings
 from wordsight.train.config.settings import apply
 from wordsight.train.data import open_data
 from wordsight.train.loop import train
 from wordsight.train.monitor.reports import Watcher
 from wordsight.train.monitor.run_log import read_log
 from wordsight.train.recipe import load_recipe
-from wordsight.train.run import run_folder as checkpoints
-from wordsight.train.run.lock import LOCK, alone_in
+from wordsight.train.run import checkpoints
+from wordsight.train.run.lock import LOCK, lock_folder
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def table_of(folder, captions, name="pairs.tsv", encoding="utf-8"):
 )
 def test_numbers_out_of_their_range(setting, message):
     with pytest.raises(InputError, match=message):
-        settled(apply(small_run("x.tsv"), [setting]))
+        validate_settings(apply(small_run("x.tsv"), [setting]))
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_numbers_out_of_their_range(setting, message):
 )
 def test_values_that_only_a_recipe_can_hold(changes, message):
     with pytest.raises(InputError, match=message):
-        settled(small_run("x.tsv", **changes))
+        validate_settings(small_run("x.tsv", **changes))
 
 
 def test_lists_and_paths_of_a_recipe_are_taken(table, tmp_path):
     config = small_run(table, steps=1, data=DataConfig(pairs=[Path(table)], workers=0))
-    assert settled(config).data.pairs == (str(table),)
+    assert validate_settings(config).data.pairs == (str(table),)
     assert train(config, tmp_path / "run").step == 1
 
 
@@ -232,13 +232,13 @@ def test_what_a_stranger_wrote_is_not_written_over(table, tmp_path):
 
 def test_one_run_at_a_time_in_a_folder(table, tmp_path):
     folder = tmp_path / "run"
-    code = "import sys, pathlib; from wordsight.train.run.lock import alone_in\n"
-    code += "with alone_in(pathlib.Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    code = "import sys, pathlib; from wordsight.train.run.lock import lock_folder\n"
+    code += "with lock_folder(pathlib.Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as other:  # fmt: skip
         assert other.stdout.readline() == "in\n"
         for resume in (False, True):
-            with pytest.raises(TrainError, match=r"Another run is at work in .*run; wait for its end"):
+            with pytest.raises(TrainError, match=r"Another run is already using .*run; wait for it to end"):
                 train(small_run(table, steps=1), folder, resume=resume)
         other.kill()  # which lets go of it
     assert train(small_run(table, steps=1), folder).step == 1
@@ -250,7 +250,7 @@ def test_a_drive_without_locks_is_used_without(tmp_path, monkeypatch):
         raise OSError(__import__("errno").ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "lockf", none)
-    with alone_in(tmp_path / "run"):
+    with lock_folder(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
 
 
@@ -274,7 +274,7 @@ def forged(path, state):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: [1, 2], r"is damaged \(it lacks step, .*Remove this folder to begin anew"),
+        (lambda state: [1, 2], r"is damaged \(it lacks step, .*Remove this folder to start from scratch"),
         (lambda state: {"step": 2}, r"is damaged \(it lacks steps_per_epoch, loss"),
         (lambda state: state | {"network": {"clip.visual.proj": torch.zeros(3)}}, r"of another network: clip\."),
         (lambda state: state | {"steps_per_epoch": 99}, r"The data is not what it was .*had 99 steps, now it has 6"),

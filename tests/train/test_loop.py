@@ -17,17 +17,20 @@ import wordsight
 import wordsight.train
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train import loop
+from wordsight.train import build, learner
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.build import count_steps
+from wordsight.train.config import OBJECTIVES, ObjectiveConfig, TrainConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.config.checks import check_config
 from wordsight.train.config.settings import from_json
-from wordsight.train.loop import check, steps_of, train
+from wordsight.train.loop import train
 from wordsight.train.monitor.meter import recall_at_1
 from wordsight.train.monitor.reports import Watcher
-from wordsight.train.networks import NETWORKS, build_network
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.networks import build_network
+from wordsight.train.run import checkpoints
 from wordsight.train.run.signals import Stopped, on_signals
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +122,13 @@ def test_reports_come_every_so_many_steps_and_at_the_end(table, tmp_path):
 
 def test_epochs_say_how_long_a_run_is(table):
     config = dataclasses.replace(small_run(table), steps=None, epochs=1.5)
-    assert steps_of(config, steps_per_epoch=6) == 9
+    assert count_steps(config, steps_per_epoch=6) == 9
 
 
 def test_a_folder_with_a_run_is_refused(finished):
     result, _, config = finished
     before = read_checkpoint(result.folder).fingerprint
-    with pytest.raises(TrainError, match=r"colours holds a run already. Go on with it"):
+    with pytest.raises(TrainError, match=r"colours already holds a run. Resume it"):
         train(config, result.folder)
     assert read_checkpoint(result.folder).fingerprint == before
 
@@ -153,7 +156,9 @@ class Stops(Watcher):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_asked_to_stop_saves_first(table, tmp_path, number):
     config, notes = small_run(table, steps=6), Notes()
-    with pytest.raises(Stopped, match=r"after step 3 of 6.*run; go on with the same settings and --resume") as stopped:
+    with pytest.raises(
+        Stopped, match=r"after step 3 of 6.*run; continue with the same settings and --resume"
+    ) as stopped:
         train(config, tmp_path / "run", watchers=[Stops(3, number), notes])
     assert stopped.value.number == number
     assert notes.saved == [3]
@@ -193,11 +198,11 @@ def test_a_signal_that_ends_the_workers_too(table, tmp_path, monkeypatch):
         data.batches = ended_early
         return data
 
-    real = loop.open_data
-    monkeypatch.setattr(loop, "open_data", open_data)
+    real = build.open_data
+    monkeypatch.setattr(build, "open_data", open_data)
     with pytest.raises(Stopped, match="after step 2 of 6"):
         train(small_run(table), tmp_path / "run")
-    assert list(checkpoints.steps_in(tmp_path / "run")) == [2]
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2]
 
 
 def test_a_second_interrupt_acts_at_once():
@@ -218,7 +223,7 @@ def test_a_run_in_a_thread_leaves_signals_alone(table, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
     config = small_run(table, steps=9, watch__save_every=2, watch__log_every=4)
-    real = loop.accumulate
+    real = learner.accumulate
 
     def accumulate(network, batch, objective, **options):
         outcome = real(network, batch, objective, **options)
@@ -226,10 +231,10 @@ def test_a_loss_that_is_no_number_stops_the_run(table, tmp_path, monkeypatch):
         return dataclasses.replace(outcome, loss=outcome.loss * float("nan")) if len(steps) == 6 else outcome
 
     steps = []
-    monkeypatch.setattr(loop, "accumulate", accumulate)
+    monkeypatch.setattr(learner, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The loss of step 6 is nan, .* Samples of this step: .*\.png.* Try a lower"):
         train(config, tmp_path / "run")
-    assert list(checkpoints.steps_in(tmp_path / "run")) == [2, 4]  # none of what came after
+    assert list(checkpoints.list_steps(tmp_path / "run")) == [2, 4]  # none of what came after
 
 
 def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeypatch):
@@ -239,8 +244,8 @@ def test_a_gradient_that_is_no_number_names_its_samples(table, tmp_path, monkeyp
         keys.extend(batch.keys)
         return outcome
 
-    keys, real = [], loop.accumulate
-    monkeypatch.setattr(loop, "accumulate", accumulate)
+    keys, real = [], learner.accumulate
+    monkeypatch.setattr(learner, "accumulate", accumulate)
     with pytest.raises(TrainError, match=r"The gradient's norm of step 1 is inf") as raised:
         train(small_run(table, optim__clip=None), tmp_path / "run")
     assert all(key in str(raised.value) for key in keys[:8])
@@ -358,15 +363,15 @@ def test_compiled_towers_learn_the_same(table, tmp_path, plain_losses):
 @pytest.mark.parametrize(("chunk", "advice"), [(None, "compute.chunk=4 or"), (2, "compute.chunk=1 or")])
 def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, advice):
     def accumulate(*args, **settings):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore of it.")
+        raise torch.OutOfMemoryError("CUDA out of memory. AlphaResult to allocate 2 GiB.\nMore of it.")
 
-    monkeypatch.setattr("wordsight.train.loop.accumulate", accumulate)
-    message = f"Memory ran out with 8 pairs .* Tried to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
+    monkeypatch.setattr("wordsight.train.learner.accumulate", accumulate)
+    message = f"Memory ran out with 8 pairs .* AlphaResult to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
     with pytest.raises(TrainError, match=message):
         train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", list(OBJECTIVES))
 def test_all_that_takes_time_is_compiled(name, monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda method: compiled.append(method.__qualname__) or method)
@@ -424,4 +429,4 @@ def test_settings_that_make_no_sense(changes, message):
     plain = {key: changes.pop(key) for key in ("steps", "epochs", "batch") if key in changes}
     config = dataclasses.replace(small_run("x.tsv", **changes), **plain)
     with pytest.raises(InputError, match=message):
-        check(config)
+        check_config(config)

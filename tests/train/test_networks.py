@@ -20,12 +20,14 @@ from wordsight.train.batch import Batch, Ids
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, TrainConfig
 from wordsight.train.config.sizes import size
 from wordsight.train.loss.objectives import info_nce
-from wordsight.train.networks import BagOfWords, Captioner, Contrastive, TwoViews, build_network
-from wordsight.weights.read import write_checkpoint
+from wordsight.train.networks import TwoTowers, build_network
+from wordsight.train.networks.images_only import TwoViews
+from wordsight.train.networks.predictive import BagOfWords, Captioner
+from wordsight.weights.write import write_checkpoint
 
 TEXTS = ["a cat", "a red dog!", "house", "a photo of a tree"]
 CLASSES = {
-    "info_nce": Contrastive, "sigmoid": Contrastive, "nt_xent": TwoViews, "bag_of_words": BagOfWords,
+    "info_nce": TwoTowers, "sigmoid": TwoTowers, "nt_xent": TwoViews, "bag_of_words": BagOfWords,
     "caption": Captioner,
 }  # fmt: skip
 SPECS = {
@@ -264,7 +266,7 @@ def test_the_gradients_are_those_of_transformers_clip(trimmed):
     """CLIPModel with the same weights, its own loss, float64: an independent forward and backward pass."""
     checkpoint = random_models.random_checkpoint(random_models.CLIP)
     theirs = random_models.in_transformers(checkpoint).double().train()
-    ours = Contrastive(checkpoint.spec)
+    ours = TwoTowers(checkpoint.spec)
     load_tensors(ours.clip, checkpoint.tensors)
     ours.double().train()
     pixels_BHWC, tokens_BT = random_models.random_inputs(checkpoint.spec, n=4)

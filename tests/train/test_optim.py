@@ -11,11 +11,11 @@ from wordsight.errors import InputError
 from wordsight.nn.clip import build_model
 from wordsight.train.compute.precision import Precision
 from wordsight.train.config import OptimConfig
-from wordsight.train.ema import Average
+from wordsight.train.ema import WeightAverage
 from wordsight.train.optim import (
     build_optimizer,
     clip_gradients,
-    decays,
+    has_decay,
     layer_rates,
     lr_at,
     parameter_groups,
@@ -44,7 +44,7 @@ def test_no_warm_up():
 
 def test_gains_biases_and_the_scale_do_not_decay():
     model = build_model(small_spec())
-    kept = {name for name, p in model.named_parameters() if not decays(name, p)}
+    kept = {name for name, p in model.named_parameters() if not has_decay(name, p)}
     assert "logit_scale" in kept
     assert all(p.ndim < 2 for name, p in model.named_parameters() if name in kept)
     expected = ("ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias", "in_proj_bias", "out_proj.bias", "c_fc.bias",
@@ -137,12 +137,12 @@ def test_gradients_are_cut_to_a_norm():
 def test_the_average_by_hand():
     layer = nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0.0)
-    average = Average(layer, decay=0.15)
+    average = WeightAverage(layer, decay=0.15)
     layer.weight.data.fill_(1.0)
     average.update()  # the first decay is (1 + 0) / (10 + 0) = 0.1: 0.1 · 0 + 0.9 · 1
     layer.weight.data.fill_(2.0)
     average.update()  # then 0.15, less than (1 + 1) / (10 + 1): 0.15 · 0.9 + 0.85 · 2
-    with average.applied():
+    with average.swapped_in():
         assert layer.weight.item() == pytest.approx(0.15 * 0.9 + 0.85 * 2)
     assert layer.weight.item() == 2
     assert average.updates == 2
@@ -152,7 +152,7 @@ def test_the_average_of_half_precision_weights_is_kept_in_float32():
     # 1 + 2⁻¹² is nearer to 1 than to any other bfloat16 number, yet many such steps must add up.
     layer = nn.Linear(1, 1, bias=False).bfloat16()
     layer.weight.data.fill_(1.0)
-    average = Average(layer, decay=1.0)
+    average = WeightAverage(layer, decay=1.0)
     average.reset(10**9)
     average.decay = 1 - 2**-12
     layer.weight.data.fill_(2.0)
@@ -163,11 +163,11 @@ def test_the_average_of_half_precision_weights_is_kept_in_float32():
 
 def test_reset_takes_the_weights_for_the_average():
     layer = nn.Linear(1, 1, bias=False)
-    average = Average(layer, decay=0.5)
+    average = WeightAverage(layer, decay=0.5)
     layer.weight.data.fill_(3.0)
     average.reset(7)
     layer.weight.data.fill_(4.0)
-    with average.applied():
+    with average.swapped_in():
         assert layer.weight.item() == 3
     assert average.updates == 7
 

@@ -115,7 +115,7 @@ def test_a_file_that_is_not_there(write, tmp_path):
     with pytest.raises(InputError, match=r"is a folder; expected a Python file\. In it: small\.py"):
         load_recipe(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(InputError, match="is no Python file"):
+    with pytest.raises(InputError, match="is not a Python file"):
         load_recipe("notes.txt")
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPModel
 
 from wordsight.errors import CheckpointError
-from wordsight.weights import hub, lora
+from wordsight.weights import file_names, hub
 from wordsight.weights.layouts import hf_tokenizer
 from wordsight.weights.layouts.prefixes import without_prefixes
 from wordsight.weights.read import read_checkpoint
@@ -96,7 +96,7 @@ def adapted(base: Path, folder: Path, **config) -> Path:
 def beside(base: Path, adapter: Path, to: Path) -> Path:
     """Return a folder with the model and the adapter in it."""
     copy_of(base, to)
-    for name in (lora.FILE, "adapter_model.safetensors"):
+    for name in (file_names.ADAPTER_CONFIG, "adapter_model.safetensors"):
         shutil.copy(adapter / name, to)
     return to
 
@@ -135,8 +135,8 @@ def test_an_adapter_alone_finds_its_model_where_that_is_a_folder(base, tmp_path,
 
 
 def rewrite(folder: Path, **values) -> None:
-    config = json.loads((folder / lora.FILE).read_text())
-    (folder / lora.FILE).write_text(json.dumps({**config, **values}))
+    config = json.loads((folder / file_names.ADAPTER_CONFIG).read_text())
+    (folder / file_names.ADAPTER_CONFIG).write_text(json.dumps({**config, **values}))
 
 
 @pytest.mark.parametrize("named", ["openai/clip-vit-base-patch32", None])

@@ -24,10 +24,10 @@ from safetensors.numpy import load_file, save_file
 
 from wordsight.cli import group
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError, UnsafePickleError
-from wordsight.weights import catalog, hub
-from wordsight.weights import read as weights
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights import catalog, hub, read_files, write
+from wordsight.weights.read import read_checkpoint
 from wordsight.weights.safetensors_file import read_safetensors, write_safetensors
+from wordsight.weights.write import write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_path_that_is_not_there(path: str | Path) -> None:
 def test_a_folder_that_is_no_checkpoint_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
-    with pytest.raises(CheckpointError, match=r"no checkpoint: it holds cat\.jpg\. Expected config\.json"):
+    with pytest.raises(CheckpointError, match=r"not a checkpoint: it holds cat\.jpg\. Expected config\.json"):
         read_checkpoint(tmp_path / "photos")
 
 
@@ -188,7 +188,7 @@ def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPat
     def refuse(*_: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied", "model.pt")
 
-    monkeypatch.setattr(weights, "_read_folder", refuse)
+    monkeypatch.setattr(read_files, "read_folder", refuse)
     with pytest.raises(CheckpointError, match=r"model\.pt cannot be read \(Permission denied\); check its permissions"):
         read_checkpoint(folder)
 
@@ -300,7 +300,7 @@ def test_like_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def test_like_is_refused_where_the_model_says_its_facts_itself(folder: Path) -> None:
     for model in (folder, "mini"):
-        with pytest.raises(InputError, match=r"says its own facts.*leave --like"):
+        with pytest.raises(InputError, match=r"already has its configuration.*leave --like"):
             read_checkpoint(model, like="ViT-B-32/openai")
 
 
@@ -346,7 +346,7 @@ def test_a_pickle_in_a_folder_cannot_run(folder: Path, tmp_path: Path) -> None:
 
 def test_another_network_is_no_clip(tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "resnet.pt")
-    with pytest.raises(CheckpointError, match=r"no CLIP: its tensors are fc\.weight"):
+    with pytest.raises(CheckpointError, match=r"not a CLIP: its tensors are fc\.weight"):
         read_checkpoint(tmp_path / "resnet.pt")
 
 
@@ -371,9 +371,9 @@ def entry(begin: int, end: int, shape: Any = (4,), dtype: str = "F32") -> dict[s
         ({"a": entry(0, 16, dtype="F8")}, "dtype 'F8'"),
         ({"a": entry(0, 32, (8,))}, "should end at byte 32, but there are 16"),
         ({"a": entry(0, 12)}, "do not fit"),
-        ({"a": entry(0, 16, (2, -2))}, "no number"),
-        ({"a": entry(0, 16, ("4",))}, "no number"),
-        ({"a": entry(0, 16, (1 << 40, 1 << 40))}, "do not fit"),
+        ({"a": entry(0, 16, (2, -2))}, "that no tensor has"),
+        ({"a": entry(0, 16, ("4",))}, "that no tensor has"),
+        ({"a": entry(0, 16, (1 << 40, 1 << 40))}, "that no tensor has"),
         ({"a": entry(8, 0, (0,))}, "do not fit"),
         ({"a": entry(0, 8, (2,)), "b": entry(4, 12, (2,))}, "b overlaps"),
     ],
@@ -467,8 +467,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(weights, "write_safetensors", full)
-    monkeypatch.setattr(weights, "write_torch_file", full)
+    monkeypatch.setattr(write, "write_safetensors", full)
+    monkeypatch.setattr(write, "write_torch_file", full)
     with pytest.raises(InputError, match=r"disk of .*copy is full; nothing was left there"):
         write_checkpoint(checkpoint, tmp_path / "copy", layout)
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]

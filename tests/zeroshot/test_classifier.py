@@ -1,5 +1,6 @@
 """Zero-shot classification, with a model whose geometry is known and, where it is there, the bundled one."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from project import DATA
 
 from wordsight import Classifier
 from wordsight.errors import InputError
+from wordsight.zeroshot.answer import NONE_LABEL
 from wordsight.zeroshot.class_embeddings import embed_classes, normalise_rows, parse_classes
-from wordsight.zeroshot.classifier import NONE_LABEL
 from wordsight.zeroshot.none_of_these import NoneOfThese, bank_words
 from wordsight.zeroshot.transductive import joint_proba
 
@@ -318,3 +319,25 @@ def test_real_images_of_classes_left_out_are_none_of_these(mini):
     none_in, none_out = (classifier.predict_proba(paths)[:, -1] for paths in (clothes, other))
     assert (none_in > 0.5).mean() < 0.3, "clothes taken for none of these"
     assert (none_out > 0.5).mean() > 0.8, "animals, flowers and vehicles taken for clothes"
+
+
+def test_an_answer_is_the_most_probable_label_and_goes_into_json():
+    classifier = Classifier(ColourModel(), ["red", "green", "blue"], none=True)
+    proba = classifier.predict_proba(PICTURES[:1])[0]
+    answer = classifier.answer(proba, top=2)
+    assert answer.chosen == (("red", pytest.approx(float(proba[0]))),)
+    said = json.loads(json.dumps(answer.to_dict()))
+    assert said["label"] == "red"
+    assert said["labels"] == ["red"]
+    assert [one["label"] for one in said["top"]] == [name for name, _ in answer.ranked]
+    assert len(said["top"]) == 2
+    assert said["none_probability"] == pytest.approx(float(proba[-1]), abs=1e-6)
+
+
+def test_an_answer_of_independent_classes_names_all_that_are_probable_or_none():
+    classifier = Classifier(ColourModel(), ["red", "green", "blue"])
+    answer = classifier.answer(np.array([0.9, 0.2, 0.7], np.float32), multi=True)
+    assert [name for name, _ in answer.chosen] == ["red", "blue"]
+    nothing = classifier.answer(np.array([0.1, 0.2, 0.0], np.float32), multi=True)
+    assert nothing.chosen == ((NONE_LABEL, pytest.approx(0.9 * 0.8)),)
+    assert "none_probability" not in nothing.to_dict()

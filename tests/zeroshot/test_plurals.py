@@ -5,7 +5,7 @@ import pytest
 from colour_model import ColourModel, image
 
 from wordsight import Classifier
-from wordsight.zeroshot.plurals import singular
+from wordsight.zeroshot.plurals import find_singular
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from wordsight.zeroshot.plurals import singular
      ("children", "child"), ("wolves", "wolf"), ("t-shirts", "t-shirt"), ("ties", "tie")],
 )  # fmt: skip
 def test_the_noun_is_put_in_the_singular(name, expected):
-    assert singular(name) == expected
+    assert find_singular(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_the_noun_is_put_in_the_singular(name, expected):
      "Strauss", "of", "s", "漢字"],
 )  # fmt: skip
 def test_what_is_no_plural_stays(name):
-    assert singular(name) is None
+    assert find_singular(name) is None
 
 
 def test_a_bare_plural_is_embedded_in_both_numbers(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_a_name_a_template_a_list_and_a_file_are_understood(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("imagnet-80", r"'imagnet-80' is no template set.*Did you mean: imagenet-80"),
+        ("imagnet-80", r"'imagnet-80' is not a template set.*Did you mean: imagenet-80"),
         ("a photo of a cat", r"'a photo of a cat', which lacks '\{\}'"),
         ("a photo of {name}", r"'a photo of \{name\}', which lacks '\{\}'"),
         (["a {}", "the"], r"'the', which lacks '\{\}'"),

@@ -9,35 +9,27 @@ whose file is gone are in no group. RAW files, and the image rendered of each, a
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from wordsight.duplicates.originals import Origin, origin_of, ranked
+from wordsight.duplicates.comparison import Comparison, CosineComparison, PixelComparison
+from wordsight.duplicates.neighbours import Progress, find_rows_with_neighbour
+from wordsight.duplicates.originals import Origin, rank_origins
 from wordsight.duplicates.physical_files import each_once
 from wordsight.duplicates.shots import are_raw_and_rendered, is_raw
-from wordsight.duplicates.similarity import READ_AT_LEAST, Miniature, likeness
 from wordsight.duplicates.threshold import NOTE, LearntThreshold
-from wordsight.errors import ImageError, InputError
+from wordsight.errors import InputError
 from wordsight.index import Index, Row
 from wordsight.index.base import Floats
-from wordsight.index.lance.maintenance import EXACT_LIMIT
-from wordsight.row_images import row_image
-
-Progress = Callable[[int, int], object]  # (done, of)
 
 # before anything is learnt: the bundled model had 0.71 and 0.76 learnt of photos, 0.83 of products for candidates, and
 # 0.90 to 0.93 alone (benchmarks/duplicates_quality.py); small collections may hold sheets, which are closer
 UNLEARNT = LearntThreshold(candidates=0.75, alone=0.97, images=0, recall={}, recall_alone={})
-_AT_ONCE = EXACT_LIMIT  # rows compared by one matrix product, in blocks; above, the index itself finds neighbours fast
-_BLOCK = 1024
 _PRODUCT = 1 << 24  # cosines held at a time
-_IN_VAIN = 30  # candidates in a row that turn out different, after which those that are less close are not looked at
-_COMPARED = 4  # of a group, in which others are looked at for what is laid over them
-_MINIATURES = 200  # kept, 0.5 MB each, as much again with its mirror image
+_IN_VAIN = 30  # candidates in a row that turn out different, after which less close ones are not compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +48,42 @@ class Group:
     paper: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
-        """Return how many there are, which one to keep, and how near the others are."""
+        """Number of images, the nearness of the others, and which one to keep."""
         how = "of the same content" if self.exact else f"cosines from {min(self.cosines):.3f}"
         return f"<Group {len(self.rows)} images, {how}, keep {self.keep.id}>"
 
     def _repr_html_(self) -> str:
-        """Return the images as a notebook shows them, the one to keep first."""
-        from wordsight.output.row_cards import html_of_rows
+        """The images as a notebook shows them, the one to keep first."""
+        from wordsight.output.row_cards import render_rows
 
-        return html_of_rows(repr(self)[1:-1], self.rows)
+        return render_rows(repr(self)[1:-1], self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group as JSON. role: keep; shot (another file of the same shot, it stays); copy.
+
+        path: valid UTF-8 whatever the file's name; `wordsight.path_text.to_path` gives the file.
+        """
+        images = [
+            {"path": row.path, "page": row.page, "id": row.id, "width": row.width, "height": row.height,
+             "size": row.size, "cosine": round(cosine, 6), "same_content": row.content_hash == self.keep.content_hash,
+             "paper": row.id in self.paper, "role": self._role(row)}
+            for row, cosine in zip(self.rows, self.cosines, strict=True)
+        ]  # fmt: skip
+        return {"keep": self.keep.path, "because": self.because, "exact": self.exact, "images": images}
+
+    def _role(self, row: Row) -> str:
+        if row is self.keep:
+            return "keep"
+        return "shot" if row.id in self.shot else "copy"
 
     @property
     def keep(self) -> Row:
-        """The original, as far as can be told: see `duplicates.originals`."""
+        """Original, as far as can be told: see `duplicates.originals`."""
         return self.rows[0]
 
     @property
     def copies(self) -> tuple[Row, ...]:
-        """All but the original, and but what belongs to the same shot in RAW; none where there is only that."""
+        """All but the original and further files of its shot."""
         return tuple(row for row in self.rows[1:] if row.id not in self.shot)
 
     @property
@@ -93,125 +103,46 @@ class Found:
 def duplicates(
     index: Index, threshold: float | None = None, *, check: bool = True, progress: Progress | None = None
 ) -> list[Group]:
-    """Return the groups of `find_duplicates`."""
+    """Groups of `find_duplicates`."""
     return list(find_duplicates(index, threshold, check=check, progress=progress).groups)
 
 
 def find_duplicates(
     index: Index, threshold: float | None = None, *, check: bool = True, progress: Progress | None = None
 ) -> Found:
-    """Return the groups of near duplicates in an index, the largest first.
+    """Groups of near duplicates in an index, the largest first.
 
-    threshold: cosine from which two images may be copies, in -1 … 1. None: as learnt (`copies.learn`), else a value
+    threshold: cosine from which two images may be copies, in -1 … 1. None: as learnt (`threshold.learn`), else a value
         that suits the bundled model.
     check: compare the pixels of candidates. Without it, or where a file cannot be read, the cosine alone decides; that
         takes a higher threshold, which None learns too.
-    progress: called with (rows compared, rows in all).
+    progress: called with (rows compared, rows in total).
     Raises: InputError for a threshold that no cosine can be.
     """
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"The threshold is {threshold}, expected a cosine: -1 to 1, for near duplicates 0.8 to 1.")
-    learnt = learnt_threshold(index) or UNLEARNT
-    alone = learnt.alone if threshold is None else threshold
-    least = alone if not check else learnt.candidates if threshold is None else threshold
-    near = _rows_with_a_neighbour(index, least, progress or (lambda *_: None))
+    learnt = read_threshold(index) or UNLEARNT
+    alone, least = learnt.alone, learnt.candidates
+    if threshold is not None:
+        alone = least = threshold
+    comparison: Comparison = PixelComparison(index, max(alone, least))
+    if not check:
+        least = alone
+        comparison = CosineComparison(least)
+    near = find_rows_with_neighbour(index, least, progress or (lambda *_: None))
     present = each_once(sorted(near, key=_quality))
-    compare = _Comparison(index, max(alone, least)) if check else None
-    groups = sorted(_grouped(present.rows, least, compare), key=lambda group: (-len(group.rows), group.keep.path))
+    groups = sorted(_grouped(present.rows, least, comparison), key=lambda group: (-len(group.rows), group.keep.path))
     return Found(tuple(groups), present.gone)
 
 
-def learnt_threshold(index: Index) -> LearntThreshold | None:
-    """Return what was learnt on this index, or None."""
+def read_threshold(index: Index) -> LearntThreshold | None:
+    """Threshold learnt on this index, or None."""
     note = index.note(NOTE)
     return LearntThreshold.from_note(note) if note else None
 
 
-def _rows_with_a_neighbour(index: Index, least: float, progress: Progress) -> list[Row]:
-    """Return the rows that share their content or come near another, without their thumbnails."""
-    counts = Counter(version.content_hash for version in index.row_versions())
-    shared = {content_hash for content_hash, n in counts.items() if n > 1}
-    wanted = {version.id for version in index.row_versions() if version.content_hash in shared}
-    near = _near_by_product if len(index) <= _AT_ONCE else _near_by_search
-    wanted.update(near(index, least, progress))
-    ids = sorted(wanted)
-    return [
-        replace(row, thumbnail=b"")  # thousands of pages would hold theirs
-        for start in range(0, len(ids), _BLOCK)
-        for row in index.get(ids[start : start + _BLOCK])
-    ]
-
-
-def _near_by_product(index: Index, least: float, progress: Progress) -> Iterator[str]:
-    """Yield the ids of rows with another at a cosine of `least` or more: every pair is looked at."""
-    ids: list[str] = []
-    vectors_ND = np.empty((len(index), index.info.dim), np.float32)
-    for names, vectors_BD in index.batches():
-        names = names[: len(vectors_ND) - len(ids)]  # another process may be adding rows
-        vectors_ND[len(ids) : len(ids) + len(names)] = vectors_BD[: len(names)]
-        ids += names
-    vectors_ND = vectors_ND[: len(ids)]
-    near_N = np.zeros(len(ids), bool)
-    for top in range(0, len(ids), _BLOCK):
-        rows_BD = vectors_ND[top : top + _BLOCK]
-        for left in range(top, len(ids), _BLOCK):
-            near_BB = rows_BD @ vectors_ND[left : left + _BLOCK].T >= least
-            if left == top:
-                np.fill_diagonal(near_BB, False)
-            near_N[top : top + _BLOCK] |= near_BB.any(axis=1)
-            near_N[left : left + _BLOCK] |= near_BB.any(axis=0)
-        progress(min(top + _BLOCK, len(ids)), len(ids))
-    yield from (ids[i] for i in np.flatnonzero(near_N))
-
-
-def _near_by_search(index: Index, least: float, progress: Progress) -> Iterator[str]:
-    """Yield the same, asking the index for the nearest of each row."""
-    done = 0
-    for names, vectors_BD in index.batches():
-        for name, vector_D in zip(names, vectors_BD, strict=True):
-            others = [match for match in index.nearest(vector_D, 2) if match.row.id != name]
-            if others and others[0].score >= least:
-                yield name
-                yield others[0].row.id
-        done += len(names)
-        progress(done, len(index))
-
-
-class _Comparison:
-    """Tells whether two rows are copies, by their pixels; by the cosine where an image cannot be read."""
-
-    def __init__(self, index: Index, alone: float) -> None:
-        self._index, self._alone = index, alone
-        self._miniature = functools.lru_cache(maxsize=_MINIATURES)(self._read)
-
-    def __call__(self, one: Row, other: Row, cosine: float) -> bool:
-        images = self._miniature(one), self._miniature(other)
-        if images[0] is None or images[1] is None:
-            return cosine >= self._alone
-        return likeness(images[0], images[1]).same
-
-    def paper(self, row: Row) -> bool:
-        """Return whether the row is a sheet of writing or lines."""
-        miniature = self._miniature(row)
-        return miniature is not None and miniature.paper
-
-    def origins(self, rows: Sequence[Row]) -> list[Origin]:
-        """Return what speaks for each of some rows as the original."""
-        miniatures = [self._miniature(row) for row in rows]
-        return [
-            origin_of(row, mine, [one for one in miniatures[:_COMPARED] if one is not None and one is not mine])
-            for row, mine in zip(rows, miniatures, strict=True)
-        ]
-
-    def _read(self, row: Row) -> Miniature | None:
-        try:
-            return Miniature(row_image(self._index, row, at_least=READ_AT_LEAST))
-        except ImageError:
-            return None
-
-
-def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> Iterator[Group]:
-    """Yield the groups: the largest image not yet in one takes all of its copies that are in none."""
+def _grouped(rows: Iterable[Row], least: float, comparison: Comparison) -> Iterator[Group]:
+    """Groups: the largest image not yet in one takes all of its copies that are in none."""
     contents: dict[str, list[Row]] = {}
     for row in rows:
         contents.setdefault(row.content_hash, []).append(row)
@@ -220,53 +151,51 @@ def _grouped(rows: Iterable[Row], least: float, compare: _Comparison | None) -> 
     for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
         near = [int(i) for i in np.flatnonzero((cosine_N >= least) & ~taken_N) if i > leader]
         near.sort(key=lambda i: -cosine_N[i])
-        members = [leader, *_confirmed(classes[leader][0], near, classes, cosine_N, compare)]
-        members, because = _original_first(members, classes, least, compare)
+        members = [leader, *_confirmed(classes[leader][0], near, classes, cosine_N, comparison)]
+        members, because = _original_first(members, classes, comparison)
         taken_N[members] = True
         if sum(len(classes[i]) for i in members) > 1:
-            yield _group([classes[i] for i in members], because, compare)
+            yield _group([classes[i] for i in members], because, comparison)
 
 
-def _original_first(
-    members: list[int], classes: list[list[Row]], least: float, compare: _Comparison | None
-) -> tuple[list[int], str]:
-    """Return the classes of a group, the original first, and why; its rows of one content are put in order too.
+def _original_first(members: list[int], classes: list[list[Row]], comparison: Comparison) -> tuple[list[int], str]:
+    """Classes of a group, the original first, and why; its rows of one content are put in order too.
 
-    Where another than the first turns out to be the original, those that are no copies of that one are left out.
+    Where another than the first turns out to be the original, those that are not copies of that one are left out.
     """
+    because = ""
     for i in members:
         if len(classes[i]) > 1:
-            order, because = ranked([Origin(row, pixels=row.width * row.height) for row in classes[i]])
+            order, because = rank_origins([Origin(row, pixels=row.width * row.height) for row in classes[i]])
             classes[i] = [classes[i][at] for at in order]
     if len(members) == 1:
-        return members, because if len(classes[members[0]]) > 1 else ""
+        return members, because
     firsts = [classes[i][0] for i in members]
-    order, because = ranked(compare.origins(firsts) if compare else [origin_of(row, None) for row in firsts])
+    order, because = rank_origins(comparison.inspect_origins(firsts))
     keep, *others = (members[at] for at in order)
     if keep != members[0]:
         original = classes[keep][0]
-        others = [i for i in others if i == members[0] or _is_copy(original, classes[i][0], least, compare)]
+        others = [i for i in others if i == members[0] or _compare(comparison, original, classes[i][0])]
     return [keep, *others], because
 
 
-def _is_copy(one: Row, other: Row, least: float, compare: _Comparison | None) -> bool:
-    cosine = float(one.vector @ other.vector)
-    return cosine >= least if compare is None else compare(one, other, cosine)
+def _compare(comparison: Comparison, one: Row, other: Row) -> bool:
+    return comparison.is_copy(one, other, float(one.vector @ other.vector))
 
 
-def _group(classes: Sequence[Sequence[Row]], because: str, compare: _Comparison | None) -> Group:
-    """Return a group of classes of one content each, the original's first; what is of its shot stands last."""
+def _group(classes: Sequence[Sequence[Row]], because: str, comparison: Comparison) -> Group:
+    """Group of classes of one content each, the original's first; other files of its shot last."""
     keep = classes[0][0]
-    shot = _shot_of([rows[0] for rows in classes])
+    shot = _find_shot([rows[0] for rows in classes])
     rows = sorted((row for rows in classes for row in rows), key=lambda row: row.id in shot)
     others = [row for row in rows if row.content_hash != keep.content_hash]
-    paper = frozenset(row.id for row in others if compare and compare.paper(row))
+    paper = frozenset(row.id for row in others if comparison.is_paper(row))
     cosines = tuple(1.0 if row.content_hash == keep.content_hash else float(keep.vector @ row.vector) for row in rows)
     return Group(tuple(rows), cosines, because, shot, paper)
 
 
-def _shot_of(rows: Sequence[Row]) -> frozenset[str]:
-    """Return the ids of what stays beside the original, the first of rows of different content, best first.
+def _find_shot(rows: Sequence[Row]) -> frozenset[str]:
+    """Ids of what stays beside the original, the first of rows of different content, best first.
 
     Other RAW files; and what was rendered of a RAW file: all of its name, else the best.
     """
@@ -279,24 +208,24 @@ def _shot_of(rows: Sequence[Row]) -> frozenset[str]:
 
 
 def _confirmed(
-    keep: Row, near: Sequence[int], classes: Sequence[Sequence[Row]], cosine_N: Floats, compare: _Comparison | None
+    keep: Row, near: Sequence[int], classes: Sequence[Sequence[Row]], cosine_N: Floats, comparison: Comparison
 ) -> list[int]:
-    """Return those of the candidates, nearest first, that are copies."""
-    if compare is None:
-        return list(near)
+    """Candidates, nearest first, that are copies."""
     copies: list[int] = []
     in_vain = 0
     for i in near:
-        if compare(keep, classes[i][0], float(cosine_N[i])):
+        if comparison.is_copy(keep, classes[i][0], float(cosine_N[i])):
             copies.append(i)
             in_vain = 0
-        elif (in_vain := in_vain + 1) == _IN_VAIN:
+            continue
+        in_vain += 1
+        if in_vain == _IN_VAIN:
             break
     return copies
 
 
 def _cosines(vectors_ND: Floats | None, taken_N: np.ndarray) -> Iterator[tuple[int, Floats]]:
-    """Yield (row, its cosines with all) of each row that is not taken by then, a bounded number at a time."""
+    """(Row, its cosines with all) of each row that is not taken by then, a bounded number at a time."""
     n = 0 if vectors_ND is None else len(vectors_ND)
     block = max(1, _PRODUCT // max(n, 1))
     for top in range(0, n, block):

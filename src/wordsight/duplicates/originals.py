@@ -1,4 +1,4 @@
-"""Which of several copies is the original: what speaks for a file, in one order, and the reason to tell the user.
+"""The original among several copies: the evidence for each file, in one order, and the reason to tell the user.
 
 A camera's RAW file comes first; then the image with the most pixels (a border does not count as image), without
 a border, with the most camera data, written by no editing program, under a name that is not a copy's, older by a day;
@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
+from wordsight.duplicates.miniature import Miniature
 from wordsight.duplicates.physical_files import is_file, is_part
 from wordsight.duplicates.shots import is_raw
-from wordsight.duplicates.similarity import Miniature, laid_over
+from wordsight.duplicates.similarity import has_overlay
 from wordsight.images.jpeg_traces import was_jpeg
 from wordsight.index import Row
 from wordsight.path_text import to_path
@@ -50,12 +51,12 @@ _COPY_NAMES = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What is known of a file as the original of its copies.
+    """Evidence for a file as the original of its copies.
 
-    pixels: without a border. camera: how many facts the camera wrote (EXIF), None where the file does not tell. kept:
+    pixels: without a border. camera: number of facts the camera wrote (EXIF), None where the file has none. kept:
     2 for a format that loses nothing, 1 for HEIC, 0 for other lossy ones, -1 for a lossless file of what was a JPEG
-    before. piled: share of pixels at the upper end of the range; top: where that is, grey levels. laid: whether
-    something is laid over the image that another one lacks.
+    before. piled: share of pixels at the upper end of the range; top: where that is, grey levels. overlaid:
+    whether something is laid over the image that another one lacks.
     """
 
     row: Row
@@ -67,11 +68,11 @@ class Origin:
     kept: int = 0
     piled: float = 0.0
     top: float = 255.0
-    laid: bool = False
+    overlaid: bool = False
 
 
-def ranked(origins: Sequence[Origin]) -> tuple[list[int], str]:
-    """Return positions in `origins`, the original first, and why it is the original: "it has the most pixels"."""
+def rank_origins(origins: Sequence[Origin]) -> tuple[list[int], str]:
+    """Positions in `origins`, the original first, and why it is the original: "it has the most pixels"."""
     keys = [tuple(key for _, key in _criteria(origin, origins)) for origin in origins]
     order = sorted(range(len(origins)), key=lambda i: keys[i])
     if len(order) < 2:
@@ -81,7 +82,7 @@ def ranked(origins: Sequence[Origin]) -> tuple[list[int], str]:
 
 
 def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
-    """Return (reason, key) of each criterion in order; the least key is the original's."""
+    """(Reason, key) of each criterion in order; the least key is the original's."""
     row, most = origin.row, max(one.pixels for one in all_)
     camera = max(one.camera or 0 for one in all_)
     oldest, least_piled = min(one.row.mtime_ns for one in all_), min(one.piled for one in all_)
@@ -92,12 +93,12 @@ def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
         ("it has no border", origin.framed),
         ("it holds the most camera data", -(camera if origin.camera is None else origin.camera)),
         ("no editing program wrote it", origin.edited),
-        ("its name is not that of a copy", named_as_copy(row)),
+        ("its name is not that of a copy", is_named_as_copy(row)),
         ("it is the oldest", row.mtime_ns - oldest > _DAY),
         ("another was a JPEG before, in a lossless file", origin.kept < 0),
         ("its highlights are not clipped", origin.piled > _PILED + (1 + _PILED_MORE) * least_piled),
         ("it was not darkened", top >= _TOP and top - origin.top > _LOWER),
-        ("nothing is laid over it", origin.laid),
+        ("nothing is laid over it", origin.overlaid),
         ("its format loses nothing", -origin.kept),
         ("its file is the largest", -row.size),
         ("it is the oldest", row.mtime_ns),
@@ -105,19 +106,19 @@ def _criteria(origin: Origin, all_: Sequence[Origin]) -> list[tuple[str, Any]]:
     ]
 
 
-def named_as_copy(row: Row) -> bool:
-    """Return whether a file's name says that it is a copy: "IMG_1 (1).jpg", "IMG_1-edited.jpg", "copy of IMG_1.jpg"."""
+def is_named_as_copy(row: Row) -> bool:
+    """Whether a file's name says that it is a copy: "IMG_1 (1).jpg", "IMG_1-edited.jpg", "copy of IMG_1.jpg"."""
     stem = os.path.splitext(os.path.basename(row.path))[0]
     return _COPY_NAMES.search(stem.replace("_", " ")) is not None
 
 
-def origin_of(row: Row, miniature: Miniature | None, others: Sequence[Miniature] = ()) -> Origin:
-    """Return what speaks for a row; of its file the head is read, and all pixels of a lossless one.
+def inspect_origin(row: Row, miniature: Miniature | None, others: Sequence[Miniature] = ()) -> Origin:
+    """Evidence for a row as the original; of its file the head is read, and all pixels of a lossless one.
 
     miniature: None where it cannot be read. others: those of its copies, in which to look for what is laid over it.
     """
     raw, pixels = is_raw(row.path) and row.page is None, row.width * row.height
-    camera, edited, kept = (None, False, 0) if raw or is_part(row) or not is_file(row) else _said_by_file(row)
+    camera, edited, kept = (None, False, 0) if raw or is_part(row) or not is_file(row) else _read_head(row)
     if miniature is None:
         return Origin(row, raw, pixels, camera=camera, edited=edited, kept=kept)
     brightest = np.asarray(miniature.square).max(axis=2)
@@ -129,12 +130,12 @@ def origin_of(row: Row, miniature: Miniature | None, others: Sequence[Miniature]
         pixels = round(pixels * (side - left - right) * (side - above - below) / side**2)
     return Origin(
         row, raw, pixels, framed, camera, edited, kept, float((brightest >= top - 4).mean()), top,
-        any(laid_over(other, miniature) for other in others),
+        any(has_overlay(other, miniature) for other in others),
     )  # fmt: skip
 
 
-def _said_by_file(row: Row) -> tuple[int | None, bool, int]:
-    """Return (facts of the camera, whether an editing program wrote it, how much its format keeps)."""
+def _read_head(row: Row) -> tuple[int | None, bool, int]:
+    """(Facts of the camera, whether an editing program wrote it, `Origin.kept`)."""
     extension = os.path.splitext(row.path)[1].lower()
     try:
         with warnings.catch_warnings(), Image.open(to_path(row.path)) as image:
@@ -145,12 +146,12 @@ def _said_by_file(row: Row) -> tuple[int | None, bool, int]:
             facts += bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
             edited = _EDITORS.search(str(exif.get(ExifTags.Base.Software, ""))) is not None
             return facts, edited, _kept(image)
-    except Exception:  # Pillow's plugins raise nearly every built-in kind; HEIC is no format of its own
+    except Exception:  # Pillow's plugins raise nearly every built-in kind; Pillow has no HEIC
         return None, False, int(extension in (".heic", ".heif", ".hif"))
 
 
 def _kept(image: Image.Image) -> int:
-    """Return `Origin.kept` of an open file."""
+    """`Origin.kept` of an open file."""
     lossless = image.format in _LOSSLESS or (image.format == "TIFF" and image.info.get("compression") != "jpeg")
     if not lossless:
         return 0

@@ -1,4 +1,4 @@
-"""Which file a row's image is in: one file may have several names, by links or by folders that are links."""
+"""Files of rows: one file may have several names, by links or by folders that are links."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Present:
 
 
 def is_file(row: Row) -> bool:
-    """Return whether the row's path is that of a file; else it is an address or a dataset's name."""
+    """Whether the row's path is that of a file; else it is a URL or a dataset's name."""
     return "://" not in row.path and os.path.isabs(row.path)
 
 
 def is_part(row: Row) -> bool:
-    """Return whether the row's file holds more than this image: it is a page, or the member of an archive."""
+    """Whether the row's file holds more than this image: it is a page, or the member of an archive."""
     return row.page is not None or (is_part_of(row.id, row.path) and is_file(row))
 
 
 def each_once(rows: Iterable[Row]) -> Present:
-    """Return the rows in order, without those whose file is gone and those that name an image again.
+    """Rows in order, without those whose file is gone and those that name an image again.
 
     The same image is the same part of the same file, whatever the names: a file's own name comes before links to it.
     """
@@ -49,8 +49,7 @@ def each_once(rows: Iterable[Row]) -> Present:
 
 
 def freed_bytes(row: Row) -> int:
-    """Return how many bytes deleting a row's file would free: none for a link, for a part
-    of a file, and while the file has other names."""
+    """Bytes that deleting a row's file would free: 0 for a link, a part of a file, a file with other names."""
     if not is_file(row) or is_part(row):
         return 0
     try:
@@ -61,7 +60,7 @@ def freed_bytes(row: Row) -> int:
 
 
 def _key(row: Row) -> Key | None:
-    """Return what rows of one image share; None where the file is gone."""
+    """Key that rows of one image share; None where the file is gone."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     if not is_file(row):
         return row.path, part
@@ -75,5 +74,5 @@ def _key(row: Row) -> Key | None:
 
 
 def _is_link(row: Row) -> bool:
-    """Return whether the path leads over a link."""
+    """Whether the path leads over a link."""
     return is_file(row) and os.path.realpath(to_path(row.path)) != os.path.abspath(to_path(row.path))

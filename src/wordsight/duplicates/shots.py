@@ -16,12 +16,12 @@ _PHONE = re.compile(r"\.raw-\d+\.[a-z]+$")  # Google's camera
 
 
 def is_raw(path: str) -> bool:
-    """Return whether a file is a camera's RAW file, as its extension says."""
+    """Whether a file is a camera's RAW file, by its extension."""
     return os.path.splitext(path)[1].lower() in RAW_EXTENSIONS
 
 
 def shot_key(path: str) -> tuple[str, str]:
-    """Return (folder, name of the shot in lower case): equal for the files that a camera makes of one shot."""
+    """(Folder, name of the shot in lower case): equal for the files that a camera makes of one shot."""
     folder, name = os.path.split(path)
     stem = os.path.splitext(name.lower())[0]
     if is_raw(stem):  # "dsc_0001.nef.jpg"
@@ -30,7 +30,7 @@ def shot_key(path: str) -> tuple[str, str]:
 
 
 def are_raw_and_rendered(one: Row, other: Row) -> bool:
-    """Return whether one row is a RAW file and the other an image rendered of the same shot, as names and dates say.
+    """Whether one row is a RAW file and the other an image rendered of the same shot, by names and dates.
 
     Exactly one is RAW, both lie in one folder under one name (extensions aside), and no two different dates are known.
     """

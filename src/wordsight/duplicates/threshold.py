@@ -1,4 +1,4 @@
-"""Known copies of images, and what cosines they have: from which cosine on two images may be copies of each other.
+"""Threshold of near duplicates: the cosine from which two images may be copies, learnt on known copies.
 
 Copies as people make them (smaller, re-encoded, cropped, mirrored, brighter, framed, marked, several of these) are made
 of a sample of the user's own images and embedded beside what lies nearest to each in the collection.
@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
-from wordsight.duplicates.similarity import READ_AT_LEAST, Miniature, likeness
+from wordsight.duplicates.miniature import READ_AT_LEAST, Miniature
+from wordsight.duplicates.similarity import compare_images
 from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import ImageSource, read_image
+from wordsight.images.decode import read_image
+from wordsight.images.inputs import ImageSource
 from wordsight.index import Index, Match
 from wordsight.index.base import Floats, Note, check_model
 from wordsight.model import Model
@@ -46,10 +48,10 @@ def _webp(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(file)
 
 
-def _crop(image: Image.Image, share: float, chance: random.Random) -> Image.Image:
+def _crop(image: Image.Image, share: float, rng: random.Random) -> Image.Image:
     """Cut away a share of both sides, more from one end than from the other."""
     width, height = (max(1, round(side * (1 - share))) for side in image.size)
-    left, top = chance.randint(0, image.width - width), chance.randint(0, image.height - height)
+    left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
     return image.crop((left, top, left + width, top + height))
 
 
@@ -59,12 +61,12 @@ def _scale(image: Image.Image, factor: float) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _mixed(image: Image.Image, chance: random.Random) -> Image.Image:
-    brighter = ImageEnhance.Brightness(image).enhance(chance.choice((0.9, 1.1)))
-    return _jpeg(_scale(_crop(brighter, 0.07, chance), 0.5), 60)
+def _mix(image: Image.Image, rng: random.Random) -> Image.Image:
+    brighter = ImageEnhance.Brightness(image).enhance(rng.choice((0.9, 1.1)))
+    return _jpeg(_scale(_crop(brighter, 0.07, rng), 0.5), 60)
 
 
-def _marked(image: Image.Image) -> Image.Image:
+def _mark(image: Image.Image) -> Image.Image:
     """Write a name into a corner, half transparent, as photographers do."""
     over = Image.new("RGBA", image.size)
     place = round(0.6 * image.width), round(0.9 * image.height)
@@ -73,55 +75,55 @@ def _marked(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(image.convert("RGBA"), over)
 
 
-def _framed(image: Image.Image, chance: random.Random) -> Image.Image:
-    return ImageOps.expand(image, round(0.06 * min(image.size)), chance.choice(("white", "black", "#d8d0c0")))
+def _frame(image: Image.Image, rng: random.Random) -> Image.Image:
+    return ImageOps.expand(image, round(0.06 * min(image.size)), rng.choice(("white", "black", "#d8d0c0")))
 
 
-def _between_bars(image: Image.Image) -> Image.Image:
+def _pad_with_bars(image: Image.Image) -> Image.Image:
     """Make a square of an oblong image, and a square one as wide as films are."""
     longer = max(image.size)
     size = (longer, longer) if min(image.size) < 0.9 * longer else (longer * 4 // 3, longer)
     return ImageOps.pad(image, size, color="black")
 
 
-# kind of copy → how it is made of an RGB image, with a source of chance
+# kind of copy → how it is made of an RGB image, with a random generator
 KINDS: Mapping[str, Callable[[Image.Image, random.Random], Image.Image]] = {
     "half the size": lambda image, _: _scale(image, 0.5),
     "a quarter of the size": lambda image, _: _scale(image, 0.25),
     "JPEG, quality 75": lambda image, _: _jpeg(image, 75),
     "JPEG, quality 35": lambda image, _: _jpeg(image, 35),
     "WebP, quality 60": lambda image, _: _webp(image, 60),
-    "cropped by 5 %": lambda image, chance: _crop(image, 0.05, chance),
-    "cropped by 10 %": lambda image, chance: _crop(image, 0.10, chance),
-    "cropped by 20 %": lambda image, chance: _crop(image, 0.20, chance),
+    "cropped by 5 %": lambda image, rng: _crop(image, 0.05, rng),
+    "cropped by 10 %": lambda image, rng: _crop(image, 0.10, rng),
+    "cropped by 20 %": lambda image, rng: _crop(image, 0.20, rng),
     "mirrored": lambda image, _: ImageOps.mirror(image),
-    "more or less colourful": lambda image, chance: ImageEnhance.Color(image).enhance(chance.choice((0.75, 1.3))),
-    "brighter or darker": lambda image, chance: ImageEnhance.Brightness(image).enhance(chance.choice((0.85, 1.15))),
+    "more or less colourful": lambda image, rng: ImageEnhance.Color(image).enhance(rng.choice((0.75, 1.3))),
+    "brighter or darker": lambda image, rng: ImageEnhance.Brightness(image).enhance(rng.choice((0.85, 1.15))),
     "much darker": lambda image, _: ImageEnhance.Brightness(image).enhance(0.6),
     "much brighter": lambda image, _: ImageEnhance.Brightness(image).enhance(1.4),
-    "in a frame": _framed,
-    "between bars": lambda image, _: _between_bars(image),
-    "marked in a corner": lambda image, _: _marked(image),
-    "cropped, brighter, smaller, JPEG": _mixed,
+    "in a frame": _frame,
+    "between bars": lambda image, _: _pad_with_bars(image),
+    "marked in a corner": lambda image, _: _mark(image),
+    "cropped, brighter, smaller, JPEG": _mix,
     "turned by 90°": lambda image, _: image.transpose(Image.Transpose.ROTATE_90),
 }
-# what a model sees quite differently: a cosine that such copies have, most different images have too
+# copies that a model embeds far away: most different images have such cosines too
 TURNED = frozenset({"turned by 90°"})
 
 
 def make_copies(image: Image.Image, seed: int = 0) -> dict[str, Image.Image]:
-    """Return kind → copy of an RGB image; the same for the same seed."""
-    chance = random.Random(seed)
-    return {kind: make(image, chance).convert("RGB") for kind, make in KINDS.items()}
+    """Kind → copy of an RGB image; the same for the same seed."""
+    rng = random.Random(seed)
+    return {kind: make(image, rng).convert("RGB") for kind, make in KINDS.items()}
 
 
 @dataclass(frozen=True)
 class LearntThreshold:
-    """From which cosine on two images of a collection may be copies.
+    """Cosines from which two images of a collection may be copies.
 
     candidates: where pixels are compared afterwards: nearly all copies have it, and few other pairs.
     alone: where the cosine alone decides: hardly an image has a look-alike above it.
-    images: how many it was learnt on. recall, recall_alone: kind of copy → share that is found, either way.
+    images: number of images it was learnt on. recall, recall_alone: kind of copy → share that is found, either way.
     """
 
     candidates: float
@@ -131,20 +133,20 @@ class LearntThreshold:
     recall_alone: Mapping[str, float]
 
     def to_note(self) -> Note:
-        """Return it as JSON holds it."""
+        """The threshold as JSON."""
         return asdict(self)
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> LearntThreshold:
-        """Return what `to_note` wrote."""
-        images = note["images"] if "images" in note else note["pictures"]  # as it was called once
+        """Threshold that `to_note` wrote."""
+        images = note.get("images", note.get("pictures"))  # the key of older versions
         kept = {key: note[key] for key in ("candidates", "alone", "recall", "recall_alone")}
         return cls(images=images, **kept)
 
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """A image to learn on. others: the cosines of the nearest different images of its collection."""
+    """An image to learn on. others: the cosines of the nearest different images of its collection."""
 
     image: Image.Image
     vector: Floats
@@ -157,7 +159,7 @@ def learn(index: Index, model: Model, images: Sequence[ImageSource] | None = Non
     Raises: InputError if not one of the images can be read; StoreError if the index is of another model.
     """
     check_model(index, model)
-    originals = _sampled(index) if images is None else _given(index, model, images)
+    originals = _sample_index(index) if images is None else _read_images(index, model, images)
     learnt = learn_threshold(model, originals)
     index.set_note(NOTE, learnt.to_note())
     return learnt
@@ -167,7 +169,7 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
     """Make copies of the originals, embed them, and choose the two cosines. Raises: InputError for no originals."""
     if not originals:
         raise InputError("There is no readable image to learn on; expected some images, best 50 or more.")
-    pairs = [_compared(model, original, seed) for seed, original in enumerate(originals)]
+    pairs = [_compare_copies(model, original, seed) for seed, original in enumerate(originals)]
     cosine_NK, same_NK = (np.stack(column) for column in zip(*pairs, strict=True))
     nearest_N = np.array([max(original.others, default=-1.0) for original in originals])
     crowd_N = np.array([sorted((*original.others, *[-1.0] * _CANDIDATES))[-_CANDIDATES] for original in originals])
@@ -185,55 +187,55 @@ def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThresh
     )
 
 
-def _compared(model: Model, original: Original, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each kind of copy its cosine with the original (K,), and whether the pixels tell it (K,)."""
+def _compare_copies(model: Model, original: Original, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine of each kind of copy with the original (K,), and whether its pixels are found to be a copy's (K,)."""
     copies = list(make_copies(original.image, seed).values())
     miniature = Miniature(original.image)
-    same = [likeness(miniature, Miniature(copy)).same for copy in copies]
+    same = [compare_images(miniature, Miniature(copy)).same for copy in copies]
     return model.embed_images(copies) @ original.vector, np.array(same)
 
 
-def _sampled(index: Index) -> list[Original]:
-    """Return images of the index, spread evenly."""
+def _sample_index(index: Index) -> list[Original]:
+    """Images of the index, spread evenly."""
     originals: list[Original] = []
     for vector_D in index.sample(2 * IMAGES):
         near = index.nearest(vector_D, 1 + _NEIGHBOURS)
         if len(originals) == IMAGES:
             break
         try:
-            image = _small(row_image(index, near[0].row, at_least=_LONGEST // 2))
+            image = _shrink(row_image(index, near[0].row, at_least=_LONGEST // 2))
         except ImageError:
             continue
-        originals.append(Original(image, vector_D, _others(index, image, near[1:])))
+        originals.append(Original(image, vector_D, _other_cosines(index, image, near[1:])))
     return originals
 
 
-def _given(index: Index, model: Model, images: Sequence[ImageSource]) -> list[Original]:
-    """Return images that the user names, beside what lies nearest to them in the index."""
+def _read_images(index: Index, model: Model, images: Sequence[ImageSource]) -> list[Original]:
+    """Images that the user names, with the cosines of what is nearest to them in the index."""
     originals = []
     for source in images[: 2 * IMAGES]:
         try:
-            image = _small(read_image(source, at_least=_LONGEST // 2))
+            image = _shrink(read_image(source, at_least=_LONGEST // 2))
         except ImageError:
             continue
         vector_D = model.embed_images([image])[0]
-        originals.append(Original(image, vector_D, _others(index, image, index.nearest(vector_D, _NEIGHBOURS))))
+        originals.append(Original(image, vector_D, _other_cosines(index, image, index.nearest(vector_D, _NEIGHBOURS))))
     return originals
 
 
-def _small(image: Image.Image) -> Image.Image:
+def _shrink(image: Image.Image) -> Image.Image:
     small = image.copy()
     small.thumbnail((_LONGEST, _LONGEST))
     return small
 
 
-def _others(index: Index, image: Image.Image, near: Sequence[Match]) -> list[float]:
-    """Return the cosines of neighbours, less those that are copies of the image already."""
+def _other_cosines(index: Index, image: Image.Image, near: Sequence[Match]) -> list[float]:
+    """Cosines of neighbours, without those that are copies of the image already."""
     miniature = Miniature(image)
     cosines = []
     for match in near:
         try:
-            if likeness(miniature, Miniature(row_image(index, match.row, at_least=READ_AT_LEAST))).same:
+            if compare_images(miniature, Miniature(row_image(index, match.row, at_least=READ_AT_LEAST))).same:
                 continue
         except ImageError:
             pass

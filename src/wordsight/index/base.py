@@ -173,7 +173,7 @@ class Index(ABC):
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows; a row whose id is there already takes the old one's place.
 
-        Raises: `kinds.ColumnKindError` where a column holds another kind of value than before; nothing is added then.
+        Raises: `columns.ColumnKindError` where a column holds another kind of value than before; nothing is added then.
 
         Lance adds all or none. Qdrant and Pinecone check all rows first, but a process killed while it sends them
         leaves those that were sent.

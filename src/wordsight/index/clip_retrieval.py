@@ -23,12 +23,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from wordsight.columns import OWN_COLUMNS, Value
+from wordsight.columns import INT_64, KIND_NAMES, OWN_COLUMNS, ColumnKindError, Value, fit_meta
 from wordsight.errors import InputError, WordsightError
-from wordsight.images.decode import Skipped
+from wordsight.hashes import hash_text
+from wordsight.images.skipped import Skipped
 from wordsight.index.base import Floats, Index, Row
-from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
-from wordsight.index.lance.schema import INT_64, KINDS, safe_column_name
+from wordsight.index.lance.schema import KINDS, safe_column_name
+from wordsight.unique_ids import Numbers
 
 EMBEDDINGS, METADATA = "img_emb", "metadata"
 MODEL = "wordsight-model.json"  # what clip-retrieval has no place for: the model, and its fingerprint
@@ -198,9 +199,9 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     index.begin_writing()
     before = {version.id for version in index.row_versions() if version.source == source}
     try:
-        ids = _Ids(parts, source)
+        numbers = _number_ids(parts, source)
         for part in parts:
-            for rows in _rows_of(part, source, ids, skipped):
+            for rows in _rows_of(part, source, numbers, skipped):
                 _add(index, rows, left_out)
                 done += len(rows)
                 if progress:
@@ -239,39 +240,26 @@ def _add(index: Index, rows: list[Row], left_out: Counter[tuple[str, str]]) -> N
             index.add(rows)
             return
         except ColumnKindError as error:
-            fitted = [fit(row, error.column, error.kind) for row in rows]
-            rows = [row for row, _ in fitted]
+            fitted = [fit_meta(row.meta, error.column, error.kind) for row in rows]
+            rows = [replace(row, meta=meta) for row, (meta, _) in zip(rows, fitted, strict=True)]
             left_out[error.column, error.kind] += sum(lost is not None for _, lost in fitted)
 
 
-class _Ids:
-    """Tells rows of the same path and page apart; holds 8 bytes a row while it looks for them, then only those."""
-
-    def __init__(self, parts: Sequence[Part], source: str) -> None:
-        keys = array("q")
-        for part in parts:
-            with parquet.ParquetFile(part.metadata) as file:
-                names = [name for name in PLACE if name in file.schema_arrow.names]
-                start = 0
-                for batch in file.iter_batches(ROWS_AT_ONCE, columns=names) if names else ():
-                    for i, meta in enumerate(batch.to_pylist(), start):
-                        keys.append(hash(_id(*_place(meta, part, i, source))))
-                    start += len(batch)
-        values, counts = np.unique(np.array(keys, np.int64), return_counts=True)
-        self._repeated = frozenset(values[counts > 1].tolist())
-        self._seen: Counter[int] = Counter()
-
-    def next(self, id: str) -> str:
-        """Return an id that no row before this one has."""
-        key = hash(id)
-        if key in self._repeated:
-            self._seen[key] += 1
-            return id if self._seen[key] == 1 else f"{id}#{self._seen[key]}"
-        stem, _, number = id.rpartition("#")
-        return f"{id}#1" if number.isdigit() and hash(stem) in self._repeated else id  # a file named "a#2" beside "a"
+def _number_ids(parts: Sequence[Part], source: str) -> Numbers:
+    """Numbers for rows of the same path and page."""
+    keys = array("Q")
+    for part in parts:
+        with parquet.ParquetFile(part.metadata) as file:
+            names = [name for name in PLACE if name in file.schema_arrow.names]
+            start = 0
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names) if names else ():
+                for i, meta in enumerate(batch.to_pylist(), start):
+                    keys.append(hash_text(_id(*_place(meta, part, i, source))))
+                start += len(batch)
+    return Numbers(keys)
 
 
-def _rows_of(part: Part, source: str, ids: _Ids, skipped: list[Skipped]) -> Iterator[list[Row]]:
+def _rows_of(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) -> Iterator[list[Row]]:
     vectors_ND = np.load(part.embeddings, mmap_mode="r")
     start = 0
     for batch in parquet.ParquetFile(part.metadata).iter_batches(ROWS_AT_ONCE):
@@ -282,7 +270,10 @@ def _rows_of(part: Part, source: str, ids: _Ids, skipped: list[Skipped]) -> Iter
         for i, (meta, norm) in enumerate(zip(metas, norms_N, strict=True)):
             if np.isfinite(norm) and norm > 0:
                 path, page = _place(meta, part, start + i, source)
-                rows.append(_row(meta, block_ND[i] / norm, ids.next(_id(path, page)), path, page, source))
+                id = _id(path, page)
+                if meta.get("image_path") or meta.get("url"):  # else its id is a number already
+                    id += numbers.suffix(id)
+                rows.append(_row(meta, block_ND[i] / norm, id, path, page, source))
             else:
                 where = f"{part.embeddings.name}, row {start + i}"
                 skipped.append(Skipped(where, f"its vector has the length {norm}; expected a number above 0"))

@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import InputError
+from wordsight.columns import OWN_COLUMNS, merge_kinds
 from wordsight.index.base import Row
-from wordsight.index.cell_kinds import ColumnKindError
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -21,29 +19,16 @@ TAKEN_SECONDS = "taken\0seconds"
 
 
 def columns_with(columns: Mapping[str, str], rows: Iterable[Row]) -> dict[str, str]:
-    """Return the columns together with those of rows to come; whole numbers and others make a column of numbers.
+    """Columns together with those of rows to come; whole numbers and others make a column of numbers.
 
     A table's column that is called as one of an index's own is known to conditions as "table_<name>".
     Raises: InputError for a column that would hold values of two types, or of none that there is, naming it.
     """
-    found = dict(columns)
-    for row in rows:
-        for own_name, value in row.meta.items():
-            if value is None:
-                continue
-            name = f"table_{own_name}" if own_name in OWN_COLUMNS else own_name
-            types = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "text"))
-            type_ = next((type_ for kind, type_ in types if isinstance(value, kind)), "")
-            known = found.setdefault(name, type_)
-            if {known, type_} == {"integer", "number"}:
-                found[name] = "number"
-            elif known != type_ or not type_:
-                message = (
-                    f"The column {name!r} holds {known or 'no value of a known type'} and would take {value!r} "
-                    f"({type_ or type(value).__name__}) from {row.id!r}; give the column one type, or another name."
-                )
-                raise ColumnKindError(message, own_name, known) if known and type_ else InputError(message)
-    return found
+    return merge_kinds(columns, (row.meta for row in rows), _condition_name)
+
+
+def _condition_name(name: str) -> str:
+    return f"table_{name}" if name in OWN_COLUMNS else name
 
 
 def meta_fields(row: Row) -> dict[str, Scalar]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from wordsight.columns import OWN_COLUMNS
+from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
 from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model
 from wordsight.index.filters.parse import Condition, parse
@@ -18,7 +18,6 @@ T = TypeVar("T")
 # field of `RowVersion`, and of `Row` → its name in the store: old names stay, so that old indexes open
 STORED_FIELD = {"id": "id", "source": "source", "path": "path", "content_hash": "digest", "size": "size"}
 STORED_FIELD |= {"mtime_ns": "mtime_ns", "annotation_hash": "about"}
-OWN_TYPES = dict(zip(OWN_COLUMNS, ("text", "integer", "integer", "integer", "text"), strict=True))
 
 
 class RecordIndex(Index):
@@ -53,7 +52,7 @@ class RecordIndex(Index):
             raise StoreError(describe_absence(self._location))
         if info is not None:
             check_same_model(self.info, info.model, info.fingerprint, info.dim, self._location)
-        self._columns = self._record("columns") or dict(OWN_TYPES)
+        self._columns = self._record("columns") or dict(OWN_KINDS)
 
     def note(self, key: str) -> Note | None:
         """Return what was noted under a key, or None."""
@@ -69,7 +68,7 @@ class RecordIndex(Index):
     def columns(self) -> dict[str, str]:
         """Return the columns that `where` may name, with their types."""
         with self._asking():
-            self._columns = self._record("columns") or dict(OWN_TYPES)
+            self._columns = self._record("columns") or dict(OWN_KINDS)
         return dict(self._columns)
 
     def _condition(self, where: str) -> Condition:

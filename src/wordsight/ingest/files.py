@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import Skipped, reason_of
+from wordsight.hashes import hash_content, hash_file
 from wordsight.images.files import EXTENSIONS, walk
-from wordsight.ingest.digests import digest_of, digest_of_file
+from wordsight.images.open_file import open_regular
+from wordsight.images.skipped import Skipped, UnreadableError, describe_error
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
@@ -38,13 +39,13 @@ def folder_units(
 
 
 def file_unit(path: str, source: str, openers: dict[str, Opener], name: str | None = None) -> Unit | Skipped:
-    """Return the unit of one file by its absolute path, or why it has none. name: whose words are searched."""
+    """Unit of one file by its absolute path, or the reason why it has none. name: whose words are searched."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
         return Skipped(Path(path), "is a link to a file that does not exist" if os.path.islink(path) else "is gone")
     except OSError as error:
-        return Unlisted(Path(path), reason_of(error))
+        return Unlisted(Path(path), describe_error(error))
     if not stat.S_ISREG(status.st_mode):
         return Skipped(Path(path), "is not a regular file")
     opener = openers.get(os.path.splitext(path)[1].lower(), image_item)
@@ -60,13 +61,13 @@ def image_item(path: str, source: str, status: os.stat_result, name: str) -> Ite
 
 
 def read_file(path: str) -> Content:
-    """Return the content of an image file. Raises: ImageError with the reason alone."""
+    """Content of an image file. Raises: ImageError with the reason alone."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             content = file.read(_HELD)
             if len(content) < _HELD:
-                return Content(digest_of(content), lambda: content)
+                return Content(hash_content(content), lambda: content)
             file.seek(0)
-            return Content(digest_of_file(file), lambda: path)
-    except OSError as error:
-        raise ImageError(reason_of(error)) from error
+            return Content(hash_file(file), lambda: path)
+    except (OSError, UnreadableError) as error:
+        raise ImageError(describe_error(error)) from error

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.columns import Kinds, Value, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, make_meta, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
-from wordsight.images.decode import Skipped
+from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
-from wordsight.ingest.digests import digest_of
-from wordsight.ingest.in_memory import SOURCE, digest_of_image, given_item, given_units, joined_text
+from wordsight.ingest.in_memory import SOURCE, given_item, given_units, hash_image, joined_text
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.urls import fetch, is_address
+from wordsight.ingest.urls import fetch, is_url
 from wordsight.path_text import name_words, to_text
 
 _MISSING = ("NAType", "NaTType")  # what pandas puts for a missing value of text, numbers or dates
@@ -41,13 +41,15 @@ def frame_units(
     Raises: InputError for columns that are not there, ids given twice and other kinds of image.
     """
     options = options or IngestOptions()
-    records = list(records_of(frame))
+    records = list(read_records(frame))
     _check_columns(records, [image, *([] if id is None else [id]), *(options.text_columns or ())])
     rows = [{name: cell_value(cell) for name, cell in record.items() if name != image} for record in records]
     kinds = Kinds()
     for row in rows:
         kinds.see(row)
     kinds.settle()
+    if kinds.too_many:
+        yield Skipped("the table", TOO_MANY_COLUMNS)
     if id is not None:
         _check_ids([row.get(id) for row in rows], id)
     seen: Counter[str] = Counter()
@@ -71,16 +73,16 @@ def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) 
 
 
 def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
-    """Return "python#<path or hash>", numbered from the second row of the same image on."""
+    """Id "python#<path or hash>", numbered from the second row of the same image on."""
     if isinstance(image, str | os.PathLike):
-        name = str(image) if is_address(str(image)) else to_text(os.path.abspath(image))
+        name = str(image) if is_url(str(image)) else to_text(os.path.abspath(image))
     else:
-        name = digest_of_image(image)
+        name = hash_image(image)
     seen[name] += 1
     return f"{SOURCE}#{name}" + (f"#{seen[name]}" if seen[name] > 1 else "")
 
 
-def records_of(frame: Any) -> Iterator[dict[str, Any]]:
+def read_records(frame: Any) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table as dicts: a DataFrame of pandas or polars, an Arrow table, or an iterable of mappings.
 
     Raises: InputError for other things, and for two columns of one name.
@@ -110,7 +112,7 @@ def records_of(frame: Any) -> Iterator[dict[str, Any]]:
 
 
 def cell_value(cell: Any) -> Value:
-    """Return a cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
+    """Cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
     if isinstance(cell, os.PathLike):
         return str(cell)
     if _is_missing(cell) or is_image_like(cell):
@@ -144,12 +146,12 @@ def _check_ids(ids: Sequence[Value], column: str) -> None:
 
 
 def _item(cell: Any, id: str, values: Mapping[str, Value], options: IngestOptions) -> Item | Skipped:
-    """Return the item of one row; the words of its file's name are searched too, as those of a table's image are."""
-    text, meta = joined_text(values, options.text_columns), meta_of(values)
+    """Item of one row; the words of its file's name are searched too, as those of a table's image are."""
+    text, meta = joined_text(values, options.text_columns), make_meta(values)
     if not isinstance(cell, str | os.PathLike):
         return given_item(id, cell, meta, text)
     text = "\n".join(part for part in (text, name_words(os.path.basename(cell))) if part)
-    if not is_address(str(cell)):
+    if not is_url(str(cell)):
         return given_item(id, cell, meta, text)
     if not options.urls:
         return Skipped(cell, "is a URL; to fetch such images add options=IngestOptions(urls=True)")
@@ -161,4 +163,4 @@ def _fetched(url: str) -> Content:
         content = fetch(url)
     except InputError as error:
         raise ImageError(str(error)) from error
-    return Content(digest_of(content), lambda: content)
+    return Content(hash_content(content), lambda: content)

@@ -8,24 +8,23 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, make_meta, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
-from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of
+from wordsight.hashes import hash_content
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit
+from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
 from wordsight.ingest.options import IngestOptions
 from wordsight.path_text import name_words, to_path, to_text
 
-PREFIX = "hf:"
-
 
 def parse(source: str) -> tuple[str, str | None]:
-    """Return the name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
+    """Name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
 
     Raises: InputError where no name follows.
     """
-    text = source.removeprefix(PREFIX)
+    text = source.removeprefix(DATASET_PREFIX)
     name, split = text, None
     if not os.path.isdir(_path(text)) and ":" in text:
         name, _, split = text.rpartition(":")
@@ -37,24 +36,24 @@ def parse(source: str) -> tuple[str, str | None]:
 
 
 def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
-    """Return the units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
+    """Units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
 
     Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
     Raises: InputError where the library is missing, the dataset cannot be loaded or holds no column of images.
     """
     return [
-        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, final=False)
+        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, unchanged_if_same_mtime=False)
         for reader in open_splits(source, options).values()
     ]
 
 
 def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]:
-    """Return split → reader of a dataset; "" where it is one set without splits. Raises: as `dataset_units`."""
+    """Readers of a dataset by split; "" where it is one set without splits. Raises: as `dataset_units`."""
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
-        root = f"{PREFIX}{name}" + (f":{split_name}" if split_name else "")
-        readers[split_name] = DatasetReader(data, PREFIX + name + (f":{split}" if split else ""), root, options)
+        root = f"{DATASET_PREFIX}{name}" + (f":{split_name}" if split_name else "")
+        readers[split_name] = DatasetReader(data, DATASET_PREFIX + name + (f":{split}" if split else ""), root, options)
     return readers
 
 
@@ -88,6 +87,8 @@ class DatasetReader:
         for record in self.rest:
             kinds.see(self._values(record))
         kinds.settle()
+        if kinds.too_many:
+            yield Skipped(self.root, TOO_MANY_COLUMNS)
         paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
@@ -95,7 +96,7 @@ class DatasetReader:
             wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
             said = [str(values[name]) for name in wanted if values.get(name) is not None]
             file = paths[row].as_py()
-            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=meta_of(values))
+            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=make_meta(values))
             if file:
                 said.append(name_words(os.path.basename(file)))
             text = "\n".join(dict.fromkeys(filter(None, said)))
@@ -110,14 +111,14 @@ class DatasetReader:
         try:
             status = os.stat(file)
         except OSError as error:
-            yield Skipped(f"{self.root} row {row}", f"{reason_of(error)}: {file}")
+            yield Skipped(f"{self.root} row {row}", f"{describe_error(error)}: {file}")
             return
         read = functools.partial(read_file, file)
         path = to_text(os.path.abspath(file))
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
     def _cells(self) -> tuple[Any, Any]:
-        """Return the images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
+        """Images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
         import pyarrow.compute
 
         cells = self.data.data.column(self.column)
@@ -129,10 +130,10 @@ class DatasetReader:
             content = self.data[row][self.column]["bytes"]
         if not content:
             raise ImageError("the file is empty")
-        return Content(digest_of(content), lambda: content)
+        return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without images; numbers of classes as their names."""
+        """Row without images; numbers of classes as their names."""
         values = {}
         for name, value in record.items():
             feature = self.data.features[name]
@@ -142,20 +143,18 @@ class DatasetReader:
 
 
 def _load(name: str, split: str | None) -> dict[str, Any]:
-    """Return split → dataset; the one of a single dataset is called by the split asked for, or ""."""
+    """Datasets by split; the one of a single dataset is called by the split asked for, or ""."""
     try:
         import datasets
     except ImportError:
-        raise MissingExtraError(f"The source {PREFIX}{name}", "datasets", "hf") from None
+        raise MissingExtraError(f"The source {DATASET_PREFIX}{name}", "datasets", "hf") from None
     if "HF_UPDATE_DOWNLOAD_COUNTS" not in os.environ:  # else each load tells the name to a counter on the web
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     folder = os.fspath(_path(name))
     try:
         if os.path.isfile(folder) and folder.endswith(".parquet"):
             loaded = datasets.load_dataset("parquet", data_files=folder, split="train")
-        elif os.path.exists(os.path.join(folder, "state.json")) or os.path.exists(
-            os.path.join(folder, "dataset_dict.json")
-        ):
+        elif source_kind(folder) is SourceKind.SAVED_DATASET:
             loaded = datasets.load_from_disk(folder)
         else:
             loaded = datasets.load_dataset(folder if os.path.isdir(folder) else name)
@@ -176,7 +175,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
 
 
 def _image_column(data: Any, root: str, named: str | None) -> str:
-    """Return the column of images: the one named, else the first whose type is an image.
+    """Column of images: the one named, else the first whose type is an image.
 
     Raises: InputError naming the columns.
     """

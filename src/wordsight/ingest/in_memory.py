@@ -12,9 +12,9 @@ from PIL import Image
 
 from wordsight.columns import Value
 from wordsight.errors import InputError
+from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image
 from wordsight.ingest import Content, Item, Unit
-from wordsight.ingest.digests import digest_of
 from wordsight.ingest.files import read_file
 from wordsight.path_text import to_text
 
@@ -31,11 +31,18 @@ def given_units(given: Iterable[Given]) -> Iterator[Unit]:
     """
     for one in given:
         item = one if isinstance(one, Item) else _item(one)
-        yield Unit(item.source, item.path, item.size, item.mtime_ns, functools.partial(iter, [item]), final=False)
+        yield Unit(
+            item.source,
+            item.path,
+            item.size,
+            item.mtime_ns,
+            functools.partial(iter, [item]),
+            unchanged_if_same_mtime=False,
+        )
 
 
 def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Item:
-    """Return the item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
+    """Item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
 
     Raises: InputError for other kinds of image; ImageError for an open file that cannot be read.
     """
@@ -46,25 +53,27 @@ def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Ite
         size, mtime_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
         read = functools.partial(read_file, path)
         return Item(id, SOURCE, to_text(path), read, None, size, mtime_ns, text, dict(meta))
-    digest = digest_of_image(image)
-    state = int(digest[:15], 16)  # in the place of a file's time: another image under the same id is a change
-    return Item(id, SOURCE, id, lambda: Content(digest, lambda: image), mtime_ns=state, text=text, meta=dict(meta))
+    content_hash = hash_image(image)
+    state = int(content_hash[:15], 16)  # in the place of a file's time: another image under the same id is a change
+    return Item(
+        id, SOURCE, id, lambda: Content(content_hash, lambda: image), mtime_ns=state, text=text, meta=dict(meta)
+    )
 
 
 def joined_text(meta: Mapping[str, Value], names: Sequence[str] | None = None) -> str:
-    """Return what words are searched in: the texts among the metadata, or the values of the columns named."""
+    """Text that words are searched in: the texts among the metadata, or the values of the columns named."""
     wanted = meta.values() if names is None else (meta.get(name) for name in names)
     return " ".join(str(value) for value in wanted if isinstance(value, str) or (names and value is not None))
 
 
-def digest_of_image(image: ImageSource) -> str:
-    """Return the hash of an image in memory."""
+def hash_image(image: ImageSource) -> str:
+    """Hash of an image in memory."""
     if isinstance(image, Image.Image):
-        return digest_of(f"{image.mode} {image.size} ".encode() + image.tobytes())
+        return hash_content(f"{image.mode} {image.size} ".encode() + image.tobytes())
     if isinstance(image, np.ndarray):
-        return digest_of(f"{image.dtype} {image.shape} ".encode() + image.tobytes())
+        return hash_content(f"{image.dtype} {image.shape} ".encode() + image.tobytes())
     assert isinstance(image, bytes | bytearray | memoryview), image
-    return digest_of(bytes(image))
+    return hash_content(bytes(image))
 
 
 def _item(given: Any) -> Item:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
+import itertools
 import os
-import re
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,28 @@ from typing import Any
 from PIL import Image
 
 from wordsight.errors import ImageError, MissingExtraError
-from wordsight.images.decode import Skipped, reason_of
-from wordsight.ingest.digests import digest_of_file
+from wordsight.hashes import hash_file
+from wordsight.images.open_file import open_regular
+from wordsight.images.skipped import Skipped, UnreadableError, describe_error
 from wordsight.ingest.items import Content, Item, Unlisted
+from wordsight.ingest.pdf_process import PROCESS, PageEndedError
 from wordsight.path_text import name_words, to_text
 
 # Pixels of a page's longer side, whatever its size on paper: about twice what models see, enough for a thumbnail.
 PAGE_SIDE = 1024
 TEXT_LIMIT = 20_000  # characters of a page that are kept for search; a dense page of print has 6,000
-_OPEN_AT_ONCE = 4  # documents; a closed one is opened again when one of its pages is read
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]+")
+# Pages of a document. The longest in use have some ten thousand; a file of 334 bytes may claim two thousand million.
+MOST_PAGES = 100_000
+_MOST_ENDED = 3  # pages that took too long, after which nothing more is asked of their document
+_MOST_DAMAGED = 100  # pages in a row, after which the others are taken for damaged too
 
-# PDFium may be in one call at a time, in the whole process. Re-entrant: a document may be collected within a call.
-_lock = threading.RLock()
-_open: OrderedDict[int, Any] = OrderedDict()  # Document._key → PdfDocument
+_keys = itertools.count()
 _unpickled: weakref.WeakValueDictionary[str, Document] = weakref.WeakValueDictionary()
+_unpickling = threading.RLock()  # a document may be collected meanwhile
 
 
 def page_items(path: str, source: str, status: os.stat_result, name: str) -> Iterator[Item | Skipped]:
-    """Yield the pages of a PDF. One that needs a password, is damaged or has no pages is `Unlisted`."""
+    """Yield the pages of a PDF. One that needs a password, is damaged or has no pages, or too many, is `Unlisted`."""
     try:
         document = Document(path)
         count = len(document)
@@ -43,8 +44,14 @@ def page_items(path: str, source: str, status: os.stat_result, name: str) -> Ite
         return
     if not count:
         yield Unlisted(Path(path), "is a PDF without pages")
+    if count > MOST_PAGES:
+        yield Unlisted(Path(path), f"has {count:,} pages, more than the limit of {MOST_PAGES:,}; split it")
+        return
     text, words = to_text(path), name_words(name)
+    damaged = 0
     for number in range(1, count + 1):
+        said = document.read_text(number)
+        damaged = damaged + 1 if said is None else 0
         yield Item(
             id=f"{text}#page={number}",
             source=source,
@@ -53,162 +60,79 @@ def page_items(path: str, source: str, status: os.stat_result, name: str) -> Ite
             page=number,
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
-            text="\n".join(filter(None, [words, document.text(number)])),
+            text="\n".join(filter(None, [words, said])),
         )
+        if damaged == _MOST_DAMAGED < count:
+            first = number - _MOST_DAMAGED + 1
+            yield Unlisted(Path(path), f"is damaged: of its {count:,} pages none can be read from page {first:,} on")
+            return
 
 
 class Document:
     """A PDF file, opened when something is asked of it and closed when nothing refers to it any more.
 
+    Pages are read in a process of their own (`pdf_process`), within limits of time and memory.
     Raises (all methods): ImageError with the reason alone; MissingExtraError without pypdfium2.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._key = id(self)
+        self._key = next(_keys)
         self._hashing = threading.Lock()
         self._hash = ""
-        weakref.finalize(self, _close, self._key)
+        self._ended = 0
+        weakref.finalize(self, PROCESS.close_later, self._key)
 
     def __reduce__(self) -> tuple[Callable[[str], Document], tuple[str]]:
         """Let pages be read in another process, which opens the file itself, once for all pages at hand."""
         return _shared, (self.path,)
 
     def __len__(self) -> int:
-        with _lock:
-            return len(self._handle())
+        return int(self._ask("count"))
 
     def read(self, number: int) -> Content:
-        """Return page `number`, counted from 1, as an item's content: its digest is that of file and page."""
-        return Content(f"{self._digest()}#page={number}", functools.partial(self.render, number))
+        """Page `number`, counted from 1, as an item's content: its hash is that of file and page."""
+        return Content(f"{self._file_hash()}#page={number}", functools.partial(self.render, number))
 
     def render(self, number: int) -> Image.Image:
-        """Return a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels.
+        """Image of a page as it looks on white paper, upright, RGB, its longer side about PAGE_SIDE pixels.
 
         number: counted from 1.
         """
-        image: Image.Image = self._with_page(number, _rendered)
-        return image
+        size, pixels = self._ask("render", number, PAGE_SIDE)
+        return Image.frombytes("RGB", size, pixels)
 
-    def text(self, number: int) -> str:
-        """Return the text of a page, at most TEXT_LIMIT characters; "" where there is none or it is damaged."""
+    def read_text(self, number: int) -> str | None:
+        """Text of a page, at most TEXT_LIMIT characters; None of a damaged page, "" where there is none."""
         try:
-            return str(self._with_page(number, _text))
+            return str(self._ask("text", number, TEXT_LIMIT))
         except ImageError:
-            return ""  # `render` says what is wrong with the page
+            return None  # `render` says what is wrong with the page
 
-    def _digest(self) -> str:
-        """Return the hash of the file, read once for all of its pages."""
+    def _ask(self, what: str, number: int = 0, limit: int = 0) -> Any:
+        if self._ended >= _MOST_ENDED:
+            raise ImageError(f"page {number} is not read: others of this document take too long or too much memory")
+        try:
+            return PROCESS.ask(what, self._key, self.path, number, limit)
+        except PageEndedError:
+            self._ended += 1
+            raise
+
+    def _file_hash(self) -> str:
+        """Hash of the file, read once for all of its pages."""
         with self._hashing:
             if not self._hash:
                 try:
-                    with open(self.path, "rb") as file:
-                        self._hash = digest_of_file(file)
-                except OSError as error:
-                    raise ImageError(reason_of(error)) from error
+                    with open_regular(self.path) as file:
+                        self._hash = hash_file(file)
+                except (OSError, UnreadableError) as error:
+                    raise ImageError(describe_error(error)) from error
             return self._hash
-
-    def _with_page(self, number: int, use: Callable[[Any], Any]) -> Any:
-        with _lock:
-            handle = self._handle()
-            pdfium = _pdfium()
-            if not 1 <= number <= len(handle):
-                pages = f"{len(handle):,} page{'' if len(handle) == 1 else 's'}"
-                raise ImageError(f"has no page {number}; it has {pages}, counted from 1")
-            try:
-                page = handle[number - 1]
-                try:
-                    return use(page)
-                finally:
-                    page.close()
-            except (pdfium.PdfiumError, IndexError, ValueError, OSError) as error:
-                raise ImageError(f"page {number} is damaged ({_pdfium_reason(error)})") from error
-
-    def _handle(self) -> Any:
-        """Return the open PDFium document; the caller holds the lock."""
-        if self._key in _open:
-            _open.move_to_end(self._key)
-            return _open[self._key]
-        handle = _opened(self.path)
-        while len(_open) >= _OPEN_AT_ONCE:
-            _open.popitem(last=False)[1].close()
-        _open[self._key] = handle
-        return handle
 
 
 def _shared(path: str) -> Document:
-    with _lock:
+    with _unpickling:
         document = _unpickled.get(path)
         if document is None:
             document = _unpickled[path] = Document(path)
         return document
-
-
-def _opened(path: str) -> Any:
-    pdfium = _pdfium()
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed with the document; PDFium takes no path that is no UTF-8
-    except OSError as error:
-        raise ImageError(reason_of(error)) from error
-    try:
-        handle = pdfium.PdfDocument(file, autoclose=True)
-        handle.init_forms()  # what was filled in is drawn
-        return handle
-    except pdfium.PdfiumError as error:
-        file.close()
-        if getattr(error, "err_code", None) == pdfium.raw.FPDF_ERR_PASSWORD:
-            raise ImageError("is encrypted and needs a password; save a copy without one") from error
-        raise ImageError(f"is no PDF that can be read ({_pdfium_reason(error)})") from error
-
-
-def _pdfium_reason(error: Exception) -> str:
-    """Return "Data format error" of "Failed to load document (PDFium: Data format error)."."""
-    return str(error).rpartition("PDFium: ")[2].rstrip(".)")
-
-
-def _close(key: int) -> None:
-    with _lock:
-        if key in _open:
-            _open.pop(key).close()
-
-
-def _rendered(page: Any) -> Image.Image:
-    longer = max(page.get_size())
-    if not 0 < longer < float("inf"):
-        raise ValueError(f"its size is {page.get_size()}")
-    bitmap = page.render(scale=PAGE_SIDE / longer, rev_byteorder=True)
-    try:
-        image: Image.Image = bitmap.to_pil()
-        return image.convert("RGB").copy()  # not a view of memory that PDFium frees
-    finally:
-        bitmap.close()
-
-
-def _text(page: Any) -> str:
-    words = page.get_textpage()
-    try:
-        text = words.get_text_range(0, min(words.count_chars(), TEXT_LIMIT))
-    finally:
-        words.close()
-    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\ufffe", "")).strip()
-
-
-def _pdfium() -> Any:
-    try:
-        import pypdfium2
-    except ImportError:
-        raise MissingExtraError("Reading PDF", "pypdfium2", "search") from None
-    _close_at_exit()
-    return pypdfium2
-
-
-@functools.cache
-def _close_at_exit() -> None:
-    """Close documents before pypdfium2 ends, whose own exit function, registered earlier, runs later and complains."""
-    atexit.register(_close_all)
-
-
-def _close_all() -> None:
-    with _lock:
-        while _open:
-            _open.popitem()[1].close()

@@ -10,22 +10,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wordsight.errors import InputError
-from wordsight.images.decode import Skipped, source_name
-from wordsight.images.files import EXTENSIONS, expand, is_pattern
+from wordsight.images.files import expand, is_pattern
+from wordsight.images.names import source_name
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
+from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, file_kind, source_kind
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
 from wordsight.ingest.pdf import page_items
-from wordsight.ingest.table_files import ENDINGS
 from wordsight.ingest.tables import table_unit
 from wordsight.ingest.tars import sample_items
 from wordsight.path_text import to_path, to_text
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
-    """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
+    """Stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: image files; folders, searched through all their subfolders for images, camera RAW, PDF and tar
         (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
@@ -46,40 +47,48 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 
 
 def source_root(source: str | Path) -> str:
-    """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
+    """Name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
 
     Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
     if _is_dataset(source):
         name, split = hf.parse(str(source))
-        return hf.PREFIX + name + (f":{split}" if split else "")
+        return DATASET_PREFIX + name + (f":{split}" if split else "")
     return to_text(_absolute(source))
 
 
 def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
     if _is_dataset(source):
         return hf.dataset_units(root, options)
+    if source_kind(source) is SourceKind.URL:
+        raise InputError(
+            f"'{source_name(source)}' is a URL; download it first, or name a table of URLs and add --urls."
+        )
     path = _absolute(source)
-    if is_pattern(path):
-        return _of_pattern(source, path, root, options)
     openers: dict[str, Opener] = {
         ".pdf": page_items,
         ".tar": functools.partial(sample_items, text_columns=options.text_columns),
     }
-    if os.path.isdir(path):
-        return folder_units(path, root, options, openers)
-    if not os.path.lexists(path):
-        raise InputError(_missing(source))
-    lower = path.lower()
-    if lower.endswith(ENDINGS):
-        return [table_unit(path, root, options)]
-    if lower.endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")):
-        raise InputError(f"{path!r} is compressed, and single images cannot be read from it; unpack it first.")
+    kind = source_kind(path)
+    match kind:
+        case SourceKind.PATTERN:
+            return _matching_units(source, path, root, options)
+        case SourceKind.FOLDER | SourceKind.SAVED_DATASET:
+            return folder_units(path, root, options, openers)
+        case SourceKind.TABLE:
+            return [table_unit(path, root, options)]
+        case SourceKind.MISSING:
+            raise InputError(
+                f"'{source_name(str(source))}' does not exist; expected an image, a folder, "
+                "a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
+            )
+        case SourceKind.COMPRESSED:
+            raise InputError(f"{path!r} is compressed, and single images cannot be read from it; unpack it first.")
     return [file_unit(path, root, openers)]
 
 
-def _of_pattern(source: str | Path, pattern: str, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
-    """Return the units of what matches a pattern; files of an unknown kind only where the pattern ends as they do."""
+def _matching_units(source: str | Path, pattern: str, root: str, options: IngestOptions) -> Iterable[Unit | Skipped]:
+    """Units of what matches a pattern; files of an unknown kind only where the pattern has their extension."""
     matches: list[str] = []
     folder = "\0"  # the last that matched: what lies in it is listed with it
     for path in sorted(expand(pattern), key=lambda path: path.split(os.sep)):  # a folder before what lies in it
@@ -96,23 +105,22 @@ def _of_pattern(source: str | Path, pattern: str, root: str, options: IngestOpti
 
 
 def _is_meant(path: str, pattern: str) -> bool:
-    ending, wanted = (os.path.splitext(name)[1].lower() for name in (path, pattern))
-    return ending in EXTENSIONS or ending in (*ENDINGS, ".pdf", ".tar") or ending == wanted
+    extension, wanted = (os.path.splitext(name)[1].lower() for name in (path, pattern))
+    return extension == wanted or file_kind(path) not in (SourceKind.OTHER, SourceKind.COMPRESSED)
 
 
 def _is_dataset(source: str | Path) -> bool:
-    text = os.fspath(source)
-    return text.startswith(hf.PREFIX) and not os.path.lexists(text)
+    return source_kind(source) is SourceKind.DATASET
 
 
 def is_there(root: str) -> bool:
-    """Return whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
+    """Whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
     path = os.fspath(to_path(root))
     return not os.path.isabs(path) or os.path.lexists(path) or (is_pattern(path) and bool(expand(path)))
 
 
 def _absolute(source: str | Path) -> str:
-    """Return the absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
+    """Absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
     path = _path_of(source)
     if is_pattern(path) and not os.path.isabs(path):
         return os.path.join(glob.escape(os.getcwd()), os.path.normpath(path))
@@ -120,14 +128,6 @@ def _absolute(source: str | Path) -> str:
 
 
 def _path_of(source: str | Path) -> str:
-    """Return the path of a source as it was typed, or as `source_root` recorded it."""
+    """Path of a source as it was typed, or as `source_root` recorded it."""
     text = os.fspath(source)
     return text if os.path.lexists(text) else os.fspath(to_path(text))
-
-
-def _missing(source: str | Path) -> str:
-    text = str(source)
-    name = source_name(text)
-    if text.startswith(("http://", "https://")):
-        return f"'{name}' is an address; download it first, or name a table of addresses and add --urls."
-    return f"'{name}' does not exist; expected an image, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."

@@ -1,18 +1,18 @@
-"""Images by address: fetched only where the user asked for it; and those that an address holds itself (data:)."""
+"""Images by URL: fetched only where the user asked for it; and those that a URL holds itself (data:)."""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import re
-import time
 import urllib.error
 import urllib.parse
-import urllib.request
 
 from wordsight.errors import ImageError, InputError
+from wordsight.ingest.url_route import Route
 
-TIMEOUT = 20.0  # seconds without an answer; the whole image may take three times as long
+TIMEOUT = 20.0  # seconds without an answer
+TOTAL_TIMEOUT = 60.0  # seconds for the whole image, with redirects, headers and body
 SIZE_LIMIT = 100 << 20  # bytes
 _CHUNK = 1 << 16
 # a kind of file or ";base64" must be there: "data: a story, told" is a title
@@ -20,18 +20,18 @@ _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+-]+|(?=;base64,))(?:;[\w.+=-]+)*,", r
 _SAFE = "%/:=&?~#+!$,;'@()*[]"  # all but spaces and letters beyond ASCII, which browsers escape too
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text is an http or https address."""
+def is_url(text: str) -> bool:
+    """Whether a text is an http or https URL."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
 def is_data(text: str) -> bool:
-    """Return whether a text is a data: URI, which holds a file itself: "data:image/png;base64,iVBOR…"."""
+    """Whether a text is a data: URI, which holds a file itself: "data:image/png;base64,iVBOR…"."""
     return _DATA.match(text) is not None
 
 
-def data_of(uri: str) -> bytes:
-    """Return the bytes that a data: URI holds. Raises: ImageError with the reason alone.
+def decode_data_uri(uri: str) -> bytes:
+    """Bytes that a data: URI holds. Raises: ImageError with the reason alone.
 
     Source: RFC 2397.
     """
@@ -45,37 +45,52 @@ def data_of(uri: str) -> bytes:
         raise ImageError(f"is a data: URI that cannot be decoded ({error})") from error
 
 
-def fetch(url: str, *, timeout: float = TIMEOUT, size_limit: int = SIZE_LIMIT) -> bytes:
-    """Return what an http or https address holds. Nothing but the address is sent; nothing is kept on disk.
+def fetch(url: str, *, timeout: float = TIMEOUT, total: float = TOTAL_TIMEOUT, size_limit: int = SIZE_LIMIT) -> bytes:
+    """Content of an http or https URL. Nothing but the URL is sent; nothing is kept on disk.
 
-    timeout: seconds to wait for an answer; three times as long for all of it.
-    Raises: ImageError with the reason alone; InputError for another kind of address.
+    Redirects are followed to http and https only, and from a public host never to one of this machine or of a private
+    network: a table from elsewhere could name them, to reach what only this machine can.
+    timeout: seconds to wait for an answer; total: for all of it.
+    Raises: ImageError with the reason alone; InputError for another kind of URL.
     """
-    if not is_address(url):
-        raise InputError(f"{url!r} is no address of an image; expected one that begins with http:// or https://.")
-    deadline = time.monotonic() + 3 * timeout
+    if not is_url(url):
+        raise InputError(f"{url!r} is not the URL of an image; expected one that begins with http:// or https://.")
+    route = Route(total)
     try:
-        with _opener().open(ascii_address(url), timeout=timeout) as answer:
+        with route.opener().open(ascii_url(url), timeout=timeout) as answer:
             content = bytearray()
             while chunk := answer.read1(_CHUNK):
                 content += chunk
                 if len(content) > size_limit:
-                    raise ImageError(f"the image at this address is larger than {size_limit:,} bytes")
-                if time.monotonic() > deadline:
-                    raise ImageError(f"the address took longer than {3 * timeout:g} seconds")
+                    raise ImageError(f"the image at this URL is larger than {size_limit:,} bytes")
             missing = answer.length or 0
     except urllib.error.HTTPError as error:
-        raise ImageError(f"the address answers {error.code} {error.reason}") from error
+        raise ImageError(f"the URL answers {error.code} {_printable(error.reason)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ImageError(f"the address cannot be fetched ({reason or type(error).__name__})") from error
+        if route.late:
+            raise ImageError(_too_slow(total)) from error
+        reason = _printable(getattr(error, "reason", None) or error)
+        raise ImageError(f"the URL cannot be fetched ({reason or type(error).__name__})") from error
+    finally:
+        route.end()
+    if route.late:
+        raise ImageError(_too_slow(total))
     if missing:
-        raise ImageError(f"the address broke off {missing:,} bytes before the end")
+        raise ImageError(f"the transfer broke off {missing:,} bytes before the end")
     return bytes(content)
 
 
-def ascii_address(url: str) -> str:
-    """Return an address as it is sent: its host by IDNA, other letters beyond ASCII as %-codes.
+def _printable(said: object) -> str:
+    """Words of a server without what could steer a terminal, and few of them."""
+    return "".join(letter for letter in str(said).strip() if letter.isprintable())[:200]
+
+
+def _too_slow(total: float) -> str:
+    return f"the URL took longer than {total:g} seconds"
+
+
+def ascii_url(url: str) -> str:
+    """URL as it is sent: its host by IDNA, other letters beyond ASCII as %-codes.
 
     Raises: ValueError for a host that has no such form.
     """
@@ -85,22 +100,3 @@ def ascii_address(url: str) -> str:
         host, colon, port = place.partition(":")
         url = parts._replace(netloc=f"{user}{at}{host.encode('idna').decode()}{colon}{port}").geturl()
     return urllib.parse.quote(url, safe=_SAFE)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener of http and https and nothing else: an address may not lead to a file of this machine."""
-    from wordsight import __version__
-
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    opener.addheaders = [("User-Agent", f"wordsight/{__version__}"), ("Accept", "image/*,*/*;q=0.5")]
-    return opener

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from wordsight.durable import written_whole
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.images.decode import recorded_path
+from wordsight.images.names import recorded_path
 from wordsight.zeroshot.class_embeddings import Floats
 
 _ROWS_AT_ONCE = 1024
@@ -26,21 +25,21 @@ class EmbeddingWriter(Protocol):
         """Add one row."""
 
     def commit(self) -> list[Path]:
-        """Finish, and return the files that were written."""
+        """Put the files in place; the files that were written."""
 
     def __enter__(self) -> Self:
         """Start."""
 
     def __exit__(self, *error: object) -> None:
-        """Clear away what is not finished."""
+        """Remove what is not finished."""
 
 
 def open_writer(destination: Path, dim: int, about: Mapping[str, str], *, force: bool = False) -> EmbeddingWriter:
-    """Return a writer for `destination`, by its ending; `about` (model, fingerprint, …) is written with the rows.
+    """Writer for `destination`, by its extension; `about` (model, fingerprint, …) is written with the rows.
 
     `.npy`: (N, dim) float32; beside it `NAME.paths.txt` (line i is row i) and `NAME.model.json` (`about`).
     `.parquet`: columns path and embedding (list of float32), `about` in the file's own metadata ("wordsight.model", …).
-    Raises: InputError for another ending, a missing folder, an existing file without `force`; MissingExtraError.
+    Raises: InputError for another extension, a missing folder, an existing file without `force`; MissingExtraError.
     """
     check_destination(destination, force=force)
     return _Npy(destination, dim, about) if destination.suffix == ".npy" else _Parquet(destination, dim, about)
@@ -52,15 +51,15 @@ def check_destination(destination: Path, *, force: bool = False) -> None:
         raise InputError(f"{str(destination)!r} ends in {destination.suffix!r}; expected .npy or .parquet.")
     if not destination.parent.is_dir():
         raise InputError(f"The folder {str(destination.parent)!r} does not exist; make it first.")
-    existing = [path for path in _files(destination) if path.exists()]
+    existing = [path for path in _list_files(destination) if path.exists()]
     if existing and not force:
         raise InputError(f"{str(existing[0])!r} exists already; choose another name, or overwrite with --force.")
     if destination.suffix == ".parquet":
         _pyarrow()
 
 
-def _files(destination: Path) -> list[Path]:
-    """Return all files that come with `destination`, itself first."""
+def _list_files(destination: Path) -> list[Path]:
+    """All files that come with `destination`, itself first."""
     if destination.suffix != ".npy":
         return [destination]
     return [destination, destination.with_suffix(".paths.txt"), destination.with_suffix(".model.json")]
@@ -76,32 +75,27 @@ def _pyarrow() -> Any:
 
 
 class _Staged:
-    """Files written under other names in the same folder, and renamed at the end."""
+    """Files written beside their places, and renamed together at the end."""
 
     def __init__(self, destination: Path) -> None:
-        self.destination = destination
-        self.staged: list[Path] = []
+        self.files = _list_files(destination)
+        self._parts = contextlib.ExitStack()
 
-    def stage(self) -> Path:
-        handle, name = tempfile.mkstemp(dir=self.destination.parent, prefix=".wordsight-", suffix=".part")
-        os.close(handle)
-        os.chmod(name, 0o666 & ~_umask())
-        self.staged.append(Path(name))
-        return Path(name)
+    def stage(self, file: Path) -> Path:
+        """Path to write to in place of a file."""
+        return self._parts.enter_context(written_whole(file))
 
     def publish(self) -> list[Path]:
-        files = _files(self.destination)
-        for part, file in zip(self.staged, files, strict=True):
-            os.replace(part, file)
-        self.staged = []
-        return files
+        """Put the files in place, the vectors last."""
+        self._parts.close()
+        return self.files
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for part in self.staged:
-            part.unlink(missing_ok=True)
+        unfinished = InterruptedError("not committed")
+        self._parts.__exit__(type(unfinished), unfinished, None)
 
 
 class _Npy(_Staged):
@@ -109,12 +103,12 @@ class _Npy(_Staged):
         super().__init__(destination)
         self.dim, self.about, self.rows = dim, about, 0
         self.open = contextlib.ExitStack()
-        self.array = self.open.enter_context(open(self.stage(), "r+b"))  # noqa: SIM115
-        self.paths = self.open.enter_context(open(self.stage(), "w", encoding="utf-8", newline="\n"))  # noqa: SIM115
-        self._write_heading()
+        self.array = self.open.enter_context(open(self.stage(self.files[0]), "r+b"))  # noqa: SIM115
+        self.paths = self.open.enter_context(open(self.stage(self.files[1]), "w", encoding="utf-8", newline="\n"))  # noqa: SIM115
+        self._write_header()
 
-    def _write_heading(self) -> None:
-        """Write the .npy heading; it keeps its length as the row count grows (NumPy pads for that)."""
+    def _write_header(self) -> None:
+        """Write the .npy header; it keeps its length as the row count grows (NumPy pads for that)."""
         self.array.seek(0)
         shape = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.dim)}
         np.lib.format.write_array_header_1_0(self.array, shape)
@@ -127,10 +121,10 @@ class _Npy(_Staged):
 
     def commit(self) -> list[Path]:
         """Write the true row count and the sidecars, and put all three in place."""
-        self._write_heading()
+        self._write_header()
         self.open.close()
         about = {**self.about, "rows": self.rows, "dim": self.dim}
-        self.stage().write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        self.stage(self.files[2]).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         return self.publish()
 
     def __exit__(self, *error: object) -> None:
@@ -146,7 +140,7 @@ class _Parquet(_Staged):
         columns = [("path", self.arrow.string()), ("embedding", self.arrow.list_(self.arrow.float32(), dim))]
         metadata = {f"wordsight.{key}": value for key, value in about.items()}
         self.schema = self.arrow.schema(columns, metadata=metadata)
-        self.writer = self.arrow.parquet.ParquetWriter(self.stage(), self.schema)
+        self.writer = self.arrow.parquet.ParquetWriter(self.stage(destination), self.schema)
 
     def add(self, path: Path, embedding_D: Floats) -> None:
         """Add one row; rows are written some at a time."""
@@ -172,10 +166,3 @@ class _Parquet(_Staged):
     def __exit__(self, *error: object) -> None:
         self.writer.close()
         super().__exit__(*error)
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,4 @@
-"""A classifier's answers beside their images, for notebooks. Galleries and results of searches show themselves."""
+"""Answers of a classifier beside their images, for notebooks. Galleries and search results show themselves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
 from wordsight.images.inputs import is_image_like
+from wordsight.images.names import source_name
 from wordsight.output.cards import CARDS, Card, Html, render_cards
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_answers(classifier: Classifier, images: Any, k: int = 3) -> Html:
-    """Return the first images, as many as are shown, with their k best labels and probabilities.
+    """The first images, as many as are shown, with their k best labels and probabilities.
 
     images: as `Classifier.predict` takes them, one or several.
     Raises: what `Classifier.top_k` raises.

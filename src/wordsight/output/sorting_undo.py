@@ -1,14 +1,14 @@
-"""Undo a sorting from its listing: moved files go back, copies and links are removed; nothing is overwritten."""
+"""Undoing a sorting by its listing: moved files go back, copies and links are removed; nothing is overwritten."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from wordsight.durable import written_whole
 from wordsight.errors import InputError
 from wordsight.output.sorting import FIELDS, LISTING, fill, same_content
 
@@ -23,10 +23,10 @@ class Undone:
 
 
 def undo(folder: Path) -> Undone:
-    """Reverse all that `folder/wordsight-sort.csv` lists, the last step first, and take what is reversed off the list.
+    """Reverse all that `folder/wordsight-sort.csv` lists, the last step first, and remove those lines from the list.
 
     A file goes back only to a free place; a copy is removed only while its original is there with the same content, a
-    link only while it leads to its original. Class folders that are empty then are removed.
+    link only while it leads to its original. Folders that are empty then are removed, `folder` too.
     Raises: InputError for a folder without a listing, or one that is damaged or lists files elsewhere.
     """
     rows = _read(folder)
@@ -62,12 +62,12 @@ def _read(folder: Path) -> list[dict[str, str]]:
             f"{str(folder)!r} has no {LISTING}, which lists what was sorted; name the folder given to --sort-into."
         ) from None
     except csv.Error as error:
-        raise InputError(f"{str(path)!r} is damaged ({error}); mend or remove it.") from error
+        raise InputError(f"{str(path)!r} is damaged ({error}); fix or remove it.") from error
     root = Path(os.path.abspath(folder))
     for number, row in enumerate(rows, 2):
         if not set(FIELDS) <= row.keys() or None in row.values() or row["how"] not in ("copy", "link", "move"):
             raise InputError(
-                f"Row {number} of {str(path)!r} is not one of a sorting; expected the columns {', '.join(FIELDS)}."
+                f"Row {number} of {str(path)!r} is not of a sorting; expected the columns {', '.join(FIELDS)}."
             )
         if not Path(os.path.abspath(row["destination"])).is_relative_to(root):
             raise InputError(
@@ -78,7 +78,7 @@ def _read(folder: Path) -> list[dict[str, str]]:
 
 
 def _move_back(row: dict[str, str], back: dict[str, Path]) -> str:
-    """Move a file to where it was; return why not, or ""."""
+    """Move a file to where it was; the reason why not, or ""."""
     source, destination = Path(row["source"]), Path(row["destination"])
     source.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -93,7 +93,7 @@ def _move_back(row: dict[str, str], back: dict[str, Path]) -> str:
 
 
 def _remove(row: dict[str, str]) -> str:
-    """Remove a copy or link; return why not, or ""."""
+    """Remove a copy or link; the reason why not, or ""."""
     source, destination = Path(row["source"]), Path(row["destination"])
     if row["how"] == "link":
         if not destination.is_symlink() or os.readlink(destination) != str(source):
@@ -109,15 +109,17 @@ def _remove(row: dict[str, str]) -> str:
 
 
 def _write(folder: Path, rows: list[dict[str, str]]) -> None:
-    """Leave what was not undone in the listing; remove it when that is nothing."""
+    """Leave what was not undone in the listing; without any, remove the listing, and the folder if it is empty."""
     path = folder / LISTING
     if not rows:
         path.unlink()
+        with contextlib.suppress(OSError):  # others' files are in it
+            folder.rmdir()
         return
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, suffix=".tmp", delete=False, newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:
+    with (
+        written_whole(path) as part,
+        open(part, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.DictWriter(file, FIELDS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(file.name, path)

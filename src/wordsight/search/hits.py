@@ -1,4 +1,4 @@
-"""What a search answers with."""
+"""Hits: the answer to a search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.row_images import place_of
+from wordsight.row_images import locate_image
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
@@ -40,7 +40,7 @@ class Hit:
     def __repr__(self) -> str:
         page = "" if self.page is None else f", page {self.page}"
         copies = f", +{len(self.copies)} copies" if self.copies else ""
-        return f"<Hit {self.proba:.0%} {os.fspath(place_of(self.row))}{page}{copies}>"
+        return f"<Hit {self.proba:.0%} {os.fspath(locate_image(self.row))}{page}{copies}>"
 
     @property
     def likely(self) -> bool:
@@ -49,17 +49,17 @@ class Hit:
 
     @property
     def page(self) -> int | None:
-        """The page, counted from 1, or None for what is not a page of a document."""
+        """Number of the page, from 1, or None where the image is not a page of a document."""
         return self.row.page
 
     @property
     def meta(self) -> Mapping[str, Value]:
-        """The columns of the table that the image came with."""
+        """Columns of the table that the image came with."""
         return self.row.meta
 
     @property
     def matched(self) -> tuple[str, ...]:
-        """The words of the query that the image's text holds, as they stand there; () where it holds none."""
+        """Words of the query that the image's text holds, as they are written there; () where it holds none."""
         from wordsight.text.analysis import matched_words
 
         if self.bm25 is None:
@@ -68,48 +68,64 @@ class Hit:
         return tuple(dict.fromkeys(self.row.text[start:end] for start, end in spans))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold of it."""
+        """The hit as JSON.
+
+        path: the file or URL, valid UTF-8 whatever the file's name; `wordsight.path_text.to_path` gives the file.
+        """
+        bm25 = self.bm25
         return {
-            "path": os.fspath(place_of(self.row)),
+            "path": self.row.path,
             "page": self.page,
             "id": self.id,
             "probability": round(self.proba, 6),
             "likely": self.likely,
             "score": round(self.score, 6),
-            "bm25": None if self.bm25 is None else round(self.bm25, 6),
+            "bm25": bm25 if bm25 is None else round(bm25, 6),
             "matched": list(self.matched),
             "width": self.row.width,
             "height": self.row.height,
             "taken": self.row.taken,
             "meta": dict(self.meta),
-            "copies": [os.fspath(place_of(copy.row)) for copy in self.copies],
+            "copies": [copy.row.path for copy in self.copies],
         }
 
 
 class Hits(list[Hit]):
-    """The best hits of a search, most probable first: a list that knows how many likely ones there are.
+    """Best hits of a search, most probable first: a list that knows the number of likely ones.
 
-    likely: hits of the whole collection that are likely, on this page or not; at_least: there may be more than that.
+    likely: number of likely hits of the whole collection, on this page or not; at_least: there may be more than that.
+    hint: of a condition that no row meets, values that it may mean; else "".
     """
 
     def __init__(
-        self, hits: Iterable[Hit] = (), likely: int = 0, at_least: bool = False, index: Index | None = None
+        self,
+        hits: Iterable[Hit] = (),
+        likely: int = 0,
+        at_least: bool = False,
+        hint: str = "",
+        *,
+        index: Index | None = None,
     ) -> None:
         super().__init__(hits)
         self.likely = likely
         self.at_least = at_least
+        self.hint = hint
         self._index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what was found, without the open index that shows small images in notebooks."""
-        return Hits, (list(self), self.likely, self.at_least)
+        """Pickle the hits, without the open index that shows thumbnails in notebooks."""
+        return Hits, (list(self), self.likely, self.at_least, self.hint)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The page of hits as JSON, with the number of likely ones."""
+        return {"likely": self.likely, "at_least": self.at_least, "hint": self.hint, "hits": self.to_dicts()}
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return what JSON can hold of each hit."""
+        """Each hit as JSON."""
         return [hit.to_dict() for hit in self]
 
     def to_pandas(self) -> Any:
-        """Return a DataFrame, a row for each hit, with a table's columns beside ours. Raises: MissingExtraError."""
+        """DataFrame of the hits, a row for each, with a table's columns beside ours. Raises: MissingExtraError."""
         from wordsight.errors import MissingExtraError
 
         try:
@@ -123,6 +139,6 @@ class Hits(list[Hit]):
         return pandas.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        from wordsight.search.html import html_of_hits
+        from wordsight.search.html import render_hits
 
-        return html_of_hits(self, self._index)
+        return render_hits(self, self._index)

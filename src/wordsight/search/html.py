@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wordsight.search.hits import Hit
 
 
-def html_of_hits(hits: Sequence[Hit], index: Index | None = None) -> str:
+def render_hits(hits: Sequence[Hit], index: Index | None = None) -> str:
     """The first hits with their probabilities and columns as an HTML fragment of bounded size.
 
     index: where the small images of pages and members of archives are; without it they show as missing.

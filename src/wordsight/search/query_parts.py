@@ -1,4 +1,4 @@
-"""What a user asks for: words, images, several of both with weights, and what that is as a vector."""
+"""Queries: words, images, several of both with weights, and their vector."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.images.decode import read_image, source_name
+from wordsight.images.decode import read_image
 from wordsight.images.inputs import is_image_like, warn_of_paths
+from wordsight.images.names import source_name
 from wordsight.index.base import Floats
 from wordsight.model import Model
 from wordsight.zeroshot.class_embeddings import normalise_rows
 
 Kind: TypeAlias = Literal["text", "image", "vector"]
 
-# a good weight for what is not wanted: of products of a type but not of a colour, most are found at -0.5 (of the first
-# 10, 85 %; 79 % or less at -1, which pushes away from the type too, and 68 % without)
+# a good weight of an unwanted part: of products of a type but not of a colour, most are found at -0.5 (of the first 10,
+# 85 %; 79 % or less at -1, which pushes away from the type too, and 68 % without)
 NOT_WEIGHT = -0.5
-LARGEST_WEIGHT = 1e6  # beside a weight of 1 the other part is nothing long before
+LARGEST_WEIGHT = 1e6  # far beyond what makes the other part negligible
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One piece of a query. weight: how much it counts; a negative one asks for images unlike it.
+class QueryPart:
+    """One part of a query. weight: how much it counts; a negative one asks for images unlike it.
 
     value: of "text" a str; of "image" what `images.read_image` takes; of "vector" a vector (D,) of any length.
     """
@@ -37,42 +38,41 @@ class Part:
     weight: float = 1.0
 
     def __repr__(self) -> str:
-        """Return the text, or the name of the image, and a weight other than 1; not bytes or pixels."""
-        value = repr(self.value) if self.kind == "text" else source_name(self.value)
-        weight = "" if self.weight == 1 else f", weight {self.weight:g}"
-        return f"<Part {self.kind} {value}{weight}>"
+        """The text, or the name of the image, and a weight other than 1; not bytes or pixels."""
+        shown = f"{self.kind} {repr(self.value) if self.kind == 'text' else source_name(self.value)}"
+        return f"<QueryPart {shown}>" if self.weight == 1 else f"<QueryPart {shown}, weight {self.weight:g}>"
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """What is asked for: one or more parts, at least one of them wanted (of a positive weight)."""
+    """One or more parts, at least one of them wanted (of a positive weight)."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[QueryPart, ...]
 
     def __post_init__(self) -> None:
         for part in self.parts:
-            _check(part)
+            _check_part(part)
         if not self.parts:
             raise InputError("The query is empty; give a text, an image, or several of them.")
         if all(part.weight < 0 for part in self.parts):
-            raise InputError("The query says only what is not wanted; add a text or an image that is.")
+            raise InputError("The query has negative parts only; add a text or an image to find.")
 
     @classmethod
     def of(cls, asked: Any) -> Query:
-        """Return the query that is meant: a str is text; a Path, PIL image, bytes or a uint8 array is an image.
+        """Query of what a caller gives: a str is text; a Path, PIL image, bytes or a uint8 array is an image.
 
         A 1-D array of floats is a vector. A list holds any of these, and pairs (one of these, weight).
-        Raises: InputError for anything else, an empty text, no parts, and weights that say nothing.
+        Raises: InputError for anything else, an empty text, no parts, and weights that are 0 or not finite.
         """
         if isinstance(asked, cls):
             return asked
         if isinstance(asked, str):
             warn_of_paths([asked], "gallery.search(Path({}))", stacklevel=4)
-        return cls(tuple(_parts(asked)))
+        return cls(tuple(_split(asked)))
 
     @property
     def words(self) -> str:
-        """The wanted texts, as BM25 reads them; empty where none is wanted."""
+        """Positive texts, as BM25 reads them; empty where there are none."""
         return " ".join(part.value for part in self.parts if part.kind == "text" and part.weight > 0)
 
     @property
@@ -82,7 +82,7 @@ class Query:
 
 
 def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
-    """Return the one unit vector (D,) of a query from those of its parts, (P, D).
+    """Unit vector (D,) of a query from those of its parts, (P, D).
 
     It is Σ weight · part / spread of the part's cosines with a sample (N, D) of the collection. Cosines of texts spread
     less than those of images, so that of two parts of the same weight the image would nearly decide alone; in units of
@@ -101,18 +101,20 @@ def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
     return np.asarray(normalise_rows(sum_D[None])[0])
 
 
-def without_title_blocks(query: Query) -> Query:
-    """Return the query with its images' title blocks painted over, as those of a masked index's pages are."""
+def mask_title_blocks(query: Query) -> Query:
+    """The query with the title blocks of its images painted over, as those of a masked index's pages are."""
     from wordsight.images.title_block import mask
 
-    def masked(part: Part) -> Part:
-        return dataclasses.replace(part, value=mask(read_image(part.value))) if part.kind == "image" else part
+    def mask_part(part: QueryPart) -> QueryPart:
+        if part.kind != "image":
+            return part
+        return dataclasses.replace(part, value=mask(read_image(part.value)))
 
-    return Query(tuple(map(masked, query.parts)))
+    return Query(tuple(map(mask_part, query.parts)))
 
 
-def embed_parts(model: Model, parts: Sequence[Part]) -> Floats:
-    """Return one unit vector per part, (P, D).
+def embed_parts(model: Model, parts: Sequence[QueryPart]) -> Floats:
+    """Unit vectors of parts, (P, D).
 
     Texts are embedded as they are: "a photo of {}" and means over prompts found captioned photos and class names no
     better with the bundled model (mean average precision over 12 labelled sets 0.780 as they are, 0.774–0.778 else).
@@ -126,27 +128,27 @@ def embed_parts(model: Model, parts: Sequence[Part]) -> Floats:
         vectors_PD[images] = model.embed_images([parts[i].value for i in images])
     for i, part in enumerate(parts):
         if part.kind == "vector":
-            vectors_PD[i] = _unit(part.value, model.spec.embed_dim)
+            vectors_PD[i] = _normalise(part.value, model.spec.embed_dim)
     return vectors_PD
 
 
-def _parts(asked: Any) -> Iterator[Part]:
-    """Yield the parts of what a caller may give."""
+def _split(asked: Any) -> Iterator[QueryPart]:
+    """Parts of what a caller gives, one by one."""
     if isinstance(asked, list | tuple):
         for one in asked:
             weighted = isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], int | float)
             value, weight = one if weighted else (one, 1.0)
-            yield from (Part(part.kind, part.value, part.weight * weight) for part in _parts(value))
+            yield from (QueryPart(part.kind, part.value, part.weight * weight) for part in _split(value))
     elif isinstance(asked, Query):
         yield from asked.parts
-    elif isinstance(asked, Part):
+    elif isinstance(asked, QueryPart):
         yield asked
     elif isinstance(asked, str):
-        yield Part("text", asked)
+        yield QueryPart("text", asked)
     elif isinstance(asked, np.ndarray) and asked.ndim == 1 and asked.dtype.kind == "f":
-        yield Part("vector", asked)
+        yield QueryPart("vector", asked)
     elif is_image_like(asked):
-        yield Part("image", asked)
+        yield QueryPart("image", asked)
     else:
         raise InputError(
             f"The query holds {type(asked).__name__}, expected text (str), an image (Path, PIL image, bytes, open "
@@ -154,21 +156,21 @@ def _parts(asked: Any) -> Iterator[Part]:
         )
 
 
-def _check(part: Part) -> None:
-    """Raise InputError for a part that says nothing."""
+def _check_part(part: QueryPart) -> None:
+    """Raise InputError for a part that is empty or has no weight."""
     if part.kind not in get_args(Kind):
         raise InputError(f"A part of the query is of kind {part.kind!r}, expected one of {', '.join(get_args(Kind))}.")
     if part.kind == "text" and (not isinstance(part.value, str) or not part.value.strip()):
-        raise InputError(f"A text of the query is {part.value!r}, which says nothing; give some words.")
+        raise InputError(f"A text of the query is {part.value!r}, which is empty; give some words.")
     if not 0 < abs(part.weight) <= LARGEST_WEIGHT:  # nor NaN
         raise InputError(
             f"A weight of the query is {part.weight:g}, expected a number other than 0, from {-LARGEST_WEIGHT:g} to "
-            f"{LARGEST_WEIGHT:g}; leave out a part that does not count."
+            f"{LARGEST_WEIGHT:g}; omit a part that does not count."
         )
 
 
-def _unit(vector: Any, dim: int) -> Floats:
-    """Return a given vector as a unit one."""
+def _normalise(vector: Any, dim: int) -> Floats:
+    """The given vector divided by its length."""
     vector_D = np.asarray(vector, np.float64)
     norm = float(np.linalg.norm(vector_D)) if vector_D.shape == (dim,) else 0.0
     if not math.isfinite(norm) or norm == 0:

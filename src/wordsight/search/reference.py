@@ -1,4 +1,4 @@
-"""What unrelated texts and images are like for one model: the scales by which its cosines become comparable."""
+"""Unrelated texts and images of one model: the scales by which its cosines become comparable."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from wordsight.index.base import Floats
-from wordsight.vector_cache import cached_vectors
 from wordsight.zeroshot.class_embeddings import TextEmbedder, embed_classes
 from wordsight.zeroshot.none_of_these import Bank, bank_words
 from wordsight.zeroshot.templates import TEMPLATE_SETS
+from wordsight.zeroshot.vector_cache import cached_vectors
 
 # corners of a sample image, as (x, y), that are reference images too, each _CROP of either side
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
@@ -31,21 +31,20 @@ class Scale:
 
     @classmethod
     def of(cls, values: np.ndarray) -> Scale:
-        """Return those of an array."""
+        """Mean and standard deviation of an array."""
         return cls(float(values.mean()), max(float(values.std()), 1e-6))
 
     def __call__(self, value: float) -> float:
-        """Return a value in standard deviations above the mean."""
+        """A value in standard deviations above the mean."""
         return (value - self.mean) / self.std
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Unrelated prompts and images of one model, and what they are like.
+    """Unrelated prompts and images of one model, and the scales of their cosines.
 
     bank: unrelated prompts. images_RD: unit vectors of the reference images. cosine: of prompts with reference images.
-    generic: a prompt's mean cosine with all prompts. average: with the
-    reference images that are farthest from it.
+    generic: a prompt's mean cosine with all prompts. average: with the reference images that are farthest from it.
     between: cosines of reference images of different samples.
     """
 
@@ -72,34 +71,35 @@ class Reference:
             Scale.of(others if others.size else between_RR),
         )
 
-    def average_of(self, query_D: Floats) -> float:
-        """Return how near a text is to images that do not show it, in standard deviations above prompts."""
+    def average_norm(self, query_D: Floats) -> float:
+        """Nearness of a text to images that do not show it, in standard deviations above prompts."""
         return self.average(float(_mean_of_unrelated((self.images_RD @ query_D)[None])[0]))
 
 
 def _mean_of_unrelated(cosine_BR: Floats) -> np.ndarray:
-    """Return each row's mean over the smaller part of its cosines, (B, R) → (B,)."""
+    """Mean of each row over the smaller part of its cosines, (B, R) → (B,)."""
     kept = max(1, round(_UNRELATED * cosine_BR.shape[1]))
     return np.asarray(np.partition(cosine_BR, kept - 1, axis=1)[:, :kept].mean(axis=1))
 
 
-_reference_of_model: weakref.WeakKeyDictionary[Any, Reference] = weakref.WeakKeyDictionary()
+_references: weakref.WeakKeyDictionary[Any, Reference] = weakref.WeakKeyDictionary()
 
 
-def reference_of(model: Any) -> Reference:
-    """Return a model's reference: embedded once a model and kept on disk, in memory while the model is in use."""
-    if (reference := _reference_of_model.get(model)) is None:
-        reference = _reference_of_model[model] = Reference.of(bank_vectors(model), reference_images(model))
+def load_reference(model: Any) -> Reference:
+    """Reference of a model: embedded once a model and kept on disk, in memory while the model is in use."""
+    reference = _references.get(model)
+    if reference is None:
+        reference = _references[model] = Reference.of(embed_bank(model), embed_reference_images(model))
     return reference
 
 
-def bank_vectors(model: TextEmbedder) -> Floats:
-    """Return the bank of unrelated prompts as unit vectors (B, D), embedded as queries are; kept on disk."""
+def embed_bank(model: TextEmbedder) -> Floats:
+    """Bank of unrelated prompts as unit vectors (B, D), embedded as queries are; kept on disk."""
     return embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["plain"])
 
 
-def reference_images(model: Any) -> Floats:
-    """Return the reference images as unit vectors (R, D): each bundled sample, whole and its corners; kept on disk."""
+def embed_reference_images(model: Any) -> Floats:
+    """Reference images as unit vectors (R, D): each bundled sample, whole and its corners; kept on disk."""
     from wordsight.samples import sample_images
 
     paths = sample_images()

@@ -1,4 +1,4 @@
-"""How probable it is that an image answers a query, whatever else the collection holds.
+"""Probability that an image answers a query, whatever else the collection holds.
 
 A cosine means nothing by itself: it depends on the model, on how general the query is, and on whether the query fits
 any image at all. Each is measured against unrelated pairs, and a logistic curve makes one probability of them. That a
@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from wordsight.index.base import Floats
 from wordsight.search.reference import Reference, Scale
 from wordsight.text.analysis import query_terms
+from wordsight.zeroshot.logistic import sigmoid
 
 LIKELY = 0.5  # hits of a probability from here on are said to be likely
 BEST = 3  # hits that tell whether a query fits any image at all
@@ -36,40 +36,39 @@ IMAGE_WEIGHTS = (-5.62, 1.16, -0.11)
 # a share of the best one, the logarithm of the number of words
 HYBRID_WEIGHTS = (-2.11, 0.73, 0.20, 1.09, 3.13, -1.33)
 WORDS_WEIGHTS = (-3.52, 0.0, 1.11, 1.36, 3.62, -1.74)
-# the log-odds by looks count within these bounds: the least, the least where a text holds every word (looks do not show
-# brands, names and part numbers, and speak no further against them), the most
+# bounds of the visual log-odds: the least, the least where a text holds every word (images do not show brands, names
+# and part numbers, so that they are no further evidence against them), the most
 HYBRID_RANGE = (-8.0, -0.5, 6.0)
 
 
-def sigmoid(logit: Any) -> np.ndarray:
-    """Return 1 / (1 + exp(-logit)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logit, np.float64))))
-
-
 def count_words(text: str) -> int:
-    """Return how many words of a query say something: "a cup of coffee" has two."""
+    """Number of words of a query that carry meaning: "a cup of coffee" has two."""
     return len(query_terms(text))
 
 
 @dataclass(frozen=True)
 class Relevance:
-    """The log-odds that an image of a cosine answers one query: offset + slope · cosine."""
+    """Log-odds that an image of a cosine answers one query: offset + slope · cosine."""
 
     offset: float
     slope: float
 
     def logits(self, cosine_K: np.ndarray) -> np.ndarray:
-        """Return the log-odds of hits of these cosines, (K,) → (K,) float64."""
+        """Log-odds of hits of these cosines, (K,) → (K,) float64."""
         return np.asarray(self.offset + self.slope * np.asarray(cosine_K, np.float64))
+
+    def proba(self, cosine_K: Floats) -> Floats:
+        """Probabilities that hits of these cosines answer, (K,) → (K,) float32."""
+        return np.asarray(sigmoid(self.logits(cosine_K)), np.float32)
 
     @property
     def line(self) -> float:
-        """The cosine from which hits are likely."""
+        """Cosine from which hits are likely."""
         return (math.log(LIKELY / (1 - LIKELY)) - self.offset) / self.slope
 
 
 def best_among(images: int) -> int:
-    """Return how many of a collection's hits tell whether a query fits any image at all.
+    """Number of a collection's hits that tell whether a query fits any image at all.
 
     Of a dozen images one alone answers most queries, and two that do not would speak against it. On a dozen of the
     validation photos that the curve was fitted on, with one in place of three, the log loss is 0.23 (0.26) and the mean
@@ -79,14 +78,14 @@ def best_among(images: int) -> int:
     return min(BEST, 1 + images // _IMAGES_A_BEST)
 
 
-def relevance_of_text(reference: Reference, query_D: Floats, words: int, near_KD: Floats) -> Relevance:
-    """Return how a text of so many words is judged. near_KD: the `best_among` nearest images of the collection."""
+def judge_text(reference: Reference, query_D: Floats, words: int, near_KD: Floats) -> Relevance:
+    """Curve of a text of so many words. near_KD: the `best_among` nearest images of the collection."""
     features = text_features(reference, query_D, words, near_KD)
     return _line(TEXT_WEIGHTS, features, reference.cosine)
 
 
-def relevance_of_image(reference: Reference, query_D: Floats) -> Relevance:
-    """Return how a query by an image is judged."""
+def judge_image(reference: Reference, query_D: Floats) -> Relevance:
+    """Curve of a query by an image."""
     weight = IMAGE_WEIGHTS[2]
     own = Scale.of(reference.images_RD @ query_D)
     line = _line(IMAGE_WEIGHTS[:2], (1.0, 0.0), reference.between)
@@ -94,7 +93,7 @@ def relevance_of_image(reference: Reference, query_D: Floats) -> Relevance:
 
 
 def text_features(reference: Reference, query_D: Floats, words: int, near_KD: Floats) -> tuple[float, ...]:
-    """Return what the curve of texts weighs, in the order of TEXT_FEATURES; 0 in the place of the cosine.
+    """Features that the curve of texts weighs, in the order of TEXT_FEATURES; 0 in the place of the cosine.
 
     cosine: in standard deviations above unrelated pairs of this model. generic: how near the query is to unrelated
     prompts; average: to the reference images (Z-norm of speaker verification, Matějka et al. 2017). words: logarithm
@@ -111,55 +110,52 @@ def text_features(reference: Reference, query_D: Floats, words: int, near_KD: Fl
         better_K = (near_KD @ unrelated_UD.T > cosine_K[:, None]).mean(axis=1)
         rank = float(np.log(better_K + 1 / len(bank.vectors_BD)).mean())
         best = reference.cosine(float(cosine_K.mean()))
-    return (1.0, 0.0, generic, reference.average_of(query_D), math.log(max(1, min(words, _MOST_WORDS))), rank, best)
+    return (1.0, 0.0, generic, reference.average_norm(query_D), math.log(max(1, min(words, _MOST_WORDS))), rank, best)
 
 
 def _line(weights: Sequence[float], features: Sequence[float], scale: Scale) -> Relevance:
-    """Return the curve of a query whose features, but for the cosine, are known."""
+    """Curve of a query whose features, but for the cosine, are known."""
     slope = weights[1] / scale.std
     return Relevance(float(np.dot(weights, features)) - slope * scale.mean, slope)
 
 
-def follow(logit_N: np.ndarray, cosine_N: np.ndarray) -> Relevance:
-    """Return the line through log-odds that follows another cosine: of mixed queries, and of whitened vectors.
+def fit_relevance(logit_N: np.ndarray, cosine_N: np.ndarray) -> Relevance:
+    """Line through log-odds over another cosine: of mixed queries, and of whitened vectors.
 
     By least squares, rising: what hits are ordered by stays the order of their probabilities.
     """
     logit_N, cosine_N = np.asarray(logit_N, np.float64), np.asarray(cosine_N, np.float64)
     centre, mean = cosine_N.mean(), logit_N.mean()
     spread = float(((cosine_N - centre) ** 2).sum())
-    slope = float(((cosine_N - centre) * (logit_N - mean)).sum()) / spread if spread > 0 else 0.0
-    slope = max(slope, _LEAST_SLOPE)
+    slope = _LEAST_SLOPE
+    if spread > 0:
+        slope = max(slope, float(((cosine_N - centre) * (logit_N - mean)).sum()) / spread)
     return Relevance(float(mean - slope * centre), slope)
 
 
-def proba_of(relevance: Relevance, cosine_K: Floats, *, image: bool = False) -> Floats:
-    """Return the probability that hits of these cosines answer, (K,) → (K,) float32.
-
-    image: the query is one image; the image that was asked with is certain, however much of the collection is like it.
-    """
-    proba_K = sigmoid(relevance.logits(cosine_K))
-    return np.asarray(np.where(image & (np.asarray(cosine_K) > _IDENTICAL), 1.0, proba_K), np.float32)
+def is_identical(cosine_K: Floats) -> np.ndarray:
+    """Whether images of these cosines are the query image itself, embedded again, (K,) → (K,) bool."""
+    return np.asarray(cosine_K) > _IDENTICAL
 
 
 def text_evidence(coverage_K: np.ndarray, bm25_K: np.ndarray, words: int) -> np.ndarray:
-    """Return what the curve of texts weighs, (K, 4): the last four of HYBRID_WEIGHTS.
+    """Evidence of texts, (K, 4): the features of the last four of HYBRID_WEIGHTS.
 
     coverage_K: the share of the query's words that each text holds. bm25_K: scores, 0 where no word is held. words: of
-    the query, less those that say nothing.
+    the query, less stop words.
     """
     best = float(bm25_K.max(initial=0.0))
     full_K = coverage_K > 1 - 1e-6
-    share_K = bm25_K / best if best > 0 else bm25_K
+    share_K = bm25_K / (best or 1.0)
     share_K = np.where(full_K, (1 + share_K) / 2, share_K)  # that another text says it twice is little against this one
     length_K = np.full(len(bm25_K), math.log(max(1, words)))
     return np.stack([coverage_K, full_K, share_K, length_K], axis=1).astype(np.float64)
 
 
 def hybrid_logits(visual_K: np.ndarray, texts_KF: np.ndarray, alpha: float = 0.5) -> np.ndarray:
-    """Return the log-odds that hits with texts answer, (K,) float64.
+    """Log-odds that hits with texts answer, (K,) float64.
 
-    visual_K: log-odds by what the images show. texts_KF: `text_evidence`. alpha: 0 weighs the texts alone, 0.5 both, as
+    visual_K: log-odds by visual similarity. texts_KF: `text_evidence`. alpha: 0 weighs the texts alone, 0.5 both, as
     fitted; from there to 1 texts count less and less.
     """
     least, least_of_full, most = HYBRID_RANGE

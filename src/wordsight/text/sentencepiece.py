@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import tokenizers
 from tokenizers import Regex, models, normalizers, pre_tokenizers
 
 from wordsight.errors import CheckpointError
+from wordsight.text.tokenizer_check import MAX_BYTES, check_charsmap, library_errors
 
 # sentencepiece_model.proto: ModelProto.SentencePiece.Type and TrainerSpec.ModelType.
 _NORMAL, _UNKNOWN, _USER_DEFINED, _BYTE = 1, 2, 4, 6
@@ -19,9 +21,11 @@ def read_spiece(content: bytes) -> tokenizers.Tokenizer:
     """Return the tokenizer in a serialised SentencePiece ModelProto; ids are positions in its list of pieces.
 
     Control, unknown and unused pieces keep their ids but never match text, as in SentencePiece itself.
-    Raises: CheckpointError for bytes that are no such model, and for model types other than unigram.
+    Raises: CheckpointError for bytes that are not such a model, and for model types other than unigram.
     Source: google/sentencepiece, sentencepiece_model.proto.
     """
+    if len(content) > MAX_BYTES:
+        raise CheckpointError(f"The sentencepiece model has {len(content)} bytes, expected at most {MAX_BYTES}.")
     pieces: list[tuple[str, float, int]] = []
     trainer: dict[int, int | bytes] = {}
     rules: dict[int, int | bytes] = {}
@@ -34,7 +38,9 @@ def read_spiece(content: bytes) -> tokenizers.Tokenizer:
             elif number == 3 and isinstance(value, bytes):
                 rules = dict(_fields(value))
     except (IndexError, struct.error, UnicodeDecodeError, ValueError) as error:
-        raise CheckpointError(f"The sentencepiece model cannot be read ({error}); it is damaged or cut off.") from error
+        raise CheckpointError(
+            f"The sentencepiece model cannot be read ({error}); it is damaged or truncated."
+        ) from error
     unknown = [index for index, (_, _, kind) in enumerate(pieces) if kind == _UNKNOWN]
     if len(unknown) != 1:
         raise CheckpointError(
@@ -59,10 +65,13 @@ def _unigram(pieces: list[tuple[str, float, int]], unknown: int, rules: dict[int
         else:
             vocab.append((piece if kind in (_NORMAL, _BYTE) else f"\0{index}", score))
     byte_fallback = any(kind == _BYTE for _, _, kind in pieces)
-    engine = tokenizers.Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
+    with library_errors("The sentencepiece model cannot be used"):
+        engine = tokenizers.Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
     steps: list[normalizers.Normalizer] = []
     if (charsmap := rules.get(2)) and isinstance(charsmap, bytes):
-        steps.append(normalizers.Precompiled(charsmap))
+        check_charsmap(charsmap, "The sentencepiece model")
+        with library_errors("The sentencepiece model's map of characters cannot be read"):
+            steps.append(normalizers.Precompiled(charsmap))
     if rules.get(4, 1):  # remove_extra_whitespaces
         steps += [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip(left=True, right=True)]
     if steps:
@@ -80,6 +89,8 @@ def _piece(content: bytes) -> tuple[str, float, int]:
             text = value.decode("utf-8")
         elif number == 2 and isinstance(value, bytes):
             (score,) = struct.unpack("<f", value)
+            if not math.isfinite(score):
+                raise ValueError(f"a piece has the score {score}")
         elif number == 3 and isinstance(value, int):
             kind = value
     return text, score, kind

@@ -19,6 +19,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from wordsight.errors import CheckpointError, InputError
 from wordsight.spec import TokenizerSpec
 from wordsight.text.sentencepiece import read_spiece
+from wordsight.text.tokenizer_check import check_tokenizer_json, library_errors
 
 CLIP_VOCAB_SIZE = 49408
 _MERGES = CLIP_VOCAB_SIZE - 2 * 256 - 2
@@ -30,7 +31,7 @@ _TOKENS_A_LETTER = 1.8  # from here on letters are read as bytes
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class TextCutWarning(UserWarning):
+class TextTruncatedWarning(UserWarning):
     """A text was longer than the model's context, and its end was not read."""
 
 
@@ -43,11 +44,11 @@ class Tokens:
     """Texts as a text tower reads them.
 
     ids: (B, T) int32, padded to the context length; the end-of-text token is always within.
-    cut: (B,) int64, how many tokens of each text did not fit; 0 where the whole text is read.
+    truncated: (B,) int64, number of tokens of each text that did not fit; 0 where the whole text is read.
     """
 
     ids: np.ndarray
-    cut: np.ndarray
+    truncated: np.ndarray
 
 
 class Tokenizer:
@@ -69,7 +70,7 @@ class Tokenizer:
         self._engine = _open_engine(spec, files)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
-        """Return the ids of texts, (B, T) int32, and how many tokens of each were cut.
+        """Ids of texts, (B, T) int32, and the number of tokens of each that were truncated.
 
         Raises: InputError for anything but a list of str; CheckpointError for an id outside the vocabulary.
         """
@@ -80,22 +81,23 @@ class Tokenizer:
                 raise InputError(f"Text {index} is {text!r} ({type(text).__name__}), expected a str.")
         spec = self.spec
         cleaned = [clean_text(text, spec.clean) for text in texts]
-        rows = self._engine.encode_batch_fast(cleaned, add_special_tokens=False)
+        with library_errors("The tokenizer cannot read these texts"):
+            rows = self._engine.encode_batch_fast(cleaned, add_special_tokens=False)
         start = [] if spec.bos_id is None else [spec.bos_id]
         room = spec.context_length - len(start) - 1
-        ids = np.full((len(rows), spec.context_length), spec.pad_id, np.int32)
-        cut = np.zeros(len(rows), np.int64)
+        ids = np.full((len(rows), spec.context_length), spec.pad_id, np.int64)
+        truncated = np.zeros(len(rows), np.int64)
         for index, row in enumerate(rows):
             whole = row.ids
             kept = [*start, *whole[:room], spec.eos_id]
             ids[index, : len(kept)] = kept
-            cut[index] = max(0, len(whole) - room)
+            truncated[index] = max(0, len(whole) - room)
         if ids.size and ids.max() >= spec.vocab_size:
             raise CheckpointError(
                 f"The tokenizer gave id {ids.max()}, but the text tower's vocabulary has {spec.vocab_size} tokens: "
                 "the tokenizer file does not belong to this checkpoint."
             )
-        return Tokens(ids, cut)
+        return Tokens(ids.astype(np.int32), truncated)
 
     def knows_script(self, text: str) -> bool:
         """Whether the vocabulary has pieces for the script of a text, rather than single bytes of its letters.
@@ -108,7 +110,9 @@ class Tokenizer:
         if 2 * others <= len(letters):
             return True
         cleaned = clean_text(" ".join(text.split()), self.spec.clean)
-        return len(self._engine.encode(cleaned, add_special_tokens=False).ids) < _TOKENS_A_LETTER * len(letters)
+        with library_errors("The tokenizer cannot read these texts"):
+            row = self._engine.encode(cleaned, add_special_tokens=False)
+        return len(row.ids) < _TOKENS_A_LETTER * len(letters)
 
 
 def clean_text(text: str, how: str) -> str:
@@ -140,12 +144,11 @@ def _open_engine(spec: TokenizerSpec, files: Mapping[str, bytes]) -> tokenizers.
     if spec.kind == "sentencepiece":
         return read_spiece(_pick(files, "spiece.model", "tokenizer.model", "sentencepiece.model"))
     content = _pick(files, "tokenizer.json")
-    try:
+    check_tokenizer_json(content)
+    with library_errors("tokenizer.json cannot be read"):
         engine = tokenizers.Tokenizer.from_buffer(content)
-    except Exception as error:  # the library raises the base class
-        raise CheckpointError(f"tokenizer.json cannot be read ({error}); it is damaged or not a tokenizer.") from error
-    engine.no_padding()
-    engine.no_truncation()
+        engine.no_padding()
+        engine.no_truncation()
     return engine
 
 

@@ -1,4 +1,4 @@
-"""What flows through a step: a batch of pairs, then what a network made of it."""
+"""The data of a step: a batch of pairs, and the features that a network computes from it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 
 class Ids(NamedTuple):
-    """Which images and which texts of a batch are the same: equal int64 numbers (hashes), each (B,)."""
+    """Identities of the images and texts of a batch: int64 hashes, equal where they are the same, each (B,)."""
 
     image_B: Tensor
     text_B: Tensor
 
 
 class Features(NamedTuple):
-    """What a network made of a batch, all an objective reads besides `Ids`.
+    """Output of a network for a batch: all that an objective reads besides `Ids`.
 
     Contrastive networks: unit rows of the two sides (B,D), float32 (with SimCLR two views of the images), the factor
     on cosines `scale` (already exp'd and clipped) and `bias` (0 but for SigLIP), both of shape ().
     Predictive ones: `first` = logits, (B,V) of a bag of words or (B,T,V) of a caption; `second` = their targets, (B,V)
-    0/1 or (B,T) token ids with -100 where nothing is to be predicted; scale and bias unused.
+    0/1 or (B,T) token ids with -100 where nothing is predicted; scale and bias unused.
     """
 
     first: Tensor
@@ -35,8 +35,8 @@ class Features(NamedTuple):
 class Batch:
     """A process's share of a batch.
 
-    pixels_BCHW: uint8 (B,3,S,S), normalised only on the device. tokens_BT: int64, padding cut to the longest text
-        where the text tower allows it. views_BCHW: the images' second views, uint8, with SimCLR only.
+    pixels_BCHW: uint8 (B,3,S,S), normalised on the device. tokens_BT: int64, padding trimmed to the longest text
+        where the text tower allows it. views_BCHW: second views of the images, uint8, with SimCLR only.
     keys: each sample's name (file, or shard#key), for messages.
     """
 
@@ -50,7 +50,7 @@ class Batch:
         return len(self.keys)
 
     def to(self, device: torch.device) -> Batch:
-        """Return the batch with its tensors on a device."""
+        """Batch with its tensors on a device."""
         return Batch(
             pixels_BCHW=self.pixels_BCHW.to(device, non_blocking=True),
             tokens_BT=self.tokens_BT.to(device, non_blocking=True),
@@ -59,8 +59,8 @@ class Batch:
             views_BCHW=None if self.views_BCHW is None else self.views_BCHW.to(device, non_blocking=True),
         )
 
-    def part(self, start: int, stop: int) -> Batch:
-        """Return the samples from `start` to `stop`."""
+    def slice(self, start: int, stop: int) -> Batch:
+        """Samples from `start` to `stop`."""
         return Batch(
             pixels_BCHW=self.pixels_BCHW[start:stop],
             tokens_BT=self.tokens_BT[start:stop],

@@ -1,4 +1,4 @@
-"""A network in training, asked as a finished model is: texts and pixels in, unit vectors out, the run undisturbed."""
+"""A network in training that exposes the Model interface: texts and pixels in, unit vectors out, the run unaffected."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from wordsight.errors import InputError
 from wordsight.model import unit_rows
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train.compute.parallel import unwrapped
+from wordsight.train.compute.parallel import unwrap
 
 _TEXTS_AT_ONCE = 256
 
 
 class InTraining:
-    """A network as `wordsight.load` would give it, without leaving torch: use it within `with InTraining(…) as model`.
+    """A network with the interface of a loaded model, without leaving torch: `with InTraining(…) as model`.
 
     Inside, the network is in eval mode without gradients; after, each module has the mode it had (a locked tower stays
-    in eval mode) and torch's random numbers go on where they were, so that a run with and one without measuring are
-    bit-equal. network: a `Network`, a bare `CLIP`, or one wrapped by DDP or torch.compile; of FSDP a plain copy.
-    autocast: makes the context in which the run computes, such as bf16's.
+    in eval mode) and torch's random state is restored, so that a run is bit-identical with and without evaluation.
+    network: a `Network`, a bare `CLIP`, or one wrapped by DDP or torch.compile; of FSDP an unsharded copy.
+    autocast: makes the context in which the run computes, such as bf16.
     """
 
-    fingerprint = ""  # weights that change have none; nothing of them is cached
+    fingerprint = ""  # changing weights have none, and nothing of them is cached
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class InTraining:
         *,
         autocast: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> None:
-        self.network, self.spec, self.tokenizer, self.autocast = unwrapped(network), spec, tokenizer, autocast
+        self.network, self.spec, self.tokenizer, self.autocast = unwrap(network), spec, tokenizer, autocast
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> InTraining:
@@ -54,16 +54,16 @@ class InTraining:
 
     @property
     def device(self) -> torch.device:
-        """Where the network computes."""
+        """Device that the network computes on."""
         return next(self.network.parameters()).device
 
     @property
     def scores_texts(self) -> bool:
-        """Whether the network has no embeddings and scores texts for images by itself (predictive objectives)."""
+        """Whether the network scores texts for images itself, having no text embeddings (predictive objectives)."""
         return hasattr(self.network, "score_texts")
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return unit vectors (N,D) of texts."""
+        """Unit vectors (N,D) of texts."""
         texts = [texts] if isinstance(texts, str) else list(texts)
         clip = self._clip()
         parts = []
@@ -75,14 +75,14 @@ class InTraining:
         return np.concatenate(parts)
 
     def embed_pixels(self, pixels_BHWC: np.ndarray) -> np.ndarray:
-        """Return unit vectors (B,D) of uint8 pixels (B,S,S,3)."""
+        """Unit vectors (B,D) of uint8 pixels (B,S,S,3)."""
         clip = self._clip()
         with self.autocast():
             features_BD = clip.encode_image(self._normalised(pixels_BHWC))
         return unit_rows(features_BD.float().cpu().numpy(), ["an image"] * len(pixels_BHWC))
 
     def score(self, pixels_BHWC: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Return scores (B,K), of predictive networks, of texts for uint8 pixels (B,S,S,3)."""
+        """Scores (B,K) of texts for uint8 pixels (B,S,S,3), of predictive networks."""
         with self.autocast():
             scores_BK = cast(Any, self.network).score_texts(self._normalised(pixels_BHWC), self._tokens(texts))
         return np.asarray(scores_BK.float().cpu().numpy())
@@ -92,8 +92,8 @@ class InTraining:
         if hasattr(clip, "encode_text"):
             return clip
         raise InputError(
-            f"A {type(self.network).__name__} has no text tower, so words cannot be measured on it; set "
-            "watch.zero_shot=none, or another objective."
+            f"A {type(self.network).__name__} has no text tower, so its zero-shot accuracy cannot be measured; set "
+            "watch.zero_shot=none, or choose another objective."
         )
 
     def _tokens(self, texts: Sequence[str]) -> Tensor:

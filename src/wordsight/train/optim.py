@@ -1,4 +1,4 @@
-"""The optimizer: which weights decay, at which rate each layer learns, and how the rate goes over a run."""
+"""The optimizer: weight decay, learning rates of layers, and the schedule of the rate over a run."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from wordsight.errors import InputError
+from wordsight.towers import ARCHITECTURES
 from wordsight.train.config import OptimConfig
 
-# Of a tower's parts outside its numbered layers, those that come before the first one; all others come after the last.
-_BEFORE = {"conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "stem", "class_embedding", "positional_embedding", "ln_pre",
-           "token_embedding"}  # fmt: skip
+# Parts of a tower outside its numbered layers that come before the first one; all others come after the last.
+_BEFORE = {"token_embedding", "positional_embedding"}.union(*(row.first for row in ARCHITECTURES.values()))
 _LAYER = re.compile(r"(?:resblocks|blocks)\.(\d+)\.|layer(\d)\.(\d+)\.")
 
 
 def lr_at(step: int, config: OptimConfig, steps: int) -> float:
-    """Return the rate of the step that `step` others went before, in a run of `steps`.
+    """Learning rate at `step`, counted from 0, in a run of `steps`.
 
-    It rises in a line to `config.lr` over `warmup` steps, then falls as a half cosine that would be 0 at `steps`.
+    It rises linearly to `config.lr` over `warmup` steps, then falls as a half cosine that would be 0 at `steps`.
 
     Source: Radford et al. 2021, §2.5; Loshchilov & Hutter 2017 (the cosine).
     """
@@ -33,10 +33,10 @@ def lr_at(step: int, config: OptimConfig, steps: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def decays(name: str, parameter: Tensor) -> bool:
-    """Return whether weight decay is for a parameter: not for gains, biases, `logit_scale`, `logit_bias`.
+def has_decay(name: str, parameter: Tensor) -> bool:
+    """Whether weight decay applies to a parameter: not to gains, biases, `logit_scale`, `logit_bias`.
 
-    All of those are vectors or single numbers, as is the class embedding; the matrices of embeddings do decay.
+    Those are vectors or scalars, as is the class embedding; embedding matrices do decay.
 
     Source: Radford et al. 2021, §2.5 ("all weights that are not gains or biases"); open_clip's grouping.
     """
@@ -44,10 +44,10 @@ def decays(name: str, parameter: Tensor) -> bool:
 
 
 def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
-    """Return name → factor on the rate: 1 for what follows a tower's last layer, `layer_decay` less for each below.
+    """Factors on the learning rate by name: 1 after a tower's last layer, times `layer_decay` for each layer below.
 
-    Each tower is counted by itself; the patch or token embeddings are its lowest layer. What belongs to no tower
-    (`logit_scale`, heads) has 1.
+    Each tower is counted separately; the patch or token embeddings are its lowest layer. Parameters of no tower
+    (`logit_scale`, heads) have 1.
 
     Source: Bao et al. 2022 (BEiT), §3.1; Clark et al. 2020 (ELECTRA), Appendix B.
     """
@@ -61,7 +61,9 @@ def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
     for name in names:
         depths = order[_tower_of(name)]
         layer, top = _layer_of(name), len(depths) + 1
-        depth = depths[layer] if layer is not None else 0 if _is_first(name) else top
+        depth = 0 if _is_first(name) else top
+        if layer is not None:
+            depth = depths[layer]
         rates[name] = layer_decay ** (top - depth)
     return rates
 
@@ -71,44 +73,44 @@ def _tower_of(name: str) -> str:
 
 
 def _layer_of(name: str) -> tuple[int, ...] | None:
-    """Return the layer's number: (12,) of a transformer's block, (3, 2) of a ResNet's third stage."""
+    """Number of the layer: (12,) of a transformer's block, (3, 2) of a ResNet's third stage."""
     found = _LAYER.search(name)
     return tuple(int(number) for number in found.groups() if number is not None) if found else None
 
 
 def _is_first(name: str) -> bool:
-    """Return whether a name outside the numbered layers is of what comes before them, not of the pooling after."""
+    """Whether a parameter outside the numbered layers belongs before them, not to the pooling after them."""
     if "attnpool." in name or "attn_pool." in name:
         return False
     return bool(_BEFORE & set(name.split(".")))
 
 
 def parameter_groups(network: nn.Module, config: OptimConfig) -> list[dict[str, object]]:
-    """Return AdamW's groups of all parameters that learn: by decay, and by their layer's factor `lr_scale`.
+    """AdamW's groups of all parameters that learn: by decay, and by their layer's factor `lr_scale`.
 
-    Raises: InputError where nothing learns.
+    Raises: InputError if nothing learns.
     """
-    learning = {plain_name(name): p for name, p in network.named_parameters() if p.requires_grad}
+    learning = {strip_wrappers(name): p for name, p in network.named_parameters() if p.requires_grad}
     if not learning:
-        raise InputError("No parameter of the network learns: all of it is locked. Let one tower learn, or LoRA.")
+        raise InputError("No parameter of the network learns: everything is locked. Unlock a tower, or use LoRA.")
     # Depth is counted over all parameters: a layer that is locked is still a layer.
-    rates = layer_rates((plain_name(name) for name, _ in network.named_parameters()), config.layer_decay)
+    rates = layer_rates((strip_wrappers(name) for name, _ in network.named_parameters()), config.layer_decay)
     groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
     for name, parameter in learning.items():
-        groups.setdefault((rates[name], decays(name, parameter), is_split(parameter)), []).append(parameter)
+        groups.setdefault((rates[name], has_decay(name, parameter), is_sharded(parameter)), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": config.weight_decay if decay else 0.0, "lr_scale": rate}
         for (rate, decay, _), parameters in groups.items()
     ]
 
 
-def plain_name(name: str) -> str:
-    """Return a parameter's name without what wrappers (DDP, `torch.compile`) put before it."""
+def strip_wrappers(name: str) -> str:
+    """Name of a parameter without the prefixes of wrappers (DDP, `torch.compile`)."""
     return name.removeprefix("module.").replace("_orig_mod.", "")
 
 
 def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """Return AdamW over `parameter_groups`, as one fused kernel where torch has one for the device.
+    """AdamW over `parameter_groups`, as one fused kernel where torch has one for the device.
 
     Source: Loshchilov & Hutter 2019.
     """
@@ -120,33 +122,33 @@ def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Opti
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of the coming step, each group's by its factor."""
+    """Set the learning rate of the next step, scaled by each group's factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_scale"]
 
 
 def clip_gradients(network: nn.Module, largest: float | None) -> Tensor:
-    """Return the norm of all gradients, shape (), and scale them so that it is at most `largest`.
+    """Scale all gradients so that their norm is at most `largest`; returns the norm before, shape ().
 
     Source: Pascanu et al. 2013.
     """
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    # FSDP's gradients are in parts, but for those of lone numbers, and torch takes no norm of both kinds together.
-    kinds = [[g for g in gradients if is_split(g) is split] for split in (True, False)]
-    norms = [local(nn.utils.get_total_norm(kind), whole=True) for kind in kinds if kind]
+    # FSDP shards all gradients except those of scalars, and torch takes no norm of both kinds together.
+    kinds = [[g for g in gradients if is_sharded(g) is split] for split in (True, False)]
+    norms = [local_part(nn.utils.get_total_norm(kind), whole=True) for kind in kinds if kind]
     norm = norms[0] if len(norms) == 1 else torch.stack(norms).norm()
     if largest is not None:
-        torch._foreach_mul_([local(g) for g in gradients], (largest / (norm + 1e-6)).clamp(max=1))
+        torch._foreach_mul_([local_part(g) for g in gradients], (largest / (norm + 1e-6)).clamp(max=1))
     return norm
 
 
-def is_split(tensor: Tensor) -> bool:
-    """Return whether FSDP has split a tensor among the processes."""
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether FSDP has sharded a tensor over the processes."""
     return isinstance(tensor, DTensor)
 
 
-def local(tensor: Tensor, *, whole: bool = False) -> Tensor:
-    """Return this process's part of a tensor that FSDP has split, or the whole; any other as it is."""
+def local_part(tensor: Tensor, *, whole: bool = False) -> Tensor:
+    """This process's part of a tensor that FSDP has sharded, or the whole; any other tensor unchanged."""
     if not isinstance(tensor, DTensor):
         return tensor
     part: Tensor = tensor.full_tensor() if whole else tensor.to_local()

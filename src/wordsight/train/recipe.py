@@ -1,8 +1,8 @@
-"""Recipes: Python files that say how a run is done, and may do more than one run.
+"""Recipes: Python files that define a run, or several.
 
 A recipe defines `recipe()`, which returns its settings, a frozen dataclass (usually a `TrainConfig`). It may define
-`run(config, folder, resume)` to fetch data, train, measure and plot by itself; without it the settings are handed to
-`wordsight.train.loop.train`. Modules beside the file can be imported by it. Relative paths in a recipe are relative to
+`run(config, folder, resume)` to fetch data, train, measure and plot by itself; without it the settings are passed to
+`wordsight.train.train`. Modules beside the file can be imported by it. Relative paths in a recipe are relative to
 the current folder, as on any command line, not to the recipe's.
 """
 
@@ -30,7 +30,7 @@ EXPECTED = "def recipe() -> TrainConfig: …"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that was loaded. own_run: its `run`, if it has one. Made by `load_recipe`."""
+    """A loaded recipe. own_run: its `run`, if it has one. Made by `load_recipe`."""
 
     path: Path
     config: Any
@@ -38,18 +38,18 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its extension."""
         return self.path.stem
 
     def with_settings(self, texts: Sequence[str]) -> Recipe:
-        """Return the recipe with settings such as "optim.lr=1e-3" changed (see `settings.apply`)."""
+        """Recipe with settings such as "optim.lr=1e-3" changed (see `settings.apply`)."""
         return dataclasses.replace(self, config=settings.apply(self.config, texts)) if texts else self
 
     def run(self, folder: str | Path, *, resume: bool = False) -> Any:
-        """Do what the recipe says, and return what its `run` returns, or `train`'s `RunResult`."""
+        """Run the recipe; the result of its own `run`, or `train`'s `RunResult`."""
         with _importable(self.path.parent):
             if self.own_run is not None:
-                with _own_errors(self.path, only_raised_there=True):
+                with _report_errors(self.path, only_raised_there=True):
                     return self.own_run(self.config, Path(folder), resume)
             from wordsight.train.loop import train
 
@@ -57,18 +57,18 @@ class Recipe:
 
 
 def load_recipe(path: str | Path) -> Recipe:
-    """Run a recipe's file, call its `recipe()` and return both.
+    """Recipe from running a file and calling its `recipe()`.
 
-    Raises: InputError for a file that is not there or defines no `recipe()`, for a `recipe()` that returns no frozen
-        dataclass, and for whatever goes wrong in the file, with its line; MissingExtraError without torch.
+    Raises: InputError for a missing file or one without `recipe()`, for a `recipe()` that does not return a frozen
+        dataclass, and for any error in the file, with its line; MissingExtraError without torch.
     """
-    path = _found(Path(path).expanduser())
+    path = _find(Path(path).expanduser())
     with _importable(path.parent):
         module = _module(path)
         make = getattr(module, "recipe", None)
         if not callable(make):
             raise InputError(f"{path} defines no recipe(); expected {EXPECTED}")
-        with _own_errors(path):
+        with _report_errors(path):
             config = make()
     own_run = getattr(module, "run", None)
     own_run = own_run if callable(own_run) and getattr(own_run, "__module__", None) == module.__name__ else None
@@ -81,13 +81,13 @@ def load_recipe(path: str | Path) -> Recipe:
         raise InputError(f"recipe() of {path} returned {_short(config)}, expected a TrainConfig or a frozen dataclass.")
     if own_run is None and not isinstance(config, TrainConfig):
         raise InputError(
-            f"recipe() of {path} returned {type(config).__name__}, which only a run(config, folder, resume) of its "
-            "own can take; define that, or return a TrainConfig."
+            f"recipe() of {path} returned {type(config).__name__}, which needs a run(config, folder, resume) in "
+            "the recipe; define that, or return a TrainConfig."
         )
     return Recipe(path, config, own_run)
 
 
-def _found(path: Path) -> Path:
+def _find(path: Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
@@ -99,19 +99,19 @@ def _found(path: Path) -> Path:
 
 
 def _module(path: Path) -> ModuleType:
-    """Run the file as a module under its own name, by which processes that decode images find what it defines."""
+    """Run the file as a module under its own name, by which decoding processes find its definitions."""
     name = path.stem
     known = sys.modules.get(name)
     if known is not None and os.path.abspath(getattr(known, "__file__", None) or "") != os.path.abspath(path):
-        name = f"recipe_{name}"  # a recipe called json.py must not take the place of json
+        name = f"recipe_{name}"  # a recipe called json.py must not replace json
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{path} is no Python file; expected one ending in .py with {EXPECTED}")
+        raise InputError(f"{path} is not a Python file; expected one ending in .py with {EXPECTED}")
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        with _own_errors(path):
+        with _report_errors(path):
             spec.loader.exec_module(module)
     except BaseException:
         if before is None:
@@ -124,7 +124,7 @@ def _module(path: Path) -> ModuleType:
 
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let modules of a folder be imported."""
+    """Make modules of a folder importable."""
     entry = os.path.abspath(folder)
     sys.path.insert(0, entry)
     try:
@@ -135,10 +135,10 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_errors(path: Path, *, only_raised_there: bool = False) -> Iterator[None]:
-    """Turn what goes wrong in a recipe into an error that names its line.
+def _report_errors(path: Path, *, only_raised_there: bool = False) -> Iterator[None]:
+    """Turn errors in a recipe into one that names its line.
 
-    only_raised_there: errors of ours and of libraries that it calls stay as they are, with all that led to them.
+    only_raised_there: our own errors and those of libraries stay as they are, with their traceback.
     """
     try:
         yield
@@ -158,11 +158,11 @@ def _raised_in(folder: Path, error: Exception) -> bool:
 def _error_of(path: Path, error: Exception) -> WordsightError:
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return MissingExtraError("Training", "torch", "train")
-    return InputError(_told(path, error))
+    return InputError(_describe(path, error))
 
 
-def _told(path: Path, error: Exception) -> str:
-    """Return where in the recipe, or in what lies beside it, an error came up, the line itself, and the error."""
+def _describe(path: Path, error: Exception) -> str:
+    """Location of an error in the recipe or in a file beside it, the line itself, and the error."""
     if isinstance(error, SyntaxError) and error.filename:
         place, line = f"{error.filename}, line {error.lineno}", (error.text or "").strip()
     else:

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wordsight.hashes import hash_text
 from wordsight.index import Index, Row, RowVersion
-from wordsight.ingest.digests import hash_of
 from wordsight.path_text import to_path, to_text
 
 _LOOKED_AT = 200  # rows of a source, at most, whose files are looked for in a new place
@@ -108,7 +108,7 @@ def find_copied(absent: Collection[str], versions: Iterable[RowVersion], named: 
     for version in versions if absent else ():
         for found in (contents, holds):
             if version.source in found:
-                found[version.source].add(hash_of(version.content_hash))
+                found[version.source].add(hash_text(version.content_hash))
     return {
         source: next(name for name, held in holds.items() if wanted <= held)
         for source, wanted in contents.items()

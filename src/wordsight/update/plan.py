@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wordsight.images.decode import Skipped
+from wordsight.hashes import hash_text
 from wordsight.images.files import system_folder
+from wordsight.images.skipped import Skipped
 from wordsight.index import RowVersion
 from wordsight.index.base import is_part_of
 from wordsight.ingest import Item, Unit
-from wordsight.ingest.digests import hash_of
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
 from wordsight.update.reader import Task
@@ -52,10 +52,10 @@ class Tally:
 class _Opened:
     """A file whose items are on their way: how many are out, whether all were handed out, whether any was written.
 
-    final: see `Unit`. failed: some of its items are not in the index, or not as they are now.
+    unchanged_if_same_mtime: see `Unit`. failed: some of its items are not in the index, or not as they are now.
     """
 
-    final: bool = True
+    unchanged_if_same_mtime: bool = True
     out: int = 0
     ended: bool = False
     written: bool = False
@@ -98,14 +98,14 @@ class Plan:
             if isinstance(unit, Skipped):
                 self._skip(unit)
                 continue
-            self.tally.met[unit.source] += unit.final
+            self.tally.met[unit.source] += unit.unchanged_if_same_mtime
             masked = unit.source in self.masked
             if not self._up_to_date(unit, masked):
                 yield from self._open(unit, masked)
 
     def _up_to_date(self, unit: Unit, masked: bool) -> bool:
         """Return whether size and time tell that all items of a file are in the index, and count them."""
-        if not unit.final or unit.path in self._unfinished:
+        if not unit.unchanged_if_same_mtime or unit.path in self._unfinished:
             return False
         rows = self.row_states.of_file(unit.path)
         if not rows or not all(self.row_states.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
@@ -115,9 +115,9 @@ class Plan:
 
     def _open(self, unit: Unit, masked: bool) -> Iterator[Task]:
         """Yield the tasks among the items of one file."""
-        opened = self._opened.setdefault(unit.path, _Opened(unit.final))
+        opened = self._opened.setdefault(unit.path, _Opened(unit.unchanged_if_same_mtime))
         for item in unit.items():
-            if not unit.final:
+            if not unit.unchanged_if_same_mtime:
                 self.tally.done += 1
                 self._report()
             if isinstance(item, Skipped):
@@ -135,13 +135,13 @@ class Plan:
     def _task(self, item: Item, masked: bool) -> Task | None:
         """Return what is to be done for an item, or None where nothing is."""
         row = self.row_states.find(item.id)
-        if self.row_states.seen[row] if row is not None else hash_of(item.id) in self._new:
+        if self.row_states.seen[row] if row is not None else hash_text(item.id) in self._new:
             self.tally.good[item.source] += 1  # two sources hold it
             return None
         mask = masked and item.page is not None
         task = Task(item, row=row, mask=mask, thumbnail=_needs_thumbnail(item))
         if row is None:
-            self._new.add(hash_of(item.id))
+            self._new.add(hash_text(item.id))
             return task
         if not self.row_states.same_file(row, item.size, item.mtime_ns, mask):
             self.row_states.seen[row] = True
@@ -240,7 +240,7 @@ class Plan:
         if opened.ended and not opened.out:
             del self._opened[path]
             self._unfinished.discard(path)
-            if opened.failed and opened.final and (opened.written or self.row_states.of_file(path)):
+            if opened.failed and opened.unchanged_if_same_mtime and (opened.written or self.row_states.of_file(path)):
                 self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:

@@ -11,8 +11,12 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.decode import ImageSource, Skipped, decode, read_header, reason_of, source_name
+from wordsight.images.decode import decode
+from wordsight.images.header import read_header
+from wordsight.images.inputs import ImageSource
+from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
+from wordsight.images.skipped import Skipped, describe_error
 from wordsight.index import Row
 from wordsight.index.base import Floats
 from wordsight.ingest import Item
@@ -89,7 +93,7 @@ class Reader:
             return None
         try:
             content = task.item.read()
-            content_hash = content.digest + (MASKED if task.mask else "")
+            content_hash = content.content_hash + (MASKED if task.mask else "")
             known = not task.fresh and not self.contents.claim(content_hash)
             image = content.image()
             try:
@@ -97,7 +101,7 @@ class Reader:
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
         except Exception as error:  # whatever is wrong with one image, the others go on
-            return Skipped(task.item.id, reason_of(error).removeprefix(f"{source_name(task.item.path)}: "))
+            return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(
         self, task: Task, content_hash: str, source: ImageSource | Image.Image, known: bool

@@ -13,16 +13,16 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from wordsight.columns import Value
+from wordsight.hashes import hash_text
 from wordsight.index.base import Row, RowVersion
-from wordsight.ingest.digests import hash_of
 from wordsight.path_text import to_path
 
 MASKED = ":masked"  # ends the content hash of a page that was embedded without its title block
 
 
 def hash_annotations(text: str, meta: Mapping[str, Value]) -> str:
-    """Return the hash of what is said of an image beside its pixels: `Row.about`."""
-    return f"{hash_of(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
+    """Return the hash of what is said of an image beside its pixels: `Row.annotation_hash`."""
+    return f"{hash_text(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 
 def is_gone_file(path: str) -> bool:
@@ -50,11 +50,11 @@ class RowStates:
         pages = array("B")
         self.rows_of: Counter[str] = Counter()  # source → rows
         for version in versions:
-            columns["id"].append(hash_of(version.id))
-            columns["path"].append(hash_of(version.path) if version.in_file else 0)
+            columns["id"].append(hash_text(version.id))
+            columns["path"].append(hash_text(version.path) if version.in_file else 0)
             columns["file"].append(_file(version.size, version.mtime_ns, version.content_hash.endswith(MASKED)))
-            columns["content"].append(hash_of(version.content_hash))
-            columns["annotations"].append(hash_of(version.annotation_hash))
+            columns["content"].append(hash_text(version.content_hash))
+            columns["annotations"].append(hash_text(version.annotation_hash))
             pages.append("#page=" in version.id)
             self.rows_of[version.source] += 1
         order = np.argsort(np.asarray(columns["path"]), kind="stable")
@@ -73,13 +73,13 @@ class RowStates:
 
     def find(self, id: str) -> int | None:
         """Return the position of a row, or None where there is none."""
-        wanted = hash_of(id)
+        wanted = hash_text(id)
         at = bisect_left(self._id, wanted)
         return self._row_of_id[at] if at < len(self._id) and self._id[at] == wanted else None
 
     def of_file(self, path: str) -> range:
         """Return the positions of the rows that belong to a file."""
-        wanted = hash_of(path)
+        wanted = hash_text(path)
         start = bisect_left(self._path, wanted)
         return range(start, bisect_right(self._path, wanted, start))
 
@@ -89,11 +89,11 @@ class RowStates:
 
     def same_content(self, row: int, content_hash: str) -> bool:
         """Return whether a row was made of this content."""
-        return self._content[row] == hash_of(content_hash)
+        return self._content[row] == hash_text(content_hash)
 
     def same_annotations(self, row: int, annotation_hash: str) -> bool:
         """Return whether the same was said of a row."""
-        return self._annotations[row] == hash_of(annotation_hash)
+        return self._annotations[row] == hash_text(annotation_hash)
 
     def contents(self) -> Contents:
         """Return the contents whose vectors the index holds."""
@@ -110,7 +110,7 @@ class Contents:
 
     def claim(self, content_hash: str) -> bool:
         """Return True to the first who asks for a content that is not in the index: it is theirs to embed."""
-        wanted = hash_of(content_hash)
+        wanted = hash_text(content_hash)
         at = bisect_left(self._known, wanted)
         if at < len(self._known) and self._known[at] == wanted:
             return False

@@ -7,17 +7,18 @@ import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from wordsight.columns import KIND_NAMES, ColumnKindError, fit_meta
 from wordsight.errors import InputError, StoreError, WordsightError
-from wordsight.images.decode import Skipped
+from wordsight.images.skipped import Skipped
 from wordsight.index import Index, Row
-from wordsight.index.cell_kinds import KIND_NAMES, ColumnKindError, fit
 from wordsight.ingest import Unit
 from wordsight.model import Model
+from wordsight.path_text import json_text
 from wordsight.update.plan import Plan, Tally
 from wordsight.update.reader import Reader, Task
 from wordsight.update.row_state import RowStates
@@ -31,6 +32,7 @@ COMMIT_ROWS = 1024
 COMMIT_SECONDS = 15.0
 FIRST_ROWS = 64  # of a run: killed in its first seconds, it leaves some
 _REPORT_SECONDS = 0.1
+COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # of `Summary`, as they are shown
 UNFINISHED = "unfinished"  # note: files of which only a part is in the index
 
 
@@ -98,17 +100,32 @@ class Summary:
 
     def __repr__(self) -> str:
         """Return the counts that are not zero, how many were skipped, and the time."""
-        names = ("added", "changed", "reused", "described", "removed", "unchanged")
-        counts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        counts = [f"{getattr(self, name):,} {name}" for name in COUNTS if getattr(self, name)]
         counts += [
             f"{len(found):,} {name}" for name, found in (("skipped", self.skipped), ("kept", self.kept)) if found
         ]
         return f"<Summary {', '.join(counts) or 'nothing found'}; {self.seconds:.1f} s>"
 
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON; names of files as valid UTF-8 (`path_text.json_text`)."""
+        return {
+            **{name: getattr(self, name) for name in COUNTS},
+            "embedded": self.embedded,
+            "seconds": round(self.seconds, 3),
+            "skipped": list(map(_skip_dict, self.skipped)),
+            "incomplete": list(map(_skip_dict, self.incomplete)),
+            "kept_sources": list(map(json_text, self.kept)),
+            "moved_sources": {json_text(old): json_text(new) for old, new in self.moved.items()},
+        }
+
     @property
     def altered(self) -> int:
         """How many rows of the index came, left or differ from before."""
         return self.added + self.changed + self.reused + self.described + self.removed
+
+
+def _skip_dict(skip: Skipped) -> dict[str, str]:
+    return {"item": json_text(skip.item), "reason": skip.reason}
 
 
 def update(
@@ -252,8 +269,8 @@ class _Writer:
         for path, pairs in files:
             fitted.append((path, []))
             for task, row in pairs:
-                new, lost = fit(row, error.column, error.kind)
-                fitted[-1][1].append((task, new))
+                meta, lost = fit_meta(row.meta, error.column, error.kind)
+                fitted[-1][1].append((task, replace(row, meta=meta)))
                 if lost is not None:
                     self._plan.lost_cell(row.id, lost, reason)
         pairs = [pair for _, pairs in fitted for pair in pairs]

@@ -14,26 +14,11 @@ from pathlib import Path
 
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError
 from wordsight.locations import cache_dir
+from wordsight.weights import file_names
 
 Progress = Callable[[int, int], None]
 _CHUNK = 1 << 20
 _TIMEOUT = 30  # seconds without a byte
-_CONFIGS = (
-    "config.json", "open_clip_config.json", "wordsight.json", "preprocessor_config.json", "processor_config.json",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model", "tokenizer.model",
-    "vocab.json", "merges.txt", "modules.json",
-)  # fmt: skip
-_ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
-# weights in the order of preference; a later one is fetched only where no earlier one exists
-_WEIGHTS = (
-    "open_clip_model.safetensors",
-    "open_clip_model.safetensors.index.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "open_clip_pytorch_model.bin",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
 
 
 def _hint(what: str, folder: str) -> str:
@@ -51,29 +36,31 @@ def chosen_files(available: list[str]) -> list[str]:
     """
     if chosen := _chosen_of(available):
         return chosen
-    if "modules.json" in available:
+    if file_names.MODULES in available:
         for folder in sorted({name.split("/")[0] for name in available if re.fullmatch(r"\d+_[\w-]+/.+", name)}):
             inside = _chosen_of(
                 [name.removeprefix(f"{folder}/") for name in available if name.startswith(f"{folder}/")]
             )
             if inside:
-                return ["modules.json", *(f"{folder}/{name}" for name in inside)]
+                return [file_names.MODULES, *(f"{folder}/{name}" for name in inside)]
     raise CheckpointError(
         f"It holds {', '.join(available[:6]) or 'nothing'}: no weights in Hugging Face's or open_clip's layout."
     )
 
 
 def _chosen_of(available: list[str]) -> list[str]:
-    configs = [name for name in (*_CONFIGS, *_ADAPTER) if name in available]
-    for weights in _WEIGHTS:
-        if weights not in available or (weights.startswith("open_clip") and "open_clip_config.json" not in available):
+    configs = [name for name in (*file_names.SMALL_FILES, *file_names.ADAPTER_WEIGHTS) if name in available]
+    for weights in file_names.FETCHED_WEIGHTS:
+        if weights not in available or (
+            weights.startswith("open_clip") and file_names.OPEN_CLIP_CONFIG not in available
+        ):
             continue
-        if weights.endswith(".index.json"):
-            stem, ending = weights.removesuffix(".index.json").rsplit(".", 1)
+        if weights.endswith(file_names.INDEX):
+            stem, ending = weights.removesuffix(file_names.INDEX).rsplit(".", 1)
             shards = [n for n in available if re.fullmatch(rf"{re.escape(stem)}-\d+-of-\d+\.{ending}", n)]
             return [*configs, weights, *shards]
         return [*configs, weights]
-    if "adapter_config.json" in available:  # alone: the reader says what to do with it
+    if file_names.ADAPTER_CONFIG in available:  # alone: the reader says what to do with it
         return configs
     return []
 

@@ -1,7 +1,7 @@
 """Adapters of PEFT: low-rank changes that lie beside a model, folded into its weights (Hu et al. 2022).
 
 W becomes W + (alpha / r) · B · A, as `merge_and_unload` of PEFT computes it. Whatever else an adapter can hold is
-refused by name, since a model without it would silently be another one.
+rejected by name, since a model without it would silently be another one.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
+from wordsight.weights.file_names import ADAPTER_CONFIG as FILE
 from wordsight.weights.layouts.config_values import Facts
 
-FILE = "adapter_config.json"
-WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _PART = re.compile(r"(?P<place>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(\.default)?(\.weight)?")
 _ROOT = "base_model.model."
-# settings that make of LoRA something else than W + scale·B·A
+# settings that turn LoRA into something other than W + scale·B·A
 _OTHERS = ("use_dora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "layer_replication", "arrow_config",
            "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "monteclora_config",
            "velora_config", "kasa_config")  # fmt: skip
-_STARTS = ("gaussian", "orthogonal", "eva", "lora_ga")  # ways to begin that leave the base's weights as they are
+_STARTS = ("gaussian", "orthogonal", "eva", "lora_ga")  # initialisations that leave the base's weights as they are
 
 
 def is_adapter(tensors: Mapping[str, np.ndarray]) -> bool:
-    """Return whether tensors are an adapter's, by their names."""
+    """Whether tensors are an adapter's, by their names."""
     return any(_PART.fullmatch(name) for name in tensors)
 
 
 def fold(
     tensors: Mapping[str, np.ndarray], adapter: Mapping[str, np.ndarray], config: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Return a model's tensors, under its layout's names, with an adapter folded in; each keeps its dtype.
+    """Fold an adapter into a model's tensors, under its layout's names; each keeps its dtype.
 
     adapter, config: the tensors of `adapter_model.safetensors` and the content of `adapter_config.json`.
 
@@ -66,9 +65,9 @@ def fold(
 _MERGE = "Merge it where it was trained (`model.merge_and_unload().save_pretrained(FOLDER)`) and name that folder."
 
 
-def alone(base: str) -> str:
-    """Return what to do with an adapter whose base model, named `base` in its configuration, is not at hand."""
-    of = f"of {base!r}, which is no folder here" if base else f"and {FILE} does not say of which model"
+def explain_missing_base(base: str) -> str:
+    """Explain what to do with an adapter whose base model, named `base` in its configuration, is not at hand."""
+    of = f"of {base!r}, which is not a folder here" if base else f"and {FILE} does not say of which model"
     return (
         f"it is a LoRA adapter without its model, {of}. Put {FILE} and the adapter's weights into the folder of the "
         "model that it belongs to and name that. Or: "
@@ -101,20 +100,24 @@ def _changed(weight: str, base: np.ndarray, pair: Mapping[str, np.ndarray], conf
         raise CheckpointError(
             f"{FILE}: the halves for {weight} have shapes {a.shape} and {b.shape}; their ranks differ."
         )
-    change = b_OR @ a_RI
+    shape = (b_OR.shape[0], a_RI.shape[1])
     if embedding:
-        change = change.T  # an embedding's rows are its inputs
-    if change.size != base.size or change.shape[0] != base.shape[0]:
+        shape = shape[::-1]  # an embedding's rows are its inputs
+    if math.prod(shape) != base.size or shape[0] != base.shape[0]:  # before the product is made
         raise CheckpointError(
-            f"{FILE}: the adapter's change of {weight} has shape {change.shape}, but the weight has {base.shape}; "
+            f"{FILE}: the adapter's change of {weight} has shape {shape}, but the weight has {base.shape}; "
             "it belongs to another model."
         )
-    scale = _alpha(weight.removesuffix(".weight"), config) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    change = b_OR @ a_RI
+    if embedding:
+        change = change.T
+    divisor = math.sqrt(rank) if config.get("use_rslora") else rank
+    scale = _alpha(weight.removesuffix(".weight"), config) / divisor
     return (base.astype(np.float32) + scale * change.reshape(base.shape)).astype(base.dtype)
 
 
 def _alpha(place: str, config: Mapping[str, Any]) -> float:
-    """Return the alpha of a layer: `alpha_pattern`'s first name that its place ends with, else `lora_alpha`."""
+    """Alpha of a layer: `alpha_pattern`'s first name that its place ends with, else `lora_alpha`."""
     facts, patterns = Facts(config, FILE), Facts(config, FILE).within("alpha_pattern")
     for pattern in patterns.config:
         literal = pattern.removeprefix("^")

@@ -6,6 +6,7 @@ Source: torch's storage and rebuild conventions (`torch/_utils.py`, `torch/seria
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ STORAGES = {
     "BoolStorage": "bool",
 }
 MAX_DIMENSIONS = 16
+_MAX_NAME = 1000  # letters
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool", "float")
 
 
@@ -33,11 +35,17 @@ _DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16
 class Global:
     """A name that a pickle refers to; never looked up, never imported."""
 
+    __slots__ = ("module", "name")
+
     module: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+    def shown(self) -> str:
+        """The name without what would command a terminal."""
+        return str(self) if str(self).isprintable() else ascii(str(self))
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,12 @@ class TensorRef:
 class Module:
     """A TorchScript object of class `__torch__.*`: only its attributes are kept."""
 
-    name: str
+    kind: Global
     attributes: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Its class alone: attributes may be shared so often that to write them out takes forever."""
+        return f"<{self.kind}>"
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,11 @@ def _rebuild_tensor(*args: Any) -> TensorRef:
     shape, strides = _naturals(args[2], "shape"), _naturals(args[3], "strides")
     if len(shape) != len(strides):
         raise CheckpointError(f"A tensor has {len(shape)} dimensions and {len(strides)} strides; the file is damaged.")
-    count = 1
-    for size in shape:
-        count *= size
+    count = math.prod(shape)
+    if math.prod(size or 1 for size in shape) >= 2**48:  # NumPy cannot hold some shapes even of nothing
+        raise CheckpointError(f"A tensor has the shape {shape}, which no tensor has; the file is damaged.")
+    # strides of what holds at most one element along an axis mean nothing, and may be any number
+    strides = tuple(stride if size > 1 and count else 1 for size, stride in zip(shape, strides, strict=True))
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if count > storage.numel or (count and last >= storage.numel):
         raise CheckpointError(
@@ -119,7 +133,7 @@ def _ordered_dict(*args: Any) -> dict[Any, Any]:
     made: dict[Any, Any] = {}
     for pair in args[0] if args else ():
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise CheckpointError("An OrderedDict of the pickle has an entry that is no pair; the file is damaged.")
+            raise CheckpointError("An OrderedDict of the pickle has an entry that is not a pair; the file is damaged.")
         made[checked_key(pair[0])] = pair[1]
     return made
 
@@ -159,9 +173,14 @@ ALLOWED = frozenset(REBUILD) | frozenset(_PASSIVE)
 
 
 def checked_key(key: Any) -> Any:
-    """Return a dictionary key of a plain kind; tuples could nest without end, and hashing them would take forever."""
+    """A dictionary key of a plain kind, whose hash others do not share on purpose.
+
+    Tuples could nest without end; hashes of numbers repeat from 2^61 on, so that each look-up takes longer.
+    """
     if not isinstance(key, (str, int, float, bytes, bool, type(None))):
         raise CheckpointError(f"A dictionary of the pickle has a key of type {type(key).__name__}, expected a string.")
+    if isinstance(key, (int, float)) and not abs(key) < 2**60:
+        raise CheckpointError(f"A dictionary of the pickle has the key {reprlib.repr(key)}, expected a string.")
     return key
 
 
@@ -171,12 +190,16 @@ def named(module: Any, name: Any) -> Global:
     Raises: UnsafePickleError for every other name.
     """
     if not isinstance(module, str) or not isinstance(name, str):
-        raise UnsafePickleError("The pickle names an object by something that is no string; nothing of it was run.")
+        raise UnsafePickleError("The pickle names an object by something that is not a string; nothing of it was run.")
+    if len(module) + len(name) > _MAX_NAME:
+        raise UnsafePickleError(
+            f"The pickle names an object by {len(module) + len(name)} letters; nothing of it was run."
+        )
     found = Global(module, name)
     if str(found) not in ALLOWED and not (module == "__torch__" or module.startswith("__torch__.")):
         raise UnsafePickleError(
-            f"The pickle asks for {found}, which is no tensor and no plain container; nothing of it was run. "
-            "Do not load this file elsewhere unless you trust where it came from; ask its maker for safetensors."
+            f"The pickle asks for {found.shown()}, which is neither a tensor nor a plain container; nothing of it was "
+            "run. Do not load this file elsewhere unless you trust where it came from; ask its maker for safetensors."
         )
     return found
 
@@ -190,10 +213,12 @@ def storage(pid: Any) -> StorageRef:
         raise UnsafePickleError(f"The pickle holds the persistent id {reprlib.repr(pid)}, expected a tensor's storage.")
     if pid[1].module != "torch" or pid[1].name not in STORAGES:
         raise CheckpointError(f"A tensor has the storage type {pid[1]}; supported are {', '.join(STORAGES)}.")
-    if not isinstance(pid[2], str) or not pid[2].isalnum():
+    if not isinstance(pid[2], str) or not (pid[2].isascii() and pid[2].isalnum()):
         raise UnsafePickleError(
             f"The pickle names the storage {reprlib.repr(pid[2])}, expected a plain number or word."
         )
     if len(pid) > 5 and pid[5] is not None:
-        raise CheckpointError("The pickle holds a view of another storage, as torch before 0.4 wrote; save it anew.")
+        raise CheckpointError(
+            "The pickle holds a view of another storage, as torch before 0.4 wrote; save it again with a newer one."
+        )
     return StorageRef(pid[2], STORAGES[pid[1].name], _natural(pid[4], "storage size"))

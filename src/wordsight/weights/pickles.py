@@ -8,6 +8,7 @@ Source: the opcode table of Python's `pickletools`.
 
 from __future__ import annotations
 
+import mmap
 import pickletools
 import reprlib
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from typing import Any
 from wordsight.errors import CheckpointError, UnsafePickleError
 from wordsight.weights.pickle_values import REBUILD, Global, Inert, Module, TensorRef, checked_key, named, storage
 
-MAX_OPCODES = 20_000_000
+MAX_OPCODES = 1_000_000  # OpenAI's ViT-L/14 has 27,000; with an optimizer's state some 100,000
+MAX_ITEMS = 2_000_000  # put into containers by one pickle, those of shared containers each time they are copied
+MAX_BYTES = 64 * 2**20  # of one pickle, whose tensors lie outside it
 
 
 class _Mark:
@@ -26,20 +29,45 @@ class _Mark:
 _MARK = _Mark()
 
 
+class _Reader:
+    """The part of a binary file that `pickletools` uses, over bytes or a mapping, up to MAX_BYTES."""
+
+    def __init__(self, content: bytes | mmap.mmap, begin: int) -> None:
+        self.content, self.position = content, begin
+        self.end = begin + MAX_BYTES
+
+    def tell(self) -> int:
+        return self.position
+
+    def read(self, count: int) -> bytes:
+        return self._take(self.position + count)
+
+    def readline(self) -> bytes:
+        line_end = self.content.find(b"\n", self.position, self.end + 1)
+        return self._take(line_end + 1 if line_end >= 0 else len(self.content))
+
+    def _take(self, end: int) -> bytes:
+        begin, self.position = self.position, min(end, len(self.content))
+        if self.position > self.end:
+            raise CheckpointError(f"The pickle has more than {MAX_BYTES} bytes; this is not a checkpoint.")
+        return self.content[begin : self.position]
+
+
 class Interpreter:
     """One run over one pickle; `run` returns its value. Use `read_pickle`."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.items = 0
 
-    def run(self, stream: Any) -> Any:
-        """Interpret the opcodes from `stream` (bytes or a binary file) up to STOP; a file is left just behind it."""
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+    def run(self, reader: _Reader) -> Any:
+        """Interpret the opcodes from `reader` up to STOP; it is left just behind it."""
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(reader)):  # type: ignore[arg-type]
             if opcode.name == "STOP":
                 return self.stack.pop()
             if count > MAX_OPCODES:
-                raise CheckpointError(f"The pickle has more than {MAX_OPCODES} instructions; this is no checkpoint.")
+                raise CheckpointError(f"The pickle has more than {MAX_OPCODES} instructions; this is not a checkpoint.")
             if opcode.name in _LITERALS:
                 self.stack.append(argument)
             elif (action := _ACTIONS.get(opcode.name)) is not None:
@@ -49,6 +77,12 @@ class Interpreter:
                     f"The pickle holds the instruction {opcode.name}, which no checkpoint needs; nothing of it was run."
                 )
         raise CheckpointError("The pickle has no end; the file is truncated. Fetch it again.")
+
+    def spend(self, count: int) -> None:
+        """Count items that are put into a container; sharing lets few instructions copy many."""
+        self.items += count
+        if self.items > MAX_ITEMS:
+            raise CheckpointError(f"The pickle makes containers of more than {MAX_ITEMS} items; no checkpoint does.")
 
     def to_mark(self) -> list[Any]:
         """Take everything above the last mark off the stack."""
@@ -68,6 +102,7 @@ class Interpreter:
         top = self.stack[-1]
         if not isinstance(top, list):
             raise UnsafePickleError(f"The pickle appends to a {type(top).__name__}; nothing of it was run.")
+        self.spend(len(items))
         top.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
@@ -75,6 +110,7 @@ class Interpreter:
         top = self.stack[-1]
         if not isinstance(top, dict) or len(items) % 2:
             raise UnsafePickleError(f"The pickle sets items of a {type(top).__name__}; nothing of it was run.")
+        self.spend(len(items))
         for key, value in zip(items[::2], items[1::2], strict=True):
             top[checked_key(key)] = value
 
@@ -82,17 +118,19 @@ class Interpreter:
         """Do what an allowed name stands for; nothing named by a pickle is ever called itself."""
         if not isinstance(what, Global) or not isinstance(args, (tuple, list)):
             raise UnsafePickleError(f"The pickle calls a {type(what).__name__}; nothing of it was run.")
+        self.spend(sum(len(each) for each in args if isinstance(each, (list, tuple, dict))))
         if what.module.startswith("__torch__"):
-            self.stack.append(Module(str(what)))
+            self.stack.append(Module(what))
         elif str(what) in REBUILD:
             self.stack.append(REBUILD[str(what)](*args))
         else:
-            raise UnsafePickleError(f"The pickle calls {what}; nothing of it was run.")
+            raise UnsafePickleError(f"The pickle calls {what.shown()}; nothing of it was run.")
 
     def build(self) -> None:
-        """Give the object on the stack its state: attributes of a TorchScript module; all else is let go."""
+        """Give the object on the stack its state: attributes of a TorchScript module; everything else is dropped."""
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, Module) and isinstance(state, dict):
+            self.spend(len(state))
             target.attributes.update(state)
         elif not isinstance(target, (dict, Inert, TensorRef)):
             raise UnsafePickleError(f"The pickle sets the state of {reprlib.repr(target)}; nothing of it was run.")
@@ -206,16 +244,22 @@ _ACTIONS: dict[str, Callable[[Interpreter, Any], None]] = {
 }
 
 
-def read_pickle(stream: Any) -> Any:
-    """Return what a pickle holds: dicts, lists, tuples, numbers, strings, `TensorRef`s and TorchScript `Module`s.
+def read_pickle(content: bytes | mmap.mmap, begin: int = 0) -> Any:
+    """Value of a pickle; see `read_pickle_at`."""
+    return read_pickle_at(content, begin)[0]
 
-    stream: bytes, or a binary file, which is left just behind the pickle.
+
+def read_pickle_at(content: bytes | mmap.mmap, begin: int) -> tuple[Any, int]:
+    """Read the pickle that begins at a byte: its value, and the byte just behind it.
+
+    The value consists of dicts, lists, tuples, numbers, strings, `TensorRef`s and TorchScript `Module`s.
 
     Raises: UnsafePickleError for a pickle that names anything but tensors and plain containers; CheckpointError for
-        a damaged one.
+        a damaged one, and for one of more instructions, items or bytes than a checkpoint has.
     """
+    reader = _Reader(content, begin)
     try:
-        return Interpreter().run(stream)
+        return Interpreter().run(reader), reader.tell()
     except CheckpointError:
         raise
     except (

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
+from wordsight.json_records import parse_json, show
+from wordsight.weights.file_names import INDEX
 from wordsight.weights.torch_file import numpy_dtype
 
 MAX_HEADER_BYTES = 100_000_000  # the reference implementation's limit
@@ -22,6 +24,8 @@ _DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
     "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
 }  # fmt: skip
+_MAX_VALUES = 2_000_000  # in a header; each tensor has about seven
+_MAX_INDEX_BYTES = 64 * 2**20
 _NAMES = {name: code for code, name in _DTYPES.items()}
 _AGAIN = "the file is truncated or damaged. Fetch it again"
 
@@ -60,10 +64,10 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 def _header(path: Path, text: bytes, room: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...], int, int]]:
     try:
-        header = json.loads(text)
+        header = parse_json(text, most=_MAX_VALUES)
         if not isinstance(header, dict):
-            raise ValueError("it is no object")
-    except (ValueError, RecursionError) as error:
+            raise ValueError("it is not an object")
+    except ValueError as error:
         raise CheckpointError(f"{path} has no readable safetensors header ({error}); {_AGAIN}.") from error
     header.pop("__metadata__", None)
     entries = {name: _entry(path, name, entry, room) for name, entry in header.items()}
@@ -81,16 +85,28 @@ def _entry(path: Path, name: str, entry: Any, room: int) -> tuple[np.dtype[Any],
         numbers = [*shape, begin, end]
     except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: the header's entry of {name} is malformed; {_AGAIN}.") from error
-    if code not in _DTYPES:
-        raise CheckpointError(f"{path}: {name} has the dtype {code!r}, expected one of {', '.join(_DTYPES)}.")
-    if not all(type(n) is int and 0 <= n < 2**62 for n in numbers) or len(shape) > 16:
-        raise CheckpointError(f"{path}: {name} has a shape or place that is no number; {_AGAIN}.")
+    if not isinstance(code, str) or code not in _DTYPES:
+        raise CheckpointError(f"{path}: {name} has the dtype {show(code)}, expected one of {', '.join(_DTYPES)}.")
+    sizes = [n for n in numbers if type(n) is int and 0 <= n < 2**62]
+    # NumPy cannot hold some shapes even of nothing: what counts is the product of the dimensions that are not 0
+    if len(sizes) < len(numbers) or len(shape) > 16 or math.prod(n or 1 for n in shape) >= 2**48:
+        raise CheckpointError(f"{path}: {name} has a shape or offsets that no tensor has; {_AGAIN}.")
     dtype = numpy_dtype(_DTYPES[code])
     if end > room:
         raise CheckpointError(f"{path}: {name} should end at byte {end}, but there are {room}; {_AGAIN}.")
     if end - begin != math.prod(shape) * dtype.itemsize:
-        raise CheckpointError(f"{path}: {name} of shape {shape} takes {end - begin} bytes, which do not fit; {_AGAIN}.")
+        raise CheckpointError(
+            f"{path}: {name} of shape {show(shape)} takes {end - begin} bytes, which do not fit; {_AGAIN}."
+        )
     return dtype, tuple(shape), begin, end
+
+
+def _read_index(index: Path) -> bytes:
+    with index.open("rb") as file:
+        content = file.read(_MAX_INDEX_BYTES + 1)
+    if len(content) > _MAX_INDEX_BYTES:
+        raise ValueError(f"more than {_MAX_INDEX_BYTES} bytes")
+    return content
 
 
 def read_sharded(index: Path, read: Callable[[Path], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -99,14 +115,14 @@ def read_sharded(index: Path, read: Callable[[Path], Mapping[str, np.ndarray]]) 
     Raises: CheckpointError for a missing shard (named) and for shards outside the folder.
     """
     try:
-        weight_map = json.loads(index.read_bytes())["weight_map"]
+        weight_map = parse_json(_read_index(index))["weight_map"]
         files = sorted(set(weight_map.values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} has no readable weight_map ({error!r}); {_AGAIN}.") from error
     made: dict[str, np.ndarray] = {}
     for name in files:
-        if not isinstance(name, str) or Path(name).name != name:
-            raise CheckpointError(f"{index} names the shard {name!r}, expected a file in the same folder.")
+        if not isinstance(name, str) or Path(name).name != name or name.endswith(INDEX):
+            raise CheckpointError(f"{index} names the shard {show(name)}, expected a file in the same folder.")
         shard = index.parent / name
         if not shard.is_file():
             raise CheckpointError(f"{index.parent} lacks the shard {name}; fetch the folder again.")

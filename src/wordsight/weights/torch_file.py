@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
+from wordsight.json_records import show
 from wordsight.weights.pickle_values import STORAGES, Module, TensorRef
-from wordsight.weights.pickles import read_pickle
+from wordsight.weights.pickles import MAX_BYTES, read_pickle, read_pickle_at
 
-MAX_PICKLE_BYTES = 512 * 2**20
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _ALIGNMENT = 64  # torch aligns entries so that they can be memory-mapped
-_MAX_NODES = 2_000_000
+_MAX_NODES = 500_000
 _MAX_DEPTH = 100
+_MAX_NAME = 1000  # letters of a dotted name
+_MAX_DIRECTORY = 64 * 2**20  # bytes of an archive's table of entries
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
@@ -44,7 +46,7 @@ def read_torch_file(path: Path) -> tuple[dict[str, np.ndarray], str]:
     kind: "torchscript", "state_dict". Wrappers (`state_dict`, `model`, DeepSpeed's `module`) are taken off; what stands
     before the names is left to `weights.layouts.prefixes`.
 
-    Raises: CheckpointError for what is no torch file or a damaged one; UnsafePickleError for code in it.
+    Raises: CheckpointError for a file that torch did not write or a damaged one; UnsafePickleError for code in it.
     """
     try:
         with path.open("rb") as file:
@@ -92,6 +94,7 @@ class _Arrays:
 
 
 def _read_zip(path: Path) -> tuple[Any, _Arrays]:
+    _check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
@@ -104,13 +107,29 @@ def _read_zip(path: Path) -> tuple[Any, _Arrays]:
         root = roots[0]
         if f"{root}byteorder" in entries and _entry(archive, entries[f"{root}byteorder"], 16).strip() != b"little":
             raise CheckpointError(f"{path} was written in big-endian byte order; save it on a little-endian machine.")
-        value = read_pickle(_entry(archive, entries[f"{root}data.pkl"], MAX_PICKLE_BYTES))
+        value = read_pickle(_entry(archive, entries[f"{root}data.pkl"], MAX_BYTES))
         prefix = f"{root}data/"
         stored = {name[len(prefix) :]: info for name, info in entries.items() if name.startswith(prefix)}
         return value, _Arrays(_ZipBuffers(path, archive, stored))
 
 
+def _check_directory(path: Path) -> None:
+    """Raise CheckpointError for an archive whose table of entries, which is read whole, is larger than any model's."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**16 - 100))
+        tail = file.read()
+    sizes = [0]
+    if (end := tail.rfind(b"PK\x05\x06")) >= 0 and end + 22 <= len(tail):
+        sizes += struct.unpack_from("<I", tail, end + 12)
+    if (end := tail.rfind(b"PK\x06\x06")) >= 0 and end + 56 <= len(tail):  # zip64
+        sizes = list(struct.unpack_from("<Q", tail, end + 40))
+    if max(sizes) > _MAX_DIRECTORY:
+        raise CheckpointError(f"{path} is an archive whose table of entries claims {max(sizes)} bytes; it is damaged.")
+
+
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise CheckpointError(f"the entry {info.filename!r} is compressed; torch stores its entries as they are.")
     if info.file_size > limit:
         raise CheckpointError(
             f"the entry {info.filename!r} claims {info.file_size} bytes, more than a checkpoint needs."
@@ -118,7 +137,15 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes
     try:
         with archive.open(info) as file:
             return file.read(limit + 1)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        struct.error,
+    ) as error:
         raise CheckpointError(f"the entry {info.filename!r} cannot be read ({error}); fetch the file again.") from error
 
 
@@ -127,7 +154,7 @@ class _ZipBuffers(dict[str, np.ndarray]):
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> None:
         super().__init__()
-        mapped = np.memmap(path, np.uint8, mode="r")
+        mapped = np.asarray(np.memmap(path, np.uint8, mode="r"))
         for key, info in entries.items():
             if info.compress_type != zipfile.ZIP_STORED:
                 raise CheckpointError(f"the entry {info.filename!r} is compressed; torch writes its tensors stored.")
@@ -145,26 +172,28 @@ def _read_legacy(path: Path) -> tuple[Any, _Arrays]:
     """The stream of torch < 1.6: magic, protocol, system, value, storage keys, then each storage's size and bytes."""
     # mapped, because a mapping's read(n) gives what is there; a file's first makes room for all n bytes claimed
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        if read_pickle(file) != _LEGACY_MAGIC:
+        magic, position = read_pickle_at(file, 0)
+        if type(magic) is not int or magic != _LEGACY_MAGIC:
             raise CheckpointError(f"{path} is a pickle that torch did not write; expected a model's state dict.")
-        protocol, system = read_pickle(file), read_pickle(file)
+        protocol, position = read_pickle_at(file, position)
+        system, position = read_pickle_at(file, position)
         if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict) or not system.get("little_endian", True):
             raise CheckpointError(
-                f"{path} has torch's protocol {protocol!r}, expected {_LEGACY_PROTOCOL}; save it anew."
+                f"{path} has torch's protocol {show(protocol)}, expected {_LEGACY_PROTOCOL}; save it again."
             )
-        value, keys = read_pickle(file), read_pickle(file)
-        position = file.tell()
-    if not isinstance(keys, list):
-        raise CheckpointError(f"{path} lists no storages; the file is damaged.")
+        value, position = read_pickle_at(file, position)
+        keys, position = read_pickle_at(file, position)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
+        raise CheckpointError(f"{path} lists no storages, or one twice; the file is damaged.")
     item_sizes = {ref.storage.key: numpy_dtype(ref.storage.dtype).itemsize for ref in _all_tensors(value)}
-    mapped, buffers = np.memmap(path, np.uint8, mode="r"), {}
+    mapped, buffers = np.asarray(np.memmap(path, np.uint8, mode="r")), {}
     for key in keys:
         head = bytes(mapped[position : position + 8])
         count = struct.unpack("<q", head)[0] if len(head) == 8 else -1
         size = count * item_sizes.get(key, 0)
         if count < 0 or key not in item_sizes or position + 8 + size > len(mapped):
             raise CheckpointError(
-                f"{path}: the storage {key!r} runs past the end; the file is truncated. Fetch it again."
+                f"{path}: the storage {show(key)} runs past the end; the file is truncated. Fetch it again."
             )
         buffers[key] = mapped[position + 8 : position + 8 + size]
         position += 8 + size
@@ -202,14 +231,14 @@ def _flatten(value: Any) -> dict[str, TensorRef]:
     while pending:
         prefix, node, depth = pending.pop()
         nodes += 1
-        if nodes > _MAX_NODES or depth > _MAX_DEPTH:
+        if nodes > _MAX_NODES or depth > _MAX_DEPTH or len(prefix) > _MAX_NAME:
             raise CheckpointError("it nests deeper or wider than any model; the file is damaged or was tampered with.")
         if isinstance(node, TensorRef):
             found[prefix] = node
         elif isinstance(node, Module) or (isinstance(node, dict) and depth == 0):
             items = node.attributes if isinstance(node, Module) else node
             dot = f"{prefix}." if prefix else ""
-            pending.extend((f"{dot}{name}", child, depth + 1) for name, child in reversed(items.items()))
+            pending.extend((dot + str(name)[:_MAX_NAME], child, depth + 1) for name, child in reversed(items.items()))
     return found
 
 

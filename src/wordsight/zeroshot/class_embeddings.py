@@ -1,4 +1,4 @@
-"""One unit embedding per class: prompts → normalised embeddings → mean → normalised; kept on disk once made."""
+"""One unit embedding per class: prompts → normalised embeddings → mean → normalised; kept on disk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.vector_cache import cached_vectors
 from wordsight.zeroshot.templates import fill
+from wordsight.zeroshot.vector_cache import cached_vectors
 
 Floats = NDArray[np.float32]
 ClassNames = Iterable[str] | Mapping[str, Iterable[str]]  # a Series, an array, a generator too
@@ -20,20 +20,20 @@ _PROMPTS_AT_ONCE = 1024
 
 
 class TextEmbedder(Protocol):
-    """What class embeddings need of a model."""
+    """The part of a model that class embeddings need."""
 
     @property
     def fingerprint(self) -> str:
         """Hash of all that determines the model's answers."""
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Return one unit vector per text, (N, D)."""
+        """Unit vectors of texts, (N, D)."""
 
 
 def parse_classes(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return class name → wordings, from lines "cat" or "invoices = a scanned invoice, a bill".
+    """Class name → wordings, from lines "cat" or "invoices = a scanned invoice, a bill".
 
-    Empty lines and lines that begin with `#` are left out. Raises: InputError for duplicates and empty names.
+    Empty lines and lines that begin with `#` are skipped. Raises: InputError for duplicates and empty names.
     """
     names: list[str] = []
     wordings: dict[str, tuple[str, ...]] = {}
@@ -58,7 +58,7 @@ def check_classnames(names: Sequence[str]) -> None:
         raise InputError("The list of classes is empty; give at least one class name, such as 'cat'.")
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"The class name {name!r} is empty or no text; each class needs a name.")
+            raise InputError(f"The class name {name!r} is empty or not a text; each class needs a name.")
     folded = [name.strip().casefold() for name in names]
     twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if twice:
@@ -67,7 +67,7 @@ def check_classnames(names: Sequence[str]) -> None:
 
 
 def as_wordings(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
-    """Return class name → wordings for names (each its own wording) in any iterable or a mapping, checked.
+    """Class name → wordings for names (each its own wording) in any iterable or a mapping, checked.
 
     A set is taken in the order of its names: its own order changes from run to run.
     """
@@ -91,29 +91,29 @@ def as_wordings(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
 def embed_classes(
     model: TextEmbedder, wordings: Mapping[str, Sequence[str]], templates: Sequence[str], *, cache: bool = True
 ) -> Floats:
-    """Return the class embeddings (K, D), unit length, float32: each the mean over its wordings × templates.
+    """Class embeddings (K, D), unit length, float32: each the mean over its wordings × templates.
 
-    With `cache` they are kept under `paths.cache_dir("classes")` by the model's fingerprint, the way it is run
-    (backend, precision) and the prompts; a damaged file is made again, a folder that cannot be written is no error.
+    With `cache` they are kept under `locations.cache_dir("classes")` by the model's fingerprint, backend, precision and
+    the prompts; a damaged file is computed again, a folder that cannot be written is not an error.
     Source: Radford et al. 2021, §3.1.4.
     """
-    prompts_of = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
+    prompts = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
     if not cache:
-        return _embed(model, prompts_of)
-    return cached_vectors("classes", model, prompts_of, len(prompts_of), lambda: _embed(model, prompts_of))
+        return _embed(model, prompts)
+    return cached_vectors("classes", model, prompts, len(prompts), lambda: _embed(model, prompts))
 
 
 def normalise_rows(vectors_ND: NDArray[np.floating]) -> Floats:
-    """Return each row divided by its own length: along the last axis, never along axis 0. (N, D) → (N, D)."""
+    """Rows divided by their own lengths: along the last axis, never along axis 0. (N, D) → (N, D)."""
     lengths_N1 = np.linalg.norm(vectors_ND, axis=-1, keepdims=True)
     return np.asarray(vectors_ND / np.maximum(lengths_N1, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def _embed(model: TextEmbedder, prompts_of: Sequence[Sequence[str]]) -> Floats:
-    """Embed all prompts, some at a time, and take the mean of each class's."""
-    flat = list(itertools.chain.from_iterable(prompts_of))
+def _embed(model: TextEmbedder, prompts: Sequence[Sequence[str]]) -> Floats:
+    """Class embeddings: all prompts, some at a time, and the mean of each class's."""
+    flat = list(itertools.chain.from_iterable(prompts))
     parts = [model.embed_texts(flat[i : i + _PROMPTS_AT_ONCE]) for i in range(0, len(flat), _PROMPTS_AT_ONCE)]
     vectors_PD = normalise_rows(np.concatenate(parts))
-    starts = np.cumsum([0, *map(len, prompts_of)])
+    starts = np.cumsum([0, *map(len, prompts)])
     means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
     return normalise_rows(np.stack(means))

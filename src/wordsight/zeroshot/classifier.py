@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from wordsight.errors import InputError
+from wordsight.zeroshot.answer import NONE_LABEL, Answer, Ranked
 from wordsight.zeroshot.class_embeddings import (
     ClassNames,
     Floats,
@@ -19,16 +20,15 @@ from wordsight.zeroshot.class_embeddings import (
     embed_classes,
     normalise_rows,
 )
-from wordsight.zeroshot.none_of_these import NoneOfThese, sigmoid
-from wordsight.zeroshot.plurals import singular
+from wordsight.zeroshot.logistic import sigmoid, softmax
+from wordsight.zeroshot.none_of_these import NoneOfThese
+from wordsight.zeroshot.plurals import find_singular
 from wordsight.zeroshot.templates import Templates, resolve_templates
 from wordsight.zeroshot.transductive import joint_proba
 
-NONE_LABEL = "none of these"
-
 
 class ImageTextModel(TextEmbedder, Protocol):
-    """What a classifier needs of a model; `wordsight.load` returns one."""
+    """The part of a model that a classifier needs; `wordsight.load` returns one."""
 
     @property
     def scale(self) -> float:
@@ -39,7 +39,7 @@ class ImageTextModel(TextEmbedder, Protocol):
         """SigLIP's additive bias; None means softmax."""
 
     def embed_images(self, images: Iterable[Any], *, exact: bool = False) -> Floats:
-        """Return one unit vector per image, (N, D)."""
+        """Unit vectors of images, (N, D)."""
 
 
 class Classifier:
@@ -86,21 +86,21 @@ class Classifier:
         self.labels: tuple[str, ...] = (*self.classnames, NONE_LABEL) if none else self.classnames
 
     def __repr__(self) -> str:
-        """Return the first classes, how many there are, and the model."""
-        shown = ", ".join([*self.labels[:5], *(["…"] if len(self.labels) > 5 else [])])
+        """The first classes, their number, and the model."""
+        shown = ", ".join(self.labels[:5]) + ", …" * (len(self.labels) > 5)
         return f"<Classifier {len(self.classnames)} classes ({shown}), {repr(self.model).strip('<>')}>"
 
     @functools.cached_property
     def judge(self) -> NoneOfThese:
-        """The classes held against unrelated words; the bank is embedded on first use."""
+        """Judge of the classes against unrelated words; the bank is embedded on first use."""
         return NoneOfThese.build(self.model, self.class_embeddings, self.templates, cache=self.cache)
 
     def predict(self, images: Iterable[Any]) -> list[str]:
-        """Return one label per image: the most probable one, "none of these" included where it was asked for."""
-        return self._best(self.predict_proba(images))
+        """One label per image: the most probable one, "none of these" included where it was asked for."""
+        return self._most_probable(self.predict_proba(images))
 
     def predict_proba(self, images: Iterable[Any]) -> Floats:
-        """Return the probabilities (N, K), or (N, K + 1) with "none of these" last.
+        """Probabilities (N, K), or (N, K + 1) with "none of these" last.
 
         Softmax over the classes, times the probability of "any of these" with `none=True`: rows sum to 1.
         SigLIP without `none`: a sigmoid for each class by itself, so rows need not sum to 1.
@@ -109,11 +109,11 @@ class Classifier:
         return self.proba_of_embeddings(self.model.embed_images(images))
 
     def predict_together(self, images: Iterable[Any]) -> list[str]:
-        """Return one label per image, as `predict` does, all images of the call judged jointly."""
-        return self._best(self.predict_proba_together(images))
+        """One label per image, as `predict` gives it, all images of the call judged jointly."""
+        return self._most_probable(self.predict_proba_together(images))
 
     def predict_proba_together(self, images: Iterable[Any]) -> Floats:
-        """Return what `predict_proba` does, (N, K) or (N, K + 1), from the images and what they have in common.
+        """Probabilities as of `predict_proba`, (N, K) or (N, K + 1), from the images and what they have in common.
 
         More accurate from some dozens of images on, above all where words are weak and images of a class look alike;
         an image's answer depends on the others (see `wordsight.zeroshot.transductive`). Rows sum to 1.
@@ -121,55 +121,71 @@ class Classifier:
         return self.proba_together_of_embeddings(self.model.embed_images(images))
 
     def predict_multi(self, images: Iterable[Any]) -> list[tuple[str, ...]]:
-        """Return for each image every class that it probably shows, best first; an empty tuple for none."""
+        """Every class that each image probably shows, best first; an empty tuple for none."""
         return [
             tuple(name for name, p in ranked if p > 0.5)
             for ranked in self.rank(self.predict_proba_multi(images), len(self.classnames))
         ]
 
     def predict_proba_multi(self, images: Iterable[Any]) -> Floats:
-        """Return the probability of each class by itself, (N, K): an image may show a cat *and* a cup, or neither.
+        """Probability of each class by itself, (N, K): an image may show a cat *and* a cup, or neither.
 
         Like scikit-learn's multi-label classifiers: columns are `classnames`, rows need not sum to 1.
         """
         return self.proba_multi_of_embeddings(self.model.embed_images(images))
 
     def top_k(self, images: Iterable[Any], k: int = 5) -> list[list[tuple[str, float]]]:
-        """Return for each image its k best labels with their probabilities, best first."""
+        """The k best labels of each image with their probabilities, best first."""
         return self.rank(self.predict_proba(images), k)
 
     def proba_of_embeddings(self, image_ND: Floats) -> Floats:
-        """Return what `predict_proba` does, for images already embedded: (N, D) → (N, K) or (N, K + 1)."""
-        image_ND = self._checked(image_ND)
+        """Probabilities as of `predict_proba`, of images already embedded: (N, D) → (N, K) or (N, K + 1)."""
+        image_ND = self._check_embeddings(image_ND)
         logits_NK = self.model.scale * (image_ND @ self.class_embeddings.T) + (self.model.bias or 0.0)
-        if not self.none:
-            return _softmax(logits_NK) if self.model.bias is None else sigmoid(logits_NK)
-        return _with_none(_softmax(logits_NK), self.judge.proba(image_ND))
+        if self.none:
+            return _with_none(np.asarray(softmax(logits_NK), np.float32), self.judge.proba(image_ND))
+        squash = softmax if self.model.bias is None else sigmoid
+        return np.asarray(squash(logits_NK), np.float32)
 
     def proba_together_of_embeddings(self, image_ND: Floats) -> Floats:
-        """Return what `predict_proba_together` does, for images already embedded: (N, D) → (N, K) or (N, K + 1)."""
-        image_ND = self._checked(image_ND)
+        """Probabilities as of `predict_proba_together`, of images already embedded: (N, D) → (N, K) or (N, K + 1)."""
+        image_ND = self._check_embeddings(image_ND)
         if not self.none:
             return joint_proba(image_ND, self.class_embeddings, self.model.scale)
         none_N = self.judge.proba(image_ND)
         return _with_none(joint_proba(image_ND, self.class_embeddings, self.model.scale, 1 - none_N), none_N)
 
     def proba_multi_of_embeddings(self, image_ND: Floats) -> Floats:
-        """Return what `predict_proba_multi` does, for images already embedded: (N, D) → (N, K)."""
-        return self.judge.independent_proba(self._checked(image_ND))
+        """Probabilities as of `predict_proba_multi`, of images already embedded: (N, D) → (N, K)."""
+        return self.judge.independent_proba(self._check_embeddings(image_ND))
+
+    def answer(self, proba_K: Floats, *, top: int = 5, multi: bool = False) -> Answer:
+        """Answer for one row of probabilities (K,) or (K + 1,).
+
+        top: number of labels in `Answer.ranked`. multi: the row is of `predict_proba_multi`, whose answer is every
+        probable class, or "none of these".
+        """
+        ranked = self.rank(proba_K[None], len(self.labels))[0]
+        chosen: Ranked = ranked[:1]
+        if multi:
+            nothing = (NONE_LABEL, float((1 - proba_K).prod()))
+            chosen = [(name, p) for name, p in ranked if p > 0.5] or [nothing]
+        has_none = self.none and len(proba_K) == len(self.labels)
+        none_proba = float(proba_K[-1]) if has_none else None
+        return Answer(tuple(chosen), tuple(ranked[:top]), tuple(map(float, proba_K)), none_proba)
 
     def rank(self, proba_NK: Floats, k: int = 5) -> list[list[tuple[str, float]]]:
-        """Return for each row of probabilities its k best labels, most probable first."""
+        """The k best labels of each row of probabilities, most probable first."""
         if k < 1:
             raise InputError(f"The number of answers is {k}; expected 1 or more.")
         order_NK = np.argsort(-proba_NK, axis=1, kind="stable")[:, :k]
         return [[(self.labels[j], float(row[j])) for j in order] for row, order in zip(proba_NK, order_NK, strict=True)]
 
-    def _best(self, proba_NK: Floats) -> list[str]:
+    def _most_probable(self, proba_NK: Floats) -> list[str]:
         return [self.labels[j] for j in proba_NK.argmax(axis=1)]
 
-    def _checked(self, image_ND: Floats) -> Floats:
-        """Return embeddings as unit rows (N, D). Raises: InputError for those of another model."""
+    def _check_embeddings(self, image_ND: Floats) -> Floats:
+        """Embeddings as unit rows (N, D). Raises: InputError for those of another model."""
         image_ND = normalise_rows(np.atleast_2d(image_ND))
         if image_ND.shape[-1] != self.class_embeddings.shape[-1]:
             raise InputError(
@@ -180,16 +196,11 @@ class Classifier:
 
 
 def _with_singular(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a class's wordings; of a bare plural, "roses", both numbers, since an image's caption says "a rose"."""
-    one = singular(name) if words == (name,) else None
+    """Wordings of a class; of a bare plural, "roses", both numbers, since an image's caption says "a rose"."""
+    one = find_singular(name) if words == (name,) else None
     return words if one is None else (name, one)
 
 
 def _with_none(proba_NK: Floats, none_N: Floats) -> Floats:
-    """Return the joint distribution (N, K + 1): the classes share what "none of these" leaves."""
+    """Joint distribution (N, K + 1): the classes share what "none of these" leaves."""
     return np.concatenate([proba_NK * (1 - none_N[:, None]), none_N[:, None]], axis=1)
-
-
-def _softmax(logits_NK: Floats) -> Floats:
-    powers = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The probability that an image shows none of the classes, judged against a bank of unrelated prompts."""
+"""Probability that an image shows none of the classes, judged against a bank of unrelated prompts."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.zeroshot.class_embeddings import Floats, TextEmbedder, embed_classes, normalise_rows
+from wordsight.zeroshot.logistic import sigmoid
 
 # a bank prompt is left out for a class when their texts are nearer than this share of all pairs of bank prompts
 NEAR_QUANTILE = 0.97
 # "none of these", from `NoneOfThese.evidence`: how sharp the soft maxima are, the logistic curve for as many images of
-# the classes as of none, and what is taken off per natural logarithm of the number of classes, the best of which stands
-# higher by chance; by benchmarks/none_of_these.py --fit
+# the classes as of none, and the price per natural logarithm of the number of classes, the best of which is higher by
+# chance; by benchmarks/none_of_these.py --fit
 SHARPNESS = 1.4
 SLOPE = 1.34
 CROWD = 0.82
 OFFSET = 5.10
-# share of images that show none of the classes, where nothing is known of the collection
+# share of images that show none of the classes, without knowledge of the collection
 PRIOR = 0.25
-# the probability of one text by itself, from its cosine in spreads of the bank's; by benchmarks/none_of_these.py --fit
-RELEVANCE_SLOPE = 1.47
-RELEVANCE_OFFSET = -4.01
+# the probability of one text by itself, from its cosine in standard deviations of the bank's;
+# by benchmarks/none_of_these.py --fit
+TEXT_SLOPE = 1.47
+TEXT_OFFSET = -4.01
 # templates used for the bank: their mean hardly moves beyond a few
 _BANK_TEMPLATES = 7
 
 
 @functools.cache
 def bank_words() -> tuple[str, ...]:
-    """Return the bundled bank: some five hundred everyday things and scenes."""
+    """Words of the bundled bank: some five hundred everyday things and scenes."""
     text = (importlib.resources.files("wordsight") / "data" / "none_bank.txt").read_text(encoding="utf-8")
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Unrelated prompts as unit vectors (B, D), and what is the same of them whatever they are held against.
+    """Unrelated prompts as unit vectors (B, D), and what does not depend on the classes.
 
-    All prompts share a direction, and short common words are near to all others: `centre_D` is taken off before
+    All prompts share a direction, and short common words are near to all others: `centre_D` is subtracted before
     prompts are compared. limit: the cosine of `centred_BD` that `NEAR_QUANTILE` of their pairs stay below.
     """
 
@@ -60,7 +62,7 @@ class Bank:
         return cls(bank_BD, centre_D, centred_BD, limit)
 
     def against(self, class_KD: Floats) -> NoneOfThese:
-        """Return the judge of classes (unit vectors (K, D)), without the prompts that are near to one for that one."""
+        """Judge of classes (unit vectors (K, D)), for each without the prompts that are near to it."""
         cosine_KB = normalise_rows(class_KD - self.centre_D) @ self.centred_BD.T
         # a class that is near to nearly everything ("thing") still keeps the farther half
         limit_K1 = np.maximum(self.limit, np.median(cosine_KB, axis=1, keepdims=True))
@@ -94,20 +96,20 @@ class NoneOfThese:
         """Build from unit vectors: classes (K, D), bank (B, D)."""
         return Bank.of(bank_BD).against(class_KD)
 
-    def standings(self, image_ND: Floats) -> tuple[Floats, Floats]:
-        """Return the cosines of classes (N, K) and of bank prompts (N, B), in standard deviations of the bank's."""
+    def t_norms(self, image_ND: Floats) -> tuple[Floats, Floats]:
+        """Cosines of classes (N, K) and of bank prompts (N, B), in standard deviations of the bank's (T-norm)."""
         bank_NB = image_ND @ self.bank_BD.T
         mean_N1 = bank_NB.mean(axis=1, keepdims=True)
-        spread_N1 = np.maximum(bank_NB.std(axis=1, keepdims=True), 1e-6)
-        return (image_ND @ self.class_KD.T - mean_N1) / spread_N1, (bank_NB - mean_N1) / spread_N1
+        std_N1 = np.maximum(bank_NB.std(axis=1, keepdims=True), 1e-6)
+        return (image_ND @ self.class_KD.T - mean_N1) / std_N1, (bank_NB - mean_N1) / std_N1
 
     def evidence(self, image_ND: Floats) -> Floats:
-        """Return the soft maximum of the classes less that of the bank, in spreads: high where a class fits. (N,).
+        """Soft maximum of the classes minus that of the bank, in standard deviations: high where a class fits. (N,).
 
         Both are log-sums of exponentials, so that several unrelated prompts that fit count for more than one, and a
         class is not doubted for a single lucky prompt. The bank's leaves out what is near to the image's best class.
         """
-        class_NK, bank_NB = self.standings(image_ND)
+        class_NK, bank_NB = self.t_norms(image_ND)
         best_N = class_NK.argmax(axis=1)
         weight_NB = np.exp(SHARPNESS * bank_NB) * self.allowed_KB[best_N]
         bank_N = np.log(np.maximum(weight_NB.sum(axis=1), np.finfo(np.float32).tiny))
@@ -116,23 +118,18 @@ class NoneOfThese:
         return np.asarray((class_N - bank_N) / SHARPNESS, dtype=np.float32)
 
     def proba(self, image_ND: Floats) -> Floats:
-        """Return the probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
+        """Probability of "none of these", (N, D) → (N,), where one image in four shows none (`PRIOR`)."""
         any_N = SLOPE * self.evidence(image_ND) - CROWD * np.log(len(self.class_KD)) + OFFSET
-        return sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N)
+        return np.asarray(sigmoid(np.log(PRIOR / (1 - PRIOR)) - any_N), np.float32)
 
     def independent_proba(self, image_ND: Floats) -> Floats:
-        """Return the probability of each class by itself, (N, D) → (N, K); rows need not sum to 1."""
-        return relevance(self.standings(image_ND)[0])
+        """Probability of each class by itself, (N, D) → (N, K); rows need not sum to 1."""
+        return text_proba(self.t_norms(image_ND)[0])
 
 
-def relevance(standing: Floats) -> Floats:
-    """Return the probability that a text is true of an image, from its cosine in standard deviations of the bank's.
+def text_proba(t_norm: Floats) -> Floats:
+    """Probability that a text is true of an image, from its cosine in standard deviations of the bank's.
 
-    Same shape as `standing`. Fitted on captions, a text being true of one image in ten.
+    Same shape as `t_norm`. Fitted on captions, a text being true of one image in ten.
     """
-    return sigmoid(RELEVANCE_SLOPE * standing + RELEVANCE_OFFSET)
-
-
-def sigmoid(logit: Floats) -> Floats:
-    """Return 1 / (1 + exp(-logit)) as float32, without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logit)), dtype=np.float32)
+    return np.asarray(sigmoid(TEXT_SLOPE * t_norm + TEXT_OFFSET), np.float32)

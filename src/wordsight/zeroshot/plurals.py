@@ -9,7 +9,7 @@ _IRREGULAR = {
     "leaves": "leaf", "loaves": "loaf", "men": "man", "mice": "mouse", "oxen": "ox", "people": "person",
     "scarves": "scarf", "shelves": "shelf", "teeth": "tooth", "wolves": "wolf", "women": "woman",
 }  # fmt: skip
-# words in -s that are no plural, or whose singular is another thing
+# words in -s that are not plurals, or whose singular means something else
 _KEEP = frozenset(
     (
         *(
@@ -70,8 +70,8 @@ _ONLY_S = frozenset(
 )
 
 
-def singular(name: str) -> str | None:
-    """Return a class name with its noun in the singular: "red roses", "cups of tea"; None where it is no plural.
+def find_singular(name: str) -> str | None:
+    """Class name with its noun in the singular, of "red roses", "cups of tea"; None where it is not a plural.
 
     The noun is the last word, or the one before "of". English only; words with capitals are names and stay.
     """

@@ -1,4 +1,4 @@
-"""Prompt templates as literal data, and how a user's choice of templates is read and checked.
+"""Prompt templates as literal data, and the reading of a user's choice of templates.
 
 Templates are used literally, as in the literature: "a photo of a {}." with "orange" gives "a photo of a orange.".
 Sources: Radford et al. 2021; openai/CLIP `data/prompts.md` (the 26 evaluation sets) and its notebook
@@ -270,32 +270,32 @@ TEMPLATE_SETS["ucf101"] = tuple(
 
 
 def resolve_templates(templates: Templates) -> tuple[str, ...]:
-    """Return the templates that a user means: a set's name, one template, a list of them, or a file of them.
+    """Templates that a user names: a set's name, one template, a list of them, or a file of them.
 
     A string that holds `{}` is one template; otherwise it names a built-in set or, when no set has that name, a text
-    file with one template per line (empty lines and lines that begin with `#` are left out).
+    file with one template per line (empty lines and lines that begin with `#` are skipped).
     Raises: InputError for an unknown set, a file that cannot be read, no template at all, a template without `{}`.
     """
     if isinstance(templates, Path):
-        return _checked(_read(templates), f"The template file {str(templates)!r}")
+        return _check_templates(_read(templates), f"The template file {str(templates)!r}")
     if not isinstance(templates, str):
-        return _checked(templates, "The list of templates")
+        return _check_templates(templates, "The list of templates")
     if "{}" in templates:
         return (templates,)
     if templates in TEMPLATE_SETS:
         return TEMPLATE_SETS[templates]
     if Path(templates).is_file():
-        return _checked(_read(Path(templates)), f"The template file {templates!r}")
+        return _check_templates(_read(Path(templates)), f"The template file {templates!r}")
     if "{" in templates or " " in templates.strip():
-        return _checked([templates], "The template")
+        return _check_templates([templates], "The template")
     raise InputError(
-        f"{templates!r} is no template set, no file and no template."
+        f"{templates!r} is not a template set, a file or a template."
         f"{did_you_mean(templates, TEMPLATE_SETS)} The sets are: {', '.join(sorted(TEMPLATE_SETS))}."
     )
 
 
 def fill(templates: Iterable[str], word: str) -> list[str]:
-    """Return one prompt per template, with every `{}` replaced by `word` (which may itself hold braces)."""
+    """One prompt per template, with every `{}` replaced by `word` (which may itself hold braces)."""
     return [template.replace("{}", word) for template in templates]
 
 
@@ -307,8 +307,8 @@ def _read(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _checked(templates: Iterable[str], what: str) -> tuple[str, ...]:
-    """Return the templates as a tuple, or raise InputError naming the first bad one."""
+def _check_templates(templates: Iterable[str], what: str) -> tuple[str, ...]:
+    """Templates as a tuple. Raises: InputError naming the first bad one."""
     kept = tuple(templates)
     if not kept:
         raise InputError(f"{what} is empty; give at least one template such as 'a photo of a {{}}.'.")

@@ -1,10 +1,11 @@
-"""Judging many images together, without labels: what they have in common among themselves corrects the words."""
+"""Joint probabilities of many images, without labels: what they share corrects the class embeddings."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from wordsight.zeroshot.class_embeddings import Floats
+from wordsight.zeroshot.logistic import softmax
 
 # chosen on labelled sets that the bundled model learnt from (docs/none-of-these.md)
 ROUNDS = 3
@@ -16,18 +17,18 @@ SHRINKAGE = 0.6
 MEAN_WEIGHT = 0.1
 # exponent of the probabilities that say how much an image counts in a class's mean
 CERTAINTY = 2.0
-# share of a class's mean cosine with the images that is taken off it, where class sizes seem equal
+# share of a class's mean cosine with the images that is subtracted, where class sizes seem equal
 HUBNESS = 0.4
 # exponent of how equal the classes seem, above
 EVENNESS = 3.0
 
 
 def joint_proba(image_ND: Floats, class_KD: Floats, scale: float, counts_N: Floats | None = None) -> Floats:
-    """Return class probabilities (N, K), rows summing to 1, of images judged together; unit vectors (N, D) and (K, D).
+    """Class probabilities (N, K), rows summing to 1, of images judged together; unit vectors (N, D) and (K, D).
 
-    Two things are learnt from the images. Some classes' texts are near to all images and swallow others: part of a
-    class's mean cosine is taken off, the less the more unequal the classes seem to be. And images of a class look
-    alike: each image is drawn to the mean images of classes, in a space whitened by the images' own covariance.
+    Two things are learnt from the images. Some classes' texts are near to all images and attract those of others:
+    part of a class's mean cosine is subtracted, the less the more unequal the classes seem to be. And images of a class
+    look alike: each image is drawn to the mean images of classes, in a space whitened by the images' own covariance.
     A class gains nothing by being large, nor has each to be as large as the others.
 
     scale: on cosines. counts_N: how much each image counts (N,), such as the probability that it shows a class at all.
@@ -45,20 +46,20 @@ def joint_proba(image_ND: Floats, class_KD: Floats, scale: float, counts_N: Floa
     text_NK = scale * (images @ class_KD.T)
     hub_K = (count_N1 * text_NK).sum(axis=0) / total
     known = total / (total + len(class_KD))  # of few images a mean says little
-    text_NK -= HUBNESS * known * _evenness(_softmax(text_NK), count_N1) * hub_K
-    proba_NK = _softmax(text_NK)
+    text_NK -= HUBNESS * known * _evenness(softmax(text_NK), count_N1) * hub_K
+    proba_NK = softmax(text_NK)
     for _ in range(ROUNDS):
         share_NK = proba_NK**CERTAINTY
         share_NK *= count_N1 / share_NK.sum(axis=1, keepdims=True)
         size_K1 = share_NK.sum(axis=0)[:, None]
         mean_KD = (share_NK.T @ images + MEAN_WEIGHT * centre_D) / (size_K1 + MEAN_WEIGHT)
         white_KD = mean_KD @ whitener_DD
-        proba_NK = _softmax(text_NK + VISUAL * (images @ white_KD.T - 0.5 * (white_KD * mean_KD).sum(axis=1)))
+        proba_NK = softmax(text_NK + VISUAL * (images @ white_KD.T - 0.5 * (white_KD * mean_KD).sum(axis=1)))
     return np.asarray(proba_NK, np.float32)
 
 
 def _whitener(centred_ND: np.ndarray, count_N1: np.ndarray) -> np.ndarray:
-    """Return the inverse covariance (D, D), shrunk to the identity and scaled so that its unit is the mean variance."""
+    """Inverse covariance (D, D), shrunk to the identity and scaled so that its unit is the mean variance."""
     covariance_DD = (count_N1 * centred_ND).T @ centred_ND / count_N1.sum()
     size = float(np.trace(covariance_DD)) / len(covariance_DD)
     if size < 1e-12:  # one image, or a thousand identical ones
@@ -68,12 +69,7 @@ def _whitener(centred_ND: np.ndarray, count_N1: np.ndarray) -> np.ndarray:
 
 
 def _evenness(proba_NK: np.ndarray, count_N1: np.ndarray) -> float:
-    """Return 1 where all classes seem to have equally many images, near 0 where one has all."""
+    """1 where all classes seem to have equally many images, near 0 where one has all."""
     share_K = (count_N1 * proba_NK).sum(axis=0) / count_N1.sum()
     entropy = -float((share_K * np.log(np.maximum(share_K, 1e-12))).sum())
     return float((np.exp(entropy) / len(share_K)) ** EVENNESS)
-
-
-def _softmax(logits_NK: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from wordsight.train.batch import Batch, Features, Ids
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 
 WORDS = 20
 SHARDINGS = ("ddp", "fsdp")
@@ -78,10 +78,10 @@ def gradients(network: nn.Module) -> dict[str, Tensor]:
 
 def shares(group: dist.ProcessGroup, rank: int, size: int) -> dict[Any, tuple[Tensor, dict[str, Tensor], int]]:
     """Return, by case, the loss, the gradients and how often gradients were exchanged, of one share of twelve rows."""
-    batch = random_batch(12).part(rank * 12 // size, (rank + 1) * 12 // size)
+    batch = random_batch(12).slice(rank * 12 // size, (rank + 1) * 12 // size)
     found = {}
     for name in ("info_nce", "bag_of_words"):
-        objective = objective_of(ObjectiveConfig(name=name, tile=4))
+        objective = build_objective(ObjectiveConfig(name=name, tile=4))
         for sharding in SHARDINGS:
             for chunk in (None, 2):
                 network, exchanged = _wrapped(TwoLayers(), sharding, group, unused=objective.separable)

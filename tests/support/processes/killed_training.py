@@ -14,10 +14,11 @@ from pathlib import Path
 
 from training import quickly, small_run
 
+from wordsight import durable
 from wordsight.train.config import settings
 from wordsight.train.loop import train
 from wordsight.train.monitor.reports import Watcher
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run import checkpoints
 
 STEPS, SAVE_EVERY = 10, 3
 
@@ -57,15 +58,18 @@ class DiesAt(Watcher):
 def run(config, folder, watchers=(), files=None):
     """Train; with `files`, die before that many writes to the disk are done."""
     if files is not None:
-        real, left = checkpoints.sync, [files]
+        left = [files]
 
-        def sync(path):
-            left[0] -= 1
-            if not left[0]:
-                die()
-            real(path)
+        def counted(real):
+            def sync(path):
+                left[0] -= 1
+                if not left[0]:
+                    die()
+                real(path)
 
-        checkpoints.sync = sync
+            return sync
+
+        durable.sync_file, durable.sync_folder = counted(durable.sync_file), counted(durable.sync_folder)
     with quickly():
         train(config, folder, resume=True, watchers=watchers)
 
@@ -87,7 +91,7 @@ def main(table, folder, kills, seed, changes):
             time.sleep(chosen * whole)
             os.kill(child, signal.SIGKILL)
         code = finished(child)
-        print(how, chosen, code, list(checkpoints.steps_in(folder / "killed")), flush=True)
+        print(how, chosen, code, list(checkpoints.list_steps(folder / "killed")), flush=True)
         assert code in (-signal.SIGKILL, 0)
     assert finished(forked(lambda: run(config, folder / "killed"))) == 0
 

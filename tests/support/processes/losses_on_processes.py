@@ -10,8 +10,8 @@ from loss_cases import random_features, random_ids, value_and_gradients
 
 from wordsight.errors import TrainError
 from wordsight.train.batch import Features, Ids
-from wordsight.train.loss.objectives import OBJECTIVES
-from wordsight.train.loss.tiled import COLUMNS
+from wordsight.train.loss.objectives import LOSSES
+from wordsight.train.loss.tiles import COLUMNS
 
 ROWS = 16
 CASES = [
@@ -26,7 +26,7 @@ def batch(twins: bool) -> tuple[Features, Ids | None]:
 def whole(name: str, twins: bool) -> list[torch.Tensor]:
     """Value and gradients for who holds all rows."""
     features, ids = batch(twins)
-    return value_and_gradients(lambda leaves: OBJECTIVES[name](leaves, ids), features)
+    return value_and_gradients(lambda leaves: LOSSES[name](leaves, ids), features)
 
 
 def shares(group: dist.ProcessGroup, rank: int, size: int) -> dict[Any, list[torch.Tensor]]:
@@ -38,7 +38,7 @@ def shares(group: dist.ProcessGroup, rank: int, size: int) -> dict[Any, list[tor
         features, ids = batch(twins)
         mine = features._replace(first=features.first[own], second=features.second[own])
         my_ids = None if ids is None else Ids(*(side[own] for side in ids))
-        loss = OBJECTIVES[name]
+        loss = LOSSES[name]
         found[name, tile, twins] = value_and_gradients(
             lambda leaves, loss=loss, ids=my_ids, tile=tile: loss(leaves, ids, tile=tile, group=group), mine
         )
@@ -57,14 +57,14 @@ def predictive(group: dist.ProcessGroup | None, own: slice) -> dict[str, list[to
     found = {}
     for name, logits, targets in (("caption", logits_BTV, tokens_BT), ("bag_of_words", logits_BTV[:, 0], words_BV)):
         leaf = logits[own].clone().requires_grad_()
-        loss = OBJECTIVES[name](Features(leaf, targets[own], torch.zeros(()), torch.zeros(())), group=group)
+        loss = LOSSES[name](Features(leaf, targets[own], torch.zeros(()), torch.zeros(())), group=group)
         found[name] = [loss.detach(), *torch.autograd.grad(loss, leaf)]
     return found
 
 
 def _message(group: dist.ProcessGroup, rank: int, tile: int | None) -> str:
     try:
-        OBJECTIVES["info_nce"](random_features(3 + rank, 6), tile=tile, group=group)
+        LOSSES["info_nce"](random_features(3 + rank, 6), tile=tile, group=group)
     except TrainError as error:
         return str(error)
     return "nothing was refused"

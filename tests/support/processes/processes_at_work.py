@@ -16,11 +16,11 @@ from wordsight.errors import TrainError
 from wordsight.nn.transformer import ResidualBlock
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.batch import Batch, Ids
-from wordsight.train.compute.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.compute.parallel import full_state, load_full_state, unwrap, wrap
 from wordsight.train.compute.processes import start
 from wordsight.train.config import ComputeConfig, DataConfig, ObjectiveConfig, OptimConfig, TrainConfig
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, clip_gradients
 
@@ -97,15 +97,15 @@ def trained(compute, processes, steps, state=None):
     optimizer = build_optimizer(network, config.optim)
     if state is not None:
         load_full_state(network, optimizer, state)
-    objective, share = objective_of(ObjectiveConfig(tile=3)), processes.share(BATCH)
+    objective, share = build_objective(ObjectiveConfig(tile=3)), processes.split_batch(BATCH)
     losses, norms = [], []
     for step in steps:
-        own = batch_of(step).part(processes.rank * share, (processes.rank + 1) * share)
+        own = batch_of(step).slice(processes.rank * share, (processes.rank + 1) * share)
         outcome = accumulate(network, own, objective, chunk=compute.chunk, group=processes.group)
         norms.append(float(clip_gradients(network, config.optim.clip)))
         optimizer.step()
         optimizer.zero_grad()
-        unwrapped(network).clamp()
+        unwrap(network).clamp()
         losses.append(float(outcome.loss))
     return network, optimizer, losses, norms, full_state(network, optimizer)
 
@@ -125,9 +125,9 @@ def sharing(rank):
     found = {}
     with start(CPU) as processes:
         found["told"] = {
-            "first": processes.first,
+            "first": processes.is_first,
             "gathered": processes.gather_objects({"rank": rank}),
-            "agreed": [processes.agree(rank == 1), processes.agree(False)],
+            "agreed": [processes.any_true(rank == 1), processes.any_true(False)],
             "total": processes.total([rank, 0.5]),
             "from first": processes.from_first(f"of {rank}"),
         }
@@ -158,7 +158,7 @@ def _dtypes(processes):
     seen = []
     block.ln_1.register_forward_hook(lambda _, inputs, __: seen.append((inputs[0].dtype, block.ln_1.weight.dtype)))
     block.attn.out_proj.register_forward_hook(lambda module, _, __: seen.append((module.weight.dtype,)))
-    batch = batch_of(0).part(0, 2)
+    batch = batch_of(0).slice(0, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         features = network(*network.inputs(batch))
     (features.first.sum() + features.second.sum() + features.scale).backward()

@@ -8,7 +8,7 @@ import torch
 from processes_at_work import WAYS, failing, free_port, launch, losing, sharing, trained
 
 from wordsight.errors import InputError, TrainError
-from wordsight.train.compute.parallel import full_state, load_full_state, unwrapped, wrap
+from wordsight.train.compute.parallel import full_state, load_full_state, unwrap, wrap
 from wordsight.train.compute.processes import Processes, start
 from wordsight.train.config import ComputeConfig
 
@@ -69,7 +69,7 @@ def test_names_in_a_state_are_the_network_s_own(shared):
 
 def test_a_state_of_one_process_comes_back_bit_by_bit():
     network, *_, state = trained(CPU, ALONE, range(2))
-    assert unwrapped(network) is network  # nothing wraps it
+    assert unwrap(network) is network  # nothing wraps it
     other, its_optimizer, *_ = trained(CPU, ALONE, [7])
     load_full_state(other, its_optimizer, state)
     back = full_state(other, its_optimizer)
@@ -107,10 +107,10 @@ def test_alone_there_is_nobody_to_ask(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with start(CPU) as processes:
         processes.barrier()
-        assert (processes.rank, processes.world, processes.first, processes.group) == (0, 1, True, None)
+        assert (processes.rank, processes.world, processes.is_first, processes.group) == (0, 1, True, None)
         assert processes.gather_objects("x") == ["x"]
         assert processes.from_first("x") == "x"
-        assert (processes.agree(True), processes.agree(False)) == (True, False)
+        assert (processes.any_true(True), processes.any_true(False)) == (True, False)
         network = torch.nn.Linear(2, 2)
         assert wrap(network, dataclasses.replace(CPU, sharding="fsdp"), processes) is network
 

@@ -146,7 +146,7 @@ def test_any_config_can_be_written_and_read_again(config):
 @few(max_examples=40, deadline=None)
 @given(CONFIGS)
 def test_the_list_of_settings_gives_the_config_again(config):
-    assert settings.apply(config, settings.lines(config)) == config
+    assert settings.apply(config, settings.to_lines(config)) == config
 
 
 @few(max_examples=40, deadline=None)
@@ -155,8 +155,8 @@ def test_differences_lead_from_one_config_to_the_other(first, second):
     told = settings.differences(first, second)
     assert bool(told) == (first != second)
     for key, (one, other) in told.items():
-        assert settings.flat(first).get(key) == one
-        assert settings.flat(second).get(key) == other
+        assert settings.flatten(first).get(key) == one
+        assert settings.flatten(second).get(key) == other
 
 
 def test_differences_name_the_keys():
@@ -225,3 +225,16 @@ def test_a_recipes_own_dataclass_serves_as_well():
         changed('first={"kind": "x"}', config=own)
     with pytest.raises(InputError, match=r"call is 'f', expected .*change it in the recipe"):
         changed("call=f", config=Odd())
+
+
+def test_stored_settings_keep_their_former_names():
+    zero_shot = ZeroShotConfig(images="held-out", limit=3)
+    config = dataclasses.replace(
+        CONFIG, watch=WatchConfig(zero_shot=zero_shot), tuning=TuningConfig(forgetting=zero_shot)
+    )
+    stored = settings.to_json(config)
+    former = stored.replace('"images": "held-out"', '"pictures": "held-out"')
+    assert former.count("pictures") == 2
+    assert settings.from_json(TrainConfig, former) == config
+    with pytest.raises(InputError, match=r"There is no setting 'watch\.zero_shot\.pictures'"):
+        changed("watch.zero_shot.pictures=held-out")

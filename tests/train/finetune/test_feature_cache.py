@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wordsight.train.finetune.feature_cache import Remembered
+from wordsight.train.finetune.feature_cache import FeatureCache
 
 ROW = 16 + 4 * 4  # bytes of a key and of four numbers
 
@@ -29,7 +29,7 @@ def images(count, seed=0):
 
 def test_rows_are_those_of_the_tower_in_the_order_asked_for():
     tower, known = Tower(), images(20)
-    remembered = Remembered(tower)
+    remembered = FeatureCache(tower)
     remembered(known[:5])
     order = [19, 3, 3, 0, 7]
     assert torch.allclose(remembered(known[order]), tower(known[order]), atol=1e-6)
@@ -38,7 +38,7 @@ def test_rows_are_those_of_the_tower_in_the_order_asked_for():
 
 def test_a_image_is_computed_once():
     tower, known = Tower(), images(20)
-    remembered = Remembered(tower)
+    remembered = FeatureCache(tower)
     first = remembered(known)
     assert tower.asked == 32  # sixteen at a time, the second time filled up
     assert torch.equal(remembered(known.flip(0)), first.flip(0))
@@ -49,26 +49,26 @@ def test_a_image_is_computed_once():
 
 def test_the_same_image_twice_in_a_batch_is_one():
     tower, known = Tower(), images(1)
-    assert len(Remembered(tower)(known.expand(40, -1, -1, -1))) == 40
+    assert len(FeatureCache(tower)(known.expand(40, -1, -1, -1))) == 40
     assert tower.asked == 16
 
 
 def test_a_row_does_not_depend_on_those_beside_it():
     tower, known = Tower(), images(20)
-    alone = torch.cat([Remembered(tower)(image[None]) for image in known])
-    assert torch.equal(Remembered(tower)(known), alone)
+    alone = torch.cat([FeatureCache(tower)(image[None]) for image in known])
+    assert torch.equal(FeatureCache(tower)(known), alone)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
 def test_a_full_memory_takes_no_more(rows):
     tower, known = Tower(), images(10)
-    remembered = Remembered(tower, memory=rows * ROW + ROW - 1)
+    remembered = FeatureCache(tower, memory=rows * ROW + ROW - 1)
     assert torch.equal(remembered(known), remembered(known))
     assert len(remembered._rows) == rows
     assert torch.allclose(remembered(known), tower(known), atol=1e-6)
 
 
 def test_the_next_step_may_not_change_what_is_kept():
-    remembered, known = Remembered(Tower()), images(2)
+    remembered, known = FeatureCache(Tower()), images(2)
     remembered(known).zero_()
     assert remembered(known).any()

@@ -12,7 +12,7 @@ from torch import nn
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.nn.transformer import Attention
-from wordsight.train.finetune.lora import SCALE, SplitAttention, add_adapters, folded
+from wordsight.train.finetune.lora import SCALE, SplitAttention, add_adapters, fold_adapters
 
 
 class Tower(nn.Module):
@@ -44,7 +44,7 @@ def test_a_layer_by_hand():
     tower.layer.lora_B["default"].weight.data.copy_(b_O1)
     # α / r is SCALE, whatever the rank.
     expected = weight + SCALE * torch.tensor([[10.0, 20.0, 30.0], [-1.0, -2.0, -3.0]])
-    plain = folded(tower.state_dict())
+    plain = fold_adapters(tower.state_dict())
     assert list(plain) == ["layer.weight", "layer.bias"]
     assert torch.equal(plain["layer.weight"], expected)
     x = torch.randn(4, 3)
@@ -115,7 +115,7 @@ def test_a_tower_with_its_adapters_folded_in_is_the_same_tower(name):
         begun = clip(pixels_BCHW, tokens_BT)
         stir(clip)
         changed = clip(pixels_BCHW, tokens_BT)
-        plain = folded(clip.state_dict())
+        plain = fold_adapters(clip.state_dict())
         merged = CLIP(checkpoint.spec).eval()
         merged.load_state_dict(plain)
         after = merged(pixels_BCHW, tokens_BT)
@@ -128,8 +128,8 @@ def test_a_tower_with_its_adapters_folded_in_is_the_same_tower(name):
 
 def test_tensors_without_adapters_come_back_as_they_are():
     tensors = CLIP(SPECS["vision transformer"]).state_dict()
-    assert folded(tensors).keys() == tensors.keys()
-    assert all(folded(tensors)[name] is tensor for name, tensor in tensors.items())
+    assert fold_adapters(tensors).keys() == tensors.keys()
+    assert all(fold_adapters(tensors)[name] is tensor for name, tensor in tensors.items())
 
 
 def test_a_tower_of_convolutions_alone_is_refused():
@@ -148,5 +148,5 @@ def test_half_precision_weights_are_folded_in_float32():
     tower = Tower().bfloat16()
     add_adapters(tower, 2)
     stir(tower)
-    assert folded(tower.state_dict())["layer.weight"].dtype == torch.float32
-    assert np.isfinite(folded(tower.state_dict())["layer.weight"].numpy()).all()
+    assert fold_adapters(tower.state_dict())["layer.weight"].dtype == torch.float32
+    assert np.isfinite(fold_adapters(tower.state_dict())["layer.weight"].numpy()).all()

@@ -21,14 +21,16 @@ from wordsight.nn.vit import VisionTransformer
 from wordsight.spec import PlainResNetTower
 from wordsight.train.batch import Batch, Ids
 from wordsight.train.config import AugmentConfig, ObjectiveConfig, TuningConfig, WatchConfig, ZeroShotConfig
+from wordsight.train.config.checks import check_config
 from wordsight.train.config.settings import to_json
 from wordsight.train.finetune import tuning
-from wordsight.train.finetune.tuning import prepare, read_start, start_spec, tokenizer_of
-from wordsight.train.finetune.wise_ft import interpolated
-from wordsight.train.loop import check, train
+from wordsight.train.finetune.tuning import open_tokenizer, prepare, read_start, start_spec
+from wordsight.train.finetune.wise_ft import interpolate
+from wordsight.train.loop import train
 from wordsight.train.networks import build_network
 from wordsight.train.optim import build_optimizer, set_rate
-from wordsight.weights.read import read_checkpoint, write_checkpoint
+from wordsight.weights.read import read_checkpoint
+from wordsight.weights.write import write_checkpoint
 
 LOCKED = {"image": "locked", "text": "full"}
 LORA = {"image": "lora", "text": "lora", "lora_rank": 4}
@@ -77,7 +79,7 @@ def tuned(table, start, *, steps=3, **changes):
 
 def prepared(config):
     begun = read_start(config)
-    network = build_network(config, tokenizer_of(config, begun))
+    network = build_network(config, open_tokenizer(config, begun))
     prepare(network, config, begun)
     return network.train(), begun
 
@@ -267,7 +269,7 @@ def test_the_share_that_does_best_is_kept(table, start, tmp_path, known):
     best = max(tried, key=lambda one: (one.target.value, -one.alpha))
     assert result.notes["α"] == best.alpha
     assert result.figures["zero_shot"] == best.target
-    between = interpolated(read_checkpoint(start).tensors, read_checkpoint(tmp_path / "plain").tensors, best.alpha)
+    between = interpolate(read_checkpoint(start).tensors, read_checkpoint(tmp_path / "plain").tensors, best.alpha)
     assert same(between, dict(read_checkpoint(tmp_path / "mixed").tensors))
 
 
@@ -339,8 +341,11 @@ def test_two_processes_tune_as_one(table, start, tmp_path, known, sharding):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"image": "locked"}, r"tuning.image is locked, but the run begins with chance weights; name the model to"),
-        ({"alphas": (0.5,)}, r"tuning.alphas is \(0.5,\), but the run begins with chance weights"),
+        (
+            {"image": "locked"},
+            r"tuning.image is locked, but the run starts from randomly initialised weights; name the model to",
+        ),
+        ({"alphas": (0.5,)}, r"tuning.alphas is \(0.5,\), but the run starts from randomly initialised weights"),
         ({"start": "mini", "image": "locked", "text": "locked"}, r"are both 'locked', so nothing learns"),
         ({"start": "mini", "image": "lora", "lora_rank": 0}, r"tuning.lora_rank is 0, expected 1 or more"),
         ({"start": "mini", "alphas": (1.5,)}, r"tuning.alphas has 1.5, expected 0 to 1"),
@@ -348,19 +353,19 @@ def test_two_processes_tune_as_one(table, start, tmp_path, known, sharding):
         ({"start": "mini", "alphas": (0.5,)}, r"tuning.alphas are to be chosen from, but watch.zero_shot, .* is none"),
         (
             {"start": "mini", "take": "image", "text": "lora"},
-            r"the text tower begins with chance weights, and tuning.t",
+            r"the text tower is randomly initialised, and tuning.t",
         ),
     ],
 )
 def test_settings_that_contradict_each_other(parts, message):
     with pytest.raises(InputError, match=message):
-        check(dataclasses.replace(small_run("pairs.tsv"), tuning=TuningConfig(**parts)))
+        check_config(dataclasses.replace(small_run("pairs.tsv"), tuning=TuningConfig(**parts)))
 
 
 def test_objectives_without_two_towers_begin_with_nothing():
     config = small_run("pairs.tsv", objective=ObjectiveConfig(name="caption"))
     with pytest.raises(InputError, match=r"objective.name is 'caption', but tuning.start \('mini'\) is a model of two"):
-        check(dataclasses.replace(config, tuning=TuningConfig(start="mini")))
+        check_config(dataclasses.replace(config, tuning=TuningConfig(start="mini")))
 
 
 def test_a_run_with_another_spec_than_its_start_is_refused(table, start):

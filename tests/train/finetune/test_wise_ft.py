@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wordsight.errors import InputError
-from wordsight.train.finetune.forgetting import judge, remedy, warn_of_chance
-from wordsight.train.finetune.wise_ft import Tried, choose, interpolated
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.metrics import Estimate
+from wordsight.train.finetune.forgetting import judge, remedy, warn_at_chance_level
+from wordsight.train.finetune.wise_ft import AlphaResult, choose, interpolate
+from wordsight.train.monitor.reports import TrainWarning
 
 
 def share(value, n=100):
-    return Figure(value, value - 0.1, value + 0.1, n)
+    return Estimate(value, value - 0.1, value + 0.1, n)
 
 
 OLD = {"weight": np.array([0.0, 10.0], np.float32), "logit_scale": np.float32(4)}
@@ -20,7 +21,7 @@ NEW = {"weight": np.array([1.0, 20.0], np.float32), "logit_scale": np.float32(2)
 
 
 def test_a_quarter_of_the_way():
-    between = interpolated(OLD, NEW, 0.25)
+    between = interpolate(OLD, NEW, 0.25)
     assert np.array_equal(between["weight"], [0.25, 12.5])
     assert between["logit_scale"] == 3.5
     assert between["weight"].dtype == np.float32
@@ -29,19 +30,19 @@ def test_a_quarter_of_the_way():
 def test_the_ends_are_exact():
     chance = np.random.default_rng(0)
     old, new = ({"w": chance.standard_normal(1000).astype(np.float32)} for _ in range(2))
-    assert np.array_equal(interpolated(old, new, 0)["w"], old["w"])
-    assert np.array_equal(interpolated(old, new, 1)["w"], new["w"])
+    assert np.array_equal(interpolate(old, new, 0)["w"], old["w"])
+    assert np.array_equal(interpolate(old, new, 1)["w"], new["w"])
 
 
 def test_half_precision_weights_are_mixed_in_float32():
     old = {"w": np.array([1.0], np.float16)}
     new = {"w": np.array([1.0 + 2**-20], np.float32)}
-    assert interpolated(old, new, 0.5)["w"] == np.float32(1 + 2**-21)
+    assert interpolate(old, new, 0.5)["w"] == np.float32(1 + 2**-21)
 
 
 def test_a_bias_that_came_with_the_tuning_keeps_its_scale():
     # SigLIP's loss has a bias; the old scale belongs to a loss without one.
-    between = interpolated(OLD, {**NEW, "logit_bias": np.float32(-10)}, 0.5)
+    between = interpolate(OLD, {**NEW, "logit_bias": np.float32(-10)}, 0.5)
     assert between["logit_bias"] == -10
     assert between["logit_scale"] == 2
     assert np.array_equal(between["weight"], [0.5, 15])
@@ -50,11 +51,11 @@ def test_a_bias_that_came_with_the_tuning_keeps_its_scale():
 @pytest.mark.parametrize("other", [{"weight": np.zeros(3)}, {"other": np.zeros(2)}, {}])
 def test_weights_of_another_model_are_refused(other):
     with pytest.raises(InputError, match=r"of different models: .*(weight|other).* differ in name or shape"):
-        interpolated(OLD, {**other, "logit_scale": NEW["logit_scale"]}, 0.5)
+        interpolate(OLD, {**other, "logit_scale": NEW["logit_scale"]}, 0.5)
 
 
 def test_the_best_on_the_target_is_chosen_and_of_equals_the_nearest_to_the_old():
-    tried = [Tried(alpha, share(value)) for alpha, value in ((1.0, 0.6), (0.75, 0.7), (0.5, 0.7), (0.25, 0.5))]
+    tried = [AlphaResult(alpha, share(value)) for alpha, value in ((1.0, 0.6), (0.75, 0.7), (0.5, 0.7), (0.25, 0.5))]
     assert choose(tried).alpha == 0.5
 
 
@@ -64,8 +65,8 @@ def test_nothing_to_choose_from():
 
 
 def test_a_try_says_both_figures():
-    assert str(Tried(0.5, share(0.6))) == "0.5: target 60.0 % [50.0, 70.0]"
-    assert str(Tried(1, share(0.6), share(0.5))) == "1: target 60.0 % [50.0, 70.0], original 50.0 % [40.0, 60.0]"
+    assert str(AlphaResult(0.5, share(0.6))) == "0.5: target 60.0 % [50.0, 70.0]"
+    assert str(AlphaResult(1, share(0.6), share(0.5))) == "1: target 60.0 % [50.0, 70.0], original 50.0 % [40.0, 60.0]"
 
 
 def hits(*counts):
@@ -121,7 +122,7 @@ def test_a_verdict_says_it_in_a_line():
 
 
 def test_nothing_known_cannot_be_forgotten():
-    with pytest.raises(InputError, match=r"None of the 10 images of tuning.forgetting was told rightly before"):
+    with pytest.raises(InputError, match=r"None of the 10 images of tuning.forgetting was classified correctly before"):
         judge(np.zeros(10), np.ones(10), 0.9)
 
 
@@ -132,12 +133,16 @@ def test_hits_of_other_images_are_refused():
 
 def test_a_start_no_better_than_chance_is_said():
     with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting, with 10.0 % by"):
-        warn_of_chance(share(0.12), classes=10)
-    warn_of_chance(share(0.3), classes=10)
+        warn_at_chance_level(share(0.12), classes=10)
+    warn_at_chance_level(share(0.3), classes=10)
 
 
 def test_what_to_try_names_a_share_that_keeps_enough():
-    tried = [Tried(1.0, share(0.9), share(0.3)), Tried(0.5, share(0.8), share(0.7)), Tried(0.2, share(0.5), share(0.8))]
+    tried = [
+        AlphaResult(1.0, share(0.9), share(0.3)),
+        AlphaResult(0.5, share(0.8), share(0.7)),
+        AlphaResult(0.2, share(0.5), share(0.8)),
+    ]
     assert "resume with tuning.alphas=0.5" in remedy(tried, share(0.75), 0.9)
     assert "smaller tuning.alphas" in remedy(tried[:1], share(0.75), 0.9)
     assert "tuning.alphas=0.25,0.5,0.75 (WiSE-FT)" in remedy([], share(0.75), 0.9)

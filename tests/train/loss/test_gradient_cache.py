@@ -13,9 +13,9 @@ from torch import nn
 from wordsight.errors import InputError
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.loss.gradient_cache import accumulate
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 
-INFO_NCE = objective_of(ObjectiveConfig(tile=4))
+INFO_NCE = build_objective(ObjectiveConfig(tile=4))
 ROWS = 10
 
 
@@ -26,7 +26,7 @@ def farthest(ours, theirs):
 @pytest.mark.parametrize("chunk", [1, 3, 5, 9, 10, 100])
 @pytest.mark.parametrize("name", ["info_nce", "sigmoid", "nt_xent", "bag_of_words"])
 def test_chunks_change_nothing(name, chunk):
-    objective, batch = objective_of(ObjectiveConfig(name=name, tile=4)), random_batch(ROWS)
+    objective, batch = build_objective(ObjectiveConfig(name=name, tile=4)), random_batch(ROWS)
     whole, parts = TwoLayers(), TwoLayers()
     theirs, ours = accumulate(whole, batch, objective), accumulate(parts, batch, objective, chunk=chunk)
     assert float(ours.loss) == pytest.approx(float(theirs.loss), rel=1e-12)
@@ -64,14 +64,14 @@ def test_what_it_costs():
     accumulate(network, random_batch(ROWS), INFO_NCE, chunk=4)
     assert passes == [(3, False), (3, False), (4, True), (3, True), (3, True)]
     passes.clear()
-    accumulate(network, random_batch(ROWS), objective_of(ObjectiveConfig(name="bag_of_words")), chunk=4)
+    accumulate(network, random_batch(ROWS), build_objective(ObjectiveConfig(name="bag_of_words")), chunk=4)
     assert passes == [(3, True), (3, True), (4, True)]
 
 
 def all_parts_remembered(network, batch, order):
     """The gradient by plain autograd, the network being called for rows 0 to 3, 3 to 6, 6 to 10, in some order."""
     bounds = (0, 3, 6, 10)
-    made = {i: network(*network.inputs(batch.part(bounds[i], bounds[i + 1]))) for i in order}
+    made = {i: network(*network.inputs(batch.slice(bounds[i], bounds[i + 1]))) for i in order}
     first, second = (torch.cat([made[i][side] for i in range(3)]) for side in (0, 1))
     INFO_NCE(made[0]._replace(first=first, second=second), batch.ids).backward()
 
@@ -105,7 +105,7 @@ def test_batch_norm_sees_each_part_once():
     with torch.no_grad():
         once = TwoLayers(batch_norm=True)
         for start, stop in ((6, 10), (0, 3), (3, 6)):
-            once(*once.inputs(batch.part(start, stop)))
+            once(*once.inputs(batch.slice(start, stop)))
     for buffer, expected in zip(ours.buffers(), once.buffers(), strict=True):
         assert torch.equal(buffer, expected)
 
@@ -125,7 +125,7 @@ def test_locked_parts_get_no_gradient(lock):
 @pytest.mark.parametrize("name", ["info_nce", "bag_of_words"])
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_a_scaler_multiplies_gradients_and_not_the_loss(name, chunk):
-    objective, plain, scaled = objective_of(ObjectiveConfig(name=name)), TwoLayers(), TwoLayers()
+    objective, plain, scaled = build_objective(ObjectiveConfig(name=name)), TwoLayers(), TwoLayers()
     theirs = accumulate(plain, random_batch(ROWS), objective)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     ours = accumulate(scaled, random_batch(ROWS), objective, chunk=chunk, scaler=scaler)
@@ -164,7 +164,7 @@ def found(tmp_path_factory):
 @pytest.mark.parametrize("name", ["info_nce", "bag_of_words"])
 def test_two_processes_have_the_gradient_of_the_whole_batch(found, name, chunk, sharding):
     network = TwoLayers()
-    theirs = accumulate(network, random_batch(12), objective_of(ObjectiveConfig(name=name, tile=4)))
+    theirs = accumulate(network, random_batch(12), build_objective(ObjectiveConfig(name=name, tile=4)))
     for ours in found:
         loss, gradient, _ = ours[name, chunk, sharding]
         assert float(loss) == pytest.approx(float(theirs.loss), rel=1e-12)
@@ -188,7 +188,7 @@ from loss_cases import high_water
 from wordsight.train.batch import Features
 from wordsight.train.loss.gradient_cache import accumulate
 from wordsight.train.config import ObjectiveConfig
-from wordsight.train.loss.objectives import objective_of
+from wordsight.train.loss.objectives import build_objective
 
 class Convolutions(nn.Module):
     def __init__(self):
@@ -206,7 +206,7 @@ class Convolutions(nn.Module):
 batch = random_batch(32_768, size=8)
 before = high_water()
 network = Convolutions()
-outcome = accumulate(network, batch, objective_of(ObjectiveConfig(tile=512)), chunk=512)
+outcome = accumulate(network, batch, build_objective(ObjectiveConfig(tile=512)), chunk=512)
 assert all(torch.isfinite(x.grad).all() for x in network.parameters())
 print(outcome.loss.item(), high_water() - before)
 """

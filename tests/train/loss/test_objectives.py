@@ -9,19 +9,19 @@ from loss_cases import random_features, random_ids, value_and_gradients
 
 from wordsight.errors import InputError
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig
+from wordsight.train.config import OBJECTIVES, ObjectiveConfig
 from wordsight.train.loss.objectives import (
-    OBJECTIVES,
-    SEPARABLE,
+    LOSSES,
     bag_of_words,
+    build_objective,
     caption,
     info_nce,
     nt_xent,
-    objective_of,
     sigmoid,
 )
 
 CONTRASTIVE = (info_nce, sigmoid, nt_xent)
+PREDICTIVE = sorted(name for name, traits in OBJECTIVES.items() if traits.separable)
 
 
 def arrays(features, ids):
@@ -102,10 +102,10 @@ def predictions(name, rows=4, vocabulary=6, *, seed=0):
     return Features(logits.requires_grad_(), targets, zero, zero)
 
 
-@pytest.mark.parametrize("name", sorted(SEPARABLE))
+@pytest.mark.parametrize("name", PREDICTIVE)
 def test_gradients_of_predictive_objectives_are_numerical_derivatives(name):
     features = predictions(name)
-    assert torch.autograd.gradcheck(lambda x: OBJECTIVES[name](features._replace(first=x)), features.first)
+    assert torch.autograd.gradcheck(lambda x: LOSSES[name](features._replace(first=x)), features.first)
 
 
 def test_bag_of_words_is_the_mean_surprise_at_the_words_that_are_there():
@@ -128,10 +128,10 @@ def test_caption_is_the_mean_surprise_at_the_next_token():
     assert caption(features).item() == pytest.approx(np.mean(expected), rel=1e-13)
 
 
-@pytest.mark.parametrize("name", sorted(SEPARABLE))
+@pytest.mark.parametrize("name", PREDICTIVE)
 def test_a_predictive_objective_is_the_mean_of_those_of_equal_parts(name):
     features = predictions(name, rows=6)
-    objective = objective_of(ObjectiveConfig(name=name))
+    objective = build_objective(ObjectiveConfig(name=name))
     parts = [features._replace(first=features.first[i : i + 2], second=features.second[i : i + 2]) for i in (0, 2, 4)]
     assert objective.separable
     assert objective(features).item() == pytest.approx((sum(map(objective, parts)) / 3).item(), rel=1e-13)
@@ -168,7 +168,7 @@ def test_a_twin_is_no_negative(name, tile):
             second=torch.nn.functional.pad(features.second.detach(), (0, 1)),
         )
         apart.first[0, -1] = 1.0
-        objective = objective_of(ObjectiveConfig(name=name, mask_duplicates=mask, tile=tile))
+        objective = build_objective(ObjectiveConfig(name=name, mask_duplicates=mask, tile=tile))
         return value_and_gradients(lambda leaves: objective(leaves, ids), apart)[2][3, -1]
 
     assert push(mask=True) == 0
@@ -215,16 +215,16 @@ def test_features_in_16_bits_are_widened(tile):
 
 def test_a_run_s_settings_name_an_objective():
     features, ids = random_features(6, 4), random_ids(6, kinds=4)
-    for name, function in OBJECTIVES.items():
-        if name in SEPARABLE:
+    for name, function in LOSSES.items():
+        if name in PREDICTIVE:
             continue
-        bound = objective_of(ObjectiveConfig(name=name, tile=None))
+        bound = build_objective(ObjectiveConfig(name=name, tile=None))
         assert not bound.separable
         assert bound(features, ids).item() == function(features, ids).item()
-    warm = objective_of(ObjectiveConfig(name="nt_xent", temperature=0.1, mask_duplicates=False))
+    warm = build_objective(ObjectiveConfig(name="nt_xent", temperature=0.1, mask_duplicates=False))
     assert warm(features, ids).item() == pytest.approx(nt_xent(features, temperature=0.1).item(), rel=1e-12)
 
 
 def test_a_name_of_no_objective():
     with pytest.raises(InputError, match=r"is 'infonce', expected one of info_nce, .* Did you mean: info_nce"):
-        objective_of(ObjectiveConfig(name="infonce"))
+        build_objective(ObjectiveConfig(name="infonce"))

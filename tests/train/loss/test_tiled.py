@@ -11,7 +11,7 @@ from loss_cases import farthest, random_features, random_ids, value_and_gradient
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wordsight.train.batch import Features
-from wordsight.train.loss import tiled
+from wordsight.train.loss import tiles
 from wordsight.train.loss.objectives import info_nce, nt_xent, sigmoid
 
 CONTRASTIVE = (info_nce, sigmoid, nt_xent)
@@ -28,7 +28,7 @@ def test_value_and_gradients_are_those_of_the_whole_matrix(objective, data):
     features = random_features(rows, width, scale=scale, seed=rows)
     ids = None if kinds is None else random_ids(rows, kinds, seed=tile)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(tiled.COLUMNS, "cpu", columns)
+        patch.setitem(tiles.COLUMNS, "cpu", columns)
         ours = value_and_gradients(lambda leaves: objective(leaves, ids, tile=tile), features)
     theirs = value_and_gradients(lambda leaves: objective(leaves, ids), features)
     assert farthest(ours, theirs) < 1e-12
@@ -74,7 +74,7 @@ class Largest(TorchDispatchMode):
 @pytest.mark.parametrize("twins", [False, True])
 @pytest.mark.parametrize("objective", [info_nce, sigmoid], ids=lambda function: function.__name__)
 def test_nothing_is_larger_than_the_features_or_a_tile(objective, twins, monkeypatch):
-    monkeypatch.setitem(tiled.COLUMNS, "cpu", 64)
+    monkeypatch.setitem(tiles.COLUMNS, "cpu", 64)
     features, ids = random_features(512, 16), random_ids(512, kinds=500) if twins else None
     with Largest() as seen:
         value_and_gradients(lambda leaves: objective(leaves, ids, tile=32), features)

@@ -11,15 +11,23 @@ from PIL import Image
 from training import Notes, small_run, write_squares
 
 from wordsight.errors import InputError, MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.batch import Features, Ids
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.loop import train
 from wordsight.train.loss.objectives import info_nce, nt_xent, sigmoid
 from wordsight.train.monitor.alarms import Alarms
+from wordsight.train.monitor.baseline import chance_loss, chance_recall, count_negatives
 from wordsight.train.monitor.curves import CURVES, Curves, _running_mean, draw
-from wordsight.train.monitor.logs import JsonLines, TensorBoard, own_watchers
-from wordsight.train.monitor.random_guess import chance_loss, chance_recall, negatives
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, watched_by, watching
+from wordsight.train.monitor.logs import JsonLines, TensorBoard, default_watchers
+from wordsight.train.monitor.reports import (
+    RunFacts,
+    RunResult,
+    StepReport,
+    TrainWarning,
+    active_watchers,
+    watched_by,
+)
 from wordsight.train.monitor.run_log import column, read_log
 
 STEPS = 1000
@@ -102,7 +110,7 @@ IMAGES, TEXTS = np.array([1, 2, 3, 3, 4, 5]), np.array([7, 7, 8, 9, 9, 6])
 
 
 def test_only_pairs_of_another_image_and_another_text_are_negatives():
-    assert negatives(IMAGES, TEXTS).tolist() == [4, 4, 4, 3, 4, 5]
+    assert count_negatives(IMAGES, TEXTS).tolist() == [4, 4, 4, 3, 4, 5]
 
 
 @pytest.mark.parametrize("name", ["info_nce", "sigmoid"])
@@ -113,9 +121,9 @@ def test_the_loss_of_chance_counts_the_negatives_that_a_batch_has(name):
     objective = info_nce if name == "info_nce" else sigmoid
     losses = [float(objective(Features(same_BD, same_BD, torch.tensor(1.0), torch.tensor(bias)), ids))
               for bias in torch.linspace(-5, 1, 601).tolist()]  # fmt: skip
-    assert chance_loss(config, negatives(IMAGES, TEXTS)) == pytest.approx(min(losses), abs=1e-4)
+    assert chance_loss(config, count_negatives(IMAGES, TEXTS)) == pytest.approx(min(losses), abs=1e-4)
     kept = small_run("p.tsv", batch=6, objective=ObjectiveConfig(name=name, mask_duplicates=False))
-    assert chance_loss(kept, negatives(IMAGES, TEXTS)) == chance_loss(kept)
+    assert chance_loss(kept, count_negatives(IMAGES, TEXTS)) == chance_loss(kept)
 
 
 def test_the_recall_of_guessing_counts_texts_that_differ():
@@ -184,7 +192,7 @@ def log(folder, until, *, done=0, end=True):
     for step in range(done + 10, until + 1, 10):
         watcher.on_step(report(step, keys=("a.png",)))
         if step % 100 == 0:
-            watcher.on_evaluate(step, {"zero_shot": Figure(0.5, 0.4, 0.6, 30)})
+            watcher.on_evaluate(step, {"zero_shot": Estimate(0.5, 0.4, 0.6, 30)})
             watcher.on_save(step, folder / "checkpoints" / f"step_{step:08}")
     watcher.on_end(RunResult(folder=folder, step=until, loss=1.0, seconds=3.0, notes={"alpha": 0.5}) if end else None)
 
@@ -232,7 +240,7 @@ def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path):
     watcher.on_start(CONFIG, facts(tmp_path))
     watcher._file.close()
     watcher._file = open("/dev/full", "w")  # noqa: SIM115 - the watcher closes it
-    with pytest.warns(TrainWarning, match=r"log\.jsonl cannot be written \(No space left.*goes on without its log"):
+    with pytest.warns(TrainWarning, match=r"log\.jsonl cannot be written \(No space left.*continues without its log"):
         watcher.on_step(report(10))
     watcher.on_step(report(20))
     watcher.on_end(None)
@@ -281,7 +289,7 @@ def test_tensorboard_reads_what_is_written(tmp_path):
         board.on_start(CONFIG, facts(tmp_path, done=done))
         for step in range(done + 10, until + 1, 10):
             board.on_step(report(step))
-        board.on_evaluate(until, {"zero_shot": Figure(0.5, 0.4, 0.6, 30)})
+        board.on_evaluate(until, {"zero_shot": Estimate(0.5, 0.4, 0.6, 30)})
         board.on_end(None)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"loss", "scale", "lr", "zero_shot", "recall_at_1"} <= set(events.Tags()["scalars"])
@@ -292,7 +300,7 @@ def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     config = small_run("pairs.tsv", watch__tensorboard=True)
     with pytest.raises(MissingExtraError, match=r"watch\.tensorboard needs .*'tensorboard'.*wordsight\[train\]"):
-        own_watchers(config, tmp_path)
+        default_watchers(config, tmp_path)
 
 
 def test_a_real_run_has_its_watchers_and_those_of_whoever_began_it(tmp_path):
@@ -304,4 +312,4 @@ def test_a_real_run_has_its_watchers_and_those_of_whoever_began_it(tmp_path):
     assert notes.result == result
     assert column(read_log(tmp_path / "run"), "loss")[1] == [one.loss for one in notes.reports]
     assert (tmp_path / "run" / CURVES).exists()
-    assert watching() == ()
+    assert active_watchers() == ()

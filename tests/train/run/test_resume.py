@@ -16,7 +16,7 @@ from wordsight.spec import Preprocess, ResNetTower
 from wordsight.train.config import AugmentConfig, ComputeConfig, OptimConfig
 from wordsight.train.loop import train
 from wordsight.train.monitor.run_log import read_log
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run import checkpoints
 
 HERE = SUPPORT / "processes"
 
@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path):
     train(config, tmp_path / "run")
     newest = tmp_path / "run" / "checkpoints" / "step_00000004"
     (newest / "state.pt").write_bytes((newest / "state.pt").read_bytes()[:1000])
-    with pytest.raises(TrainError, match=r"step_00000004 is damaged .* to go on from step_00000002, the one before it"):
+    with pytest.raises(TrainError, match=r"step_00000004 is damaged .* to resume from step_00000002, the one"):
         train(config, tmp_path / "run", resume=True)
 
 

@@ -10,7 +10,7 @@ from small_spec import small_spec
 
 from wordsight.errors import TrainError
 from wordsight.train.config import ComputeConfig, DataConfig, OptimConfig, TrainConfig, WatchConfig, settings
-from wordsight.train.run import run_folder as checkpoints
+from wordsight.train.run import checkpoints, run_folder
 
 
 def config(**changes):
@@ -30,8 +30,8 @@ def state(step=3):
 
 @pytest.fixture
 def run(tmp_path):
-    checkpoints.open_folder(config(), tmp_path / "run", resume=False)
-    checkpoints.write_config(config(), tmp_path / "run")
+    run_folder.open_folder(config(), tmp_path / "run", resume=False)
+    run_folder.write_config(config(), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -46,73 +46,73 @@ def test_a_checkpoint_gives_back_what_was_saved(run):
     assert torch.equal(back["model"]["weight"], torch.arange(5.0))
     assert back["model"]["half"].dtype == torch.bfloat16
     assert back["ranks"] == state()["ranks"]
-    assert checkpoints.open_folder(config(), run, resume=True) == path
+    assert run_folder.open_folder(config(), run, resume=True) == path
 
 
 def test_a_new_folder_begins_at_step_0(tmp_path):
-    assert checkpoints.open_folder(config(), tmp_path / "a" / "run", resume=False) is None
-    checkpoints.write_config(config(), tmp_path / "a" / "run")
+    assert run_folder.open_folder(config(), tmp_path / "a" / "run", resume=False) is None
+    run_folder.write_config(config(), tmp_path / "a" / "run")
     assert settings.from_json(TrainConfig, (tmp_path / "a" / "run" / "config.json").read_text()) == config()
 
 
 def test_a_run_that_came_to_no_checkpoint_is_begun_anew(run):
     for resume in (False, True):
-        assert checkpoints.open_folder(config(seed=7), run, resume=resume) is None
+        assert run_folder.open_folder(config(seed=7), run, resume=resume) is None
 
 
 def test_to_resume_a_run_that_never_began_is_to_begin_it(tmp_path):
-    assert checkpoints.open_folder(config(), tmp_path / "run", resume=True) is None
+    assert run_folder.open_folder(config(), tmp_path / "run", resume=True) is None
 
 
 def test_a_folder_with_a_run_is_not_written_over(run):
     save(run, 3)
-    with pytest.raises(TrainError, match=r"run holds a run already. Go on with it \(--resume; resume=True\)"):
-        checkpoints.open_folder(config(), run, resume=False)
+    with pytest.raises(TrainError, match=r"run already holds a run. Resume it \(--resume; resume=True\)"):
+        run_folder.open_folder(config(), run, resume=False)
 
 
 def test_a_folder_with_a_model_is_not_written_over(tmp_path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(TrainError, match=r"holds a model or checkpoints, but not the config.json of a run"):
-        checkpoints.open_folder(config(), tmp_path, resume=True)
+        run_folder.open_folder(config(), tmp_path, resume=True)
 
 
 def test_another_configuration_is_refused_with_the_keys_that_differ(run):
     save(run, 3)
     other = config(batch=16, optim=OptimConfig(lr=1e-3))
     with pytest.raises(TrainError, match=r"batch was 8, is now 16; optim.lr was 0.0005, is now 0.001. Resume with"):
-        checkpoints.open_folder(other, run, resume=True)
+        run_folder.open_folder(other, run, resume=True)
 
 
 def test_a_checkpoint_of_another_run_is_refused(run):
     path = save(run, 3)
     (run / "config.json").unlink()
-    with pytest.raises(TrainError, match=r"checkpoint.json is another one: seed was 0, is now 1"):
+    with pytest.raises(TrainError, match=r"checkpoint.json is a different one: seed was 0, is now 1"):
         checkpoints.load(path, config(seed=1))
 
 
 def test_how_it_is_computed_and_watched_may_change(run):
     other = config(compute=ComputeConfig(chunk=2, compile=True), watch=WatchConfig(log_every=1))
     path = save(run, 3)
-    assert checkpoints.open_folder(other, run, resume=True) == path
+    assert run_folder.open_folder(other, run, resume=True) == path
     assert checkpoints.load(path, other)["step"] == 3
 
 
 def test_the_precision_may_not_change(run):
     save(run, 3)
     with pytest.raises(TrainError, match=r"compute.precision was 'f32', is now 'bf16'"):
-        checkpoints.open_folder(config(compute=ComputeConfig(precision="bf16")), run, resume=True)
+        run_folder.open_folder(config(compute=ComputeConfig(precision="bf16")), run, resume=True)
 
 
 def test_the_newest_stay(run):
     for step in (2, 10, 30):
         save(run, step)
-    assert list(checkpoints.steps_in(run)) == [10, 30]
+    assert list(checkpoints.list_steps(run)) == [10, 30]
     assert sorted(os.listdir(run / "checkpoints")) == ["step_00000010", "step_00000030"]
 
 
 def test_the_one_that_was_just_written_always_stays(run):
     save(run, 2, keep=0)
-    assert list(checkpoints.steps_in(run)) == [2]
+    assert list(checkpoints.list_steps(run)) == [2]
 
 
 def test_the_same_step_may_be_saved_again(run):
@@ -125,8 +125,11 @@ def test_leftovers_of_a_killed_run_are_removed(run):
     half = run / "checkpoints" / ".unfinished_00000004"
     half.mkdir()
     (half / "state.pt").write_bytes(b"half")
-    assert checkpoints.open_folder(config(), run, resume=True).name == "step_00000002"
+    part = run / ".config.json.x1y2z3.part"
+    part.write_text("{")
+    assert run_folder.open_folder(config(), run, resume=True).name == "step_00000002"
     assert not half.exists()
+    assert not part.exists()
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(run):
@@ -149,7 +152,7 @@ def test_the_first_checkpoint_finds_a_full_disk(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainError, match=r"the disk is full \(No space left on device\). There is none before it"):
+    with pytest.raises(TrainError, match=r"the disk is full \(No space left on device\). There is no earlier one"):
         save(run, 4)
     assert os.listdir(run / "checkpoints") == []
 
@@ -169,7 +172,7 @@ def test_a_damaged_checkpoint_is_named_with_the_one_before(run, damage):
     else:
         (path / "checkpoint.json").write_text("[1]")
     with pytest.raises(
-        TrainError, match=r"step_00000004 is damaged .*Remove this folder to go on from step_00000002, the one before"
+        TrainError, match=r"step_00000004 is damaged .*Remove this folder to resume from step_00000002, the one"
     ):
         checkpoints.load(path, config())
 
@@ -177,7 +180,7 @@ def test_a_damaged_checkpoint_is_named_with_the_one_before(run, damage):
 def test_a_damaged_checkpoint_with_none_before(run):
     path = save(run, 4)
     (path / "state.pt").write_bytes(b"")
-    with pytest.raises(TrainError, match=r"Remove this folder to begin anew: there is none before it"):
+    with pytest.raises(TrainError, match=r"Remove this folder to start from scratch: there is no earlier one"):
         checkpoints.load(path, config())
 
 
@@ -202,4 +205,4 @@ def test_a_checkpoint_cannot_run_code(run):
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(TrainError, match=r"The run's folder .*file/run cannot be used"):
-        checkpoints.open_folder(config(), tmp_path / "file" / "run", resume=False)
+        run_folder.open_folder(config(), tmp_path / "file" / "run", resume=False)

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from wordsight.columns import merge_kinds
 from wordsight.durable import remove_parts
 from wordsight.errors import InputError, StoreError
 from wordsight.index.base import (
@@ -122,7 +123,7 @@ class LanceIndex(Index):
             self._bring_up_to_date(data)
             schema = data.schema
             known = {name: columns.KIND_OF[field.type] for name, field in columns.user_fields(schema).items()}
-            wider, fields = columns.widened(schema, columns.kinds_in((row.meta for row in rows), known))
+            wider, fields = columns.widened(schema, merge_kinds(known, (row.meta for row in rows)))
             table = columns.to_table(rows, wider)
             maintenance.widen(data, fields)
             if self._present(data, [row.id for row in rows]):

@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wordsight.columns import OWN_COLUMNS, Value
+from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError, StoreError
 from wordsight.index.base import FORMAT, Floats, IndexInfo, Row
-from wordsight.index.cell_kinds import ColumnKindError
 from wordsight.text.analysis import VERSION, terms
 
 Number = TypeVar("Number", bound=np.generic)
@@ -34,7 +33,6 @@ ROW_OF |= {"_about": "annotation_hash", "_text": "text", "_thumbnail": "thumbnai
 # what of a text is searched; made of "_text" by `wordsight.text.analysis`, whose version the field tells
 TERMS = "_terms"
 TERMS_FIELD = pa.field(TERMS, pa.string(), metadata={"wordsight.analysis": str(VERSION)})
-INT_64 = range(-(2**63), 2**63)
 KINDS = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 KIND_OF = {arrow: kind for kind, arrow in KINDS.items()}
 
@@ -87,23 +85,6 @@ def safe_column_name(name: str) -> str:
     return safe
 
 
-def kind_of(value: Value, name: str) -> str:
-    """Return "text", "integer", "number" or "boolean". Raises: InputError for anything else."""
-    if isinstance(value, bool | np.bool_):
-        return "boolean"
-    if isinstance(value, int | np.integer):
-        if int(value) not in INT_64:
-            raise InputError(f"The column {name!r} holds {value}, which needs more than 64 bits; write it as text.")
-        return "integer"
-    if isinstance(value, float | np.floating):
-        return "number"
-    if isinstance(value, str):
-        return "text"
-    raise InputError(
-        f"The column {name!r} holds {value!r} ({type(value).__name__}); expected text, a number, true or false."
-    )
-
-
 def user_fields(schema: pa.Schema) -> dict[str, pa.Field]:
     """Return the tables' columns: their own name → field."""
     fields = (field for field in schema if field.name not in INTERNAL and field.name not in OWN_COLUMNS)
@@ -118,31 +99,6 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
     """Return the columns that conditions may name → "text", "integer", "number" or "boolean"."""
     own = {name: KIND_OF[schema.field(name).type] for name in OWN_COLUMNS}
     return own | {field.name: KIND_OF[field.type] for field in user_fields(schema).values()}
-
-
-def kinds_in(metas: Iterable[Mapping[str, Value]], known: Mapping[str, str]) -> dict[str, str]:
-    """Return column → kind of the rows' own columns, given the kinds that the index holds already.
-
-    Integers among numbers become numbers. Raises: ColumnKindError for a column that holds, say, text and numbers.
-    """
-    kinds = dict(known)
-    for meta in metas:
-        for name, value in meta.items():
-            if value is None:
-                continue
-            kind = kind_of(value, name)
-            before = kinds.setdefault(name, kind)
-            if kind == before:
-                continue
-            if {kind, before} != {"integer", "number"}:
-                raise ColumnKindError(
-                    f"The column {name!r} holds {kind} ({value!r}), where the index has {before}; "
-                    "rename the column in one of the tables, or write the same kind of value in all.",
-                    name,
-                    before,
-                )
-            kinds[name] = "number"
-    return kinds
 
 
 def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
 from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.bm25 import document_vector, query_vector
@@ -34,7 +35,7 @@ from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.client_errors import client_errors
 from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
-from wordsight.index.records import OWN_TYPES, STORED_FIELD, RecordIndex, portions
+from wordsight.index.records import STORED_FIELD, RecordIndex, portions
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
 
 PAGE = 1000  # points asked for at a time
@@ -76,7 +77,7 @@ class QdrantIndex(RecordIndex):
             )
         if not self._client.collection_exists(self._beside):
             self._client.create_collection(self._beside, vectors_config={})
-        self._index_payload({**OWN_TYPES, TAKEN_SECONDS: "number"})
+        self._index_payload({**OWN_KINDS, TAKEN_SECONDS: "number"})
         if "://" in self._location:
             self._client.create_payload_index(self._collection, "digest", "keyword", wait=True)
 

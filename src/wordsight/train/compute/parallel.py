@@ -1,6 +1,6 @@
-"""One network on several processes: whole on each (DDP) or split among them (FSDP2), and its state whole again.
+"""One network on several processes: replicated (DDP) or sharded (FSDP2), and its full state.
 
-Both average the gradients over the processes. Everything here also takes a network of a process that is alone.
+Both average the gradients over the processes. Everything here also works for a single process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPTIONS: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in 
 
 
 def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn.Module:
-    """Return the network on the process's device, its gradients averaged over the processes.
+    """Network on the process's device, its gradients averaged over the processes.
 
     Call it on every process with the same network, after parts are locked, compiled or checkpointed and before the
     optimizer is made: FSDP puts other parameters in place of the network's. All weights become those of the first
@@ -50,8 +50,8 @@ def wrap(network: nn.Module, compute: ComputeConfig, processes: Processes) -> nn
     )
 
 
-def unwrapped(network: nn.Module) -> nn.Module:
-    """Return the network without DDP and torch.compile around it: its own methods and names (FSDP stays inside it)."""
+def unwrap(network: nn.Module) -> nn.Module:
+    """Network without DDP and torch.compile around it: its own methods and names (FSDP stays inside it)."""
     while True:
         inner = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
         if not isinstance(inner, nn.Module):
@@ -73,11 +73,11 @@ def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup)
         for tensor in (*network.parameters(), *network.buffers()):
             dist.broadcast(tensor, src=0, group=group)
     mesh = dist.device_mesh.DeviceMesh.from_group(group, _device_type(network))
-    # A lone number cannot be split: `logit_scale` and `logit_bias` stay whole on each process.
-    numbers = {parameter for parameter in network.parameters() if parameter.ndim == 0}
-    for number in numbers:
-        if number.requires_grad:
-            untyped: Any = number
+    # A scalar cannot be split: `logit_scale` and `logit_bias` stay whole on each process.
+    scalars = {parameter for parameter in network.parameters() if parameter.ndim == 0}
+    for scalar in scalars:
+        if scalar.requires_grad:
+            untyped: Any = scalar
             untyped.register_post_accumulate_grad_hook(lambda parameter: _average(parameter.grad, group))
     # Matrices are gathered in 16 bits, half the traffic. Inputs stay as they are: under autocast, as without FSDP, the
     # residual stream is float32 and each layer rounds for itself; so norms are not for 16 bits.
@@ -89,7 +89,7 @@ def _shard(network: nn.Module, compute: ComputeConfig, group: dist.ProcessGroup)
     for block in [module for module in network.modules() if isinstance(module, ResidualBlock)]:
         for part in (block.attn, block.mlp):
             fully_shard(part, mesh=mesh, mp_policy=halves)
-    fully_shard(network, mesh=mesh, ignored_params=numbers)
+    fully_shard(network, mesh=mesh, ignored_params=scalars)
     return network
 
 
@@ -98,23 +98,23 @@ def _device_type(network: nn.Module) -> str:
 
 
 def _average(gradient: Tensor | None, group: dist.ProcessGroup) -> None:
-    """Average a gradient over the processes; of one that is averaged in part (the last chunk not yet), the rest."""
+    """Average a gradient over the processes; chunks that are averaged already stay as they are."""
     if gradient is not None:
         dist.all_reduce(gradient, group=group)
         gradient.div_(group.size())
 
 
 def full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
-    """Return {"network": …, "optimizer": …}: whole tensors on the CPU, by the names they have without wrappers.
+    """State {"network": …, "optimizer": …} as whole tensors on the CPU, by the names they have without wrappers.
 
-    The optimizer's state is by parameter name too, so any number of processes, with DDP or FSDP, can go on from it.
+    The optimizer's state is by parameter name too, so any number of processes, with DDP or FSDP, can resume from it.
     Call it on every process; it returns an empty dict on all but the first. Tensors may be the network's own: write
     or copy them before the next step.
     """
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    network = unwrapped(network)
+    network = unwrap(network)
     state: dict[str, Any] = {"network": get_model_state_dict(network, options=options)}
     if optimizer is not None:
         state["optimizer"] = get_optimizer_state_dict(network, optimizer, options=options)
@@ -129,7 +129,7 @@ def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None,
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=_is_many())
-    network = unwrapped(network)
+    network = unwrap(network)
     state = state if state is not None and _is_first() else {}
     # torch changes the dicts that it is given, and an optimizer takes the very tensors for its own.
     set_model_state_dict(network, dict(state.get("network", {})), options=options)

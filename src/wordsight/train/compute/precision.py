@@ -1,4 +1,4 @@
-"""Which numbers a step is computed in: float32, or 16-bit autocast, in fp16 with a scaled loss."""
+"""Precision of a step: float32, or 16-bit autocast, in fp16 with a scaled loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DTYPES = {"f32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Precision:
     """The precision of a run on a device. Weights, moments and the loss stay in float32.
 
-    scaler: of the loss, with fp16 alone, whose gradients would else fall below its smallest number
+    scaler: of the loss, with fp16 only, whose gradients would otherwise underflow
         (Micikevicius et al. 2018); None otherwise.
 
     Raises: InputError for a precision that is unknown, or that the device does not have.
@@ -26,13 +26,13 @@ class Precision:
         self.name, self.device, self.dtype = name, device, _DTYPES[name]
         if self.dtype is not None and not _has(device, self.dtype):
             raise InputError(
-                f"compute.precision is {name!r}, which the device {str(device)!r} does not have. "
+                f"compute.precision is {name!r}, which the device {str(device)!r} does not support. "
                 + ("Use fp16, or f32." if name == "bf16" and device.type == "cuda" else "Use f32.")
             )
         self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
 
     def autocast(self) -> torch.autocast:
-        """Return the context in which the towers run; in f32 it changes nothing."""
+        """Context in which the towers run; in f32 it changes nothing."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
 

@@ -1,4 +1,4 @@
-"""Every source of chance that a process has, begun from a seed, and saved with a run so that it goes on as it was."""
+"""The random state of a process: Python's, NumPy's and torch's; seeded, and saved with a run to resume it exactly."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# A rank's own seed: patch dropout must not hide the same patches on every process.
+# Between seeds of ranks: patch dropout must not hide the same patches on every process.
 _RANKS_APART = 1_000_003
 
 
 def seed(number: int, rank: int) -> None:
-    """Begin the chance of Python, NumPy and torch (its GPUs too) anew, other for each process."""
+    """Seed Python, NumPy and torch (its GPUs too), differently for each process."""
     own = (number + rank * _RANKS_APART) % 2**32
     random.seed(own)
     np.random.seed(own)
     torch.manual_seed(own)
 
 
-def of_torch(device: torch.device) -> tuple[Tensor, Tensor | None]:
-    """Return where torch's chance stands, on the CPU and on a device (None: it is the CPU), as bytes on the CPU."""
+def capture_torch(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Torch's random state on the CPU and on a device (None: the device is the CPU), as bytes on the CPU."""
     other = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state(device)
     return torch.get_rng_state(), other
 
 
 def restore_torch(saved: tuple[Tensor, Tensor | None], device: torch.device) -> None:
-    """Go on from what `of_torch` returned; a device's chance stays as it is where none was saved."""
+    """Restore a state of `capture_torch`; a device's own stays as it is where none was saved."""
     on_cpu, other = saved
     torch.set_rng_state(on_cpu)
     if other is not None and device.type != "cpu":
         torch.get_device_module(device).set_rng_state(other, device)
 
 
-def state(device: torch.device) -> dict[str, Any]:
-    """Return where all of it stands, as plain values and tensors."""
+def capture(device: torch.device) -> dict[str, Any]:
+    """Random state of Python, NumPy and torch, as plain values and tensors."""
     kind, keys, *rest = cast("tuple[str, np.ndarray, int, int, float]", np.random.get_state(legacy=True))
     return {
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
-        "torch": of_torch(device),
+        "torch": capture_torch(device),
     }
 
 
 def restore(saved: dict[str, Any], device: torch.device) -> None:
-    """Go on from what `state` returned; a device's chance stays as it is where none was saved."""
+    """Restore a state of `capture`; a device's own stays as it is where none was saved."""
     version, numbers, gauss = saved["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = saved["numpy"]

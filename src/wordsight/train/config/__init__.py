@@ -1,19 +1,20 @@
-"""How a run is done: frozen records with a default for everything, changed by recipes and `--set`."""
+"""Settings of a run: frozen records with a default for everything, changed by recipes and `--set`."""
 
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName
 from wordsight.train.config.records import (
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     ObjectiveConfig,
-    ObjectiveName,
     OptimConfig,
     TrainConfig,
     TuningConfig,
     WatchConfig,
-    ZeroShotConfig,
 )
 
 __all__ = [
+    "OBJECTIVES",
     "AugmentConfig",
     "ComputeConfig",
     "DataConfig",

@@ -1,4 +1,4 @@
-"""What each number of a run's settings may be, before anything is opened or computed."""
+"""Range of each numeric setting, checked before anything is opened or computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wordsight.train.config import TrainConfig, settings
 
 
 class Range(NamedTuple):
-    """Numbers from `least` to `most`; above, below: these themselves are none of them."""
+    """Numbers from `least` to `most`; above, below: without the ends themselves."""
 
     least: float
     most: float = math.inf
@@ -18,12 +18,12 @@ class Range(NamedTuple):
     below: bool = False
 
     def holds(self, value: float) -> bool:
-        """Return whether a number is in the range; NaN is in none."""
+        """Whether a number is in the range; NaN never is."""
         over = value > self.least if self.above else value >= self.least
         return over and (value < self.most if self.below else value <= self.most)
 
     def __str__(self) -> str:
-        """Return the range in words, such as "more than 0 and 1 at most"."""
+        """Range in words, such as "more than 0 and 1 at most"."""
         words = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
         if self.most == math.inf:
             return words
@@ -66,8 +66,8 @@ RANGES = {
 MAY_BE_NONE = {"data.samples", "objective.tile", "optim.clip", "optim.ema", "compute.chunk", "watch.evaluate_every"}
 
 
-def settled(config: TrainConfig) -> TrainConfig:
-    """Return the settings of a run with every value of its type (lists as tuples, paths as text).
+def validate_settings(config: TrainConfig) -> TrainConfig:
+    """Settings of a run with every value of its type (lists as tuples, paths as text).
 
     Recipes are Python, which checks no types: pairs="photos" would be six sources of one letter each.
     Raises: InputError naming the setting that is of another type or out of its range.
@@ -76,7 +76,7 @@ def settled(config: TrainConfig) -> TrainConfig:
         typed = settings.from_json(TrainConfig, settings.to_json(config))
     except TypeError as error:  # JSON's, for a kind of value that no setting has
         raise InputError(f"The settings hold what JSON cannot ({error}); use plain numbers and text.") from error
-    for key, value in settings.flat(typed).items():
+    for key, value in settings.flatten(typed).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         allowed = RANGES.get(key)
         if number and allowed is not None and not allowed.holds(value):

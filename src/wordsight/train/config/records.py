@@ -1,6 +1,6 @@
-"""How a run is *done*: one frozen record, made by a recipe's function, changed by `--set`, kept beside the weights.
+"""Settings of a run: one frozen record, made by a recipe's function, changed by `--set`, kept beside the weights.
 
-What the trained model *is* stays in its `ModelSpec`.
+They say how the run is *done*; what the trained model *is* stays in its `ModelSpec`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.spec import ModelSpec
-
-ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "caption"]
+from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """What chance does to a training image; probabilities and shares are 0 to 1.
+    """Random augmentation of a training image; probabilities and shares are 0 to 1.
 
     crop: "square": a random square of the image resized to the shorter side (the only augmentation of Radford et al.
         2021, §2.4); "resized": a random part of at least `min_area` of the area, resized (Szegedy et al. 2015);
@@ -57,9 +57,9 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
-    """What is minimised; `tile`: rows of the B×B matrix held at once (None: all of it); `temperature`: NT-Xent's.
+    """Loss to minimise; `tile`: rows of the B×B matrix held at once (None: all of it); `temperature`: NT-Xent's.
 
-    mask_duplicates: a pair whose caption or image equals another's is no negative of it.
+    mask_duplicates: a pair whose caption or image equals another's is not a negative of it.
     """
 
     name: ObjectiveName = "info_nce"
@@ -67,13 +67,18 @@ class ObjectiveConfig:
     tile: int | None = 1024
     temperature: float = 0.5
 
+    @property
+    def traits(self) -> ObjectiveTraits:
+        """Facts of the objective. Raises: InputError for an unknown name."""
+        return get_traits(self.name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
     """AdamW with decoupled decay, linear warm-up, cosine to 0 (Radford et al. 2021, §2.5 and Table 19).
 
     weight_decay leaves out gains, biases and logit_scale. layer_decay: a layer's rate is this times that of the layer
-    above it. ema: decay of an average of the weights, which is then what is evaluated and kept. clip: the largest
+    above it. ema: decay of an average of the weights, which is then evaluated and kept. clip: the largest
     gradient norm.
     """
 
@@ -90,7 +95,7 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig:
-    """How the arithmetic is done; nothing here changes what is minimised, but for rounding and patch_dropout.
+    """How the computation is done; only rounding and patch_dropout change the result.
 
     chunk: pairs that go through the towers at once in a process; fewer than its share of the batch means gradient
         caching (two passes, the exact gradient of the whole batch). None: the whole share.
@@ -112,14 +117,14 @@ class ComputeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TuningConfig:
-    """How an existing model is tuned. All of it at its defaults: trained from scratch.
+    """Fine-tuning of an existing model. With all defaults the run trains from scratch.
 
     start: name or path of the checkpoint to begin with; `model` is then its spec (`tuning.start_spec`). take: "image":
-    only the image tower is taken, the text tower begins with chance weights (with image="locked": LiT, Zhai et al.
+    only the image tower is taken, the text tower is randomly initialised (with image="locked": LiT, Zhai et al.
     2022). image, text: what of a tower learns ("lora": low-rank changes only, Hu et al. 2022, of `lora_rank`).
     alphas: WiSE-FT's shares of the tuned weights to try, the rest being the pre-trained ones (Wortsman et al. 2022);
     the best on `watch.zero_shot` is kept. keep: least share of the original zero-shot accuracy on `forgetting`
-    (labelled images the run is not about) under which a run is not called good.
+    (labelled images the run is not about) below which a run fails the forgetting check.
     """
 
     start: str | None = None
@@ -133,24 +138,8 @@ class TuningConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotConfig:
-    """Labelled images for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
-
-    classes: names as they are put into the templates, for folders and cells whose names say it badly; by default "_"
-    becomes a space. limit: images used at most, drawn evenly.
-    """
-
-    images: str
-    image_column: str | None = None
-    class_column: str | None = None
-    classes: dict[str, str] = field(default_factory=dict)
-    templates: tuple[str, ...] = ("a photo of a {}.",)
-    limit: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """What is written down while a run goes on; all counts are optimizer steps.
+    """What is logged, saved and evaluated during a run; all counts are optimizer steps.
 
     save_every: checkpoints to resume from, of which the newest `keep` stay. zero_shot: held-out labelled images,
     measured every `evaluate_every` steps and at the end. tensorboard: write event files too.

@@ -1,7 +1,7 @@
-"""What a setting's value may be: the types of annotations, read from text and from JSON.
+"""Values of settings, read from text and from JSON as the types of their annotations.
 
 Numbers, text, bool, paths, None, Literal, tuples, dicts, nested dataclasses, and unions of these. Dataclasses in one
-are told apart by a Literal field of one value, as the towers of a `ModelSpec` by `arch`.
+are distinguished by a Literal field of one value, as the towers of a `ModelSpec` by `arch`.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.errors import InputError, did_you_mean
+from wordsight.json_records import FORMER_NAME
 
 NONE = "none"  # how None is written
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _COMMA = re.compile(r",(?![^{]*\})")  # not those in braces, "{a,b}.tar"
-_NOT = object()  # a text or JSON value is none of a type
+_NOT = object()  # a text or JSON value is not of a type
 
 
 class UnknownKey(InputError):
     """A key that no field has."""
 
     def __init__(self, key: str, cls: type) -> None:
-        super().__init__(f"There is no setting {key!r}; {cls.__name__} has {', '.join(fields_of(cls))}.")
+        super().__init__(f"There is no setting {key!r}; {cls.__name__} has {', '.join(field_types(cls))}.")
         self.key = key
 
 
-def parse(hint: Any, text: str, key: str) -> Any:
-    """Return the value that a setting's text means for a field of type `hint`. Raises: InputError naming the key."""
-    options = options_of(hint)
+def parse_text(hint: Any, text: str, key: str) -> Any:
+    """Value that a setting's text means for a field of type `hint`. Raises: InputError naming the key."""
+    options = union_members(hint)
     if type(None) in options and text.lower() == NONE:
         return None
     if any(map(dataclasses.is_dataclass, options)) and text.startswith("{"):
         with contextlib.suppress(json.JSONDecodeError):
-            return typed(hint, json.loads(text), key)
+            return convert_json(hint, json.loads(text), key)
     for option in options:
         found = _parsed(option, text, key)
         if found is not _NOT:
@@ -52,7 +53,7 @@ def parse(hint: Any, text: str, key: str) -> Any:
 
 
 def _parsed(option: Any, text: str, key: str) -> Any:
-    """Return the value that text means as one type, or _NOT."""
+    """Value that text means as one type, or _NOT."""
     origin = typing.get_origin(option)
     if origin is Literal:
         return next((value for value in typing.get_args(option) if str(value) == text), _NOT)
@@ -71,7 +72,7 @@ def _parsed(option: Any, text: str, key: str) -> Any:
             values = json.loads(text)
         except json.JSONDecodeError:
             return _tuple_of(option, _COMMA.split(text), text, key) if origin is tuple else _NOT
-        return typed(option, values, key)
+        return convert_json(option, values, key)
     return _NOT
 
 
@@ -91,7 +92,7 @@ def _number(kind: type, text: str) -> Any:
 
 
 def _unquoted(text: str) -> str:
-    """Return what stands in quotes, which serve for "none", for blanks at the ends and line breaks."""
+    """Text without its quotes, which serve for "none", for spaces at the ends and for line breaks."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         with contextlib.suppress(json.JSONDecodeError):
             return str(json.loads(text))
@@ -102,23 +103,23 @@ def _tuple_of(option: Any, parts: Sequence[str], text: str, key: str) -> Any:
     each = _each(option, len(parts))
     if each is None:
         raise InputError(f"{key} is {text!r}, {len(parts)} values; expected {_expected(option)}.")
-    return tuple(parse(hint, part, f"{key}[{i}]") for i, (hint, part) in enumerate(zip(each, parts, strict=True)))
+    return tuple(parse_text(hint, part, f"{key}[{i}]") for i, (hint, part) in enumerate(zip(each, parts, strict=True)))
 
 
 def _each(option: Any, count: int) -> list[Any] | None:
-    """Return the types of a tuple's values, or None where it has another number of them."""
+    """Types of a tuple's values; None where it has another number of them."""
     args = typing.get_args(option)
     if args[-1] is Ellipsis:
         return [args[0]] * count
     return list(args) if len(args) == count else None
 
 
-def typed(hint: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as the type that `hint` says."""
-    options = options_of(hint)
+def convert_json(hint: Any, value: Any, where: str) -> Any:
+    """JSON value as the type that `hint` says."""
+    options = union_members(hint)
     classes = [option for option in options if dataclasses.is_dataclass(option)]
     if classes and isinstance(value, dict):
-        return _made(_told_apart(classes, value, where), value, where)
+        return _made(_select_class(classes, value, where), value, where)
     for option in options:
         found = _typed_as(option, value, where)
         if found is not _NOT:
@@ -138,10 +139,12 @@ def _typed_as(option: Any, value: Any, where: str) -> Any:
         each = _each(option, len(value))
         if each is None:
             return _NOT
-        return tuple(typed(hint, one, f"{where}[{i}]") for i, (hint, one) in enumerate(zip(each, value, strict=True)))
+        return tuple(
+            convert_json(hint, one, f"{where}[{i}]") for i, (hint, one) in enumerate(zip(each, value, strict=True))
+        )
     if origin is dict and isinstance(value, dict):
         inner = typing.get_args(option)[1]
-        return {key: typed(inner, one, f"{where}.{key}") for key, one in value.items()}
+        return {key: convert_json(inner, one, f"{where}.{key}") for key, one in value.items()}
     if option is Path and isinstance(value, str):
         return Path(value)
     if option is float and type(value) is int:
@@ -149,14 +152,14 @@ def _typed_as(option: Any, value: Any, where: str) -> Any:
     return value if option in (bool, int, float, str) and type(value) is option else _NOT
 
 
-def _told_apart(classes: Sequence[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return the dataclass of a union that a JSON object is of: by its fields of one literal value."""
+def _select_class(classes: Sequence[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Dataclass of a union that a JSON object is of: by its fields of one literal value."""
     if len(classes) == 1:
         return classes[0]
     for cls in classes:
         marks = {
             name: typing.get_args(hint)[0]
-            for name, hint in fields_of(cls).items()
+            for name, hint in field_types(cls).items()
             if typing.get_origin(hint) is Literal and len(typing.get_args(hint)) == 1
         }
         if marks and all(values.get(name) == value for name, value in marks.items()):
@@ -166,31 +169,41 @@ def _told_apart(classes: Sequence[Any], values: Mapping[str, Any], where: str) -
 
 
 def _made(cls: type, values: Mapping[str, Any], where: str) -> Any:
-    hints = fields_of(cls)
+    hints = field_types(cls)
     dot = f"{where}." if where else ""
+    renamed = _former_names(cls)
+    values = {renamed.get(name, name): value for name, value in values.items()}
     for name in values:
         if name not in hints:
             raise UnknownKey(dot + name, cls)
     check_missing(cls, values, where)
-    return cls(**{name: typed(hints[name], value, dot + name) for name, value in values.items()})
+    return cls(**{name: convert_json(hints[name], value, dot + name) for name, value in values.items()})
 
 
 @functools.cache
-def fields_of(cls: type) -> dict[str, Any]:
-    """Return field → type of what can be given to a dataclass."""
+def _former_names(cls: type) -> dict[str, str]:
+    """Fields of a dataclass by the names that they had in earlier versions."""
+    return {
+        field.metadata[FORMER_NAME]: field.name for field in dataclasses.fields(cls) if FORMER_NAME in field.metadata
+    }
+
+
+@functools.cache
+def field_types(cls: type) -> dict[str, Any]:
+    """Types of a dataclass's fields by name."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
-def options_of(hint: Any) -> tuple[Any, ...]:
-    """Return the types of a union, text last since it takes everything, or the one type."""
+def union_members(hint: Any) -> tuple[Any, ...]:
+    """Types of a union, text last since it accepts everything, or the one type."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return tuple(sorted(typing.get_args(hint), key=lambda option: option is str))
     return (hint,)
 
 
-def default_of(cls: type, name: str) -> Any:
-    """Return what a field has that is not given; None also where it must be given."""
+def get_default(cls: type, name: str) -> Any:
+    """Default of a field; None also where it has none."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
@@ -211,8 +224,8 @@ def check_missing(cls: type, values: Mapping[str, Any], where: str) -> None:
 
 
 def _expected(hint: Any) -> str:
-    """Return what values a type has, in words."""
-    return " or ".join(dict.fromkeys(_words(option) for option in options_of(hint)))
+    """Description of a type for messages."""
+    return " or ".join(dict.fromkeys(_words(option) for option in union_members(hint)))
 
 
 def _words(option: Any) -> str:

@@ -1,7 +1,7 @@
 """Any frozen dataclass as settings: changed by "optim.lr=1e-3", written as JSON, compared key by key.
 
 A key is the path of a field, dots between; what a value may be is what the field's annotation says (see
-`setting_values`). A user's own dataclasses serve as well as `TrainConfig`.
+`setting_values`). A user's own dataclasses work as well as `TrainConfig`.
 """
 
 from __future__ import annotations
@@ -15,76 +15,77 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wordsight.errors import InputError, did_you_mean
+from wordsight.json_records import parse_json
 from wordsight.train.config.setting_values import (
     NONE,
     UnknownKey,
     check_missing,
-    default_of,
-    fields_of,
-    options_of,
-    parse,
-    typed,
+    convert_json,
+    field_types,
+    get_default,
+    parse_text,
+    union_members,
 )
 
 C = TypeVar("C")
 
 
 def apply(config: C, settings: Sequence[str]) -> C:
-    """Return a config with settings such as "optim.lr=1e-3" changed; the last one of a key holds.
+    """Config with settings such as "optim.lr=1e-3" changed; the last one of a key holds.
 
     Values: "none"; true or false; numbers; lists with commas between, "a.tsv,b.tsv", or as JSON; dicts and whole
-    dataclasses as JSON; one entry of a dict as "watch.zero_shot.classes.tee=T-shirt". A part that is None comes into
-    being when its fields are set.
+    dataclasses as JSON; one entry of a dict as "watch.zero_shot.classes.tee=T-shirt". A part that is None is
+    created when its fields are set.
     Raises: InputError for a key that is not there (did you mean?) and a value of another kind.
     """
     try:
         return typing.cast(C, _changed(type(config), config, _tree(settings).parts, ""))
     except UnknownKey as error:
-        raise InputError(f"{error}{_meant(error.key, list(flat(config)))}") from None
+        raise InputError(f"{error}{_meant(error.key, list(flatten(config)))}") from None
 
 
-def lines(config: Any) -> list[str]:
-    """Return every setting as "key=value", such that `apply` of them gives an equal config."""
-    return [f"{key}={_shown(value)}" for key, value in flat(config).items()]
+def to_lines(config: Any) -> list[str]:
+    """Every setting as "key=value", such that `apply` of them gives an equal config."""
+    return [f"{key}={_shown(value)}" for key, value in flatten(config).items()]
 
 
-def flat(config: Any) -> dict[str, Any]:
-    """Return key → value of all fields that are no dataclasses; a dict that holds something gives a key for each."""
+def flatten(config: Any) -> dict[str, Any]:
+    """Values of all fields that are not dataclasses, by key; each entry of a dict has a key of its own."""
     return dict(_leaves(config, ""))
 
 
 def differences(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
-    """Return key → the two values, for each key in which two configs differ; None stands for a key not there."""
-    one, other = flat(first), flat(second)
+    """Pairs of values, by key, in which two configs differ; None stands for a missing key."""
+    one, other = flatten(first), flatten(second)
     keys = dict.fromkeys([*one, *other])
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
 def to_json(config: Any) -> str:
-    """Return a config as JSON, from which `from_json` gives an equal one."""
-    return json.dumps(plain(config), indent=2, ensure_ascii=False) + "\n"
+    """Config as JSON, from which `from_json` gives an equal one."""
+    return json.dumps(to_plain(config), indent=2, ensure_ascii=False) + "\n"
 
 
 def from_json(cls: type[C], text: str) -> C:
-    """Return the config that `to_json` wrote; fields that it lacks have their defaults.
+    """Config that `to_json` wrote; fields that it lacks have their defaults.
 
-    Raises: InputError for text that is no JSON, and for unknown, missing and ill-typed fields, by their keys.
+    Raises: InputError for text that is not JSON, and for unknown, missing and ill-typed fields, by their keys.
     """
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise InputError(f"The settings are not valid JSON ({error}); expected what a run wrote.") from error
-    return typing.cast(C, typed(cls, values, ""))
+    return typing.cast(C, convert_json(cls, values, ""))
 
 
-def plain(value: Any) -> Any:
-    """Return a config as nested values that JSON knows."""
+def to_plain(value: Any) -> Any:
+    """Config as nested values that JSON can hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -100,12 +101,12 @@ def _leaves(config: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _simple(mapping: Mapping[str, Any]) -> bool:
-    """Return whether a dict's keys can stand in a setting's key."""
+    """Whether a dict's keys can stand in a setting's key."""
     return all(re.fullmatch(r"[^.=\s]+", key) for key in mapping)
 
 
 def _shown(value: Any) -> str:
-    """Return a value as `apply` reads it."""
+    """Value as `apply` reads it."""
     if value is None:
         return NONE
     if isinstance(value, bool):
@@ -116,12 +117,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple | list) and all(map(_plain_in_a_list, value)):
         return ",".join(map(_shown, value))
     if isinstance(value, tuple | list | Mapping):
-        return json.dumps(plain(value), ensure_ascii=False)
+        return json.dumps(to_plain(value), ensure_ascii=False)
     return str(value)
 
 
 def _plain_in_a_list(value: Any) -> bool:
-    """Return whether a value can stand between commas."""
+    """Whether a value can stand between commas."""
     if isinstance(value, str):
         return re.fullmatch(r"[\w./:*@-]+", value) is not None and value.lower() != NONE
     return isinstance(value, int | float)
@@ -129,19 +130,19 @@ def _plain_in_a_list(value: Any) -> bool:
 
 @dataclasses.dataclass
 class _Node:
-    """What is set at a key: the whole from text, or parts of it, or both in this order."""
+    """New values of a key: the whole as text, or parts of it, or both in this order."""
 
     text: str | None = None
     parts: dict[str, _Node] = dataclasses.field(default_factory=dict)
 
 
 def _tree(settings: Sequence[str]) -> _Node:
-    """Return the settings by the parts of their keys; setting a whole forgets what was set of its parts."""
+    """Settings by the parts of their keys; setting a whole discards earlier settings of its parts."""
     root = _Node()
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
-            raise InputError(f"The setting {setting!r} is no KEY=VALUE; expected something like optim.lr=1e-3.")
+            raise InputError(f"The setting {setting!r} is not KEY=VALUE; expected something like optim.lr=1e-3.")
         node = root
         for name in key.strip().split("."):
             node = node.parts.setdefault(name, _Node())
@@ -150,16 +151,16 @@ def _tree(settings: Sequence[str]) -> _Node:
 
 
 def _changed(cls: type, now: Any, parts: Mapping[str, _Node], where: str) -> Any:
-    """Return the dataclass with parts changed, all at once; `now` None: a new one."""
-    hints = fields_of(cls)
+    """Dataclass with parts changed, all at once; `now` None: a new one."""
+    hints = field_types(cls)
     values = {}
     for name, node in parts.items():
         key = where + name
         if name not in hints:
             raise UnknownKey(key, cls)
-        value = default_of(cls, name) if now is None else getattr(now, name)
+        value = get_default(cls, name) if now is None else getattr(now, name)
         if node.text is not None:
-            value = parse(hints[name], node.text, key)
+            value = parse_text(hints[name], node.text, key)
         values[name] = _inside(hints[name], value, node.parts, key) if node.parts else value
     if now is not None:
         return dataclasses.replace(now, **values)
@@ -168,15 +169,18 @@ def _changed(cls: type, now: Any, parts: Mapping[str, _Node], where: str) -> Any
 
 
 def _inside(hint: Any, now: Any, parts: Mapping[str, _Node], key: str) -> Any:
-    """Return what a field holds with something inside it changed."""
+    """Value of a field with something inside it changed."""
     if dataclasses.is_dataclass(now):
         return _changed(type(now), now, parts, f"{key}.")
     if now is None or isinstance(now, Mapping):
-        for option in options_of(hint):
+        for option in union_members(hint):
             if typing.get_origin(option) is dict:
                 inner = typing.get_args(option)[1]
-                return {**(now or {}), **{name: parse(inner, text, f"{key}.{name}") for name, text in _texts(parts)}}
-    classes = [option for option in options_of(hint) if dataclasses.is_dataclass(option)]
+                return {
+                    **(now or {}),
+                    **{name: parse_text(inner, text, f"{key}.{name}") for name, text in _texts(parts)},
+                }
+    classes = [option for option in union_members(hint) if dataclasses.is_dataclass(option)]
     if now is None and len(classes) == 1:
         return _changed(typing.cast(type, classes[0]), None, parts, f"{key}.")
     name = next(iter(parts))
@@ -184,7 +188,7 @@ def _inside(hint: Any, now: Any, parts: Mapping[str, _Node], key: str) -> Any:
 
 
 def _texts(parts: Mapping[str, _Node]) -> Iterator[tuple[str, str]]:
-    """Yield (entry, text) of a dict, whose entries' names may have dots."""
+    """Pairs of name and text of a dict's entries, whose names may have dots."""
     for name, node in parts.items():
         if node.text is not None:
             yield name, node.text
@@ -192,7 +196,7 @@ def _texts(parts: Mapping[str, _Node]) -> Iterator[tuple[str, str]]:
 
 
 def _meant(key: str, known: Sequence[str]) -> str:
-    """Return what was likely meant: the same name elsewhere, else what is spelled alike."""
+    """Hint at the key that was likely meant: the same name elsewhere, else a similar spelling."""
     name = key.rpartition(".")[2]
     elsewhere = [each for each in known if each.rpartition(".")[2] == name]
     return f" Did you mean: {', '.join(elsewhere[:3])}?" if elsewhere else did_you_mean(key, known)

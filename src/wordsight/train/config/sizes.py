@@ -1,4 +1,4 @@
-"""Specs of models to train, by size: the published ones, and small ones that learn on a processor.
+"""Specs of models to train, by size: the published ones, and small ones that train on a CPU.
 
 Source of the published sizes: Radford et al. 2021, tables 19 and 20; ViT-S: open_clip's `ViT-S-32` and `ViT-S-16`.
 All have CLIP's byte-pair tokenizer, QuickGELU, CLIP's preprocessing, and a scale that begins at 1/0.07.
@@ -68,7 +68,7 @@ SIZES: dict[str, tuple[int, ImageTower, TextTower]] = {
         PlainResNetTower(image_size=224, block="bottleneck", layers=(3, 4, 6, 3), projection=False),
         _text(512, 12, 8),
     ),
-    # Ours: minutes on a processor.
+    # Ours: minutes on a CPU.
     "tiny": (128, _vit(64, 8, 192, 6, 3), _text(192, 4, 3)),
     "tiny-rn": (128, ResNetTower(image_size=64, width=24, layers=(1, 1, 2, 1), heads=12), _text(192, 4, 3)),
     "tiny-plain-rn": (
@@ -80,7 +80,7 @@ SIZES: dict[str, tuple[int, ImageTower, TextTower]] = {
 
 
 def size(name: str, /, **changes: Any) -> ModelSpec:
-    """Return the spec of a size, to be trained; "ViT-B/32" is ViT-B-32.
+    """Spec of a size, to be trained; "ViT-B/32" is ViT-B-32.
 
     changes: fields of ModelSpec; also `image_size` (of tower and preprocessing), `context_length` (of tower and
         tokenizer) and `activation` (of both towers).
@@ -111,7 +111,7 @@ def size(name: str, /, **changes: Any) -> ModelSpec:
 
 
 def for_sigmoid(spec: ModelSpec) -> ModelSpec:
-    """Return the spec with what SigLIP's loss learns besides the towers: a scale from 10 and a bias from -10.
+    """Spec with the parameters that SigLIP's loss learns besides the towers: a scale from 10 and a bias from -10.
 
     Source: Zhai et al. 2023, §3.2. A spec that has a bias already is returned as it is.
     """

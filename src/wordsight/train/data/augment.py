@@ -1,4 +1,4 @@
-"""What chance does to a training image: crops, flips and changes of colour, in Pillow, on uint8."""
+"""Random augmentation of training images: crops, flips and changes of colour, in Pillow, on uint8."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _CHANGE, _HUE, _OFTEN = 0.8, 0.2, 0.8
 _BLUR = (0.1, 2.0)
 
 
-def at_least(spec: Preprocess, augment: AugmentConfig) -> int:
-    """Return the side that an image is decoded for (`images.decode`), so that no crop is enlarged for its sake."""
+def required_side(spec: Preprocess, augment: AugmentConfig) -> int:
+    """Side that an image must be decoded for (`images.decode`) so that no crop is enlarged."""
     if augment.crop != "resized":
         return spec.image_size
     return math.ceil(spec.image_size / math.sqrt(_RATIOS[0] * augment.min_area))
 
 
 def training_pixels(image: Decoded, spec: Preprocess, augment: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return the pixels (S, S, 3) uint8 of an image as chance changes it; resampling is that of `preprocess`.
+    """Pixels (S, S, 3) uint8 of a randomly augmented image, resampled as by `preprocess`.
 
     "centre" without other changes is exactly `preprocess`. Pillow's Gaussian blur is one of three box blurs.
     Source: Radford et al. 2021, §2.4; Szegedy et al. 2015; Chen et al. 2020, appendix A.
@@ -55,7 +55,7 @@ def training_pixels(image: Decoded, spec: Preprocess, augment: AugmentConfig, rn
 
 
 def random_box(whole: Box, min_area: float, rng: np.random.Generator) -> Box:
-    """Return a part of `whole` of a random share of its area and a random shape, width to height 3/4 to 4/3.
+    """Part of `whole` of a random share of its area and a random shape, width to height 3/4 to 4/3.
 
     Where ten tries give none that fits (a long image), the largest central part of the nearest such shape.
     """
@@ -77,8 +77,8 @@ def random_box(whole: Box, min_area: float, rng: np.random.Generator) -> Box:
 def _square(image: Decoded, spec: Preprocess, rng: np.random.Generator) -> Image.Image:
     """Cut a random S×S out of the image resized to the shorter side S.
 
-    Only that part is resized: Pillow's filter reaches over a box's edges, so that it comes out as when all is resized,
-    but for rounding.
+    Only that part is resized: Pillow's filter reads beyond a box's edges, so the result equals resizing the whole image
+    except for rounding.
     """
     left, top, right, bottom = image.box
     size = spec.image_size

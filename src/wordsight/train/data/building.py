@@ -1,4 +1,4 @@
-"""Batches in the making: rows of decoded chunks copied into their places."""
+"""Batches under construction: rows of decoded chunks copied into their places."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PAD_TO = 8  # lengths of texts are multiples of this: fewer shapes to compile f
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What this process's share of a batch is to look like. trim: cut padding to the longest text.
+class BatchShape:
+    """Shape of this process's share of a batch. trim: whether padding is trimmed to the longest text.
 
     batch: pairs of all processes' shares. known: how many pairs there are in all, None if they were not counted.
     """
@@ -35,10 +35,10 @@ class Shape:
         return 3 * self.image_size**2 * self.views
 
 
-class Building:
-    """A batch that is being filled. pin: in memory that a GPU copies from by itself."""
+class BatchBuilder:
+    """A batch that is being filled. pin: whether it is in pinned memory, from which a GPU copies by itself."""
 
-    def __init__(self, shape: Shape, pin: bool) -> None:
+    def __init__(self, shape: BatchShape, pin: bool) -> None:
         self.shape, self.count = shape, 0
         size = (shape.share, 3, shape.image_size, shape.image_size)
         self.pixels = [torch.empty(size, dtype=torch.uint8, pin_memory=pin) for _ in range(shape.views)]
@@ -49,7 +49,7 @@ class Building:
 
     @property
     def full(self) -> bool:
-        """Whether no row is missing."""
+        """Whether all rows are filled."""
         return self.count == self.shape.share
 
     def take(self, chunk: Chunk, start: int) -> int:
@@ -67,7 +67,7 @@ class Building:
         return stop
 
     def batch(self) -> Batch:
-        """Return the full batch."""
+        """Full batch."""
         longest = int(self.lengths_B.max())
         width = min(self.shape.context_length, -(-longest // _PAD_TO) * _PAD_TO)
         return Batch(

@@ -1,4 +1,4 @@
-"""Decoded chunks of references from worker processes, and what to say when one dies."""
+"""Decoded chunks of references from worker processes, and messages for when one dies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from wordsight.pairs.references import Reference
 from wordsight.train.data.decode import Chunk, Decoder
-from wordsight.train.data.references import Reference
 
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
-_SILENCE = 0.5  # seconds until it is known that a worker which fell silent has died
+_SILENCE = 0.5  # seconds until the death of a worker that stopped responding is known
 
 
 class Chunks:
-    """Decoded chunks in the order of their requests, by worker processes, or where there are none by who asks.
+    """Decoded chunks in the order of their requests, by worker processes or, without any, by the caller.
 
-    ahead: chunks that may be under way. processes: the workers.
+    ahead: chunks that may be in progress. processes: the workers.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Chunks:
             batch_size=None,
             sampler=requests,  # each "index" is a chunk of references
             num_workers=workers,
-            collate_fn=_as_it_is,
+            collate_fn=_identity,
             prefetch_factor=max(2, -(-ahead // workers)),
             worker_init_fn=_begin_worker,
             generator=torch.Generator(),  # else the caller's random numbers would be drawn from
@@ -62,7 +62,7 @@ class Chunks:
 
 @contextlib.contextmanager
 def _quiet_tokenizers() -> Iterator[None]:
-    """Switch the threads of `tokenizers` off in workers that begin now; else each prints that it did so itself."""
+    """Turn off the threads of `tokenizers` in workers that start within; otherwise each prints a warning about it."""
     before = os.environ.get(_PARALLELISM)
     os.environ[_PARALLELISM] = "false"
     try:
@@ -75,21 +75,21 @@ def _quiet_tokenizers() -> Iterator[None]:
 
 
 def _begin_worker(_: int) -> None:
-    # Ctrl-C and torchrun's SIGTERM go to a whole group of processes; the parent takes them, and ends its workers.
+    # Ctrl-C and torchrun's SIGTERM go to a whole process group; the parent handles them, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
 
 
-def _as_it_is(chunk: Any) -> Any:
+def _identity(chunk: Any) -> Any:
     return chunk
 
 
-def died_of(processes: Sequence[Any]) -> str:
-    """Return what to say of a worker that has died, "" while none has."""
+def describe_dead_worker(processes: Sequence[Any]) -> str:
+    """Message about a worker that has died; "" while none has."""
     for process in processes:
         code = process.exitcode
-        if not code:  # it lives, or was ended in order
+        if not code:  # it is alive, or ended normally
             continue
         with contextlib.suppress(ValueError):
             code = signal.Signals(-code).name if code < 0 else f"exit status {code}"
@@ -101,9 +101,9 @@ def died_of(processes: Sequence[Any]) -> str:
     return ""
 
 
-def who_died(processes: Sequence[Any]) -> str:
-    """Return the same after reading from a worker failed: its end may be seen a moment later than its silence."""
+def wait_for_dead_worker(processes: Sequence[Any]) -> str:
+    """Message about a worker after reading from it failed: its death may be visible only a moment later."""
     until = time.monotonic() + _SILENCE
-    while not (died := died_of(processes)) and processes and time.monotonic() < until:
+    while not (died := describe_dead_worker(processes)) and processes and time.monotonic() < until:
         time.sleep(_SILENCE / 20)
     return died

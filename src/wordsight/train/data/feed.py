@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from wordsight.errors import TrainError
+from wordsight.pairs.order import DataState, Stream
+from wordsight.pairs.references import Reference
+from wordsight.pairs.tally import Tally
 from wordsight.train.batch import Batch
-from wordsight.train.data.building import Building, Shape
-from wordsight.train.data.chunks import Chunks, died_of, who_died
+from wordsight.train.data.building import BatchBuilder, BatchShape
+from wordsight.train.data.chunks import Chunks, describe_dead_worker, wait_for_dead_worker
 from wordsight.train.data.decode import Chunk, Decoder
-from wordsight.train.data.order import DataState, Stream
-from wordsight.train.data.references import Reference, Tally
 
 # What a worker decodes at a time: enough that sending it costs little, little enough that few (each an open file, being
 # shared memory) are under way.
@@ -35,11 +36,11 @@ _JOIN = 30.0  # seconds to wait for the thread's end
 class Feed:
     """The batches of a stream from a state on; a thread puts them together while the caller computes.
 
-    skipped, cut: what was left out, and captions whose ends were not read. wait_s: seconds the caller waited.
+    skipped, cut: pairs left out, and captions that were truncated. wait_s: seconds the caller waited.
     """
 
     def __init__(
-        self, stream: Stream, decoder: Decoder, shape: Shape, *, workers: int, skipped: Tally, cut: Tally
+        self, stream: Stream, decoder: Decoder, shape: BatchShape, *, workers: int, skipped: Tally, cut: Tally
     ) -> None:
         self.stream, self.decoder, self.shape, self.workers = stream, decoder, shape, workers
         self.skipped, self.cut = skipped, cut
@@ -54,15 +55,15 @@ class Feed:
         self._processes: Sequence[Any] = ()
 
     def batches(self, state: DataState) -> Iterator[tuple[Batch, DataState]]:
-        """Yield batches, each with the state after it, for ever. Raises: TrainError."""
+        """Endless batches, each with the state after it. Raises: TrainError."""
         assert self._thread is None, "batches are asked for once"
         run = (state, _cuda_device())
         self._thread = threading.Thread(target=self._run, args=run, name="wordsight-batches", daemon=True)
         atexit.register(self.close)
         try:
             self._thread.start()
-            # Workers are forked by the thread, which spares the caller torch's handler of SIGCHLD, an error out of
-            # nowhere; until then the caller stands still, so that no lock is held while the process is copied.
+            # Workers are forked by the thread, which spares the caller torch's SIGCHLD handler and its unrelated
+            # errors; until then the caller waits, so that no lock is held while the process is copied.
             self._started.wait()
             while True:
                 yield self._next()
@@ -71,7 +72,7 @@ class Feed:
             self.close()
 
     def close(self) -> None:
-        """End the thread and the workers; again does nothing."""
+        """End the thread and the workers; a second call does nothing."""
         self._stop.set()
         self._slots.release()
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -88,7 +89,7 @@ class Feed:
                 except queue.Empty:
                     if self._stop.is_set():
                         raise TrainError("The data was closed while batches were asked of it.") from None
-                    if died := died_of(self._processes):
+                    if died := describe_dead_worker(self._processes):
                         raise TrainError(died) from None
         finally:
             self.wait_s += time.perf_counter() - began
@@ -97,7 +98,7 @@ class Feed:
         return ready
 
     def _run(self, state: DataState, device: int | None) -> None:
-        """Put batches together until told to stop; what goes wrong is handed to the caller."""
+        """Assemble batches until told to stop; errors are passed to the caller."""
         try:
             if device is not None:
                 torch.cuda.set_device(device)
@@ -109,7 +110,7 @@ class Feed:
                     for ready in self._assembled(chunks, states, state.epoch, pin=device is not None):
                         self._ready.put(ready)
                 except (RuntimeError, OSError, EOFError) as error:
-                    if died := who_died(chunks.processes):  # asked before all are ended
+                    if died := wait_for_dead_worker(chunks.processes):  # asked before all are ended
                         raise TrainError(died) from error
                     raise
         except BaseException as error:
@@ -119,7 +120,7 @@ class Feed:
             self._started.set()
 
     def _chunks(self, state: DataState, states: deque[tuple[DataState, ...]]) -> Chunks:
-        """Begin the workers; `states` gets those after each reference, chunk by chunk."""
+        """Start the workers; `states` receives the states after each reference, chunk by chunk."""
         shape = self.shape
         each = -(-shape.share // max(1, self.workers))
         size = max(1, min(_CHUNK, _CHUNK_BYTES // shape.image_bytes, each))
@@ -136,13 +137,13 @@ class Feed:
     def _assembled(
         self, chunks: Iterator[Chunk], states: deque[tuple[DataState, ...]], epoch: int, *, pin: bool
     ) -> Iterator[tuple[Batch, DataState]]:
-        """Yield full batches; what a chunk has over goes into the next."""
+        """Full batches; the rest of a chunk goes into the next."""
         chunk: Chunk | None = None
         after: tuple[DataState, ...] = ()
         taken = 0
         while True:
             self._slots.acquire()
-            building, looked_at = Building(self.shape, pin), 0
+            building, looked_at = BatchBuilder(self.shape, pin), 0
             while not building.full:
                 if self._stop.is_set():
                     return
@@ -177,12 +178,12 @@ class Feed:
             return
         lines = "".join(f"\n  {line}" for line in self.skipped.lines())
         raise TrainError(
-            f"{seen}, which leaves too few for a batch of {shape.batch:,}; mend the data, or make the batch smaller. "
+            f"{seen}, which leaves too few for a batch of {shape.batch:,}; fix the data, or make the batch smaller. "
             f"Left out:{lines}"
         )
 
 
 def _cuda_device() -> int | None:
-    """Return the GPU in use; where none is yet, none is taken for the sake of faster copies."""
+    """GPU in use; None where none is yet, since none is claimed just for faster copies."""
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return torch.cuda.current_device() if in_use else None

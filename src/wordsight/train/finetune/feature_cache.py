@@ -1,4 +1,4 @@
-"""What a locked part of a network makes of an image never changes, so on a processor it is computed once."""
+"""Cache of the features of a locked part of a network: on a CPU each image is encoded once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MEMORY = 1 << 30  # bytes
 _AT_ONCE = 16
 
 
-class Remembered:
-    """A function from images (B,3,S,S) to rows (B,D) that looks up those it has seen, by a hash of their pixels.
+class FeatureCache:
+    """A function from images (B,3,S,S) to rows (B,D) that looks up images it has seen, by a hash of their pixels.
 
-    That pays where an epoch shows an image as the last one did (no chance crop or colour; square images). Rows are
-    computed without gradients, always 16 at once, so that a row's last bits do not depend on those beside it and a
-    resumed run is the same. Once `memory` bytes are full the rest is computed each time. On a GPU, where to hash a
-    image costs as much as to encode it, all are computed.
+    That pays off where an epoch shows an image as the last one did (no random crop or colour; square images). Rows are
+    computed without gradients, always 16 at once, so that a row's last bits do not depend on its neighbours and a
+    resumed run is bit-identical. Once `memory` bytes are full the rest is computed each time. On a GPU, where hashing
+    an image costs as much as encoding it, all are computed.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], *, memory: int = MEMORY) -> None:
@@ -28,7 +28,7 @@ class Remembered:
 
     @torch.no_grad()
     def __call__(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return rows (B,D)."""
+        """Rows (B,D) of images."""
         if pixels_BCHW.device.type != "cpu":
             return self.function(pixels_BCHW)
         keys = [hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest() for image in pixels_BCHW]

@@ -1,4 +1,4 @@
-"""How much of what a model knew is left after tuning, and whether that is enough to call the run good."""
+"""The forgetting check: how much of a model's zero-shot accuracy is left after fine-tuning."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.finetune.wise_ft import Tried, percent
-from wordsight.train.measure import RESAMPLES, figure
-from wordsight.train.monitor.reports import Figure, TrainWarning
+from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_ratio
+from wordsight.train.finetune.wise_ft import AlphaResult
+from wordsight.train.monitor.reports import TrainWarning
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is left of a zero-shot accuracy: `kept` = after / before, with its bootstrap 95 % interval.
+    """Share of a zero-shot accuracy that is left: `kept` = after / before, with its bootstrap 95 % interval.
 
-    The interval is over images, each of which is measured before and after. least: the share below which a run is
-    not called good.
+    The interval is over images, each of which is measured before and after. least: the share below which a run
+    fails the check.
     """
 
-    before: Figure
-    after: Figure
+    before: Estimate
+    after: Estimate
     kept: float
     low: float
     high: float
@@ -30,57 +30,56 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether enough is left."""
+        """Whether enough accuracy is left."""
         return self.kept >= self.least
 
     def __str__(self) -> str:
-        """Return it as one line, such as "good: 97 % [94, 100] of the original zero-shot accuracy is left …"."""
+        """Verdict as one line, such as "good: 97 % [94, 100] of the original zero-shot accuracy is left …"."""
         word = "good" if self.good else "not good"
-        unsure = "" if (self.low >= self.least) == self.good == (self.high >= self.least) else ", which is within doubt"
+        unsure = (
+            ""
+            if (self.low >= self.least) == self.good == (self.high >= self.least)
+            else ", which the interval leaves open"
+        )
         return (
             f"{word}: {100 * self.kept:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] of the original zero-shot "
-            f"accuracy is left, {percent(self.before)} before, {percent(self.after)} after; at least "
-            f"{100 * self.least:.0f} % were asked for (tuning.keep){unsure}"
+            f"accuracy is left, {self.before:.1%} before, {self.after:.1%} after; required: "
+            f"at least {100 * self.least:.0f} % (tuning.keep){unsure}"
         )
 
 
 def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
-    """Return the verdict on 0/1 hits of the same images before and after tuning.
+    """Verdict on 0/1 hits of the same images before and after tuning.
 
-    Raises: InputError for hits of different images, or where nothing was known before.
+    Raises: InputError for hits of different images, or where no image was classified correctly before.
     """
     before, after = (np.asarray(hits, dtype=np.float64) for hits in (before, after))
     if len(before) != len(after):
         raise InputError(f"There are {len(before)} hits before and {len(after)} after; expected the same images.")
     if not before.any():
         raise InputError(
-            f"None of the {len(before)} images of tuning.forgetting was told rightly before tuning: nothing can be "
-            "forgotten. Give images whose classes the model knows, with names that say them (classes, templates)."
+            f"None of the {len(before)} images of tuning.forgetting was classified correctly before tuning: nothing "
+            "can be forgotten. Give images whose classes the model knows, with names that describe "
+            "them (classes, templates)."
         )
-    rng = np.random.default_rng(0)
-    # Images fall into four kinds (right or wrong, before and after), of which a resample has multinomial numbers.
-    kinds = [before * after, before * (1 - after), (1 - before) * after]
-    shares = [float(kind.mean()) for kind in kinds]
-    both, lost, won, _ = rng.multinomial(len(before), [*shares, max(0.0, 1 - sum(shares))], RESAMPLES).T
-    ratios = (both + won) / np.maximum(both + lost, 1)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    kept = float(after.mean() / before.mean())
-    return Verdict(figure(before), figure(after), kept, float(low), float(high), least)
+    kept = bootstrap_ratio(before, after)
+    return Verdict(bootstrap_hits(before), bootstrap_hits(after), kept.value, kept.low, kept.high, least)
 
 
-def warn_of_chance(before: Figure, classes: int) -> None:
-    """Warn where the accuracy before tuning is no better than chance, so that the share kept says nothing."""
+def warn_at_chance_level(before: Estimate, classes: int) -> None:
+    """Warn where the accuracy before tuning is at chance level, so that the share kept means little."""
     if before.low <= 1 / classes:
         warnings.warn(
-            f"Before tuning the model tells {percent(before)} of the images of tuning.forgetting, with "
-            f"{100 / classes:.1f} % by chance: what is left of that says little. Give images whose classes it knows.",
+            f"Before tuning the model classifies {before:.1%} of the images of tuning.forgetting "
+            f"correctly; the chance level is {100 / classes:.1f} %, so the share kept means little. Give images whose "
+            "classes it knows.",
             TrainWarning,
             stacklevel=2,
         )
 
 
-def remedy(tried: list[Tried], before: Figure, least: float) -> str:
-    """Return what to try after a verdict that is not good: the largest share of tuned weights that keeps enough."""
+def remedy(tried: list[AlphaResult], before: Estimate, least: float) -> str:
+    """Advice after a failed check: the largest share of tuned weights that keeps enough."""
     enough = [one for one in tried if one.original is not None and one.original.value >= least * before.value]
     if enough:
         best = max(enough, key=lambda one: (one.target.value, -one.alpha))

@@ -44,7 +44,7 @@ class SplitAttention(nn.Module):
     def forward(
         self, to_BTE: Tensor, of_BSE: Tensor | None = None, *, causal: bool = False, mask: Tensor | None = None
     ) -> Tensor:
-        """Return (B,T,E): positions T attend to positions S of `of_BSE`, without it to each other."""
+        """Attended values (B,T,E): positions T attend to positions S of `of_BSE`, without it to each other."""
         of_BSE = to_BTE if of_BSE is None else of_BSE
         q, k, v = self.q_proj(to_BTE), self.k_proj(of_BSE), self.v_proj(of_BSE)
         attended: Tensor = self.out_proj(attend(q, k, v, self.heads, causal=causal, mask=mask))
@@ -58,7 +58,7 @@ def add_adapters(tower: nn.Module, rank: int, *, seed: int = 0) -> None:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what peft could use besides
+            warnings.simplefilter("ignore")  # about optional dependencies of peft
             from peft import LoraConfig, inject_adapter_in_model
     except ModuleNotFoundError as error:
         raise MissingExtraError("LoRA", "peft", "train") from error
@@ -80,8 +80,8 @@ def add_adapters(tower: nn.Module, rank: int, *, seed: int = 0) -> None:
         parameter.requires_grad_(".lora_" in name)
 
 
-def folded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a network's tensors under the names they had before `add_adapters`, adapters folded in: W + scale·B·A.
+def fold_adapters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Network's tensors under the names they had before `add_adapters`, adapters folded in: W + scale·B·A.
 
     The products are computed in float32. Tensors of networks without adapters come back as they are.
     """

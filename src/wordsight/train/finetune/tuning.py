@@ -1,14 +1,14 @@
-"""Tuning a finished model: its weights to begin with, what of it learns, and what comes out of it.
+"""Fine-tuning of a finished model: its initial weights, and which parts of it learn.
 
-A run is given `start_spec(name)` as its model and `tuning.start=name`. What learns is said for each tower: all of it,
-nothing ("locked"; the image tower's: LiT, Zhai et al. 2022), or low-rank adapters ("lora"). The scale learns always.
+A run is given `start_spec(name)` as its model and `tuning.start=name`. Each tower learns in full,
+not at all ("locked"; the image tower's: LiT, Zhai et al. 2022), or through low-rank adapters ("lora"). The scale always
+learns.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,21 +18,22 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError
 from wordsight.nn.clip import CLIP
 from wordsight.nn.efficientnet import EfficientNet
-from wordsight.spec import ModelSpec, VitTower
+from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
+from wordsight.towers import architecture
 from wordsight.train.config import TrainConfig, settings
-from wordsight.train.finetune.feature_cache import Remembered
+from wordsight.train.finetune.feature_cache import FeatureCache
 from wordsight.train.finetune.lora import add_adapters
-from wordsight.train.networks import Contrastive, Network
+from wordsight.train.networks import Network, TwoTowers
 from wordsight.weights.read import read_checkpoint
 
-# What may be otherwise in a run's spec: what only describes, and what learns.
+# What may differ in a run's spec: descriptions, and parameters that learn.
 _FREE = ("name", "licence", "source", "provenance", "logit_scale", "logit_bias")
 _OF_IMAGES = ("image.", "preprocess.", "embed_dim", "normalisation")
 
 
 def start_spec(name: str) -> ModelSpec:
-    """Return the spec of a run that tunes the model of a name, file or folder, for `TrainConfig.model`.
+    """Spec for `TrainConfig.model` of a run that tunes the model of a name, file or folder.
 
     Raises: what `read_checkpoint` does.
     """
@@ -40,50 +41,8 @@ def start_spec(name: str) -> ModelSpec:
     return dataclasses.replace(spec, source=f"tuned from {spec.name} ({spec.source}) with wordsight")
 
 
-def check(config: TrainConfig) -> None:
-    """Raise InputError for settings of the tuning that contradict each other or make no sense."""
-    tuning = config.tuning
-    asked = {"image": tuning.image != "full", "text": tuning.text != "full", "alphas": bool(tuning.alphas),
-             "forgetting": tuning.forgetting is not None, "take": tuning.take != "both"}  # fmt: skip
-    if tuning.start is None:
-        for name, is_asked in asked.items():
-            if is_asked:
-                raise InputError(
-                    f"tuning.{name} is {_short(getattr(tuning, name))}, but the run begins with chance weights; name "
-                    "the model to begin with: tuning.start, such as mini or ViT-B-32/openai."
-                )
-        return
-    if config.objective.name not in ("info_nce", "sigmoid"):
-        raise InputError(
-            f"objective.name is {config.objective.name!r}, but tuning.start ({tuning.start!r}) is a model of two "
-            "towers; tune it with info_nce or sigmoid."
-        )
-    if tuning.image == tuning.text == "locked":
-        raise InputError("tuning.image and tuning.text are both 'locked', so nothing learns; let one of them.")
-    if tuning.lora_rank < 1:
-        raise InputError(f"tuning.lora_rank is {tuning.lora_rank}, expected 1 or more.")
-    for name, share in [("alphas", alpha) for alpha in tuning.alphas] + [("keep", tuning.keep)]:
-        if not 0 <= share <= 1:
-            raise InputError(f"tuning.{name} has {share:g}, expected 0 to 1.")
-    if tuning.alphas and config.watch.zero_shot is None:
-        raise InputError(
-            "tuning.alphas are to be chosen from, but watch.zero_shot, on which they are measured, is none; name "
-            "labelled images there that are not trained on."
-        )
-    for name in ("text", "alphas", "forgetting"):
-        if tuning.take == "image" and asked[name]:
-            raise InputError(
-                f"tuning.take is 'image', so the text tower begins with chance weights, and tuning.{name} "
-                f"({_short(getattr(tuning, name))}) makes no sense; leave it out, or take both."
-            )
-
-
-def _short(value: Any) -> str:
-    return value.images if hasattr(value, "images") else str(value)
-
-
 def read_start(config: TrainConfig) -> Checkpoint | None:
-    """Return the checkpoint that a run begins with; None where it begins with chance weights.
+    """Checkpoint that a run starts from; None where it starts from randomly initialised weights.
 
     Raises: InputError where the run's model is another one (the facts that differ are named), CheckpointError for one
         that is quantised, and what `read_checkpoint` does.
@@ -95,8 +54,8 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
     whole = [name for name, tensor in start.tensors.items() if tensor.dtype.kind in "iu"]
     if whole:
         raise CheckpointError(
-            f"{name} is quantised ({whole[0]} holds whole numbers), and such weights cannot learn; begin with the "
-            "model that it was made of."
+            f"{name} is quantised ({whole[0]} holds whole numbers), and such weights cannot learn; start from the "
+            "model that it was quantised from."
         )
     asked, there = config.model, start.spec
     differ = {
@@ -116,24 +75,24 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
     return start
 
 
-def tokenizer_of(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
-    """Return the tokenizer of a run's model, made of the files of the checkpoint that it begins with."""
+def open_tokenizer(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
+    """Tokenizer of a run's model, made of the files of the checkpoint it starts from."""
     return Tokenizer(config.model.tokenizer, tokenizer_files(config, start))
 
 
 def tokenizer_files(config: TrainConfig, start: Checkpoint | None) -> Mapping[str, bytes]:
-    """Return the files of a run's tokenizer: those of the checkpoint that it begins with, where it is the same one."""
+    """Files of a run's tokenizer: those of the checkpoint it starts from, if the tokenizer is the same."""
     return start.tokenizer_files if start is not None and start.spec.tokenizer == config.model.tokenizer else {}
 
 
 def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> None:
-    """Put the weights to begin with into a fresh network, lock what does not learn, and add adapters.
+    """Load the initial weights into a fresh network, lock what does not learn, and add adapters.
 
     Call it before the network is wrapped, and before weights of the same run are loaded into it.
     """
     if start is None:
         return
-    assert isinstance(network, Contrastive), "check() lets no other objective begin with a model"
+    assert isinstance(network, TwoTowers), "check() lets no other objective begin with a model"
     clip, tuning = network.clip, config.tuning
     taken = {
         name: torch.from_numpy(np.array(tensor, dtype=np.float32))
@@ -142,7 +101,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
     }
     own = clip.state_dict()
     if "logit_bias" in own and "logit_bias" not in taken:
-        taken.pop("logit_scale", None)  # of another loss: the bias needs the scale that it begins with
+        taken.pop("logit_scale", None)  # of another loss: the bias needs the scale that belongs to it
     clip.load_state_dict({**own, **taken})
     image = list(clip.visual.parameters())
     mine = {id(p) for p in image} | {id(p) for name, p in clip.named_parameters() if name.startswith("logit_")}
@@ -153,21 +112,21 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
                 parameter.requires_grad_(False)
         if what == "lora":
             add_adapters(adapted, tuning.lora_rank, seed=config.seed)
-    if not isinstance(config.model.image, VitTower) and config.compute.sharding == "ddp":  # FSDP takes no such weights
-        # Convolutions, depthwise ones most of all, are faster on a processor where a place's channels lie together.
+    if not architecture(config.model).transformer and config.compute.sharding == "ddp":  # FSDP takes no such weights
+        # Convolutions, depthwise ones most of all, are faster on a CPU where the channels of a position are adjacent.
         clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if tuning.image == "locked":
-        network.still = (clip.visual,)
+        network.eval_only = (clip.visual,)
     elif tuning.image == "lora":
-        network.still = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
+        network.eval_only = tuple(module for module in clip.visual.modules() if isinstance(module, _NormBase))
     # Not with FSDP: its processes gather a block's weights together, so none may leave one out.
     if tuning.image != "full" and not config.compute.compile and config.compute.sharding == "ddp":
-        _remember(clip, all_of_it=tuning.image == "locked")
+        _cache_features(clip, all_of_it=tuning.image == "locked")
 
 
-def _remember(clip: CLIP, *, all_of_it: bool) -> None:
-    """Keep in memory what the image tower makes of an image, or the trunk of one whose head alone has adapters."""
+def _cache_features(clip: CLIP, *, all_of_it: bool) -> None:
+    """Cache the features of the image tower, or those of the trunk where only the head has adapters."""
     if isinstance(clip.visual, EfficientNet):
-        clip.visual.pooled = Remembered(clip.visual.pooled)  # type: ignore[method-assign]
+        clip.visual.pooled = FeatureCache(clip.visual.pooled)  # type: ignore[method-assign]
     elif all_of_it:
-        clip.encode_image = Remembered(clip.encode_image)  # type: ignore[method-assign]
+        clip.encode_image = FeatureCache(clip.encode_image)  # type: ignore[method-assign]

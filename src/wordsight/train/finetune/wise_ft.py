@@ -1,7 +1,7 @@
-"""WiSE-FT: between the pre-trained and the tuned weights lies a model that keeps more of what both know.
+"""WiSE-FT: a model between the pre-trained and the tuned weights, which keeps more of the accuracy of both.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", §3: θ = (1 - α)·θ_pre-trained + α·θ_tuned, all
-tensors alike. At no cost when the model is used.
+tensors alike. It costs nothing at inference.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.train.monitor.reports import Figure
+from wordsight.metrics import Estimate
 
 Tensors = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What a share of the tuned weights gives. target: accuracy on what is tuned for; original: on what is not."""
+class AlphaResult:
+    """Accuracy with a share α of the tuned weights. target: on the images tuned for; original: on those to remember."""
 
     alpha: float
-    target: Figure
-    original: Figure | None = None
+    target: Estimate
+    original: Estimate | None = None
 
     def __str__(self) -> str:
-        """Return the figures as text: "0.5: target 41.2 % [37.1, 45.0], original 70.1 % [68.0, 72.2]"."""
-        shown = f"{self.alpha:g}: target {percent(self.target)}"
-        return shown if self.original is None else f"{shown}, original {percent(self.original)}"
+        """Estimates as text: "0.5: target 41.2 % [37.1, 45.0], original 70.1 % [68.0, 72.2]"."""
+        shown = f"{self.alpha:g}: target {self.target:.1%}"
+        return shown if self.original is None else f"{shown}, original {self.original:.1%}"
 
 
-def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
-    """Return (1 - alpha)·before + alpha·tuned, float32, under the names of `tuned`.
+def interpolate(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:
+    """Tensors (1 - alpha)·before + alpha·tuned, float32, under the names of `tuned`.
 
-    What was added for the tuning (the bias of SigLIP's loss, and with it the scale that goes with it) is the tuned.
-    Raises: InputError for tensors that are not of the same model.
+    Parameters added for the tuning (the bias of SigLIP's loss, with the scale that belongs to it) are the tuned ones.
+    Raises: InputError for tensors of different models.
     """
     added = tuned.keys() - before.keys()
     strange = sorted((before.keys() - tuned.keys()) | (added - {"logit_bias"}))
@@ -54,13 +54,8 @@ def interpolated(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.
     }
 
 
-def choose(tried: Sequence[Tried]) -> Tried:
-    """Return the one with the best target accuracy; of equals the one nearest to the pre-trained weights."""
+def choose(tried: Sequence[AlphaResult]) -> AlphaResult:
+    """Result with the best target accuracy; among equals the one nearest to the pre-trained weights."""
     if not tried:
         raise InputError("There is no α to choose from; name some in tuning.alphas, such as 0.25,0.5,0.75,1.")
     return max(tried, key=lambda one: (one.target.value, -one.alpha))
-
-
-def percent(figure: Figure) -> str:
-    """Return a figure as "41.2 % [37.1, 45.0]"."""
-    return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"

@@ -1,8 +1,8 @@
-"""Rows of every process put together, with gradients that come back right.
+"""Rows of all processes gathered, with correct gradients.
 
-The convention of all of `train`: each process holds as many rows as any other, a loss is that of the whole batch and
-the same on every process, and the gradients of *features* are the world's size times too large, so that the mean over
-processes which DDP and FSDP take of parameters' gradients is the gradient of the whole batch's loss.
+The convention in all of `train`: each process holds the same number of rows, a loss is that of the whole batch and the
+same on every process, and gradients of *features* are too large by the number of processes, so that the mean over
+processes that DDP and FSDP take of parameters' gradients is the gradient of the whole batch's loss.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Group = dist.ProcessGroup
 _reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
 
 
-def place(group: Group | None) -> tuple[int, int]:
-    """Return this process's rank and the number of processes; (0, 1) without a group."""
+def rank_and_world(group: Group | None) -> tuple[int, int]:
+    """This process's rank and the number of processes; (0, 1) without a group."""
     return (0, 1) if group is None else (dist.get_rank(group), dist.get_world_size(group))
 
 
@@ -31,7 +31,7 @@ def check_even(rows: int, group: Group | None, device: torch.device) -> None:
 
     Raises: TrainError, on every process, with the number of rows of each.
     """
-    if place(group)[1] == 1:
+    if rank_and_world(group)[1] == 1:
         return
     seen = gather_rows(torch.tensor([rows], device=device), group).tolist()
     if len(set(seen)) > 1:
@@ -42,8 +42,8 @@ def check_even(rows: int, group: Group | None, device: torch.device) -> None:
 
 
 def gather_rows(rows_RX: Tensor, group: Group | None) -> Tensor:
-    """Return the rows of all processes, by rank, (R*world, ...); no gradient flows back."""
-    world = place(group)[1]
+    """Rows of all processes, by rank, (R*world, ...); no gradient flows back."""
+    world = rank_and_world(group)[1]
     if world == 1:
         return rows_RX.detach()
     rows_RX = rows_RX.detach().contiguous()
@@ -53,8 +53,8 @@ def gather_rows(rows_RX: Tensor, group: Group | None) -> Tensor:
 
 
 def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
-    """Return this process's rows of the sum of all processes' `all_BX`: what undoes `gather_rows`."""
-    rank, world = place(group)
+    """This process's rows of the sum of all processes' `all_BX`: the reverse of `gather_rows`."""
+    rank, world = rank_and_world(group)
     if world == 1:
         return all_BX
     rows = len(all_BX) // world
@@ -62,14 +62,14 @@ def sum_own_rows(all_BX: Tensor, group: Group | None) -> Tensor:
         own_RX = all_BX.new_empty(rows, *all_BX.shape[1:])
         _reduce_scatter(own_RX, all_BX.contiguous(), group=group)
         return own_RX
-    # Not every gloo knows reduce_scatter.
-    return total(all_BX, group)[rank * rows : (rank + 1) * rows].clone()
+    # Not every version of gloo has reduce_scatter.
+    return sum_over_processes(all_BX, group)[rank * rows : (rank + 1) * rows].clone()
 
 
-def total(x: Tensor, group: Group | None) -> Tensor:
-    """Return the sum of all processes' `x`; no gradient flows back."""
+def sum_over_processes(x: Tensor, group: Group | None) -> Tensor:
+    """Sum of all processes' `x`; no gradient flows back."""
     x = x.detach()
-    if place(group)[1] > 1:
+    if rank_and_world(group)[1] > 1:
         x = x.contiguous().clone()
         dist.all_reduce(x, group=group)
     return x
@@ -79,12 +79,14 @@ class _Gather(torch.autograd.Function):
     """`gather_rows` whose gradient is that of the sum of all processes' losses."""
 
     @staticmethod
-    def forward(ctx, rows_RX: Tensor, group: Group) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, rows_RX: Tensor, group: Group) -> Tensor:
+        """Rows of all processes."""
         ctx.group = group
         return gather_rows(rows_RX, group)
 
     @staticmethod
-    def backward(ctx, gradient_BX: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, gradient_BX: Tensor) -> tuple[Tensor, None]:
+        """Gradient of own rows, summed over the processes."""
         return sum_own_rows(gradient_BX, ctx.group), None
 
 
@@ -94,14 +96,14 @@ def _gather(rows_RX: Tensor, group: Group | None) -> Tensor:
 
 
 def gather_features(features: Features, ids: Ids | None, group: Group | None) -> tuple[Features, Ids | None]:
-    """Return the features and ids of the whole batch, by rank; gradients find their way back to their process.
+    """Features and ids of the whole batch, by rank; gradients flow back to their process.
 
-    Each process is taken to compute one loss of what is returned: the gradient of the sum of these losses arrives, so
+    Each process is assumed to compute one loss of them: the gradient of the sum of these losses arrives, so
     that its mean over processes is that of their mean loss, whether all compute the same or each its own part.
 
     Raises: TrainError if the processes hold different numbers of rows.
     """
-    if place(group)[1] == 1:
+    if rank_and_world(group)[1] == 1:
         return features, ids
     check_even(len(features.first), group, features.first.device)
     first, second = (_gather(side, group) for side in features[:2])
@@ -109,13 +111,13 @@ def gather_features(features: Features, ids: Ids | None, group: Group | None) ->
 
 
 def gather_ids(ids: Ids | None, group: Group | None) -> Ids | None:
-    """Return the ids of the whole batch, by rank."""
-    if ids is None or place(group)[1] == 1:
+    """Ids of the whole batch, by rank."""
+    if ids is None or rank_and_world(group)[1] == 1:
         return ids
     return Ids(*gather_rows(torch.stack(tuple(ids), dim=1), group).unbind(1))
 
 
 def mean_over_processes(loss: Tensor, group: Group | None) -> Tensor:
-    """Return the mean of the processes' losses, each the mean over its own rows; the gradient is that of one's own."""
-    world = place(group)[1]
-    return loss if world == 1 else loss + (total(loss, group) / world - loss).detach()
+    """Mean of the processes' losses, each the mean over its own rows; the gradient is that of the own loss."""
+    world = rank_and_world(group)[1]
+    return loss if world == 1 else loss + (sum_over_processes(loss, group) / world - loss).detach()

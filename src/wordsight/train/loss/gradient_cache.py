@@ -1,14 +1,14 @@
-"""The forward and backward pass of one batch, in parts where it does not fit: the exact gradient of the whole batch.
+"""Forward and backward pass of one batch, in parts where it does not fit: the exact gradient of the whole batch.
 
 A contrastive loss needs the features of all rows at once, but not the towers' activations. So the features are computed
-in parts that remember nothing; then the loss and its gradient with respect to the features; then each part once more,
-with activations, which that gradient flows back through (Gao et al. 2021, "Scaling deep contrastive learning batch size
+in parts that keep no activations; then the loss and its gradient with respect to the features; then each part again,
+with activations, through which that gradient flows back (Gao et al. 2021, "Scaling deep contrastive learning batch size
 under memory limited setup"; Pham et al. 2021, "BASIC"). The last part's activations are kept the first time,
-so n parts cost 2n - 1 forward passes. Objectives that are means over rows need one pass only.
+so n parts cost 2n - 1 forward passes. Objectives that are means over rows need only one pass.
 
 Random numbers (dropped patches) are the same both times. Batch norm sees a part, not the batch: the gradient is that of
 a network which normalises each part by itself, the running statistics take each part once. For the whole batch's
-statistics, let it through in one.
+statistics, use no chunks.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from wordsight.errors import InputError
 from wordsight.train.batch import Batch, Features
-from wordsight.train.compute import random_state as chance
-from wordsight.train.compute.parallel import unwrapped
+from wordsight.train.compute import random_state
+from wordsight.train.compute.parallel import unwrap
 from wordsight.train.loss.gather import Group, mean_over_processes
 from wordsight.train.loss.objectives import Objective
 
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What a batch gave besides its gradients.
+    """Loss and features of a batch, besides its gradients.
 
-    loss: of the whole batch, (), without the scaler's factor. features: of this process's rows, detached; None of a
-    separable objective, whose logits nobody reads again and which would not fit.
+    loss: of the whole batch, (), without the scaler's factor. features: of this process's rows, detached; None for a
+    separable objective, whose logits are not read again and would not fit.
     """
 
     loss: Tensor
@@ -75,19 +75,19 @@ def _parts(batch: Batch, chunk: int | None) -> list[Batch]:
     """Split a batch into as few parts as `chunk` allows, of sizes that differ by one at most."""
     rows = len(batch)
     count = 1 if chunk is None else -(-rows // chunk)
-    return [batch.part(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
+    return [batch.slice(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A network and how it is run; each method adds one batch's gradient to the parameters'."""
+    """A network and its precision; each method adds the gradient of one batch to those of the parameters."""
 
     network: nn.Module
     autocast: Callable[[], AbstractContextManager[Any]]
     scaler: torch.amp.GradScaler | None
 
     def whole(self, batch: Batch, objective: Objective, group: Group | None) -> StepOutcome:
-        """All rows at once: what the other two ways are equal to."""
+        """All rows at once; the other two methods give the same."""
         with self.exchanging(True):
             made = self.forward(batch)
             loss = objective(made, batch.ids, group=group)
@@ -105,17 +105,17 @@ class _Work:
         return StepOutcome(mean_over_processes(torch.stack(losses).sum(), group), None)
 
     def twice(self, parts: list[Batch], batch: Batch, objective: Objective, group: Group | None) -> StepOutcome:
-        """Features of all parts, then their gradients, then the parts once more."""
+        """Features of all parts, then their gradients, then the parts again."""
         *early, final = parts
         device = batch.pixels_BCHW.device
-        made, dice = [], []
+        made, rng_states = [], []
         with self.exchanging(False):
-            with torch.no_grad(), _statistics_kept(self.network):
+            with torch.no_grad(), _keep_statistics(self.network):
                 for part in early:
-                    dice.append(chance.of_torch(device))
+                    rng_states.append(random_state.capture_torch(device))
                     made.append(self.forward(part))
             remembered = self.forward(final)
-        thrown = chance.of_torch(device)
+        rng_after = random_state.capture_torch(device)
 
         whole = _joined([*made, remembered])
         del made
@@ -128,30 +128,30 @@ class _Work:
             _send_back(remembered, whole, slice(len(batch) - len(final), len(batch)), shared=False)
         del remembered
         start = 0
-        for part, state in zip(early, dice, strict=True):
+        for part, state in zip(early, rng_states, strict=True):
             last = part is early[-1]
-            chance.restore_torch(state, device)
+            random_state.restore_torch(state, device)
             with self.exchanging(last):
                 _send_back(self.forward(part), whole, slice(start, start + len(part)), shared=last)
             start += len(part)
-        chance.restore_torch(thrown, device)
+        random_state.restore_torch(rng_after, device)
         return StepOutcome(loss.detach(), _detached(whole))
 
     def forward(self, part: Batch) -> Features:
-        """Return what the network makes of some rows."""
-        bare: Any = unwrapped(self.network)  # DDP hides all but forward
+        """Features of some rows."""
+        bare: Any = unwrap(self.network)  # DDP hides all but forward
         with self.autocast():
             features: Features = self.network(*bare.inputs(part))
         return features
 
     def scaled(self, loss: Tensor) -> Tensor:
-        """Return the loss as it goes back."""
+        """Loss for the backward pass, times the scaler's factor."""
         product: Tensor = loss if self.scaler is None else self.scaler.scale(loss)
         return product
 
     @contextmanager
     def exchanging(self, now: bool) -> Iterator[None]:
-        """Let a backward pass within exchange gradients between processes, or only add them up here."""
+        """Exchange gradients between processes in a backward pass within, or (not `now`) only accumulate them here."""
         network: Any = self.network
         if hasattr(network, "set_requires_gradient_sync"):  # FSDP2
             network.set_requires_gradient_sync(now)
@@ -162,7 +162,7 @@ class _Work:
 def _send_back(made: Features, whole: Features, rows: slice, *, shared: bool) -> None:
     """Let the gradient of features flow into the network that made some rows of them.
 
-    shared: the gradient of scale and bias too, which all rows share: it must flow back once.
+    shared: include the gradient of scale and bias, which all rows share: it must flow back once.
     """
     pairs = [(side, leaf.grad[rows]) for side, leaf in zip(made[:2], whole[:2], strict=True) if leaf.grad is not None]
     if shared:
@@ -172,7 +172,7 @@ def _send_back(made: Features, whole: Features, rows: slice, *, shared: bool) ->
 
 
 def _joined(parts: list[Features]) -> Features:
-    """Return the features of all parts, detached."""
+    """Features of all parts, detached."""
     first, second = (torch.cat([part[side].detach() for part in parts]) for side in (0, 1))
     return Features(first, second, parts[-1].scale.detach(), parts[-1].bias.detach())
 
@@ -182,8 +182,8 @@ def _detached(features: Features) -> Features:
 
 
 @contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Undo at the end what forward passes did to batch norms' running statistics: those parts come again."""
+def _keep_statistics(network: nn.Module) -> Iterator[None]:
+    """Undo at the end the updates of batch norms' running statistics: those parts pass through again."""
     buffers = [
         buffer
         for module in network.modules()

@@ -1,27 +1,28 @@
-"""The five objectives, all with the same call: `info_nce(features, ids, tile=…, group=…)` is a loss of shape ().
+"""Losses of the five objectives, all with one call: `info_nce(features, ids, tile=…, group=…)` has shape ().
 
-The contrastive ones compare each row with all others. Without `tile` they are what is written here, in plain autograd,
-and hold matrices of B×B; with it the same value and gradients come tile by tile (`tiled.py`). `ids` make two pairs of
-one image or one text no negatives of each other: the logit is -inf, which takes it out of the softmax's sum and gives
-a sigmoid's term the weight of zero; a pair's own cell is never taken out. With `group` each process passes its rows and
-gets the loss of all, and gradients as `gather.py` says. All is computed in float32 at least, whatever autocast says.
+The contrastive ones compare each row with all others. Without `tile` they are written here in plain autograd,
+and hold matrices of B×B; with it the same value and gradients come tile by tile (`tiled.py`). With `ids`, two pairs of
+one image or one text are not negatives of each other: the logit is -inf, which removes it from the softmax's sum and
+gives a sigmoid's term the weight of zero; a pair's own cell is never masked. With `group` each process passes its rows
+and gets the loss of all, and gradients as `gather.py` says. Everything is computed in float32 at least, regardless of
+autocast.
 
-The predictive ones are means over rows, so that a batch may as well go through in parts; they need no ids and no tiles.
+The predictive ones are means over rows, so that a batch can be processed in parts; they need no ids and no tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 
-from wordsight.errors import InputError, did_you_mean
 from wordsight.train.batch import Features, Ids
-from wordsight.train.config import ObjectiveConfig
-from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, place
+from wordsight.train.config import ObjectiveConfig, ObjectiveName
+from wordsight.train.config.objectives import get_traits
+from wordsight.train.loss.gather import Group, check_even, gather_features, mean_over_processes, rank_and_world
 from wordsight.train.loss.tiled import tiled_info_nce, tiled_sigmoid
 
 
@@ -30,7 +31,7 @@ def info_nce(
 ) -> Tensor:
     """Find each image's text among all texts and each text's image among all images: the mean of both.
 
-    features: unit rows (B,D) of images and texts, scale (); bias is not used: it would change nothing.
+    features: unit rows (B,D) of images and texts, scale (); the bias is unused, as it would change nothing.
     ids, tile, group: as at the top of this module.
 
     Source: Radford et al. 2021, §2.3 and Figure 3 (van den Oord et al. 2018 for the name).
@@ -39,7 +40,7 @@ def info_nce(
         return tiled_info_nce(features.first, features.second, features.scale, ids, tile=tile, group=group)
     features, ids = gather_features(features, ids, group)
     logits_BB = features.scale * _cosines(features.first, features.second)
-    logits_BB = logits_BB.masked_fill(no_negatives(logits_BB, ids), -torch.inf)
+    logits_BB = logits_BB.masked_fill(find_duplicates(logits_BB, ids), -torch.inf)
     own_B = torch.arange(len(logits_BB), device=logits_BB.device)
     return (cross_entropy(logits_BB, own_B) + cross_entropy(logits_BB.T, own_B)) / 2
 
@@ -47,7 +48,7 @@ def info_nce(
 def sigmoid(
     features: Features, ids: Ids | None = None, *, tile: int | None = None, group: Group | None = None
 ) -> Tensor:
-    """Say of each of the B² pairs by itself whether it is one: their log-losses' sum, divided by B.
+    """Classify each of the B² combinations as a pair or not: the sum of their log-losses, divided by B.
 
     features: unit rows (B,D) of images and texts, scale () and bias (), which start at 10 and -10.
     ids, tile, group: as at the top of this module.
@@ -58,7 +59,7 @@ def sigmoid(
         return tiled_sigmoid(*features, ids, tile=tile, group=group)
     features, ids = gather_features(features, ids, group)
     logits_BB = features.scale * _cosines(features.first, features.second) + features.bias
-    logits_BB = logits_BB.masked_fill(no_negatives(logits_BB, ids), -torch.inf)
+    logits_BB = logits_BB.masked_fill(find_duplicates(logits_BB, ids), -torch.inf)
     labels_BB = 2 * torch.eye(len(logits_BB), dtype=logits_BB.dtype, device=logits_BB.device) - 1
     return -logsigmoid(labels_BB * logits_BB).sum() / len(logits_BB)
 
@@ -80,8 +81,8 @@ def nt_xent(
     """
     rows = len(features.first)
     check_even(rows, group, features.first.device)
-    if ids is None:  # no image is another's twin, but a view is still no negative of itself
-        own_B = place(group)[0] * rows + torch.arange(rows, device=features.first.device)
+    if ids is None:  # no two images are the same, but a view is still not a negative of itself
+        own_B = rank_and_world(group)[0] * rows + torch.arange(rows, device=features.first.device)
         ids = Ids(own_B, own_B)
     if tile is not None:
         # With views in the order (first, second) as rows and (second, first) as columns, the other view is on the
@@ -115,7 +116,7 @@ def bag_of_words(
     tile: int | None = None,  # noqa: ARG001
     group: Group | None = None,
 ) -> Tensor:
-    """Guess a word drawn from the image's text: cross-entropy with its words, each as likely, averaged over images.
+    """Predict a word drawn from the image's text: cross-entropy with its words, each as likely, averaged over images.
 
     features: logits (B,V) over the vocabulary and the words that are there (B,V), 0/1; a text without words counts 0.
 
@@ -134,12 +135,12 @@ def caption(
     tile: int | None = None,  # noqa: ARG001
     group: Group | None = None,
 ) -> Tensor:
-    """Guess each next token of the image's text: cross-entropy per token, averaged over images.
+    """Predict each next token of the image's text: cross-entropy per token, averaged over images.
 
-    A image counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
+    Each image counts the same however long its text is (not the mean over all tokens), so that a batch is the mean of
     its parts.
 
-    features: logits (B,T,V) and token ids (B,T), -100 where nothing is to be predicted; an empty text counts 0.
+    features: logits (B,T,V) and token ids (B,T), -100 where nothing is predicted; an empty text counts 0.
 
     Source: the language model of Radford et al. 2021, Figure 2; Desai & Johnson 2021 (VirTex), forwards only.
     """
@@ -151,53 +152,44 @@ def caption(
     return mean_over_processes(loss_B.mean(), group)
 
 
-OBJECTIVES: dict[str, Callable[..., Tensor]] = {
+LOSSES: Mapping[ObjectiveName, Callable[..., Tensor]] = {
     "info_nce": info_nce,
     "sigmoid": sigmoid,
     "nt_xent": nt_xent,
     "bag_of_words": bag_of_words,
     "caption": caption,
 }
-# Means over rows: the loss of a batch is the mean of those of its equal parts.
-SEPARABLE = {"bag_of_words", "caption"}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One of `OBJECTIVES` with all its settings: what is minimised in a run."""
+    """One of `LOSSES` with all its settings: the loss that a run minimises."""
 
     config: ObjectiveConfig
 
     def __call__(self, features: Features, ids: Ids | None = None, *, group: Group | None = None) -> Tensor:
-        """Return the loss, ().
+        """Loss, ().
 
         Raises: TrainError if the processes of `group` hold different numbers of rows.
         """
-        settings = {"temperature": self.config.temperature} if self.config.name == "nt_xent" else {}
+        settings = {name: getattr(self.config, name) for name in self.config.traits.settings}
         ids = ids if self.config.mask_duplicates else None
-        return OBJECTIVES[self.config.name](features, ids, tile=self.config.tile, group=group, **settings)
+        return LOSSES[self.config.name](features, ids, tile=self.config.tile, group=group, **settings)
 
     @property
     def separable(self) -> bool:
         """Whether the loss of a batch is the mean of those of its equal parts."""
-        return self.config.name in SEPARABLE
+        return self.config.traits.separable
 
 
-def objective_of(config: ObjectiveConfig) -> Objective:
-    """Return the objective that a run's settings name.
-
-    Raises: InputError for a name that there is not.
-    """
-    if config.name not in OBJECTIVES:
-        raise InputError(
-            f"objective.name is {config.name!r}, expected one of {', '.join(OBJECTIVES)}."
-            f"{did_you_mean(config.name, OBJECTIVES)}"
-        )
+def build_objective(config: ObjectiveConfig) -> Objective:
+    """Objective that a run's settings name. Raises: InputError for an unknown name."""
+    get_traits(config.name)
     return Objective(config)
 
 
-def no_negatives(logits_BB: Tensor, ids: Ids | None) -> Tensor:
-    """Return (B,B) bool: the cells, off the diagonal, of two pairs with the same image or the same text."""
+def find_duplicates(logits_BB: Tensor, ids: Ids | None) -> Tensor:
+    """Mask (B,B) of the cells, off the diagonal, of two pairs with the same image or the same text."""
     if ids is None:
         return torch.zeros_like(logits_BB, dtype=torch.bool)
     same_BB = (ids.image_B[:, None] == ids.image_B) | (ids.text_B[:, None] == ids.text_B)
@@ -210,5 +202,5 @@ def _cosines(first_BD: Tensor, second_BD: Tensor) -> Tensor:
 
 
 def _wide(x: Tensor) -> Tensor:
-    """Return a tensor in float32, or float64 if it is."""
+    """Tensor in float32, or float64 if it is that already."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,1 +1,1 @@
-"""What a run reports: metrics, logs, curves, alarms."""
+"""Reports of a run: metrics, logs, curves, alarms."""

@@ -1,4 +1,4 @@
-"""`curves.png`: everything that a run's log tells, on one page."""
+"""`curves.png`: a run's whole log on one page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wordsight.train.monitor.run_log import column, read_log
 
 CURVES = "curves.png"
 _RAW, _MEAN, _LINE, _OTHERS = "#b7c9e2", "#1f4e8c", "#b3402e", ("#1f4e8c", "#2e8b57", "#b3402e", "#7a5195")
-_POINTS = 60  # a running mean is drawn over a share of the steps, and not at all where there are fewer
+_POINTS = 60  # with fewer, no running mean is drawn
 
 
 class Curves(Watcher):
-    """Draws `curves.png` when a run comes to an end, or is stopped. Without matplotlib it says so at the start."""
+    """Draws `curves.png` when a run ends or is stopped. Without matplotlib it warns at the start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -32,7 +32,7 @@ class Curves(Watcher):
             self.folder = None  # type: ignore[assignment]
 
     def on_end(self, result: RunResult | None) -> None:
-        """Draw; a run that is done does not fail for an image."""
+        """Draw; a finished run does not fail because of its curves."""
         if self.folder is None:
             return
         try:
@@ -68,7 +68,7 @@ def draw(folder: str | Path) -> Path | None:
 
 
 class _Log:
-    """A log's lines, and what the run said when it was last begun."""
+    """Records of a log, and that of the last start of the run."""
 
     def __init__(self, records: Sequence[dict[str, Any]]) -> None:
         self.records = records
@@ -90,17 +90,15 @@ def _title(folder: Path, start: dict[str, Any]) -> str:
 def _loss(axes: Any, log: _Log) -> None:
     _curve(axes, log.records, "loss", "loss")
     steps, chances = column(log.records, "chance_loss")
-    if chances:  # of each batch: captions that repeat make guessing easier
+    if chances:  # of each batch: repeated captions make guessing easier
         axes.plot(steps, chances, color="0.5", linestyle="--", linewidth=0.9)
-        axes.annotate(
-            f"knows nothing: {chances[-1]:.2f}", (steps[-1], chances[-1]), fontsize=8, ha="right", va="bottom"
-        )
+        axes.annotate(f"chance level: {chances[-1]:.2f}", (steps[-1], chances[-1]), fontsize=8, ha="right", va="bottom")
     elif log.start.get("chance_loss") is not None:
-        _level(axes, log.start["chance_loss"], f"knows nothing: {log.start['chance_loss']:.2f}")
+        _level(axes, log.start["chance_loss"], f"chance level: {log.start['chance_loss']:.2f}")
 
 
 def _scale(axes: Any, log: _Log) -> None:
-    values = _curve(axes, log.records, "scale", "scale, the factor on cosines")
+    values = _curve(axes, log.records, "scale", "scale of the cosines")
     if values and max(values) > 50:
         _level(axes, 100, "clip: 100")
 
@@ -116,11 +114,11 @@ def _grad_norm(axes: Any, log: _Log) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
     clip = log.start.get("config", {}).get("optim", {}).get("clip")
     if values and clip and max(values) > clip / 3:
-        _level(axes, clip, f"cut at {clip:g}")
+        _level(axes, clip, f"clipped at {clip:g}")
 
 
 def _figures(axes: Any, log: _Log) -> None:
-    """Draw what was measured on held-out images, with its intervals."""
+    """Draw the figures measured on held-out images, with their intervals."""
     axes.set_title("held-out images", fontsize=10)
     measured = [record for record in log.records if record["kind"] == "figures"]
     names = list(dict.fromkeys(name for record in measured for name in record["figures"]))
@@ -138,7 +136,7 @@ def _figures(axes: Any, log: _Log) -> None:
         _nothing(axes, "none were measured\n(watch.zero_shot)")
 
 
-def _of(name: str, title: str, *, share: bool = False) -> Callable[..., None]:
+def _panel(name: str, title: str, *, share: bool = False) -> Callable[..., None]:
     def panel(axes: Any, log: _Log) -> None:
         values = _curve(axes, log.records, name, title)
         if values and share:
@@ -155,18 +153,18 @@ def _shares(axes: Any, values: Sequence[float]) -> None:
 
 _PANELS = (
     _loss,
-    _of("recall_at_1", "recall@1 within the batch", share=True),
+    _panel("recall_at_1", "recall@1 within the batch", share=True),
     _figures,
-    _of("lr", "learning rate"),
+    _panel("lr", "learning rate"),
     _scale,
     _grad_norm,
-    _of("samples_per_s", "samples/s"),
-    _of("wait_share", "waiting for data", share=True),
+    _panel("samples_per_s", "samples/s"),
+    _panel("wait_share", "waiting for data", share=True),
 )
 
 
 def _curve(axes: Any, records: Sequence[dict[str, Any]], name: str, title: str) -> list[float]:
-    """Draw one number: every logged step lightly, a running mean over it. Return the values."""
+    """Draw one number: every logged step lightly, a running mean over it. Returns the values."""
     axes.set_title(title, fontsize=10)
     steps, values = column(records, name)
     if not values:
@@ -182,7 +180,7 @@ def _curve(axes: Any, records: Sequence[dict[str, Any]], name: str, title: str) 
 
 
 def _running_mean(values: Sequence[float], wide: int) -> list[float]:
-    """Return the mean of the values within `wide` before and after each, fewer at the ends."""
+    """Mean of the values within `wide` before and after each, fewer at the ends."""
     sums = [0.0]
     for value in values:
         sums.append(sums[-1] + value)
@@ -191,7 +189,7 @@ def _running_mean(values: Sequence[float], wide: int) -> list[float]:
 
 
 def _level(axes: Any, value: float, words: str) -> None:
-    """Draw a dashed line with its name on it."""
+    """Draw a labelled dashed line."""
     axes.axhline(value, color=_LINE, lw=1, ls="--")
     axes.annotate(words, (0.99, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8,
                   color=_LINE)  # fmt: skip

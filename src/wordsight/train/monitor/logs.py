@@ -1,7 +1,7 @@
-"""What a run writes down: `log.jsonl`, TensorBoard's event files, and `curves.png` at the end, all in its folder.
+"""Logs of a run in its folder: `log.jsonl`, TensorBoard's event files, and `curves.png` at the end.
 
-`log.jsonl` holds one object a line, told apart by "kind": "start" (config, versions, hardware; again whenever the run
-is resumed), "step", "figures", "save", "end". Each step stands there once, also in a run that was killed and resumed.
+`log.jsonl` holds one object per line, distinguished by "kind": "start" (config, versions, hardware; again whenever the
+run is resumed), "step", "figures", "save", "end". Each step appears once, even if the run was killed and resumed.
 """
 
 from __future__ import annotations
@@ -19,40 +19,49 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from wordsight.durable import write_whole
 from wordsight.errors import MissingExtraError
+from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.monitor.alarms import Alarms
+from wordsight.train.monitor.baseline import chance_loss
 from wordsight.train.monitor.curves import Curves
-from wordsight.train.monitor.random_guess import chance_loss
-from wordsight.train.monitor.reports import Figure, RunFacts, RunResult, StepReport, TrainWarning, Watcher, watching
+from wordsight.train.monitor.reports import (
+    RunFacts,
+    RunResult,
+    StepReport,
+    TrainWarning,
+    Watcher,
+    active_watchers,
+)
 from wordsight.train.monitor.run_log import LOG, read_log
 
 _PACKAGES = ("wordsight", "torch", "numpy", "pillow", "tokenizers", "peft")
 
 
-def own_watchers(config: TrainConfig, folder: Path) -> list[Watcher]:
-    """Return the watchers that every run has: its log, TensorBoard if asked for, the curves, the alarms, `watching()`.
+def default_watchers(config: TrainConfig, folder: Path) -> list[Watcher]:
+    """Watchers of every run: its log, TensorBoard if asked for, curves, alarms, and those of `watched_by`.
 
-    For the first process alone.
+    For the first process only.
 
     Raises: MissingExtraError when TensorBoard is asked for and not installed.
     """
     board: list[Watcher] = [TensorBoard(folder)] if config.watch.tensorboard else []
-    return [JsonLines(folder), *board, Curves(folder), Alarms(), *watching()]
+    return [JsonLines(folder), *board, Curves(folder), Alarms(), *active_watchers()]
 
 
 class JsonLines(Watcher):
-    """Writes `log.jsonl`, each line at once; when the disk is full the run goes on without."""
+    """Writes `log.jsonl`, each line at once; when the disk is full the run continues without it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = Path(folder) / LOG
         self._file: IO[str] | None = None
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
-        """Keep what is written of steps before `facts.done`, then note how the run goes on."""
-        with self._or_none():
+        """Keep the records of steps up to `facts.done`, then record the start or resumption."""
+        with self._warn_on_error():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            keep_up_to(self.path, facts.done)
+            truncate_log(self.path, facts.done)
             self._file = self.path.open("a", encoding="utf-8")
         self._write(
             "start",
@@ -65,7 +74,7 @@ class JsonLines(Watcher):
             chance_loss=chance_loss(config),
             versions=versions(),
             hardware={"device": facts.device, "processor": processor(), "processors": os.cpu_count()},
-            config=settings.plain(config),
+            config=settings.to_plain(config),
         )
 
     def on_step(self, report: StepReport) -> None:
@@ -74,21 +83,21 @@ class JsonLines(Watcher):
         del numbers["keys"]
         self._write("step", **numbers)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
-        self._write("figures", step=step, figures={name: dataclasses.asdict(one) for name, one in figures.items()})
+        self._write("figures", step=step, figures={name: one.to_dict() for name, one in figures.items()})
 
     def on_save(self, step: int, folder: Path) -> None:
-        """Write that a checkpoint is there."""
+        """Record a checkpoint."""
         self._write("save", step=step, folder=os.path.relpath(folder, self.path.parent))
 
     def on_end(self, result: RunResult | None) -> None:
-        """Write how it ended, where it came to an end, and close the file."""
+        """Record the result if the run finished, and close the file."""
         if result is not None:
-            figures = {name: dataclasses.asdict(one) for name, one in result.figures.items()}
+            figures = {name: one.to_dict() for name, one in result.figures.items()}
             self._write("end", step=result.step, loss=result.loss, seconds=result.seconds, figures=figures,
                         skipped=dict(result.skipped), skipped_names=dict(result.skipped_names), cut=result.cut,
-                        notes=settings.plain(result.notes))  # fmt: skip
+                        notes=settings.to_plain(result.notes))  # fmt: skip
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -97,14 +106,14 @@ class JsonLines(Watcher):
         if self._file is None:
             return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        with self._or_none():
+        with self._warn_on_error():
             record = _finite({"kind": kind, "time": now} | values)
             self._file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
             self._file.flush()
 
     @contextlib.contextmanager
-    def _or_none(self) -> Iterator[None]:
-        """Turn an error of the disk into a warning, and write no more."""
+    def _warn_on_error(self) -> Iterator[None]:
+        """Turn a disk error into a warning, and stop writing."""
         try:
             yield
         except OSError as error:
@@ -113,14 +122,14 @@ class JsonLines(Watcher):
                 with contextlib.suppress(OSError):
                     file.close()
             warnings.warn(
-                f"{self.path} cannot be written ({error.strerror or error}); the run goes on without its log.",
+                f"{self.path} cannot be written ({error.strerror or error}); the run continues without its log.",
                 TrainWarning,
                 stacklevel=4,
             )
 
 
 class TensorBoard(Watcher):
-    """Writes event files to `tensorboard/` in the run's folder; see them with `tensorboard --logdir FOLDER`."""
+    """Writes event files to `tensorboard/` in the run's folder; view them with `tensorboard --logdir FOLDER`."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -131,62 +140,62 @@ class TensorBoard(Watcher):
         self._writer: Any = None
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
-        """Begin, or go on after `facts.done`: what was written of later steps is hidden."""
+        """Start, or continue after step `facts.done`: records of later steps are hidden."""
         self._chance = chance_loss(config)
-        with self._or_none():
+        with self._warn_on_error():
             self._writer = self._open(str(self.folder), purge_step=facts.done + 1 if facts.done else None)
-            self._writer.add_text("settings", "\n".join(f"    {line}" for line in settings.lines(config)), facts.done)
+            self._writer.add_text(
+                "settings", "\n".join(f"    {line}" for line in settings.to_lines(config)), facts.done
+            )
 
     def on_step(self, report: StepReport) -> None:
         """Write a step's numbers."""
         for name in ("loss", "lr", "scale", "grad_norm", "samples_per_s", "wait_share", "recall_at_1", "skipped"):
             self._add(name, getattr(report, name), report.step)
         known = self._chance if report.chance_loss is None else report.chance_loss
-        self._add("loss of a model that knows nothing", known, report.step)
-        self._add("recall@1 of guessing", report.chance_recall, report.step)
+        self._add("chance-level loss", known, report.step)
+        self._add("chance-level recall@1", report.chance_recall, report.step)
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
         """Write figures."""
         for name, one in figures.items():
             self._add(name, one.value, step)
 
     def on_end(self, result: RunResult | None) -> None:
         """Close the files."""
-        with self._or_none():
+        with self._warn_on_error():
             if self._writer is not None:
                 self._writer.close()
 
     def _add(self, name: str, value: float | None, step: int) -> None:
-        with self._or_none():
+        with self._warn_on_error():
             if self._writer is not None and value is not None:
                 self._writer.add_scalar(name, value, step)
 
     @contextlib.contextmanager
-    def _or_none(self) -> Iterator[None]:
-        """Turn an error of the disk, which may come up a few writes later, into a warning, and write no more."""
+    def _warn_on_error(self) -> Iterator[None]:
+        """Turn a disk error, which may surface a few writes later, into a warning, and stop writing."""
         try:
             yield
         except OSError as error:
             self._writer = None
             warnings.warn(
-                f"{self.folder} cannot be written ({error.strerror or error}); the run goes on without TensorBoard.",
+                f"{self.folder} cannot be written ({error.strerror or error}); the run continues without TensorBoard.",
                 TrainWarning,
                 stacklevel=4,
             )
 
 
-def keep_up_to(path: Path, step: int) -> None:
-    """Leave in a log only the lines of steps up to `step`, a broken last line left out; without steps nothing."""
+def truncate_log(path: Path, step: int) -> None:
+    """Keep only the records of steps up to `step` in a log, without a truncated last line; for step 0 none."""
     if not path.exists():
         return
     kept = [record for record in read_log(path) if record.get("step", 0) <= step] if step else []
-    beside = path.with_name(path.name + ".part")
-    beside.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in kept), encoding="utf-8")
-    os.replace(beside, path)
+    write_whole(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept))
 
 
 def versions() -> dict[str, str]:
-    """Return package → version of what a run depends on; Python's own too."""
+    """Versions of the packages that a run depends on, and of Python."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -195,7 +204,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the processor's name, as its maker calls it where the system tells."""
+    """Name of the processor, as its maker calls it where the system tells."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -204,7 +213,7 @@ def processor() -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Return a value with None for what JSON has no number for: a gradient that ran over, say."""
+    """Value with None for numbers that JSON lacks, such as an infinite gradient norm."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a step gave, as numbers: read from the device only when asked for, and checked that they are numbers."""
+"""Numbers of the steps: read from the device only when needed, and checked to be finite."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from wordsight.train.compute.processes import Processes
 from wordsight.train.config import TrainConfig
 from wordsight.train.data import TrainData
 from wordsight.train.loss.gradient_cache import StepOutcome
-from wordsight.train.monitor import random_guess as guessing
+from wordsight.train.monitor import baseline
 from wordsight.train.monitor.reports import StepReport
 
-_ASKED = 1024  # images of a batch that recall is measured with
+_QUERIES = 1024  # images of a batch that recall is measured with
 _KEYS_SHOWN = 8
-_WITH_SCALE = ("info_nce", "sigmoid")
 
 
 class Meter:
-    """Keeps the losses and gradient norms of steps on the device, and makes reports of them.
+    """Keeps the losses and gradient norms of steps on the device, and turns them into reports.
 
-    Reading a number makes the processor wait for the GPU, so it is done once for all steps since the last time.
+    Reading a number makes the CPU wait for the GPU, so all steps since the last time are read at once.
     loss: of the newest step that was read.
     """
 
@@ -39,12 +38,12 @@ class Meter:
         self.begin()
 
     def begin(self) -> None:
-        """Count seconds from now on."""
+        """Start counting seconds."""
         self._steps = 0  # since the last report
         self._since, self._waited, self._paused = time.perf_counter(), self.data.wait_s, 0.0
 
     def add(self, step: int, batch: Batch, outcome: StepOutcome, norm: Tensor) -> None:
-        """Note a step that was done."""
+        """Add a finished step."""
         self._unread.append((step, batch.keys, torch.stack((outcome.loss.float(), norm.float()))))
         self._newest = batch.keys, batch.ids, outcome.features  # not the pixels, which may be large
         self._steps += 1
@@ -52,21 +51,21 @@ class Meter:
     def read(self, loss_scale: float | None = None) -> None:
         """Read the numbers of all steps since the last time; `loss_scale`: fp16's, under which a norm may be infinite.
 
-        Raises: TrainError where the loss or the gradient of a step is no number, naming its step and samples.
+        Raises: TrainError where the loss or the gradient of a step is NaN or infinite, naming the step and its samples.
         """
         if not self._unread:
             return
         rows = torch.stack([numbers for _, _, numbers in self._unread]).tolist()
         for (step, keys, _), (loss, norm) in zip(self._unread, rows, strict=True):
             if not math.isfinite(loss):
-                raise TrainError(_no_number("loss", loss, step, keys, self.config))
+                raise TrainError(_describe_non_finite("loss", loss, step, keys, self.config))
             if not math.isfinite(norm) and (loss_scale is None or loss_scale < 1):
-                raise TrainError(_no_number("gradient's norm", norm, step, keys, self.config))
+                raise TrainError(_describe_non_finite("gradient's norm", norm, step, keys, self.config))
         self.loss, self._norm = rows[-1]
         self._unread.clear()
 
     def report(self, step: int, rate: float) -> StepReport:
-        """Return the report of the newest step, whose numbers were read; all processes must ask for it."""
+        """Report of the newest step, whose numbers were read; all processes must call it."""
         assert self._newest is not None
         keys, ids, features = self._newest
         now, waited = time.perf_counter(), self.data.wait_s
@@ -74,12 +73,13 @@ class Meter:
         seconds = spent / max(1, self._steps)
         waiting = (waited - self._waited) / spent
         self._since, self._waited, self._paused, self._steps = now, waited, 0.0, 0
-        name = self.config.objective.name
-        if name == "nt_xent":
+        traits = self.config.objective.traits
+        if not traits.uses_texts:
             ids = Ids(ids.image_B, ids.image_B)
         image_B, text_B = (each_B.cpu().numpy() for each_B in ids)
-        negatives_B = guessing.negatives(*np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1))
-        contrastive = guessing.chance_loss(self.config, negatives_B) is not None
+        negatives_B = baseline.count_negatives(
+            *np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1)
+        )
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -90,30 +90,30 @@ class Meter:
             samples_per_s=self.config.batch / seconds,
             local_batch=len(keys),
             global_batch=self.config.batch,
-            scale=float(features.scale) if features is not None and name in _WITH_SCALE else None,
+            scale=float(features.scale) if features is not None and traits.learns_scale else None,
             wait_share=min(1.0, waiting),
             recall_at_1=None if features is None else recall_at_1(features, ids),
-            chance_recall=None if features is None else guessing.chance_recall(image_B, text_B),
-            chance_loss=guessing.chance_loss(self.config, negatives_B),
-            negatives=float(negatives_B.mean()) if contrastive else None,
-            alone=float((negatives_B == 0).mean()) if contrastive else None,
+            chance_recall=None if features is None else baseline.chance_recall(image_B, text_B),
+            chance_loss=baseline.chance_loss(self.config, negatives_B),
+            negatives=float(negatives_B.mean()) if traits.needs_negatives else None,
+            alone=float((negatives_B == 0).mean()) if traits.needs_negatives else None,
             skipped=round(self.processes.total([self.data.skipped.total])[0]),
             keys=keys,
         )
 
     def pause(self, seconds: float) -> None:
-        """Leave out seconds that went into something else than steps."""
+        """Exclude seconds that were spent on something other than steps."""
         self._paused += seconds
 
 
 @torch.no_grad()
 def recall_at_1(features: Features, ids: Ids) -> float | None:
-    """Return the share of images whose own text scores higher than all negatives; None where none has a negative.
+    """Share of images whose own text scores higher than all negatives; None where none has a negative.
 
-    Texts that are the same, or of the same image, are no negatives; an image without negatives does not count. Of a
-    large batch the first 1,024 images are asked, among all its texts.
+    Texts that are the same, or of the same image, are not negatives; an image without negatives does not count. Of a
+    large batch the first 1,024 images are scored against all its texts.
     """
-    scores_RB = features.first[:_ASKED] @ features.second.T
+    scores_RB = features.first[:_QUERIES] @ features.second.T
     rows = torch.arange(len(scores_RB), device=scores_RB.device)
     same_RB = ids.image_B[: len(rows), None] == ids.image_B
     same_RB |= ids.text_B[: len(rows), None] == ids.text_B
@@ -123,17 +123,17 @@ def recall_at_1(features: Features, ids: Ids) -> float | None:
     return float(found_R[asked_R].float().mean()) if asked_R.any() else None
 
 
-def _no_number(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
+def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
     shown = ", ".join(keys[:_KEYS_SHOWN]) + (f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else "")
     advice = [
         f"a lower rate (optim.lr, now {config.optim.lr:g})",
         f"a longer warm-up (optim.warmup, now {config.optim.warmup})",
     ]
     if config.optim.clip is None:
-        advice.append("cutting the gradient (optim.clip=1)")
+        advice.append("clipping the gradient (optim.clip=1)")
     if config.compute.precision != "f32":
         advice.append(f"compute.precision=f32 (now {config.compute.precision})")
     return (
-        f"The {what} of step {step} is {value}, so the run cannot go on; checkpoints hold steps before it. "
-        f"Samples of this step: {shown}. Try {', '.join(advice)}; or look whether a sample is damaged."
+        f"The {what} of step {step} is {value}, so the run cannot continue; checkpoints hold earlier steps. "
+        f"Samples of this step: {shown}. Try {', '.join(advice)}; or check whether a sample is damaged."
     )

@@ -1,7 +1,7 @@
-"""What a run tells those who watch it: facts at its start, one report a step, figures, and its end.
+"""Reports of a run to its watchers: facts at its start, one report per step, figures, and its result.
 
 Neither torch nor NumPy is needed here, so a watcher may live anywhere. A run has its own watchers, made by
-`logs.own_watchers(config, folder)` (the log, the curves, the alarms); those who call `train` add theirs, or, where a
+`logs.default_watchers(config, folder)` (the log, the curves, the alarms); callers of `train` add theirs, or, where a
 recipe calls it, those who run the recipe (`watched_by`).
 """
 
@@ -12,20 +12,23 @@ import contextvars
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wordsight.train.config import TrainConfig
 
+if TYPE_CHECKING:
+    from wordsight.metrics import Estimate
+
 
 class TrainWarning(UserWarning):
-    """A run that goes on, but not as it should; the text says what to try."""
+    """A problem of a run that continues nevertheless; the text says what to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What is known when a run begins. `steps` is its length; `done`: steps that were done before it was resumed.
+    """Facts of a run at its start. `steps`: its length; `done`: steps that were taken before it was resumed.
 
-    device: as people know it, such as "cpu" or "cuda (NVIDIA A100)". trainable: parameters that learn.
+    device: a human-readable name, such as "cpu" or "cuda (NVIDIA A100)". trainable: parameters that learn.
     """
 
     folder: Path
@@ -45,12 +48,12 @@ class StepReport:
     The loop reports every `watch.log_every` steps and the last; `seconds`, `samples_per_s` and `wait_share` are then
     means over the steps since the report before.
 
-    step: how many are done, this one included. epoch: passes over the data that are done, such as 1.25.
-    loss: of the whole global batch. grad_norm: before it is cut. scale: the factor on cosines; None where the
+    step: number of steps done, including this one. epoch: passes over the data so far, such as 1.25.
+    loss: of the whole global batch. grad_norm: before clipping. scale: of the cosines; None where the
     objective has none. recall_at_1: of this process's images that have negatives, the share whose own text scores
-    higher than all of them; chance_recall: what guessing gives there.
-    chance_loss: loss of a model that knows nothing. negatives: how many a pair has in the mean: the pairs of another
-    image and another text. alone: share of pairs that have none. None where the objective has no negatives.
+    higher than all of them; chance_recall: its chance level.
+    chance_loss: chance-level loss. negatives: mean number of negatives of a pair: pairs of another image and another
+    text. alone: share of pairs that have none. None where the objective has no negatives.
     wait_share: share of `seconds`, a step's wall-clock time, in which the processor or GPU waited for data.
     skipped: samples that could not be read since the run began. keys: names of this process's samples.
     """
@@ -75,30 +78,20 @@ class StepReport:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured share, 0 to 1, of `n` images or queries, with its bootstrap 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
 
-    figures: what was measured of the weights that are kept, such as "zero_shot". skipped: reason → samples;
-    skipped_names: reason → the first of them. cut: samples whose caption is longer than the model reads.
-    notes: what else the run wants said, such as the α that was chosen.
+    figures: measured with the weights that are kept, such as "zero_shot". skipped: reason → samples;
+    skipped_names: reason → the first of them. cut: samples whose caption was truncated.
+    notes: extra messages, such as the α that was chosen.
     """
 
     folder: Path
     step: int
     loss: float
     seconds: float
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: int = 0
@@ -106,25 +99,25 @@ class RunResult:
 
 
 class Watcher:
-    """Told of a run by the first process alone; a subclass overrides what it wants to hear of.
+    """Receives the events of a run, on the first process only; a subclass overrides the hooks it needs.
 
-    Nothing that it does may change the run: it draws no random numbers of torch's, NumPy's or Python's own state.
+    It must not change the run: it draws no random numbers from the global state of torch, NumPy or Python.
     """
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
-        """Before the first step of a run, or of what is left of it."""
+        """Before the first step, or the first after resuming."""
 
     def on_step(self, report: StepReport) -> None:
         """After optimizer steps, as often as the run reports them."""
 
-    def on_evaluate(self, step: int, figures: Mapping[str, Figure]) -> None:
-        """After something was measured on held-out images; `step` steps are done."""
+    def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
+        """After an evaluation on held-out images; `step` steps are done."""
 
     def on_save(self, step: int, folder: Path) -> None:
-        """After a checkpoint lies whole in `folder`."""
+        """After a checkpoint was written to `folder`."""
 
     def on_end(self, result: RunResult | None) -> None:
-        """Once `on_start` was called, always, last: None after an error or an interrupt."""
+        """Last, and always once `on_start` was called; `result` is None after an error or an interrupt."""
 
 
 _WATCHING: contextvars.ContextVar[tuple[Watcher, ...]] = contextvars.ContextVar("watching", default=())
@@ -132,7 +125,7 @@ _WATCHING: contextvars.ContextVar[tuple[Watcher, ...]] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def watched_by(*watchers: Watcher) -> Iterator[None]:
-    """Have every run that begins inside tell these watchers too, whoever calls `train`."""
+    """Add these watchers to every run that starts within the block, whoever calls `train`."""
     token = _WATCHING.set((*_WATCHING.get(), *watchers))
     try:
         yield
@@ -140,6 +133,6 @@ def watched_by(*watchers: Watcher) -> Iterator[None]:
         _WATCHING.reset(token)
 
 
-def watching() -> tuple[Watcher, ...]:
-    """Return the watchers of `watched_by`."""
+def active_watchers() -> tuple[Watcher, ...]:
+    """Watchers of `watched_by`."""
     return _WATCHING.get()

@@ -1,4 +1,4 @@
-"""A run's `log.jsonl`, read back."""
+"""Reading a run's `log.jsonl`."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ LOG = "log.jsonl"
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """Return the lines of a log, or of the log in a run's folder, in order; half a line at the end is passed over.
+    """Lines of a log, or of the log in a run's folder, in order; a truncated last line is skipped.
 
     Raises: InputError where there is none.
     """
     path = Path(path)
     file = path / LOG if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")  # a letter may be cut in two, as a line
+        text = file.read_text(encoding="utf-8", errors="replace")  # a character may be truncated, as a line may
     except OSError as error:
         raise InputError(f"There is no log of a run at {str(file)!r} ({error.strerror}); expected {LOG}.") from error
     records = []
     for line in text.splitlines():
         try:
             record = json.loads(line)
-        except json.JSONDecodeError:  # the run was killed while it wrote
+        except (json.JSONDecodeError, RecursionError):  # the run was killed while it wrote, or the log is damaged
             continue
-        if isinstance(record, dict):
+        if isinstance(record, dict) and isinstance(record.get("step", 0), int):
             records.append(record)
     return records
 
 
 def column(records: Sequence[dict[str, Any]], name: str, kind: str = "step") -> tuple[list[int], list[float]]:
-    """Return the steps and the values of one of a log's numbers, without steps that lack it."""
+    """Steps and the values of one of a log's numbers, without steps that lack it."""
     pairs = [(one["step"], one[name]) for one in records if one["kind"] == kind and one.get(name) is not None]
     return [step for step, _ in pairs], [value for _, value in pairs]

@@ -1,4 +1,8 @@
-"""One run at a time in a folder: two would write over each other's checkpoints and log."""
+"""One run at a time in a folder: two would overwrite each other's checkpoints and log.
+
+Not `writer_lock`: a lock of that kind is inherited by forked data workers, which may outlive a killed run, and some
+network drives have none.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ from pathlib import Path
 from wordsight.errors import TrainError
 
 LOCK = ".lock"
-_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network drives: there all goes on without
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network drives; there the run continues unlocked
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made if it is not there, for as long as this lasts; a process that dies lets go.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is created if needed, until the block ends; the system releases it if the process dies.
 
     Raises: TrainError where another process holds it, and for a place that cannot be written.
     """
-    number = _taken(folder)
+    number = _acquire(folder)
     try:
         yield
     finally:
@@ -30,8 +34,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(number)
 
 
-def _taken(folder: Path) -> int:
-    """Return the open lock file. The last holder may have removed it between opening and locking: then once more."""
+def _acquire(folder: Path) -> int:
+    """Open and lock the lock file. Its last holder may have removed it between the two: then try again."""
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +53,7 @@ def _taken(folder: Path) -> int:
             os.close(number)
     except BlockingIOError as error:
         raise TrainError(
-            f"Another run is at work in {folder}; wait for its end or stop it, or choose another folder."
+            f"Another run is already using {folder}; wait for it to end, stop it, or choose another folder."
         ) from error
     except (OSError, ValueError) as error:  # a NUL in the name
         reason = getattr(error, "strerror", None) or error
@@ -57,7 +61,7 @@ def _taken(folder: Path) -> int:
 
 
 def _lock(number: int) -> None:
-    """Lock an open file for this process alone, not for those forked of it, which may outlive it for a moment.
+    """Lock an open file for this process only, not for its forks, which may outlive it for a moment.
 
     Raises: BlockingIOError where another process has it.
     """

@@ -1,4 +1,4 @@
-"""A run that is asked to stop: it ends its step and saves what it has, and then stops."""
+"""Stopping a run on a signal: it finishes its step and saves a checkpoint first."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_ASKED_BY = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that stopped because it was asked to, with its checkpoint written; the message says how to go on.
+    """A run that stopped on a signal, with its checkpoint written; the message says how to resume.
 
-    number: of the signal that asked, SIGINT (Ctrl-C) or SIGTERM.
+    number: of the signal, SIGINT (Ctrl-C) or SIGTERM.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -23,30 +23,30 @@ class Stopped(KeyboardInterrupt):
 
 
 class Request:
-    """Whether a stop was asked for, and by which signal."""
+    """Request to stop. number: of the signal; None while there is none."""
 
     number: int | None = None
 
 
 @contextlib.contextmanager
 def on_signals() -> Iterator[Request]:
-    """Note Ctrl-C or SIGTERM instead of dying of it; Ctrl-C after either acts at once, as ever.
+    """Note Ctrl-C or SIGTERM instead of terminating; Ctrl-C after either acts at once, as usual.
 
-    SIGTERM is noted however often: a scheduler and torchrun may both send it to a process.
-    Outside of the main thread nothing is changed: only there does Python take signals.
+    SIGTERM is noted however often it comes: a scheduler and torchrun may both send it.
+    Outside the main thread nothing changes: only there does Python handle signals.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in _ASKED_BY}
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def note(number: int, _: FrameType | None) -> None:
         request.number = number
         signal.signal(signal.SIGINT, before[signal.SIGINT])
 
-    for number in _ASKED_BY:
-        if before[number] is not signal.SIG_IGN:  # as in the background of a shell: not to be woken for that
+    for number in _SIGNALS:
+        if before[number] is not signal.SIG_IGN:  # ignored, as for a shell's background job
             signal.signal(number, note)
     try:
         yield request

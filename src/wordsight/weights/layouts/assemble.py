@@ -12,25 +12,24 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError, did_you_mean
-from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
-from wordsight.weights import validate
+from wordsight.spec import ModelSpec
+from wordsight.towers import architecture, pools_by_attention
+from wordsight.weights import file_names, validate
+from wordsight.weights.bounds import clean_text
 from wordsight.weights.layouts import (
     SUPPORTED,
     hf_clip,
     hf_processor,
     hf_siglip,
     hf_tokenizer,
-    native,
     open_clip,
     open_clip_names,
     openai,
 )
-from wordsight.weights.layouts.config_values import CLIP_VOCAB, clip_tokenizer
+from wordsight.weights.layouts.config_values import CLIP_VOCAB, clip_tokenizer, read_json
 
 Layout = Literal["hf", "open_clip", "openai", "wordsight"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-WEIGHTS = {"hf": "model.safetensors", "open_clip": "open_clip_model.safetensors", "wordsight": native.WEIGHTS}
-PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # what else Hugging Face and open_clip have, so that an error can say what it is
 _KNOWN_OTHERS = ("chinese_clip", "clipseg", "altclip", "blip", "blip-2", "siglip2", "metaclip_2", "clip_text_model",
                  "clip_vision_model", "siglip_text_model", "siglip_vision_model", "x_clip", "groupvit")  # fmt: skip
@@ -60,20 +59,6 @@ class Parts:
     tensors: Mapping[str, np.ndarray]
 
 
-def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    """Return a JSON object among the files.
-
-    Raises: CheckpointError for what is no JSON object.
-    """
-    try:
-        value = json.loads(files[name])
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{name} holds a {type(value).__name__}, expected an object.")
-    return value
-
-
 def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkpoint:
     """Return the checked Checkpoint of the parts.
 
@@ -85,9 +70,9 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
         checkpoint = _READ[parts.layout](parts)
     except CheckpointError as error:
         raise type(error)(f"{where}: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:  # say, a list for an object
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{where}: the configuration has a value of the wrong kind ({type(error).__name__}: {error}); "
+            f"{where}: the configuration has a value of the wrong kind ({type(error).__name__}: {str(error)[:200]}); "
             "fetch the files again."
         ) from error
     spec = checkpoint.spec
@@ -105,7 +90,7 @@ def _read_openai(parts: Parts) -> Checkpoint:
 
 
 def _read_open_clip(parts: Parts) -> Checkpoint:
-    config = read_json(parts.files, open_clip.FILE)
+    config = read_json(parts.files, file_names.OPEN_CLIP_CONFIG)
     if "multimodal_cfg" not in (config.get("model_cfg") or {}):
         _refuse_others(parts.tensors)
     tensors = open_clip_names.to_canonical(parts.tensors)
@@ -126,13 +111,13 @@ def _refuse_others(tensors: Mapping[str, np.ndarray]) -> None:
         "visual.trunk.blocks.0.attn.q_bias": "EVA",
     }
     for name in tensors:
-        for prefix, architecture in signs.items():
+        for prefix, kind in signs.items():
             if name.startswith(prefix):
-                raise CheckpointError(f"{name} means {architecture}, which is not supported; {SUPPORTED}.")
+                raise CheckpointError(f"{name} means {kind}, which is not supported; {SUPPORTED}.")
 
 
 def _read_hf(parts: Parts) -> Checkpoint:
-    config = read_json(parts.files, "config.json")
+    config = read_json(parts.files, file_names.HF_CONFIG)
     kind = config.get("model_type")
     if kind not in ("clip", "siglip"):
         known = " (known, but another architecture)" if kind in _KNOWN_OTHERS else ""
@@ -152,7 +137,7 @@ def _read_hf(parts: Parts) -> Checkpoint:
 
 
 def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
-    for name in PROCESSORS:
+    for name in file_names.PROCESSORS:
         if name in files:
             config = read_json(files, name)
             nested = config.get("image_processor")
@@ -162,8 +147,16 @@ def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
 
 
 def _read_native(parts: Parts) -> Checkpoint:
-    spec = ModelSpec.from_json(parts.files[native.FILE].decode(errors="replace"))
-    kept = {name: content for name, content in parts.files.items() if name in hf_tokenizer.KEPT}
+    spec = ModelSpec.from_json(parts.files[file_names.SPEC].decode(errors="replace"))
+    provenance = {clean_text(fact): clean_text(origin) for fact, origin in spec.provenance.items()}
+    spec = dataclasses.replace(
+        spec,
+        name=clean_text(spec.name),
+        licence=clean_text(spec.licence),
+        source=clean_text(spec.source),
+        provenance=provenance,
+    )
+    kept = {name: content for name, content in parts.files.items() if name in file_names.TOKENIZER_KEPT}
     if spec.tokenizer.kind == "clip_bpe":
         kept = {}
     return Checkpoint(spec, parts.tensors, kept)
@@ -208,13 +201,14 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], place: str 
 def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
     """Say the same in the layout's words: OpenAI's has no tokenizer file, and the highest id is its end of text."""
     spec = checkpoint.spec
-    if isinstance(spec.image, EfficientNetTower) and layout != "wordsight":
-        raise CheckpointError(f"The {layout} layout has no {spec.image.arch}; use --to wordsight.")
+    known = architecture(spec)
+    if layout not in known.layouts:
+        others = [name for name in ("openai", "open_clip", "wordsight") if name in known.layouts]
+        use = " or ".join([", ".join(others[:-1]), others[-1]]).removeprefix(" or ")
+        raise CheckpointError(f"The {layout} layout has no {known.name}; use --to {use}.")
     if spec.family == "siglip" and layout == "openai":
         raise CheckpointError("OpenAI's layout has no SigLIP; use --to hf, open_clip or wordsight.")
-    if isinstance(spec.image, PlainResNetTower) and layout in ("hf", "openai"):
-        raise CheckpointError(f"The {layout} layout has no plain ResNet; use --to open_clip or wordsight.")
-    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    siglip_tower = pools_by_attention(spec.image)
     if spec.family == "siglip" and layout == "hf" and not siglip_tower:
         raise CheckpointError(
             "Hugging Face's SiglipModel pools images by attention, and its CLIPModel has no bias; this model has "
@@ -222,10 +216,6 @@ def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
         )
     if spec.text.projection_bias and layout == "open_clip" and not siglip_tower:
         raise CheckpointError("open_clip's CLIP has no bias in its text projection; use --to wordsight.")
-    if isinstance(spec.image, ResNetTower) and layout == "hf":
-        raise CheckpointError(
-            "Hugging Face's CLIPModel has no ModifiedResNet; use --to openai, open_clip or wordsight."
-        )
     if layout != "openai":
         return checkpoint
     if spec.tokenizer.kind != "clip_bpe":
@@ -240,7 +230,7 @@ def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
 def _is_clip_vocabulary(files: Mapping[str, bytes]) -> bool:
     if "tokenizer.json" not in files:
         return False
-    vocab = read_json(files, "tokenizer.json").get("model", {}).get("vocab")
+    vocab = read_json(files, file_names.TOKENIZER_JSON).get("model", {}).get("vocab")
     own: dict[str, int] = json.loads(hf_tokenizer.clip_files()["vocab.json"])
     return isinstance(vocab, dict) and len(own) == CLIP_VOCAB and {**own, **vocab} == own
 
@@ -254,7 +244,10 @@ def _write_openai(checkpoint: Checkpoint) -> Parts:
 
 
 def _write_open_clip(checkpoint: Checkpoint) -> Parts:
-    files = {open_clip.FILE: _json_bytes(open_clip.config_of(checkpoint.spec)), **checkpoint.tokenizer_files}
+    files = {
+        file_names.OPEN_CLIP_CONFIG: _json_bytes(open_clip.config_of(checkpoint.spec)),
+        **checkpoint.tokenizer_files,
+    }
     return Parts("open_clip", files, open_clip_names.from_canonical(checkpoint.spec, checkpoint.tensors))
 
 
@@ -273,7 +266,7 @@ def _write_hf(checkpoint: Checkpoint) -> Parts:
 
 
 def _write_native(checkpoint: Checkpoint) -> Parts:
-    files = {native.FILE: checkpoint.spec.to_json().encode(), **checkpoint.tokenizer_files}
+    files = {file_names.SPEC: checkpoint.spec.to_json().encode(), **checkpoint.tokenizer_files}
     return Parts("wordsight", files, checkpoint.tensors)
 
 

@@ -9,11 +9,29 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import CheckpointError
+from wordsight.json_records import MAX_VALUES, parse_json, show
 from wordsight.spec import Activation, TokenizerSpec
+from wordsight.text import tokenizer_check
+from wordsight.weights.bounds import LARGEST, MAX_REAL
+from wordsight.weights.file_names import TOKENIZER_JSON
 from wordsight.weights.layouts.prefixes import told
 
 CLIP_VOCAB = 49408
 CLIP_BOS, CLIP_EOS = 49406, 49407
+
+
+def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """Parse a JSON object among the files.
+
+    Raises: CheckpointError for anything else, and for one of far more values than such a file has.
+    """
+    try:
+        value = parse_json(files[name], most=tokenizer_check.MAX_VALUES if name == TOKENIZER_JSON else MAX_VALUES)
+    except ValueError as error:
+        raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{name} holds a {type(value).__name__}, expected an object.")
+    return value
 
 
 class Facts:
@@ -26,7 +44,7 @@ class Facts:
         self, config: Mapping[str, Any], file: str, where: str = "", log: dict[str, str] | None = None
     ) -> None:
         if not isinstance(config, Mapping):
-            raise CheckpointError(f"{file}: {where or 'the file'} is {config!r}, expected an object.")
+            raise CheckpointError(f"{file}: {where or 'the file'} is {show(config)}, expected an object.")
         self.config, self.file, self.where = config, file, where
         self.log: dict[str, str] = {} if log is None else log
 
@@ -43,15 +61,18 @@ class Facts:
         value = self.get(fact, key, default, why)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
+        most = LARGEST.get(fact.rpartition(".")[2], LARGEST["width"])
         if type(value) is not int or value <= 0:
-            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected a positive whole number.")
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {show(value)}, expected a positive whole number.")
+        if value > most:
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {show(value)}, expected at most {most}.")
         return value
 
     def real(self, fact: str, key: str, default: float | None = None, why: str = "") -> float:
         """Return a finite number."""
         value = self.get(fact, key, default, why)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected a number.")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MAX_REAL:
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {show(value)}, expected a number.")
         return float(value)
 
     def triple(self, fact: str, key: str, default: tuple[float, ...] | None, why: str) -> tuple[float, float, float]:
@@ -62,9 +83,9 @@ class Facts:
         if (
             not isinstance(value, (list, tuple))
             or len(value) != 3
-            or not all(isinstance(v, (int, float)) for v in value)
+            or not all(isinstance(v, (int, float)) and abs(v) < MAX_REAL for v in value)
         ):
-            raise CheckpointError(f"{self.file}: {self.place(key)} is {value!r}, expected three numbers.")
+            raise CheckpointError(f"{self.file}: {self.place(key)} is {show(value)}, expected three numbers.")
         return float(value[0]), float(value[1]), float(value[2])
 
     def get(self, fact: str, key: str, default: Any = None, why: str = "") -> Any:
@@ -79,9 +100,18 @@ class Facts:
 
 
 def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
-    """Return how many numbered blocks follow `prefix` (1 + the highest number)."""
+    """Count the numbered blocks behind `prefix`: 1 + the highest number.
+
+    Raises: CheckpointError for more blocks than there are tensors.
+    """
     numbers = {name[len(prefix) :].split(".", 1)[0] for name in tensors if name.startswith(prefix)}
-    return 1 + max((int(n) for n in numbers if n.isdigit()), default=-1)
+    decimal = [number for number in numbers if number.isascii() and number.isdecimal()]
+    highest = max(decimal, key=lambda number: (len(number), number), default="-1")
+    if len(highest) > 9 or int(highest) >= len(tensors):
+        raise CheckpointError(
+            f"{prefix}{highest[:20]} is one of more blocks than there are tensors; the file is damaged."
+        )
+    return 1 + int(highest)
 
 
 def shape_of(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> tuple[int, ...]:

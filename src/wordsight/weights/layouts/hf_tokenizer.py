@@ -8,11 +8,9 @@ from typing import Any, Literal
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import TokenizerSpec
-from wordsight.weights.layouts.config_values import clip_tokenizer
+from wordsight.weights.file_names import SENTENCEPIECE, TOKENIZER_CONFIGS, TOKENIZER_JSON, TOKENIZER_KEPT
+from wordsight.weights.layouts.config_values import clip_tokenizer, read_json
 
-# the files that a checkpoint carries along, so that the folder stays whole in every layout that is a folder
-KEPT = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model", "tokenizer.model")
-ALSO_READ = ("vocab.json", "merges.txt")
 GEMMA_VOCAB = 256_000
 Clean = Literal["clip", "canonicalize", "lower", "none"]
 
@@ -29,9 +27,9 @@ def tokenizer_of(
     """
     if "tokenizer.json" in files:
         tokenizer = _own(files, context_length=context_length, vocab_size=vocab_size, clean=clean, log=log)
-        names = [name for name in KEPT if name in files and not name.endswith(".model")]
+        names = [name for name in TOKENIZER_KEPT if name in files and not name.endswith(".model")]
         return tokenizer, {name: files[name] for name in names}
-    pieces = next((name for name in ("spiece.model", "tokenizer.model") if name in files), None)
+    pieces = next((name for name in SENTENCEPIECE if name in files), None)
     if pieces:
         log["tokenizer"] = pieces
         eos, pad = _sentencepiece_ids(files)
@@ -39,7 +37,7 @@ def tokenizer_of(
             kind="sentencepiece", context_length=context_length, vocab_size=vocab_size, bos_id=None, eos_id=eos,
             pad_id=pad, clean=clean,
         )  # fmt: skip
-        names = [name for name in KEPT if name in files and not name.endswith(".model")]
+        names = [name for name in TOKENIZER_KEPT if name in files and not name.endswith(".model")]
         return spec, {"spiece.model": files[pieces], **{name: files[name] for name in names}}
     log["tokenizer"] = "CLIP's byte-pair merges (bundled)"
     if "merges.txt" in files:
@@ -51,7 +49,7 @@ def tokenizer_of(
 def _own(
     files: Mapping[str, bytes], *, context_length: int, vocab_size: int, clean: Clean, log: dict[str, str]
 ) -> TokenizerSpec:
-    tokenizer = _json(files["tokenizer.json"], "tokenizer.json")
+    tokenizer = read_json(files, TOKENIZER_JSON)
     ids = _vocabulary(tokenizer)
     special = _special_tokens(files)
     log["tokenizer"] = "tokenizer.json"
@@ -92,7 +90,7 @@ def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, st
     """
     kind = None
     if "tokenizer_config.json" in files:
-        kind = _json(files["tokenizer_config.json"], "tokenizer_config.json").get("tokenizer_class")
+        kind = read_json(files, "tokenizer_config.json").get("tokenizer_class")
     if isinstance(kind, str) and kind.startswith(("Siglip2", "Gemma")):
         return "lower", f"tokenizer_config.json: tokenizer_class = {kind}, so SigLIP 2's rule"
     if isinstance(kind, str) and kind.startswith("Siglip"):
@@ -102,16 +100,6 @@ def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, st
     return "canonicalize", "SigLIP's rule"
 
 
-def _json(content: bytes, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(content)
-    except ValueError as error:
-        raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{name} holds a {type(value).__name__}, expected an object.")
-    return value
-
-
 def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
     """Return token → id of a tokenizer.json: its model's vocabulary and the added tokens."""
     model = tokenizer.get("model")
@@ -119,7 +107,7 @@ def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
     if isinstance(vocab, list):  # Unigram: [token, score] in the order of ids
         ids = {str(entry[0]): i for i, entry in enumerate(vocab) if isinstance(entry, list) and entry}
     elif isinstance(vocab, dict):
-        ids = {str(token): int(i) for token, i in vocab.items()}
+        ids = dict(vocab)
     else:
         raise CheckpointError("tokenizer.json has no model.vocab; expected a file of the `tokenizers` library.")
     for added in tokenizer.get("added_tokens") or ():
@@ -131,8 +119,9 @@ def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
 def _special_tokens(files: Mapping[str, bytes]) -> dict[str, str]:
     """Return role (such as `pad_token`) → token, of special_tokens_map.json and tokenizer_config.json (which wins)."""
     found = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        for role, token in _json(files[name], name).items() if name in files else ():
+    for name in reversed(TOKENIZER_CONFIGS):
+        config = read_json(files, name) if name in files else {}
+        for role, token in config.items():
             content = token.get("content") if isinstance(token, dict) else token
             if role.endswith("_token") and isinstance(content, str):
                 found[role] = content

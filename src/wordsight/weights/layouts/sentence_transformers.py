@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 
 from wordsight.errors import CheckpointError
+from wordsight.json_records import parse_json
+from wordsight.weights.file_names import MODULES
 
-FILE = "modules.json"
 _MODELS = ("CLIPModel", "Transformer")
 _NOTHING = ("Normalize",)  # embeddings have unit length anyway
 
@@ -18,20 +18,20 @@ def model_path(content: bytes, where: str) -> str:
     Raises: CheckpointError for modules that change the model's embeddings (named), and for a path that leads outside.
     """
     try:
-        modules = [(str(module["type"]).rsplit(".", 1)[-1], str(module["path"])) for module in json.loads(content)]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(f"{where}: {FILE} lists no modules ({error!r}); fetch it again.") from error
+        modules = [(str(module["type"]).rsplit(".", 1)[-1], str(module["path"])) for module in parse_json(content)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{where}: {MODULES} lists no modules ({error!r}); fetch it again.") from error
     models = [path for kind, path in modules if kind in _MODELS]
     others = [f"{kind} ({path or 'the folder itself'})" for kind, path in modules if kind not in _MODELS + _NOTHING]
     if others or len(models) != 1:
         seen = ", ".join(others) or f"{len(models)} models"
         raise CheckpointError(
-            f"{where}: {FILE} of sentence-transformers has {seen}, expected one CLIPModel and nothing that changes its "
-            "embeddings. To use the CLIP alone, name the folder that holds it."
+            f"{where}: {MODULES} of sentence-transformers has {seen}, expected one CLIPModel and nothing that changes "
+            "its embeddings. To use the CLIP alone, name the folder that holds it."
         )
     path = PurePosixPath(models[0])
     if path.is_absolute() or ".." in path.parts or "\\" in models[0] or ":" in models[0]:
-        raise CheckpointError(f"{where}: {FILE} names the module {models[0]!r}, expected a folder inside.")
+        raise CheckpointError(f"{where}: {MODULES} names the module {models[0]!r}, expected a folder inside.")
     return models[0]
 
 

@@ -1,0 +1,68 @@
+"""Options of a search: how many hits, of which rows, compared how."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from wordsight.errors import InputError, did_you_mean
+from wordsight.search.query_parts import Query
+
+By: TypeAlias = Literal["auto", "vector", "text", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Options of one search.
+
+    k: number of hits. offset: number of hits before these, on earlier pages.
+    where: an SQL condition (see `Index`).
+    by: "vector" (visual similarity), "text" (BM25 over the texts of images), "both", or "auto": the choice of
+        `wordsight tune`; else both where images came with texts of their own (tables, documents, captions), and visual
+        similarity where a file's name is the only text.
+    likely: leave out hits that probably do not answer; [] then means that nothing is likely to match.
+    whiten: compare images after subtracting what the whole collection shares (see `search.whitening`).
+    fold: show near copies as one hit (see `search.fold`), with the others as its `copies`.
+
+    Raises: InputError for a number, condition or `by` that is not valid.
+    """
+
+    k: int = 10
+    offset: int = 0
+    where: str | None = None
+    by: By = "auto"
+    likely: bool = False
+    whiten: bool = False
+    fold: bool = False
+
+    def __post_init__(self) -> None:
+        _check_count("k", self.k, least=1, meaning="the number of hits")
+        _check_count("offset", self.offset, least=0, meaning="the number of hits to skip")
+        if self.where is not None and not isinstance(self.where, str):
+            raise InputError(f'where is {self.where!r}, expected an SQL condition such as "width > 1000".')
+        if self.by not in get_args(By):
+            known = get_args(By)
+            raise InputError(f"by is {self.by!r}, expected one of: {', '.join(known)}.{did_you_mean(self.by, known)}")
+
+    @property
+    def end(self) -> int:
+        """Position behind the last hit that is asked for."""
+        return self.offset + self.k
+
+    def check_query(self, query: Query) -> None:
+        """Raise InputError for a query that these options do not suit."""
+        if self.by in ("text", "both") and not query.words.strip():
+            raise InputError(f"by={self.by!r} searches texts, but the query has no positive text; add some.")
+        if self.whiten and any(part.kind == "text" for part in query.parts):
+            raise InputError("whiten compares images with images, but the query holds text; omit one of the two.")
+
+
+def _check_count(name: str, value: int, *, least: int, meaning: str) -> None:
+    """Raise InputError for what is not a whole number from `least` on."""
+    try:
+        valid = operator.index(value) >= least
+    except TypeError:
+        valid = False
+    if not valid:
+        raise InputError(f"{name} is {value!r}, expected a whole number, {least} or more: {meaning}.")
