@@ -112,7 +112,7 @@ def test_a_device_that_torch_knows_but_not_here(device):
     ("setting", "message"),
     [
         ("image.heads=5", r"width 32 does not divide by 5 heads"),
-        ("image.image_size=18", r"image_size 18 is no multiple of patch_size 4"),
+        ("image.image_size=18", r"image_size 18 is not a multiple of patch_size 4"),
         ("embed_dim=0", r"model.embed_dim is 0, expected 1 or more"),
         ("text.context_length=8", r"tokenizer.context_length is 16, but the text tower takes 8 "),
         ("text.vocab_size=100", r"tokenizer.vocab_size is 49,408, but the text tower takes 100 "),
