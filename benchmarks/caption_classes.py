@@ -1,9 +1,8 @@
-# ruff: noqa: E501
-"""Classes that captions tell of: the words that name a class in a caption, and those that may imply it.
+"""Classes in captions: the words that name a class, and those that may imply it.
 
 `CLASSES`: class → (words that name it, further words that may imply it), as patterns. Of an image with several captions
-a class is *true* where at least half of them name it, and *false* where none holds a word of either pattern; all else is
-left out of a measurement.
+a class is *true* where at least half of them name it, and *false* where none contains a word of either pattern; other
+images are left out of a measurement.
 """
 
 from __future__ import annotations
@@ -136,7 +135,7 @@ CLASSES: dict[str, tuple[str, str]] = {
 
 
 def read_captions(path: Path) -> dict[str, list[str]]:
-    """Return file → captions, from a table of file and caption, one caption a line."""
+    """File → captions, from a table of file and caption, one caption a line."""
     captions: dict[str, list[str]] = defaultdict(list)
     with open(path, encoding="utf-8", newline="") as file:
         for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -145,7 +144,7 @@ def read_captions(path: Path) -> dict[str, list[str]]:
 
 
 def truths(captions: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each class is true and where it is false of each image, (N, K) bool each."""
+    """Where each class is true and where it is false of each image, (N, K) bool each."""
     named = [_pattern(words) for words, _ in CLASSES.values()]
     implied = [_pattern(f"{words}|{more}" if more else words) for words, more in CLASSES.values()]
     true_NK = np.array([[2 * sum(bool(p.search(text)) for text in own) >= len(own) for p in named] for own in captions])

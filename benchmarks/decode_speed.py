@@ -1,18 +1,19 @@
-"""From files to embeddings: images a second of the whole pipeline, at 12 and at 0.3 megapixels.
+"""Images per second from files to embeddings, the whole pipeline, at 12 and at 0.3 megapixels.
 
     python benchmarks/decode_speed.py [--model mini] [--precision auto] [--images 24] [--rounds 5] [--quick]
 
-Contenders, in alternated turns over the same JPEG files:
+Contenders, in alternating turns over the same JPEG files:
     ours        model.embed_images: DCT scaling, decoding threads beside the encoder
     ours exact  the same with every pixel decoded
     plain       one thread: Pillow decodes all of a batch, then the same encoder runs
     plain ort   the same with ONNX Runtime as the encoder, where --onnx names an image tower's file
     decode      ours without an encoder; encode: the encoder alone, on ready pixels
-The share is that of 1 / (1/decode + 1/encode), what the processor allows when both keep all its cores busy.
-Also measured: what DCT scaling changes, in grey levels after preprocessing and as cosines of embeddings.
+The share is of 1 / (1/decode + 1/encode), the bound of the processor when both keep all its cores busy.
+Also measured: the effect of DCT scaling, in grey levels after preprocessing and as cosines of embeddings.
 
-JPEGs are made from real photographs (`--data`, else the bundled samples), enlarged, with noise as of a sensor
-(sigma 8) and quality 90: about 3.4 MB at 12 megapixels, as cameras and phones write, and so about as long to decode.
+JPEGs are made from real photographs (`--data`, else the bundled samples), enlarged, with the noise of a
+sensor (sigma 8) and quality 90: about 3.4 MB at 12 megapixels, like those of cameras and phones, so that they take as
+long to decode.
 About 4 minutes on two cores; rows go to results/decode_speed.jsonl.
 """
 
@@ -42,7 +43,7 @@ SIZES = {"12 MP": 12_000_000, "0.3 MP": 300_000}
 
 
 def photographs(data: Path, count: int) -> list[Path]:
-    """Return `count` real photographs: flickr8k-a where the data is, else the bundled samples."""
+    """`count` real photographs: flickr8k-a where the data is, else the bundled samples."""
     found = sorted((data / "flickr8k-a" / "images").glob("*.jpg")) or [
         path for path in sample_images() if path.suffix == ".jpg"
     ]
@@ -67,7 +68,7 @@ def make_jpegs(photos: list[Path], folder: Path, pixels: int) -> list[Path]:
 
 
 def plainly(path: Path, size: int) -> np.ndarray:
-    """Return an image's pixels as most code makes them: decode all, resize the shorter side, cut the centre."""
+    """Pixels of an image as most code makes them: decode all, resize the shorter side, cut the centre."""
     image = Image.open(path).convert("RGB")
     width, height = resized_size(*image.size, size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -83,7 +84,7 @@ def batches(files: list[Path]) -> Iterator[list[Path]]:
 
 
 def contenders(model: Model, files: list[Path], onnx: Path | None) -> dict[str, Callable[[], object]]:
-    """Return what is timed, each over all files."""
+    """Calls to time, each over all files."""
     spec = model.spec.preprocess
     ready = np.stack([plainly(path, spec.image_size) for path in files[:BATCH]])
 
@@ -109,7 +110,7 @@ def contenders(model: Model, files: list[Path], onnx: Path | None) -> dict[str, 
 
 
 def onnx_encoder(path: Path, mean: Any, std: Any) -> Callable[[np.ndarray], object]:
-    """Return a function that runs an image tower (B, 3, S, S) float32 in ONNX Runtime."""
+    """Function that runs an image tower (B, 3, S, S) float32 in ONNX Runtime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -123,7 +124,7 @@ def onnx_encoder(path: Path, mean: Any, std: Any) -> Callable[[np.ndarray], obje
 
 
 def drift(model: Model, files: list[Path]) -> dict[str, float]:
-    """Return what DCT scaling changes: grey levels of preprocessed pixels, and cosines of embeddings."""
+    """Effect of DCT scaling: grey levels of preprocessed pixels, and cosines of embeddings."""
     spec = model.spec.preprocess
     differences = []
     for path in files:

@@ -1,9 +1,9 @@
 """Pages of real documents for benchmarks: PDF pages labelled by hand, figures of circuits, templates of drawing sheets.
 
-Nothing of it comes with the project. `tests/support/debian.sh` fetches the Debian packages `circuit-macros` (a booklet
+None of them is part of the project. `tests/support/debian.sh` fetches the Debian packages `circuit-macros` (a booklet
 of circuit drawings and its manual), `linuxcnc-doc-en` (manuals of a machine controller) and `freecad-common` (templates
-of drawing sheets); pip fetches the source package of `pypdf`, whose tests hold PDFs of all sorts, and `resvg-py`, which
-draws the templates. They are kept in `$WORDSIGHT_CACHE/benchmarks`, else `~/.cache/wordsight/benchmarks`.
+of drawing sheets); pip fetches the source package of `pypdf`, whose tests contain PDFs of all sorts, and `resvg-py`,
+which draws the templates. They are kept in `$WORDSIGHT_CACHE/benchmarks`, else `~/.cache/wordsight/benchmarks`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MANUAL = "LinuxCNC_Documentation.pdf"
 DEVELOPER = "LinuxCNC_Developer.pdf"
 
 # kind → document → pages, counted from 1. Labelled by eye on contact sheets of 50 thumbnails: a page belongs to a kind
-# where most of what is printed on it does; mixed pages are left out. "drawing": circuits, mechanical and geometrical
+# if most of what is printed on it does; mixed pages are left out. "drawing": circuits, mechanical and geometrical
 # drawings, diagrams; "screen": windows of programs; "blank": nothing, a page number, or one short line.
 KINDS: dict[str, dict[str, tuple[int, ...]]] = {
     "drawing": {
@@ -122,7 +122,7 @@ class Page:
 
 
 def debian(package: str) -> Path:
-    """Return the folder with a Debian package's files, fetched if need be."""
+    """Folder with a Debian package's files, fetched if needed."""
     done = subprocess.run([ROOT / "tests/support/debian.sh", package], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotFetchedError(done.stderr.strip())
@@ -139,7 +139,7 @@ def pip(*arguments: str) -> None:
 
 @functools.cache
 def pypdf_files() -> Path:
-    """Return the folder with the PDFs of pypdf's tests, which only its source package holds."""
+    """Folder with the PDFs of pypdf's tests, which only its source package holds."""
     folder = cache_dir("benchmarks") / "pypdf"
     if not (folder / "resources").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ def pypdf_files() -> Path:
 
 @functools.cache
 def document(name: str) -> Path:
-    """Return the path of a document that `KINDS` names."""
+    """Path of a document that `KINDS` names."""
     if name in (CIRCUITS, CIRCUITS_MANUAL):
         folder = debian("circuit-macros") / "usr/share/doc/circuit-macros"
         if name == CIRCUITS:
@@ -170,7 +170,7 @@ def document(name: str) -> Path:
 
 
 def pages() -> list[Page]:
-    """Return all labelled pages."""
+    """All labelled pages."""
     return [
         Page(document(name), number, kind)
         for kind, documents in KINDS.items()
@@ -185,14 +185,14 @@ def _opened(path: Path) -> pypdfium2.PdfDocument:
 
 
 def render(page: Page) -> Image.Image:
-    """Return a page as the index sees it."""
+    """A page as the index sees it."""
     return Document(str(page.path)).render(page.number)
 
 
 def figures() -> list[Image.Image]:
-    """Return the drawings of the booklet of circuits, each cut out of its page: what is above a caption.
+    """Drawings of the booklet of circuits, each cut out of its page, above its caption.
 
-    Figures that stand beside each other, and those of a few pixels, are left out.
+    Figures beside each other, and those of a few pixels, are left out.
     """
     path = document(CIRCUITS)
     return [figure for number in range(2, 52) for figure in _figures_of(path, number)]
@@ -226,7 +226,7 @@ def _figures_of(path: Path, number: int) -> Iterator[Image.Image]:
 
 @functools.cache
 def resvg() -> object:
-    """Return the module that draws SVG, fetched into the cache if it is not installed."""
+    """Module that draws SVG, fetched into the cache if it is not installed."""
     folder = cache_dir("benchmarks") / "resvg"
     if not folder.is_dir():
         pip("install", "resvg-py", "--target", str(folder))
@@ -237,7 +237,7 @@ def resvg() -> object:
 
 
 def template(name: str, longest: int = 2 * PAGE_SIDE) -> Image.Image:
-    """Return a drawing sheet's template as an image: frame and title block, nothing drawn."""
+    """Template of a drawing sheet as an image: frame and title block, nothing drawn."""
     path = debian("freecad-common") / "usr/share/freecad/Mod/TechDraw/Templates" / name
     text = path.read_text(encoding="utf-8")
     found = re.search(r"<svg\b[^>]*>", text)
@@ -259,7 +259,7 @@ def template(name: str, longest: int = 2 * PAGE_SIDE) -> Image.Image:
 def on_template(
     drawing: Image.Image, sheet: Image.Image, free: tuple[int, int, int, int], rng: np.random.Generator
 ) -> Image.Image:
-    """Return a template with a drawing somewhere in its free part, filling 60–95 % of what it could."""
+    """Template with a drawing somewhere in its free part, filling 60–95 % of what it could."""
     left, top, right, bottom = free
     factor = rng.uniform(0.6, 0.95) * min((right - left) / drawing.width, (bottom - top) / drawing.height)
     size = max(1, round(drawing.width * factor)), max(1, round(drawing.height * factor))
@@ -271,7 +271,7 @@ def on_template(
 
 
 def largest_empty(sheet: Image.Image, cell: int = 16) -> tuple[int, int, int, int]:
-    """Return the largest rectangle without ink (left, top, right, bottom), on a grid of `cell` pixels."""
+    """Largest rectangle without ink (left, top, right, bottom), on a grid of `cell` pixels."""
     grey_HW = np.asarray(sheet.convert("L"))
     height, width = grey_HW.shape[0] // cell, grey_HW.shape[1] // cell
     empty_HW = grey_HW[: height * cell, : width * cell].reshape(height, cell, width, cell).min(axis=(1, 3)) > 230

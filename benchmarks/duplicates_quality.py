@@ -1,14 +1,14 @@
-"""How well copies are told from look-alikes: by vectors and pixels (ours), by vectors alone, and by perceptual hashes.
+"""Accuracy of telling copies from look-alikes: by vectors and pixels (ours), by vectors only, and by perceptual hashes.
 
 Of three collections in `$WORDSIGHT_DATA` (COCO photos, Flickr photos, product photos, which look alike: a hard case)
 and of sheets drawn here (bills of one form that differ in number, month and sum, bills of several items, short notes,
-pages of a contract that differ in a name: the hardest) some images are copied in every way of
+pages of a contract that differ in a name: the hardest) some images are copied in every way in
 `wordsight.duplicates.threshold.KINDS`. All pairs of an image of the collection and a copy, and all pairs of two
-images, are judged; a pair of an image and its own copy is right, all others are wrong, but for files whose pixels
-are equal. The thresholds of ours are learnt on other images of the collection.
+images, are judged; a pair of an image and its own copy is right, all others are wrong, except files whose pixels
+are equal. Our thresholds are learnt on other images of the collection.
 
-Then the copy to keep: original and copy lie side by side in files without any metadata and of one date, under names
-that tell nothing, the copy in a better format or with fewer losses wherever its kind allows that, so that pixels and
+Then the copy to keep: original and copy are in files without metadata, of the same date, under
+neutral names, the copy in a better format or with fewer losses wherever its kind allows that, so that pixels and
 files alone decide. "Most pixels, then the larger file" is what other tools do.
 
     python benchmarks/duplicates_quality.py [--images 1500] [--copied 100] [--quick]
@@ -52,7 +52,7 @@ NEIGHBOURS = 12
 
 
 def phash(image: Image.Image) -> np.ndarray:
-    """Return 64 bits (Zauner 2010)."""
+    """64 bits (Zauner 2010)."""
     grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), np.float64)
     steps = np.arange(32)
     cosines = np.cos(np.pi * np.outer(steps[:8], 2 * steps + 1) / 64)  # DCT-II, its 8 lowest frequencies
@@ -61,10 +61,10 @@ def phash(image: Image.Image) -> np.ndarray:
 
 
 def draw_sheet(number: int) -> Image.Image:
-    """Return a sheet of one of four forms, its contents by chance."""
+    """Sheet of one of four forms, its contents random."""
     chance = random.Random(number)
     form = number % 4
-    if form == 3:  # a contract, the same but for a name and a number
+    if form == 3:  # a contract, identical except for a name and a number
         fixed = random.Random(0)
         lines = [(4 * i, " ".join(fixed.choice(WORDS) for _ in range(13))) for i in range(8, 42)]
         names = chance.choice(("John", "Maria", "Wei", "Lucy")), chance.choice(("Smith", "Lopez", "Chen", "Berg"))
@@ -91,19 +91,19 @@ def draw_sheet(number: int) -> Image.Image:
 
 @dataclass
 class Pairs:
-    """All judged pairs of a collection: scores of each way, and whether a copy of which kind (-1: different)."""
+    """All judged pairs of a collection: scores of each method, and the kind of copy (-1: different)."""
 
     kind_P: np.ndarray
     cosine_P: np.ndarray
     distance_P: np.ndarray
-    same_P: np.ndarray  # by pixels; looked at only where the cosine makes it a candidate
+    same_P: np.ndarray  # by pixels; compared only where the cosine makes it a candidate
     copied: int
     checked: int
     false: list[str]
 
 
 def unlike_images(name: str, n: int) -> tuple[list[Path], list[Image.Image]]:
-    """Return up to n images of different pixels."""
+    """Up to n images of different pixels."""
     if name == "sheets":
         files = [Path(f"sheet {number}") for number in range(min(n, SHEETS[0]))]
     else:
@@ -173,7 +173,7 @@ def judge(model: Any, name: str, n: int, copied: int) -> tuple[Pairs, LearntThre
 
 
 def figures(pairs: Pairs, found_P: np.ndarray) -> dict[str, Any]:
-    """Return precision, recall, F1, false pairs, and recall by kind."""
+    """Precision, recall, F1, false pairs, and recall by kind."""
     right = pairs.kind_P >= 0
     true, false = int((found_P & right).sum()), int((found_P & ~right).sum())
     precision, recall = true / max(1, true + false), true / int(right.sum())
@@ -183,7 +183,7 @@ def figures(pairs: Pairs, found_P: np.ndarray) -> dict[str, Any]:
 
 
 def best(pairs: Pairs, scores: np.ndarray, found: Callable[[float], np.ndarray]) -> float:
-    """Return the one of the scores as a threshold with the largest F1."""
+    """The score that is the threshold with the largest F1."""
     return float(max(scores, key=lambda score: figures(pairs, found(score))["f1"]))
 
 
@@ -197,7 +197,7 @@ BETTER: tuple[dict[str, Any], ...] = ({"format": "JPEG", "quality": 95}, {"forma
 
 
 def kept_originals(images: Sequence[Image.Image]) -> dict[str, tuple[list[bool], list[bool]]]:
-    """Return kind → whether the original of each pair was kept: by ours, and by the most pixels and the larger file."""
+    """Kind → whether the original of each pair was kept: by ours, and by the most pixels and the larger file."""
     kept: dict[str, tuple[list[bool], list[bool]]] = {kind: ([], []) for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
@@ -223,7 +223,7 @@ def saved(path: Path, image: Image.Image, options: dict[str, Any]) -> Row:
 
 
 def keep_rows(name: str, n: int, copied: int) -> list[dict[str, Any]]:
-    """Return the results of `kept_originals` on a collection."""
+    """Results of `kept_originals` on a collection."""
     files, images = unlike_images(name, n)
     kept = kept_originals(images[: min(copied, len(files))])
     return [
@@ -234,7 +234,7 @@ def keep_rows(name: str, n: int, copied: int) -> list[dict[str, Any]]:
 
 
 def recall_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the share of each kind of copy that is found, a row for each set and kind, a column for each way."""
+    """Share of each kind of copy that is found, a row for each set and kind, a column for each way."""
     names = ("vectors and pixels", "cosine, learnt", "cosine, shown once")
     return [
         {"set": name, "part": "recall", "kind": kind,
@@ -273,7 +273,7 @@ def main() -> None:
         rows += [{"set": name, "way": way, **figures(pairs, found)} for way, found in ways.items()]
         print(f"{name}: {pairs.copied} images copied, {pairs.checked:,} pairs compared by pixels of {len(cosine):,}")
         false = sorted(set(pairs.false))
-        print(f"{len(false)} that pixels call copies, to be looked at: they count as wrong", *false, sep="\n  ")
+        print(f"{len(false)} that pixels call copies; check them by eye: they count as wrong", *false, sep="\n  ")
         rows[-6] |= {"compared_by_pixels": pairs.checked, "pairs": len(cosine), "false": false}
     kept = [
         row

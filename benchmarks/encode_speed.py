@@ -4,7 +4,7 @@
     python benchmarks/encode_speed.py --quick    # a smoke run with two layers
 
 All contenders take turns; medians are reported. The matrix-product peak of the machine is measured in the same turns,
-and the share of it is what the graph's own products would take at that peak, divided by the time taken.
+and the share of it is the time that the graph's own products would take at that peak, divided by the time taken.
 Needs the extras torch and quantize, and: transformers, onnx, onnxruntime.
 """
 
@@ -36,13 +36,13 @@ from wordsight.spec import Preprocess
 from wordsight.weights.read import read_checkpoint
 from wordsight.weights.write import write_checkpoint
 
-AT_LEAST = 16  # images or texts in one timed call, so that a call lasts
+AT_LEAST = 16  # images or texts in one timed call, so that a call takes long enough
 SHORT, LONG = "a photo of a cat.", "a photo of a very small grey cat on a red sofa beside a window " * 6
 Call = Callable[[], object]
 
 
 def towers(checkpoint: Checkpoint, folder: Path, known_to_transformers: Path | None) -> dict[str, dict[str, Any]]:
-    """Return runtime and precision → {"images": encode, "texts": encode}."""
+    """Runtime and precision → {"images": encode, "texts": encode}."""
     made: dict[str, dict[str, Any]] = {}
     ours = [name for name in ("f32", "bf16") if name in processor_precisions()]
     for precision in ours:
@@ -71,12 +71,12 @@ def int8_copy(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 @functools.cache
 def sample_pixels(spec: Preprocess) -> np.ndarray:
-    """Return the bundled images as pixels (N,S,S,3)."""
+    """Bundled images as pixels (N,S,S,3)."""
     return np.stack([preprocess(read_image(path), spec) for path in sample_images()])
 
 
 def inputs(checkpoint: Checkpoint, kind: str, runtime: str, batch: int) -> np.ndarray:
-    """Return what a runtime takes: uint8 pixels or normalised ones; tokens padded to the context or to the longest."""
+    """Inputs of a runtime: uint8 pixels or normalised ones; tokens padded to the context or to the longest."""
     ours = runtime.startswith("wordsight")
     spec = checkpoint.spec
     if kind == "images":
@@ -104,7 +104,7 @@ def repeated(encode: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Call:
 
 
 def speeds(name: str, checkpoint: Checkpoint, made: dict[str, Any], batches: list[int], rounds: int) -> list[Any]:
-    """Return a row for each kind of input, batch size and runtime, and for the peaks measured in the same turns."""
+    """Row for each kind of input, batch size and runtime, and for the peaks measured in the same turns."""
     rows: list[dict[str, Any]] = []
     peaks = {f"peak {p}": matrix_peak.products(p) for p in ("f32", "bf16") if p in processor_precisions()}
     agree(checkpoint, made)
@@ -131,7 +131,7 @@ def speeds(name: str, checkpoint: Checkpoint, made: dict[str, Any], batches: lis
 
 
 def operations(checkpoint: Checkpoint, kind: str) -> float:
-    """Return the floating-point operations of one image or text."""
+    """Floating-point operations of one image or text."""
     if kind == "images":
         size = checkpoint.spec.image.image_size
         return matrix_peak.operations(image_model(checkpoint), [1, size, size, 3])
@@ -188,7 +188,7 @@ run("texts", np.ones((1, 7), np.int64))
 
 
 def starts(name: str, source: str, checkpoint: Checkpoint, folder: Path, hf: Path | None, rounds: int) -> list[Any]:
-    """Return a row for each runtime: a fresh process to its first image and text embedding, and peak memory at 64."""
+    """Row for each runtime: a fresh process to its first image and text embedding, and peak memory at 64."""
     size = str(checkpoint.spec.image.image_size)
     bodies = {f"wordsight {p}": (OURS, source, p) for p in ("f32", "bf16") if p in processor_precisions()}
     bodies["wordsight int8"] = (OURS, str(folder / "int8"), "int8")
@@ -212,7 +212,7 @@ def starts(name: str, source: str, checkpoint: Checkpoint, folder: Path, hf: Pat
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two layers, two rounds: does it run?")
+    parser.add_argument("--quick", action="store_true", help="smoke run: two layers, two rounds")
     quick = parser.parse_args().quick
     batches, rounds = ([1, 4], 2) if quick else ([1, 16, 64], 5)
     rows: list[dict[str, Any]] = []
@@ -225,7 +225,7 @@ def main() -> None:
             checkpoint = read_checkpoint(source)
             rows += speeds(name, checkpoint, towers(checkpoint, folder, known), batches, rounds)
             rows += starts(name, source, checkpoint, folder, known, 1 if quick else 5)
-            if not quick:  # after each model: what is measured is not lost
+            if not quick:  # after each model, so that no measurement is lost
                 print(f"\nwritten: {harness.write_rows('encode_speed', rows)}")
 
 

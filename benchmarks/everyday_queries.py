@@ -1,7 +1,7 @@
-"""What people ask an album for, and which captions say that an image shows it.
+"""Everyday queries to an album, and the captions that confirm that an image shows what is asked.
 
-A image shows what a query says where one of its captions holds, for each word of the query, that word or one of a
-kind of it ("terrier" for "dog", "canoe" for "boat"). Captions leave things out, so that some images counted as wrong
+An image shows what a query asks where one of its captions contains, for each word of the query, that word or a kind of
+it ("terrier" for "dog", "canoe" for "boat"). Captions leave things out, so that some images counted as wrong
 are right: of images of a thing, the five captions of Flickr8k miss about one in seven (`reported`).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# word of a query → words of captions that say so
+# word of a query → words of captions that confirm it
 KINDS = {
     "dog": (
         "dog dogs puppy puppies poodle terrier labrador retriever greyhound collie dalmatian corgi bulldog "
@@ -230,17 +230,17 @@ _WORD = re.compile("[a-z]+")
 
 
 def everyday_queries() -> list[str]:
-    """Return all queries: common things, actions, colours and phrases first, then what albums hardly ever hold."""
+    """All queries: common things, actions, colours and phrases first, then what albums rarely contain."""
     return [" ".join(query.split()) for query in f"{ASKED};{UNLIKELY}".split(";")]
 
 
 def content_words(query: str) -> list[str]:
-    """Return the words of a query that say something."""
+    """Content words of a query."""
     return [word for word in _WORD.findall(query.lower()) if word not in _STOP]
 
 
 def said(query: str, captions: Sequence[str]) -> int:
-    """Return how many of an image's captions say what a query says."""
+    """Number of an image's captions that confirm a query."""
     wanted = []
     for word in content_words(query):
         word = _SAME.get(word, word)
@@ -249,10 +249,10 @@ def said(query: str, captions: Sequence[str]) -> int:
 
 
 def reported(counts: Sequence[np.ndarray]) -> float:
-    """Return which share of the images that show a thing have a caption that says so.
+    """Share of the images that show a thing and have a caption that says so.
 
-    counts: for each query, in how many of five captions each image has it. The images that no caption tells of are
-    estimated from those that one and two tell of (Chao 1987, bias-corrected), which is a lower bound of them.
+    counts: for each query, in how many of five captions each image has it. The images that no caption mentions are
+    estimated from those that one and two mention (Chao 1987, bias-corrected), which is a lower bound of them.
     """
     told = missed = 0.0
     for count_N in counts:

@@ -10,7 +10,7 @@ validation products. Then, of each model that is kept and of the one it began wi
 - clothing top-1: 341 phone photos of ten kinds of clothes, another source than the shop's; not seen by any of them;
 - original top-1: 648 images of 54 kinds of animals, sports, scenes and vehicles, not seen by any of them: the gate.
 
-Intervals are bootstrap 95 %. The seconds are comparable only on a machine that does nothing else. Results go to
+Intervals are bootstrap 95 %. Times are comparable only on an otherwise idle machine. Results go to
 `results/finetune.jsonl`.
 """
 
@@ -39,7 +39,7 @@ import clothing  # noqa: E402
 import clothing_data  # noqa: E402
 from mini_evaluate import ranks  # noqa: E402
 
-# The rate of adapters, which start from zero, is five and ten times that of the others; none was searched for.
+# The rate of adapters, which start from zero, is five and ten times that of the others; none was tuned.
 LEARNS = {
     "lora": ["tuning.image=lora", "tuning.text=lora", "optim.lr=5e-4"],
     "locked": [],
@@ -51,7 +51,7 @@ CLASSES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}
 
 
 class Notes(Watcher):
-    """Keeps what a run says of itself, and prints how it goes."""
+    """Keeps the facts and pace of a run, and prints its progress."""
 
     facts: RunFacts
     seconds = 0.0
@@ -85,7 +85,7 @@ def rounded(one: Estimate) -> dict[str, float]:
 def row_of(
     name: str, result: RunResult, notes: Notes, hits: dict[str, np.ndarray], start: dict[str, np.ndarray]
 ) -> Any:
-    """What one run gave, as it is written down."""
+    """Row of one run, as it is written."""
     verdict = result.notes["verdict"]
     return {
         "kind": "run",
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", default=",".join(LEARNS))
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument("--quick", action="store_true", help="two steps, a few images: does it run? writes nothing")
+    parser.add_argument("--quick", action="store_true", help="smoke run: two steps, a few images; writes nothing")
     options = parser.parse_args()
     limit = 40 if options.quick else None
     clothing_data.prepare(clothing.WORK)

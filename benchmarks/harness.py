@@ -1,6 +1,6 @@
-"""What every benchmark shares: alternated timings, the machine and the versions, results as JSON lines.
+"""Shared parts of all benchmarks: alternating timings, the machine and the versions, results as JSON lines.
 
-Contenders are timed in turns, so that a machine that slows down slows all of them; each row holds every time measured.
+Contenders are timed in turns, so that a machine that slows down slows all of them; each row has every time measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PACKAGES = ("wordsight", "numpy", "pillow", "openvino", "torch", "transformers",
 
 
 def alternate(contenders: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Call every contender once a round, in turns, and return the seconds of each call by name.
+    """Call every contender once per round, in turns, and return the seconds of each call by name.
 
     Every second round runs backwards, so that no contender always follows the same neighbour.
     """
@@ -39,17 +39,17 @@ def alternate(contenders: Mapping[str, Callable[[], object]], rounds: int, warm_
 
 
 def rates(seconds: Mapping[str, list[float]], items: int) -> dict[str, float]:
-    """Return items per second at the median time, by name."""
+    """Items per second at the median time, by name."""
     return {name: items / median(times) for name, times in seconds.items()}
 
 
 def spread(times: list[float]) -> float:
-    """Return (slowest - fastest) / median of the times: how much to trust them."""
+    """(slowest - fastest) / median of the times: how much to trust them."""
     return (max(times) - min(times)) / median(times)
 
 
 def processor() -> str:
-    """Return the processor's name."""
+    """Name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
@@ -59,7 +59,7 @@ def processor() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return the machine and the versions that a result depends on."""
+    """Machine and the versions that a result depends on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {}
     for package in PACKAGES:
@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write `results/name.jsonl` anew: one line with the machine and the time, then one line for each row."""
+    """Write `results/name.jsonl`, replacing it: one line with the machine and the time, then one line for each row."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.jsonl"
     head = {"kind": "machine", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **machine()}
@@ -104,7 +104,7 @@ print(json.dumps({{"seconds": seconds, "peak_mib": peak / 2**20, "modules": len(
 
 
 def fresh_process(body: str, *arguments: str) -> dict[str, float]:
-    """Run Python code in a process of its own and return what it cost.
+    """Run Python code in a process of its own and return its cost.
 
     Returns: "seconds" of the code, "wall_seconds" with the interpreter's start, "peak_mib" of memory, "modules" loaded.
     Raises: RuntimeError with the process's last words if the code fails.
@@ -119,7 +119,7 @@ def fresh_process(body: str, *arguments: str) -> dict[str, float]:
 
 
 def table(rows: list[Mapping[str, Any]]) -> str:
-    """Return rows as a plain text table with the keys of the first row as its head; numbers to the right."""
+    """Rows as a plain text table with the keys of the first row as its head; numbers to the right."""
     head = list(rows[0])
     cells = [[_cell(row.get(key, "")) for key in head] for row in rows]
     widths = [max(len(key), *(len(row[i]) for row in cells)) for i, key in enumerate(head)]

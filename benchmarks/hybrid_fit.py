@@ -1,11 +1,11 @@
-"""Fit the curve of words and looks together: the constants HYBRID_WEIGHTS and WORDS_WEIGHTS of `search/relevance.py`.
+"""Fit of text and visual similarity together: the constants HYBRID_WEIGHTS and WORDS_WEIGHTS of `search/relevance.py`.
 
     python benchmarks/hybrid_fit.py [--model mini]
 
-Fitted on queries whose answers are told by something other than the text that is searched: titles of products for
-types, colours and whose they are, their columns for titles, one caption of a Flickr8k validation photo for everyday
-queries and for another caption. Each task counts alike, and in it each query; of a query the 200 nearest images and the
-200 best texts. Printed beside: nDCG@10 and calibration on the other half of the products and on flickr8k-a.
+Fitted on queries whose answers are known from something other than the text that is searched: titles of products for
+types, colours and genders, their columns for titles, one caption of a Flickr8k validation photo for everyday queries
+and for another caption. Tasks have equal weight, and so have the queries of a task; of a query the 200 nearest images
+and the 200 best texts. Also printed: nDCG@10 and calibration on the other half of the products and on flickr8k-a.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wordsight.search.reference import load_reference
 from wordsight.search.relevance import HYBRID_RANGE, count_words, judge_text
 from wordsight.zeroshot.logistic import sigmoid
 
-QUERIES = 150  # of a task at most
+QUERIES = 150  # per task, at most
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What both sides found for one query: log-odds by looks, the evidence of texts (K, 4), what is so (K,)."""
+    """Results of both modes for one query: log-odds of visual similarity, evidence of texts (K, 4), truth (K,)."""
 
     task: str
     visual_K: np.ndarray
@@ -66,7 +66,7 @@ class Candidates:
 
 
 def tasks(model: Any, half: int) -> Iterator[Task]:
-    """Yield the tasks of one half: 0 to fit on, 1 to look at."""
+    """Yield the tasks of one half: 0 to fit on, 1 to evaluate on."""
     with open(DATA / "fashion" / "products.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if zlib.crc32(f"fashion{row['id']}".encode()) / 2**32 < 0.2]
     rows = rows[half::2]
@@ -104,7 +104,7 @@ def tasks(model: Any, half: int) -> Iterator[Task]:
 
 
 def candidates(model: Any, task: Task) -> Iterator[Candidates]:
-    """Yield what both sides find for each query of a task."""
+    """Yield the results of both modes for each query of a task."""
     reference = load_reference(model)
     info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +131,7 @@ def candidates(model: Any, task: Task) -> Iterator[Candidates]:
 
 
 def fit(found: Sequence[Candidates], kept: Sequence[bool], penalty: float = 1e-4) -> np.ndarray:
-    """Return weights (6,) of least log loss; those of features that are not kept are 0."""
+    """Weights (6,) of least log loss; 0 for features that are not kept."""
     from scipy.optimize import minimize
 
     number = {name: sum(one.task == name for one in found) for name in {one.task for one in found}}
@@ -164,7 +164,7 @@ def measured(found: Sequence[Candidates], weights_F: np.ndarray) -> Iterator[dic
         yield {
             "task": name,
             "nDCG@10": float(np.mean([ndcg(one, p) for one, p in asked])),
-            "looks alone": float(np.mean([ndcg(one, one.visual_K) for one, _ in asked])),
+            "visual similarity only": float(np.mean([ndcg(one, one.visual_K) for one, _ in asked])),
             "ECE": calibration_error(p, y, np.ones(len(p))),
             "precision above": float(y[p >= 0.5].mean()) if (p >= 0.5).any() else math.nan,
         }

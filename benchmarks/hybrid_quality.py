@@ -1,19 +1,19 @@
-"""How much texts add to looks: BM25 alone, vectors alone, and both fused, on products and captioned photos.
+"""Gain of texts over visual similarity: BM25 only, vectors only, and both fused, on products and captioned photos.
 
 The gallery of products is the fifth of `fashion` that the bundled model never learnt from; the photos are `flickr8k-a`,
-which it never saw. What is asked is never the text that stands in the index beside the answer:
+which it never saw. The query is never the text that is indexed with the answer:
 
-- title, columns: a product's title is asked for; the index holds its category, colour, season and usage.
-- shopper, titles: "women's black handbags", made of three columns, is asked for; the index holds the titles as the shop
+- title, columns: a product's title is the query; the index has its category, colour, season and usage.
+- shopper, titles: "women's black handbags", made of three columns, is the query; the index has the titles as the shop
   wrote them; every product with these three attributes answers (2 or more).
-- shopper, wrong titles: the same, where every product has another one's title: texts that mislead, which a tuned
+- shopper, wrong titles: the same, where every product has another one's title: misleading texts, which a tuned
   fusion has to notice.
-- caption, caption: a photo's first caption is asked for; the index holds its last, by another person.
+- caption, caption: a photo's first caption is the query; the index has its last, by another person.
 
     python benchmarks/hybrid_quality.py [--model mini] [--quick]
 
 Intervals are 95 % bootstraps over queries. "hybrid, tuned" answers each query by the fusion that was best on the other
-folds, as `wordsight tune` reports it; "hybrid, untuned" is what a search does before anyone tunes.
+folds, as `wordsight tune` reports it; "hybrid, untuned" is a search without tuning.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Task:
 
 
 def held_out(product: str) -> bool:
-    """Return whether the bundled model never learnt from a product (as its recipe splits them)."""
+    """Whether the bundled model never learnt from a product (as its recipe splits them)."""
     return zlib.crc32(f"fashion{product}".encode()) / 2**32 < 0.2
 
 
 def products(limit: int | None) -> list[dict[str, str]]:
-    """Return the held-out rows of the product table."""
+    """Held-out rows of the product table."""
     with open(DATA / "fashion" / "products.csv", encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if held_out(row["id"])][:limit]
 
@@ -100,7 +100,7 @@ def tasks(limit: int | None = None) -> Iterator[Task]:
 
 
 def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
-    """Return a row for each task and way of searching, with nDCG@10, recall@10, the hit rate and their intervals."""
+    """Rows of each task and mode, with nDCG@10, recall@10, the hit rate and their intervals."""
     embedded: dict[Path, np.ndarray] = {}
     rows = []
     for task in tasks(limit):
@@ -113,7 +113,7 @@ def hybrid_rows(model: Any, limit: int | None = None, seed: int = 0) -> list[dic
 
 
 def task_rows(model: Any, task: Task, vectors_ND: np.ndarray, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield a row for each way of searching one task."""
+    """Yield a row for each mode, on one task."""
     info = IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, "1970-01-01T00:00:00Z")
     pairs = enumerate(zip(vectors_ND, task.texts, strict=True))
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +159,7 @@ def main() -> None:
     """Measure, print and write `results/hybrid_quality.jsonl`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--quick", action="store_true", help="100 images of each task: does it run?")
+    parser.add_argument("--quick", action="store_true", help="smoke run: 100 images of each task")
     arguments = parser.parse_args()
     model = wordsight.load(arguments.model)
     rows = hybrid_rows(model, 100 if arguments.quick else None)

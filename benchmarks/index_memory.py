@@ -1,12 +1,12 @@
-"""Peak memory of indexing 100,000 images beside that of 10,000: it must not grow with the library.
+"""Peak memory of indexing 100,000 images against that of 10,000: it must not grow with the collection.
 
     python benchmarks/index_memory.py [--counts 10000 100000] [--side 64] [--again] [--tiny] [--quick]
 
 For each count a fresh process indexes a folder of that many generated images (JPEG, smooth noise, no two alike) with
-the bundled model into a new index, and says its peak resident memory (VmHWM). With --again a second fresh process then
-brings the finished index up to date, which reads what is known of all rows. Images stay in --folder for the next
-call. About 11 minutes a 100,000 on two cores with bf16; --tiny takes a next to empty model of 512-dimensional vectors
-in the bundled one's place, whose memory is constant: a few minutes. Rows go to results/index_memory.jsonl.
+the bundled model into a new index, and reports its peak resident memory (VmHWM). With --again a second fresh process
+then updates the finished index, which reads the state of all rows. Images stay in --folder for the next call. About 11
+minutes per 100,000 on two cores with bf16; --tiny uses a nearly empty model of 512-dimensional vectors in place of the
+bundled one, whose memory is constant: a few minutes. Rows go to results/index_memory.jsonl.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def make_images(folder: Path, count: int, side: int) -> None:
 
 
 def measure(count: int, folder: Path, model: str, again: bool, side: int) -> list[dict[str, Any]]:
-    """Return a row for the first run over `count` images, and one for the second."""
+    """Row for the first run over `count` images, and one for the second."""
     images = folder / str(count)
     make_images(images, count, side)
     index = folder / f"index-{count}"
@@ -63,11 +63,11 @@ def measure(count: int, folder: Path, model: str, again: bool, side: int) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--side", type=int, default=64, help="of an image, in pixels")
-    parser.add_argument("--folder", type=Path, help="where the images lie, kept; by default a temporary folder")
-    parser.add_argument("--again", action="store_true", help="measure also bringing the finished index up to date")
-    parser.add_argument("--tiny", action="store_true", help="a next to empty model in the place of the bundled one")
-    parser.add_argument("--quick", action="store_true", help="200 and 1,000 images, nothing written")
+    parser.add_argument("--side", type=int, default=64, help="side of an image, in pixels")
+    parser.add_argument("--folder", type=Path, help="folder for the images, which are kept (default: a temporary one)")
+    parser.add_argument("--again", action="store_true", help="also measure an update of the finished index")
+    parser.add_argument("--tiny", action="store_true", help="a nearly empty model in place of the bundled one")
+    parser.add_argument("--quick", action="store_true", help="smoke run: 200 and 1,000 images; writes nothing")
     options = parser.parse_args()
     counts = [200, 1000] if options.quick else options.counts
     with tempfile.TemporaryDirectory() as temporary:

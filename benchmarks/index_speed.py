@@ -1,8 +1,8 @@
-"""From a folder of JPEGs to a finished index, at 12 and at 0.3 megapixels, beside the ways of rclip and transformers.
+"""Images per second from JPEGs to a finished index, at 12 and at 0.3 megapixels, against rclip and transformers.
 
     python benchmarks/index_speed.py [--images 96] [--small 960] [--rounds 3] [--models mini vit] [--quick]
 
-Contenders, in alternated turns over the same files, each from files to an index on disk that can be searched:
+Contenders, in alternating turns over the same files, each from files to an index on disk that can be searched:
     ours            Gallery.add into a new index: hashes, DCT-scaled decoding in threads, OpenVINO, Lance, text index
     ours, no index  model.stream_images alone
     rclip's way     one thread: Pillow decodes all pixels and preprocesses as torchvision does, ONNX Runtime in float32
@@ -10,8 +10,8 @@ Contenders, in alternated turns over the same files, each from files to an index
     transformers    CLIPImageProcessor on batches of 16 decoded images, CLIPModel in float32 (ViT-B/32 only), vectors
                     to a .npy file
     decode, encode  the two bounds of ours: all images read and preprocessed; the encoder on ready pixels
-`share_of_bound` is that of 1 / (1/decode + 1/encode): what the processors allow when both keep all of them busy.
-Models: the bundled one, and ViT-B/32 with random weights (the released ones' speed).
+`share_of_bound` is of 1 / (1/decode + 1/encode), the bound of the processors when both keep all of them busy.
+Models: the bundled one, and ViT-B/32 with random weights (as fast as the released ones).
 
 JPEGs as in decode_speed.py. About 25 minutes on two cores; rows go to results/index_speed.jsonl.
 """
@@ -44,7 +44,7 @@ BATCH = 16
 
 
 def images(data: Path, count: int) -> list[Path]:
-    """Return real photographs, no two alike: those of decode_speed.py, then flickr8k-train's."""
+    """Real photographs, no two alike: those of decode_speed.py, then flickr8k-train's."""
     found = photographs(data, count)
     more = sorted((data / "flickr8k-train" / "images").glob("*"))
     return (found + more)[:count]
@@ -57,7 +57,7 @@ def in_batches(files: list[Path], size: int) -> Iterator[list[Path]]:
 
 
 def ours(model: Model, folder: Path, scratch: Path) -> None:
-    """Make an index anew."""
+    """Make a new index."""
     shutil.rmtree(scratch / "index", ignore_errors=True)
     with Gallery.create(scratch / "index", model=model) as gallery:
         summary = gallery.add(folder)
@@ -84,7 +84,7 @@ def as_rclip(encode: rivals.Encode, model: Model, files: list[Path], scratch: Pa
 
 
 def as_transformers(hf: Path, scratch: Path) -> Callable[[list[Path]], None]:
-    """Return transformers' own loop over files."""
+    """The loop of transformers over files."""
     import torch
     from transformers import CLIPImageProcessor, CLIPModel
 
@@ -105,7 +105,7 @@ def as_transformers(hf: Path, scratch: Path) -> Callable[[list[Path]], None]:
 def contenders(
     model: Model, files: list[Path], scratch: Path, onnx: rivals.Encode, hf: Path | None
 ) -> dict[str, Callable[[], object]]:
-    """Return what is timed, each over all files."""
+    """Calls to time, each over all files."""
     spec = model.spec.preprocess
     ready = np.stack([plainly(path, spec.image_size) for path in files[:BATCH]])
     ready = np.concatenate([ready] * (-(-BATCH // len(ready))))[:BATCH]
@@ -141,11 +141,11 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=960, help="of 0.3 megapixels")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", nargs="+", choices=["mini", "vit"], default=["mini", "vit"])
-    parser.add_argument("--precision", default="auto", help="of ours")
+    parser.add_argument("--precision", default="auto", help="batch size of ours")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
     )
-    parser.add_argument("--quick", action="store_true", help="a few images, two layers, one round, nothing written")
+    parser.add_argument("--quick", action="store_true", help="smoke run: few images, two layers, one round")
     options = parser.parse_args()
     if options.quick:
         options.images, options.small, options.rounds = 3, 20, 1
@@ -167,7 +167,7 @@ def main() -> None:
                 rows += found
                 shown = [{k: v for k, v in row.items() if k not in ("seconds", "mean_bytes")} for row in found]
                 print(harness.table(shown), "\n", flush=True)
-                if not options.quick:  # after each: what is measured is not lost
+                if not options.quick:  # after each, so that no measurement is lost
                     harness.write_rows("index_speed", rows)
 
 

@@ -1,11 +1,11 @@
-"""What InfoNCE costs by batch: peak memory and time of loss and gradients, tiled against the whole matrix.
+"""Cost of InfoNCE by batch: peak memory and time of loss and gradients, tiled against the whole matrix.
 
     python benchmarks/loss_memory.py [--quick] [--threads 2] [--device cuda]
 
 The whole matrix is the loss as open_clip writes it for several processes: logits, their transpose, two cross-entropies,
 by autograd (for one it multiplies twice). From 32,768 on each is run once. Peak is
-what loss and gradients add to the features that are there already, each measurement in a process of its own: on a GPU
-torch's high-water mark, on a CPU that of the process (Linux). Where the whole matrix does not fit, the row says so.
+the memory that loss and gradients add to the features, each measured in a process of its own: on a GPU torch's
+high-water mark, on a CPU that of the process (Linux). Where the whole matrix does not fit, the row says so.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from wordsight.train.loss.objectives import info_nce
 WIDTH = 512  # of ViT-B/32's features
 TILE = 1024
 BATCHES = (1024, 2048, 4096, 8192, 16_384, 32_768, 65_536)
-COPIES = 4.5  # matrices of B×B that the whole loss holds at its peak: 4.1 measured, and room to breathe
+COPIES = 4.5  # matrices of B×B that the whole loss holds at its peak: 4.1 measured, with some headroom
 SCALE = 1 / 0.07
 
 
 def whole(features: Features) -> Tensor:
-    """The loss that keeps everything."""
+    """The loss that keeps the whole matrix."""
     logits_BB = features.scale * features.first @ features.second.T
     own_B = torch.arange(len(logits_BB), device=logits_BB.device)
     return (cross_entropy(logits_BB, own_B) + cross_entropy(logits_BB.T, own_B)) / 2
@@ -59,7 +59,7 @@ LOSSES = {"whole": whole, "tiled": tiled, "tiled_masked": masked}
 
 
 def peak(device: str) -> float:
-    """Return the most memory that was ever in use, MiB."""
+    """Highest memory in use so far, MiB."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return (
@@ -69,7 +69,7 @@ def peak(device: str) -> float:
 
 
 def measure(name: str, batch: int, device: str, rounds: int) -> dict[str, Any]:
-    """Return what one loss costs for one batch, this process having done nothing else."""
+    """Cost of one loss for one batch, in a process that has done nothing else."""
     chance = torch.Generator().manual_seed(0)
     sides = [normalize(torch.randn(batch, WIDTH, generator=chance), dim=-1).to(device) for _ in range(2)]
     scale, bias = torch.tensor(SCALE, device=device), torch.zeros((), device=device)
@@ -97,7 +97,7 @@ def measure(name: str, batch: int, device: str, rounds: int) -> dict[str, Any]:
 
 
 def in_a_process(name: str, batch: int, device: str, rounds: int, threads: int) -> dict[str, Any]:
-    """Return `measure` of a fresh process, or why there is none."""
+    """`measure` in a fresh process, or the reason why it failed."""
     command = [sys.executable, __file__, "--one", name, "--batch", str(batch), "--device", device]
     command += ["--rounds", str(rounds), "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -108,7 +108,7 @@ def in_a_process(name: str, batch: int, device: str, rounds: int, threads: int) 
 
 
 def memory(device: str) -> float:
-    """Return the memory that there is, MiB."""
+    """Memory of the machine, MiB."""
     if device == "cuda":
         return float(torch.cuda.mem_get_info()[0] / 2**20)
     lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
@@ -117,7 +117,7 @@ def memory(device: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two small batches, nothing is written")
+    parser.add_argument("--quick", action="store_true", help="smoke run: two small batches; writes nothing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3)
@@ -140,7 +140,7 @@ COLUMNS = ("value", "peak_mib", "seconds", "peak_of_whole", "speed_of_whole", "f
 
 
 def compare(batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return a row for each loss at one batch, ours with its share of the other's memory and time."""
+    """Row for each loss at one batch, ours with its share of the other's memory and time."""
     rounds = max(1, min(options.rounds, 3 * 16_384**2 // batch**2)) if options.device == "cpu" else 10
     logits_mib = batch * batch * 4 / 2**20
     rows: list[dict[str, Any]] = []
@@ -161,7 +161,7 @@ def compare(batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def setting(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the rows have in common."""
+    """Setting that all rows share."""
     device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
     return {
         "kind": "setting",

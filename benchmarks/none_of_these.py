@@ -1,14 +1,14 @@
-"""How well images are sorted by words: the calibration of "none of these", independent classes, judging together.
+"""Accuracy of sorting by words: calibration of "none of these", independent classes, joint judgement.
 
 Each labelled set of `$WORDSIGHT_DATA/transfer` that the bundled model never trained on, and clothing's validation
-split, gives tasks: 2, 4, 10 or 30 of its classes are listed, the others left out. "near" images are of the set's
-classes left out, "far" ones of other sets. Rules: the largest softmax probability, the largest cosine, and ours.
+split, gives tasks: 2, 4, 10 or 30 of its classes are listed, the others left out. "near" images belong to the
+classes left out, "far" ones to other sets. Rules: the largest softmax probability, the largest cosine, and ours.
 "reliability": lists of a set's classes with 0, 30 and 70 % of far images among them. "together": accuracy of images
-judged one by one and jointly. "independent": classes by themselves, on the objects that are noted of COCO photos.
+judged one by one and jointly. "independent": each class by itself, on the objects annotated in COCO photos.
 
     python benchmarks/none_of_these.py [--model mini] [--fit]
 
---fit prints the constants of `wordsight/zeroshot/none_of_these.py` that suit the *learn* data of `sorting_fit.py` best
+--fit prints the constants of `wordsight/zeroshot/none_of_these.py` that fit the *learn* data of `sorting_fit.py` best
 (these are shipped) and measures nothing.
 """
 
@@ -36,14 +36,14 @@ from wordsight.zeroshot.none_of_these import NoneOfThese
 from wordsight.zeroshot.transductive import joint_proba
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2] / "shared" / "data"))
-# never trained on, with classes that have names of their own; the rest (defects, cards, X-rays) no word list describes
+# never trained on, with classes that have names of their own; no word list describes the rest (defects, cards, X-rays)
 SETS = ("animals22", "clothing", "cub200", "dtd10", "flowers17", "food-3dishes", "food101-10", "messier", "oxford-pets",
         "pacs", "roadsigns_it", "rsscn7", "sports22", "sun8", "vehicles3", "vnlandmarks")  # fmt: skip
 CLOTHES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}  # as people would type them
 HALVES = (SETS[::2], SETS[1::2])
 SIZES = (2, 4, 10, 30)
 DRAWS = 4
-# classes that are wider than the images' own: (classes, sets of theirs, sets of others)
+# classes wider than the images' own: (classes, sets that belong to them, other sets)
 WIDE = (
     (("animal", "vehicle", "food"), ("animals22", "oxford-pets", "food101-10", "vehicles3", "food-3dishes"),
      ("flowers17", "sun8", "rsscn7", "messier", "dtd10")),
@@ -107,13 +107,13 @@ def tasks(sets: dict[str, Embedded], names: tuple[str, ...], seed: int = 0) -> I
 
 
 def _sample(rng: np.random.Generator, sets: dict[str, Embedded], names: list[str], count: int) -> np.ndarray:
-    """Return up to `count` images from each of the sets."""
+    """Up to `count` images from each of the sets."""
     drawn = [rng.permutation(len(sets[name].images))[:count] for name in names]
     return np.concatenate([sets[name].images[rows] for name, rows in zip(names, drawn, strict=True)])
 
 
 def scores(model: Any, task: Task, bank: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return for each rule the scores of listed, near and far images; high means "one of these"."""
+    """For each rule the scores of listed, near and far images; high means "one of these"."""
     classes = sorting_fit.embed(model, task.classes)
     ours = NoneOfThese.from_embeddings(classes, bank)
 
@@ -127,7 +127,7 @@ def scores(model: Any, task: Task, bank: np.ndarray) -> dict[str, tuple[np.ndarr
 
 
 def auroc(high: np.ndarray, low: np.ndarray) -> float:
-    """Return the probability that a random one of `high` exceeds a random one of `low` (ties count half)."""
+    """Probability that a random one of `high` exceeds a random one of `low` (ties count half)."""
     ordered = np.sort(low)
     below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
     return float(below.mean() / 2 / len(low))
@@ -138,13 +138,13 @@ def _calibration_error(proba: np.ndarray, right: np.ndarray) -> float:
 
 
 def pooled(rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], which: int, each: int = 50) -> np.ndarray:
-    """Return `each` scores per task (drawn with replacement), so that every task counts alike."""
+    """`each` scores per task (drawn with replacement), so that tasks have equal weight."""
     rng = np.random.default_rng(0)
     return np.concatenate([rng.choice(row[which], each) for row in rows if len(row[which])])
 
 
 def measure(found: list[tuple[Task, dict[str, Any]]], rule: str) -> dict[str, Any]:
-    """Return a rule's row: one threshold for all tasks, as a user's folder has it."""
+    """Row of a rule: one threshold for all tasks, as for a user's folder."""
     rows = [scored[rule] for _, scored in found]
     listed, near, far = (pooled(rows, which) for which in range(3))
     keep_90 = np.quantile(listed, 0.1)
@@ -186,7 +186,7 @@ def mixed(model: Any, pairs: list[Task], out: float, each: int = 60) -> Mixed:
 
 
 def reliability(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
-    """Return the calibration of "none" and of the answer for each share of images outside the classes, and of all."""
+    """Calibration of "none" and of the answer for each share of images outside the classes, and of all."""
     joined = Mixed(*(np.concatenate([getattr(m, name) for m in mixes.values()])
                      for name in ("none", "is_none", "answer", "right", "size")))  # fmt: skip
     rows = []
@@ -205,7 +205,7 @@ def reliability(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
 
 
 def diagram(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
-    """Return what was said of "none" against what was so, in tenths, over all shares."""
+    """Predicted against observed probability of "none", in tenths, over all shares."""
     said = np.concatenate([mix.none for mix in mixes.values()])
     so = np.concatenate([mix.is_none for mix in mixes.values()])
     tenth = np.minimum((said * 10).astype(int), 9)
@@ -216,7 +216,7 @@ def diagram(mixes: dict[float, Mixed]) -> list[dict[str, Any]]:
 
 
 def by_size(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the rates at one half for each number of listed classes, and for the wide ones."""
+    """Rates at 0.5 for each number of listed classes, and for the wide ones."""
     rows = []
     for size in (*SIZES, "wide"):
         chosen = [s["ours"] for task, s in found if task.name.split("-")[-1] == str(size)]
@@ -228,7 +228,7 @@ def by_size(found: list[tuple[Task, dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def together(model: Any, sets: dict[str, Embedded]) -> list[dict[str, Any]]:
-    """Return accuracies alone and together; of fashion, whose classes are unequal, of products held out of training."""
+    """Accuracies one by one and jointly; of fashion, whose classes are imbalanced, on products held out of training."""
     with open(DATA / "fashion" / "products.csv", encoding="utf-8", newline="") as file:
         products = [
             row for row in csv.DictReader(file) if sorting_fit.crc32(f"fashion{row['id']}".encode()) / 2**32 < 0.2
@@ -251,7 +251,7 @@ def together(model: Any, sets: dict[str, Embedded]) -> list[dict[str, Any]]:
 
 
 def independent(model: Any) -> list[dict[str, Any]]:
-    """Return how classes by themselves answer on the objects noted of COCO photos, by how common they are."""
+    """Accuracy of independent classes on the objects annotated in COCO photos, by how common they are."""
     photos = [json.loads(line) for line in (DATA / "coco159" / "captions.jsonl").read_text().splitlines()]
     images = model.embed_images([DATA / "coco159" / "images" / row["image"] for row in photos])
     names = sorted({name for row in photos for name in row["objects"]})

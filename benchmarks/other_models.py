@@ -1,13 +1,13 @@
-"""Train relatives of the bundled model by other objectives, to check on models unlike mini what was fitted on mini.
+"""Relatives of the bundled model with other objectives, to check on models unlike mini the constants fitted on mini.
 
     python benchmarks/other_models.py sigmoid models/siglip [--steps 160]
     python benchmarks/other_models.py info_nce models/infonce --scale 60
 
 `sigmoid` is SigLIP's loss (Zhai et al. 2023): scale and bias are learnt, from 10 and -10. `info_nce` holds the scale at
-`--scale` (mini's own is 22.4), so that its cosines come to spread otherwise. Both begin with mini's weights: the text
+`--scale` (mini's own is 22.4), so that its cosines spread differently. Both begin with mini's weights: the text
 tower learns, and of the image tower a D×D map of its features, which is multiplied into its last matrices, so that the
 images go through the trunk once. Trained on flickr8k-train and coco3k7 of `$WORDSIGHT_DATA`, measured on flickr8k-a,
-which is never trained on. Prints recall@10 (text to image), scale, bias and how cosines lie, as JSON.
+which is not used for training. Prints recall@10 (text to image), scale, bias and the distribution of cosines, as JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEARN, MEASURE = ("flickr8k-train", "coco3k7"), "flickr8k-a"
 
 
 def read_pairs(name: str) -> dict[Path, list[str]]:
-    """Return each image's captions."""
+    """Captions of each image."""
     pairs: dict[Path, list[str]] = defaultdict(list)
     with (DATA / name / "captions.tsv").open(encoding="utf-8") as file:
         for image, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -60,7 +60,7 @@ class Relative(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-10.0 if self.learns_scale else 0.0), requires_grad=self.learns_scale)
 
     def forward(self, image_BD: Tensor, tokens_BT: Tensor) -> Features:
-        """Return the unit rows of both sides."""
+        """Unit rows of both sides."""
         text_BD = normalize(self.text.encode_text(tokens_BT), dim=-1)
         return Features(normalize(image_BD @ self.map_DD, dim=-1), text_BD, self.log_scale.exp(), self.bias)
 
@@ -95,7 +95,7 @@ def learn(model: Relative, objective: str, pairs: dict[Path, list[str]], args: a
     groups = [
         {"params": list(model.text.parameters()), "lr": args.lr},
         {"params": [model.map_DD], "lr": args.lr, "weight_decay": 0.0},
-        {"params": [p for p in slow if p.requires_grad], "lr": 0.03, "weight_decay": 0.0},  # few steps must suffice
+        {"params": [p for p in slow if p.requires_grad], "lr": 0.03, "weight_decay": 0.0},  # a few steps must suffice
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], betas=(0.9, 0.98), weight_decay=0.1)
     warm = max(1, args.steps // 10)
@@ -126,7 +126,7 @@ def learn(model: Relative, objective: str, pairs: dict[Path, list[str]], args: a
 
 
 def measure(name: str | Path) -> dict[str, object]:
-    """Return recall@10 of images by their captions on the images never trained on, and how the cosines lie."""
+    """Recall@10 of images by their captions on the images never trained on, and the distribution of the cosines."""
     model, pairs = wordsight.load(name, precision="f32"), read_pairs(MEASURE)
     image_ND = model.embed_images(list(pairs))
     of_Q = np.repeat(np.arange(len(pairs)), [len(texts) for texts in pairs.values()])

@@ -1,17 +1,17 @@
-"""The recipe `pictograms` by our loop and by open_clip's, written out here in plain torch: equal loss, then equal time.
+"""The recipe `pictograms` with our loop and with open_clip's, written here in plain torch: equal loss, then equal time.
 
     python benchmarks/pictograms.py [--only curves,time] [--steps N] [--quick]
 
 - curves: 100 fp32 steps from the same initial weights on the same batches, with open_clip's loss (every other pair of
-  the batch is a negative, gradients are not cut) and the recipe's schedule. At these rates a difference in the last bit
-  grows two- to threefold each step, whoever computes, so open_clip's loop is run twice: as it is written (for several
-  processes: one product and its transpose; for one it multiplies twice), and with the one product of scale and cosines
-  taken in our order, scale·(I·Tᵀ) in place of (scale·I)·Tᵀ. The second must be within 1e-4 of ours; the first shows how
-  far rounding alone carries open_clip from itself.
-- time: ours runs the recipe as it is (duplicates masked, gradients cut); then open_clip's loop, which masks and cuts
-  nothing, for the same time, with a cosine that ends with it: as many steps as fit at the pace of its first ones. Then
-  zero-shot top-1 and top-5 and text→image recall@10 on the style that neither saw (`pictograms_data`), and on images
-  of the styles of training that were kept apart, against chance. Only on a machine that does nothing else.
+  the batch is a negative, gradients are not clipped) and the recipe's schedule. At these rates a difference in the last
+  bit grows two- to threefold each step in any implementation, so open_clip's loop is run twice: as it is written (for
+  several processes: one product and its transpose; for one it multiplies twice), and with the one product of scale and
+  cosines taken in our order, scale·(I·Tᵀ) in place of (scale·I)·Tᵀ. The second must be within 1e-4 of ours; the first
+  shows how far open_clip drifts from itself by rounding alone.
+- time: ours runs the recipe as it is (duplicates masked, gradients clipped); then open_clip's loop, which neither masks
+  nor clips, for the same time, with a cosine that ends with it: as many steps as fit at the pace of its first steps.
+  Then zero-shot top-1 and top-5 and text→image recall@10 on the style that neither saw (`pictograms_data`), and on
+  images of the styles of training that were kept apart, against chance. Only on an otherwise idle machine.
 
 The first run fetches the packages (0.5 GB) and draws 23,000 images. Results go to `results/pictograms.jsonl`.
 """
@@ -46,7 +46,7 @@ from wordsight.train.loop import train
 from wordsight.train.monitor.reports import StepReport, Watcher
 from wordsight.train.networks import build_network
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))  # before this file, which has the same name
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))  # before this file of the same name
 
 import pictograms
 from pictograms_measure import chance, measured
@@ -80,7 +80,7 @@ class OpenClip:
             lr=config.lr,
             betas=(config.beta1, config.beta2),
             eps=config.eps,
-            fused=True,  # as fast as torch has it, for both
+            fused=True,  # the fastest of torch, for both
         )
 
     def step(self, batch: Batch) -> float:
@@ -102,7 +102,7 @@ class OpenClip:
         return loss.item()
 
     def rate(self) -> float:
-        """The learning rate of the step to come."""
+        """Learning rate of the next step."""
         lr, warmup = self.config.lr, self.config.warmup
         if self.done < warmup:
             return lr * (self.done + 1) / warmup
@@ -157,7 +157,7 @@ def as_open_clip(config: TrainConfig, steps: int) -> TrainConfig:
 
 
 def curves(config: TrainConfig, steps: int) -> dict[str, Any]:
-    """Equal weights, batches and loss: how far the curves are apart."""
+    """Difference of the curves, with equal weights, batches and loss."""
     config = as_open_clip(config, steps)
     with tempfile.TemporaryDirectory() as folder:
         _, mine = ours(config, Path(folder) / "run")
@@ -181,12 +181,12 @@ def curves(config: TrainConfig, steps: int) -> dict[str, Any]:
 
 
 def apart(first: list[float], second: list[float]) -> float:
-    """The largest difference of two curves."""
+    """Largest difference of two curves."""
     return max(abs(a - b) for a, b in zip(first, second, strict=True))
 
 
 def equal_time(config: TrainConfig) -> Iterator[dict[str, Any]]:
-    """Ours for the steps of `config`, open_clip's for the same time: what each learns."""
+    """Results of our loop after the steps of `config`, and of open_clip's after the same time."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         model, _ = ours(dataclasses.replace(config, watch=WatchConfig(save_every=10**9)), Path(folder) / "run")
@@ -203,7 +203,7 @@ def equal_time(config: TrainConfig) -> Iterator[dict[str, Any]]:
 
 
 def _rows(loop: str, model: Model | CLIP, config: TrainConfig, seconds: float) -> Iterator[dict[str, Any]]:
-    """What a finished run is worth, for each table; one line of it is printed."""
+    """Rows of a finished run, for each table; one line is printed."""
     assert config.steps
     for split in ("heldout", "validation"):
         path = pictograms.WORK / f"{split}.tsv"
@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="curves,time")
     parser.add_argument("--steps", type=int, help="of our run; by default the recipe's")
-    parser.add_argument("--quick", action="store_true", help="a few small steps, and nothing is written: does it run?")
+    parser.add_argument("--quick", action="store_true", help="smoke run: a few small steps; writes nothing")
     options = parser.parse_args()
     pictograms.tables()
     config = pictograms.recipe()
@@ -244,7 +244,7 @@ def main() -> None:
 
 
 def kept(replaced: set[str]) -> list[dict[str, Any]]:
-    """Rows of an earlier call, of the parts that this one did not run; the line of the machine is the last call's."""
+    """Rows of an earlier call for the parts that this one did not run; the machine is that of the last call."""
     path = RESULTS / "pictograms.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
     return [row for row in map(json.loads, lines) if row["kind"] not in replaced]

@@ -1,18 +1,18 @@
-"""How fast, how exact and how large: searching an index, cold and warm, beside FAISS and usearch on the same vectors.
+"""Speed, recall and memory of searching an index, cold and warm, against FAISS and usearch on the same vectors.
 
     python benchmarks/query_speed.py [--sizes 10000,100000,1000000] [--rounds 5] [--folder DIR] [--quick]
 
-Cold: `wordsight search "red coat"` as a process of its own, at 100,000 items (--cold-size), and what it consists of.
-Warm: in turns, every contender answers the same queries one by one; p50 and p99 of one query, recall@10 against a
-float32 product over all vectors. Ours answers with whole rows (path, metadata, text, vector), the others with row
-numbers. Each keeps its own default for threads. Memory is measured in a process of its own that opens the saved index
-and asks 50 queries: private (anonymous), and mapped (the system's file cache, which it may take back).
+Cold: `wordsight search "red coat"` as a process of its own, at 100,000 items (--cold-size), and its parts. Warm: in
+turns, every contender answers the same queries one by one; p50 and p99 of one query, recall@10 against a float32
+product over all vectors. Ours returns whole rows (path, metadata, text, vector), the others row numbers. Each uses its
+own default for threads. Memory is measured in a process of its own that opens the saved index and runs 50 queries:
+private (anonymous), and mapped (the system's file cache, which it may reclaim).
 
 The vectors: unit, 512 dimensions, n / 100 centres picked by Zipf's law in a space whose spread falls as i^-0.6, noise
-of 0.7 of it about them, all shifted off the origin by 0.9: fall and mean cosine (0.11) are those of the bundled model's
-embeddings of 900 product images and 900 photos (i^-0.64, 0.11). Queries come from the same mixture and are not held.
-Rows go to results/query_speed.jsonl. The full run takes hours on two cores (graphs and codebooks of a million vectors:
---leave-out), 25 GB of disk and 14 GB of memory; --quick: two minutes.
+of 0.7 of it around them, all shifted from the origin by 0.9: fall and mean cosine (0.11) match the bundled model's
+embeddings of 900 product images and 900 photos (i^-0.64, 0.11). Queries come from the same mixture and are not in the
+index. Rows go to results/query_speed.jsonl. The full run takes hours on two cores (graphs and codebooks of a million
+vectors: --leave-out), 25 GB of disk and 14 GB of memory; --quick: two minutes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DIM, K, QUERIES = 512, 10, 200
 CHUNK = 20_000
 COLOURS = ["red", "blue", "green", "black", "white", "grey", "yellow"]
 THINGS = ["coat", "hat", "beach", "dog", "city", "wedding", "receipt", "garden", "car", "snow", "portrait"]
-NEVER, ALWAYS = 10**9, 0  # values of EXACT_LIMIT: no ANN index ever, one from the first row on
+NEVER, ALWAYS = 10**9, 0  # values of EXACT_LIMIT: never an ANN index, or one from the first row on
 
 
 # vectors
@@ -74,7 +74,7 @@ def write_vectors(path: Path, n: int) -> np.ndarray:
 
 
 def exact(vectors_ND: np.ndarray, queries_QD: np.ndarray) -> np.ndarray:
-    """Return the K nearest rows of each query (Q, K), by a product over all vectors."""
+    """The K nearest rows of each query (Q, K), by a product over all vectors."""
     scores_QN = np.concatenate(
         [queries_QD @ np.asarray(vectors_ND[s : s + CHUNK]).T for s in range(0, len(vectors_ND), CHUNK)], axis=1
     )
@@ -85,7 +85,7 @@ def exact(vectors_ND: np.ndarray, queries_QD: np.ndarray) -> np.ndarray:
 
 
 def rows_of(vectors_ND: np.ndarray, start: int) -> list[Row]:
-    """Return rows as a folder of photos has them."""
+    """Rows as for a folder of photos."""
     rows = []
     for i, vector in enumerate(vectors_ND, start):
         path = f"/photos/{COLOURS[i % 7]}_{THINGS[i % 11]}_{i:07d}.jpg"
@@ -117,14 +117,14 @@ def build_ann(vectors_ND: np.ndarray, folder: Path) -> None:
 
 
 def open_ours(folder: Path, limit: int) -> Callable[[np.ndarray], list[int]]:
-    """Return the search of an index of ours."""
+    """Search of an index of ours."""
     upkeep.EXACT_LIMIT = limit
     index = open_index(folder)
     return lambda query_D: [int(match.row.id[-11:-4]) for match in index.nearest(query_D, K)]
 
 
 def build_faiss(kind: str) -> Callable[[np.ndarray, Path], None]:
-    """Return what builds a FAISS index of a kind ("Flat", "HNSW32", "IVF…,PQ64") and saves it."""
+    """Function that builds a FAISS index of a kind ("Flat", "HNSW32", "IVF…,PQ64") and saves it."""
 
     def build(vectors_ND: np.ndarray, folder: Path) -> None:
         import faiss
@@ -133,7 +133,7 @@ def build_faiss(kind: str) -> Callable[[np.ndarray, Path], None]:
         name = kind.format(lists=max(1, int(4 * n**0.5)))
         index = faiss.index_factory(vectors_ND.shape[1], name, faiss.METRIC_INNER_PRODUCT)
         if hasattr(index, "do_polysemous_training"):
-            index.do_polysemous_training = False  # minutes, for a kind of search that is not used here
+            index.do_polysemous_training = False  # takes minutes, for a kind of search that is not used here
         if not index.is_trained:
             step = max(1, n // 200_000)
             index.train(np.ascontiguousarray(vectors_ND[::step]))
@@ -145,7 +145,7 @@ def build_faiss(kind: str) -> Callable[[np.ndarray, Path], None]:
 
 
 def open_faiss(folder: Path) -> Callable[[np.ndarray], list[int]]:
-    """Return the search of a FAISS index: 32 lists are probed, 64 candidates kept in a graph."""
+    """Search of a FAISS index: 32 lists are probed, 64 candidates kept in a graph."""
     import faiss
 
     index = faiss.read_index(str(folder / "index.faiss"))
@@ -169,7 +169,7 @@ def build_usearch(vectors_ND: np.ndarray, folder: Path) -> None:
 
 
 def open_usearch(folder: Path) -> Callable[[np.ndarray], list[int]]:
-    """Return the search of a usearch index, loaded."""
+    """Search of a usearch index, loaded."""
     from usearch.index import Index
 
     index = Index.restore(str(folder / "index.usearch"))
@@ -192,18 +192,18 @@ CONTENDERS: dict[
 
 
 def folder_of(base: Path, name: str) -> Path:
-    """Return the folder of a contender's saved index."""
+    """Folder of a contender's saved index."""
     return base / name.replace(" ", "_").replace(",", "_")
 
 
 def resident() -> tuple[int, int]:
-    """Return the process's resident memory in bytes: private, mapped from files (Linux)."""
+    """Resident memory of the process in bytes: private, mapped from files (Linux)."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(lines["RssAnon"].split()[0]) * 1024, int(lines["RssFile"].split()[0]) * 1024
 
 
 def measure_memory(name: str, base: Path) -> None:
-    """Print by how many MiB a process grows that opens a saved index and asks (the child process's part)."""
+    """Print the MiB by which a process grows that opens a saved index and searches it (the child process's part)."""
     queries_QD = np.load(base / "queries.npy")[:50]
     before = resident()
     search = CONTENDERS[name][1](folder_of(base, name))
@@ -287,7 +287,7 @@ COLD = {
 
 
 def cold_rows(size: int, rounds: int, base: Path) -> Iterator[dict[str, Any]]:
-    """Time whole processes: the command itself, and what it consists of."""
+    """Time whole processes: the command itself, and its parts."""
     from wordsight import load
 
     model = load("mini")
@@ -314,16 +314,16 @@ def cold_rows(size: int, rounds: int, base: Path) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sizes", default="10000,100000,1000000", help="Numbers of vectors, with commas.")
+    parser.add_argument("--sizes", default="10000,100000,1000000", help="Numbers of vectors, separated by commas.")
     parser.add_argument("--cold-size", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--folder", type=Path, help="Where indexes are built (and removed after); else a temporary one."
+        "--folder", type=Path, help="Folder to build indexes in, removed after (default: a temporary one)."
     )
     parser.add_argument(
-        "--leave-out", default="", help="Contenders to leave out, with semicolons: " + "; ".join(CONTENDERS)
+        "--leave-out", default="", help="Contenders to leave out, separated by semicolons: " + "; ".join(CONTENDERS)
     )
-    parser.add_argument("--quick", action="store_true", help="Small sizes, one round: does it run?")
+    parser.add_argument("--quick", action="store_true", help="Smoke run: small sizes, one round.")
     parser.add_argument("--build", help=argparse.SUPPRESS)
     parser.add_argument("--memory", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -30,7 +30,7 @@ def vit_b_32(folder: Path, layers: int = 12) -> Path:
 
 
 def tiny_clip(folder: Path) -> Path:
-    """Save a CLIP of 512-dimensional vectors whose towers are next to nothing, with random weights."""
+    """Save a CLIP of 512-dimensional vectors whose towers are nearly empty, with random weights."""
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
     small = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
@@ -44,13 +44,13 @@ def tiny_clip(folder: Path) -> Path:
 
 
 def normalised(pixels_BHWC: np.ndarray, spec: Preprocess) -> np.ndarray:
-    """Return float32 pixels (B,3,S,S) as the other runtimes take them; not part of what is timed."""
+    """Float32 pixels (B,3,S,S) as the other runtimes take them; not part of what is timed."""
     mean, std = (np.array(v, np.float32) for v in (spec.mean, spec.std))
     return np.ascontiguousarray(((pixels_BHWC / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
 
 
 def in_transformers(folder: Path, precision: torch.dtype) -> dict[str, Encode]:
-    """Return a Hugging Face folder's two towers run by transformers."""
+    """Both towers of a Hugging Face folder, run by transformers."""
     from transformers import CLIPModel
 
     model = CLIPModel.from_pretrained(folder).eval().to(precision)
@@ -63,14 +63,14 @@ def in_transformers(folder: Path, precision: torch.dtype) -> dict[str, Encode]:
     @torch.inference_mode()
     def texts(tokens_BT: np.ndarray) -> np.ndarray:
         tokens = torch.from_numpy(tokens_BT).long()
-        mask = torch.ones_like(tokens)  # as its tokenizer gives for texts of equal length
+        mask = torch.ones_like(tokens)  # as from its tokenizer for texts of equal length
         return model.get_text_features(input_ids=tokens, attention_mask=mask).pooler_output.float().numpy()
 
     return {"images": images, "texts": texts}
 
 
 def in_torch(checkpoint: Checkpoint, precision: torch.dtype) -> dict[str, Encode]:
-    """Return a checkpoint's two towers as plain torch modules, for models that transformers does not know."""
+    """Both towers of a checkpoint as plain torch modules, for models that transformers does not know."""
     towers = {name: tower.to(precision) for name, tower in modules(checkpoint).items()}
 
     @torch.inference_mode()
@@ -85,7 +85,7 @@ def in_torch(checkpoint: Checkpoint, precision: torch.dtype) -> dict[str, Encode
 
 
 def modules(checkpoint: Checkpoint) -> dict[str, torch.nn.Module]:
-    """Return the towers as torch modules with the checkpoint's tensors."""
+    """Towers as torch modules with the checkpoint's tensors."""
     image, text = build_image_tower(checkpoint.spec), build_text_tower(checkpoint.spec)
     load_tensors(image, checkpoint.tensors, prefix="visual.")
     load_tensors(text, {name: checkpoint.tensors[name] for name in text.state_dict()})
@@ -113,7 +113,7 @@ def export_onnx(checkpoint: Checkpoint, folder: Path) -> dict[str, Path]:
 
 
 def in_onnxruntime(files: dict[str, Path]) -> dict[str, Encode]:
-    """Return exported towers run by ONNX Runtime in float32 on all cores, with its own graph optimisations."""
+    """Exported towers, run by ONNX Runtime in float32 on all cores, with its own graph optimisations."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,17 +1,17 @@
-"""Whether the probability of a hit holds, and what a person sees: on albums and shops whose right answers are known.
+"""Calibration of the probability of a hit, and quality of the results shown: on albums and shops with known answers.
 
 Fitted (`--fit` prints the constants of `wordsight/search/relevance.py`) on images that the bundled model was not
-trained on and that are not measured: the 526 validation photos of Flickr8k, asked `everyday_queries` and captions, and
+trained on and that are not evaluated: the 526 validation photos of Flickr8k, with `everyday_queries` and captions, and
 one half of the held-out products. Measured on flickr8k-a, coco159, an album of these two and grocery, the other half of
-the products, and small labelled sets of other domains, on whose classes nothing was fitted. The measured sets were in
-view while features were chosen; the choice itself went by queries cross-validated on the fitted ones.
+the products, and small labelled sets of other domains, on whose classes nothing was fitted. The measured sets were
+seen while features were chosen; the choice itself was made by cross-validation over the queries of the fitted ones.
 
     python benchmarks/search_cutoff.py [--model mini] [--fit] [--quick] [--keep DIR]
 
-Beside ours: the rule before this one, which judged a cosine against the collection itself (its line, 0.16, is put at
-one half), and one fixed cosine, the best on the fitted sets. Queries are grouped by the share of the collection that
-answers them, and each group counts alike: else the log loss would be that of the many queries that nothing answers.
-ECE: 15 bins of equal mass. F1: of a query's hits above the line, averaged over queries that have answers.
+Compared with: the previous rule, which judged a cosine against the collection itself (its threshold, 0.16, is mapped to
+0.5), and one fixed cosine, the best on the fitted sets. Queries are grouped by the share of the collection that
+answers them, and groups have equal weight: otherwise the many queries without answers would dominate the log loss.
+ECE: 15 bins of equal mass. F1: of a query's hits above the threshold, averaged over queries that have answers.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Collection:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The queries of a collection: features (Q, N, F), what is so (Q, N), cosines (Q, N), the rule before (Q, N)."""
+    """The queries of a collection: features (Q, N, F), truth (Q, N), cosines (Q, N), the previous rule (Q, N)."""
 
     name: str
     features_QNF: np.ndarray
@@ -107,18 +107,18 @@ class Judged:
     before_QN: np.ndarray
 
     def some(self, chosen_Q: np.ndarray) -> Judged:
-        """Return some of the queries, (Q,) bool."""
+        """Some of the queries, (Q,) bool."""
         parts = (self.features_QNF, self.right_QN, self.cosine_QN, self.before_QN)
         return Judged(self.name, *(part[chosen_Q] for part in parts))
 
     @property
     def group_Q(self) -> np.ndarray:
-        """The number of each query's group (Q,) by the share of images that answer it."""
+        """Number of each query's group (Q,) by the share of images that answer it."""
         return np.searchsorted([limit for limit, _ in GROUPS], self.right_QN.mean(axis=1))
 
     @property
     def weight_Q(self) -> np.ndarray:
-        """The weight of each query (Q,): groups count alike, and in a group its queries."""
+        """The weight of each query (Q,): groups have equal weight, and so have the queries of a group."""
         group_Q = self.group_Q
         weight_Q = np.array([1 / (group_Q == g).sum() for g in group_Q])
         return weight_Q / weight_Q.sum()
@@ -134,7 +134,7 @@ class Images:
         self.model, self.limit, self.keep = model, limit, Path(keep) if keep else None
 
     def embed(self, name: str, paths: Sequence[Path]) -> np.ndarray:
-        """Return the vectors (N, D) of images."""
+        """Vectors (N, D) of images."""
         paths = paths[: self.limit]
         if self.keep is None:
             return self.model.embed_images(paths)
@@ -146,7 +146,7 @@ class Images:
 
 
 def captions_of(name: str) -> dict[str, list[str]]:
-    """Return image → its captions."""
+    """Image → its captions."""
     found: dict[str, list[str]] = defaultdict(list)
     if name == "coco159":
         for line in (DATA / name / "captions.jsonl").read_text(encoding="utf-8").splitlines():
@@ -162,7 +162,7 @@ def captions_of(name: str) -> dict[str, list[str]]:
 
 
 def photos(images: Images, name: str, queries: Sequence[str] | None = None) -> Collection:
-    """Return a captioned set, asked for words; `queries` None: for whole captions, each answered by its own photo."""
+    """Captioned set with queries of words; `queries` None: of whole captions, each answered by its own photo."""
     captions = captions_of(name)
     folder = DATA / ("flickr8k-train" if name == "flickr8k validation" else name) / "images"
     vectors_ND = images.embed(name, [folder / image for image in captions])
@@ -175,7 +175,7 @@ def photos(images: Images, name: str, queries: Sequence[str] | None = None) -> C
 
 
 def album(images: Images, queries: Sequence[str]) -> Collection:
-    """Return flickr8k-a, coco159 and grocery as one album, asked all everyday queries but those about food."""
+    """One album of flickr8k-a, coco159 and grocery, with all everyday queries except those about food."""
     asked = [query for query in queries if not FOOD & set(query.split())]
     parts = [photos(images, name, asked) for name in ("flickr8k-a", "coco159")]
     rows = [line.split("\t") for line in (DATA / "grocery" / "labels.tsv").read_text(encoding="utf-8").splitlines()]
@@ -186,7 +186,7 @@ def album(images: Images, queries: Sequence[str]) -> Collection:
 
 
 def products(images: Images, half: int) -> Collection:
-    """Return half of the products that the bundled model never learnt from, asked by type, colour and whose they are.
+    """Half of the products that the bundled model never learnt from, with queries of type, colour and gender.
 
     Everyday queries about other things have no answer there.
     """
@@ -208,7 +208,7 @@ def products(images: Images, half: int) -> Collection:
 
 
 def labelled(images: Images, names: Sequence[str]) -> list[Collection]:
-    """Return small labelled sets, asked by their class names and, of other sets, by names that nothing answers."""
+    """Small labelled sets, with their class names as queries and, without answers, those of other sets."""
     sets: dict[str, list[tuple[str, str]]] = defaultdict(list)
     with open(DATA / "transfer" / "labels.tsv", encoding="utf-8", newline="") as file:
         for name, image, label in csv.reader(file, delimiter="\t"):
@@ -225,7 +225,7 @@ def labelled(images: Images, names: Sequence[str]) -> list[Collection]:
 
 
 def by_example(one: Collection, most: int = 150) -> Collection:
-    """Return a collection asked with images of its own, each answered by the others of its classes."""
+    """Collection with its own images as queries, each answered by the others of its classes."""
     members = [(int(i), right) for right in one.answers.values() for i in np.flatnonzero(right) if right.sum() > 1]
     chosen = np.random.default_rng(0).permutation(len(members))[:most]
     asked = {members[i][0]: members[i][1] & (np.arange(len(one.vectors_ND)) != members[i][0]) for i in chosen}
@@ -236,7 +236,7 @@ def by_example(one: Collection, most: int = 150) -> Collection:
 
 
 def judge_words(model: Any, one: Collection) -> Judged:
-    """Return every pair of a query of words and an image."""
+    """Every pair of a query of words and an image."""
     reference, queries = load_reference(model), list(one.answers)
     query_QD = model.embed_texts(queries)
     cosine_QN = query_QD @ one.vectors_ND.T
@@ -251,14 +251,14 @@ def judge_words(model: Any, one: Collection) -> Judged:
 
 
 def judge_examples(model: Any, one: Collection) -> Judged:
-    """Return every pair of a query image and another image."""
+    """Every pair of a query image and another image."""
     reference, queries = load_reference(model), np.array(list(one.answers))
     query_QD = one.vectors_ND[queries]
     cosine_QN = query_QD @ one.vectors_ND.T
     own = [Scale.of(reference.images_RD @ query_D) for query_D in query_QD]
     by_query_QN = np.stack([scale(cosine_N) for scale, cosine_N in zip(own, cosine_QN, strict=True)])
     features_QNF = np.stack([np.ones_like(cosine_QN), reference.between(cosine_QN), by_query_QN], axis=2)
-    others_QN = np.arange(len(one.vectors_ND))[None] != queries[:, None]  # an image is no answer to itself
+    others_QN = np.arange(len(one.vectors_ND))[None] != queries[:, None]  # an image is not an answer to itself
 
     def without_itself(x: np.ndarray) -> np.ndarray:
         return x[others_QN].reshape(len(queries), len(one.vectors_ND) - 1, *x.shape[2:])
@@ -269,10 +269,10 @@ def judge_examples(model: Any, one: Collection) -> Judged:
 
 
 def earlier(query_D: np.ndarray, images_ND: np.ndarray, reference: Reference) -> np.ndarray:
-    """Return the probabilities of the rule before this one, which compared a cosine with the collection's own.
+    """Probabilities of the previous rule, which compared a cosine with the collection's own.
 
-    A logistic curve of the standing above the collection's mean, of that of the five best hits, of their margin over
-    unrelated prompts, and of the size; fitted on labelled sets, with its line at 0.16.
+    A logistic curve of the score's standing above the collection's mean, of that of the five best hits, of their margin
+    over unrelated prompts, and of the size; fitted on labelled sets, with its threshold at 0.16.
     """
     cosine_N = images_ND @ query_D
     bank = reference.bank
@@ -290,9 +290,9 @@ def earlier(query_D: np.ndarray, images_ND: np.ndarray, reference: Reference) ->
 
 
 def fit(found: Sequence[tuple[Judged, float]], share_told: float = 1.0, penalty: float = 1e-3) -> np.ndarray:
-    """Return the weights (F,) of least log loss over collections, each with its part of the weight.
+    """Weights (F,) of least log loss over collections, each with its part of the weight.
 
-    share_told: which share of right answers the truth tells of. An answer is told of with `share_told` times the
+    share_told: share of right answers that the truth lists. An answer is listed with `share_told` times the
     probability that it is right (Elkan and Noto 2008, for labels that are missing at random).
     """
     from scipy.optimize import minimize
@@ -320,7 +320,7 @@ def fit(found: Sequence[tuple[Judged, float]], share_told: float = 1.0, penalty:
 
 
 def cross_validated(found: Sequence[tuple[Judged, float]], share_told: float, folds: int = 5) -> list[np.ndarray]:
-    """Return the probabilities (Q, N) of each collection, each query judged by a curve fitted on the other queries."""
+    """Probabilities (Q, N) of each collection, each query judged by a curve fitted on the other queries."""
     fold_of = [np.random.default_rng(0).permutation(len(one.right_QN)) % folds for one, _ in found]
     proba = [np.zeros(one.right_QN.shape) for one, _ in found]
     for fold in range(folds):
@@ -340,7 +340,7 @@ def calibration_error(proba: np.ndarray, right: np.ndarray, weight: np.ndarray) 
 
 
 def figures(one: Judged, proba_QN: np.ndarray) -> dict[str, Any]:
-    """Return what holds and what is shown."""
+    """Figures of calibration, and of the results shown."""
     p, y, w = proba_QN, one.right_QN, one.weight_Q
     n_images = y.shape[1]
     safe = np.clip(p, 1e-6, 1 - 1e-6)
@@ -369,7 +369,7 @@ def figures(one: Judged, proba_QN: np.ndarray) -> dict[str, Any]:
 
 
 def best_cosine(found: Sequence[Judged]) -> float:
-    """Return the one cosine of the largest F1 over several collections."""
+    """One cosine of the largest F1 over several collections."""
     thresholds = np.quantile(np.concatenate([one.cosine_QN.ravel() for one in found]), np.linspace(0.5, 0.9999, 300))
 
     def f1(one: Judged, threshold: float) -> float:
@@ -381,7 +381,7 @@ def best_cosine(found: Sequence[Judged]) -> float:
 
 
 def reliability(one: Judged, proba_QN: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield, for each tenth of probability, what was said and what is so."""
+    """Yield predicted and observed frequency for each tenth of probability."""
     w = np.repeat(one.weight_Q, one.right_QN.shape[1])
     p, y = proba_QN.ravel(), one.right_QN.ravel()
     tenth = np.minimum((p * 10).astype(int), 9)
@@ -419,7 +419,7 @@ def texts(model: Any, images: Images, refit: bool) -> dict[str, list[dict[str, A
     rows: list[dict[str, Any]] = []
     if refit:
         weights_F = fit(learn, told).round(2)
-        print(f"share of right answers that captions tell of: {told:.3f}\nTEXT_WEIGHTS = {tuple(weights_F.tolist())}")
+        print(f"share of right answers that captions mention: {told:.3f}\nTEXT_WEIGHTS = {tuple(weights_F.tolist())}")
         for (one, _), proba_QN in zip(learn, cross_validated(learn, told), strict=True):
             rows += rows_of("words, cross-validated", one, {"ours": lambda _, p=proba_QN: p}, groups=False)
     threshold = best_cosine([one for one, _ in learn])
@@ -468,8 +468,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mini")
     parser.add_argument("--fit", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="60 images of each collection: does it run?")
-    parser.add_argument("--keep", metavar="DIR", help="Keep the images' embeddings there.")
+    parser.add_argument("--quick", action="store_true", help="smoke run: 60 images of each collection")
+    parser.add_argument("--keep", metavar="DIR", help="keep the images' embeddings in this folder")
     arguments = parser.parse_args()
     model = wordsight.load(arguments.model, precision="f32")
     images = Images(model, 60 if arguments.quick else None, arguments.keep)

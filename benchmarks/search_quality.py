@@ -1,4 +1,4 @@
-"""How well images are found: by words, by example, by both, and pages of documents. One table with intervals.
+"""Accuracy of search: by words, by example, by both, and for pages of documents. One table with intervals.
 
     python benchmarks/search_quality.py [--model mini] [--only sheets,pages,words,hybrid,kinds] [--quick]
 
@@ -9,12 +9,12 @@
   find pages of a kind.
 - sheets: a drawing finds itself on other offices' sheets. The sheets are composed: figures of a booklet of circuits are
   set into 7 made-up offices' sheets (`tests/support/drawing_sheets.py`) and 10 templates of FreeCAD, each on 3 of them.
-- hybrid: `hybrid_quality`, texts and looks together.
+- hybrid: `hybrid_quality`, text and visual similarity together.
 
-Ways: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power
-0.5 unless said; "centre": power 0, which only takes off the mean); "pixels": cosine of 32×32 grey pixels, their mean
-taken off. Intervals are 95 % bootstraps over queries; queries that belong together (captions of one photo, sheets of
-one drawing) are drawn together. All choices by chance are seeded. About 6,000 images are embedded: minutes on two
+Methods: "plain" cosines; "mask": title blocks hidden; "whiten": `search.whitening`, learnt on the gallery itself (power
+0.5 unless noted; "centre": power 0, which only subtracts the mean); "pixels": cosine of 32×32 grey pixels, their mean
+subtracted. Intervals are 95 % bootstraps over queries; queries that belong together (captions of one photo, sheets of
+one drawing) are drawn together. All random choices are seeded. About 6,000 images are embedded: minutes on two
 cores with mini. Results go to `results/search_quality.jsonl`.
 """
 
@@ -60,7 +60,7 @@ import drawing_sheets  # noqa: E402
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", ROOT.parent / "shared/data"))
 
-# What a person would type → the kind of page that is meant
+# What a person types → the kind of page that is meant
 QUERIES = {
     "an electrical circuit diagram": "drawing",
     "a technical drawing": "drawing",
@@ -74,14 +74,14 @@ QUERIES = {
 
 
 class Remembering(wordsight.Model):
-    """A model that embeds a file once, however many parts ask for it."""
+    """A model that embeds a file once, however many parts need it."""
 
     def __init__(self, model: wordsight.Model) -> None:
         super().__init__(model.checkpoint, model.encoder)
         self.known: dict[Path, np.ndarray] = {}
 
     def embed_images(self, images: Any, **options: Any) -> np.ndarray:
-        """Return embeddings; only lists of paths are remembered."""
+        """Embeddings; only lists of paths are remembered."""
         if not all(isinstance(image, Path) for image in images):
             return super().embed_images(images, **options)
         new = [path for path in dict.fromkeys(images) if path not in self.known]
@@ -106,7 +106,7 @@ class Result:
 def result(
     task: str, way: str, metric: str, values_Q: np.ndarray, gallery: int, groups_Q: Sequence[Any] | None = None
 ) -> Result:
-    """Return the mean of a metric's values (the median of ranks) and its interval over resampled groups of queries."""
+    """Mean of a metric's values (the median of ranks) and its interval over resampled groups of queries."""
     if metric == "median rank":
         seen = bootstrap_statistic(lambda rows: float(np.median(values_Q[rows])), len(values_Q), groups_Q)
     elif groups_Q is None:
@@ -126,7 +126,7 @@ def rankings(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank all others for each image → whether each place answers (Q, N - 1), and which images have an answer.
 
-    apart: what is of the same group as the query (itself at least) is no answer and stands last.
+    apart: what is of the same group as the query (itself at least) is not an answer and comes last.
     """
     label_N = np.unique(np.asarray(labels), return_inverse=True)[1]
     group_N = np.arange(len(vectors_ND)) if apart is None else np.unique(np.asarray(apart), return_inverse=True)[1]
@@ -141,12 +141,12 @@ def rankings(
 
 
 def whitened(vectors_ND: np.ndarray, power: float = POWER) -> np.ndarray:
-    """Return vectors whitened by what they themselves teach."""
+    """Vectors whitened by their own statistics."""
     return Whitening.fit(vectors_ND, power=power).apply(vectors_ND)
 
 
 def grey_pixels(images: Sequence[Any]) -> np.ndarray:
-    """Return 32×32 grey pixels without their mean, of unit length: likeness without any learning."""
+    """32×32 grey pixels without their mean, of unit length: similarity without learning."""
     small = [np.asarray(read_image(i, at_least=64).convert("L").resize((32, 32)), np.float32).ravel() for i in images]
     rows_ND = np.stack(small) - np.stack(small).mean(axis=1, keepdims=True)
     return rows_ND / np.maximum(np.linalg.norm(rows_ND, axis=1, keepdims=True), 1e-6)
@@ -204,13 +204,13 @@ def kinds(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
         for way, given_ND in all_ways.items():
             relevant_QN, _ = rankings(given_ND, [label for _, label in members])
             ways.setdefault(way, []).append(average_precision(relevant_QN))
-    for way, parts in ways.items():  # each set counts alike
+    for way, parts in ways.items():  # sets have equal weight
         means = np.array([part.mean() for part in parts])
         yield result(f"{len(parts)} transfer sets, class", way, "mAP", means, total)
 
 
 def _thinned(items: list[Any], limit: int | None) -> list[Any]:
-    """Return at most `limit` items, evenly spread."""
+    """At most `limit` items, evenly spread."""
     return items if limit is None else items[:: max(1, len(items) // limit)][:limit]
 
 
@@ -262,7 +262,7 @@ def pages(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
 
 
 def _text_result(query: str, score_N: np.ndarray, right_N: np.ndarray) -> Result:
-    """One query has no queries to resample: the pages are, 1,000 times."""
+    """Figure of a single query, whose interval comes from resampling the pages, 1,000 times."""
 
     def precision(rows: np.ndarray) -> float:
         marks_N = right_N[rows[np.argsort(-score_N[rows], kind="stable")]]
@@ -273,7 +273,7 @@ def _text_result(query: str, score_N: np.ndarray, right_N: np.ndarray) -> Result
 
 
 def compose(limit: int | None) -> tuple[list[Image.Image], list[int]]:
-    """Return sheets and the number of the drawing on each: every figure on three offices' sheets."""
+    """Sheets and the number of the drawing on each: every figure on three offices' sheets."""
     rng = np.random.default_rng(0)
     sheets = [document_pages.template(name) for name in document_pages.TEMPLATES]
     templates = [(sheet, document_pages.largest_empty(sheet)) for sheet in sheets]
@@ -317,7 +317,7 @@ def sheets(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
 
 
 def hybrid(model: wordsight.Model, limit: int | None) -> Iterator[Result]:
-    """Products and photos by words: BM25 over texts, vectors, and both (`hybrid_quality` says how)."""
+    """Products and photos by words: BM25 over texts, vectors, and both (see `hybrid_quality`)."""
     for row in hybrid_rows(model, limit):
         for metric, short in (("nDCG@10", "nDCG"), ("recall@10", "recall")):
             seen = Estimate(row[metric], row[f"{short} low"], row[f"{short} high"], row["queries"])
@@ -332,7 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--only", default=",".join(PARTS), help="parts to run, separated by commas; writes no results")
-    parser.add_argument("--quick", action="store_true", help="40 images of each set: does it run? Writes no results")
+    parser.add_argument("--quick", action="store_true", help="smoke run: 40 images of each set; writes no results")
     arguments = parser.parse_args()
     model = Remembering(wordsight.load(arguments.model))
     limit = 40 if arguments.quick else None
@@ -342,7 +342,7 @@ def main() -> None:
         try:
             found = list(PARTS[part](model, limit))
         except NotFetchedError as error:
-            print(f"{part}: left out, its documents could not be fetched. {error}", file=sys.stderr)
+            print(f"{part}: left out: its documents could not be fetched. {error}", file=sys.stderr)
             continue
         print(f"{part}, {time.perf_counter() - start:.0f} s\n{table([asdict(r) for r in found])}\n", flush=True)
         results += found

@@ -1,11 +1,11 @@
-"""CLIP against SimCLR on PDF pages: which finds pages of the same kind in other documents.
+"""CLIP against SimCLR on PDF pages: accuracy of finding pages of the same kind in other documents.
 
     wordsight train recipes/simclr_pages.py --folder runs/simclr_pages
     python benchmarks/simclr_pages.py runs/simclr_pages
 
-Asked are the 217 pages that `document_pages.KINDS` labels by hand, of documents that neither model has seen. Rows:
-raw grey pixels; SimCLR's tower as it was before the first step; SimCLR; the bundled CLIP; both models' vectors
-side by side, which is what an index could hold. Shares with bootstrap 95 % intervals over queries.
+The queries are the 217 pages labelled by hand in `document_pages.KINDS`, of documents that neither model has seen.
+Rows: raw grey pixels; SimCLR's tower as it was before the first step; SimCLR; the bundled CLIP; both models' vectors
+concatenated, as an index could store them. Shares with bootstrap 95 % intervals over queries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The constants of `wordsight/zeroshot/none_of_these.py` (and of independent classes), fitted on *learn* data.
+"""Constants of `wordsight/zeroshot/none_of_these.py` (and of independent classes), fitted on *learn* data.
 
 Tasks of listed classes are drawn from labelled sets that the bundled model learnt from, and from the classes that
-captions tell of: 526 Flickr photos that were held out of its training count for one half, COCO and Flickr photos that
+captions name: 526 Flickr photos that were held out of its training count for one half, COCO and Flickr photos that
 were not for one quarter each. None of the sets that `none_of_these.py` measures on is read.
 """
 
@@ -27,10 +27,10 @@ CAPTION_SIZES = (1, 1, 2, 2, 4, 4, 10, 10, 25)
 DRAWS, CAPTION_DRAWS = 4, 150
 EACH = 40  # images of each kind and task
 HELD_OUT = 0.07  # share of the Flickr photos that the bundled model was not trained on (recipes/mini_data.py)
-# seen by nearly everybody: every second list of classes without one is left out
+# in nearly all collections: every second list of classes without one is left out
 COMMON = {"dog", "man", "child", "woman", "car", "snow", "street", "beach"}
 WEIGHTS = {"sets": 1.0, "held out": 1.0, "flickr": 0.5, "coco": 0.5}
-# share of the images that a class by itself is true of, where nothing is known of the collection
+# share of the images that an independent class is true of, where nothing is known about the collection
 PREVALENCE = 0.1
 
 
@@ -53,7 +53,7 @@ class Captioned:
 
 
 def read_learn_sets(model: Any, data: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return set → (embeddings, labels) of the transfer sets whose role is "learn" and that have several classes."""
+    """Set → (embeddings, labels) of the transfer sets whose role is "learn" and that have several classes."""
     rows = [line.split("|") for line in (data / "transfer" / "README.md").read_text(encoding="utf-8").splitlines()]
     learn = {row[1].strip() for row in rows if len(row) > 3 and row[2].strip() == "learn"}
     files: dict[str, list[tuple[Path, str]]] = {}
@@ -69,7 +69,7 @@ def read_learn_sets(model: Any, data: Path) -> dict[str, tuple[np.ndarray, np.nd
 
 
 def read_captioned(model: Any, data: Path) -> dict[str, Captioned]:
-    """Return the captioned photos: held out of training, and 2,000 of Flickr and all of COCO that were not."""
+    """Captioned photos: held out of training, and 2,000 of Flickr and all of COCO that were not."""
     found = {}
     for name, folder in (("held out", "flickr8k-train"), ("flickr", "flickr8k-train"), ("coco", "coco3k7")):
         captions = caption_classes.read_captions(data / folder / "captions.tsv")
@@ -107,7 +107,7 @@ def caption_tasks(photos: Captioned) -> Iterator[Drawn]:
 
 
 def fit(model: Any, data: Path) -> dict[str, float]:
-    """Return the constants of `wordsight/zeroshot/none_of_these.py` by name; SHARPNESS is the best of some."""
+    """Constants of `wordsight/zeroshot/none_of_these.py` by name; SHARPNESS is the best of several."""
     bank = Bank.of(embed(model, none_of_these.bank_words()))
     captioned = read_captioned(model, data)
     tasks = {"sets": list(set_tasks(read_learn_sets(model, data)))}
@@ -128,14 +128,14 @@ def fit(model: Any, data: Path) -> dict[str, float]:
 
 
 def embed(model: Any, names: tuple[str, ...]) -> np.ndarray:
-    """Return the class embeddings (K, D) in the default template."""
+    """Class embeddings (K, D) in the default template."""
     return embed_classes(model, {name: (name,) for name in names}, TEMPLATE_SETS["photo"])
 
 
 def _none_table(
     model: Any, bank: Bank, tasks: dict[str, list[Drawn]], sharpness: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return evidence and log of the number of classes (N, 2), whether an image shows one (N,), and weights (N,)."""
+    """Evidence and log of the number of classes (N, 2), whether an image shows one (N,), and weights (N,)."""
     rng = np.random.default_rng(0)
     rows = []
     kept, none_of_these.SHARPNESS = none_of_these.SHARPNESS, sharpness
@@ -153,7 +153,7 @@ def _none_table(
 
 
 def _relevance_table(t_norm_NK: np.ndarray, photos: Captioned, weight: float) -> tuple[np.ndarray, ...]:
-    """Return t_norm, truth and weight of the pairs that captions tell of, true ones being PREVALENCE of all."""
+    """t_norm, truth and weight of the pairs that captions decide, a share PREVALENCE of them true."""
     certain = (photos.true | photos.false) & (photos.true.sum(axis=0) >= 5)
     t_norm, true = t_norm_NK[certain], photos.true[certain]
     share = np.where(true, PREVALENCE / true.sum(), (1 - PREVALENCE) / (~true).sum())
@@ -161,7 +161,7 @@ def _relevance_table(t_norm_NK: np.ndarray, photos: Captioned, weight: float) ->
 
 
 def logistic_fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, list[float]]:
-    """Return the weighted log loss and the coefficients, the intercept last, by Newton's method. x: (N, F)."""
+    """Weighted log loss and the coefficients, the intercept last, by Newton's method. x: (N, F)."""
     design = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     weight = weight / weight.sum()
     coefficients = np.zeros(design.shape[1])

@@ -1,11 +1,11 @@
-"""What it takes to begin: import, `--help`, process to first embedding, and the size of an install.
+"""Start-up cost: import, `--help`, process to first embedding, and the size of an install.
 
     python benchmarks/startup.py [--model mini] [--rounds 7] [--no-wheels]
 
-Every time is of a process of its own, the interpreter's start included; contenders take turns. "first" rows start with
-an empty cache, "again" rows with what the first left there. Sizes: the base dependencies' wheels for this platform
-(fetched with `pip download` into a folder that is then removed; --no-wheels leaves that out), this project's own wheel,
-and all of them unpacked. Rows go to results/startup.jsonl. Under a minute beside the downloads.
+Every time is that of a whole process, with the start of the interpreter; contenders take turns. "first" rows start with
+an empty cache, "again" rows with the cache that the first filled. Sizes: the base dependencies' wheels for this
+platform (fetched with `pip download` into a folder that is then removed; --no-wheels leaves that out), this project's
+own wheel, and all of them unpacked. Rows go to results/startup.jsonl. Under a minute without the downloads.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SETUP = "import wordsight\nfrom wordsight.samples import sample_images\n"
 
 
 def quiet(body: str) -> str:
-    """Return code that runs `body` with standard output closed to all but the harness's own line."""
+    """Code that runs `body` with standard output closed, except for the harness's own line."""
     indented = "\n".join(f"    {line}" for line in body.splitlines())
     return f"import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n{indented}"
 
@@ -86,7 +86,7 @@ def first_rows(model: str, rounds: int) -> Iterator[dict[str, Any]]:
 
 
 def base_closure() -> list[str]:
-    """Return the names of the installed distributions that a base install brings, this one first."""
+    """Names of the distributions of a base install, this one first."""
     found: list[str] = []
     waiting = ["wordsight"]
     while waiting:
@@ -101,7 +101,7 @@ def base_closure() -> list[str]:
 
 
 def unpacked(name: str) -> int:
-    """Return the bytes of an installed distribution's files, without compiled Python."""
+    """Bytes of an installed distribution's files, without compiled Python."""
     paths = [Path(str(file.locate())) for file in importlib.metadata.files(name) or [] if file.suffix != ".pyc"]
     return sum(path.stat().st_size for path in paths if path.exists())
 
@@ -117,7 +117,7 @@ def own_wheel() -> tuple[int, int]:
 
 
 def wheels(names: list[str]) -> dict[str, int]:
-    """Return the bytes of each distribution's wheel for this platform, downloaded at the installed version."""
+    """Bytes of each distribution's wheel for this platform, downloaded at the installed version."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = [f"{name}=={importlib.metadata.version(name)}" for name in names]
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet"]
@@ -126,7 +126,7 @@ def wheels(names: list[str]) -> dict[str, int]:
 
 
 def size_rows(*, download: bool) -> list[dict[str, Any]]:
-    """Return the size of each distribution of a base install, the largest first, then the sum."""
+    """Size of each distribution of a base install, the largest first, then the sum."""
     mine, *others = base_closure()
     packed = wheels(others) if download else {}
     rows: list[dict[str, Any]] = [
@@ -141,7 +141,7 @@ def size_rows(*, download: bool) -> list[dict[str, Any]]:
 
 
 def added(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the sum of rows as one row."""
+    """Sum of rows as one row."""
     return {"package": name, **{key: sum(row[key] for row in rows) for key in ("wheel MB", "unpacked MB")}}
 
 

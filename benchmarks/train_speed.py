@@ -1,14 +1,14 @@
-"""Training steps a second and their peak memory: wordsight's step against a plain open_clip-style loop, same weights.
+"""Training steps per second and their peak memory: wordsight's step against a plain open_clip-style loop, same weights.
 
     python benchmarks/train_speed.py                 # half an hour on 2 cores
     python benchmarks/train_speed.py --quick         # a smoke run with the small model
     python benchmarks/train_speed.py --device cuda   # bf16 autocast where the device has it
 
-The plain loop is transformers' CLIPModel, texts padded to the context length as open_clip pads them, AdamW as torch
-makes it by default with open_clip's groups and settings, autocast, symmetric cross-entropy over the whole matrix.
+The plain loop is transformers' CLIPModel, texts padded to the context length as open_clip pads them, AdamW with
+torch's defaults and open_clip's groups and settings, autocast, symmetric cross-entropy over the whole matrix.
 Both begin with the same weights and get the same batches of real captioned photos, in turns; losses are compared step
-by step. Decoding is not part of a step here. Operations are counted by torch's flop counter in one step of each, and
-utilisation is that count over the time, over the rate of a large matrix product timed in the same turns.
+by step. Decoding is not part of a step here. Operations are counted by torch's flop counter in one step of each;
+utilisation is that count per time, relative to the rate of a large matrix product timed in the same turns.
 Needs the extra `train`, transformers, and the data folder (`WORDSIGHT_DATA`) with `flickr8k-train`.
 """
 
@@ -51,7 +51,7 @@ STEPS = 8  # different batches
 
 
 class Ours:
-    """One optimizer step after the other as `wordsight train` does them."""
+    """Optimizer steps as `wordsight train` does them."""
 
     name = "wordsight"
 
@@ -64,7 +64,7 @@ class Ours:
         self.chunk = chunk
 
     def step(self, batch: Batch) -> float:
-        """Do a step and return its loss. The texts are cut to the longest of the batch, in multiples of 8."""
+        """Do a step and return its loss. The texts are truncated to the longest of the batch, in multiples of 8."""
         longest = int((batch.tokens_BT != 0).sum(dim=1).max())
         tokens_BT = batch.tokens_BT[:, : min(batch.tokens_BT.shape[1], -(-longest // 8) * 8)]
         batch = Batch(pixels_BCHW=batch.pixels_BCHW, tokens_BT=tokens_BT, ids=batch.ids, keys=batch.keys)
@@ -81,7 +81,7 @@ class Ours:
 
 
 class Plain:
-    """The same step as most training code writes it."""
+    """The same step as in most training code."""
 
     name = "plain loop"
 
@@ -118,7 +118,7 @@ class Plain:
 
 
 def real_batches(spec: ModelSpec, batch: int, device: torch.device) -> list[Batch]:
-    """Return batches of captioned photos, different images throughout where there are enough."""
+    """Batches of captioned photos, different images throughout where there are enough."""
     if not (DATA / "captions.tsv").exists():
         sys.exit(f"{DATA} is not there; set WORDSIGHT_DATA to a folder that holds flickr8k-train.")
     with open(DATA / "captions.tsv", encoding="utf-8", newline="") as file:
@@ -148,12 +148,12 @@ def real_batches(spec: ModelSpec, batch: int, device: torch.device) -> list[Batc
 
 
 def found(name: str) -> Path:
-    """Return an image's path: as the table says it, or in its folder `images`."""
+    """Path of an image: as in the table, or in its folder `images`."""
     return DATA / name if (DATA / name).exists() else DATA / "images" / name
 
 
 def measure(label: str, spec: ModelSpec, batch: int, rounds: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return one row for each contender, timed in turns."""
+    """One row for each contender, timed in turns."""
     device = torch.device(options.device)
     precision = "bf16" if device.type == "cuda" else "f32"
     batches = real_batches(spec, batch, device)
@@ -196,7 +196,7 @@ def measure(label: str, spec: ModelSpec, batch: int, rounds: int, options: argpa
 
 
 def operations(contender: Any, batch: Batch, device: torch.device) -> float:
-    """Return the floating-point operations of one step; it is a step like any other, done by all contenders."""
+    """Floating-point operations of one step; it is a step like any other, done by all contenders."""
     with FlopCounterMode(display=False) as counter:
         contender.step(batch)
     settle(device)
@@ -204,7 +204,7 @@ def operations(contender: Any, batch: Batch, device: torch.device) -> float:
 
 
 def product(device: torch.device, precision: str) -> Callable[[], object]:
-    """Return a call that multiplies two large matrices."""
+    """Call that multiplies two large matrices."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(SIDE, SIDE, device=device).to(dtype) for _ in range(2))
 
@@ -225,7 +225,7 @@ def device_name(device: torch.device) -> str:
 
 
 def memory(name: str, label: str, batch: int, device: str) -> float:
-    """Return the peak memory in MiB of three steps in a process of their own (of the GPU, where there is one)."""
+    """Peak memory in MiB of three steps in a process of their own (of the GPU, where there is one)."""
     body = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nimport train_speed"
     body += f"\nextra = train_speed.three_steps({name!r}, {label!r}, {batch}, {device!r})"
     body += "\nprint(extra, file=sys.stderr)"
@@ -238,7 +238,7 @@ def memory(name: str, label: str, batch: int, device: str) -> float:
 
 
 def three_steps(name: str, label: str, batch: int, device_text: str) -> float:
-    """Do three steps; return the GPU's peak in MiB (0 on a processor)."""
+    """Do three steps; return the GPU's peak in MiB (0 on a CPU)."""
     device = torch.device(device_text)
     precision = "bf16" if device.type == "cuda" else "f32"
     spec = size(label)
@@ -255,7 +255,7 @@ def main() -> None:
     """Measure, print and write the rows."""
     parser = argparse.ArgumentParser(description="Training speed against a plain loop.")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true", help="the small model, two rounds, nothing written")
+    parser.add_argument("--quick", action="store_true", help="smoke run: the small model, two rounds; writes nothing")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     large = options.device != "cpu"

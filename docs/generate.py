@@ -1,11 +1,11 @@
 """Write the generated blocks of README and docs: help texts, model table, module map, benchmark tables.
 
     python docs/generate.py            # write
-    python docs/generate.py --check    # only say which files are out of date; exit status 1 if any
+    python docs/generate.py --check    # only name the files that are out of date; exit status 1 if any
 
 A block stands between `<!-- generated: WHAT -->` and `<!-- end generated -->`; WHAT is a key of `BLOCKS`, with an
 argument after a space where it takes one, e.g. `<!-- generated: help classify -->`. `<!-- generated: output -->` stands
-below a shell block and holds what that prints: the page's blocks are run up to there (`page_outputs.py`).
+below a shell block and holds its output: the page's blocks are run up to there (`page_outputs.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHORT_LIST = (
 
 
 def help_text(command: str = "") -> str:
-    """Return what `wordsight COMMAND --help` prints, fenced."""
+    """Output of `wordsight COMMAND --help`, fenced."""
     from wordsight.cli import group, module_name
 
     widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
@@ -51,14 +51,14 @@ def help_text(command: str = "") -> str:
 
 
 def every_help() -> str:
-    """Return the help of each command under a heading of its own."""
+    """Help of each command under a heading of its own."""
     from wordsight.cli import COMMANDS
 
     return "\n".join(f"## wordsight {name}\n\n{help_text(name)}" for name in COMMANDS)
 
 
 def module_map() -> str:
-    """Return the package's modules with the first sentence of each docstring, as an indented tree."""
+    """Modules of the package with the first sentence of each docstring, as an indented tree."""
     package = ROOT / "src" / "wordsight"
     entries: list[tuple[str, str]] = []
 
@@ -76,13 +76,13 @@ def module_map() -> str:
 
 
 def claim(path: Path) -> str:
-    """Return the first line of a module's docstring."""
+    """First line of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0].rstrip(".")
 
 
 def model_table(form: str = "") -> str:
-    """Return the table of known models; "short" shows those of SHORT_LIST."""
+    """Table of known models; "short" shows those of SHORT_LIST."""
     from wordsight.weights.catalog import MODELS
 
     rows = []
@@ -98,7 +98,7 @@ def model_table(form: str = "") -> str:
 
 
 def template_table() -> str:
-    """Return the built-in template sets with their size and first template."""
+    """Built-in template sets with their size and first template."""
     from wordsight.zeroshot.templates import TEMPLATE_SETS
 
     rows = [[f"`{name}`", str(len(templates)), templates[0]] for name, templates in TEMPLATE_SETS.items()]
@@ -106,7 +106,7 @@ def template_table() -> str:
 
 
 def train_settings() -> str:
-    """Return the settings of a training run, part by part: what their docstrings say, and the defaults."""
+    """Settings of a training run, part by part: their docstrings and defaults."""
     from wordsight.train import config
 
     kinds = typing.get_type_hints(config.TrainConfig)
@@ -119,16 +119,16 @@ def train_settings() -> str:
 
 
 def _settings(prefix: str, kind: type) -> str:
-    """Return a part's docstring, then each key with its default; parts and what must be given have none."""
+    """Docstring of a part, then each key with its default; parts and required values have none."""
     rows = []
     for field in dataclasses.fields(kind):
         if field.default is not dataclasses.MISSING:
             rows.append([f"`{prefix}{field.name}`", f"`{_default(field.default)}`"])
         elif field.default_factory is dataclasses.MISSING:
-            rows.append([f"`{prefix}{field.name}`", "to be given"])
+            rows.append([f"`{prefix}{field.name}`", "required"])
     first, _, rest = (inspect.getdoc(kind) or "").replace("*", "\\*").partition("\n\n")
     name = f"`?(?:{'|'.join(field.name for field in dataclasses.fields(kind))})`?"
-    # "name: what it is", at the beginning of a sentence, begins an entry of a list
+    # "name: explanation", at the beginning of a sentence, begins an entry of a list
     said = re.split(rf"(?:^|(?<=[.;] ))(?={name}(?:, {name})*: )", " ".join(rest.split()))
     before, entries = said[0], [f"- {entry.strip().rstrip(';')}" for entry in said[1:]]
     parts = [" ".join(first.split()), before.strip(), "\n".join(entries), table(["key", "default"], rows)]
@@ -136,12 +136,14 @@ def _settings(prefix: str, kind: type) -> str:
 
 
 def _default(value: Any) -> str:
-    """Return a default as `--set` takes it."""
-    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    """A default as `--set` takes it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def benchmark(name: str) -> str:
-    """Return the rows of `benchmarks/results/NAME.jsonl` as tables, one for each set of columns, under the machine."""
+    """Rows of `benchmarks/results/NAME.jsonl` as tables, one for each set of columns, under the machine."""
     if not (ROOT / "benchmarks" / "results" / f"{name}.jsonl").exists():
         return f"No results are recorded yet: run `python benchmarks/{name}.py`.\n"
     lines, tables = [], {}
@@ -156,12 +158,12 @@ def benchmark(name: str) -> str:
 
 
 def is_figure(value: Any) -> bool:
-    """Return whether a value is a share with its interval."""
+    """Whether a value is a share with its interval."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 
 def shown(value: Any) -> str:
-    """Return a value as a cell: three digits of small numbers, one decimal of large ones, figures in percent."""
+    """A value as a cell: three digits of small numbers, one decimal of large ones, figures in percent."""
     if is_figure(value):
         return f"{100 * value['value']:.1f} % [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
     if isinstance(value, bool) or not isinstance(value, float):
@@ -170,19 +172,19 @@ def shown(value: Any) -> str:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
+    """Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def fenced(text: str) -> str:
-    """Return text as a fenced block, free of trailing white space."""
+    """Text as a fenced block, free of trailing white space."""
     body = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
     return f"```text\n{body}\n```\n"
 
 
 def results(name: str) -> list[dict[str, Any]]:
-    """Return the records of `benchmarks/results/NAME.jsonl`, oldest first."""
+    """Records of `benchmarks/results/NAME.jsonl`, oldest first."""
     path = ROOT / "benchmarks" / "results" / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
@@ -199,8 +201,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
 
 
 def renewed(text: str) -> str:
-    """Return a page's text with each generated block made anew."""
-
+    """Text of a page with each generated block renewed."""
     wanted = [match for match in BLOCK.finditer(text) if match["what"] == "output"]
     printed = page_outputs.outputs(text, wanted[-1].start()) if wanted else {}
 
@@ -217,12 +218,12 @@ def renewed(text: str) -> str:
 
 
 def pages() -> list[Path]:
-    """Return the pages that may hold generated blocks."""
+    """Pages that may hold generated blocks."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def stale() -> dict[Path, str]:
-    """Return the pages whose generated blocks differ from what would be written now, with their new text."""
+    """Pages whose generated blocks differ from what would be written now, with their new text."""
     texts = {page: page.read_text(encoding="utf-8") for page in pages()}
     return {page: new for page, text in texts.items() if (new := renewed(text)) != text}
 
@@ -235,7 +236,7 @@ def main() -> None:
         if "--check" not in sys.argv:
             page.write_text(text, encoding="utf-8")
     if changed and "--check" in sys.argv:
-        raise SystemExit("these pages are out of date; write them anew with: python docs/generate.py")
+        raise SystemExit("these pages are out of date; regenerate them with: python docs/generate.py")
 
 
 if __name__ == "__main__":

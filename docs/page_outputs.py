@@ -1,6 +1,6 @@
-"""Run the blocks of a page, in order, in a folder of their own, and keep what its commands print.
+"""Run the blocks of a page, in order, in a folder of their own, and keep the output of its commands.
 
-Used by `generate.py` for `<!-- generated: output -->`, which holds what the shell block above it prints.
+Used by `generate.py` for `<!-- generated: output -->`, which holds the output of the shell block above it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FENCE = re.compile(
-    r"(?P<skip><!-- not run: [^\n]+ -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?"
+    r"(?P<skip><!-- (?:not run: [^\n]+|check|(?:edit|new): \S+) -->\n)?(?:<!-- exit code (?P<code>\d) -->\n)?"
     r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -28,9 +28,9 @@ TIMES = re.compile(r" \([\d.,]+ s(, [\d.,]+ embedded/s)?\)")  # differ from run 
 
 
 def runnable_blocks(text: str) -> Iterator[tuple[str, int, str, int]]:
-    """Yield (kind, where it ends, body, exit status) of each block of a page that claims to run.
+    """Yield (kind, end, body, exit status) of each block of a page that can be run.
 
-    The status is 0, or what `<!-- exit code 1 -->` above a block says its commands end with.
+    The status is 0, or that of `<!-- exit code 1 -->` above a block.
     """
     for match in FENCE.finditer(text):
         body = match["body"]
@@ -90,7 +90,7 @@ def workplace() -> Iterator[Path]:
 
 
 def outputs(text: str, until: int) -> dict[int, str]:
-    """Return what the shell blocks of a page that end before `until` print, by where they end."""
+    """Output of the shell blocks of a page that end before `until`, by their end."""
     printed: dict[int, str] = {}
     names = {"__name__": "page"}
     with workplace() as folder, contextlib.redirect_stdout(io.StringIO()):

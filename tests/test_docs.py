@@ -72,7 +72,7 @@ def test_generated_blocks_are_up_to_date():
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
     stale = [name_of(page) for page in generate.stale()]
-    assert not stale, f"write them anew with: python docs/generate.py ({', '.join(stale)})"
+    assert not stale, f"update them with: python docs/generate.py ({', '.join(stale)})"
 
 
 def test_the_readme_says_what_and_how_within_15_lines():

@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -302,3 +305,25 @@ def test_odd_images_are_embedded_and_hopeless_ones_counted(model, tmp_path, monk
     assert np.allclose(embeddings, rows / np.linalg.norm(rows, axis=-1, keepdims=True), atol=1e-3)
     assert [s.item.name for s in skips] == ["f_huge.png", "g_cut.jpg"]
     assert "has 160,000 pixels, which take 1 MiB of memory, more than the limit" in skips[0].reason
+
+
+FORK = """
+import os, signal, sys
+import numpy as np
+import wordsight
+
+model = wordsight.load("mini", backend="openvino")
+texts, images = ["a cat", "a dog"], [np.zeros((9, 9, 3), np.uint8)] * 2
+before = model.embed_texts(texts), model.embed_images(images)
+child = os.fork()
+if child == 0:
+    signal.alarm(100)  # a deadlock ends
+    after = model.embed_texts(texts), model.embed_images(images)
+    os._exit(0 if all(np.allclose(a, b, atol=2e-3) for a, b in zip(before, after)) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_process_embeds_with_a_model_that_was_used_before():
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=200, check=False).returncode == 0

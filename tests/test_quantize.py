@@ -69,9 +69,9 @@ def test_the_report_states_cost_and_gain(ran):
     assert result.exit_code == 1  # one image was skipped
     lines = result.stdout.splitlines()
     assert lines[0] == f"{folder}: int8 image tower, calibrated on 25 images"
-    assert lines[1] == "cost, on 15 other images, against f32:"
+    assert lines[1] == "accuracy loss, on 15 other images, against f32:"
     assert lines[2].startswith("  cosine     mean 0.9")
-    assert lines[3].endswith("the same best class of 3: cat, dog, sunset")
+    assert lines[3].endswith("same best class, of 3: cat, dog, sunset")
     native = [each for each in ("f32", "bf16") if each in processor_precisions()]
     assert [line.split()[0] for line in lines[5:]] == [*native, "int8"]
     assert "1 of 41 images skipped" in result.stderr

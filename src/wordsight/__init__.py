@@ -99,5 +99,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, of which most are imported on first use: what Tab and `dir` show."""
+    """Public names, of which most are imported on first use: what Tab and `dir` show."""
     return list(__all__)

@@ -34,8 +34,9 @@ def parse_json(content: bytes | str, *, most: int = MAX_VALUES) -> Any:
 
     Raises: ValueError for text that is not JSON, that holds more values, or that nests deeper than Python recurses.
     """
-    marks = [mark if isinstance(content, str) else mark.encode() for mark in ",[{"]
-    count = sum(content.count(mark) for mark in marks)  # type: ignore[arg-type]
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogatepass")
+    count = sum(content.count(mark) for mark in (b",", b"[", b"{"))
     if count > most:
         raise ValueError(f"about {count:,} values, more than the {most:,} that such a file needs")
     try:

@@ -29,6 +29,7 @@ from wordsight.text.tokenizer import TextTruncatedWarning, Tokenizer, Tokens, Un
 
 _BATCH = {"torch": 64}  # images per call of the encoder; openvino and reference: 16, which fill two cores
 _TEXTS_AT_ONCE = 256
+_SHOWN = 60  # characters of a text in a warning
 
 
 def load(
@@ -38,12 +39,12 @@ def load(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
-    """Return the model of a name, file or folder: "mini", "ViT-B-32/openai", "hf-hub:org/repo", a `.pt`, a folder.
+    """Model of a name, file or folder: "mini", "ViT-B-32/openai", "hf-hub:org/repo", a `.pt`, a folder.
 
     backend: "auto" (torch where it is installed and sees a GPU, else openvino), "openvino", "torch", "reference".
-    precision: "auto" (what the machine does fast), "f32", "bf16", "int8".
-    progress: called with (bytes done, bytes in all) while a file is downloaded.
-    Towers are compiled on first use, each apart.
+    precision: "auto" (the fastest of the machine), "f32", "bf16", "int8".
+    progress: called with (bytes done, bytes in total) while a file is downloaded.
+    Each tower is compiled on first use.
 
     Raises: UnknownModelError, OfflineError, CheckpointError; InputError for an unknown backend or precision.
     """
@@ -54,7 +55,7 @@ def load(
 
 
 def lasting_name(name_or_path: str | Path) -> str:
-    """Return a model's name as it is, and its path as one that holds from any folder."""
+    """A model's name as it is, its path as one that holds from any folder."""
     path = os.path.expanduser(str(name_or_path).removeprefix("local-dir:"))
     if name_or_path == "mini" or not os.path.exists(path):
         return str(name_or_path)
@@ -75,31 +76,31 @@ class Model:
         self.loaded_from = loaded_from
 
     def __repr__(self) -> str:
-        """Return the name, backend and precision."""
+        """Name, backend and precision."""
         return f"<Model {self.spec.name}, {self.encoder.backend} {self.encoder.precision}>"
 
     def __copy__(self) -> Model:
-        """Return the model itself: nothing in it changes."""
+        """The model itself: nothing in it changes."""
         return self
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> Model:
-        """Return the model itself: its towers are compiled once."""
+        """The model itself: its towers are compiled once."""
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[str, str, str, str]]:
-        """Return how to load it again. Raises: InputError for a model that no name or path leads to."""
+        """Load it again elsewhere. Raises: InputError for a model that no name or path leads to."""
         if not self.loaded_from:
             raise InputError(
                 f"The model {self.spec.name} was not loaded by a name or path, so another process cannot load it; "
                 "write it with weights.write_checkpoint(model.checkpoint, FOLDER, 'wordsight'), and load that folder."
             )
         backend = self.encoder.backend
-        precision = "auto" if backend == "reference" else self.encoder.precision  # which has one alone
+        precision = "auto" if backend == "reference" else self.encoder.precision  # the only one
         return load_once, (self.loaded_from, backend, precision, self.fingerprint)
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model is."""
+        """Description of the model."""
         return self.checkpoint.spec
 
     @property
@@ -109,7 +110,7 @@ class Model:
 
     @property
     def bias(self) -> float | None:
-        """What is added to scaled cosines before the sigmoid (SigLIP), or None."""
+        """Bias that is added to scaled cosines before the sigmoid (SigLIP), or None."""
         return self.spec.logit_bias
 
     @property
@@ -119,11 +120,11 @@ class Model:
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer; `model.tokenizer(texts).truncated` tells how many tokens of each do not fit."""
+        """The model's own tokenizer; `model.tokenizer(texts).truncated` counts the tokens of each that do not fit."""
         return Tokenizer(self.spec.tokenizer, self.checkpoint.tokenizer_files)
 
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
-        """Return the unit embeddings (N, D) float32 of texts; a single str is one text.
+        """Unit embeddings (N, D) float32 of texts; a single str is one text.
 
         Warns: TextTruncatedWarning, once a call, when texts are longer than the context: their ends are not read;
             PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
@@ -156,7 +157,7 @@ class Model:
         on_skip: Callable[[Skipped], object] | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Return the unit embeddings (N, D) float32 of images, in their order; (0, D) of none.
+        """Unit embeddings (N, D) float32 of images, in their order; (0, D) of none.
 
         images: one image or any iterable of images (a column of a DataFrame, a dataset's), each a path, encoded
             bytes, an open file, a PIL image, a uint8 array (H, W), (H, W, 3), (H, W, 4), or a tensor (C, H, W) of
@@ -194,11 +195,11 @@ class Model:
     def stream_images(
         self, images: Any, *, exact: bool = False, batch_size: int | None = None
     ) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
-        """Yield (item, unit embedding (D,)) of each image as it comes, or Skipped, in the order given.
+        """(Item, unit embedding (D,)) of each image as it comes, or Skipped, in the order given.
 
         Takes from `images` only a few batches ahead of what it yields, so a source of any length needs little memory;
         images are decoded in threads beside the encoder. Closing the iterator, or an interrupt, drops what waits.
-        Raises: InputError for something that is no image's source.
+        Raises: InputError for something that is not a source of images.
         """
         items = _given(_as_items(images))
         with contextlib.closing(self._batches(items, self._reader(exact), batch_size)) as batches:
@@ -209,7 +210,7 @@ class Model:
     def stream_read(
         self, items: Iterable[Any], read: Callable[[Any], Any], *, batch_size: int | None = None
     ) -> Generator[tuple[Any, Any], None, None]:
-        """Yield (item, answer) of each item as it comes, in order: `stream_images` for those who read in their own way.
+        """(Item, answer) of each item as it comes, in order: `stream_images` with a reader of the caller's own.
 
         read: called in the decoding threads; returns pixels (S, S, 3) uint8 (`preprocess`), whose answer is the unit
             embedding (D,), or anything else, which is the answer as it stands.
@@ -224,7 +225,7 @@ class Model:
     def _batches(
         self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
     ) -> Generator[list[tuple[Any, Any]], None, None]:
-        """Yield batches of (item, embedding or what was read); it closes early where few need encoding."""
+        """Batches of (item, embedding or what was read); a batch closes early where few need encoding."""
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
         size = batch_size or _BATCH.get(self.encoder.backend, 16)
@@ -241,7 +242,7 @@ class Model:
             yield self._encode(batch)
 
     def _encode(self, batch: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-        """Return the batch with embeddings in the place of pixels."""
+        """The batch with embeddings in the place of pixels."""
         pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
         if not pixels:
             return batch
@@ -253,7 +254,7 @@ class Model:
 
 @functools.lru_cache(maxsize=2)  # of many tasks that a worker is sent, only the first loads
 def load_once(loaded_from: str, backend: str, precision: str, fingerprint: str) -> Model:
-    """Return the model that was pickled, the same object each time.
+    """Model that was pickled, the same object each time.
 
     Raises: CheckpointError if its name leads to another one now; what `load` raises.
     """
@@ -268,14 +269,14 @@ def load_once(loaded_from: str, backend: str, precision: str, fingerprint: str) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
-    """An image as a caller gave it, and what is decoded of it, or why nothing can be."""
+    """An image as a caller gave it, and its source or the error of reading it."""
 
     item: Any
     source: Any
 
 
 def _given(items: Iterable[Any]) -> Iterator[_Given]:
-    """Yield the items, open files read at once: their owner may close them when the next one is asked for."""
+    """The items, open files read at once: their owner may close them when the next one is asked for."""
     for item in items:
         try:
             yield _Given(item, as_image(item) if is_open_file(item) else item)
@@ -291,7 +292,7 @@ def _read_given(given: _Given, spec: Preprocess, exact: bool) -> np.ndarray | Sk
 
 
 def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
-    """Return the pixels (S, S, 3) uint8 that a model sees of one image, or why there are none."""
+    """Pixels (S, S, 3) uint8 that a model sees of one image, or `Skipped` with the reason."""
     try:
         image = decode(item, at_least=None if exact else spec.image_size)
         return preprocess(image.image, spec, image.box)
@@ -300,7 +301,7 @@ def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarr
 
 
 def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return features (B, D) as float32 divided by their norms along the last axis.
+    """Features (B, D) as float32 divided by their norms along the last axis.
 
     Raises: CheckpointError naming the input whose features are NaN, infinite or all zero: they have no direction.
     """
@@ -317,7 +318,7 @@ def unit_rows(features_BD: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def decode_threads() -> int:
-    """Return how many images to decode at a time: one for each processor this process may use."""
+    """Number of images to decode at a time: one for each CPU this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -326,9 +327,9 @@ def decode_threads() -> int:
 def read_ahead(
     items: Iterable[Any], read: Callable[[Any], Any], look_ahead: int, threads: int | None = None
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Yield (item, read(item)) in order, reading in threads at most `look_ahead` items ahead of the one yielded.
+    """(Item, read(item)) in order, reading in threads at most `look_ahead` items ahead of the one yielded.
 
-    `items` is advanced in the caller's thread. Pillow lets go of the interpreter while it decodes and resizes.
+    `items` is advanced in the caller's thread. Pillow releases the GIL while it decodes and resizes.
     """
     source = iter(items)
     waiting: collections.deque[tuple[Any, Future[Any]]] = collections.deque()
@@ -346,7 +347,7 @@ def read_ahead(
 
 
 def _as_items(images: Any) -> Iterable[Any]:
-    """Return an iterable of images from what a caller may give: one, several, or a stack in an array or tensor."""
+    """Images of what a caller gives: one, several, or a stack in an array or tensor."""
     if is_array(images) and images.ndim == 4:
         return list(images)
     if isinstance(images, np.ndarray):
@@ -354,7 +355,7 @@ def _as_items(images: Any) -> Iterable[Any]:
     if isinstance(images, str) or is_image_like(images):
         return [images]
     if is_frame(images):
-        as_image(images)  # says that a column is meant
+        as_image(images)  # raises: a column is meant
     if not isinstance(images, Iterable):
         raise InputError(
             f"Images are given as {type(images).__name__}, expected a path, an open file, a PIL image, a uint8 "
@@ -366,27 +367,30 @@ def _as_items(images: Any) -> Iterable[Any]:
 def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
     """Warn once of texts in a script that the tokenizer reads byte by byte, naming the first."""
     unknown = [text for text in texts if not text.isascii() and not model.tokenizer.knows_script(text)]
-    if unknown:
-        others = f" (and {len(unknown) - 1} more texts)" if len(unknown) > 1 else ""
-        warnings.warn(
-            f"The text {unknown[0][:60]!r} is in a script that the model {model.spec.name!r} has hardly learnt"
-            f"{others}; what it finds means little. Use a multilingual model, or the language it was trained on.",
-            UnknownScriptWarning,
-            stacklevel=3,
-        )
+    _warn_of_texts(
+        unknown,
+        UnknownScriptWarning,
+        f"is in a script that the model {model.spec.name!r} has hardly learnt{{others}}; what it finds means little. "
+        "Use a multilingual model, or the language it was trained on.",
+    )
 
 
 def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
-    """Warn once of the texts that did not fit, naming the first and what it lost."""
-    cut = np.flatnonzero(tokens.truncated)
-    if not len(cut):
-        return
-    first = texts[cut[0]]
-    shown = first if len(first) <= 60 else first[:59] + "…"
-    others = f" (and {len(cut) - 1} more texts)" if len(cut) > 1 else ""
-    warnings.warn(
-        f"The text {shown!r} is longer than the model's context of {tokens.ids.shape[1]} tokens: its last "
-        f"{tokens.truncated[cut[0]]} tokens were not read{others}. See model.tokenizer(texts).truncated.",
+    """Warn once of the texts that did not fit, naming the first and the tokens that were not read."""
+    truncated = np.flatnonzero(tokens.truncated).tolist()
+    lost = tokens.truncated[truncated[:1]].sum()
+    _warn_of_texts(
+        [texts[i] for i in truncated],
         TextTruncatedWarning,
-        stacklevel=3,
+        f"is longer than the model's context of {tokens.ids.shape[1]} tokens: its last {lost} tokens were not "
+        "read{others}. See model.tokenizer(texts).truncated.",
     )
+
+
+def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) -> None:
+    """Warn once a call of `embed_texts`: the first text, its problem, and in `{others}` the number of further ones."""
+    if not texts:
+        return
+    shown = texts[0] if len(texts[0]) <= _SHOWN else f"{texts[0][: _SHOWN - 1]}…"
+    others = f" (and {len(texts) - 1} more texts)" if len(texts) > 1 else ""
+    warnings.warn(f"The text {shown!r} {problem.replace('{others}', others)}", category, stacklevel=4)

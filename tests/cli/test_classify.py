@@ -111,6 +111,16 @@ def test_independent_classes_may_all_be_true_or_none(run, tmp_path):
     assert sorted(p.parent.name for p in (tmp_path / "out").rglob("yellow-1.png")) == ["green", "red"]
 
 
+def test_independent_classes_have_a_column_for_none_too(run):
+    result = run("in --classes red green --multi --csv")
+    rows = {row["path"]: row for row in csv.DictReader(io.StringIO(result.stdout))}
+    blue = rows["in/blue-1.png"]
+    assert list(blue) == ["path", "label", "probability", "red", "green", "none of these"]
+    assert (blue["label"], blue["probability"]) == ("none of these", blue["none of these"])
+    assert float(rows["in/red-1.png"]["none of these"]) < 0.5
+    assert result.stderr == "wordsight: 3 images: red 1, green 1, none of these 1\n"
+
+
 def test_together_gives_the_same_kind_of_answers(run):
     result = run("in --classes red blue --together --json")
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["blue", "red", "none of these"]
@@ -177,23 +187,23 @@ def test_skipped_images_are_counted_listed_and_change_the_exit_code(run, tmp_pat
         ("in", "No classes are given"),
         ("--classes red in", r"No images are given.*'in' was read as a class"),
         ("in --classes red RED", "more than once"),
-        ("in --classes red --classes-file f.txt", "use one of the two"),
+        ("in --classes red --classes-file f.txt", "--classes and --classes-file cannot be combined"),
         ("in --classes-file missing.txt", "'missing.txt' cannot be read"),
         ("in --classes red --templates imagenet80", "Did you mean: imagenet-80"),
         ("in --classes red --templates photo{}s{", None),
         ("nowhere --classes red", "'nowhere' does not exist"),
-        ("in --classes red --move", "--move says how to sort, but not where"),
+        ("in --classes red --move", "--move needs a destination; add --sort-into DIR"),
         ("in --classes red --sort-into in/sorted", "which is being sorted"),
         ("in --classes red --no-none", "'red' is the only class"),
         ("in --classes red,blue", "read as one class.*for 2 classes: --classes red blue"),
-        ("in --classes red blue --csv --json", "Both --json and --csv"),
-        ("in --classes red blue --multi --together", "Both --multi and --together"),
-        ("in --classes red blue --multi --sort-into out --move", "can move into one folder; use --copy"),
-        ("in --classes red blue --html sheet.png", "end its name in .html"),
+        ("in --classes red blue --csv --json", "--json and --csv cannot be combined"),
+        ("in --classes red blue --multi --together", "--multi and --together cannot be combined"),
+        ("in --classes red blue --multi --sort-into out --move", "it can move into one folder only; use --copy"),
+        ("in --classes red blue --html sheet.png", "its name must end in .html"),
         ("in --classes red blue -0", 'add "-" or --from-file'),
         ("--from-file gone.txt --classes red blue", "The list 'gone.txt' cannot be read"),
         ("in --classes red blue --sidecars", "add --sort-into DIR --move"),
-        ("in --classes red blue --undo", "add --sort-into DIR, the folder"),
+        ("in --classes red blue --undo", "--undo needs the folder that was sorted into; add --sort-into DIR"),
         ("in --sort-into out --undo", "--undo takes only --sort-into DIR"),
     ],
 )
@@ -225,6 +235,7 @@ def test_images_are_sorted_into_folders(run, tmp_path):
     assert found == ["blue/blue-1.png", "none/green-1.png", "red/red-1.png"]
     assert not list((tmp_path / "in").rglob("*.png"))
     assert len((tmp_path / "out" / "wordsight-sort.csv").read_text().splitlines()) == 4
+    assert result.stderr.endswith("wordsight: to undo: wordsight classify --sort-into out --undo\n")
 
 
 def test_a_move_is_undone(run, tmp_path):
@@ -234,7 +245,14 @@ def test_a_move_is_undone(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.stdout == "3 files moved back, 0 copies and links removed.\n"
     assert sorted((tmp_path / "in").rglob("*")) == before
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
+def test_undoing_leaves_a_folder_that_holds_other_files(run, tmp_path):
+    run("in --classes red blue --sort-into out --move")
+    (tmp_path / "out" / "notes.txt").touch()
+    run("--sort-into out --undo")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
 def test_moving_leaves_no_link_that_leads_nowhere_and_tells_of_sidecars(run, tmp_path):
@@ -265,7 +283,7 @@ def test_odd_file_names_are_printed_on_one_line(run, tmp_path):
     assert result.stdout.splitlines() == [result.stdout.rstrip("\n")]
 
 
-def test_a_image_that_cannot_be_placed_is_one_more_skip(run, tmp_path):
+def test_an_image_that_cannot_be_placed_is_skipped(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "red").write_text("a file where the folder should be")
     result = run("in --classes red blue green --sort-into out --json")

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from small_dng import bayer, small_dng
 
 from wordsight.cli import group
-from wordsight.cli.duplicates import _bytes
+from wordsight.cli._duplicates.rows import size_text
 from wordsight.duplicates.threshold import KINDS, make_copies
 from wordsight.errors import InputError
 from wordsight.images.decode import read_image
@@ -66,10 +66,12 @@ def test_groups_name_the_one_to_keep_first(run, tmp_path):
     assert len(blocks) == 3
     for block in blocks[:2]:
         head, keep, copy = block.splitlines()
-        assert re.fullmatch(r"\d\. 2 images(, all of the same content)?; the first is kept because (it|its) .+", head)
+        assert re.fullmatch(
+            r"\d\. 2 images(, all with identical content)?; the first is kept because (it|its) .+", head
+        )
         assert re.search(rf"keep +\d+×\d+ +\d+ KB  {tmp_path}", keep)
         assert copy.split()[0] in ("same", "1.000") or re.match(r"0\.\d{3}", copy.split()[0])
-    assert "all of the same content" in result.stdout
+    assert "all with identical content" in result.stdout
     assert re.fullmatch(r"2 groups; deleting 2 copies frees \d+ KB\.", blocks[2])
 
 
@@ -96,7 +98,7 @@ def test_a_link_to_what_is_kept_and_changed_files_are_not_listed(run, library, t
     (tmp_path / "small.jpg").write_bytes(b"something else now")
     result = run("--threshold", "0", "-f")
     assert result.stdout == ""
-    assert "1 groups hold files that changed or went since they were indexed" in result.stderr
+    assert "1 groups contain files that changed or disappeared since they were indexed" in result.stderr
 
 
 def test_parts_of_files_are_not_listed(run, library, tmp_path):
@@ -120,7 +122,7 @@ def test_sheets_of_writing_are_listed_only_where_every_byte_is_the_same(run, lib
         {"bill.png"},
         {"same.png"},
     )
-    assert "1 copies are sheets of writing or lines, where one digit may be all that differs" in result.stderr
+    assert "1 copies are sheets of text or lines, which may differ in a single digit" in result.stderr
     groups = [json.loads(line) for line in run("--threshold", "0", "--json").stdout.splitlines()]
     assert [image["path"] for one in groups for image in one["images"] if image["paper"]] == [
         str(tmp_path / "other.webp")
@@ -151,7 +153,7 @@ def test_raw_and_jpeg_of_one_shot_both_stay(run, library, tmp_path):
         add(library, tmp_path / name)
     result = run("--threshold", "0", "-f")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "1 shot is there as RAW file and as rendered image: both stay" in result.stderr
+    assert "1 shot exists as RAW file and as rendered image: both are kept" in result.stderr
     add(library, tmp_path / "web.jpg")
     assert run("--threshold", "0", "-f").stdout.splitlines() == [str(tmp_path / "web.jpg")]
     (found,) = map(json.loads, run("--threshold", "0", "--json").stdout.splitlines())
@@ -193,7 +195,7 @@ def test_a_file_that_is_gone_is_in_no_group(run, library, tmp_path):
         result = run("--threshold", "0", *form)
         assert PICTURES[1].name not in result.stdout
         assert "zz copy.jpg" not in result.stdout
-        assert "1 file is not there, it is in no group. Run: wordsight index (or connect the drive)" in result.stderr
+        assert "1 file is missing and was left out. Run: wordsight index (or connect the drive)" in result.stderr
 
 
 def test_what_deleting_would_free(run, library, tmp_path):
@@ -224,26 +226,26 @@ def test_a_contact_sheet_has_a_section_for_each_group(run, tmp_path):
 
 def test_the_threshold_is_learnt_on_named_images_and_noted(run, library, tmp_path):
     result = run("--learn", str(tmp_path / PICTURES[0].name))
-    assert re.search(r"learnt on 1 images, each copied in \d+ ways; .* from a cosine of 0\.\d+ on", result.stderr)
+    assert re.search(r"calibrated on 1 images, each copied in \d+ ways; .* from a cosine of 0\.\d+\.", result.stderr)
     for kind in KINDS:
         assert re.search(rf"^  {kind} +\d+%  \(\d+%\)$", result.stderr, re.MULTILINE), kind
-    assert "Each figure is of 1 copies: for images like these it may be 98% off either way" in result.stderr
+    assert "Each figure is based on 1 copies: for similar images it may be off by 98% either way" in result.stderr
     assert library.note("duplicates")["images"] == 1
 
 
 def test_a_large_enough_index_is_learnt_on_once(run, library, monkeypatch):
-    monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
+    monkeypatch.setattr("wordsight.cli._duplicates.calibration.LEARNT_FROM", 2)
     monkeypatch.setattr("wordsight.duplicates.threshold.IMAGES", 1)
     assert "calibrating the threshold on copies of your images (once)" in run().stderr
     assert "calibrating" not in run().stderr
 
 
 def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, monkeypatch):
-    monkeypatch.setattr("wordsight.cli.duplicates.LEARNT_FROM", 2)
+    monkeypatch.setattr("wordsight.cli._duplicates.calibration.LEARNT_FROM", 2)
     library.info = replace(library.info, fingerprint="another")
     result = run()
     assert result.exit_code == 0, result.output
-    assert "nothing was learnt; the usual threshold is taken. The index" in result.stderr
+    assert "calibration failed; using the default threshold. The index" in result.stderr
     assert "was made with the model" in result.stderr
     assert "1. 2 images" in result.stdout
 
@@ -252,7 +254,9 @@ def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, mo
     ("arguments", "message"),
     [
         (["-0"], "add -f"),
-        (["--threshold", "0.9", "--learn", "x"], "Both --threshold and --learn are given"),
+        (["-f", "--json"], "-f and --json cannot be combined"),
+        (["--html", "photo.jpg"], "its name must end in .html"),
+        (["--threshold", "0.9", "--learn", "x"], "--threshold and --learn cannot be combined"),
         (["--threshold", "90"], "expected a cosine"),
     ],
 )
@@ -266,4 +270,4 @@ def test_what_cannot_be_asked_is_refused(run, arguments, message):
     ("n", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (52_000, "52 KB"), (3e6, "3.0 MB"), (5e9, "5.0 GB")]
 )
 def test_weights_are_short(n, text):
-    assert _bytes(n) == text
+    assert size_text(n) == text

@@ -50,7 +50,7 @@ def test_the_model_must_be_said(tmp_path, dim):
     folder = written(tmp_path, [(some_vectors(1, dim), {"image_path": ["a.jpg"]})])
     done = run("import", folder, "--in", tmp_path / "index")
     assert isinstance(done.exception, InputError)
-    assert "says which model made the vectors; say it with --model NAME" in str(done.exception)
+    assert "records which model made the vectors; add --model NAME" in str(done.exception)
     assert not (tmp_path / "index").exists()
 
 

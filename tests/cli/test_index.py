@@ -10,7 +10,7 @@ from indexing import colour_model, write_images
 from PIL import Image
 
 from wordsight.cli import group
-from wordsight.cli.index import progress_bar
+from wordsight.cli._index.bar import progress_bar
 from wordsight.errors import InputError, StoreError
 from wordsight.gallery import Gallery
 from wordsight.update.run import Progress
@@ -37,7 +37,7 @@ def test_the_first_run_says_what_was_done_and_what_comes_next(run, tmp_path):
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
     assert re.fullmatch(rf"5 images in {tmp_path}/mine: 5 added \(\d+\.\d s, \d+ embedded/s\)\.", first)
-    assert second == 'Find them with: wordsight search "a red car"'
+    assert second == 'Search them with: wordsight search "a red car"'
     assert result.stderr == ""
 
 
@@ -88,7 +88,7 @@ def test_files_are_left_out_by_patterns_and_that_is_remembered(run, tmp_path):
     assert run("in").stdout.startswith("4 images")
     result = run("in --exclude thumbs/")
     assert result.stdout.startswith("5 images")
-    assert "'in' is read otherwise than the last time (it was: exclude=('thumbs/', '003.png'))" in result.stderr
+    assert "'in' now uses different options (before: exclude=('thumbs/', '003.png'))" in result.stderr
 
 
 def test_names_cannot_steer_the_terminal(run, tmp_path):
@@ -99,7 +99,7 @@ def test_names_cannot_steer_the_terminal(run, tmp_path):
     for file in folder.iterdir():
         file.unlink()
     result = run(folder.name)
-    assert "red\\x1b[31m holds no images now" in result.stderr
+    assert "red\\x1b[31m no longer holds any images" in result.stderr
     status = run("--status")
     assert "co\\x1b[31mst (integer)" in status.stdout
     assert "\x1b" not in result.output + status.output
@@ -126,7 +126,7 @@ def test_the_status_tells_the_model_and_the_sources(run, tmp_path):
     assert answer["bytes"] > 1000
     with Gallery.open(tmp_path / "mine") as gallery:
         gallery.index.set_note("fusion", {"way": "score", "alpha": 0.3})
-    assert "tuned: 0.30 × what images show + 0.70 × texts" in run("--status").stdout
+    assert "tuned: 0.30 × visual similarity + 0.70 × text" in run("--status").stdout
 
 
 def test_a_source_is_forgotten_on_request_only(run, tmp_path):
@@ -134,7 +134,7 @@ def test_a_source_is_forgotten_on_request_only(run, tmp_path):
     for file in (tmp_path / "in").iterdir():
         file.unlink()
     result = run("")
-    assert "holds no images now, which it did before; they stay in the index" in result.stderr
+    assert "no longer holds any images; those in the index are kept" in result.stderr
     assert run("--forget in").stdout.startswith("5 images removed.\n0 images in")
 
 
@@ -144,9 +144,9 @@ def test_a_source_is_forgotten_on_request_only(run, tmp_path):
         ("nowhere", InputError, "'nowhere' does not exist"),
         ("--status", StoreError, "There is no index"),
         ("", StoreError, "There is no index"),
-        ("in --status", InputError, "--status stands alone"),
-        ("in --forget in", InputError, "--forget stands alone"),
-        ("--urls", InputError, "no source that they are for"),
+        ("in --status", InputError, "--status cannot be combined with sources or their options; run separately"),
+        ("in --forget in", InputError, "--forget cannot be combined with sources or their options; run separately"),
+        ("--urls", InputError, "without the source that they are for"),
     ],
 )
 def test_mistakes_are_named_before_any_model_is_loaded(run, monkeypatch, line, kind, message):
@@ -170,7 +170,7 @@ def test_the_index_has_one_name_in_every_command_and_an_alias(name):
     command = group.get_command(click.Context(group), name)
     (option,) = [param for param in command.params if "--in" in param.opts]
     assert option.opts == ["--in", "--into"]
-    assert "--in, --into DIR" in CliRunner().invoke(group, [name, "--help"]).output
+    assert "--in, --into INDEX" in CliRunner().invoke(group, [name, "--help"]).output
 
 
 def test_into_and_in_mean_the_same(run):
@@ -199,8 +199,7 @@ def test_a_source_that_was_moved_is_said_to_be_taken_over(run, tmp_path):
     assert result.exit_code == 0
     assert ": 5 unchanged (" in result.stdout
     assert result.stderr == (
-        f"wordsight: {tmp_path}/in is not there any more; its images are in {tmp_path}/pics, which is followed "
-        "in its place.\n"
+        f"wordsight: {tmp_path}/in is gone, and its images are in {tmp_path}/pics, which is tracked in its place.\n"
     )
     assert json.loads(run("--status --json").stdout)["images"] == 5
 
@@ -211,7 +210,7 @@ def test_what_is_in_but_incomplete_is_listed(run, tmp_path):
     result = run("in")
     assert (result.exit_code, result.stdout.startswith("6 images in")) == (1, True)
     assert result.stderr == (
-        "wordsight: 1 in the index, but incomplete:\n"
+        "wordsight: 1 incomplete, but in the index:\n"
         f"  {tmp_path}/in/cut.jpg: the JPEG lacks its end; it was read as far as it goes\n"
     )
     assert run("in").exit_code == 0
@@ -232,7 +231,7 @@ def test_an_empty_folder_is_said_to_hold_nothing_and_fills_later(run, tmp_path):
     result = run("new")
     assert result.exit_code == 3
     assert re.fullmatch(r"0 images in .*/mine: nothing found \(\d\.\d s\)\.\n", result.stdout)
-    assert result.stderr.startswith("wordsight: nothing to index was found; expected images (.jpg, .png")
+    assert result.stderr.startswith("wordsight: found nothing to index; expected images (.jpg, .png")
     write_images(tmp_path / "new", [1])
     assert run("").stdout.startswith("1 images in")
 
@@ -260,10 +259,8 @@ def test_ctrl_c_is_answered_on_a_line_of_its_own(run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("wordsight.gallery.Gallery.add", interrupted)
-    monkeypatch.setattr("wordsight.cli._options.own_line", lambda: "\n")  # on a terminal, which shows ^C
-    assert run("in").stderr == (
-        "\nwordsight: 0 images of this run are in; the same command continues there.\nInterrupted.\n"
-    )
+    monkeypatch.setattr("wordsight.cli._messages.line_start", lambda: "\n")  # on a terminal, which shows ^C
+    assert run("in").stderr == "\nwordsight: 0 images were indexed; rerun to continue.\nInterrupted.\n"
 
 
 def test_an_interrupt_says_how_to_go_on(run, monkeypatch):
@@ -274,7 +271,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch):
     monkeypatch.setattr("wordsight.gallery.Gallery.add", interrupted)
     result = run("in")
     assert result.exit_code == 130
-    assert "5 images of this run are in; the same command continues there." in result.stderr
+    assert "5 images were indexed; rerun to continue." in result.stderr
 
 
 def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):

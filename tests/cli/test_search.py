@@ -14,9 +14,12 @@ from click.testing import CliRunner
 from colour_model import ColourModel, image
 from memory_index import MemoryIndex, index_info
 
-from wordsight.cli import _results as results
 from wordsight.cli import group
-from wordsight.cli.search import bound, command, title, with_words
+from wordsight.cli._search import cells, output
+from wordsight.cli._search.query import join_words, read_terms, title
+from wordsight.cli._search.table import table
+from wordsight.cli._search.text_width import text_width
+from wordsight.cli.search import command
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
 from wordsight.search.hits import Hit
@@ -153,19 +156,26 @@ def test_a_name_of_odd_bytes_is_printed_byte_for_byte_for_pipes_and_escaped_for_
 def test_that_nothing_is_likely_is_an_answer_and_the_nearest_are_shown(run):
     result = run("purple", "elephants", "--by", "vector", "-k", "4")
     assert result.exit_code == 1
-    assert result.stderr == "wordsight: nothing here is likely to match 'purple elephants'; the nearest are shown.\n"
+    assert result.stderr == "wordsight: no likely match for 'purple elephants'; showing the nearest.\n"
     _, line, *lines = result.stdout.splitlines()
     assert "── probably not ──" in line
     assert len(lines) == 4
     left = run("purple", "elephants", "--by", "vector", "--likely")
     assert (left.exit_code, left.stdout) == (1, "")
-    assert "nothing here is likely to match 'purple elephants'." in left.stderr
+    assert "no likely match for 'purple elephants'." in left.stderr
 
 
-def test_nothing_to_compare_with_is_no_match_too(run):
+def test_an_empty_index_is_named_and_how_to_fill_it(run, shop):
+    shop.remove(list(shop.rows))
+    result = run("red", "--in", "my shop")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is empty; add images with: wordsight index FOLDER --in 'my shop'" in result.stderr
+
+
+def test_a_condition_that_no_image_satisfies_is_named(run):
     result = run("red", "--where", "price > 1000")
     assert result.exit_code == 1
-    assert "likely to match 'red' where price > 1000: nothing to compare with." in result.stderr
+    assert "no image satisfies the condition price > 1000 (text is case-sensitive)." in result.stderr
 
 
 def test_a_condition_chooses_among_images(run):
@@ -182,10 +192,10 @@ def test_pages_of_results_follow_each_other(run):
     assert second[1].split()[0] == "4", second
     beyond = run("red", "--page", "40")
     assert beyond.exit_code == 1
-    assert "there are no results on page 40; see an earlier page, or a larger -k" in beyond.stderr
+    assert "no results on page 40; try an earlier page or a larger -k" in beyond.stderr
 
 
-def test_a_image_is_searched_by_and_combined_with_words(run, tmp_path):
+def test_a_image_is_searched_by_and_combined_join_words(run, tmp_path):
     image("blue").save(tmp_path / "query.png")
     paths = run("--image", "query.png", "-k", "3", "-f").stdout.splitlines()
     assert paths
@@ -237,10 +247,11 @@ def test_a_url_without_an_image_says_so(run, server, name, reason):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Nothing is asked for; give some words"),
-        (["--weight", "2", "red"], "--weight 2 does not follow a part of the query"),
-        (["red", "--weight", "2", "--weight", "3"], "--weight 3 does not follow a part of the query"),
-        (["red", "--weight", "-1"], "--weight is -1, expected more than 0; for what is not wanted use --not"),
+        ([], "The query is empty; give some words"),
+        (["--weight", "2", "red"], "--weight 2 does not follow a term of the query"),
+        (["red", "--weight", "2", "--weight", "3"], "--weight 3 does not follow a term of the query"),
+        (["red", "--weight", "-1"], "--weight is -1, expected more than 0; to exclude something, use --not"),
+        (["red", "-f", "--json"], "-f and --json cannot be combined"),
         (["red", "-0"], "-0 ends plain paths with NUL; add -f"),
         (["--not", "red"], "negative parts only"),
         (["--image", "gone.png"], "gone.png: no such file"),
@@ -278,13 +289,13 @@ def test_where_there_is_no_index_the_command_that_makes_one_is_named(tmp_path, m
 def test_weights_belong_to_the_part_before_them(given, asked):
     with command.make_context("search", list(given)) as context:
         order = context.meta["wordsight.search.order"]
-        assert list(bound(order, {name: context.params[name] for name in set(order)})) == asked
+        assert read_terms(order, {name: context.params[name] for name in set(order)}) == asked
 
 
 def test_words_become_values_of_one_option():
-    assert with_words(["a", "b", "--image", "c", "-k", "3", "d"], command.params) == [
+    assert join_words(["a", "b", "--image", "c", "-k", "3", "d"], command.params) == [
         "--words=a b", "--image", "c", "-k", "3", "--words=d"]  # fmt: skip
-    assert with_words(["--image"], command.params) == ["--image"]
+    assert join_words(["--image"], command.params) == ["--image"]
 
 
 def test_the_query_is_told_in_one_line():
@@ -324,8 +335,8 @@ def test_thumbnails_stand_beside_the_lines_where_they_are_asked_for(run, shop, t
 
 def test_the_best_result_is_opened_in_its_viewer(run, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(results.subprocess, "Popen", lambda line, **_: opened.append(line[1]))
-    monkeypatch.setattr(results.sys, "platform", "linux")
+    monkeypatch.setattr(output.subprocess, "Popen", lambda line, **_: opened.append(line[1]))
+    monkeypatch.setattr(output.sys, "platform", "linux")
     run("green", "--by", "vector", "--open", "-f")
     assert re.search(r"green-\d+\.png", opened[0])
     run("green", "--by", "vector", "--open", "--html", "g.html")
@@ -336,9 +347,9 @@ def test_the_best_result_is_opened_in_its_viewer(run, tmp_path, monkeypatch):
 
 def test_a_missing_viewer_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(results.sys, "platform", "linux")
+    monkeypatch.setattr(output.sys, "platform", "linux")
     with pytest.raises(InputError, match="cannot be opened: the program 'xdg-open' is missing"):
-        results.open_in_viewer(tmp_path / "a.png")
+        output.open_in_viewer(tmp_path / "a.png")
 
 
 def hit(path, proba=0.5, **meta):
@@ -350,8 +361,8 @@ def hit(path, proba=0.5, **meta):
 def test_lines_fit_the_terminal_and_paths_lose_their_middle(width):
     long = "/home/someone/photos/" + "x" * 100 + "/日本語の写真.jpg"
     hits = [hit(long, 0.97, title="a" * 60, note="n", price=1.5), hit("/b.jpg", 0.03, title="b")]
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in results.table(hits, 1, width=width)]
-    assert all(results._width(line) <= width for line in lines)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in table(hits, 1, width=width)]
+    assert all(text_width(line) <= width for line in lines)
     first = next(line for line in lines if line.lstrip().startswith("1 "))
     assert "…" in first
     assert "写真.jpg" in first or width < 60
@@ -362,22 +373,23 @@ def test_lines_fit_the_terminal_and_paths_lose_their_middle(width):
 
 def test_a_pipe_gets_whole_paths():
     long = "/" + "x" * 300 + ".jpg"
-    assert long in results.table([hit(long)], 1, width=None)[0]
+    assert long in table([hit(long)], 1, width=None)[0]
 
 
 def test_control_characters_of_columns_do_not_reach_the_terminal():
-    (_, line) = results.table([hit("/a.jpg", title="red\x1b[2Jcoat")], 1, width=80)
+    (_, line) = table([hit("/a.jpg", title="red\x1b[2Jcoat")], 1, width=80)
     assert "\x1b[2J" not in line
 
 
 @pytest.mark.parametrize(("proba", "bar"), [(0, "      "), (1, "██████"), (0.5, "███   "), (0.52, "███▏  ")])
 def test_bars_have_eighths(proba, bar):
-    assert results._bar(proba) == bar
+    assert cells.probability_bar(proba) == bar
 
 
 def test_a_search_loads_nothing_heavy_that_it_does_not_need():
     code = (
-        "import sys, wordsight.cli.search, wordsight.cli._results, wordsight.gallery, wordsight.search.query, "
+        "import sys, wordsight.cli.search, wordsight.cli._search.thumbnails, wordsight.cli._search.output, "
+        "wordsight.cli._search.summary, wordsight.gallery, wordsight.search.query, "
         "wordsight.output.terminal_images; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -412,7 +424,7 @@ def test_a_page_of_a_document_may_be_the_example(run, tmp_path):
 
 def test_words_that_name_a_file_are_pointed_out(run, tmp_path):
     (tmp_path / "red").write_bytes(b"")
-    assert "'red' is searched as words; for images like that file: --image" in run("red").stderr
+    assert "'red' is searched as words; to search by the image of that name, use --image" in run("red").stderr
 
 
 def test_a_contact_sheet_replaces_no_image(run, tmp_path):

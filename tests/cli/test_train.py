@@ -18,7 +18,7 @@ from training import COLOURS, small_run, write_squares
 
 import wordsight
 from wordsight.cli import group
-from wordsight.cli._run_watchers import Bar, Lines, figure_lines, run_watcher, start_text, time_text
+from wordsight.cli._train.watchers import Bar, Lines, figure_lines, make_watcher, start_text, time_text
 from wordsight.errors import InputError, MissingExtraError, TrainError
 from wordsight.metrics import Estimate
 from wordsight.train.finetune.forgetting import judge
@@ -79,7 +79,7 @@ def test_a_recipe_becomes_a_model_that_knows_colours(here):
     assert "Curves: runs/colours/curves.png" in result.stdout
     assert "wordsight classify IMAGES --classes cat dog --model runs/colours" in result.stdout
     assert "step 40/40  epoch 13.33  loss " in result.stderr
-    assert "(knows nothing: 2.77)  recall@1 " in result.stderr
+    assert "(chance level: 2.77)  recall@1 " in result.stderr
     assert "step 20: zero-shot " in result.stderr
     assert float(re.search(r"zero-shot ([\d.]+) %", result.stdout)[1]) > 30
     model = wordsight.load("runs/colours", backend="reference")
@@ -173,8 +173,8 @@ def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
     skipped = {"no caption": 2, "the file is empty": 10}
     shown = answer_of(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
     listed = "    10: the file is empty (c.jpg, d.jpg, e.jpg, …)\n    2: no caption (a.jpg, b.jpg)\n"
-    assert "  12 samples were left out:\n" + listed in shown.stdout
-    assert "  captions longer than the model reads, of which the end was not seen: 7\n" in shown.stdout
+    assert "  12 samples skipped:\n" + listed in shown.stdout
+    assert "  truncated captions: 7\n" in shown.stdout
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):
@@ -214,17 +214,17 @@ def shown_by(watcher):
 
 
 NUMBERS = (
-    "loss 3.210 (knows nothing: 6.93)  recall@1 41.2%  scale 23.1  gradient 0.83  2,048/s  waiting 3%  1,200 skipped"
+    "loss 3.210 (chance level: 6.93)  recall@1 41.2%  scale 23.1  gradient 0.83  2,048/s  waiting 3%  1,200 skipped"
 )
 
 
 def test_lines_where_there_is_no_terminal(capsys):
-    watcher = run_watcher()
+    watcher = make_watcher()
     assert type(watcher) is Lines
     shown_by(watcher)
     assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 151M parameters, 840k learn; 2,000 steps of 1,024 pairs, 100 an epoch; info_nce in f32; "
-        "4 processes on cpu; goes on after step 500",
+        "runs/x: 151M parameters, 840k trainable; 2,000 steps of 1,024 pairs, 100 per epoch; info_nce in f32; "
+        "4 processes on cpu; resumes after step 500",
         f"step 510/2,000  epoch 5.10  {NUMBERS}  12:25 left",
         "step 510: zero-shot 41.2 % [37.1, 45.0] of 400",
     ]
@@ -235,7 +235,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("COLUMNS", "150")
     monkeypatch.setenv("TERM", "xterm")
-    watcher = run_watcher()
+    watcher = make_watcher()
     assert type(watcher) is Bar
     shown_by(watcher)
     seen = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())

@@ -31,7 +31,7 @@ def test_a_table_and_the_choice_in_words(call, shop):
     assert lines[0].split() == ["nDCG@10", "recall@10", "hit", "rate@10"]
     assert [line[:12].strip() for line in lines[1:4]] == ["text only", "vector only", "hybrid"]
     assert "Chosen: 0." in result.stdout
-    assert "× what images show + 0." in result.stdout
+    assert "× visual similarity + 0." in result.stdout
     assert "12 queries" in lines[-1]
     assert shop.note("fusion")["way"] == "both"
 
@@ -48,13 +48,13 @@ def test_what_was_chosen_is_shown_and_removed(call, shop):
     assert "removed" in alone("--reset")
     assert alone("--status").startswith("Not tuned")
     shop.set_note("fusion", {"way": "text", "alpha": 0.5})
-    assert alone("--status") == "Chosen by an older version: the texts alone.\n"
+    assert alone("--status") == "Chosen by an older version: text only.\n"
 
 
 def test_either_queries_or_status_or_reset(call):
     for options in (["--status"], ["--reset"]):
-        assert "one of the three" in str(call(questions(), *options).exception)
-    assert "one of the three" in str(CliRunner().invoke(group, ["tune"]).exception)
+        assert "exactly one of QUERIES.tsv, --status and --reset" in str(call(questions(), *options).exception)
+    assert "exactly one of QUERIES.tsv, --status and --reset" in str(CliRunner().invoke(group, ["tune"]).exception)
 
 
 def test_unknown_answers_and_missing_ones_are_said(call):
@@ -63,7 +63,7 @@ def test_unknown_answers_and_missing_ones_are_said(call):
     assert result.exit_code == 0
     assert "1 answers are not in the index and were left out: gone.png" in result.stderr
     colours = [type(one)(one.query.split()[0] + f" {i}", one.relevant) for i, one in enumerate(questions())]
-    assert "12 of 12 queries list one answer only, and for" in call(colours).stderr
+    assert "12 of 12 queries list only one answer, and for" in call(colours).stderr
 
 
 def test_json_is_one_object(call):

@@ -16,7 +16,8 @@ from wordsight.errors import CheckpointError
 from wordsight.nn.clip import build_model, to_tensors
 from wordsight.nn.efficientnet import pad_same
 from wordsight.spec import EfficientNetTower, ModelSpec, Preprocess, TextTower, TokenizerSpec
-from wordsight.weights.validate import check_names, expected_shapes
+from wordsight.weights.shapes import expected_shapes
+from wordsight.weights.validate import check_names
 
 TOWER = EfficientNetTower(
     image_size=45, stem_width=8, stages=((1, 3, 1, 8, 1), (6, 3, 2, 12, 2), (4, 5, 2, 16, 3), (6, 5, 1, 20, 1)),

@@ -109,7 +109,7 @@ def test_what_is_no_table_of_vectors_is_refused(vectors, message):
 
 def test_other_dimensions_and_powers_are_refused():
     vectors = unit(np.random.default_rng(0).normal(size=(20, 4)))
-    with pytest.raises(InputError, match="Vectors of 5 dimensions are whitened by what was learnt on 4"):
+    with pytest.raises(InputError, match="Vectors of 5 dimensions cannot be whitened by 4"):
         Whitening.fit(vectors).apply(np.ones((1, 5)))
     with pytest.raises(InputError, match="power is 2, expected a number from 0 to 1"):
         Whitening.fit(vectors, power=2)
@@ -146,6 +146,6 @@ def test_an_index_is_learnt_once_and_again_when_it_has_grown():
 def test_what_was_learnt_goes_with_the_index():
     index = Rows(np.eye(4, dtype=np.float32))
     learn_whitening(index)
-    before = len(whitening._of_index)
+    before = len(whitening._learnt)
     del index
-    assert len(whitening._of_index) == before - 1
+    assert len(whitening._learnt) == before - 1

@@ -23,7 +23,8 @@ from wordsight.spec import OPENAI_MEAN, OPENAI_STD, EfficientNetTower, Preproces
 from wordsight.weights.layouts import hf_processor, hf_tokenizer, open_clip
 from wordsight.weights.layouts.assemble import to_parts
 from wordsight.weights.read import read_checkpoint
-from wordsight.weights.validate import check_finite, expected_shapes
+from wordsight.weights.shapes import expected_shapes
+from wordsight.weights.validate import check_finite
 from wordsight.weights.write import write_checkpoint
 
 TINY_TIMM = {"vit_tiny_patch8_siglip_32": (96, 2, 3, 160, "gelu_tanh")}

@@ -1,28 +1,25 @@
-"""Command-line pieces that several commands share: `--classes a b c`, model options, a bar, the list of skips."""
+"""Options that several commands share, each with one name, one meaning and one help text."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from wordsight.images.skipped import Skipped
+from wordsight.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DONE, SOME_SKIPPED, NOTHING_READ = 0, 1, 3
-SKIPS_SHOWN = 20
+INDEX = "Index folder or URL (default: your personal index)."
+NEW_INDEX = "Index folder or URL, created if missing (default: your personal index)."
 
 
 def spread(option: str, args: Sequence[str]) -> list[str]:
-    """Return `args` with `--classes a b c` written as `--classes a --classes b --classes c`.
+    """Arguments with `--classes a b c` written as `--classes a --classes b --classes c`.
 
     The values end at the next argument that begins with a dash; "--" ends them too and is kept.
     """
@@ -37,7 +34,7 @@ def spread(option: str, args: Sequence[str]) -> list[str]:
             continue
         if taking and arg.startswith("-"):
             if first:
-                spread_args.append(option)  # without a value: click says so
+                spread_args.append(option)  # without a value: click reports it
             taking = False
         if taking:
             spread_args += [option, arg]
@@ -55,88 +52,79 @@ class SpreadCommand(click.Command):
         return super().parse_args(ctx, spread("--classes", args))
 
 
-def model_options(command: F) -> F:
-    """Add --model, --backend, --precision and --exact."""
+def backend_options(command: F) -> F:
+    """Add --backend and --precision."""
     for option in (
-        click.option("--exact", is_flag=True, help="Decode big JPEGs in full (slower, hardly ever matters)."),
-        click.option("--precision", default="auto", show_default=True, help="auto, f32, bf16 or int8."),
-        click.option("--backend", default="auto", show_default=True, help="auto, openvino, torch or reference."),
-        click.option("--model", "model_name", default="mini", show_default=True, help="Name, file, folder, hf-hub:…"),
+        click.option("--precision", default="auto", show_default=True, help="Precision: auto, f32, bf16 or int8."),
+        click.option(
+            "--backend", default="auto", show_default=True, help="Backend: auto, openvino, torch or reference."
+        ),
     ):
         command = option(command)
     return command
 
 
-def index_option(help: str = "The index: a folder or address; your own by default.") -> Callable[[F], F]:
+def model_options(command: F) -> F:
+    """Add --model, --backend, --precision and --exact."""
+    command = click.option("--exact", is_flag=True, help="Decode large JPEGs at full size (slower, rarely changes "
+                           "results).")(command)  # fmt: skip
+    command = backend_options(command)
+    return click.option("--model", "model_name", metavar="MODEL", default="mini", show_default=True,
+                        help="Model: name, file, folder or hf-hub:org/repo.")(command)  # fmt: skip
+
+
+def index_option(help: str = INDEX) -> Callable[[F], F]:
     """Add --in, or --into: the same index under the name that reads best, in every command that takes one."""
-    return click.option("--in", "--into", "location", metavar="DIR", help=help)
+    return click.option("--in", "--into", "location", metavar="INDEX", help=help)
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a command that has something to say of it: its text."""
+def index_model_option(command: F) -> F:
+    """Add --model, for an index whose model is no longer where it was."""
+    return click.option("--model", "model_name", metavar="MODEL", help="New location of the index's model, if it was "
+                        "moved.")(command)  # fmt: skip
 
 
-def own_line() -> str:
-    """Return what comes before a message after Ctrl-C: a terminal leaves ^C, or a bar, on the current line."""
-    return "\n" if sys.stderr.isatty() else ""
+def json_option(help: str = "Print one JSON object.") -> Callable[[F], F]:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help=help)
 
 
-def say_interrupted(error: KeyboardInterrupt) -> None:
-    """Say on a line of its own that a command was interrupted, and what it has to say of it."""
-    said = f"{error}\n" if isinstance(error, Interrupted) else ""
-    click.echo(f"{own_line()}{said}Interrupted.", err=True)
+def json_lines_option(each: str) -> Callable[[F], F]:
+    """Add --json, of a command that prints a line for each image, result or group."""
+    return json_option(f"Print JSON Lines: one object per {each}.")
 
 
-def listed() -> Iterator[str]:
-    """Yield the lines of standard input as paths, bytes that are no UTF-8 included; none where it is closed."""
+def path_options(help: str) -> Callable[[F], F]:
+    """Add -f and -0: plain paths for other programs."""
+
+    def add(command: F) -> F:
+        command = click.option("-0", "zero", is_flag=True, help="With -f: end paths with NUL, for xargs -0.")(command)
+        return click.option("-f", "--files", is_flag=True, help=help)(command)
+
+    return add
+
+
+def html_option(help: str = "Write a contact sheet to FILE.") -> Callable[[F], F]:
+    """Add --html."""
+    return click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=help)
+
+
+def check_html(html: Path | None) -> None:
+    """Raise InputError for a contact sheet that is not called .html, such as an image that it would replace."""
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--html is {str(html)!r}, where the contact sheet would be written; its name must end in "
+                         ".html.")  # fmt: skip
+
+
+def check_path_options(options: Mapping[str, Any]) -> None:
+    """Raise InputError for -f, -0 and --json that contradict each other."""
+    if options["files"] and options["as_json"]:
+        raise InputError("-f and --json cannot be combined; use one of them.")
+    if options["zero"] and not options["files"]:
+        raise InputError("-0 ends plain paths with NUL; add -f.")
+
+
+def read_stdin_paths() -> Iterator[str]:
+    """Lines of standard input as paths, bytes that are not UTF-8 included; none where it is closed."""
     if sys.stdin is not None:
         yield from map(os.fsdecode, sys.stdin.buffer)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What a command calls while it works: `advance` once per image, `say` for a line of standard output."""
-
-    advance: Callable[[], object]
-    say: Callable[[str], object]
-
-
-@contextlib.contextmanager
-def progress_bar(total: int, what: str) -> Iterator[Bar]:
-    """Draw a bar on standard error while that is a terminal; lines of output appear above it."""
-    if not sys.stderr.isatty():
-        yield Bar(lambda: None, click.echo)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task(what, total=total)
-        # on one terminal only the console knows where the bar is; what goes to a file or a pipe must not pass it
-        say = (lambda line: console.out(line, highlight=False)) if sys.stdout.isatty() else click.echo
-        yield Bar(lambda: progress.advance(task), say)
-
-
-@contextlib.contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Show warnings, such as of a text that is too long, as one line each on standard error."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"wordsight: {message}", err=True)
-        yield
-
-
-def report_skips(skips: Sequence[Skipped], total: int) -> int:
-    """Write the skipped images with their reasons to standard error, and return the exit code."""
-    from wordsight.images.names import source_name
-
-    if skips:
-        click.echo(f"wordsight: {len(skips)} of {total} images skipped:", err=True)
-        for skip in skips[:SKIPS_SHOWN]:
-            click.echo(f"  {source_name(skip.item)}: {skip.reason}", err=True)
-        if len(skips) > SKIPS_SHOWN:
-            click.echo(f"  … and {len(skips) - SKIPS_SHOWN} more", err=True)
-    if len(skips) == total:
-        return NOTHING_READ
-    return SOME_SKIPPED if skips else DONE

@@ -1,19 +1,24 @@
-"""A bar for downloads, which is drawn only when something is downloaded, and only on a terminal."""
+"""Progress bars on standard error, drawn only while that is a terminal; rich is imported only then."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
 
 
-@contextmanager
+@contextlib.contextmanager
 def download_progress() -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback (bytes done, bytes in all) that draws a bar on standard error from its first call on."""
+    """Yield a callback (bytes done, bytes in all) that draws a bar from its first call on."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     bar = Progress(
-        TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=Console(stderr=True)
+        TextColumn("Downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=Console(stderr=True)
     )
     tasks: list[TaskID] = []
 
@@ -26,5 +31,32 @@ def download_progress() -> Iterator[Callable[[int, int], None]]:
     try:
         yield report
     finally:
-        if tasks:  # stopping a bar that never was prints an empty line
+        if tasks:  # stopping a bar that was never started prints an empty line
             bar.stop()
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Callbacks of a command at work: `advance` once per image, `write` for a line of standard output."""
+
+    advance: Callable[[], object]
+    write: Callable[[str], object]
+
+
+@contextlib.contextmanager
+def progress_bar(total: int, label: str) -> Iterator[Bar]:
+    """Draw a bar; lines of output appear above it."""
+    if not sys.stderr.isatty():
+        yield Bar(lambda: None, click.echo)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
+        task = progress.add_task(label, total=total)
+        write: Callable[[str], object] = click.echo
+        if sys.stdout.isatty():  # only the console knows where the bar is; a file or pipe must not go through it
+            write = functools.partial(console.out, highlight=False)
+        yield Bar(lambda: progress.advance(task), write)

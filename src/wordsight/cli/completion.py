@@ -1,4 +1,4 @@
-"""`wordsight completion`: what the shell offers on Tab: commands, options, models, templates, columns, files."""
+"""`wordsight completion`: commands, options, models, templates, columns and files that a shell offers on Tab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Offer: TypeAlias = "Callable[[click.Context, str], list[CompletionItem]]"
 
 VARIABLE = "_WORDSIGHT_COMPLETE"  # the name that click derives from the command's
 SHELLS = ("bash", "zsh", "fish")
-# equal to those of `encoder`, whose import takes as long as all else here (a test holds them so)
+# as in `encoder`, whose import takes as long as all else here (a test keeps them equal)
 BACKENDS = ("auto", "openvino", "torch", "reference")
 PRECISIONS = ("auto", "f32", "bf16", "int8")
 _PLAIN = re.compile(r"[\w./+@-]+")  # names that no shell needs quoted
@@ -27,12 +27,12 @@ _CONFIGURATIONS = ("wordsight.json", "open_clip_config.json", "config.json")
 _CHECKPOINTS = (".pt", ".pth", ".safetensors", ".ckpt", ".bin")
 
 EPILOG = """\b
-Put the script where the shell looks for it, once, and open a new shell:
+Install the script once, then open a new shell:
   bash: wordsight completion bash > ~/.local/share/bash-completion/completions/wordsight
-  zsh:  wordsight completion zsh > ~/.zfunc/_wordsight       (a folder of $fpath, before compinit)
+  zsh:  wordsight completion zsh > ~/.zfunc/_wordsight       (a folder in $fpath, before compinit)
   fish: wordsight completion fish > ~/.config/fish/completions/wordsight.fish
 
-Or for this shell alone: eval "$(wordsight completion bash)"
+Or, for the current shell only: eval "$(wordsight completion bash)"
 """
 
 
@@ -40,14 +40,14 @@ Or for this shell alone: eval "$(wordsight completion bash)"
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes wordsight's commands, options and values on Tab."""
+    """Print a shell completion script, for commands, options and values."""
     kind = get_completion_class(shell)
     assert kind is not None, shell
     click.echo(kind(ctx.find_root().command, {}, "wordsight", VARIABLE).source())
 
 
 def complete_values(command: click.Command) -> click.Command:
-    """Return the command with completion of the values of its parameters, by the names of these (`OFFERS`)."""
+    """Add completion of values to a command's parameters, by their names (`OFFERS`)."""
     for param in command.params:
         names = [*param.opts, *([] if isinstance(param, click.Option) else [param.name or ""])]
         for offer in [OFFERS[name] for name in names if name in OFFERS][:1]:
@@ -56,21 +56,21 @@ def complete_values(command: click.Command) -> click.Command:
 
 
 def _quietly(offer: Offer, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Return what is offered, nothing where that fails: a message would stand in the middle of a person's typing."""
+    """Completions, none where that fails: a message would appear in the middle of a person's typing."""
     with contextlib.suppress(Exception):
         return offer(ctx, incomplete)
     return []
 
 
 def offer_models(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Offer the names of models and the checkpoints in the folder that is being typed; else leave it to the shell."""
+    """Names of models, and checkpoints in the folder that is being typed; without any, the shell's own files."""
     names = offer_names(ctx, incomplete)
     local = [CompletionItem(path, help="local") for path in _checkpoints(incomplete)]
     return [*names, *local] or offer_files(ctx, incomplete)
 
 
 def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Offer the models that are known by name, upper and lower case alike."""
+    """Models known by name, case-insensitive."""
     from wordsight.weights.catalog import ALIASES, MODELS, names
 
     items = []
@@ -84,7 +84,7 @@ def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def offer_templates(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Offer the built-in sets of templates; else files."""
+    """Built-in sets of templates; without any that fits, files."""
     from wordsight.zeroshot.templates import TEMPLATE_SETS
 
     found = sorted(name for name in TEMPLATE_SETS if name.startswith(incomplete))
@@ -94,7 +94,7 @@ def offer_templates(ctx: click.Context, incomplete: str) -> list[CompletionItem]
 
 
 def offer_columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Offer the columns of the index for the last word of a condition; of a remote index none."""
+    """Columns of the index, for the last word of a condition; none of a remote index."""
     columns = _columns(_location(ctx))
     word = _WORD.search(incomplete)
     assert word is not None, incomplete
@@ -107,21 +107,21 @@ def offer_columns(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def offer_files(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Leave it to the shell to complete paths."""
+    """Paths, which the shell completes itself."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def offer_folders(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Leave it to the shell to complete folders."""
+    """Folders, which the shell completes itself."""
     return [CompletionItem(incomplete, type="dir")]
 
 
 def offer_words(*words: str) -> Offer:
-    """Return what offers some fixed words."""
+    """Function that offers some fixed words."""
     return lambda _, incomplete: [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-# option or argument → what is offered for it, in all commands that have it
+# option or argument → function that offers its values, in every command that has it
 OFFERS: dict[str, Offer] = {
     **dict.fromkeys(("--model", "model", "source"), offer_models),
     **dict.fromkeys(("--like", "pattern"), offer_names),
@@ -135,24 +135,25 @@ OFFERS: dict[str, Offer] = {
 
 
 def _checkpoints(incomplete: str) -> Iterator[str]:
-    """Yield the checkpoints, folders and files, whose path begins with what was typed."""
+    """Checkpoints, folders and files, whose path begins with what was typed."""
     folder, begun = os.path.split(incomplete)
     with contextlib.suppress(OSError):
         for entry in sorted(os.scandir(os.path.expanduser(folder) or "."), key=lambda entry: entry.name):
             if not entry.name.startswith(begun) or (entry.name.startswith(".") and not begun):
                 continue
-            is_model = (
-                any((Path(entry.path) / name).is_file() for name in _CONFIGURATIONS)
-                if entry.is_dir()
-                else entry.name.endswith(_CHECKPOINTS)
-            )
             path = os.path.join(folder, entry.name)
-            if is_model and _PLAIN.fullmatch(path):
+            if _is_checkpoint(entry) and _PLAIN.fullmatch(path):
                 yield path
 
 
+def _is_checkpoint(entry: os.DirEntry[str]) -> bool:
+    if entry.is_dir():
+        return any((Path(entry.path) / name).is_file() for name in _CONFIGURATIONS)
+    return entry.name.endswith(_CHECKPOINTS)
+
+
 def _location(ctx: click.Context) -> str:
-    """Return the index that the command line names so far, or the user's own."""
+    """Index that the command line names so far, or the personal index."""
     from wordsight.locations import default_index
 
     named = (ctx.params.get(p.name or "") for p in ctx.command.params if {"--in", "--into"} & set(p.opts))
@@ -160,7 +161,7 @@ def _location(ctx: click.Context) -> str:
 
 
 def _columns(location: str) -> dict[str, str]:
-    """Return column → kind of an index in a folder, which is opened without Lance where it has a snapshot."""
+    """Column → kind of an index in a folder, opened without Lance where it has a snapshot."""
     if not os.path.isdir(location):
         return {}
     from wordsight.index import open_index

@@ -1,4 +1,4 @@
-"""`wordsight convert`: write a checkpoint in another layout."""
+"""`wordsight convert`: convert a checkpoint to another layout."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ import click
     "layout",
     required=True,
     type=click.Choice(["hf", "open_clip", "openai", "wordsight"]),
-    help="hf, open_clip and wordsight make a folder, openai a .pt file.",
+    help="Layout of DESTINATION: a folder for hf, open_clip and wordsight, a .pt file for openai.",
 )
-@click.option("--like", metavar="NAME", help="Which catalogued model an open_clip file without a configuration is.")
+@click.option("--like", metavar="NAME", help="Known model whose configuration an open_clip file without one shares.")
 def command(source: str, destination: Path, layout: str, like: str | None) -> None:
-    """Write the checkpoint SOURCE (a name, hf-hub:org/repo, a file or a folder) to DESTINATION in another layout.
+    """Convert the checkpoint SOURCE to another layout and write it to DESTINATION.
 
-    Every number is kept bit by bit; what a layout cannot hold is refused, and the fact is named.
+    SOURCE is a name, hf-hub:org/repo, a file or a folder. Tensors stay bit-identical. A checkpoint that the layout
+    cannot hold is rejected, with the reason.
     """
+    from wordsight.cli._messages import clean
     from wordsight.cli._progress import download_progress
     from wordsight.weights.read import read_checkpoint
     from wordsight.weights.write import write_checkpoint
@@ -30,6 +32,6 @@ def command(source: str, destination: Path, layout: str, like: str | None) -> No
     with download_progress() as progress:
         checkpoint = read_checkpoint(source, like=like, progress=progress)
     write_checkpoint(checkpoint, destination, layout)  # type: ignore[arg-type]
-    spec = checkpoint.spec
-    click.echo(f"{destination}: {spec.name}, {len(checkpoint.tensors)} tensors, layout {layout}.")
+    name = clean(checkpoint.spec.name)
+    click.echo(f"{destination}: {name}, {len(checkpoint.tensors)} tensors, layout {layout}.")
     click.echo(f"fingerprint {checkpoint.fingerprint}")

@@ -19,11 +19,11 @@ SEARCHES = ("a cup of coffee", "a cat", "a fruit", "a dog playing the piano")
 
 @click.command()
 @click.option("--out", default="wordsight-demo", type=click.Path(file_okay=False, path_type=Path), show_default=True,
-              help="Folder for the contact sheet.")  # fmt: skip
+              metavar="DIR", help="Write the contact sheet to DIR.")  # fmt: skip
 def command(out: Path) -> None:
-    """Sort the bundled images with the bundled model, offline; write a contact sheet as PNG and HTML.
+    """Sort the bundled images with the bundled model, offline, and write a contact sheet as PNG and HTML.
 
-    Then find some of them by words, where the extra for searching is installed.
+    Then search them by words, if the extra for searching is installed.
     """
     from wordsight.model import load
     from wordsight.output.contact_sheet import Tile, render_html
@@ -45,16 +45,16 @@ def command(out: Path) -> None:
     png, page = out / "contact-sheet.png", out / "contact-sheet.html"
     render_png(tiles, title, subtitle).save(png)
     page.write_text(render_html(tiles, title, subtitle), encoding="utf-8")
-    click.echo(f"\n{len(images)} images, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, nothing downloaded.")
-    click.echo("What is wrong is the small bundled model's: docs/models/mini.md says what it is bad at.")
+    click.echo(f"\n{len(images)} images, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, no downloads.")
+    click.echo("Mistakes are due to the small bundled model; docs/models/mini.md lists its weaknesses.")
     click.echo(f"Contact sheet: {page} and {png.name}")
     _search(model, images[0].parent, out / "index")
-    click.echo("\nNow yours: wordsight classify PATH/TO/IMAGES --classes cat dog 'red coat'")
-    click.echo('           wordsight index PATH/TO/IMAGES; wordsight search "a red coat"')
+    click.echo("\nYour own: wordsight classify PATH/TO/IMAGES --classes cat dog 'red coat'")
+    click.echo('          wordsight index PATH/TO/IMAGES; wordsight search "a red coat"')
 
 
 def _search(model: Model, folder: Path, index: Path) -> None:
-    """Index the images and print what some words find."""
+    """Index the images and print the results of some searches."""
     from wordsight.errors import MissingExtraError
     from wordsight.gallery import Gallery
 
@@ -68,11 +68,11 @@ def _search(model: Model, folder: Path, index: Path) -> None:
                 nearest = f"nothing is likely to match (nearest: {hits[0].path.name} {hits[0].proba:.0%})"
                 click.echo(f"search {words!r}: {found or nearest}")
     except MissingExtraError as error:
-        click.echo(f"Searching: {error}")
+        click.echo(f"search: {error}")
 
 
 def _print_table(tiles: Sequence[Tile]) -> None:
-    """Print one row per image: file, best answer, its probability as a bar, the next answers."""
+    """Print a row per image: file, best answer, its probability as a bar, the next answers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

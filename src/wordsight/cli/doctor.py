@@ -1,4 +1,4 @@
-"""`wordsight doctor`: show and check every fact of a model."""
+"""`wordsight doctor`: show the facts of a model and check each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+
+from wordsight.cli._options import json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,20 +17,19 @@ if TYPE_CHECKING:
 MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]FAIL[/]"}
 
 EPILOG = """\b
-Exit codes: 0 nothing failed (there may be warnings); 1 a check failed;
-2 the model cannot be read.
+Exit codes: 0 no check failed (there may be warnings); 1 a check failed; 2 the model cannot be read.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("model", default="mini")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--fast", is_flag=True, help="Leave out what runs the towers: embeddings, drift, what-if.")
+@json_option()
+@click.option("--fast", is_flag=True, help="Skip the checks that run the model: embeddings, drift, what-if.")
 @click.pass_context
 def command(ctx: click.Context, model: str, as_json: bool, fast: bool) -> None:
-    """Show every fact of MODEL with where it came from, and check it.
+    """Show the facts of MODEL with their origin, and check each.
 
-    MODEL is a name (see `wordsight models`), a file, a folder or hf-hub:org/repo; the bundled model if left out.
+    MODEL is a name (see `wordsight models`), a file, a folder or hf-hub:org/repo (default: the bundled model).
     """
     from wordsight.cli._progress import download_progress
     from wordsight.doctor import examine
@@ -41,26 +42,33 @@ def command(ctx: click.Context, model: str, as_json: bool, fast: bool) -> None:
         click.echo(report.to_json())
     else:
         from rich.console import Console
-        from rich.markup import escape
 
         console = Console()
-        console.print(f"[bold]{escape(report.model)}[/]  fingerprint {report.fingerprint}")
-        console.print(_table("facts", "came from", report.facts))
+        console.print(f"[bold]{_escape(report.model)}[/]  fingerprint {report.fingerprint}")
+        console.print(_table("facts", "origin", report.facts))
         console.print(_table("checks", "against", report.checks))
         console.print(f"Verdict: {MARKS[report.verdict]}")
     ctx.exit(1 if report.verdict == "fail" else 0)
 
 
 def _table(title: str, origin: str, findings: Sequence[Finding]) -> Table:
-    """Return a table of findings; notes stand beneath the values they are about."""
-    from rich.markup import escape
+    """Table of findings, with notes below the values they are about."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("fact", "value", origin, ""):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        note = f"\n[italic]{escape(finding.note)}[/]" if finding.note else ""
-        value = f"{escape(finding.value)}{note}".lstrip("\n")
-        table.add_row(escape(finding.subject), value, escape(finding.origin), MARKS[finding.verdict])
+        note = f"\n[italic]{_escape(finding.note)}[/]" if finding.note else ""
+        value = f"{_escape(finding.value)}{note}".lstrip("\n")
+        table.add_row(_escape(finding.subject), value, _escape(finding.origin), MARKS[finding.verdict])
     return table
+
+
+def _escape(text: str) -> str:
+    """Text that rich prints as it is: names in a checkpoint may hold markup, or what steers a terminal."""
+    from rich.markup import escape
+
+    from wordsight.cli._messages import clean
+
+    return escape(clean(text))

@@ -1,4 +1,4 @@
-"""`wordsight import`: read clip-retrieval's files into an index."""
+"""`wordsight import`: import clip-retrieval files into an index."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ from pathlib import Path
 
 import click
 
-from wordsight.cli._options import DONE, index_option, plain_warnings, progress_bar, report_skips
+from wordsight.cli._messages import DONE, plain_warnings, report_skips
+from wordsight.cli._options import NEW_INDEX, index_option
+from wordsight.cli._progress import progress_bar
 from wordsight.errors import InputError
 
 EPILOG = """\b
 Examples:
   wordsight import embeddings/ --model ViT-B-32/openai --in shop
-  wordsight import exported/ --in copy         (from wordsight export: the model is known)
+  wordsight import exported/ --in copy         (written by wordsight export: the model is recorded)
 
-FOLDER is what clip-retrieval inference wrote: img_emb/img_emb_0.npy, metadata/metadata_0.parquet and so on. The model
-must be the one that made the vectors: nothing in the files says which it was, and with another one, searches find
-nonsense. An import that fails or is interrupted leaves nothing behind.
+FOLDER is the output of clip-retrieval inference: img_emb/img_emb_0.npy, metadata/metadata_0.parquet and so on. Name the
+model that made the vectors: these files do not record it, and with any other model searches return nonsense. An import
+that fails or is interrupted leaves nothing behind.
 
 \b
-Exit codes: 0 all rows read; 1 some were skipped (listed on standard error); 2 the call or an input is wrong;
+Exit codes: 0 all rows imported; 1 some were skipped (listed on standard error); 2 the command or an input is wrong;
 3 no row could be used.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path))
-@index_option("The index, made where it is not there: a folder or address; your own by default.")
-@click.option("--model", "model_name", help="The model that made the vectors: name, file, folder, hf-hub:…")
+@index_option(NEW_INDEX)
+@click.option("--model", "model_name", metavar="MODEL", help="Model that made the vectors: name, file, folder or "
+              "hf-hub:org/repo.")  # fmt: skip
 @click.pass_context
 def command(ctx: click.Context, folder: Path, location: str | None, model_name: str | None) -> None:
-    """Read embeddings and metadata from FOLDER, as clip-retrieval wrote them, into an index."""
+    """Import the clip-retrieval files in FOLDER, embeddings and metadata, into an index."""
     from wordsight.index.clip_retrieval import ROWS_AT_ONCE, check_dim, find_parts, import_folder, model_of
 
     parts = find_parts(folder)
     made_by = model_name or model_of(folder)
     if made_by is None:
-        raise InputError(f"Nothing in {str(folder)!r} says which model made the vectors; say it with --model NAME.")
+        raise InputError(f"Nothing in {str(folder)!r} records which model made the vectors; add --model NAME.")
 
     from wordsight.cli._progress import download_progress
     from wordsight.gallery import Gallery

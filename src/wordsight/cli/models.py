@@ -1,4 +1,4 @@
-"""`wordsight models`: the models that are known by name."""
+"""`wordsight models`: list the models known by name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from wordsight.cli._options import json_option
+
 
 def rows(pattern: str = "") -> list[dict[str, Any]]:
-    """Return one plain row per known model whose name holds `pattern` (or matches it, with * and ?)."""
+    """One row per known model whose name contains `pattern`, or matches it, with * and ?."""
     import fnmatch
 
     from wordsight.weights import catalog
@@ -38,7 +40,7 @@ def rows(pattern: str = "") -> list[dict[str, Any]]:
 
 
 def _bundled() -> list[dict[str, Any]]:
-    """Return the row of the bundled model, read from its spec alone; none where it is missing."""
+    """Row of the bundled model, read from its spec alone; none where it is missing."""
     from importlib import resources
 
     file = resources.files("wordsight").joinpath("data/mini/wordsight.json")
@@ -63,11 +65,11 @@ def _bundled() -> list[dict[str, Any]]:
 
 @click.command(name="models")
 @click.argument("pattern", default="")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one list of objects.")
+@json_option("Print one JSON array.")
 def command(pattern: str, as_json: bool) -> None:
-    """List the models that are known by name; PATTERN keeps those whose name holds it (* and ? as in a shell).
+    """List the models known by name, or those whose name contains PATTERN (* and ? as in a shell).
 
-    The model `mini` is part of the package. Any other model of the hub is opened as hf-hub:org/repo.
+    The model `mini` is part of the package. Open other models of the Hugging Face hub as hf-hub:org/repo.
     """
     found = rows(pattern)
     if as_json:
@@ -96,7 +98,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     longest = max(len(row["name"]) for row in found)  # names stay whole
     for heading, width in {"name": longest, "params": 6, "dim": 4, "px": 3, "top-1": 5, "licence": 12}.items():
         right = heading in ("params", "dim", "px", "top-1")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=width or None)
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True, min_width=width)
     if roomy:
         table.add_column("from", no_wrap=True)
     for row in found:

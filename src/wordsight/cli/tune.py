@@ -1,4 +1,4 @@
-"""`wordsight tune`: judged queries → the weights of words and looks, noted in the index."""
+"""`wordsight tune`: tune the text/image fusion weight of an index on judged queries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.cli._options import index_option, plain_warnings
+from wordsight.cli._messages import plain_warnings, say
+from wordsight.cli._options import index_model_option, index_option, json_option
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
     from wordsight.search.tune import Tuned
 
 SHOWN = 5  # ids of a list
-NOT_TUNED = "Not tuned: words and looks count alike wherever images came with texts of their own."
-RESET = "What was chosen is removed: words and looks count alike again."
+NOT_TUNED = "Not tuned: wherever images came with texts, texts and visual similarity have equal weight."
+RESET = "Tuning removed: texts and visual similarity have equal weight again."
 
 
 @click.command()
 @click.argument("queries", required=False, type=click.Path(path_type=Path), metavar="[QUERIES.tsv]")
 @index_option()
-@click.option("--status", is_flag=True, help="Show what was chosen for the index, and by which figures.")
-@click.option("--reset", is_flag=True, help="Remove what was chosen: words and looks count alike again.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of folds and resampling.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--model", "model_name", metavar="MODEL", help="Where the index's model is now, if it was moved.")
+@click.option("--status", is_flag=True, help="Show the current tuning of the index and its figures.")
+@click.option("--reset", is_flag=True, help="Remove the tuning: equal weights again.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed of folds and "
+              "resampling.")  # fmt: skip
+@json_option()
+@index_model_option
 def command(
     queries: Path | None,
     location: str | None,
@@ -38,14 +40,14 @@ def command(
     as_json: bool,
     model_name: str | None,
 ) -> None:
-    """Choose the weights of words and looks on your own judged queries.
+    """Tune the text/image fusion weight of an index on your own judged queries.
 
-    Each line of QUERIES.tsv is a query, a tab, and the id or path of an image that answers it; several answers take
-    several lines: list all that are right, or the figures are too low. Searches of the index then use what is chosen.
-    Few queries move the weights little; one side alone is chosen only where it is better beyond doubt.
+    Each line of QUERIES.tsv is a query, a tab, and the id or path of an image that answers it. A query with several
+    answers takes several lines: list all correct answers, or the figures are too low. Later searches of the index use
+    the tuned weight. A few queries change it little; a single mode is chosen only where it is significantly better.
     """
     if bool(queries) + status + reset != 1:
-        raise InputError("Name a file of queries, or --status, or --reset: one of the three.")
+        raise InputError("Give exactly one of QUERIES.tsv, --status and --reset.")
     from wordsight.search import tune
     from wordsight.search.judged import read_judged
 
@@ -68,8 +70,8 @@ def command(
             return
         tuned = tune.tune(gallery.index, gallery.model, judged, seed=seed)
     click.echo(json.dumps(tuned.to_dict()) if as_json else as_text(tuned))
-    for line in _doubts(tuned):
-        click.echo(f"wordsight: {line}", err=True)
+    for warning in _warnings(tuned):
+        say(warning)
 
 
 def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
@@ -79,35 +81,35 @@ def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
         return "{}" if as_json else NOT_TUNED
     if isinstance(chosen, Tuned):
         return json.dumps(chosen.to_dict()) if as_json else as_text(chosen)
-    return json.dumps(chosen.to_dict()) if as_json else f"Chosen by an older version: {named(chosen)}."
+    return json.dumps(chosen.to_dict()) if as_json else f"Chosen by an older version: {describe(chosen)}."
 
 
 def as_text(tuned: Tuned) -> str:
-    """Return the table of figures, and the choice in words."""
+    """Table of figures, and the choice in words."""
     head = f"{'':12}  {'nDCG@10':^20}  {'recall@10':^20}  {'hit rate@10':^20}".rstrip()
     lines = [
-        f"{one.mode:12}  {_shown(one.ndcg):20}  {_shown(one.recall):20}  {_shown(one.hit_rate):20}".rstrip()
+        f"{one.mode:12}  {_interval(one.ndcg):20}  {_interval(one.recall):20}  {_interval(one.hit_rate):20}".rstrip()
         for one in tuned.figures
     ]
-    gain = f"hybrid minus the better single mode, nDCG@10: {_shown(tuned.gain, '+')}"
-    return "\n".join([head, *lines, "", gain, _verdict(tuned), f"{tuned.queries} queries; intervals of 95 %."])
+    gain = f"gain of hybrid over the best single mode, nDCG@10: {_interval(tuned.gain, '+')}"
+    return "\n".join([head, *lines, "", gain, _verdict(tuned), f"{tuned.queries} queries; 95 % intervals."])
 
 
 def _verdict(tuned: Tuned) -> str:
+    choice = f"Chosen: {describe(tuned.fusion)}"
     if not tuned.hybrid:
-        side = "the texts" if tuned.fusion.method == "text" else "what images look like"
-        other = "What images look like" if tuned.fusion.method == "text" else "Texts"
+        other = {"text": "Visual similarity", "vector": "Text"}[tuned.fusion.method]
         return (
-            f"Chosen: {side} alone, which is better than any mixture by more than chance. {other} no longer counts; "
-            "--by both searches both, --reset forgets the choice."
+            f"{choice}, significantly better than any mixture. {other} is no longer used; --by both searches both, "
+            "--reset removes the tuning."
         )
     if tuned.gain.low > 0:
-        return f"Chosen: {named(tuned.fusion)}."
-    return f"Chosen: {named(tuned.fusion)}; whether that is better than one side alone, these queries cannot tell."
+        return f"{choice}."
+    return f"{choice}. There are too few queries to show that this is better than a single mode."
 
 
-def _doubts(tuned: Tuned) -> list[str]:
-    """Return what a person should know before trusting the figures."""
+def _warnings(tuned: Tuned) -> list[str]:
+    """Warnings to read before trusting the figures."""
     lines = []
     if tuned.unknown:
         more = f" … and {len(tuned.unknown) - SHOWN} more" if len(tuned.unknown) > SHOWN else ""
@@ -116,19 +118,19 @@ def _doubts(tuned: Tuned) -> list[str]:
     if tuned.partial:
         examples = "; ".join(f"{query!r}: {id}" for query, id in tuned.unjudged.examples[:3])
         lines.append(
-            f"{tuned.unjudged.singles} of {tuned.queries} queries list one answer only, and for {tuned.unjudged.above} "
-            f"of them another image comes first ({examples}). If these are right too, list them: the figures are too "
-            "low, and the weights may be wrong."
+            f"{tuned.unjudged.singles} of {tuned.queries} queries list only one answer, and for {tuned.unjudged.above} "
+            f"of them another image ranks first ({examples}). If these are correct too, list them; without them the "
+            "figures are too low, and the weight may be wrong."
         )
     return lines
 
 
-def named(fusion: Fusion) -> str:
-    """Return how a fusion weighs both sides, in words."""
+def describe(fusion: Fusion) -> str:
+    """A fusion in words: "0.30 × visual similarity + 0.70 × text"."""
     if fusion.method == "both":
-        return f"{fusion.alpha:.2f} × what images show + {1 - fusion.alpha:.2f} × texts"
-    return {"text": "the texts alone", "vector": "what images show alone"}[fusion.method]
+        return f"{fusion.alpha:.2f} × visual similarity + {1 - fusion.alpha:.2f} × text"
+    return {"text": "text only", "vector": "visual similarity only"}[fusion.method]
 
 
-def _shown(one: Estimate, sign: str = "") -> str:
+def _interval(one: Estimate, sign: str = "") -> str:
     return f"{one:{sign}.3f}"

@@ -11,8 +11,10 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor import families
 from wordsight.doctor.report import Finding, Verdict
-from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
+from wordsight.spec import EfficientNetTower, ModelSpec, ResNetTower, TextTower, VitTower
+from wordsight.towers import architecture, pools_by_attention
 from wordsight.weights import catalog
+from wordsight.weights.shapes import expected_shapes
 
 Doubt = Finding  # a finding whose value and origin are filled in from the fact it is about
 _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
@@ -43,13 +45,8 @@ def _size_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
     image = spec.image
     if spec.preprocess.image_size != image.image_size:
         yield _doubt("preprocess.image_size", "fail", f"the image tower takes {image.image_size} pixels")
-    if isinstance(image, VitTower):
-        name, want = "visual.positional_embedding", (image.image_size // image.patch_size) ** 2
-        want += image.pooling == "cls"
-    elif isinstance(image, ResNetTower):
-        name, want = "visual.attnpool.positional_embedding", (image.image_size // 32) ** 2 + 1
-    else:
-        name, want = "", 0
+    name = architecture(spec).positions
+    want = expected_shapes(spec)[name][0] if name else 0
     if name and (name not in tensors or len(tensors[name]) != want):
         seen = len(tensors[name]) if name in tensors else "no"
         yield _doubt("image.image_size", "fail", f"needs {want} positions, {name} has {seen}")
@@ -68,11 +65,11 @@ def _head_doubts(spec: ModelSpec) -> Iterator[Doubt]:
         ("image", spec.image, families.IMAGE_HEADS),
         ("text", spec.text, families.TEXT_HEADS),
     ):
-        if isinstance(tower, (EfficientNetTower, PlainResNetTower)):
-            continue
         if isinstance(tower, ResNetTower):
             if tower.heads != tower.width * 32 // 64:
                 yield _doubt("image.heads", "warn", f"OpenAI's ResNets of width {tower.width} have {tower.width // 2}")
+            continue
+        if not isinstance(tower, (VitTower, TextTower)):
             continue
         expected = known.get((tower.width, tower.layers))
         if tower.width % tower.heads:
@@ -141,7 +138,7 @@ def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
 
 def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
     """Return whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
-    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    siglip_tower = pools_by_attention(spec.image)
     return "clip" if spec.logit_bias is not None and not siglip_tower else spec.family
 
 

@@ -33,6 +33,7 @@ from wordsight.spec import (
     TokenizerSpec,
     VitTower,
 )
+from wordsight.towers import architecture, find
 
 Tensors = Mapping[str, np.ndarray]
 Array = NDArray[np.float64]
@@ -42,7 +43,9 @@ def encode_images(checkpoint: Checkpoint, pixels_BHWC: np.ndarray) -> Array:
     """Return image features (B,D), float64, not normalised, of uint8 pixels (B,S,S,3)."""
     spec = checkpoint.spec
     x_BHWC = (pixels_BHWC.astype(np.float64) / 255 - np.array(spec.preprocess.mean)) / np.array(spec.preprocess.std)
-    return IMAGE_TOWERS[spec.image.arch](spec.image, checkpoint.tensors, x_BHWC.transpose(0, 3, 1, 2))
+    image_tower = find(architecture(spec).reference)
+    features_BD: Array = image_tower(spec.image, checkpoint.tensors, x_BHWC.transpose(0, 3, 1, 2))
+    return features_BD
 
 
 def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
@@ -183,14 +186,6 @@ def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array)
         tensors["visual.class_vectors"]
     )
     return features_BD
-
-
-IMAGE_TOWERS: dict[str, Callable[[Any, Tensors, Array], Array]] = {
-    "vit": vit,
-    "modified_resnet": modified_resnet,
-    "resnet": plain_resnet,
-    "efficientnet_lite": efficientnet_lite,
-}
 
 
 # Layers.

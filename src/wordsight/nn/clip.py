@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wordsight.nn.efficientnet import EfficientNet
-from wordsight.nn.plain_resnet import PlainResNet
-from wordsight.nn.resnet import ModifiedResNet
 from wordsight.nn.text import TextTransformer
-from wordsight.nn.vit import VisionTransformer
 from wordsight.spec import ModelSpec
-
-# (tower, embed_dim) → module from normalised pixels (B,3,S,S) to features (B,D), by `spec.image.arch`.
-IMAGE_TOWERS: dict[str, Callable[[Any, int], nn.Module]] = {
-    "vit": VisionTransformer,
-    "modified_resnet": ModifiedResNet,
-    "resnet": PlainResNet,
-    "efficientnet_lite": EfficientNet,
-}
+from wordsight.towers import architecture, find
 
 
 class CLIP(TextTransformer):
@@ -57,8 +45,9 @@ def build_model(spec: ModelSpec) -> CLIP:
 
 
 def build_image_tower(spec: ModelSpec) -> nn.Module:
-    """Return the image tower alone: `visual` of `build_model(spec)`."""
-    return IMAGE_TOWERS[spec.image.arch](spec.image, spec.embed_dim)
+    """Build the image tower alone: `visual` of `build_model(spec)`."""
+    tower: nn.Module = find(architecture(spec).network)(spec.image, spec.embed_dim)
+    return tower
 
 
 def build_text_tower(spec: ModelSpec) -> TextTransformer:

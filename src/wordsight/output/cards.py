@@ -44,22 +44,22 @@ class Html:
     text: str
 
     def __repr__(self) -> str:
-        """Return its length: the text itself is long."""
+        """Length of the text, which is long."""
         return f"<Html {len(self.text):,} characters; a notebook shows it>"
 
     def __str__(self) -> str:
-        """Return the HTML."""
+        """The HTML."""
         return self.text
 
     def _repr_html_(self) -> str:
-        """Return the HTML, as notebooks ask for it."""
+        """The HTML, as notebooks ask for it."""
         return self.text
 
 
 def render_cards(heading: str, cards: Iterable[Card], total: int | None = None) -> str:
-    """Return a heading and the first cards in a row that wraps.
+    """Heading and the first cards in a row that wraps.
 
-    total: how many there are in all, where that is known, to say how many are not shown.
+    total: number of all cards, where it is known, for the number of those that are not shown.
     """
     shown = list(islice(cards, CARDS))
     more = f"<div>… and {total - len(shown):,} more</div>" if total is not None and total > len(shown) else ""
@@ -68,7 +68,7 @@ def render_cards(heading: str, cards: Iterable[Card], total: int | None = None) 
 
 
 def thumbnail_uri(image: Image.Image) -> str:
-    """Return an image, no larger than SIDE, as a data: URL of a JPEG."""
+    """Image, no larger than SIDE, as a data: URL of a JPEG."""
     small = image.convert("RGB")
     small.thumbnail((SIDE, SIDE))
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The columns of tables that a person wants to see first, chosen from what they hold, or named by the person."""
+"""Columns of tables to show first, chosen by their contents or named by a person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADINGS = ("title", "name", "caption", "headline", "label", "description", "tex
 FIRST = ("price", "brand", "color", "colour", "size", "category", "type", "year", "date")
 NO_HEADING = ("file", "path", "image", "user", "brand", "category", "class", "host", "short")
 IDS = ("id", "ids", "uuid", "guid", "sku", "key", "hash", "md5", "sha256", "index", "rowid")
-LONG = 60  # characters beyond which a cell is no glance
+LONG = 60  # characters beyond which a cell takes reading
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Lead:
 
 
 def lead_columns(rows: Sequence[Meta], show: str | None = None) -> Lead:
-    """Return the columns of rows in the order in which they are shown.
+    """Columns of rows in the order in which they are shown.
 
     show: "name,price" – these alone, the first as the heading. Of None: the heading is the column that is called a
     title or the like; before others stand prices, brands and colours, and what differs between the rows; numbers of
@@ -49,14 +49,14 @@ def lead_columns(rows: Sequence[Meta], show: str | None = None) -> Lead:
 
 
 def cell_text(value: Value) -> str:
-    """Return a cell as it is shown: on one line, numbers without needless digits."""
+    """A cell as it is shown: on one line, numbers without needless digits."""
     if value is None:
         return ""
     return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def _named(name: str, columns: Sequence[str]) -> str:
-    """Return the column that a person means, whatever its case."""
+    """Column that a person means, whatever its case."""
     same = [column for column in columns if column == name] or [c for c in columns if c.lower() == name.lower()]
     if not same:
         known = ", ".join(columns) or "none"
@@ -69,7 +69,7 @@ def _words(key: str) -> list[str]:
 
 
 def _heading_rank(key: str, cells: Sequence[Value]) -> tuple[int, int] | None:
-    """Return how well a column heads a row, less is better; None for one that does not."""
+    """Rank of a column as a heading, less is better; None for one that cannot be."""
     words = _words(key)
     found = [HEADINGS.index(word) for word in words if word in HEADINGS]
     texts = [cell for cell in cells if isinstance(cell, str)]
@@ -79,7 +79,7 @@ def _heading_rank(key: str, cells: Sequence[Value]) -> tuple[int, int] | None:
 
 
 def _rank(key: str, cells: Sequence[Value], rows: int) -> tuple[bool, bool, bool, int]:
-    """Return where a column stands among others, less is earlier."""
+    """Rank of a column among others, less is earlier."""
     words = _words(key)
     same = rows > 1 and len(cells) == rows and len(set(map(str, cells))) == 1
     is_id = bool(set(words[-1:]) & set(IDS)) or any(isinstance(cell, str) and "://" in cell for cell in cells)

@@ -1,4 +1,4 @@
-"""A classifier's answers beside their images, for notebooks. Galleries and results of searches show themselves."""
+"""Answers of a classifier beside their images, for notebooks. Galleries and search results show themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_answers(classifier: Classifier, images: Any, k: int = 3) -> Html:
-    """Return the first images, as many as are shown, with their k best labels and probabilities.
+    """The first images, as many as are shown, with their k best labels and probabilities.
 
     images: as `Classifier.predict` takes them, one or several.
     Raises: what `Classifier.top_k` raises.

@@ -1,4 +1,4 @@
-"""Put images into one folder per class: nothing is ever overwritten, and a listing tells what went where."""
+"""Sorting images into one folder per class: nothing is ever overwritten, and a listing records every step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ How = Literal["copy", "link", "move"]
 LISTING = "wordsight-sort.csv"
 FIELDS = ("source", "destination", "label", "probability", "how")
 
-# what photo programs and cameras keep beside an image under its name
+# files that photo programs and cameras keep beside an image under its name
 SIDECARS = RAW_EXTENSIONS | {".aae", ".dop", ".json", ".mov", ".pp3", ".thm", ".xmp"}
 
 # names that Windows keeps for devices (Microsoft, "Naming Files, Paths, and Namespaces")
@@ -27,7 +27,7 @@ _RESERVED = frozenset(["con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", 
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as a folder name that every common file system accepts; never empty, 100 characters at most."""
+    """`name` as a folder name that every common file system accepts; never empty, 100 characters at most."""
     plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]+', "_", name).strip(" .")[:100].strip(" .")
     if not plain:
         return "_"
@@ -38,8 +38,8 @@ class Sorter:
     """Places images into `folder/<class>/`; each placing is written to `folder/wordsight-sort.csv` at once.
 
     labels: label → the folder name wished for it, which is made safe and distinct.
-    sidecars: take along the files that belong to an image (see `sidecars`). Else those that a move leaves where they
-    were are in `left_behind`.
+    sidecars: take along the files that belong to an image (see `sidecars`). Else those that a move leaves behind are
+    in `left_behind`.
     The listing has the columns source, destination, label, probability, how, and is added to when it exists: with it
     every step can be undone (for "move": destination back to source; otherwise: remove destination).
     """
@@ -130,7 +130,7 @@ class Sorter:
 
 
 def _folder_names(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return label → folder name from label → wished name: safe, and distinct also where case does not count."""
+    """Label → folder name from label → wished name: safe, and distinct also where case does not count."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label, wish in labels.items():
@@ -144,7 +144,7 @@ def _folder_names(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def sidecars(image: Path) -> list[Path]:
-    """Return the files beside an image that belong to it by their names: cat.xmp, cat.jpg.json, cat.nef of cat.jpg.
+    """Files beside an image that belong to it by their names: cat.xmp, cat.jpg.json, cat.nef of cat.jpg.
 
     Edits and metadata (.xmp, .aae, .json, …), the film of a live photo, and the RAW of the same shot.
     """
@@ -211,5 +211,5 @@ def fill(file: Path, destination: Path, how: How, moved: Mapping[str, Path]) -> 
 
 
 def same_content(file: Path, there: Path) -> bool:
-    """Return whether two files hold the same bytes; False where one of them is not there."""
+    """Whether two files hold the same bytes; False where one of them is not there."""
     return file.is_file() and there.is_file() and filecmp.cmp(file, there, shallow=False)

@@ -26,7 +26,7 @@ def undo(folder: Path) -> Undone:
     """Reverse all that `folder/wordsight-sort.csv` lists, the last step first, and remove those lines from the list.
 
     A file goes back only to a free place; a copy is removed only while its original is there with the same content, a
-    link only while it leads to its original. Class folders that are empty then are removed.
+    link only while it leads to its original. Folders that are empty then are removed, `folder` too.
     Raises: InputError for a folder without a listing, or one that is damaged or lists files elsewhere.
     """
     rows = _read(folder)
@@ -109,10 +109,12 @@ def _remove(row: dict[str, str]) -> str:
 
 
 def _write(folder: Path, rows: list[dict[str, str]]) -> None:
-    """Leave what was not undone in the listing; remove an empty one."""
+    """Leave what was not undone in the listing; without any, remove the listing, and the folder if it is empty."""
     path = folder / LISTING
     if not rows:
         path.unlink()
+        with contextlib.suppress(OSError):  # others' files are in it
+            folder.rmdir()
         return
     with (
         written_whole(path) as part,

@@ -1,7 +1,7 @@
 """Small images in a terminal, beside lines of text: kitty's and iTerm2's protocols, sixels, or half blocks.
 
-What a terminal can show is told from its environment variables alone; nothing is asked of it, so that no answer of the
-terminal can end up in what the user types next.
+The protocol is chosen by environment variables alone; the terminal is not queried, so that no answer of it can end up
+in what the user types next.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _PIXELS = 320  # longest side of what is sent to terminals that scale by themsel
 
 
 def way_of(environment: Mapping[str, str]) -> Way | None:
-    """Return how the terminal of these environment variables shows images, or None where that is not known.
+    """Protocol by which the terminal of these environment variables shows images, or None where it is not known.
 
     Half blocks ("blocks") are never the answer unless SETTING asks for them: they work wherever there is true colour,
     and are coarse. Inside tmux and screen, which swallow images, the answer is None.
-    Raises: InputError for a SETTING that names no way.
+    Raises: InputError for a SETTING that is not a protocol.
     """
     if named := environment.get(SETTING, ""):
         for way in get_args(Way):
@@ -51,7 +51,7 @@ def way_of(environment: Mapping[str, str]) -> Way | None:
 
 
 def cell_pixels(descriptor: int) -> tuple[int, int]:
-    """Return (width, height) of a character cell of the terminal at a file descriptor, CELL where it does not say."""
+    """(Width, height) of a character cell of the terminal at a file descriptor, CELL where it does not say."""
     try:
         import fcntl
         import struct
@@ -67,7 +67,7 @@ def cell_pixels(descriptor: int) -> tuple[int, int]:
 
 
 def beside(image: Image.Image, lines: Sequence[str], way: Way, cell: tuple[int, int] = CELL) -> str:
-    """Return what shows an RGB image in a box of COLUMNS × ROWS cells with up to ROWS lines to the right of it.
+    """Text that shows an RGB image in a box of COLUMNS × ROWS cells with up to ROWS lines to the right of it.
 
     Ends with a line break. The rows are made first and then gone back over, so that a terminal that scrolls at its
     last line does not tear image and text apart.
@@ -81,7 +81,7 @@ def beside(image: Image.Image, lines: Sequence[str], way: Way, cell: tuple[int, 
 
 
 def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the image scaled to lie within width × height, pixels, its shape kept; at least one pixel."""
+    """The image scaled to lie within width × height, pixels, its shape kept; at least one pixel."""
     factor = min(width / image.width, height / image.height)
     size = (max(1, int(image.width * factor)), max(1, int(image.height * factor)))
     return image.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
@@ -129,7 +129,7 @@ def _sixel(image: Image.Image, cell: tuple[int, int]) -> str:
 
 
 def _run_lengths(sixels_W: np.ndarray) -> str:
-    """Return a row of sixels, 0–63 each, with repetitions counted: "!12~"."""
+    """Row of sixels, 0–63 each, with repetitions counted: "!12~"."""
     starts = np.flatnonzero(np.diff(sixels_W, prepend=-1))
     lengths = np.diff(starts, append=len(sixels_W))
     return "".join(
@@ -139,7 +139,7 @@ def _run_lengths(sixels_W: np.ndarray) -> str:
 
 
 def _blocks(image: Image.Image) -> list[str]:
-    """Return ROWS lines of upper half blocks, two pixels each, in 24-bit colour; empty cells to the right and below."""
+    """ROWS lines of upper half blocks, two pixels each, in 24-bit colour; empty cells to the right and below."""
     small = np.asarray(fitted(image, COLUMNS, 2 * ROWS))
     lines = []
     for top in range(0, 2 * ROWS, 2):

@@ -10,6 +10,7 @@ import numpy as np
 
 from wordsight.index import Index, Row
 from wordsight.index.base import Floats, Match
+from wordsight.search.condition_hint import suggest_values
 from wordsight.search.fusion import Fusion
 from wordsight.search.options import By, SearchOptions
 from wordsight.search.query_parts import Query, QueryPart, query_vector
@@ -75,6 +76,12 @@ class Finder:
             if matches or fusion.method == "text":
                 return self._find_by_text(max(n, CANDIDATES), words, matches, fusion)
         return self._find_by_vector(self._nearest(max(n, BEST)))
+
+    def explain_nothing(self) -> str:
+        """Hint where no row meets the condition; "" where there is none to give."""
+        if not self.where:
+            return ""
+        return suggest_values(self.where, [match.row for match in self.index.nearest(self.query_D, CANDIDATES)])
 
     @functools.cached_property
     def _chosen_fusion(self) -> Fusion | None:

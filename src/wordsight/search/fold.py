@@ -1,4 +1,4 @@
-"""Nearly identical results shown once: which rows of a list are copies of one further up.
+"""Nearly identical results shown once: rows of a list that are copies of an earlier one.
 
 No file is read: content hashes, names, dates and cosines decide, so that a thousand results take milliseconds. Where
 the cosine decides alone it has to be high: two products of one design and two pages of one form are not copies.
@@ -24,10 +24,10 @@ _SAME_SHOT = 0.5  # RAW file and rendered image, however differently they were d
 
 
 def fold_threshold(index: Index) -> float:
-    """Return the cosine from which two results of an index are shown as one.
+    """Cosine from which two results of an index are shown as one.
 
-    Half as far from 1 as the cosine above which hardly an image of this index has a look-alike (learnt by `copies`),
-    at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
+    Half as far from 1 as the cosine above which hardly an image of this index has a look-alike (learnt by
+    `duplicates.threshold`), at least FOLD_AT_LEAST; FOLD_UNLEARNT where nothing was learnt.
     """
     from wordsight.duplicates.groups import read_threshold
 
@@ -36,9 +36,9 @@ def fold_threshold(index: Index) -> float:
 
 
 def fold_copies(rows: Sequence[Row], vectors_KD: Floats, threshold: float = FOLD_UNLEARNT) -> list[tuple[int, ...]]:
-    """Return groups of positions in `rows`, which are in the order of a search: the one to show, then its copies.
+    """Groups of positions in `rows`, which are in the order of a search: the one to show, then its copies.
 
-    A copy has the content of one shown further up, or is the same image of the same file, or is the other file of a
+    A copy has the content of an earlier one, or is the same image of the same file, or is the other file of a
     shot in RAW and JPEG, or was taken in the same second and has a cosine of 0.9 with it, or has one of `threshold`.
     Each is compared with the one shown, so that no chain of small steps joins what differs. Pages of documents fold
     by content only. Groups are in the order of their first row, and every position is in exactly one of them.
@@ -55,7 +55,7 @@ def fold_copies(rows: Sequence[Row], vectors_KD: Floats, threshold: float = FOLD
         keys = _keys(row)
         group = next((group_of[key] for key in keys if key in group_of), None)
         if group is None and row.page is None:
-            group = shown.group_of(row, cosine_K)
+            group = shown.find_group(row, cosine_K)
         if group is None:
             group = len(groups)
             groups.append([])
@@ -68,7 +68,7 @@ def fold_copies(rows: Sequence[Row], vectors_KD: Floats, threshold: float = FOLD
 
 
 def _cosines(vectors_KD: Floats) -> Iterator[Floats]:
-    """Yield each row's cosines with all rows, a block of products at a time."""
+    """Cosines of each row with all rows, a block of products at a time."""
     for top in range(0, len(vectors_KD), _BLOCK):
         yield from vectors_KD[top : top + _BLOCK] @ vectors_KD.T
 
@@ -89,8 +89,8 @@ class _Shown:
         if row.taken is not None:
             self._of_second.setdefault(row.taken, []).append(at)
 
-    def group_of(self, row: Row, cosine_K: Floats) -> int | None:
-        """Return the group of the row shown that this one is a copy of, or None."""
+    def find_group(self, row: Row, cosine_K: Floats) -> int | None:
+        """Group of the shown row that this one is a copy of, or None."""
         nearest = int(np.where(self._shown_K, cosine_K, -2.0).argmax())
         if self._shown_K[nearest] and cosine_K[nearest] >= self._threshold:
             return int(self._group_K[nearest])
@@ -104,7 +104,7 @@ class _Shown:
 
 
 def _keys(row: Row) -> list[tuple[str, ...]]:
-    """Return what two rows of one image share whatever their vectors: the content; the file and the part of it."""
+    """Keys that two rows of one image share whatever their vectors: the content; the file and its part."""
     part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
     keys: list[tuple[str, ...]] = [("file", row.path, part)]
     return [("content", row.content_hash), *keys] if row.content_hash else keys

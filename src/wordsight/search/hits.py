@@ -94,23 +94,31 @@ class Hits(list[Hit]):
     """Best hits of a search, most probable first: a list that knows the number of likely ones.
 
     likely: number of likely hits of the whole collection, on this page or not; at_least: there may be more than that.
+    hint: of a condition that no row meets, values that it may mean; else "".
     """
 
     def __init__(
-        self, hits: Iterable[Hit] = (), likely: int = 0, at_least: bool = False, index: Index | None = None
+        self,
+        hits: Iterable[Hit] = (),
+        likely: int = 0,
+        at_least: bool = False,
+        hint: str = "",
+        *,
+        index: Index | None = None,
     ) -> None:
         super().__init__(hits)
         self.likely = likely
         self.at_least = at_least
+        self.hint = hint
         self._index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the hits, without the open index that shows thumbnails in notebooks."""
-        return Hits, (list(self), self.likely, self.at_least)
+        return Hits, (list(self), self.likely, self.at_least, self.hint)
 
     def to_dict(self) -> dict[str, Any]:
         """The page of hits as JSON, with the number of likely ones."""
-        return {"likely": self.likely, "at_least": self.at_least, "hits": self.to_dicts()}
+        return {"likely": self.likely, "at_least": self.at_least, "hint": self.hint, "hits": self.to_dicts()}
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each hit as JSON."""

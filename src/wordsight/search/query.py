@@ -52,7 +52,9 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
         hits = [_hit(found, group) for group in groups[options.offset : options.end]]
         if options.likely:
             hits = [hit for hit in hits if hit.likely]
-        answers.append(Hits(hits, *found.count_likely(), index=index))
+        likely, at_least = found.count_likely()
+        hint = "" if found.rows else finder.explain_nothing()
+        answers.append(Hits(hits, likely, at_least, hint, index=index))
     return answers
 
 

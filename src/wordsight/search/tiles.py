@@ -29,11 +29,11 @@ def hit_tile(
     likely: bool = True,
     copies: int = 0,
 ) -> Tile:
-    """Return the tile of a search result: headed by its title, or the name of its file, and a link to the file.
+    """Tile of a search result: headed by its title, or the name of its file, with a link to the file.
 
-    thumbnail: for what is no image file (pages, members of tars); the file is read where it is empty. lead: the
-    columns, as `lead_columns` chose them for all results; None: for this one. words: what was asked for, marked where
-    it stands; columns that are not shown are, where they alone hold a word. likely, copies: see `Tile`.
+    thumbnail: for what is not an image file (pages, members of tars); the file is read where it is empty. lead: the
+    columns, as `lead_columns` chose them for all results; None: for this one. words: those of the query, which
+    are marked; columns that are not chosen are shown where they alone hold one. likely, copies: see `Tile`.
     """
     page = "" if hit.page is None else f", page {hit.page}"
     place = place_of(hit.row)
@@ -64,9 +64,9 @@ def hit_tiles(
     unlikely: Collection[str] = (),
     copies: Mapping[str, int] | None = None,
 ) -> list[Tile]:
-    """Return the tiles of search results, their pages rendered to be read and their columns chosen together.
+    """Tiles of search results, their pages rendered to be read and their columns chosen together.
 
-    words, show: see `hit_tile` and `lead_columns`. unlikely: ids of those below the line; copies: id → more of it.
+    words, show: see `hit_tile` and `lead_columns`. unlikely: ids of those below the cut-off; copies: id → their number.
     Raises: InputError for a column in `show` that no result has.
     """
     lead = lead_columns([hit.meta for hit in hits], show)
@@ -82,7 +82,7 @@ def hit_tiles(
 
 
 def _lines(hit: Hit, lead: Lead, words: Query) -> list[str | Marked]:
-    """Return the columns that lead, those that alone hold a word asked for, and the cosine."""
+    """Columns that lead, those that alone hold a word of the query, and the cosine."""
     filled = [key for key in lead.columns if hit.meta.get(key) not in (None, "")]
     shown = [*((lead.heading,) if lead.heading else ()), *filled[:_COLUMNS_SHOWN]]
     text = " ".join(cell_text(hit.meta.get(key)) for key in shown)

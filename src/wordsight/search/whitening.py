@@ -1,8 +1,8 @@
-"""Whitening: take off what all images of a collection share, and even out the directions in which they differ.
+"""Whitening: subtract the mean of a collection, and even out the directions in which its images differ.
 
-Drawing sheets share frames and title blocks, products a white ground, scans their paper. Of the vectors' variance the
-greater part then tells such things; compared whitened, images are near for what is theirs. It is learnt from the
-collection's own vectors, without labels, and needs about 100 of them.
+Drawing sheets share frames and title blocks, products a white ground, scans their paper. Most of
+the vectors' variance then comes from these; compared whitened, images are near for what is their own. It is learnt from
+the collection's own vectors, without labels, and needs about 100 of them.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class Whitening:
 
     @classmethod
     def fit(cls, vectors_ND: Floats, *, power: float = POWER, shrinkage: float | None = None) -> Whitening:
-        """Return the whitening of a collection's vectors (N, D).
+        """Whitening of a collection's vectors (N, D).
 
-        power: 1 makes the variances of all directions equal, 0 only takes off the mean.
-        shrinkage: how far the covariance is drawn towards equal variances, since the small ones of few vectors are
-            chance; None works it out of N and the vectors.
-        Vectors that do not differ, or fewer than two, teach nothing: the whitening then changes nothing.
+        power: 1 makes the variances of all directions equal, 0 only subtracts the mean.
+        shrinkage: how far the covariance is shrunk towards equal variances, since the small ones of few vectors are
+            noise; None computes it from N and the vectors.
+        Vectors that do not differ, or fewer than two, give a whitening that changes nothing.
 
-        Raises: InputError for vectors that are no finite (N, D) array, and a power or shrinkage outside 0–1.
+        Raises: InputError for vectors that are not a finite (N, D) array, and a power or shrinkage outside 0–1.
         Source: Mu & Viswanath 2018 (All-but-the-Top); Su et al. 2021 (Whitening Sentence Representations); Jégou & Chum
         2012; shrinkage: Ledoit & Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices".
         """
-        given_ND = _checked(vectors_ND)
+        given_ND = _check_vectors(vectors_ND)
         for name, value in (("power", power), ("shrinkage", 0.0 if shrinkage is None else shrinkage)):
             if not 0 <= value <= 1:
                 raise InputError(f"The whitening's {name} is {value}, expected a number from 0 to 1.")
@@ -63,22 +63,22 @@ class Whitening:
         share = ledoit_wolf(centred_ND, covariance_DD) if shrinkage is None else shrinkage
         variances_D, directions_DD = np.linalg.eigh(covariance_DD)
         shrunk_D = (1 - share) * np.maximum(variances_D, 0.0) + share * variance
-        # a direction without any variance says nothing of the collection: it is left out rather than blown up
+        # a direction without variance has no information: it is left out rather than amplified
         gains_D = np.zeros(dim)
         np.power(shrunk_D, -power / 2, out=gains_D, where=shrunk_D > _TINY * variance)
         return cls(mean_D, (directions_DD * gains_D) @ directions_DD.T, share)
 
     def apply(self, vectors_ND: Floats) -> Floats:
-        """Return vectors (N, D) whitened, of unit length, float32.
+        """Vectors (N, D) whitened, of unit length, float32.
 
-        One that lies in the mean has no direction left; it keeps its own.
+        One at the mean has no direction left; it keeps its own.
         Raises: InputError for vectors of another D.
         """
-        given_ND = _checked(vectors_ND)
+        given_ND = _check_vectors(vectors_ND)
         if given_ND.shape[1] != len(self.mean_D):
             raise InputError(
-                f"Vectors of {given_ND.shape[1]} dimensions are whitened by what was learnt on {len(self.mean_D)}; "
-                "give those of the model that the collection was embedded with."
+                f"Vectors of {given_ND.shape[1]} dimensions cannot be whitened by {len(self.mean_D)}; give "
+                "vectors of the model that the collection was embedded with."
             )
         centred_ND = given_ND - self.mean_D
         whitened_ND = centred_ND @ self.matrix_DD
@@ -89,7 +89,7 @@ class Whitening:
 
 
 def ledoit_wolf(centred_ND: NDArray[np.float64], covariance_DD: NDArray[np.float64]) -> float:
-    """Return the share (0–1) of equal variances in the covariance that has the least expected squared error.
+    """Share (0–1) of equal variances in the covariance that has the least expected squared error.
 
     Source: Ledoit & Wolf 2004, lemmas 3.2–3.4, with their m = trace(S)/D, d² = ‖S - mI‖² and b² = Σ‖xxᵀ - S‖² / N².
     """
@@ -101,26 +101,26 @@ def ledoit_wolf(centred_ND: NDArray[np.float64], covariance_DD: NDArray[np.float
     return min(1.0, max(0.0, error / spread)) if spread > 0 else 1.0
 
 
-_of_index: weakref.WeakKeyDictionary[Index, tuple[int, Whitening]] = weakref.WeakKeyDictionary()
+_learnt: weakref.WeakKeyDictionary[Index, tuple[int, Whitening]] = weakref.WeakKeyDictionary()
 
 
 def learn_whitening(index: Index) -> Whitening:
-    """Return the whitening of an index, learnt from up to 10,000 of its vectors.
+    """Whitening of an index, learnt from up to 10,000 of its vectors.
 
     It is kept while the index is open, and learnt again once the number of rows has changed by more than 2 %. Nothing
     is stored: the index holds plain vectors, so the same one answers whitened and plain queries.
     """
     rows = len(index)
-    known = _of_index.get(index)
+    known = _learnt.get(index)
     if known and known[0] / _GROWTH <= rows <= known[0] * _GROWTH:
         return known[1]
     whitening = Whitening.fit(index.sample(_SAMPLE))
-    _of_index[index] = rows, whitening
+    _learnt[index] = rows, whitening
     return whitening
 
 
-def _checked(vectors_ND: Any) -> NDArray[np.float64]:
-    """Return vectors as float64 (N, D): the sums over a collection would lose digits in float32."""
+def _check_vectors(vectors_ND: Any) -> NDArray[np.float64]:
+    """Vectors as float64 (N, D): the sums over a collection would lose digits in float32."""
     array = np.asarray(vectors_ND)
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise InputError(

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from wordsight.errors import InputError
+from wordsight.towers import ARCHITECTURES
 from wordsight.train.config import OptimConfig
 
 # Parts of a tower outside its numbered layers that come before the first one; all others come after the last.
-_BEFORE = {"conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "stem", "class_embedding", "positional_embedding", "ln_pre",
-           "token_embedding"}  # fmt: skip
+_BEFORE = {"token_embedding", "positional_embedding"}.union(*(row.first for row in ARCHITECTURES.values()))
 _LAYER = re.compile(r"(?:resblocks|blocks)\.(\d+)\.|layer(\d)\.(\d+)\.")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from wordsight.errors import CheckpointError
 from wordsight.json_records import show
 from wordsight.spec import ModelSpec
+from wordsight.towers import architecture
 
 # whole numbers, by the names of fields; all are 1 or more unless they stand in `_MAY_BE_ZERO`
 LARGEST = {
@@ -55,8 +56,7 @@ def check_bounds(spec: ModelSpec, where: str) -> None:
             _check_whole(place, name, value, where)
         elif isinstance(value, float):
             _check_real(place, name, value, where)
-    tied = "patch_size" in vars(spec.image) or "heads" in vars(spec.image)  # to a table of positions
-    if spec.image.image_size > LARGEST_UNTIED_IMAGE and not tied:
+    if spec.image.image_size > LARGEST_UNTIED_IMAGE and not architecture(spec).positions:
         raise CheckpointError(
             f"{where}: image.image_size is {spec.image.image_size}, expected at most {LARGEST_UNTIED_IMAGE}."
         )
@@ -103,6 +103,7 @@ def _check_real(place: str, name: str, value: float, where: str) -> None:
 
 def _check_tokens(spec: ModelSpec, where: str) -> None:
     tokens = spec.tokenizer
+    _check_whole("tokenizer.vocab_size", "vocab_size", tokens.vocab_size, where)
     least = 2 + (tokens.bos_id is not None)  # the start, one token of text, the end
     if not least <= tokens.context_length <= spec.text.context_length:
         raise CheckpointError(

@@ -17,7 +17,7 @@ from typing import Any
 from wordsight.errors import CheckpointError, UnsafePickleError
 from wordsight.weights.pickle_values import REBUILD, Global, Inert, Module, TensorRef, checked_key, named, storage
 
-MAX_OPCODES = 2_000_000  # OpenAI's ViT-L/14 has 27,000; with an optimizer's state some 100,000
+MAX_OPCODES = 1_000_000  # OpenAI's ViT-L/14 has 27,000; with an optimizer's state some 100,000
 MAX_ITEMS = 2_000_000  # put into containers by one pickle, those of shared containers each time they are copied
 MAX_BYTES = 64 * 2**20  # of one pickle, whose tensors lie outside it
 

@@ -194,7 +194,7 @@ def test_each_process_reads_its_own_shards(table, tmp_path):
     codes, said = end(*runs)
     assert codes == [0, 0], said
     # Did each process read all four shards, every broken image would be counted twice.
-    assert "  4 samples were left out:" in said
+    assert "  4 samples skipped:" in said
     assert len(losses(tmp_path / "run")) == 8
 
 

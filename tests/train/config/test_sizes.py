@@ -18,7 +18,8 @@ from wordsight.spec import PlainResNetTower
 from wordsight.train.config.sizes import SIZES, for_sigmoid, size
 from wordsight.weights.layouts.open_clip import config_of
 from wordsight.weights.read import read_checkpoint
-from wordsight.weights.validate import check_names, expected_shapes
+from wordsight.weights.shapes import expected_shapes
+from wordsight.weights.validate import check_names
 from wordsight.weights.write import write_checkpoint
 
 # Millions of parameters in all, of the image tower and of the rest. Source: open_clip's docs/model_profile.csv.
@@ -144,7 +145,7 @@ def test_a_finished_model_goes_to_the_layouts_that_have_it(family, layouts, tmp_
 @pytest.mark.parametrize(
     ("family", "layout", "reason"),
     [
-        ("modified resnet", "hf", "CLIPModel has no ModifiedResNet; use --to openai, open_clip or wordsight"),
+        ("modified resnet", "hf", "The hf layout has no ModifiedResNet; use --to openai, open_clip or wordsight"),
         ("plain resnet", "hf", "The hf layout has no plain ResNet; use --to open_clip or wordsight"),
         ("plain resnet", "openai", "The openai layout has no plain ResNet; use --to open_clip or wordsight"),
         ("plain resnet", "open_clip", r"from timm, which has none of width 24 with the layers \(1, 1, 1, 1\) of basic"),

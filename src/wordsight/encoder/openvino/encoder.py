@@ -7,6 +7,7 @@ that `wordsight quantize` made. "auto" takes bf16 where it is native, else f32; 
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -56,7 +57,7 @@ class OpenVinoEncoder:
         self.checkpoint = checkpoint
         self.cache = cache
         self.precision = choose_precision(checkpoint, precision)
-        self._compiled: dict[tuple[Tower, bool], Requests] = {}
+        self._compiled: dict[tuple[Tower, bool, int], Requests] = {}  # the last: the process, see `_requests`
         self._lock = threading.Lock()
 
     def encode_images(self, pixels_BHWC: np.ndarray) -> np.ndarray:
@@ -98,13 +99,18 @@ class OpenVinoEncoder:
         return out_BD
 
     def _requests(self, tower: Tower, *, bulk: bool) -> Requests:
-        """Return the compiled tower: for bulk a stream for each core or so, for one row all cores on one request."""
+        """Compiled tower: for bulk a stream for each core or so, for one row all cores on one request.
+
+        A forked process compiles its own: the threads of a compiled tower do not survive a fork, so that its requests
+        would wait for ever.
+        """
+        key = (tower, bulk, os.getpid())
         with self._lock:
-            if (tower, bulk) not in self._compiled:
+            if key not in self._compiled:
                 settings = cache_settings(self.checkpoint) if self.cache else {}
                 compiled = compile_tower(self.checkpoint, tower, self.precision, settings, bulk=bulk)
-                self._compiled[tower, bulk] = Requests(compiled)
-            return self._compiled[tower, bulk]
+                self._compiled[key] = Requests(compiled)
+            return self._compiled[key]
 
 
 class Requests:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,7 @@ import numpy as np
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder.openvino.openvino_import import ops, ov
 from wordsight.encoder.openvino.text import text_graph
-
-IMAGE_GRAPHS = {
-    "vit": "wordsight.encoder.openvino.vit",
-    "modified_resnet": "wordsight.encoder.openvino.resnet",
-    "resnet": "wordsight.encoder.openvino.plain_resnet",
-    "efficientnet_lite": "wordsight.encoder.openvino.efficientnet",
-}  # arch → module with image_graph(tower, preprocess, tensors, pixels_BHWC)
+from wordsight.towers import architecture, find
 
 
 def image_model(checkpoint: Checkpoint) -> Any:
@@ -24,7 +17,7 @@ def image_model(checkpoint: Checkpoint) -> Any:
     spec = checkpoint.spec
     size = spec.image.image_size
     pixels_BHWC = ops.parameter([-1, size, size, 3], np.uint8, name="pixels")
-    graph = importlib.import_module(IMAGE_GRAPHS[spec.image.arch]).image_graph
+    graph = find(architecture(spec).graph)
     features_BD = graph(spec.image, spec.preprocess, checkpoint.tensors, pixels_BHWC)
     return ov.Model([ops.result(features_BD, name="features")], [pixels_BHWC], "image")
 

@@ -22,6 +22,7 @@ from wordsight.encoder.openvino.graphs import image_model
 from wordsight.encoder.openvino.openvino_import import ov, without_telemetry
 from wordsight.encoder.openvino.ops import PROJECTION
 from wordsight.errors import InputError, MissingExtraError
+from wordsight.towers import architecture
 
 GRAPH, WEIGHTS, FACTS = "image.int8.xml", "image.int8.bin", "int8.json"
 
@@ -53,13 +54,13 @@ def quantize_image_tower(checkpoint: Checkpoint, batches_BHWC: Iterable[np.ndarr
     rows = [batch[i : i + 1] for batch in batches_BHWC for i in range(len(batch))]
     if not rows:
         raise InputError("There are no images to calibrate with; give a folder with some hundred like those to come.")
-    transformer = checkpoint.spec.image.arch == "vit"
+    kind = nncf.ModelType.TRANSFORMER if architecture(checkpoint.spec).transformer else None
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws its progress there
         return nncf.quantize(
             image_model(checkpoint),
             nncf.Dataset(rows),
             subset_size=len(rows),
-            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            model_type=kind,
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(names=[PROJECTION], validate=False),
         )

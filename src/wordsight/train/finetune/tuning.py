@@ -18,8 +18,9 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError
 from wordsight.nn.clip import CLIP
 from wordsight.nn.efficientnet import EfficientNet
-from wordsight.spec import ModelSpec, VitTower
+from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
+from wordsight.towers import architecture
 from wordsight.train.config import TrainConfig, settings
 from wordsight.train.finetune.feature_cache import FeatureCache
 from wordsight.train.finetune.lora import add_adapters
@@ -111,7 +112,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
                 parameter.requires_grad_(False)
         if what == "lora":
             add_adapters(adapted, tuning.lora_rank, seed=config.seed)
-    if not isinstance(config.model.image, VitTower) and config.compute.sharding == "ddp":  # FSDP takes no such weights
+    if not architecture(config.model).transformer and config.compute.sharding == "ddp":  # FSDP takes no such weights
         # Convolutions, depthwise ones most of all, are faster on a CPU where the channels of a position are adjacent.
         clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if tuning.image == "locked":

@@ -9,8 +9,8 @@ import torch
 from wordsight.errors import TrainError
 from wordsight.nn.transformer import set_checkpointing
 from wordsight.nn.vit import set_patch_dropout
-from wordsight.spec import EfficientNetTower, VitTower
 from wordsight.text.tokenizer import Tokenizer
+from wordsight.towers import architecture
 from wordsight.train.config import TrainConfig
 from wordsight.train.config.objectives import NetworkName
 from wordsight.train.config.sizes import for_sigmoid
@@ -80,12 +80,12 @@ def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
             f"The given tokenizer is {tokenizer.spec}, but the model's is {spec.tokenizer}; create it from the spec."
         )
     share = config.compute.patch_dropout
-    if share and not isinstance(spec.image, VitTower):
+    if share and not architecture(spec).transformer:
         raise TrainError(
             f"compute.patch_dropout is {share}, but the image tower ({spec.image.arch}) has no patches to drop; "
             "use a vision transformer, or set it to 0."
         )
-    if config.objective.traits.reads_positions and isinstance(spec.image, EfficientNetTower):
+    if config.objective.traits.reads_positions and not architecture(spec).has_map:
         raise TrainError(
             f"The image tower ({spec.image.arch}) gives one vector an image, but captions are read from its positions; "
             "use a vision transformer or a ResNet."

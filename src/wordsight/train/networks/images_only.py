@@ -16,7 +16,7 @@ from wordsight.nn.simclr import ProjectionHead
 from wordsight.spec import ModelSpec
 from wordsight.train.batch import Batch, Features
 from wordsight.train.networks.base import Network
-from wordsight.weights.validate import expected_shapes
+from wordsight.weights.shapes import expected_shapes
 
 
 class ImagesOnly(Network):

@@ -12,7 +12,8 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError, did_you_mean
-from wordsight.spec import EfficientNetTower, ModelSpec, PlainResNetTower, ResNetTower, VitTower
+from wordsight.spec import ModelSpec
+from wordsight.towers import architecture, pools_by_attention
 from wordsight.weights import file_names, validate
 from wordsight.weights.bounds import clean_text
 from wordsight.weights.layouts import (
@@ -110,9 +111,9 @@ def _refuse_others(tensors: Mapping[str, np.ndarray]) -> None:
         "visual.trunk.blocks.0.attn.q_bias": "EVA",
     }
     for name in tensors:
-        for prefix, architecture in signs.items():
+        for prefix, kind in signs.items():
             if name.startswith(prefix):
-                raise CheckpointError(f"{name} means {architecture}, which is not supported; {SUPPORTED}.")
+                raise CheckpointError(f"{name} means {kind}, which is not supported; {SUPPORTED}.")
 
 
 def _read_hf(parts: Parts) -> Checkpoint:
@@ -148,8 +149,13 @@ def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
 def _read_native(parts: Parts) -> Checkpoint:
     spec = ModelSpec.from_json(parts.files[file_names.SPEC].decode(errors="replace"))
     provenance = {clean_text(fact): clean_text(origin) for fact, origin in spec.provenance.items()}
-    texts = {name: clean_text(getattr(spec, name)) for name in ("name", "licence", "source")}
-    spec = dataclasses.replace(spec, provenance=provenance, **texts)
+    spec = dataclasses.replace(
+        spec,
+        name=clean_text(spec.name),
+        licence=clean_text(spec.licence),
+        source=clean_text(spec.source),
+        provenance=provenance,
+    )
     kept = {name: content for name, content in parts.files.items() if name in file_names.TOKENIZER_KEPT}
     if spec.tokenizer.kind == "clip_bpe":
         kept = {}
@@ -195,13 +201,14 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], place: str 
 def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
     """Say the same in the layout's words: OpenAI's has no tokenizer file, and the highest id is its end of text."""
     spec = checkpoint.spec
-    if isinstance(spec.image, EfficientNetTower) and layout != "wordsight":
-        raise CheckpointError(f"The {layout} layout has no {spec.image.arch}; use --to wordsight.")
+    known = architecture(spec)
+    if layout not in known.layouts:
+        others = [name for name in ("openai", "open_clip", "wordsight") if name in known.layouts]
+        use = " or ".join([", ".join(others[:-1]), others[-1]]).removeprefix(" or ")
+        raise CheckpointError(f"The {layout} layout has no {known.name}; use --to {use}.")
     if spec.family == "siglip" and layout == "openai":
         raise CheckpointError("OpenAI's layout has no SigLIP; use --to hf, open_clip or wordsight.")
-    if isinstance(spec.image, PlainResNetTower) and layout in ("hf", "openai"):
-        raise CheckpointError(f"The {layout} layout has no plain ResNet; use --to open_clip or wordsight.")
-    siglip_tower = isinstance(spec.image, VitTower) and spec.image.pooling == "attention"
+    siglip_tower = pools_by_attention(spec.image)
     if spec.family == "siglip" and layout == "hf" and not siglip_tower:
         raise CheckpointError(
             "Hugging Face's SiglipModel pools images by attention, and its CLIPModel has no bias; this model has "
@@ -209,10 +216,6 @@ def _as_held(checkpoint: Checkpoint, layout: Layout) -> Checkpoint:
         )
     if spec.text.projection_bias and layout == "open_clip" and not siglip_tower:
         raise CheckpointError("open_clip's CLIP has no bias in its text projection; use --to wordsight.")
-    if isinstance(spec.image, ResNetTower) and layout == "hf":
-        raise CheckpointError(
-            "Hugging Face's CLIPModel has no ModifiedResNet; use --to openai, open_clip or wordsight."
-        )
     if layout != "openai":
         return checkpoint
     if spec.tokenizer.kind != "clip_bpe":

@@ -23,6 +23,7 @@ from wordsight.spec import (
     TextTower,
     VitTower,
 )
+from wordsight.towers import pools_by_attention
 from wordsight.weights.file_names import OPEN_CLIP_CONFIG
 from wordsight.weights.layouts import SUPPORTED
 from wordsight.weights.layouts.config_values import Facts, scalar
@@ -94,7 +95,7 @@ def spec_of(
     quick = bool(model.get("image.activation", "quick_gelu", False, f"{DEFAULT}: gelu"))
     tower = _image_tower(image, quick)
     words = _text_tower(text, quick)
-    siglip_tower = isinstance(tower, VitTower) and tower.pooling == "attention"
+    siglip_tower = pools_by_attention(tower)
     files = dict(tokenizer_files) if text.config.get("hf_tokenizer_name") or siglip_tower else {}
     tokenizer, kept = tokenizer_of(
         files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text), log=log
@@ -282,7 +283,7 @@ def config_of(spec: ModelSpec) -> dict[str, Any]:
         model["quick_gelu"] = True
     if spec.logit_bias is not None:
         model["init_logit_bias"] = spec.logit_bias
-        if isinstance(image, VitTower) and image.pooling == "attention":
+        if pools_by_attention(image):
             model["custom_text"] = True
     pixels = spec.preprocess
     preprocess = {

@@ -6,14 +6,13 @@ tower is timm's (`visual.trunk.`). A plain ResNet in CLIP is timm's too, with it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, PlainResNetTower, VitTower
-from wordsight.weights.layouts.config_values import shape_of
+from wordsight.weights.layouts.config_values import count_blocks, shape_of
 from wordsight.weights.layouts.renames import Pairs, blocks, rename, split_qkv, weight_and_bias
 
 _TIMM_BLOCK = (
@@ -78,8 +77,7 @@ def _from_timm(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             if parts[0].dtype != parts[1].dtype or 2 * parts[0].shape[0] != parts[1].shape[0]:
                 raise CheckpointError(f"{pool}.q.{leaf} and {pool}.kv.{leaf} do not fit together.")
             tensors[f"{pool}.qkv.{leaf}"] = np.concatenate(parts, axis=0)
-    numbers = [int(m[1]) for name in tensors if (m := re.match(r"visual\.trunk\.blocks\.(\d+)\.", name))]
-    made = rename(tensors, dict(_timm_table(1 + max(numbers, default=-1))))
+    made = rename(tensors, dict(_timm_table(count_blocks(tensors, "visual.trunk.blocks."))))
     made[_POSITIONS] = made[_POSITIONS].reshape(shape_of(made, _POSITIONS, made[_POSITIONS].ndim)[-2:])
     if _PROBE in made:
         made[_PROBE] = made[_PROBE].reshape(-1)

@@ -1,4 +1,4 @@
-"""A training run on a terminal: a bar with the numbers that tell how it goes; without a terminal plain lines."""
+"""Progress of a training run: a bar with its numbers on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wordsight.cli._messages import clean
 from wordsight.metrics import Estimate
 from wordsight.train.config import TrainConfig
 from wordsight.train.monitor.baseline import chance_loss
@@ -19,32 +20,34 @@ class Lines(Watcher):
     """Writes a line on standard error for every report."""
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
-        """Say what begins."""
+        """Write the size and place of the run."""
         self.chance, self.facts = chance_loss(config), facts
-        self.say(start_text(config, facts))
+        self.write(start_text(config, facts))
 
     def on_step(self, report: StepReport) -> None:
-        """Say how it goes."""
-        self.say(f"{_progress(report, self.facts)}  {step_text(report, self.chance)}  {_left(report, self.facts)} left")
+        """Write the numbers of the step."""
+        self.write(
+            f"{_progress(report, self.facts)}  {step_text(report, self.chance)}  {_left(report, self.facts)} left"
+        )
 
     def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
-        """Say what was measured."""
+        """Write the figures."""
         for line in figure_lines(figures):
-            self.say(f"step {step:,}: {line}")
+            self.write(f"step {step:,}: {line}")
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Write a line."""
-        click.echo(line, err=True)
+        click.echo(clean(line), err=True)
 
 
 class Bar(Lines):
-    """Draws a bar on standard error, two lines that stay at the bottom; what else is said appears above."""
+    """Draws a bar on standard error, two lines that stay at the bottom; other lines appear above it."""
 
     def __init__(self) -> None:
         self._live: Any = None
 
     def on_start(self, config: TrainConfig, facts: RunFacts) -> None:
-        """Say what begins, and draw the empty bar."""
+        """Write the size and place of the run, and draw the empty bar."""
         super().on_start(config, facts)
         from rich.console import Console
         from rich.live import Live
@@ -56,7 +59,9 @@ class Bar(Lines):
         )  # fmt: skip
         self._task = self._bar.add_task(_folder(facts.folder), total=facts.steps, completed=facts.done, left="")
         self._numbers, self._measured = "waiting for the first steps", ""
-        self._live = Live(get_renderable=self._drawn, console=self._bar.console, transient=True, refresh_per_second=2)
+        self._live = Live(
+            get_renderable=self._renderable, console=self._bar.console, transient=True, refresh_per_second=2
+        )
         self._live.start()
 
     def on_step(self, report: StepReport) -> None:
@@ -71,69 +76,76 @@ class Bar(Lines):
         self._live.refresh()
 
     def on_evaluate(self, step: int, figures: Mapping[str, Estimate]) -> None:
-        """Say what was measured, and keep it in sight."""
+        """Write the figures, and keep them in sight."""
         super().on_evaluate(step, figures)
         self._measured = "".join(f"  {_figure_name(name)} {one.value:.1%}" for name, one in figures.items())
 
     def on_end(self, result: RunResult | None) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Write a line above the bar."""
         if self._live is None:
-            click.echo(line, err=True)
+            super().write(line)
         else:
-            self._live.console.out(line, highlight=False)
+            self._live.console.out(clean(line), highlight=False)
 
-    def _drawn(self) -> Any:
+    def _renderable(self) -> Any:
         from rich.console import Group
         from rich.text import Text
 
         return Group(self._bar, Text(self._numbers))
 
 
-def run_watcher() -> Lines:
-    """Return what shows a run where standard error goes to."""
-    return Bar() if sys.stderr is not None and sys.stderr.isatty() else Lines()
+def make_watcher() -> Lines:
+    """Watcher that suits standard error: a bar on a terminal, else lines."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return Bar()
+    return Lines()
 
 
 def start_text(config: TrainConfig, facts: RunFacts) -> str:
-    """Return what a run is about to do, in a line."""
-    learn = "all learn" if facts.trainable == facts.parameters else f"{_count(facts.trainable)} learn"
-    where = facts.device if facts.processes == 1 else f"{facts.processes} processes on {facts.device}"
-    said = [
-        f"{_count(facts.parameters)} parameters, {learn}",
-        f"{facts.steps:,} steps of {config.batch:,} pairs, {facts.steps_per_epoch:,} an epoch",
+    """Size and place of a run, in a line."""
+    trainable = "all trainable" if facts.trainable == facts.parameters else f"{_count(facts.trainable)} trainable"
+    device = facts.device if facts.processes == 1 else f"{facts.processes} processes on {facts.device}"
+    parts = [
+        f"{_count(facts.parameters)} parameters, {trainable}",
+        f"{facts.steps:,} steps of {config.batch:,} pairs, {facts.steps_per_epoch:,} per epoch",
         f"{config.objective.name} in {config.compute.precision}",
-        where,
+        device,
     ]
-    resumed = f"; goes on after step {facts.done:,}" if facts.done else ""
-    return f"{_folder(facts.folder)}: {'; '.join(said)}{resumed}"
+    if facts.done:
+        parts.append(f"resumes after step {facts.done:,}")
+    return f"{_folder(facts.folder)}: {'; '.join(parts)}"
 
 
 def step_text(report: StepReport, chance: float | None) -> str:
-    """Return a step's numbers, such as "loss 3.21 (knows nothing: 6.93)  recall@1 41 % (guessing: 0 %) …".
+    """A step's numbers, such as "loss 3.21 (chance level: 6.93)  recall@1 41 % (chance level: 0 %) …".
 
-    chance: loss of a model that knows nothing, where the report does not say it.
+    chance: loss of a random-guess baseline, where the report has none.
     """
-    chance = chance if report.chance_loss is None else report.chance_loss
-    said = [f"loss {report.loss:.3f}" + (f" (knows nothing: {chance:.2f})" if chance is not None else "")]
+    if report.chance_loss is not None:
+        chance = report.chance_loss
+    parts = [f"loss {report.loss:.3f}{_chance_level(chance, '.2f')}"]
     if report.recall_at_1 is not None:
-        guessing = "" if report.chance_recall is None else f" (guessing: {report.chance_recall:.1%})"
-        said.append(f"recall@1 {report.recall_at_1:.1%}{guessing}")
+        parts.append(f"recall@1 {report.recall_at_1:.1%}{_chance_level(report.chance_recall, '.1%')}")
     if report.scale is not None:
-        said.append(f"scale {report.scale:.1f}")
-    said += [f"gradient {report.grad_norm:.2g}", f"{report.samples_per_s:,.0f}/s", f"waiting {report.wait_share:.0%}"]
+        parts.append(f"scale {report.scale:.1f}")
+    parts += [f"gradient {report.grad_norm:.2g}", f"{report.samples_per_s:,.0f}/s", f"waiting {report.wait_share:.0%}"]
     if report.skipped:
-        said.append(f"{report.skipped:,} skipped")
-    return "  ".join(said)
+        parts.append(f"{report.skipped:,} skipped")
+    return "  ".join(parts)
+
+
+def _chance_level(value: float | None, form: str) -> str:
+    return "" if value is None else f" (chance level: {value:{form}})"
 
 
 def figure_lines(figures: Mapping[str, Estimate]) -> list[str]:
-    """Return a line for each figure, with its interval: "zero-shot 41.2 % [37.1, 45.0] of 400"."""
+    """A line for each figure, with its interval: "zero-shot 41.2 % [37.1, 45.0] of 400"."""
     return [f"{_figure_name(name)} {one}" for name, one in figures.items()]
 
 
@@ -142,13 +154,15 @@ def _figure_name(name: str) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """Return a time such as "0:42", "12:05", "3:04:00", "2 d 03:04"."""
+    """A time such as "0:42", "12:05", "3:04:00", "2 d 03:04"."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     days, h = divmod(hours, 24)
     if days:
         return f"{days} d {h:02}:{m:02}"
-    return f"{h}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
+    if hours:
+        return f"{h}:{m:02}:{s:02}"
+    return f"{m}:{s:02}"
 
 
 def _progress(report: StepReport, facts: RunFacts) -> str:
@@ -166,9 +180,10 @@ def _folder(folder: Path) -> str:
 
 
 def _count(number: int) -> str:
-    """Return a number of parameters as people say it: 151M, 12.3M, 840k."""
+    """A number of parameters in short form: 151M, 12.3M, 840k."""
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             scaled = number / size
-            return f"{scaled:.0f}{letter}" if scaled >= 100 else f"{scaled:.1f}{letter}"
+            digits = 0 if scaled >= 100 else 1
+            return f"{scaled:.{digits}f}{letter}"
     return str(number)

@@ -1,0 +1,134 @@
+"""Answers of `wordsight classify`: lines of text, JSON or CSV, and the count per class."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NONE_LABEL = "none of these"  # as in wordsight.zeroshot.classifier, which `--help` need not load
+FIRST_COLUMNS = ("path", "label", "probability")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs a cell for
+_MANY = 12  # labels: of more, a summary names only those that occur
+
+Ranked = list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for one image.
+
+    chosen: the most probable label; of independent classes all that are probable, or "none of these".
+    ranked: the best labels, best first. proba: probability of every label, in the order of the labels of the run.
+    page: of a document, counted from 1; None for an image file.
+    """
+
+    path: Path
+    chosen: Ranked
+    ranked: Ranked
+    proba: Sequence[float]
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The path, with the page of a document as a URL writes it."""
+        return str(self.path) if self.page is None else f"{self.path}#page={self.page}"
+
+
+Render = Callable[[Answer], str]
+
+
+def make_renderer(form: str, labels: Sequence[str]) -> Render:
+    """Function that turns an answer into its line. form: "json", "csv" or "text"."""
+    if form == "json":
+        return lambda answer: json.dumps(_to_dict(answer, labels))
+    return _to_csv if form == "csv" else _text_renderer(labels)
+
+
+def _text_renderer(labels: Sequence[str]) -> Render:
+    """Renderer of lines such as " 97.0%  cat      photos/a.jpg   (dog 2%)"."""
+    from wordsight.cli._messages import clean
+    from wordsight.images.names import source_name
+
+    width = min(max(map(len, labels)), 30)
+
+    def render(answer: Answer) -> str:
+        (label, proba), *more = answer.chosen
+        chosen = ", ".join([label, *(f"{name} {p:.0%}" for name, p in more)])
+        taken = {name for name, _ in answer.chosen}
+        others = "  ".join(f"{name} {p:.0%}" for name, p in answer.ranked if p >= 0.01 and name not in taken)
+        line = f"{proba:6.1%}  {clean(chosen):<{width}}  {source_name(answer.name)}"
+        return f"{line}  ({clean(others)})" if others else line
+
+    return render
+
+
+def _to_dict(answer: Answer, labels: Sequence[str]) -> dict[str, Any]:
+    top = [{"label": label, "probability": round(p, 6)} for label, p in answer.ranked]
+    label, proba = answer.chosen[0]
+    entry: dict[str, Any] = {"path": str(answer.path)}
+    if answer.page is not None:
+        entry["page"] = answer.page
+    entry |= {"label": label, "probability": round(proba, 6), "labels": [name for name, _ in answer.chosen], "top": top}
+    if labels[-1] == NONE_LABEL:
+        entry["none_probability"] = round(float(answer.proba[-1]), 6)
+    return entry
+
+
+def csv_header(labels: Sequence[str]) -> str:
+    """Header row: path, label, probability, and a column for each label with its probability."""
+    return _csv_row([*FIRST_COLUMNS, *(f"{name} (class)" if name in FIRST_COLUMNS else name for name in labels)])
+
+
+def _to_csv(answer: Answer) -> str:
+    chosen = "; ".join(name for name, _ in answer.chosen)
+    probabilities = [f"{p:.6f}" for p in (answer.chosen[0][1], *answer.proba)]
+    return _csv_row([_csv_path(answer.name), chosen, *probabilities])
+
+
+def _csv_path(name: str) -> str:
+    """Path for a cell; a relative one that a spreadsheet would take for a formula begins with "./"."""
+    from wordsight.images.names import recorded_path
+
+    return recorded_path(os.path.join(os.curdir, name) if name.startswith(_FORMULA) else name)
+
+
+def _csv_row(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+@dataclass
+class Tally:
+    """Images per label, and for a contact sheet the answers themselves."""
+
+    labels: Sequence[str]
+    keep: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer; of independent classes under each that it names."""
+        for label, _ in answer.chosen:
+            self.counts[label] += 1
+            if self.keep:
+                self.answers.setdefault(label, []).append(answer)
+
+    def summary(self, images: int) -> str:
+        """The count of each label: "12 images: cat 7, dog 5, none of these 0"."""
+        rows = [(name, self.counts[name]) for name in self.labels]
+        if len(rows) > _MANY:
+            rows = sorted((row for row in rows if row[1]), key=lambda row: -row[1])
+        return f"{count_images(images)}: " + ", ".join(f"{name} {count}" for name, count in rows)
+
+
+def count_images(n: int) -> str:
+    """A number of images, in words: "1 image", "12 images"."""
+    return "1 image" if n == 1 else f"{n} images"

@@ -1,0 +1,51 @@
+"""The contact sheet of `wordsight classify`: a section per label."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wordsight.cli._classify.answers import Answer, Tally, count_images
+
+if TYPE_CHECKING:
+    from wordsight.output.contact_sheet import Tile
+
+TILES_SHOWN = 300  # per class: the sheet holds its images
+
+
+def write_html(path: Path, tally: Tally, title: str) -> None:
+    """Write a contact sheet with a section per label, the most probable images first."""
+    from wordsight.output.contact_sheet import Section, render_sections_html
+
+    sections = []
+    for label in tally.labels:
+        answers = sorted(tally.answers.get(label, []), key=lambda answer: -dict(answer.chosen)[label])
+        if answers:
+            limit = f", the first {TILES_SHOWN}" if len(answers) > TILES_SHOWN else ""
+            heading = f"{label} · {count_images(len(answers))}{limit}"
+            sections.append(Section(heading, [_tile(answer) for answer in answers[:TILES_SHOWN]]))
+    path.write_text(render_sections_html(sections, title, " · ".join(tally.labels)), encoding="utf-8")
+
+
+def _tile(answer: Answer) -> Tile:
+    """Tile of one image, which links to its file."""
+    from wordsight.images.names import source_name
+    from wordsight.output.contact_sheet import Tile, file_link
+
+    thumbnail = b"" if answer.page is None else _thumbnail(answer.path, answer.page)
+    link = file_link(answer.path, answer.page)
+    return Tile(answer.path, answer.ranked, name=source_name(answer.name), link=link, thumbnail=thumbnail)
+
+
+def _thumbnail(path: Path, page: int) -> bytes:
+    """PNG of a page; empty where the document changed since it was sorted: the answer remains an answer."""
+    from wordsight.errors import ImageError
+    from wordsight.ingest.pdf import Document
+
+    try:
+        file = io.BytesIO()
+        Document(str(path)).render(page).save(file, "PNG")
+        return file.getvalue()
+    except ImageError:
+        return b""

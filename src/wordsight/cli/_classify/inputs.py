@@ -1,0 +1,173 @@
+"""Inputs of `wordsight classify`: options that must agree, class names, images and pages of PDF files."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordsight.cli._messages import say
+from wordsight.cli._options import check_html
+from wordsight.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wordsight.images.skipped import Skipped
+    from wordsight.model import Model
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a PDF, counted from 1, among the images to sort."""
+
+    path: Path
+    number: int
+
+    def __str__(self) -> str:
+        """Its name, as in search results."""
+        return f"{self.path}#page={self.number}"
+
+
+Source = Path | Page
+
+
+def check_conflicts(options: dict[str, Any]) -> None:
+    """Raise InputError for options that contradict each other, or that need another one."""
+    for one, other, both in (
+        ("--json", "--csv", options["as_json"] and options["as_csv"]),
+        ("--multi", "--together", options["multi"] and options["together"]),
+    ):
+        if both:
+            raise InputError(f"{one} and {other} cannot be combined; use one of them.")
+    if options["how"] and not options["sort_into"]:
+        raise InputError(f"--{options['how']} needs a destination; add --sort-into DIR.")
+    if options["sidecars"] and (not options["sort_into"] or options["how"] == "link"):
+        raise InputError("--sidecars takes files along when images are copied or moved; add --sort-into DIR --move.")
+    if options["multi"] and options["how"] == "move":
+        raise InputError("With --multi an image may have several classes, but it can move into one folder only; use "
+                         "--copy or --link.")  # fmt: skip
+    check_html(options["html"])
+
+
+def read_classes(paths: Sequence[str], options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Class → wordings, from --classes or --classes-file."""
+    from wordsight.zeroshot.class_embeddings import parse_classes
+
+    classes, file = options["classes"], options["classes_file"]
+    if classes and file:
+        raise InputError("--classes and --classes-file cannot be combined; use one of them.")
+    if not classes and file is None:
+        raise InputError("No classes are given; add --classes cat dog … or --classes-file FILE.")
+    if not paths and not options["from_file"]:
+        raise InputError(f"No images are given; name files, folders or patterns before the options.{_hint(classes)}")
+    if file is None:
+        wordings = parse_classes(classes)
+    else:
+        try:
+            wordings = parse_classes(file.read_text(encoding="utf-8-sig").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"The class file {str(file)!r} cannot be read ({error}); expected UTF-8 text.") from error
+    _check_commas(wordings)
+    if len(wordings) == 1 and not options["none"] and not options["multi"]:
+        only = next(iter(wordings))
+        raise InputError(f"{only!r} is the only class, so every image would get it; add a class, or drop --no-none.")
+    return wordings
+
+
+def _hint(classes: Sequence[str]) -> str:
+    """Hint at a path among the classes."""
+    paths = [name for name in classes if name == "-" or Path(name).exists()]
+    if not paths:
+        return ""
+    return f" ({paths[-1]!r} was read as a class; put paths before --classes, or after '--')"
+
+
+def _check_commas(wordings: dict[str, tuple[str, ...]]) -> None:
+    """Reject "dog,cat" as the only class, which is meant as two; among others, tell how it is read."""
+    for name, words in wordings.items():
+        parts = [part.strip() for part in name.split(",") if part.strip()]
+        if words != (name,) or len(parts) < 2:
+            continue
+        quoted = " ".join(f'"{part}"' if " " in part else part for part in parts)
+        message = (
+            f"{name!r} is read as one class with a comma in its name; for {len(parts)} classes: --classes {quoted}"
+        )
+        if len(wordings) == 1:
+            raise InputError(f'{message}. If one is meant: "NAME={name}"')
+        say(message)
+
+
+def find_sources(paths: Sequence[str], options: dict[str, Any]) -> list[Source]:
+    """Images that are named, and each page of the PDF files among them."""
+    from wordsight.images.files import find_images
+
+    if options["from_file"]:
+        paths = (*paths, "-")
+        if options["from_file"] != "-" and "-" in paths[:-1]:
+            raise InputError('--from-file and "-", standard input, cannot be combined; use one of them.')
+    elif options["zero"] and "-" not in paths:
+        raise InputError('-0 separates names that are read; add "-" or --from-file FILE.')
+    sources: list[Source] = []
+    for path in find_images(paths, _read_names(options["from_file"] or "-", zero=options["zero"])):
+        sources += _pages(path) if path.suffix.lower() == ".pdf" and path.is_file() else [path]
+    return sources
+
+
+def _read_names(file: str, *, zero: bool) -> Iterator[str]:
+    """Names in a file or on standard input, one per line or ended by NUL."""
+    try:
+        if file != "-":
+            content = Path(file).read_bytes()
+        elif sys.stdin is None:  # closed
+            return
+        else:
+            content = sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(
+            f"The list {file!r} cannot be read ({error.strerror or error}); expected names of images."
+        ) from error
+    yield from map(os.fsdecode, content.split(b"\0" if zero else b"\n"))
+
+
+def _pages(path: Path) -> list[Source]:
+    """Pages of a PDF. Raises: InputError for one that cannot be opened."""
+    from wordsight.ingest.pdf import Document
+
+    try:
+        count = len(Document(str(path)))
+    except ImageError as error:
+        raise InputError(f"{str(path)!r} {error}; leave it out, or give a PDF that opens.") from error
+    return [Page(path, number) for number in range(1, count + 1)]
+
+
+def stream_embeddings(
+    model: Model, sources: Sequence[Source], *, exact: bool
+) -> Iterator[tuple[Source, np.ndarray] | Skipped]:
+    """(source, embedding) of each image and page, or Skipped, in order."""
+    from wordsight.images.skipped import Skipped
+
+    if not any(isinstance(source, Page) for source in sources):
+        yield from model.stream_images(sources, exact=exact)
+        return
+    for source, answer in model.stream_read(sources, functools.partial(_read_pixels, model=model, exact=exact)):
+        yield answer if isinstance(answer, Skipped) else (source, answer)
+
+
+def _read_pixels(source: Source, model: Model, *, exact: bool) -> Any:
+    """Pixels that the model sees of an image or a page, or Skipped."""
+    from wordsight.images.preprocess import preprocess
+    from wordsight.images.skipped import Skipped
+    from wordsight.ingest.pdf import Document
+    from wordsight.model import read_pixels
+
+    if isinstance(source, Path):
+        return read_pixels(source, model.spec.preprocess, exact=exact)
+    try:
+        return preprocess(Document(str(source.path)).render(source.number), model.spec.preprocess)
+    except ImageError as error:
+        return Skipped(str(source), str(error))

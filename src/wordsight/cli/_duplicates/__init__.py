@@ -1,0 +1,1 @@
+"""Pieces of `wordsight duplicates`: calibration, groups as text, plain paths and contact sheet."""

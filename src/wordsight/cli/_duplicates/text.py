@@ -1,0 +1,32 @@
+"""Groups of duplicates as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wordsight.cli._duplicates.rows import count, display_name, role, size_text
+
+if TYPE_CHECKING:
+    from wordsight.duplicates.groups import Group
+
+
+def as_text(groups: Sequence[Group]) -> list[str]:
+    """Lines of the groups that hold copies: the image to keep and the reason, then its copies, size, bytes, cosine."""
+    from wordsight.duplicates.physical_files import freed_bytes
+
+    lines: list[str] = []
+    groups = [group for group in groups if group.copies]
+    for number, group in enumerate(groups, 1):
+        same = ", all with identical content" if group.exact else ""
+        because = f"; the first is kept because {group.because}" if group.because else ""
+        lines.append(f"{number}. {len(group.rows)} images{same}{because}")
+        for row, cosine in zip(group.rows, group.cosines, strict=True):
+            size = f"{row.width}×{row.height}"
+            lines.append(f"   {role(group, row, cosine):5}  {size:>11}  {size_text(row.size):>8}  {display_name(row)}")
+        lines.append("")
+    if groups:
+        copies = [row for group in groups for row in group.copies]
+        deleting = f"deleting {count(len(copies), 'copy', 'copies')} frees {size_text(sum(map(freed_bytes, copies)))}."
+        lines.append(f"{count(len(groups), 'group')}; {deleting}")
+    return lines

@@ -1,0 +1,146 @@
+"""The query on the command line: words, images and weights in the order in which they were given."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wordsight.errors import ImageError, InputError
+from wordsight.redaction import redact
+
+if TYPE_CHECKING:
+    from wordsight.search.query_parts import QueryPart
+
+TERMS = ("words", "image", "no_words", "no_image", "weight")
+TITLE = 100  # characters of a term that are repeated to the user
+ORDER = "wordsight.search.order"  # in click's meta: the terms' options as they were given, each as often as it was
+
+PAGE = re.compile(r"(?P<file>.+\.pdf)(#page=(?P<number>\d+))?", re.IGNORECASE | re.DOTALL)
+
+Term = tuple[str, str, float]  # "text" or "image", what was typed, weight
+
+
+class SearchCommand(click.Command):
+    """A command that remembers in which order the terms of the query were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse words as values of an option among others; keep the order in `ctx.meta`."""
+        args = join_words(args, self.params)
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[ORDER] = [param.name for param in order if param.name in TERMS]
+        return super().parse_args(ctx, args)
+
+
+def join_words(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
+    """Arguments with adjacent words as one `--words=…`; after "--" all are words."""
+    takes_value = {
+        name for param in params if isinstance(param, click.Option) and not param.is_flag for name in param.opts
+    }
+    given: list[str] = []
+    words: list[str] = []
+    rest = iter(args)
+
+    def end_words() -> None:
+        if words:
+            given.append(f"--words={' '.join(words)}")
+            words.clear()
+
+    for arg in rest:
+        if arg == "--":
+            words.extend(rest)
+        elif arg.startswith("-") and arg != "-":
+            end_words()
+            given.append(arg)
+            cluster = not arg.startswith("--") and f"-{arg[1]}" not in takes_value  # -fk 5
+            if arg in takes_value or (cluster and f"-{arg[-1]}" in takes_value):
+                given.extend(value for value in [next(rest, None)] if value is not None)
+        else:
+            words.append(arg)
+    end_words()
+    return given
+
+
+def read_terms(order: Sequence[str], given: Mapping[str, Sequence[Any]]) -> list[Term]:
+    """Terms of the query with their weights. Raises: InputError for weights that follow none, and for no terms."""
+    values = {name: iter(given[name]) for name in given}
+    terms: list[Term] = []
+    weighed = True
+    for name in order:
+        value = next(values[name])
+        if name != "weight":
+            terms.append(("image" if "image" in name else "text", value, _default_weight(name)))
+            weighed = False
+            continue
+        if weighed:
+            raise InputError(
+                f"--weight {value:g} does not follow a term of the query; put it right after the words, --image, "
+                "--not or --not-image that it is for."
+            )
+        if not value > 0:
+            raise InputError(f"--weight is {value:g}, expected more than 0; to exclude something, use --not.")
+        kind, text, weight = terms[-1]
+        terms[-1] = (kind, text, math.copysign(value, weight))
+        weighed = True
+    if not terms:
+        raise InputError('The query is empty; give some words, as in wordsight search "a red car", or --image FILE.')
+    return terms
+
+
+def _default_weight(name: str) -> float:
+    if not name.startswith("no_"):
+        return 1.0
+    from wordsight.search.query_parts import NOT_WEIGHT  # with NumPy, which --help does without
+
+    return NOT_WEIGHT
+
+
+def title(terms: Sequence[Term]) -> str:
+    """The query in one line: "red coat + 0.5 × pool.jpg − fruit"."""
+    line = ""
+    for kind, value, weight in terms:
+        name = value
+        if kind == "image":
+            name = redact(value).rpartition("/")[2] or value
+        if len(name) > TITLE:
+            name = f"{name[: TITLE - 1]}…"
+        if weight < 0:
+            line += " − "
+        elif line:
+            line += " + "
+        factor = "" if abs(weight) == 1 else f"{abs(weight):g} × "
+        line += factor + name
+    return line.strip()
+
+
+def make_parts(terms: Sequence[Term]) -> Iterator[QueryPart]:
+    """Parts of the query; an image given by its URL is fetched, a page of a PDF is rendered."""
+    from wordsight.search.query_parts import QueryPart
+
+    for kind, value, weight in terms:
+        if kind == "text":
+            yield QueryPart("text", value, weight)
+            continue
+        try:
+            yield QueryPart("image", _read_image(value), weight)
+        except ImageError as error:
+            raise ImageError(f"{value}: {' '.join(str(error).split())}") from error
+
+
+def _read_image(value: str) -> Any:
+    """Image at a URL, a page of a PDF, or a path that is read later."""
+    from wordsight.ingest.urls import fetch, is_url
+
+    if is_url(value):
+        from wordsight.images.decode import read_image
+
+        return read_image(fetch(value))
+    if page := PAGE.fullmatch(value):
+        from wordsight.ingest.pdf import Document
+
+        return Document(page["file"]).render(int(page["number"] or 1))
+    return Path(value)

@@ -1,0 +1,1 @@
+"""Pieces of `wordsight train`: the progress of a run, and its results."""
