@@ -81,6 +81,7 @@ def show(value):
         (["optimizer"], {}, "its optimizer is a dict, expected the moments of the weights"),
         (["optimizer", "state", 0], {"step": "x"}, "its optimizer has moments of 0, which the network does not have"),
         (["optimizer", "state", WEIGHT, "exp_avg"], torch.zeros(1), "moments of clip.visual.proj have another shape"),
+        (["optimizer", "state", WEIGHT], {}, "its optimizer lacks moments of clip.visual.proj"),
         (["processes"], None, "its processes are None, expected a list"),
         (["processes", 0], {}, "a process has a dict, expected its random state and its position"),
         (["processes", 0, "data", "position"], -99, "a position in the data is a dict, expected epoch and position"),
