@@ -192,7 +192,7 @@ def test_samples_that_are_no_pairs(tmp_path):
         assert {caption for batch, _ in batches for caption in said(batch)} <= {"a hat", "a cat", "a dog"}
         told = "\n".join(data.skipped.lines())
     for reason in ("holds no image: ", "its caption is empty: ", "its caption is not UTF-8 text: ",
-                   "its metadata is no JSON: ", "is not an image", "is damaged, or no tar archive"):  # fmt: skip
+                   "its metadata is not JSON: ", "is not an image", "is damaged, or no tar archive"):  # fmt: skip
         assert reason in told
     assert data.skipped.total == 7
 
