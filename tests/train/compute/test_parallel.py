@@ -162,7 +162,7 @@ def environment(monkeypatch):
         ({"WORLD_SIZE": 2, "MASTER_ADDR": "a", "MASTER_PORT": 1}, "but not RANK: .* or unset RANK and WORLD_SIZE"),
         (
             {"RANK": 0, "WORLD_SIZE": "two", "MASTER_ADDR": "a", "MASTER_PORT": 1},
-            "WORLD_SIZE=two .* not a number of processes",
+            "WORLD_SIZE=two .* not a number",
         ),
         ({"RANK": 2, "WORLD_SIZE": 2, "MASTER_ADDR": "a", "MASTER_PORT": 1}, "RANK=2 .* ranks go from 0 to 1"),
     ],
@@ -177,7 +177,7 @@ def test_processes_that_do_not_come(environment):
     port = free_port()
     environment(RANK=0, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
     expected = (
-        f"Process 0 of 2 did not find all the others at 127.0.0.1:{port} within 1 s: .* Check that all are started"
+        f"Process 0 of 2 did not find all the others at 127.0.0.1:{port} within 1 s: .* Check that all"
     )
     with pytest.raises(TrainError, match=expected), start(dataclasses.replace(CPU, timeout=1)):
         pass
