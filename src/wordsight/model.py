@@ -126,9 +126,11 @@ class Model:
     def embed_texts(self, texts: str | Iterable[str]) -> np.ndarray:
         """Unit embeddings (N, D) float32 of texts; a single str is one text.
 
-        Warns: TextTruncatedWarning, once a call, when texts are longer than the context: their ends are not read;
-            PathAsTextWarning when a text is the path of an image; UnknownScriptWarning when the model has hardly learnt
-            the script of a text.
+        Warns:
+            TextTruncatedWarning: once a call, when texts are longer than the context, so that their ends are not read.
+            PathAsTextWarning: when a text is the path of an image.
+            UnknownScriptWarning: when the model has hardly learnt the script of a text.
+
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
@@ -147,6 +149,10 @@ class Model:
                 )
             embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
         return embeddings_ND
+
+    def embed_pixels(self, pixels_BHWC: np.ndarray) -> np.ndarray:
+        """Unit embeddings (B, D) float32 of pixels (B, S, S, 3) uint8 that `images.preprocess` made."""
+        return unit_rows(self.encoder.encode_images(pixels_BHWC), ["an image"] * len(pixels_BHWC))
 
     def embed_images(
         self,

@@ -10,7 +10,7 @@ from pathlib import Path
 from wordsight.errors import InputError
 
 # What counts as an image inside a folder; a file that is named outright is tried whatever it is called. Kinds that
-# need an extra package are here too: without it such files are counted as skipped, not passed over in silence.
+# need an extra package are here too: without it such files are counted as skipped, not skipped in silence.
 RAW_EXTENSIONS = frozenset(
     f".{kind}"
     for kind in (
@@ -29,7 +29,7 @@ EXTENSIONS = RAW_EXTENSIONS | frozenset(
 
 
 # What is in them, thumbnails of a NAS, deleted files and parts of programs, is not what a person means by a folder's
-# images. In lower case; names that begin with a dot are passed over anyway.
+# images. In lower case; names that begin with a dot are skipped anyway.
 SYSTEM_FOLDERS = frozenset(
     {
         *("@eadir", "@__thumb", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # Synology, QNAP
@@ -40,20 +40,20 @@ SYSTEM_FOLDERS = frozenset(
 
 
 def in_system_folder(path: str) -> bool:
-    """Return whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
+    """Whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
     return path.endswith("/") and os.path.basename(path[:-1]).lower() in SYSTEM_FOLDERS
 
 
 def system_folder(path: str) -> str:
-    """Return the first of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
+    """First of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
     return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
 
 
 def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
-    """Return the images that `sources` name: in the order given, folders sorted by name, each path once.
+    """Images that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
-    links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
+    links to folders and SYSTEM_FOLDERS are skipped. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
     has that very name.
     "-" stands for `listing`, one path a line (standard input); those may name folders too, and need not exist.
     Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no image.
@@ -64,8 +64,8 @@ def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> l
             found.setdefault(os.path.abspath(path), path)
     if not found:
         raise InputError(
-            "No image was found in what was named; expected files, or folders that hold files ending in "
-            f"{', '.join(sorted(EXTENSIONS))}."
+            "No image was found in what was named; expected files, or folders that hold files with one of the "
+            f"extensions {', '.join(sorted(EXTENSIONS))}."
         )
     return list(found.values())
 
@@ -92,12 +92,12 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
 
 
 def is_pattern(source: str) -> bool:
-    """Return whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
+    """Whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
     return glob.has_magic(source) and not os.path.lexists(source)
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
+    """Paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
     named = {part.lower() for part in pattern.split(os.sep)}
     return [
         path
@@ -107,12 +107,12 @@ def expand(pattern: str) -> list[str]:
 
 
 def walk(
-    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = in_system_folder
+    folder: str | os.PathLike[str], extensions: Collection[str], excluded: Callable[[str], bool] = in_system_folder
 ) -> Iterator[str | OSError]:
-    """Yield the paths of the files under `folder` with one of these endings (".jpg"); an error where a folder fails.
+    """Yield the paths of the files under `folder` with one of these extensions (".jpg"); an error where a folder fails.
 
     Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
-    with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
+    with a dot and links to folders are skipped: nothing is listed twice and no loop is walked; links to files are
     listed. An OSError's `filename` is the folder that could not be listed, or not to its end.
     excluded: asked with each path below `folder`, "sub/a.jpg", those of subfolders ending in "/"; SYSTEM_FOLDERS if
         nothing else is said.
@@ -120,7 +120,7 @@ def walk(
     waiting = [(os.fspath(folder), "")]
     while waiting:
         where, below = waiting.pop()
-        files, subfolders, error = _list(where, endings)
+        files, subfolders, error = _list(where, extensions)
         if error is not None:
             yield error
         for name in files:
@@ -133,8 +133,8 @@ def walk(
         ]
 
 
-def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
-    """Return the names of a folder's files and subfolders, sorted, and what went wrong."""
+def _list(folder: str, extensions: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
+    """Names of a folder's files and subfolders, sorted, and what went wrong."""
     files, subfolders = [], []
     problem = None
     try:
@@ -145,7 +145,7 @@ def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], 
                 if _leads_to_folder(entry):
                     if not entry.is_symlink():
                         subfolders.append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in endings:
+                elif os.path.splitext(entry.name)[1].lower() in extensions:
                     files.append(entry.name)
     except OSError as error:
         problem = OSError(error.errno, error.strerror, folder)

@@ -26,10 +26,10 @@ from wordsight.path_text import to_path, to_text
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
-    """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
+    """Stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: image files; folders, searched through all their subfolders for images, camera RAW, PDF and tar
-        (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
+        (names that begin with a dot, links to folders and `images.files.SYSTEM_FOLDERS` are skipped); tables (.csv,
         .tsv, .jsonl, .parquet); PDF; tar; patterns of these ("photos/**/*.jpg"); "hf:NAME_OR_FOLDER[:SPLIT]"; names
         that `source_root` returned. One named twice counts once.
     What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
@@ -47,7 +47,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 
 
 def source_root(source: str | Path) -> str:
-    """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
+    """Name under which a source is recorded: a file's or folder's absolute path by `path_text.to_text`.
 
     Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
@@ -114,20 +114,20 @@ def _is_dataset(source: str | Path) -> bool:
 
 
 def is_there(root: str) -> bool:
-    """Return whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
+    """Whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
     path = os.fspath(to_path(root))
     return not os.path.isabs(path) or os.path.lexists(path) or (is_pattern(path) and bool(expand(path)))
 
 
 def _absolute(source: str | Path) -> str:
-    """Return the absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
-    path = _path_of(source)
+    """Absolute path, or pattern, of a source; brackets in the current folder's name are not a pattern."""
+    path = _read_path(source)
     if is_pattern(path) and not os.path.isabs(path):
         return os.path.join(glob.escape(os.getcwd()), os.path.normpath(path))
     return os.path.abspath(path)
 
 
-def _path_of(source: str | Path) -> str:
-    """Return the path of a source as it was typed, or as `source_root` recorded it."""
+def _read_path(source: str | Path) -> str:
+    """Path of a source as it was typed, or as `source_root` recorded it."""
     text = os.fspath(source)
     return text if os.path.lexists(text) else os.fspath(to_path(text))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.row_images import page_suffix, place_of
+from wordsight.row_images import locate_image, page_suffix
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
@@ -38,7 +38,7 @@ class Hit:
     copies: tuple[Hit, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        shown = f"{self.proba:.0%} {os.fspath(place_of(self.row))}{page_suffix(self.page)}"
+        shown = f"{self.proba:.0%} {os.fspath(locate_image(self.row))}{page_suffix(self.page)}"
         if self.copies:
             shown += f", +{len(self.copies)} copies"
         return f"<Hit {shown}>"

@@ -50,7 +50,7 @@ from wordsight.index.pinecone.documents import (
     vectors_in,
 )
 from wordsight.index.records import RecordIndex, absent, portions
-from wordsight.text.analysis import Query, coverage, plain_words, terms_of, words_of
+from wordsight.text.analysis import Query, collect_terms, coverage, plain_words, to_words
 
 NAMESPACE = "wordsight"
 # docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 1,000 ids a fetch or delete, 100 ids a
@@ -282,9 +282,9 @@ class PineconeIndex(RecordIndex):
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k (≤ 10,000) rows whose text matches best by Pinecone's BM25, best first."""
-        wanted = words_of(words)
+        wanted = to_words(words)
         # rows of older versions hold their words only, without stems
-        query = " ".join(dict.fromkeys((*map(as_word, terms_of(wanted)), *plain_words(wanted))))
+        query = " ".join(dict.fromkeys((*map(as_word, collect_terms(wanted)), *plain_words(wanted))))
         found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
         return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 

@@ -40,7 +40,7 @@ from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
 from wordsight.index.records import STORED_FIELD, RecordIndex, absent, portions
-from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
+from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, to_words
 
 PAGE = 1000  # points asked for at a time
 ROWS_A_REQUEST, BYTES_A_REQUEST = 256, 8 << 20  # a server takes requests of 32 MiB
@@ -266,7 +266,7 @@ class QdrantIndex(RecordIndex):
         """Return the k rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
-        wanted = words_of(words)
+        wanted = to_words(words)
         with self._asking():
             self._analysed = self._analysed or self._is_analysed(self._record("texts"))
         dimensions, weights = query_vector(wanted, *(() if self._analysed else plain_words(wanted)))
