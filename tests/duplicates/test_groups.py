@@ -314,7 +314,7 @@ def test_named_images_are_learnt_on_too_and_unreadable_ones_skipped(library, tmp
     assert learnt.images == 1
     with pytest.raises(InputError, match="No image to learn on can be read; expected some images, best 50 or more"):
         learn(library, ColourModel(), [tmp_path / "broken.jpg"])
-    with pytest.raises(InputError, match="no readable image"):
+    with pytest.raises(InputError, match="No image to learn on can be read"):
         learn_threshold(ColourModel(), [])
 
 
