@@ -157,9 +157,17 @@ def test_a_damaged_int8_tower_is_named(folder, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     (broken / GRAPH).write_text("<net")
+    with pytest.raises(InputError, match=r"image\.int8\.xml is damaged: its SHA-256 is not as int8\.json says"):
+        load(broken, precision="int8")
+    facts = json.loads((broken / FACTS).read_text())
+    (broken / FACTS).write_text(json.dumps({key: facts[key] for key in facts if key != "sha256"}))  # an older version's
     model = load(broken, precision="int8")
     with pytest.raises(InputError, match=r"image\.int8\.xml cannot be read; make it again with wordsight quantize"):
         model.embed_images(np.zeros((1, 32, 32, 3), np.uint8))
+    (broken / GRAPH).unlink()
+    (broken / FACTS).write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"image\.int8\.xml is damaged"):
+        load(broken, precision="int8")
     (broken / FACTS).write_text("{")
     with pytest.raises(InputError, match=r"int8\.json cannot be read"):
         load(broken, precision="int8")
@@ -169,7 +177,7 @@ def test_a_damaged_int8_tower_is_named(folder, tmp_path):
     ("arguments", "message"),
     [
         ({"destination": "taken"}, r"taken exists already; give a folder that does not, or the model's own"),
-        ({"destination": None}, r"is no wordsight folder of yours; say where to put its copy: -o OUT"),
+        ({"destination": None}, r"is not a wordsight folder of yours; say where to put its copy: -o OUT"),
         ({"destination": "new", "samples": 0}, r"number of samples is 0, expected 1 or more"),
         ({"destination": "new", "count": 9}, r"9 images could be read; calibrating and measuring need 10 or more"),
     ],

@@ -30,7 +30,7 @@ class Checkpoint:
     folder: Path | None = None
 
     def __repr__(self) -> str:
-        """Return the name and how large it is, without the tensors."""
+        """Name and size, without the tensors."""
         mib = sum(tensor.nbytes for tensor in self.tensors.values()) / 2**20
         return f"<Checkpoint {self.spec.name}: {len(self.tensors)} tensors, {mib:,.1f} MiB>"
 

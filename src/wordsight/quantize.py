@@ -96,7 +96,7 @@ def quantize(
 
 
 def measure(folder: Path, pixels_NHWC: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Return cost and gain of a folder's int8 image tower, by the field names of `Quantized`."""
+    """Cost and gain of a folder's int8 image tower, by the field names of `Quantized`."""
     from wordsight.encoder.openvino.encoder import processor_precisions
 
     names = [name for name in ("f32", "bf16") if name in processor_precisions()] + ["int8"]
@@ -117,7 +117,7 @@ def measure(folder: Path, pixels_NHWC: np.ndarray, classes: Sequence[str]) -> di
 
 
 def _speeds(encode: dict[str, Callable[[np.ndarray], np.ndarray]], pixels_NHWC: np.ndarray) -> dict[str, float]:
-    """Return images per second of each way to encode: the median of runs in turns."""
+    """Images per second of each way to encode: the median of runs in turns."""
     count, rounds = TIMED
     batch = np.resize(pixels_NHWC, (count, *pixels_NHWC.shape[1:]))
     seconds: dict[str, list[float]] = {name: [] for name in encode}
@@ -131,12 +131,12 @@ def _speeds(encode: dict[str, Callable[[np.ndarray], np.ndarray]], pixels_NHWC: 
 
 
 def _folder(checkpoint: Checkpoint, name_or_path: str | Path, destination: str | Path | None) -> Path:
-    """Return the wordsight folder that is to hold the int8 image tower: new, or the model's own."""
+    """Wordsight folder that is to hold the int8 image tower: new, or the model's own."""
     if destination is None:
         given = Path(str(name_or_path).removeprefix("local-dir:")).expanduser().resolve()
         if checkpoint.folder is None or checkpoint.folder.resolve() not in (given, given.parent):
             raise InputError(
-                f"{str(name_or_path)!r} is no wordsight folder of yours; say where to put its copy: -o OUT."
+                f"{str(name_or_path)!r} is not a wordsight folder of yours; say where to put its copy: -o OUT."
             )
         return checkpoint.folder
     folder = Path(destination).expanduser()
@@ -147,12 +147,12 @@ def _folder(checkpoint: Checkpoint, name_or_path: str | Path, destination: str |
 
 
 def _chosen(images: Sequence[Path], count: int) -> list[Path]:
-    """Return up to `count` of the images in a random but repeatable order: folders are often sorted by content."""
+    """Up to `count` of the images in a random but repeatable order: folders are often sorted by content."""
     return random.Random(0).sample(list(images), min(count, len(images)))
 
 
 def _read(images: Sequence[Path], spec: Preprocess) -> tuple[np.ndarray, list[Skipped]]:
-    """Return the pixels (N,S,S,3) of those that can be read, and the others."""
+    """Pixels (N,S,S,3) of those that can be read, and the others."""
     pixels: list[np.ndarray] = []
     skips: list[Skipped] = []
     for _, answer in read_ahead(images, functools.partial(read_pixels, spec=spec), 2 * decode_threads()):
@@ -165,7 +165,7 @@ def _read(images: Sequence[Path], spec: Preprocess) -> tuple[np.ndarray, list[Sk
 
 
 def _split(pixels_NHWC: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels for calibration and for measurement: `samples` and the rest, but a fifth at least is the rest."""
+    """Pixels for calibration and for measurement: `samples` and the rest, but a fifth at least is the rest."""
     if len(pixels_NHWC) < 10:
         raise InputError(
             f"{len(pixels_NHWC)} images could be read; calibrating and measuring need 10 or more, "

@@ -24,6 +24,6 @@ DEMO_CLASSES = (
 
 
 def sample_images() -> list[Path]:
-    """Return the paths of the bundled images, by name; `CREDITS.md` beside them says whose they are."""
+    """Paths of the bundled images, by name; `CREDITS.md` beside them says whose they are."""
     folder = Path(__file__).parent / "data" / "samples"
     return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))

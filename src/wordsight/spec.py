@@ -1,4 +1,4 @@
-"""What a model *is*: one frozen, serialisable record of every fact that goes silently wrong elsewhere."""
+"""Facts of a model: one frozen, serialisable record of every fact that goes silently wrong elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PlainResNetTower:
 
     @property
     def features(self) -> int:
-        """How many numbers the mean of the last map has."""
+        """Width of the mean of the last map."""
         return self.width * 8 * (1 if self.block == "basic" else 4)
 
 
@@ -172,14 +172,14 @@ class ModelSpec:
         return math.exp(self.logit_scale)
 
     def facts(self) -> dict[str, Any]:
-        """Return what determines the model's answers, as nested plain values: the fingerprint's part of the spec."""
+        """Facts that determine the model's answers, as nested plain values: the fingerprint's part of the spec."""
         plain = dataclasses.asdict(self)
         for descriptive in ("name", "licence", "source", "provenance"):
             del plain[descriptive]
         return plain
 
     def to_json(self) -> str:
-        """Return the spec as JSON; `from_json` gives an equal spec back."""
+        """Spec as JSON; `from_json` gives an equal spec back."""
         return record_to_json(self)
 
     @classmethod

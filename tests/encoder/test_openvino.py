@@ -251,10 +251,10 @@ def cache(tmp_path, monkeypatch):
 def test_a_compiled_graph_is_kept_and_read_again(checkpoint, cache):
     pixels_BHWC = random_pixels(1)
     first = OpenVinoEncoder(checkpoint, "f32").encode_images(pixels_BHWC)
-    (entry,) = cache.glob("*.blob")
+    (entry,) = cache.rglob("*.blob")
     written = entry.stat().st_mtime_ns
     np.testing.assert_array_equal(OpenVinoEncoder(checkpoint, "f32").encode_images(pixels_BHWC), first)
-    assert [e.stat().st_mtime_ns for e in cache.glob("*.blob")] == [written]
+    assert [e.stat().st_mtime_ns for e in cache.rglob("*.blob")] == [written]
 
 
 def test_other_weights_are_another_entry(checkpoint, cache):
@@ -263,13 +263,14 @@ def test_other_weights_are_another_entry(checkpoint, cache):
     for each in (checkpoint, other):
         got = OpenVinoEncoder(each, "f32").encode_images(pixels_BHWC)
         np.testing.assert_allclose(got, reference.encode_images(each, pixels_BHWC), atol=1e-4)
-    assert len(list(cache.glob("*.blob"))) == 2
+    assert len(list(cache.rglob("*.blob"))) == 2
 
 
 DAMAGE = {
     "cut": lambda content: content[: len(content) // 2],
     "emptied": lambda content: b"",
     "zeroed": lambda content: bytes(len(content)),
+    "one bit flipped": lambda content: content[:-5000] + bytes([content[-5000] ^ 64]) + content[-4999:],
 }
 
 
@@ -277,12 +278,12 @@ DAMAGE = {
 def test_a_damaged_entry_is_made_again(checkpoint, cache, damage):
     pixels_BHWC = random_pixels(1)
     expected = OpenVinoEncoder(checkpoint, "f32").encode_images(pixels_BHWC)
-    (entry,) = cache.glob("*.blob")
+    (entry,) = cache.rglob("*.blob")
     content = entry.read_bytes()
     entry.chmod(0o644)
     entry.write_bytes(DAMAGE[damage](content))
     np.testing.assert_array_equal(OpenVinoEncoder(checkpoint, "f32").encode_images(pixels_BHWC), expected)
-    (entry,) = cache.glob("*.blob")
+    (entry,) = cache.rglob("*.blob")
     assert entry.stat().st_size > 0.9 * len(content)  # whole again; OpenVINO's own XML differs by some bytes
 
 

@@ -74,7 +74,7 @@ def test_a_device_that_is_not_there_is_refused(checkpoint, device):
 
 
 def test_a_device_that_is_none_is_refused(checkpoint):
-    with pytest.raises(InputError, match="'toaster' is no torch device"):
+    with pytest.raises(InputError, match="'toaster' is not a torch device"):
         TorchEncoder(checkpoint, device="toaster")
 
 

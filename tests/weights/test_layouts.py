@@ -1,4 +1,4 @@
-"""Layouts: names, transposes and facts against transformers' and OpenAI's own modules; round trips bit by bit."""
+"""Layouts: names, transposes and facts against transformers' and OpenAI's own modules; bit-identical round trips."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["Finding", "Report", "Verdict", "examine"]
 
 
 def examine(model: Any, *, fast: bool = False) -> Report:
-    """Return a report on a model: a name, path, `Checkpoint` or loaded `Model`.
+    """Examine a model: a name, path, `Checkpoint` or loaded `Model`.
 
     `fast` leaves out everything that runs the towers (reference, drift of precisions, what-if). The reference takes
     seconds for ViT-B/32, minutes for the largest models.
@@ -34,7 +34,7 @@ def examine(model: Any, *, fast: bool = False) -> Report:
 
 
 def _checkpoint(model: Any) -> Checkpoint:
-    """Return the checkpoint that a name, path, checkpoint or loaded model means."""
+    """Checkpoint that a name, path, checkpoint or loaded model means."""
     if isinstance(model, str | Path):
         from wordsight.weights.read import read_checkpoint
 
@@ -58,7 +58,7 @@ def _all_checks(checkpoint: Checkpoint, fast: bool) -> Iterator[Finding]:
 
 
 def _other_precisions(checkpoint: Checkpoint) -> list[str]:
-    """Return the precisions besides f32 that this processor runs natively and this checkpoint has."""
+    """Precisions besides f32 that this processor runs natively and this checkpoint has."""
     from wordsight.encoder.openvino.encoder import processor_precisions
     from wordsight.encoder.openvino.int8 import GRAPH
 

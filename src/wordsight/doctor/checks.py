@@ -1,4 +1,4 @@
-"""What is computed twice: tokens, pixels and embeddings by the fast paths and by the NumPy reference."""
+"""Results computed twice: tokens, pixels and embeddings by the fast paths and by the NumPy reference."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def generated_images() -> Iterator[np.ndarray]:
 
 
 def inputs(checkpoint: Checkpoint, images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels (B,S,S,3) of generated images and token ids (B,T) of hard texts."""
+    """Pixels (B,S,S,3) of generated images and token ids (B,T) of hard texts."""
     pixels = [reference.preprocess(image, checkpoint.spec.preprocess) for image in generated_images()]
     tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
     return np.stack(pixels[:images]), tokenizer(HARD_TEXTS[: 2 * images]).ids
@@ -110,12 +110,12 @@ def drift_checks(checkpoint: Checkpoint, precision: str) -> Iterator[Finding]:
 def _both(
     checkpoint: Checkpoint, precision: str, pixels_BHWC: np.ndarray, tokens_BT: np.ndarray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the unit embeddings of pixels and of tokens in a precision."""
+    """Unit embeddings of pixels and of tokens in a precision."""
     encoder = OpenVinoEncoder(checkpoint, precision, cache=False)
     return unit(encoder.encode_images(pixels_BHWC)), unit(encoder.encode_texts(tokens_BT))
 
 
 def unit(x_BD: np.ndarray) -> NDArray[np.float64]:
-    """Return rows of length 1, float64."""
+    """Rows of length 1, float64."""
     x = np.asarray(x_BD, dtype=np.float64)
     return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))

@@ -21,7 +21,7 @@ _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
 
 
 def all_doubts(checkpoint: Checkpoint) -> Iterator[Doubt]:
-    """Yield what speaks against the facts: each names its subject, a verdict and why."""
+    """Yield the doubts about the facts: each names its subject, a verdict and why."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     yield from _size_doubts(checkpoint)
     yield from _head_doubts(spec)
@@ -97,7 +97,7 @@ def _catalogue_doubts(spec: ModelSpec) -> Iterator[Doubt]:
 
 
 def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
-    """Return the place and value of each tower's activation; those of the convolutional towers are fixed."""
+    """Place and value of each tower's activation; those of the convolutional towers are fixed."""
     places: list[tuple[str, str]] = [("text.activation", spec.text.activation)]
     if isinstance(spec.image, VitTower):
         places.append(("image.activation", spec.image.activation))
@@ -137,7 +137,7 @@ def _pixel_doubts(spec: ModelSpec) -> Iterator[Doubt]:
 
 
 def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
-    """Return whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
+    """Whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
     siglip_tower = pools_by_attention(spec.image)
     return "clip" if spec.logit_bias is not None and not siglip_tower else spec.family
 

@@ -12,7 +12,7 @@ from wordsight.spec import VitTower
 
 
 def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
-    """Return one finding for each fact of the spec, and for tensors; rules that find nothing leave it "ok"."""
+    """One finding for each fact of the spec, and for tensors; rules that find nothing leave it "ok"."""
     doubts: dict[str, list[Doubt]] = {}
     for doubt in all_doubts(checkpoint):
         doubts.setdefault(doubt.subject, []).append(doubt)
@@ -22,7 +22,7 @@ def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
 
 
 def _judged(row: Finding, doubts: list[Doubt]) -> Finding:
-    """Return the row with its doubts' gravest verdict and all their notes."""
+    """Row with its doubts' gravest verdict and all their notes."""
     every = [row, *doubts]
     note = "; ".join(finding.note for finding in every if finding.note)
     return Finding(row.subject, row.value, row.origin, gravest(f.verdict for f in every), note)

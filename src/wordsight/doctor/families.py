@@ -1,4 +1,4 @@
-"""What is known of released models apart from any checkpoint: the table that a spec's facts are held against."""
+"""Facts of released models, apart from any checkpoint: the table that a spec's facts are held against."""
 
 from __future__ import annotations
 

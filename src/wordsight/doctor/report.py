@@ -1,4 +1,4 @@
-"""What the doctor hands back: findings, each with a value, its origin and a verdict."""
+"""Findings of the doctor, each with a value, its origin and a verdict."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Report:
     checks: tuple[Finding, ...]
 
     def __repr__(self) -> str:
-        """Return the model, the verdict and how many findings there are."""
+        """Model, the verdict and how many findings there are."""
         return f"<Report {self.model}: {self.verdict}, {len(self.facts)} facts, {len(self.checks)} checks>"
 
     @property
@@ -46,17 +46,17 @@ class Report:
         return gravest(finding.verdict for finding in (*self.facts, *self.checks))
 
     def of(self, subject: str) -> Finding:
-        """Return the finding about `subject`. Raises: KeyError when there is none."""
+        """Finding about `subject`. Raises: KeyError when there is none."""
         for finding in (*self.facts, *self.checks):
             if finding.subject == subject:
                 return finding
         raise KeyError(subject)
 
     def to_json(self) -> str:
-        """Return the report as JSON, with the overall verdict."""
+        """Report as JSON, with the overall verdict."""
         return json.dumps({"verdict": self.verdict, **dataclasses.asdict(self)}, indent=2, ensure_ascii=False)
 
 
 def gravest(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the gravest of some verdicts; "ok" of none."""
+    """Gravest of some verdicts; "ok" of none."""
     return max(verdicts, key=_GRAVITY.__getitem__, default="ok")

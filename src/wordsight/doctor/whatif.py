@@ -64,13 +64,15 @@ def whatif_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
         fitted = fit(changed, text_ND) if other.side == "image" else fit(image_ND, changed)
         better = fitted >= TRAINED and fitted > CLEARLY * max(as_is, 0)
         note = f"{other.value} fits the images clearly better: check where this fact came from" if better else ""
-        grave: Verdict = "warn" if trained else "fail"  # as it is the model knows nothing, with the alternative it does
+        grave: Verdict = (
+            "warn" if trained else "fail"
+        )  # as it is the model is at chance level, with the alternative it is not
         value = f"{fitted:.2f} with {other.value}, {as_is:.2f} as it is"
         yield Finding(f"what-if.{other.subject}", value, origin, grave if better else "ok", note)
 
 
 def fit(image_ND: np.ndarray, text_ND: np.ndarray) -> float:
-    """Return how far cosines of matching pairs stand above those of others, in standard deviations of the others."""
+    """Distance of matching pairs' cosines above those of others, in standard deviations of the others."""
     cosines_NN = image_ND @ text_ND.T
     own = np.diag(cosines_NN)
     others = cosines_NN[~np.eye(len(cosines_NN), dtype=bool)]
@@ -78,7 +80,7 @@ def fit(image_ND: np.ndarray, text_ND: np.ndarray) -> float:
 
 
 def embed_samples(checkpoint: Checkpoint, side: str) -> np.ndarray:
-    """Return unit embeddings (N,D) of the sample images or of their captions, in f32."""
+    """Unit embeddings (N,D) of the sample images or of their captions, in f32."""
     encoder = OpenVinoEncoder(checkpoint, "f32", cache=False)
     if side == "text":
         tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
@@ -117,7 +119,7 @@ def alternatives(checkpoint: Checkpoint) -> Iterator[Alternative]:
 
 
 def _with(checkpoint: Checkpoint, side: str, name: str, value: object) -> Alternative:
-    """Return the alternative in which one tower's field has another value."""
+    """Alternative in which one tower's field has another value."""
     tower = getattr(checkpoint.spec, side)
     assert isinstance(tower, VitTower) or side == "text"
     spec = dataclasses.replace(checkpoint.spec, **{side: dataclasses.replace(tower, **{name: value})})

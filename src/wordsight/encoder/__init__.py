@@ -38,7 +38,7 @@ class Encoder(Protocol):
 
 
 def open_encoder(checkpoint: Checkpoint, backend: str = "auto", precision: str = "auto") -> Encoder:
-    """Return an encoder of the checkpoint's towers.
+    """Encoder of the checkpoint's towers.
 
     `backend` "auto": torch where it is installed and sees a GPU (CUDA, MPS), else openvino. `precision` "auto": what
     the processor does fast (see each backend).

@@ -11,7 +11,7 @@ _FLOATING = ("auto", "f32", "bf16")  # int8 is a property of the folder, and is 
 
 
 def of_auto() -> str:
-    """Return what `$WORDSIGHT_PRECISION` makes of "auto": "f32", "bf16", or "auto" where it is not set.
+    """Precision that `$WORDSIGHT_PRECISION` sets for "auto": "f32", "bf16", or "auto" where it is not set.
 
     Raises: InputError for another value.
     """

@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 
 def encode_images(checkpoint: Checkpoint, pixels_BHWC: np.ndarray) -> Array:
-    """Return image features (B,D), float64, not normalised, of uint8 pixels (B,S,S,3)."""
+    """Image features (B,D), float64, not normalised, of uint8 pixels (B,S,S,3)."""
     spec = checkpoint.spec
     x_BHWC = (pixels_BHWC.astype(np.float64) / 255 - np.array(spec.preprocess.mean)) / np.array(spec.preprocess.std)
     image_tower = find(architecture(spec).reference)
@@ -49,7 +49,7 @@ def encode_images(checkpoint: Checkpoint, pixels_BHWC: np.ndarray) -> Array:
 
 
 def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
-    """Return text features (B,D), float64, not normalised, of token ids (B,T)."""
+    """Text features (B,D), float64, not normalised, of token ids (B,T)."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     tower = spec.text
     x_BTE = _float64(tensors["token_embedding.weight"][tokens_BT]) + _float64(tensors["positional_embedding"])
@@ -61,7 +61,7 @@ def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
 
 
 def text_positions(spec: ModelSpec, tokens_BT: np.ndarray) -> NDArray[np.intp]:
-    """Return for each text the position (B,) whose vector stands for it."""
+    """For each text the position (B,) whose vector stands for it."""
     if spec.text.pooling == "last":
         return np.full(len(tokens_BT), tokens_BT.shape[1] - 1)
     # "argmax": OpenAI's end-of-text token has the highest id. "eos": the first one, as padding may repeat it.
@@ -345,7 +345,7 @@ def preprocess(rgb_HWC: np.ndarray, spec: Preprocess) -> np.ndarray:
 
 
 def resize(rgb_HWC: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
-    """Return the image at another size exactly as the installed Pillow does: one axis, to uint8, then the other."""
+    """Image at another size exactly as the installed Pillow does: one axis, to uint8, then the other."""
     lost_height, lost_width = rgb_HWC.shape[0] - height, rgb_HWC.shape[1] - width
     # Pillow 13 turned the order round for images that lose more than twice as many rows as columns.
     rows_first = _pillow_major() >= 13 and lost_height > max(0, 2 * lost_width)
@@ -420,7 +420,7 @@ class ReferenceTokenizer:
         self.ids = {symbol: i for i, symbol in enumerate([*symbols, "<|startoftext|>", "<|endoftext|>"])}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Return token ids (B,T) int32: start, the text's tokens as far as they fit, end, padding."""
+        """Token ids (B,T) int32: start, the text's tokens as far as they fit, end, padding."""
         start, end, length = self.ids["<|startoftext|>"], self.ids["<|endoftext|>"], self.spec.context_length
         ids_BT = np.full((len(texts), length), self.spec.pad_id, dtype=np.int32)
         for row, text in zip(ids_BT, texts, strict=True):
@@ -471,7 +471,7 @@ def clip_words(text: str) -> Iterator[str]:
 
 
 def byte_letters() -> dict[int, str]:
-    """Return the printable letter that stands for each byte: itself where printable, else one from U+0100 on."""
+    """Printable letter that stands for each byte: itself where printable, else one from U+0100 on."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
@@ -492,9 +492,9 @@ class ReferenceEncoder:
         self.checkpoint = checkpoint
 
     def encode_images(self, pixels_BHWC: np.ndarray) -> np.ndarray:
-        """Return image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3)."""
+        """Image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3)."""
         return encode_images(self.checkpoint, pixels_BHWC).astype(np.float32)
 
     def encode_texts(self, tokens_BT: np.ndarray) -> np.ndarray:
-        """Return text features (B,D), float32, not normalised, of token ids (B,T)."""
+        """Text features (B,D), float32, not normalised, of token ids (B,T)."""
         return encode_texts(self.checkpoint, tokens_BT).astype(np.float32)

@@ -49,7 +49,7 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def encode_images(self, pixels_BHWC: np.ndarray) -> np.ndarray:
-        """Return image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3)."""
+        """Image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3)."""
         preprocess = self.checkpoint.spec.preprocess
         mean, std = (torch.tensor(v, device=self.device) for v in (preprocess.mean, preprocess.std))
         pixels = torch.from_numpy(np.array(pixels_BHWC)).to(self.device)
@@ -58,7 +58,7 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def encode_texts(self, tokens_BT: np.ndarray) -> np.ndarray:
-        """Return text features (B,D), float32, not normalised, of token ids (B,T)."""
+        """Text features (B,D), float32, not normalised, of token ids (B,T)."""
         return self._run(self._text_tower, torch.from_numpy(np.array(tokens_BT)).to(self.device))
 
     def _run(self, tower: torch.nn.Module, inputs: torch.Tensor) -> np.ndarray:
@@ -88,7 +88,7 @@ class TorchEncoder:
         names = {prefix + name for name in tower.state_dict()}
         load_tensors(tower, {n: t for n, t in self.checkpoint.tensors.items() if n in names}, prefix)
         if self.precision == "bf16":
-            # What autocast would round anew on every call is rounded once.
+            # What autocast would round again on every call is rounded once.
             for name, parameter in tower.named_parameters():
                 if parameter.ndim >= 2 and name.endswith("weight") and "embedding" not in name:
                     parameter.data = parameter.data.to(torch.bfloat16)
@@ -96,12 +96,12 @@ class TorchEncoder:
 
 
 def sees_a_gpu() -> bool:
-    """Return whether torch can compute on something faster than the processor."""
+    """Whether torch can compute on something faster than the processor."""
     return _device(None).type != "cpu"
 
 
 def _device(name: str | None) -> torch.device:
-    """Return the device called `name`, or the fastest there is."""
+    """Device called `name`, or the fastest there is."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name is None:
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
@@ -109,7 +109,7 @@ def _device(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise InputError(f"{name!r} is no torch device; this machine has {usable}.") from error
+        raise InputError(f"{name!r} is not a torch device; this machine has {usable}.") from error
     if not there.get(device.type, True):
         raise InputError(f"This machine's torch has no device {name!r}; it has {usable}. Leave `device` out to choose.")
     return device

@@ -28,19 +28,19 @@ class CLIP(TextTransformer):
             self.logit_bias = nn.Parameter(torch.tensor(spec.logit_bias))
 
     def encode_image(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         features_BD: Tensor = self.visual(pixels_BCHW)
         return features_BD
 
     def forward(self, pixels_BCHW: Tensor, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return image and text features (B,D), float32, each row of unit length."""
+        """Image and text features (B,D), float32, each row of unit length."""
         # Under autocast the features come in bfloat16, in which no length is 1 to better than 0.4 %.
         image_BD, text_BD = self.encode_image(pixels_BCHW).float(), self.encode_text(tokens_BT).float()
         return nn.functional.normalize(image_BD, dim=-1), nn.functional.normalize(text_BD, dim=-1)
 
 
 def build_model(spec: ModelSpec) -> CLIP:
-    """Return the network that `spec` describes, freshly initialised; `logit_scale` starts at the spec's."""
+    """Network that `spec` describes, freshly initialised; `logit_scale` starts at the spec's."""
     return CLIP(spec)
 
 
@@ -51,7 +51,7 @@ def build_image_tower(spec: ModelSpec) -> nn.Module:
 
 
 def build_text_tower(spec: ModelSpec) -> TextTransformer:
-    """Return the text tower alone: `build_model(spec)` without `visual` and `logit_scale`."""
+    """Text tower alone: `build_model(spec)` without `visual` and `logit_scale`."""
     return TextTransformer(spec)
 
 
@@ -71,7 +71,7 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: s
 
 
 def to_tensors(state: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
-    """Return what a module's `state_dict()` has of a checkpoint: float32 NumPy arrays under canonical names, copied.
+    """Checkpoint's tensors in a module's `state_dict()`: float32 NumPy arrays under canonical names, copied.
 
     Only names that start with `prefix` are taken, without it.
     """

@@ -38,7 +38,7 @@ class EfficientNet(nn.Module):
         self.class_vectors = nn.Parameter(torch.randn(tower.classes, embed_dim) * 0.02)
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         pooled_BF = self.pooled(pixels_BCHW)
         h_BE = self.input(self.standardise(pooled_BF))
         for layer in self.mlp:
@@ -48,7 +48,7 @@ class EfficientNet(nn.Module):
         return features_BD
 
     def pooled(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return what the trunk sees, (B,F): the mean of the last map, then means and spreads of earlier ones."""
+        """Pooled features of the trunk, (B,F): the mean of the last map, then means and spreads of earlier ones."""
         x_BCHW = F.relu6(self.stem(pad_same(pixels_BCHW, 3, 2)), inplace=True)
         taps = {}
         for i, block in enumerate(self.blocks):
@@ -77,7 +77,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and incoming == channels
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the block's output map."""
+        """Block's output map."""
         y_BCHW: Tensor = F.relu6(self.expand(x_BCHW), inplace=True) if self.ratio != 1 else x_BCHW
         if self.stride != 1:
             y_BCHW = pad_same(y_BCHW, self.kernel, self.stride)
@@ -97,7 +97,7 @@ class Standardise(nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def forward(self, x_BF: Tensor) -> Tensor:
-        """Return standardised features."""
+        """Standardised features."""
         return (x_BF - self.mean) * self.scale
 
 
@@ -110,7 +110,7 @@ class ResidualMlp(nn.Module):
         self.c_proj = nn.Linear(2 * width, width)
 
     def forward(self, x_BE: Tensor) -> Tensor:
-        """Return the layer's output (B,E)."""
+        """Layer's output (B,E)."""
         inner: Tensor = self.c_proj(F.gelu(self.c_fc(x_BE)))
         return x_BE + inner
 

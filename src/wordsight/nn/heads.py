@@ -1,4 +1,4 @@
-"""What predicts a text from an image: its words in no order, or one token after another.
+"""Heads that predict a text from an image: its words in no order, or one token after another.
 
 Both are the baselines of Radford et al. 2021, Figure 2; here their words are the tokenizer's tokens.
 """
@@ -24,11 +24,11 @@ class BagOfWordsHead(nn.Linear):
 
 
 def bag_of_words(tokens_BT: Tensor, tokenizer: TokenizerSpec, vocab_size: int) -> Tensor:
-    """Return which tokens each text has, (B,V) uint8 of 0 and 1, without those that begin, end and fill it."""
+    """Tokens that each text has, (B,V) uint8 of 0 and 1, without those that begin, end and fill it."""
     words_BT = _before_end(tokens_BT, tokenizer)
     if tokenizer.bos_id is not None:
         words_BT = words_BT & (tokens_BT != tokenizer.bos_id)
-    # All that is no word is counted in one column more, which is then cut off.
+    # Whatever is not a word is counted in one column more, which is then cut off.
     columns_BT = tokens_BT.masked_fill(~words_BT, vocab_size)
     bags_BV = torch.zeros(len(tokens_BT), vocab_size + 1, dtype=torch.uint8, device=tokens_BT.device)
     return bags_BV.scatter_(1, columns_BT, 1)[:, :-1]
@@ -55,7 +55,7 @@ class CaptionDecoder(nn.Module):
         nn.init.normal_(self.token_embedding.weight, std=0.02)
 
     def forward(self, tokens_BT: Tensor, places_BSD: Tensor) -> Tensor:
-        """Return logits (B,T,V) of the token after each of (B,T), of images whose places are (B,S,D)."""
+        """Logits (B,T,V) of the token after each of (B,T), of images whose places are (B,S,D)."""
         image_BSE = self.ln_image(self.image(places_BSD))
         x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
         for block in self.resblocks:
@@ -81,7 +81,7 @@ class ReadingBlock(ResidualBlock):
 
 
 def next_tokens(tokens_BT: Tensor, tokenizer: TokenizerSpec) -> tuple[Tensor, Tensor]:
-    """Return what a decoder reads and what it is to predict of it, both (B,T-1): the end too, nothing behind it."""
+    """Input and targets of a decoder, both (B,T-1): the end too, nothing behind it."""
     told_BT = _before_end(tokens_BT, tokenizer)
     # A token is to be predicted where the one before it is still of the text: the end is.
     targets_BT = tokens_BT[:, 1:].masked_fill(~told_BT[:, :-1], NOT_PREDICTED)

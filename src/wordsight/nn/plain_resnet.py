@@ -39,17 +39,17 @@ class PlainResNet(nn.Module):
             self.proj = nn.Parameter(torch.randn(tower.features, embed_dim) * tower.features**-0.5)
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         mean_BE = self._map(pixels_BCHW).mean(dim=(2, 3))
         return mean_BE @ self.proj if self.tower.projection else mean_BE
 
     def tokens(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return what is to be read of each place, (B,T,D); their mean are the features."""
+        """Features of each place, (B,T,D); their mean are the features."""
         x_BTE = self._map(pixels_BCHW).flatten(2).transpose(1, 2)
         return x_BTE @ self.proj if self.tower.projection else x_BTE
 
     def _map(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return the last map (B,E,S/32,S/32)."""
+        """Last map (B,E,S/32,S/32)."""
         # Channels innermost: what convolutions compute in, so that they, norms and pools need not turn maps round.
         pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
         x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))

@@ -40,16 +40,16 @@ class ModifiedResNet(nn.Module):
         self.attnpool = AttentionPool2d(tower.image_size // 32, incoming, tower.heads, embed_dim)
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         pooled_BD: Tensor = self.attnpool(self._map(pixels_BCHW))
         return pooled_BD
 
     def tokens(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return what is to be read of each place, (B,T,D): the features, then as each place of the map would ask."""
+        """Features of each place, (B,T,D): the features, then as each place of the map would ask."""
         return self.attnpool.tokens(self._map(pixels_BCHW))
 
     def _map(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return the last map (B,C,S/32,S/32)."""
+        """Last map (B,C,S/32,S/32)."""
         # Channels innermost: what convolutions compute in, so that they, norms and pools need not turn maps round.
         pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
         x_BCHW: Tensor = F.relu(self.bn1(self.conv1(pixels_BCHW)))

@@ -1,4 +1,4 @@
-"""What SimCLR learns with and throws away: an MLP between the features and the loss."""
+"""SimCLR's projection head, discarded after training: an MLP between the features and the loss."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class TextTransformer(nn.Module):
         nn.init.normal_(self.token_embedding.weight, std=0.02)  # 0.02 and 0.01: OpenAI's, as in GPT-2
 
     def encode_text(self, tokens_BT: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of token ids (B,T)."""
+        """Features (B,D), not normalised, of token ids (B,T)."""
         x_BTE = self.token_embedding(tokens_BT) + self.positional_embedding[: tokens_BT.shape[1]]
         at_B = self.text_positions(tokens_BT)
         x_BE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal, at_B=at_B)[:, 0])
@@ -41,7 +41,7 @@ class TextTransformer(nn.Module):
         return x_BD + self.text_projection_bias if self.spec.text.projection_bias else x_BD
 
     def text_positions(self, tokens_BT: Tensor) -> Tensor:
-        """Return for each text the position (B,) whose vector stands for it."""
+        """For each text the position (B,) whose vector stands for it."""
         if self.spec.text.pooling == "argmax":
             return tokens_BT.argmax(dim=1)  # the end-of-text token has the highest id of OpenAI's vocabulary
         if self.spec.text.pooling == "eos":

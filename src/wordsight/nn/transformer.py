@@ -18,7 +18,7 @@ class QuickGELU(nn.Module):
     """x·sigmoid(1.702x): the activation of OpenAI's weights, a fast stand-in for GELU (Hendrycks & Gimpel 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the activation of every element."""
+        """Activation of every element."""
         # silu(1.702x)/1.702 is the same, and keeps one tensor for the way back in place of two: a sixth of all.
         return F.silu(1.702 * x).mul_(1 / 1.702)
 
@@ -68,7 +68,7 @@ def attend(
 
 
 def mlp(width: int, mlp_width: int, activation: Activation) -> nn.Sequential:
-    """Return the layers c_fc, activation, c_proj: widen, activate, narrow."""
+    """Layers c_fc, activation, c_proj: widen, activate, narrow."""
     layers = [("c_fc", nn.Linear(width, mlp_width)), ("gelu", ACTIVATIONS[activation]())]
     return nn.Sequential(OrderedDict([*layers, ("c_proj", nn.Linear(mlp_width, width))]))
 
@@ -100,7 +100,7 @@ class ResidualBlock(nn.Module):
 
 
 def pick(x_BTE: Tensor, at_B: Tensor) -> Tensor:
-    """Return one position of each row: (B,1,E)."""
+    """One position of each row: (B,1,E)."""
     return x_BTE[torch.arange(x_BTE.shape[0], device=x_BTE.device), at_B][:, None]
 
 

@@ -44,7 +44,7 @@ class VisionTransformer(nn.Module):
             self.attn_pool = AttentionPool(tower)
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
+        """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
         x_BTE = self._embed(pixels_BCHW)
         if self.tower.pooling == "attention":
             pooled_BE: Tensor = self.attn_pool(self.ln_post(self.transformer(x_BTE)))
@@ -54,14 +54,14 @@ class VisionTransformer(nn.Module):
         return class_BE @ self.proj
 
     def tokens(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return what is to be read of each place, (B,T,D): the class token's features, then the patches'."""
+        """Features of each place, (B,T,D): the class token's features, then the patches'."""
         if self.tower.pooling == "attention":
             return self.forward(pixels_BCHW)[:, None]
         x_BTE: Tensor = self.ln_post(self.transformer(self._embed(pixels_BCHW)))
         return x_BTE @ self.proj
 
     def _embed(self, pixels_BCHW: Tensor) -> Tensor:
-        """Return what goes into the blocks, (B,T,E)."""
+        """Input of the blocks, (B,T,E)."""
         x_BTE = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
         has_class = self.tower.pooling == "cls"
         x_BTE = x_BTE + self.positional_embedding[int(has_class) :]
@@ -75,7 +75,7 @@ class VisionTransformer(nn.Module):
 
 
 def some_patches(x_BNE: Tensor, dropped: float) -> Tensor:
-    """Return the patches (B,K,E) that are left when a share of (B,N,E) is dropped, at random in each image.
+    """Patches (B,K,E) that are left when a share of (B,N,E) is dropped, at random in each image.
 
     Chance is torch's own, on the tensor's device.
     """

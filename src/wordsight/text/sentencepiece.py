@@ -18,7 +18,7 @@ _UNIGRAM = 1
 
 
 def read_spiece(content: bytes) -> tokenizers.Tokenizer:
-    """Return the tokenizer in a serialised SentencePiece ModelProto; ids are positions in its list of pieces.
+    """Tokenizer in a serialised SentencePiece ModelProto; ids are positions in its list of pieces.
 
     Control, unknown and unused pieces keep their ids but never match text, as in SentencePiece itself.
     Raises: CheckpointError for bytes that are not such a model, and for model types other than unigram.
@@ -119,7 +119,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """Return the base-128 number at `at`, and where it ends."""
+    """Base-128 number at `at`, and where it ends."""
     number = shift = 0
     while True:
         byte = content[at]

@@ -133,7 +133,7 @@ def clean_text(text: str, how: str) -> str:
 
 
 def _open_engine(spec: TokenizerSpec, files: Mapping[str, bytes]) -> tokenizers.Tokenizer:
-    """Return the `tokenizers` object that the spec asks for."""
+    """The `tokenizers` object that the spec asks for."""
     if spec.kind == "clip_bpe":
         if spec.vocab_size < CLIP_VOCAB_SIZE:
             raise CheckpointError(
@@ -153,7 +153,7 @@ def _open_engine(spec: TokenizerSpec, files: Mapping[str, bytes]) -> tokenizers.
 
 
 def _pick(files: Mapping[str, bytes], *names: str) -> bytes:
-    """Return the content of the first of `names` that is there."""
+    """Content of the first of `names` that is there."""
     for name in names:
         if name in files:
             return files[name]
@@ -188,6 +188,6 @@ def _clip_bpe() -> tokenizers.Tokenizer:
 
 
 def _byte_symbols() -> list[str]:
-    """Return the 256 characters that stand for bytes, in vocabulary order: printable Latin-1 first, as themselves."""
+    """The 256 characters that stand for bytes, in vocabulary order: printable Latin-1 first, as themselves."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     return [chr(code) for code in printable] + [chr(256 + n) for n in range(256 - len(printable))]

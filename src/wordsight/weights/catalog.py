@@ -307,12 +307,12 @@ _HALF = (0.5, 0.5, 0.5)
 
 
 def names() -> list[str]:
-    """Return every name that `find` knows: "mini", the catalogue's and OpenAI's own."""
+    """Every name that `find` knows: "mini", the catalogue's and OpenAI's own."""
     return ["mini", *MODELS, *ALIASES]
 
 
 def find(name: str) -> str | None:
-    """Return the catalogue's name of what a user wrote, or None.
+    """Catalogue's name of what a user wrote, or None.
 
     OpenAI's spelling, open_clip's `-quickgelu` suffix and its `model:tag` notation are understood; case is not minded.
     """
@@ -324,13 +324,13 @@ def find(name: str) -> str | None:
 
 
 def by_file(file: str) -> str | None:
-    """Return the name of the model that was published under this file name, if it is unmistakable."""
+    """Name of the model that was published under this file name, if it is unmistakable."""
     found = [name for name, entry in MODELS.items() if entry.get("url", "").endswith(f"/{file}")]
     return found[0] if len(found) == 1 else None
 
 
 def preprocess_of(name: str) -> Preprocess:
-    """Return the preprocessing of a catalogued model."""
+    """Preprocessing of a catalogued model."""
     entry = MODELS[name]
     kind = entry["preprocess"]
     half = kind in ("half", "siglip")
@@ -343,7 +343,7 @@ def preprocess_of(name: str) -> Preprocess:
 
 
 def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """Return a checkpoint with what the catalogue knows of it: activation, heads, preprocessing.
+    """Checkpoint with what the catalogue knows of it: activation, heads, preprocessing.
 
     What a configuration beside the weights states wins, and the provenance tells where the catalogue says otherwise;
     what was filled in by a rule or a default comes from the catalogue. SigLIP's facts all are in its configuration.
@@ -376,7 +376,7 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 
 def _known_facts(name: str, spec: ModelSpec) -> dict[str, Any]:
-    """Return place in the spec → the catalogue's value, of what no shape tells."""
+    """Place in the spec → the catalogue's value, of what no shape tells."""
     entry, preprocess = MODELS[name], preprocess_of(name)
     facts: dict[str, Any] = {
         f"preprocess.{field}": getattr(preprocess, field) for field in ("resize", "interpolation", "mean", "std")
@@ -389,7 +389,7 @@ def _known_facts(name: str, spec: ModelSpec) -> dict[str, Any]:
 
 
 def described(checkpoint: Checkpoint, name: str) -> Checkpoint:
-    """Return the checkpoint under its catalogue name, with its licence."""
+    """Checkpoint under its catalogue name, with its licence."""
     licence = MODELS[name].get("licence", "unknown")
     provenance = {**checkpoint.spec.provenance, "licence": "catalogue"}
     spec = dataclasses.replace(checkpoint.spec, name=name, licence=licence, provenance=provenance)

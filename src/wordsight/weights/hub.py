@@ -29,7 +29,7 @@ def _hint(what: str, folder: str) -> str:
 
 
 def chosen_files(available: list[str]) -> list[str]:
-    """Return which files of a repository to fetch: configuration, tokenizer, one set of weights, an adapter to them.
+    """Files of a repository to fetch: configuration, tokenizer, one set of weights, an adapter to them.
 
     With sentence-transformers' `modules.json` those may lie in a subfolder.
     Raises: CheckpointError where there are no weights that wordsight reads.
@@ -66,7 +66,7 @@ def _chosen_of(available: list[str]) -> list[str]:
 
 
 def fetch_repo(repo: str) -> Path:
-    """Return the local folder of a hub repository `org/name` or `org/name@revision`, fetching what is missing.
+    """Local folder of a hub repository `org/name` or `org/name@revision`, fetching what is missing.
 
     Raises: UnknownModelError for a repository that does not exist or is closed; OfflineError without a network.
     """
@@ -113,13 +113,13 @@ def _cached(repo_id: str, revision: str) -> Path | None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
+    """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -> Path:
-    """Return the local copy of a file, fetching it on first use; a broken-off fetch is resumed.
+    """Local copy of a file, fetching it on first use; a broken-off fetch is resumed.
 
     sha256: the file's, or its first hex digits; checked before the file gets its name.
 
@@ -130,7 +130,7 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
     if target.is_file():
         return target
     if not url.startswith("https://"):
-        raise OfflineError(f"{url} is no https address; nothing was fetched.")
+        raise OfflineError(f"{url} is not an https URL; nothing was fetched.")
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -139,14 +139,14 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"The disk of {part.parent} is full; free some space and call again.") from error
         raise OfflineError(
-            f"{url} could not be fetched ({error}). What came so far is kept, and the next call goes on from there. "
+            f"{url} could not be fetched ({error}). What was fetched is kept, and the next call resumes from there. "
             + _hint(f"curl -LO {url}", name)
         ) from error
     if sha256 and not (seen := sha256_of(part)).startswith(sha256):
         part.unlink()
         raise CheckpointError(
             f"{url} came with the SHA-256 {seen}, expected {sha256}: it was damaged or replaced on the way. "
-            "It was thrown away; try again, and from another network if that does not help."
+            "It was discarded; try again, and from another network if that does not help."
         )
     os.replace(part, target)
     return target

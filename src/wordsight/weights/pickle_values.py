@@ -1,4 +1,4 @@
-"""What the values in a torch pickle stand for, as inert records: storages, tensors, TorchScript modules.
+"""Values of a torch pickle as inert records: storages, tensors, TorchScript modules.
 
 `REBUILD` says which names may be "called" and what is made instead; nothing that a pickle names is ever called.
 Source: torch's storage and rebuild conventions (`torch/_utils.py`, `torch/serialization.py`).
@@ -185,7 +185,7 @@ def checked_key(key: Any) -> Any:
 
 
 def named(module: Any, name: Any) -> Global:
-    """Return the record of a name, if a checkpoint may hold it.
+    """Record of a name, if a checkpoint may hold it.
 
     Raises: UnsafePickleError for every other name.
     """
@@ -205,7 +205,7 @@ def named(module: Any, name: Any) -> Global:
 
 
 def storage(pid: Any) -> StorageRef:
-    """Return the storage that a persistent id describes.
+    """Storage that a persistent id describes.
 
     Raises: UnsafePickleError for what describes anything else.
     """

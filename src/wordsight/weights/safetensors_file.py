@@ -33,7 +33,7 @@ _AGAIN = "the file is truncated or damaged. Fetch it again"
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """Return {name: read-only view} of a safetensors file.
 
-    Raises: CheckpointError for a truncated file, a header that is no header, and tensors that overlap or lie outside.
+    Raises: CheckpointError for a truncated file, an invalid header, and tensors that overlap or lie outside.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -110,7 +110,7 @@ def _read_index(index: Path) -> bytes:
 
 
 def read_sharded(index: Path, read: Callable[[Path], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return the tensors of all the files that a `*.index.json` names, each read by `read`.
+    """Tensors of all the files that a `*.index.json` names, each read by `read`.
 
     Raises: CheckpointError for a missing shard (named) and for shards outside the folder.
     """
@@ -133,7 +133,7 @@ def read_sharded(index: Path, read: Callable[[Path], Mapping[str, np.ndarray]]) 
 
 
 def write_safetensors(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write tensors bit by bit as given, one at a time, aligned to 8 bytes, larger elements first."""
+    """Write tensors bit-identical, one at a time, aligned to 8 bytes, larger elements first."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     position = 0

@@ -31,7 +31,7 @@ _MAX_DIRECTORY = 64 * 2**20  # bytes of an archive's table of entries
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
-    """Return the NumPy dtype of that name, bfloat16 included."""
+    """The NumPy dtype of that name, bfloat16 included."""
     if name == "bfloat16":
         import ml_dtypes
 
@@ -243,7 +243,7 @@ def _flatten(value: Any) -> dict[str, TensorRef]:
 
 
 def write_torch_file(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write a plain state dict as `torch.load(path, weights_only=True)` reads it; tensors bit by bit as given."""
+    """Write a plain state dict as `torch.load(path, weights_only=True)` reads it; tensors bit-identical."""
     storages = {dtype: storage for storage, dtype in STORAGES.items()}
     for name, tensor in tensors.items():
         if tensor.dtype.name not in storages:

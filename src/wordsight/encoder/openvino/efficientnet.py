@@ -39,14 +39,14 @@ def blocks(tower: EfficientNetTower) -> Iterator[Block]:
 
 
 def image_graph(tower: EfficientNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Any) -> Any:
-    """Return the node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
+    """Node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
     last, taps = trunk_graph(tower, preprocess, tensors, pixels_BHWC)
     pooled_BF, posterior_BK = pooled_graph(tower, tensors, last, taps)
     return head_graph(tower, tensors, pooled_BF, posterior_BK)
 
 
 def pooled_graph(tower: EfficientNetTower, tensors: Tensors, last: Any, taps: Mapping[int, Any]) -> tuple[Any, Any]:
-    """Return two nodes: the pooled features the head reads (B,F), and the trunk's class posterior (B,K)."""
+    """Two nodes: the pooled features the head reads (B,F), and the trunk's class posterior (B,K)."""
     last_BF = ops.reduce_mean(last, _axes((2, 3)), keep_dims=False)
     means = [ops.reduce_mean(taps[i], _axes((2, 3)), keep_dims=False) for i in tower.tap_means]
     spreads = [_spread(taps[i]) for i in tower.tap_spreads]
@@ -57,7 +57,7 @@ def pooled_graph(tower: EfficientNetTower, tensors: Tensors, last: Any, taps: Ma
 def trunk_graph(
     tower: EfficientNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Any
 ) -> tuple[Any, dict[int, Any]]:
-    """Return the last feature map (B,F,h,w) and every tapped block's output, by block number."""
+    """Last feature map (B,F,h,w) and every tapped block's output, by block number."""
     x = ops.convert(ops.transpose(pixels_BHWC, np.array([0, 3, 1, 2])), "f32")
     mean, std = (255 * np.array(v, dtype=np.float32).reshape(1, 3, 1, 1) for v in (preprocess.mean, preprocess.std))
     x = _relu6(
@@ -78,7 +78,7 @@ def trunk_graph(
 
 
 def head_graph(tower: EfficientNetTower, tensors: Tensors, pooled_BF: Any, posterior_BK: Any) -> Any:
-    """Return the image features (B,D): standardise, linear, residual MLPs, project; plus the expected class vector."""
+    """Image features (B,D): standardise, linear, residual MLPs, project; plus the expected class vector."""
     centred = ops.subtract(pooled_BF, _constant(tensors, "visual.standardise.mean"))
     h = _linear(ops.multiply(centred, _constant(tensors, "visual.standardise.scale")), tensors, "visual.input")
     for i in range(tower.head_layers):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.encoder.openvino.cache import cache_settings
+from wordsight.encoder.openvino.cache import cache_settings, record_entries
 from wordsight.encoder.openvino.graphs import image_model, text_model
 from wordsight.encoder.openvino.int8 import check_int8, read_int8
 from wordsight.encoder.openvino.openvino_import import ov
@@ -31,12 +31,12 @@ TEXT_STEP = 8  # texts are cut to a multiple of this many tokens, so that few sh
 
 @functools.cache
 def core() -> Any:
-    """Return the process's OpenVINO core."""
+    """Process's OpenVINO core."""
     return ov.Core()
 
 
 def processor_precisions() -> tuple[str, ...]:
-    """Return the precisions this processor runs natively, of "f32", "bf16", "int8"."""
+    """Precisions this processor runs natively, of "f32", "bf16", "int8"."""
     native = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return tuple(ours for ours, theirs in (("f32", "FP32"), ("bf16", "BF16"), ("int8", "INT8")) if theirs in native)
 
@@ -61,7 +61,7 @@ class OpenVinoEncoder:
         self._lock = threading.Lock()
 
     def encode_images(self, pixels_BHWC: np.ndarray) -> np.ndarray:
-        """Return image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3).
+        """Image features (B,D), float32, not normalised, of uint8 pixels (B,S,S,3).
 
         Raises: InputError for other shapes and types.
         """
@@ -72,7 +72,7 @@ class OpenVinoEncoder:
         return self._run("image", [np.ascontiguousarray(pixels_BHWC)])
 
     def encode_texts(self, tokens_BT: np.ndarray) -> np.ndarray:
-        """Return text features (B,D), float32, not normalised, of token ids (B,T).
+        """Text features (B,D), float32, not normalised, of token ids (B,T).
 
         Texts are run longest first, so that those of a request are of a length; they are cut behind the last token
         that matters where that is exact.
@@ -107,7 +107,10 @@ class OpenVinoEncoder:
         key = (tower, bulk, os.getpid())
         with self._lock:
             if key not in self._compiled:
-                settings = cache_settings(self.checkpoint) if self.cache else {}
+                kind = f"{tower}-{self.precision}"
+                if bulk and tower == "image":  # compiled otherwise than for one row; texts are not
+                    kind += "-bulk"
+                settings = cache_settings(self.checkpoint, kind) if self.cache else {}
                 compiled = compile_tower(self.checkpoint, tower, self.precision, settings, bulk=bulk)
                 self._compiled[key] = Requests(compiled)
             return self._compiled[key]
@@ -135,7 +138,7 @@ def _keep(request: Any, of: tuple[list[np.ndarray], np.ndarray]) -> None:
 
 
 def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: Mapping[str, str], *, bulk: bool) -> Any:
-    """Return the tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request.
+    """Tower compiled for this processor; `bulk` asks for throughput, else for the latency of one request.
 
     An "int8" model has int8 products in its image tower; what else it computes is done as with "auto".
     """
@@ -149,14 +152,23 @@ def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: M
     }
     if cache:
         try:
-            return core().compile_model(model, "CPU", {**settings, **cache})
+            compiled = core().compile_model(model, "CPU", {**settings, **cache})
+            record_entries(cache)
+            return compiled
         except RuntimeError:  # a full disk, say: the cache must never be the reason to fail
             pass
-    return core().compile_model(model, "CPU", settings)
+    try:
+        return core().compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        if precision != "int8" or tower != "image":
+            raise
+        raise InputError(
+            f"The int8 image tower cannot be compiled; make it again with wordsight quantize. ({error})"
+        ) from error
 
 
 def native_precision() -> str:
-    """Return what "auto" means here: `$WORDSIGHT_PRECISION`, else "bf16" where the processor has it, else "f32".
+    """Precision that "auto" means here: `$WORDSIGHT_PRECISION`, else "bf16" where the processor has it, else "f32".
 
     Raises: InputError where the environment asks for what this processor does not have.
     """
@@ -167,7 +179,7 @@ def native_precision() -> str:
 
 
 def choose_precision(checkpoint: Checkpoint, asked: str) -> str:
-    """Return the precision to run in; "auto" is `native_precision()`.
+    """Precision to run in; "auto" is `native_precision()`.
 
     Raises: InputError for a precision that this processor or this checkpoint does not have.
     """
@@ -188,14 +200,14 @@ def _checked(precision: str, what: str) -> str:
 
 
 def request_rows(rows: int, width: int, most: int) -> int:
-    """Return how many rows each request takes, so that `width` requests at a time stay equally busy."""
+    """Number of rows of each request, such that `width` requests at a time stay equally busy."""
     requests = -(-rows // most)
     requests = -(-requests // width) * width
     return -(-rows // min(requests, rows))
 
 
 def checked_tokens(spec: ModelSpec, tokens_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens as int32 (B,T) and the position (B,) whose feature is the text's.
+    """Tokens as int32 (B,T) and the position (B,) whose feature is the text's.
 
     Raises: InputError for other shapes and types, and for ids outside the vocabulary.
     """

@@ -13,7 +13,7 @@ from wordsight.towers import architecture, find
 
 
 def image_model(checkpoint: Checkpoint) -> Any:
-    """Return the image tower: uint8 pixels (B,S,S,3) → float32 features (B,D), not normalised."""
+    """Image tower: uint8 pixels (B,S,S,3) → float32 features (B,D), not normalised."""
     spec = checkpoint.spec
     size = spec.image.image_size
     pixels_BHWC = ops.parameter([-1, size, size, 3], np.uint8, name="pixels")
@@ -23,7 +23,7 @@ def image_model(checkpoint: Checkpoint) -> Any:
 
 
 def text_model(checkpoint: Checkpoint) -> Any:
-    """Return the text tower: int32 tokens (B,T) and feature positions (B,) → float32 features (B,D), not normalised."""
+    """Text tower: int32 tokens (B,T) and feature positions (B,) → float32 features (B,D), not normalised."""
     tokens_BT = ops.parameter([-1, -1], np.int32, name="tokens")
     ends_B = ops.parameter([-1], np.int32, name="ends")
     features_BD = text_graph(checkpoint.spec.text, checkpoint.tensors, tokens_BT, ends_B)

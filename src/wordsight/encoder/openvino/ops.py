@@ -38,7 +38,7 @@ def constant(array: np.ndarray) -> Node:
 
 
 def integers(*values: int) -> Node:
-    """Return a node that holds a vector of whole numbers: axes, shapes, orders."""
+    """Node that holds a vector of whole numbers: axes, shapes, orders."""
     return ops.constant(np.array(values, dtype=np.int64))
 
 
@@ -88,7 +88,7 @@ def attention(q_BTE: Node, k_BTE: Node, v_BTE: Node, heads: int, *, causal: bool
 
 
 def parts(tensors: Tensors, name: str) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Return the three weights (E,E) and three biases (E,) of a fused `in_proj`: query, key, value."""
+    """Three weights (E,E) and three biases (E,) of a fused `in_proj`: query, key, value."""
     weights = np.split(tensors[f"{name}.in_proj_weight"], 3)
     biases = np.split(tensors[f"{name}.in_proj_bias"], 3)
     return tuple(weights), tuple(biases)

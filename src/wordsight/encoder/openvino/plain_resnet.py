@@ -12,7 +12,7 @@ from wordsight.spec import PlainResNetTower, Preprocess
 
 
 def image_graph(tower: PlainResNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Node) -> Node:
-    """Return the node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
+    """Node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
     mean, std = (255 * np.array(v, dtype=np.float64) for v in (preprocess.mean, preprocess.std))
     centred = ops.subtract(ops.convert(pixels_BHWC, "f32"), g.constant(mean))
     x = g.transpose(centred, 0, 3, 1, 2)

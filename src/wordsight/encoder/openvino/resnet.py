@@ -13,7 +13,7 @@ NORM_EPS = 1e-5  # torch.nn.BatchNorm2d's default, which OpenAI used
 
 
 def image_graph(tower: ResNetTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Node) -> Node:
-    """Return the node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
+    """Node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
     mean, std = (255 * np.array(v, dtype=np.float64) for v in (preprocess.mean, preprocess.std))
     # The mean cannot move into the first bias: its padding is zero after normalisation. The scale can into its weights.
     centred = ops.subtract(ops.convert(pixels_BHWC, "f32"), g.constant(mean))

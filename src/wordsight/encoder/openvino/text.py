@@ -12,7 +12,7 @@ from wordsight.spec import TextTower
 
 
 def text_graph(tower: TextTower, tensors: Tensors, tokens_BT: Node, ends_B: Node) -> Node:
-    """Return the node with text features (B,D), not normalised, of int32 tokens (B,T) and feature positions (B,).
+    """Node with text features (B,D), not normalised, of int32 tokens (B,T) and feature positions (B,).
 
     T may be any number up to the context length. Keys behind a text's own end are masked only where the tower is
     causal, as its last block, run for the end position alone, must not see them.
@@ -34,7 +34,7 @@ def text_graph(tower: TextTower, tensors: Tensors, tokens_BT: Node, ends_B: Node
 
 
 def _hide_later(context_length: int, length: Node, end_B1: Node) -> Node:
-    """Return an additive mask (B,1,1,T): zero up to each text's end, a large negative number behind it."""
+    """Additive mask (B,1,1,T): zero up to each text's end, a large negative number behind it."""
     every = ops.constant(np.arange(context_length, dtype=np.int32))
     places_T = ops.slice(every, g.integers(0), length, g.integers(1), g.integers(0))
     later_BT = ops.greater(places_T, end_B1)

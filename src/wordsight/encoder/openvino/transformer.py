@@ -22,7 +22,7 @@ def block(tower: VitTower | TextTower, tensors: Tensors, name: str, x_BTE: Node,
 def last_block(
     tower: VitTower | TextTower, tensors: Tensors, name: str, x_BTE: Node, kept_B1E: Node, *, mask: Node = None
 ) -> Node:
-    """Return what `block` gives at one kept position (B,1,E): the others only serve as its keys and values.
+    """Output of `block` at one kept position (B,1,E): the others only serve as its keys and values.
 
     Exact, and it saves five sixths of the last block. `mask`: additive, broadcastable to (B,heads,1,T).
     """

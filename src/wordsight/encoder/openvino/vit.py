@@ -15,7 +15,7 @@ from wordsight.spec import Preprocess, VitTower
 
 
 def image_graph(tower: VitTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Node) -> Node:
-    """Return the node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
+    """Node with image features (B,D), not normalised, of a uint8 (B,H,W,3) node."""
     x_BTE = embed_patches(tower, preprocess, tensors, pixels_BHWC)
     if tower.pooling == "cls":
         row = np.asarray(tensors["visual.class_embedding"], dtype=np.float32).reshape(1, 1, -1)
@@ -38,7 +38,7 @@ def image_graph(tower: VitTower, preprocess: Preprocess, tensors: Tensors, pixel
 
 
 def embed_patches(tower: VitTower, preprocess: Preprocess, tensors: Tensors, pixels_BHWC: Node) -> Node:
-    """Return the patches' embeddings (B,N,E): cut into rows of P·P·3 values, one matrix product.
+    """Patches' embeddings (B,N,E): cut into rows of P·P·3 values, one matrix product.
 
     Normalisation is folded into the weights, except for the nearest whole number to each channel's mean, which is
     subtracted from the pixels: the difference is exact in bfloat16, where pixels far from zero would cost accuracy.

@@ -60,7 +60,7 @@ class Parts:
 
 
 def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkpoint:
-    """Return the checked Checkpoint of the parts.
+    """Checked Checkpoint of the parts.
 
     name, source: written into the spec. where: the file or folder, for messages.
 
@@ -85,20 +85,20 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
 
 def _read_openai(parts: Parts) -> Checkpoint:
     tensors = openai.to_canonical(parts.tensors)
-    _refuse_others(tensors)
+    _reject_others(tensors)
     return Checkpoint(openai.spec_of(tensors, "", ""), tensors)
 
 
 def _read_open_clip(parts: Parts) -> Checkpoint:
     config = read_json(parts.files, file_names.OPEN_CLIP_CONFIG)
     if "multimodal_cfg" not in (config.get("model_cfg") or {}):
-        _refuse_others(parts.tensors)
+        _reject_others(parts.tensors)
     tensors = open_clip_names.to_canonical(parts.tensors)
     spec, kept = open_clip.spec_of(config, tensors, parts.files)
     return Checkpoint(spec, tensors, kept)
 
 
-def _refuse_others(tensors: Mapping[str, np.ndarray]) -> None:
+def _reject_others(tensors: Mapping[str, np.ndarray]) -> None:
     """Name the architectures that open_clip's and OpenAI's spelling also carry."""
     signs = {
         "text_decoder.": "CoCa (it has a text decoder)",
@@ -166,7 +166,7 @@ _READ = {"openai": _read_openai, "open_clip": _read_open_clip, "hf": _read_hf, "
 
 
 def to_parts(checkpoint: Checkpoint, layout: Layout) -> Parts:
-    """Return the parts of a checkpoint in a layout; reading them back gives the same facts and the same tensors.
+    """Parts of a checkpoint in a layout; reading them back gives the same facts and the same tensors.
 
     Raises: InputError for an unknown layout; CheckpointError where the layout cannot hold the model (the facts named).
     """

@@ -49,15 +49,15 @@ class Facts:
         self.log: dict[str, str] = {} if log is None else log
 
     def place(self, key: str) -> str:
-        """Return the dotted place of a key, as errors and provenance name it."""
+        """Dotted place of a key, as errors and provenance name it."""
         return f"{self.where}.{key}" if self.where else key
 
     def within(self, key: str) -> Facts:
-        """Return the nested object under `key` (empty when absent), logging to the same provenance."""
+        """Nested object under `key` (empty when absent), logging to the same provenance."""
         return Facts(self.config.get(key) or {}, self.file, self.place(key), self.log)
 
     def whole(self, fact: str, key: str, default: int | None = None, why: str = "") -> int:
-        """Return a positive whole number; `fact` is its name in ModelSpec."""
+        """Positive whole number; `fact` is its name in ModelSpec."""
         value = self.get(fact, key, default, why)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -69,14 +69,14 @@ class Facts:
         return value
 
     def real(self, fact: str, key: str, default: float | None = None, why: str = "") -> float:
-        """Return a finite number."""
+        """Finite number."""
         value = self.get(fact, key, default, why)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MAX_REAL:
             raise CheckpointError(f"{self.file}: {self.place(key)} is {show(value)}, expected a number.")
         return float(value)
 
     def triple(self, fact: str, key: str, default: tuple[float, ...] | None, why: str) -> tuple[float, float, float]:
-        """Return three numbers, such as a mean per colour."""
+        """Three numbers, such as a mean per colour."""
         value = self.get(fact, key, default, why)
         if isinstance(value, (int, float)):
             value = (value, value, value)
@@ -89,7 +89,7 @@ class Facts:
         return float(value[0]), float(value[1]), float(value[2])
 
     def get(self, fact: str, key: str, default: Any = None, why: str = "") -> Any:
-        """Return the value of `key`, or `default` with `why` it holds; write down which."""
+        """Value of `key`, or `default` with `why` it holds; write down which."""
         if key in self.config and self.config[key] is not None:
             self.log[fact] = f"{self.file}: {self.place(key)}"
             return self.config[key]
@@ -115,7 +115,7 @@ def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
 
 
 def shape_of(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> tuple[int, ...]:
-    """Return the shape of a tensor that must be there with that many dimensions."""
+    """Shape of a tensor that must be there with that many dimensions."""
     if name not in tensors:
         raise CheckpointError(f"The tensor {name!r} is missing; this is not a whole CLIP checkpoint.")
     if tensors[name].ndim != dimensions:
@@ -124,7 +124,7 @@ def shape_of(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> t
 
 
 def square_root(n: int, what: str) -> int:
-    """Return the side of a square grid of `n` positions."""
+    """Side of a square grid of `n` positions."""
     side = math.isqrt(max(n, 0))
     if side * side != n or n == 0:
         raise CheckpointError(f"{what} has {n} positions, expected a square number (the grid of a square image).")
@@ -132,14 +132,14 @@ def square_root(n: int, what: str) -> int:
 
 
 def scalar(tensors: Mapping[str, np.ndarray], name: str) -> float:
-    """Return a tensor of one element as a float."""
+    """Tensor of one element as a float."""
     if name not in tensors or tensors[name].size != 1:
         raise CheckpointError(f"{name} is missing or holds more than one number; expected a single one.{told(tensors)}")
     return float(np.asarray(tensors[name], np.float64).reshape(()))
 
 
 def activation(name: Any, where: str) -> Activation:
-    """Return our name of an activation as configurations write it."""
+    """Our name of an activation as configurations write it."""
     known: dict[str, Activation] = {
         "quick_gelu": "quick_gelu",
         "gelu": "gelu",

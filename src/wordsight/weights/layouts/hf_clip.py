@@ -34,13 +34,13 @@ def merged(config: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def text_and_image(config: Mapping[str, Any], log: dict[str, str]) -> tuple[Facts, Facts]:
-    """Return the readers of both towers' parts of `config.json`."""
+    """Readers of both towers' parts of `config.json`."""
     text = Facts(merged(config, "text_config"), "config.json", "text_config", log)
     return text, Facts(merged(config, "vision_config"), "config.json", "vision_config", log)
 
 
 def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
-    """Return both towers of a CLIPModel's `config.json`."""
+    """Both towers of a CLIPModel's `config.json`."""
     text, image = text_and_image(config, log)
     act = image.get("image.activation", "hidden_act", "quick_gelu", DEFAULT)
     vision = VitTower(
@@ -79,7 +79,7 @@ def spec_of(
     tokenizer: TokenizerSpec,
     log: dict[str, str],
 ) -> ModelSpec:
-    """Return the spec of a CLIPModel folder; name and source are filled in by the caller."""
+    """Spec of a CLIPModel folder; name and source are filled in by the caller."""
     image, text = towers_of(config, log)
     eos = merged(config, "text_config").get("eos_token_id", 49407)
     if text.pooling == "eos" and tokenizer.eos_id != eos:
@@ -123,7 +123,7 @@ def table(image_layers: int, text_layers: int) -> Pairs:
 
 
 def joined(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors with q, k, v joined as `self_attn.qkv` and without the position buffers."""
+    """Tensors with q, k, v joined as `self_attn.qkv` and without the position buffers."""
     kept = {name: tensor for name, tensor in tensors.items() if not name.endswith(".position_ids")}
     join_qkv(kept, QKV, "{head}qkv.{leaf}")
     return kept
@@ -139,7 +139,7 @@ def to_canonical(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -
 
 
 def split(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors with every `self_attn.qkv` split into three."""
+    """Tensors with every `self_attn.qkv` split into three."""
     made = {}
     for name, tensor in tensors.items():
         if ".self_attn.qkv." in name:
@@ -151,7 +151,7 @@ def split(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors under Hugging Face's names."""
+    """Tensors under Hugging Face's names."""
     assert isinstance(spec.image, VitTower)
     names = {ours: theirs for theirs, ours in table(spec.image.layers, spec.text.layers)}
     return split(rename({n: t.T if n in TRANSPOSED else t for n, t in tensors.items()}, names))
@@ -186,7 +186,7 @@ def tower_configs(spec: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def config_of(spec: ModelSpec) -> dict[str, Any]:
-    """Return the `config.json` of a spec, as transformers reads it."""
+    """The `config.json` of a spec, as transformers reads it."""
     text, image = tower_configs(spec)
     eos = spec.tokenizer.eos_id if spec.text.pooling == "eos" else 2
     text |= {

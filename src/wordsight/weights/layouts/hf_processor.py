@@ -15,7 +15,7 @@ _ABSENT = "the image processor's default (no preprocessor_config.json)"
 
 
 def preprocess_of(config: Mapping[str, Any] | None, family: str, image_size: int, log: dict[str, str]) -> Preprocess:
-    """Return the Preprocess of an image processor's configuration; the family's defaults where a key is absent.
+    """The Preprocess of an image processor's configuration; the family's defaults where a key is absent.
 
     Raises: CheckpointError for steps that change pixels in ways which wordsight does not do (named).
     """
@@ -88,7 +88,7 @@ def _size(size: Any, facts: Facts) -> tuple[int, bool]:
 
 
 def config_of(preprocess: Preprocess, family: str) -> dict[str, Any]:
-    """Return the `preprocessor_config.json` of a Preprocess, as transformers reads it."""
+    """The `preprocessor_config.json` of a Preprocess, as transformers reads it."""
     size, squash = preprocess.image_size, preprocess.resize == "squash"
     square = {"height": size, "width": size}
     siglip = family == "siglip"

@@ -21,7 +21,7 @@ _ACT = "gelu_pytorch_tanh"
 
 
 def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
-    """Return both towers of a SiglipModel's `config.json`."""
+    """Both towers of a SiglipModel's `config.json`."""
     text, image = text_and_image(config, log)
     if image.config.get("vision_use_head") is False:
         raise CheckpointError("config.json: vision_config.vision_use_head is false; expected the attention-pool head.")
@@ -66,7 +66,7 @@ def spec_of(
     tokenizer: TokenizerSpec,
     log: dict[str, str],
 ) -> ModelSpec:
-    """Return the spec of a SiglipModel folder; name and source are filled in by the caller."""
+    """Spec of a SiglipModel folder; name and source are filled in by the caller."""
     image, text = towers_of(config, log)
     projected = Facts(config.get("text_config") or {}, "config.json", "text_config", log)
     log["logit_scale"], log["logit_bias"] = "tensor logit_scale", "tensor logit_bias"
@@ -128,7 +128,7 @@ def _canonical_shape(name: str, tensor: np.ndarray) -> np.ndarray:
 
 
 def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors under Hugging Face's names and in its shapes."""
+    """Tensors under Hugging Face's names and in its shapes."""
     assert isinstance(spec.image, VitTower)
     shaped = dict(tensors)
     shaped["text_projection"] = tensors["text_projection"].T
@@ -140,7 +140,7 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
 
 
 def config_of(spec: ModelSpec) -> dict[str, Any]:
-    """Return the `config.json` of a spec, as transformers reads it."""
+    """The `config.json` of a spec, as transformers reads it."""
     text, image = tower_configs(spec)
     text |= {
         "model_type": "siglip_text_model", "projection_size": spec.embed_dim, "bos_token_id": spec.tokenizer.bos_id,

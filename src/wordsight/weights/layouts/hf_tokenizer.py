@@ -18,7 +18,7 @@ Clean = Literal["clip", "canonicalize", "lower", "none"]
 def tokenizer_of(
     files: Mapping[str, bytes], *, context_length: int, vocab_size: int, clean: Clean, log: dict[str, str]
 ) -> tuple[TokenizerSpec, dict[str, bytes]]:
-    """Return the TokenizerSpec and the files to keep, of the tokenizer files of a folder.
+    """The TokenizerSpec and the files to keep, of the tokenizer files of a folder.
 
     clean: what is done to the text first, where the folder has a tokenizer of its own.
 
@@ -84,7 +84,7 @@ def _own(
 
 
 def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, str]:
-    """Return what SigLIP's tokenizers do to the text first, and how we know.
+    """Cleaning that SigLIP's tokenizers do first, and the evidence for it.
 
     SigLIP lowers and removes punctuation (big_vision's `canonicalize`), SigLIP 2, with Gemma's vocabulary, lowers only.
     """
@@ -101,7 +101,7 @@ def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, st
 
 
 def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
-    """Return token → id of a tokenizer.json: its model's vocabulary and the added tokens."""
+    """Token → id of a tokenizer.json: its model's vocabulary and the added tokens."""
     model = tokenizer.get("model")
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if isinstance(vocab, list):  # Unigram: [token, score] in the order of ids
@@ -117,7 +117,7 @@ def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _special_tokens(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Return role (such as `pad_token`) → token, of special_tokens_map.json and tokenizer_config.json (which wins)."""
+    """Role (such as `pad_token`) → token, of special_tokens_map.json and tokenizer_config.json (which wins)."""
     found = {}
     for name in reversed(TOKENIZER_CONFIGS):
         config = read_json(files, name) if name in files else {}

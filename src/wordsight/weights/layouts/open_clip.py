@@ -81,7 +81,7 @@ def spec_of(
     tokenizer_files: Mapping[str, bytes],
     file: str = OPEN_CLIP_CONFIG,
 ) -> tuple[ModelSpec, dict[str, bytes]]:
-    """Return the spec of an open_clip configuration, and the tokenizer files to keep.
+    """Spec of an open_clip configuration, and the tokenizer files to keep.
 
     tensors: canonical names. Raises: CheckpointError for architectures that wordsight does not have (named).
     """
@@ -259,7 +259,7 @@ def _preprocess(config: Mapping[str, Any], image_size: int, log: dict[str, str],
 
 
 def config_of(spec: ModelSpec) -> dict[str, Any]:
-    """Return the `open_clip_config.json` of a spec.
+    """The `open_clip_config.json` of a spec.
 
     Raises: CheckpointError for a SigLIP tower or a plain ResNet whose sizes no tower of timm has.
     """
@@ -337,6 +337,6 @@ def _timm_resnet_cfg(image: PlainResNetTower) -> dict[str, Any]:
 
 
 def _ratio(mlp_width: int, width: int) -> float:
-    """Return the factor from which open_clip's int(width · factor) makes exactly `mlp_width`."""
+    """Factor from which open_clip's int(width · factor) makes exactly `mlp_width`."""
     ratio = mlp_width / width
     return ratio if int(width * ratio) == mlp_width else (mlp_width + 0.25) / width

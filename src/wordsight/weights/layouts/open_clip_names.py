@@ -85,7 +85,7 @@ def _from_timm(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _as_clip(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors in CLIP's spelling; batch norms get a batch counter of 0."""
+    """Tensors in CLIP's spelling; batch norms get a batch counter of 0."""
     counters = {n.removesuffix("running_var") + "num_batches_tracked" for n in tensors if n.endswith(".running_var")}
     made = {**tensors, **{name: np.array(0, np.int64) for name in counters}}
     if isinstance(spec.image, PlainResNetTower):
@@ -95,7 +95,7 @@ def _as_clip(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np
 
 
 def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors as open_clip names them: CLIP's spelling, or SigLIP's with timm's trunk."""
+    """Tensors as open_clip names them: CLIP's spelling, or SigLIP's with timm's trunk."""
     if not isinstance(spec.image, VitTower) or spec.image.pooling == "cls":
         return _as_clip(spec, tensors)
     shaped = dict(tensors)

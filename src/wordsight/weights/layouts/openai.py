@@ -21,7 +21,7 @@ _RULE = "OpenAI's rule"
 
 
 def is_openai(tensors: Mapping[str, np.ndarray]) -> bool:
-    """Return whether a state dict says of itself that it is OpenAI's: it carries their three size buffers."""
+    """Whether a state dict is OpenAI's by its own account: it carries their three size buffers."""
     return all(mark in tensors for mark in MARKS) and "visual.conv1.weight" in tensors
 
 
@@ -47,7 +47,7 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
 def spec_of(tensors: Mapping[str, np.ndarray], name: str, source: str) -> ModelSpec:
     """Infer the spec from canonical tensors by OpenAI's rules.
 
-    Raises: CheckpointError for tensors that are no CLIP of OpenAI's architectures.
+    Raises: CheckpointError for tensors that are not a CLIP of OpenAI's architectures.
     """
     log: dict[str, str] = {}
     image = image_tower(tensors, log)

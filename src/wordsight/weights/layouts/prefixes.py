@@ -13,7 +13,7 @@ _MARK = "logit_scale"  # every CLIP has one, at the root
 
 
 def without_prefixes(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors without torch's wrappers, and without one prefix that all names share, whatever it is.
+    """Tensors without torch's wrappers, and without one prefix that all names share, whatever it is.
 
     The prefix is what stands before `logit_scale`, so that `text_model.` of a text tower alone is none.
     """
@@ -27,7 +27,7 @@ def without_prefixes(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
 
 
 def told(tensors: Mapping[str, np.ndarray]) -> str:
-    """Return a sentence on prefixes that only some names have, for the error of a file that cannot be read; or ""."""
+    """Sentence on prefixes that only some names have, for the error of a file that cannot be read; or ""."""
     prefixes = _prefixes(tensors)
     if not prefixes:
         return ""

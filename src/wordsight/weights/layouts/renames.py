@@ -29,7 +29,7 @@ def _leaf(part: str, leaf: str) -> str:
 
 
 def weight_and_bias(theirs: str, ours: str) -> Pairs:
-    """Return the two pairs of one layer."""
+    """Two pairs of one layer."""
     return [(f"{theirs}.{leaf}", f"{ours}.{leaf}") for leaf in ("weight", "bias")]
 
 
@@ -60,5 +60,5 @@ def split_qkv(tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def rename(tensors: Mapping[str, np.ndarray], table: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return tensors under new names; those that the table does not know keep theirs, so that checks can name them."""
+    """Tensors under new names; those that the table does not know keep theirs, so that checks can name them."""
     return {table.get(name, name): tensor for name, tensor in tensors.items()}

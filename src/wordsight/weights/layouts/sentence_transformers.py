@@ -13,7 +13,7 @@ _NOTHING = ("Normalize",)  # embeddings have unit length anyway
 
 
 def model_path(content: bytes, where: str) -> str:
-    """Return the relative path of the model among a `modules.json`'s modules; "" is the folder itself.
+    """Relative path of the model among a `modules.json`'s modules; "" is the folder itself.
 
     Raises: CheckpointError for modules that change the model's embeddings (named), and for a path that leads outside.
     """
@@ -36,7 +36,7 @@ def model_path(content: bytes, where: str) -> str:
 
 
 def nested(folder: Path, weights: tuple[str, ...]) -> str:
-    """Return the name of the first subfolder that holds a configuration and one of `weights`, or ""."""
+    """Name of the first subfolder that holds a configuration and one of `weights`, or ""."""
     for inner in sorted(folder.iterdir()):
         if (inner / "config.json").is_file() and any((inner / name).is_file() for name in weights):
             return inner.name
