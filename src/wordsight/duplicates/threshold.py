@@ -168,7 +168,7 @@ def learn(index: Index, model: Model, images: Sequence[ImageSource] | None = Non
 def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThreshold:
     """Make copies of the originals, embed them, and choose the two cosines. Raises: InputError for no originals."""
     if not originals:
-        raise InputError("There is no readable image to learn on; expected some images, best 50 or more.")
+        raise InputError("No image to learn on can be read; expected some images, best 50 or more.")
     pairs = [_compare_copies(model, original, seed) for seed, original in enumerate(originals)]
     cosine_NK, same_NK = (np.stack(column) for column in zip(*pairs, strict=True))
     nearest_N = np.array([max(original.others, default=-1.0) for original in originals])
