@@ -81,7 +81,7 @@ def run(config: TrainConfig, folder: Path, resume: bool) -> RunResult:
 
 
 def search(model: Model) -> dict[str, Estimate]:
-    """Return how often a product is among the first ten, and the first, of all held-out ones, asked by its title."""
+    """Shares of products found first, and among the first ten, of all held-out ones, queried by title."""
     rows = clothing_data.rows(WORK / "test.tsv")
     titles = [(place, row[TITLE]) for place, row in enumerate(rows)]
     found = measure_retrieval(model, [row["filepath"] for row in rows], titles, model.spec.preprocess, ks=(1, 10))

@@ -49,7 +49,7 @@ def data_folder() -> Path:
 
 
 def products(data: Path) -> Iterator[Product]:
-    """Yield all products whose photo is there."""
+    """All products that have a photo."""
     with (data / "fashion/products.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             image = data / "fashion/images" / f"{row['id']}.jpg"

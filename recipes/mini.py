@@ -46,7 +46,7 @@ JOINT = dataclasses.replace(HEAD, steps=150, batch=512, prototypes=256, shares=H
 
 @dataclass(frozen=True, kw_only=True)
 class MiniConfig:
-    """What may be chosen. data: the folder of images that have no package; work: where finished stages are kept."""
+    """Settings of the recipe. data: the folder of images that have no package; work: where finished stages are kept."""
 
     data: str
     work: str
@@ -62,7 +62,7 @@ def recipe() -> MiniConfig:
     return MiniConfig(data=data, work=str(Path.home() / ".cache/wordsight-recipes/mini"))
 
 
-def run(config: MiniConfig, folder: Path, resume: bool) -> None:  # noqa: ARG001 - it always goes on where it stopped
+def run(config: MiniConfig, folder: Path, resume: bool) -> None:  # noqa: ARG001 - it always resumes
     """Run every stage that is not done yet, and write the model to `folder`/mini."""
     work, seed = Path(config.work).expanduser(), config.seed
     source = mini_data.fetch(work)
@@ -95,7 +95,7 @@ def run(config: MiniConfig, folder: Path, resume: bool) -> None:  # noqa: ARG001
 
 @dataclass(frozen=True)
 class StudentTexts:
-    """What the student reads: the tables' texts, then further ones; how often; and the teacher's embeddings."""
+    """Texts that the student reads, those of the tables first; their weights; and the teacher's embeddings."""
 
     tokenizer_json: str
     tokens_NT: np.ndarray

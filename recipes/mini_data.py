@@ -39,12 +39,12 @@ DEBIAN = ("openclipart-png", "openclipart-svg", "tuxpaint-stamps-default", "word
 
 @dataclass(frozen=True)
 class LearnImage:
-    """One image: its file, what may be said of it, and whether it may be learnt from."""
+    """One image: its file, its captions, and whether it may be trained on."""
 
     source: str
     path: str  # a file, or "cifar:<row>" of CIFAR-10's test split
     texts: tuple[str, ...]
-    role: str  # "train", "validation" (chooses the step) or "measure" (never learnt from)
+    role: str  # "train", "validation" (chooses the step) or "measure" (never trained on)
     label: str = ""  # its class, for labelled sets
 
 

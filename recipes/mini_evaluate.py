@@ -1,4 +1,4 @@
-"""The accuracy table of `mini`: zero-shot classes and retrieval on images that were never learnt from.
+"""The accuracy table of `mini`: zero-shot classes and retrieval on images that were never trained on.
 
 Every figure has a bootstrap 95 % interval over images (classification) or queries (retrieval).
 Prompts are plain: "a photo of a {}." for classes, the caption itself for retrieval.

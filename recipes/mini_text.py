@@ -26,7 +26,7 @@ CLOTHES = {"longsleeve": "long-sleeve top", "outwear": "jacket or coat"}  # the 
 
 
 def label_texts(image: LearnImage) -> list[str]:
-    """What may be said of an image that only has a label, in a few wordings."""
+    """Captions for an image that only has a label, in a few wordings."""
     name = CLOTHES.get(image.label, image.label)
     texts = [fill(t, name) for t in ("a photo of a {}.", "{}", "a {}", "an image of a {}", "a photo of the {}.")]
     if image.label == "outwear":

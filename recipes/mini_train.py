@@ -29,7 +29,7 @@ SHARES = {
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """How a head is trained."""
+    """Settings for training a head."""
 
     steps: int = 1000
     batch: int = 1024
@@ -308,7 +308,7 @@ def train_head(
 
     evaluate: called with (head, text head) at every `every` steps; what it returns is kept in the history.
     student: fixed unit embeddings (N,D) of the texts, in place of the teacher's and its text head.
-    start: the head to go on from.
+    start: the head to continue from.
     """
     torch.manual_seed(seed)
     random.seed(seed)

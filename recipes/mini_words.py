@@ -100,7 +100,7 @@ def _literal(source: Path, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ClassWords:
-    """What one trunk class may be called: names (the usual first), hypernyms (nearest first), gloss."""
+    """Words for one class of the trunk: names (the usual first), hypernyms (nearest first), gloss."""
 
     names: tuple[str, ...]
     hypernyms: tuple[str, ...]

@@ -42,7 +42,7 @@ COUNTED = 32  # images of the batch whose operations are counted
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectivesConfig:
-    """What may be chosen. tflop: what each objective may spend; points: how often each is measured."""
+    """Settings of the recipe. tflop: the budget of each objective; points: how often each is measured."""
 
     base: TrainConfig
     tflop: float = 20.0

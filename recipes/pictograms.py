@@ -1,4 +1,4 @@
-"""CLIP from nothing on emoji, clip art and stamps, in minutes on a processor; asked about a style it never saw.
+"""CLIP from scratch on emoji, clip art and stamps, in minutes on a CPU; tested on a style it never saw.
 
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision"; its ModifiedResNet
     and text transformer, much smaller. The images come from public packages (see `pictograms_data`).

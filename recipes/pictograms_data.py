@@ -141,7 +141,7 @@ def drawings(source: Path) -> Iterator[Drawing]:
         yield from iconify_emoji(source / f"iconify-json-{style}", style, emoji, names)
     for file in sorted((source / "lobehub-fluent-emoji-3d/assets").glob("*.webp")):
         if known := emoji.get(plain_code(file.stem)):
-            yield Drawing("fluent-3d", known.code, file, said_of(known), known.name, "heldout")
+            yield Drawing("fluent-3d", known.code, file, write_captions(known), known.name, "heldout")
     yield from game_icons(source / "iconify-json-game-icons")
     yield from clip_art(source)
     for i, stamp in enumerate(mini_data.stamps(source)):
@@ -164,7 +164,7 @@ def plain_code(code: str) -> str:
     return "-".join(part for part in code.upper().split("-") if part != "FE0F")
 
 
-def said_of(emoji: Emoji) -> tuple[str, ...]:
+def write_captions(emoji: Emoji) -> tuple[str, ...]:
     """Captions of an emoji: its name, with a keyword, with another, and keywords alone."""
     if not emoji.tags:
         return (emoji.name,)
@@ -172,7 +172,7 @@ def said_of(emoji: Emoji) -> tuple[str, ...]:
     return (name, f"{name}, {words[0]}", f"{name}, {', '.join(words[1:3] or words)}", ", ".join(words[:4]))
 
 
-def table_of(family: str, label: str) -> str:
+def choose_table(family: str, label: str) -> str:
     """An emoji's table, the same on every machine; images of one design stay together."""
     return "validation" if fraction(f"{family}:{label}") < VALIDATION else "emoji"
 
@@ -182,7 +182,7 @@ def datasource(folder: Path, style: str, emoji: dict[str, Emoji]) -> Iterator[Dr
     for entry in json.loads((folder / "emoji.json").read_text(encoding="utf-8")):
         known, file = emoji.get(plain_code(entry["unified"])), folder / f"img/{style}/64" / entry["image"]
         if known and file.exists():
-            yield Drawing(style, known.code, file, said_of(known), known.name, table_of(style, known.name))
+            yield Drawing(style, known.code, file, write_captions(known), known.name, choose_table(style, known.name))
 
 
 def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
@@ -194,8 +194,8 @@ def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
         extra = not known and entry["group"].startswith("extras") and "flag" not in entry["subgroups"]
         if not known and not extra:
             continue
-        captions, label = (said_of(known), known.name) if known else ((entry["annotation"].lower(),), "")
-        table = table_of("openmoji", label) if known else "others"
+        captions, label = (write_captions(known), known.name) if known else ((entry["annotation"].lower(),), "")
+        table = choose_table("openmoji", label) if known else "others"
         for kind in ("color", "black"):
             file = folder / kind / "svg" / f"{entry['hexcode']}.svg"
             if file.exists():
@@ -239,7 +239,9 @@ def iconify_emoji(folder: Path, style: str, emoji: dict[str, Emoji], names: dict
         if code and code not in seen:
             seen.add(code)
             known = emoji[code]
-            yield Drawing(style, code, svg(icons, name), said_of(known), known.name, table_of(style, known.name))
+            yield Drawing(
+                style, code, svg(icons, name), write_captions(known), known.name, choose_table(style, known.name)
+            )
 
 
 def game_icons(folder: Path) -> Iterator[Drawing]:
@@ -304,7 +306,7 @@ def draw(origin: Path | str, target: Path) -> bool:
 
 
 def pixels(origin: Path | str) -> Path | io.BytesIO:
-    """What Pillow can open: the file itself, or an SVG's pixels with its longer side at `SIDE`."""
+    """File that Pillow can open: the file itself, or an SVG's pixels with its longer side at `SIDE`."""
     if isinstance(origin, Path) and origin.suffix != ".svg":
         return origin
     import resvg_py  # pip install resvg-py

@@ -1,4 +1,4 @@
-"""How well a model tells and finds images by name: zero-shot top-1 and top-5, text→image recall@10, and chance."""
+"""Zero-shot top-1 and top-5 of a model, its text→image recall@10, and their chance levels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: 
 
 
 def chance(table: Path) -> dict[str, float]:
-    """What choosing blindly gets on a table: shares, under the names of `measured`'s figures."""
+    """Chance levels on a table: shares, under the names of `measured`'s figures."""
     found = find_labelled(labelled(table))
     classes, images = len(found.names), len(found.labels)
     # Of a class with n images none is among the first ten with the chance of ten draws from the others.

@@ -9,11 +9,11 @@ Hardware: two CPU cores, 3 GB of memory. With a GPU more can be spent: `--set co
 Time: 9 minutes for 104 steps of 256 pages, once the pages are rendered (some minutes).
 Result: a drawing finds drawings of other documents with a mAP of 0.458, the bundled CLIP with 0.400 (the intervals
     overlap), the untrained tower with 0.320, grey pixels with 0.273; over all kinds of pages 0.414, and CLIP 0.462
-    (`benchmarks/simclr_pages.py`). The loss ends at 5.8, of 6.24 for a model that knows nothing.
+    (`benchmarks/simclr_pages.py`). The loss ends at 5.8, against a chance level of 6.24.
 
 The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-images-doc`, 487 documents): text,
 code, diagrams, plots, circuits. No label is used. The benchmark asks pages of other documents, which are labelled by
-hand; those of circuit-macros are among them, and so are not learnt from. The finished folder opens with
+hand; those of circuit-macros are among them, and so are not trained on. The finished folder opens with
 `wordsight.load` and searches by example; it knows no words.
 """
 

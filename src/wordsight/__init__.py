@@ -91,11 +91,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'wordsight' has no attribute {name!r}; it offers {', '.join(__all__)}")
     home = _HOMES[name]
-    return (
-        getattr(importlib.import_module(f"wordsight.{home}"), name)
-        if home
-        else importlib.import_module(f"wordsight.{name}")
-    )
+    if not home:
+        return importlib.import_module(f"wordsight.{name}")
+    return getattr(importlib.import_module(f"wordsight.{home}"), name)
 
 
 def __dir__() -> list[str]:

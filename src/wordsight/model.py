@@ -397,6 +397,9 @@ def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) 
     """Warn once a call of `embed_texts`: the first text, its problem, and in `{others}` the number of further ones."""
     if not texts:
         return
-    shown = texts[0] if len(texts[0]) <= _SHOWN else f"{texts[0][: _SHOWN - 1]}…"
-    others = f" (and {len(texts) - 1} more texts)" if len(texts) > 1 else ""
+    shown, others = texts[0], ""
+    if len(shown) > _SHOWN:
+        shown = f"{shown[: _SHOWN - 1]}…"
+    if len(texts) > 1:
+        others = f" (and {len(texts) - 1} more texts)"
     warnings.warn(f"The text {shown!r} {problem.replace('{others}', others)}", category, stacklevel=4)

@@ -17,6 +17,11 @@ def locate_image(row: Row) -> Path | str:
     return row.path if "://" in row.path else to_path(row.path)
 
 
+def page_suffix(page: int | None) -> str:
+    """The page of a document as it follows a name: ", page 3"; "" for what is not a page."""
+    return "" if page is None else f", page {page}"
+
+
 def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
     """RGB image of a row: of its file, else (pages, members of archives) the thumbnail in the index.
 

@@ -114,7 +114,7 @@ def test_show_lists_settings_that_set_takes(here):
     [
         (["colour.py"], r"There is no recipe 'colour\.py'; .*Did you mean: colours\.py"),
         (["colours.py", "--set", "lr=1"], r"There is no setting 'lr'.*Did you mean: optim\.lr"),
-        (["colours.py", "--set", "optim.lr"], "is no KEY=VALUE"),
+        (["colours.py", "--set", "optim.lr"], "is not KEY=VALUE"),
         (["colours.py", "--folder", "colours.py"], r"--folder 'colours\.py' is a file"),
         (["colours.py", "--set", "data.pairs=nowhere.tsv"], "nowhere.tsv"),
         (["colours.py", "--set", "watch.zero_shot.images=nowhere"], "'nowhere' are not there"),

@@ -150,7 +150,7 @@ def test_different_images_are_told_apart(samples):
 
 
 def shirt(colour, print_colour):
-    """Two products before the same ground differ in one small piece."""
+    """Two products on the same background differ in one small piece."""
     image = Image.new("RGB", (300, 300), "white")
     draw = ImageDraw.Draw(image)
     outline = (60, 60), (240, 60), (280, 120), (220, 130), (220, 270), (80, 270), (80, 130), (20, 120)
@@ -308,13 +308,13 @@ def test_what_is_learnt_is_noted_and_used(library, monkeypatch):
     assert len(duplicates(library)) == 3
 
 
-def test_named_images_are_learnt_on_too_and_unreadable_ones_passed_over(library, tmp_path):
+def test_named_images_are_learnt_on_too_and_unreadable_ones_skipped(library, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     learnt = learn(library, ColourModel(), [PICTURES[0], tmp_path / "broken.jpg"])
     assert learnt.images == 1
-    with pytest.raises(InputError, match="no readable image to learn on; expected some images, best 50 or more"):
+    with pytest.raises(InputError, match="No image to learn on can be read; expected some images, best 50 or more"):
         learn(library, ColourModel(), [tmp_path / "broken.jpg"])
-    with pytest.raises(InputError, match="no readable image"):
+    with pytest.raises(InputError, match="No image to learn on can be read"):
         learn_threshold(ColourModel(), [])
 
 

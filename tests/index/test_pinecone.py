@@ -15,7 +15,7 @@ from pinecone_server import PineconeServer
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import Row
 from wordsight.index.pinecone import index as pinecone
-from wordsight.index.pinecone.index import open_store
+from wordsight.index.pinecone.opening import NAMESPACE, open_store
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_a_search_that_never_sees_it_warns_and_answers(server, index, monkeypatc
 
 def test_requests_stay_below_two_megabytes(server, index):
     index.add([row(f"{i}", text="x" * 90_000) for i in range(50)])
-    sizes = [len(body["documents"]) for body in asked(server, f"{pinecone.NAMESPACE}/documents/upsert")]
+    sizes = [len(body["documents"]) for body in asked(server, f"{NAMESPACE}/documents/upsert")]
     assert sum(sizes) == 50
     assert len(sizes) == 3
     assert len(index) == 50

@@ -16,7 +16,7 @@ from memory_index import index_info, scores_of
 from wordsight.errors import InputError, MissingExtraError, StoreError
 from wordsight.index import Row
 from wordsight.index.qdrant import index as qdrant
-from wordsight.index.qdrant.index import open_store
+from wordsight.index.qdrant.opening import open_store
 from wordsight.text.analysis import VERSION
 
 

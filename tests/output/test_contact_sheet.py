@@ -162,10 +162,10 @@ def test_a_link_to_the_web_is_the_address_itself():
 
 
 def test_a_fetched_image_is_named_and_linked_by_its_address():
-    address = "https://host/a%20b.png?x=1"
-    page = Reader(render_html([hit_tile(hit(address), thumbnail("red"))], "x"))
-    assert address in page.text
-    assert page.links == [address] * 3
+    url = "https://host/a%20b.png?x=1"
+    page = Reader(render_html([hit_tile(hit(url), thumbnail("red"))], "x"))
+    assert url in page.text
+    assert page.links == [url] * 3
 
 
 def test_images_asked_with_stand_in_the_head(tmp_path):

@@ -118,21 +118,21 @@ def test_the_held_out_style_is_in_no_other_table(packages: Path) -> None:
 
 
 def test_an_emoji_is_called_by_its_name_and_its_keywords() -> None:
-    assert pictograms_data.said_of(DOG) == ("dog", "dog, animal", "dog, pet", "animal, pet")
-    assert pictograms_data.said_of(Emoji("2693", "anchor", ("ship",))) == (
+    assert pictograms_data.write_captions(DOG) == ("dog", "dog, animal", "dog, pet", "animal, pet")
+    assert pictograms_data.write_captions(Emoji("2693", "anchor", ("ship",))) == (
         "anchor",
         "anchor, ship",
         "anchor, ship",
         "ship",
     )
-    assert pictograms_data.said_of(Emoji("2693", "anchor", ())) == ("anchor",)
+    assert pictograms_data.write_captions(Emoji("2693", "anchor", ())) == ("anchor",)
 
 
 def test_images_of_one_design_are_on_one_side() -> None:
-    tables = {name: pictograms_data.table_of("openmoji", name) for name in map(str, range(2000))}
+    tables = {name: pictograms_data.choose_table("openmoji", name) for name in map(str, range(2000))}
     share = list(tables.values()).count("validation") / len(tables)
     assert abs(share - pictograms_data.VALIDATION) < 0.02
-    assert tables == {name: pictograms_data.table_of("openmoji", name) for name in tables}
+    assert tables == {name: pictograms_data.choose_table("openmoji", name) for name in tables}
 
 
 def test_a_image_is_drawn_whole_in_the_middle_of_a_white_square(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_each_query_is_answered_by_what_was_chosen_without_it():
 
 
 def both_sides(looks, words, query="q"):
-    """What both sides found: id → log-odds by looks, id → the share of a text's words, which is its score too."""
+    """Candidates of both sides: id → visual log-odds, id → share of the words that its text holds, its score too."""
     ids = list(dict.fromkeys([*looks, *words]))
     held = np.array([words.get(id, 0.0) for id in ids])
     visual = np.array([looks.get(id, -6.0) for id in ids])

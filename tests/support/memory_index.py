@@ -15,7 +15,7 @@ import numpy as np
 from wordsight.columns import OWN_COLUMNS, OWN_KINDS
 from wordsight.errors import InputError
 from wordsight.index import Index, IndexInfo, Match, Row, RowVersion
-from wordsight.text.analysis import coverage, terms, terms_of
+from wordsight.text.analysis import collect_terms, coverage, terms
 
 TYPES = {str: "text", bool: "boolean", int: "integer", float: "number"}
 
@@ -36,7 +36,7 @@ def bm25(query, documents, k1=1.2, b=0.75, words=terms):
     scores = []
     for bag in bags:
         score = 0.0
-        for word in terms_of(query) if words is terms else set(words(query)):
+        for word in collect_terms(query) if words is terms else set(words(query)):
             n = sum(word in other for other in bags)
             tf = bag[word]
             idf = math.log(1 + (len(bags) - n + 0.5) / (n + 0.5))

@@ -113,11 +113,11 @@ def test_a_device_that_torch_knows_but_not_here(device):
     [
         ("image.heads=5", r"width 32 does not divide by 5 heads"),
         ("image.image_size=18", r"image_size 18 is not a multiple of patch_size 4"),
-        ("embed_dim=0", r"model.embed_dim is 0, expected 1 or more"),
-        ("text.context_length=8", r"tokenizer.context_length is 16, but the text tower takes 8 "),
-        ("text.vocab_size=100", r"tokenizer.vocab_size is 49,408, but the text tower takes 100 "),
-        ("tokenizer.context_length=2", r"context_length is 2, which leaves no room for a word"),
-        ("preprocess.std=1,0,1", r"preprocess.std is \(1.0, 0.0, 1.0\), by which is divided"),
+        ("embed_dim=0", r"embed_dim is 0, expected a positive whole number"),
+        ("text.context_length=8", r"tokenizer.context_length is 16, expected 3 to 8"),
+        ("text.vocab_size=100", r"tokenizer.bos_id is 49406, expected a token of the vocabulary: 0 to 99"),
+        ("tokenizer.context_length=2", r"context_length is 2, expected 3 to 16"),
+        ("preprocess.std=1,0,1", r"preprocess.std is 0.0, expected a number from 0.001 to 100"),
     ],
 )
 def test_a_model_that_contradicts_itself(table, tmp_path, setting, message):

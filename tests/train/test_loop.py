@@ -363,10 +363,10 @@ def test_compiled_towers_learn_the_same(table, tmp_path, plain_losses):
 @pytest.mark.parametrize(("chunk", "advice"), [(None, "compute.chunk=4 or"), (2, "compute.chunk=1 or")])
 def test_memory_that_runs_out_gets_advice(table, tmp_path, monkeypatch, chunk, advice):
     def accumulate(*args, **settings):
-        raise torch.OutOfMemoryError("CUDA out of memory. AlphaResult to allocate 2 GiB.\nMore of it.")
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore of it.")
 
     monkeypatch.setattr("wordsight.train.learner.accumulate", accumulate)
-    message = f"Memory ran out with 8 pairs .* AlphaResult to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
+    message = f"Memory ran out with 8 pairs .* Tried to allocate 2 GiB.*{advice} --set compute.checkpointing=true"
     with pytest.raises(TrainError, match=message):
         train(small_run(table, steps=1, batch=8, compute__chunk=chunk), tmp_path / "run")
 

@@ -100,7 +100,7 @@ def test_what_the_run_computes_with_is_set():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"patch_dropout": 0.5, "model": "resnet"}, TrainError, r"the image tower \(resnet\) has no patches to leave"),
+        ({"patch_dropout": 0.5, "model": "resnet"}, TrainError, r"the image tower \(resnet\) has no patches to drop"),
     ],
 )
 def test_runs_that_cannot_be_are_refused(changes, error, message):
@@ -117,7 +117,7 @@ def test_a_spec_that_contradicts_itself_is_refused():
 
 def test_the_tokenizer_of_another_model_is_refused():
     other = Tokenizer(size("tiny", context_length=20).tokenizer, {})
-    with pytest.raises(TrainError, match=r"The tokenizer given is .*context_length=20.*but the model's is .*length=77"):
+    with pytest.raises(TrainError, match=r"The given tokenizer is .*context_length=20.*but the model's is .*length=77"):
         build_network(config_of(), other)
 
 

@@ -191,7 +191,7 @@ def test_an_unknown_precision_is_refused():
 
 def test_a_precision_that_the_device_lacks_is_refused(monkeypatch):
     monkeypatch.setattr("wordsight.train.compute.precision._has", lambda device, dtype: False)
-    with pytest.raises(InputError, match=r"'bf16', which the device 'cuda' does not have. Use fp16, or f32"):
+    with pytest.raises(InputError, match=r"'bf16', which the device 'cuda' does not support. Use fp16, or f32"):
         Precision("bf16", torch.device("cuda"))
-    with pytest.raises(InputError, match=r"'fp16', which the device 'cpu' does not have. Use f32"):
+    with pytest.raises(InputError, match=r"'fp16', which the device 'cpu' does not support. Use f32"):
         Precision("fp16", torch.device("cpu"))

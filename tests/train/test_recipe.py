@@ -86,7 +86,7 @@ def test_a_changed_recipe_is_read_anew(write):
         ("def recipe(): return 3", r"recipe\(\) of .*small\.py returned 3, expected a TrainConfig"),
         ("def recipe(): return {'batch': 3}", "expected a TrainConfig or a frozen dataclass"),
         (OWN.replace("(frozen=True)", "").replace("import beside", ""), "a frozen dataclass"),
-        (OWN.replace("def run", "def walk").replace("import beside", ""), r"returned Own, which only a run\("),
+        (OWN.replace("def run", "def walk").replace("import beside", ""), r"returned Own, which needs a run\("),
         ("def recipe(:\n  pass", r"small\.py, line 1: SyntaxError: .*\n    def recipe\(:"),
         ("\nimport nowhere_at_all", r"small\.py, line 2: ModuleNotFoundError: .*nowhere_at_all'\n    import nowhere"),
         ("def recipe():\n    d = {}\n    return d['batch']", r"line 3: KeyError: 'batch'\n    return d\['batch'\]"),

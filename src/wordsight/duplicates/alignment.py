@@ -34,7 +34,9 @@ def list_changes(one: Miniature, other: Miniature) -> Iterator[tuple[Miniature, 
 
 def agree_coarsely(one: Miniature, other: Miniature, quarters: int) -> bool:
     """Whether two whole images agree coarsely, the other turned, mirrored or not."""
-    ratio = 1 / other.ratio if quarters % 2 else other.ratio
+    ratio = other.ratio
+    if quarters % 2:
+        ratio = 1 / ratio
     if abs(np.log(one.ratio / ratio)) > _SAME_RATIO:
         return False
     here = one.template(COARSE, COARSE)

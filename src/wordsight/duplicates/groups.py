@@ -49,7 +49,9 @@ class Group:
 
     def __repr__(self) -> str:
         """Number of images, the nearness of the others, and which one to keep."""
-        how = "of the same content" if self.exact else f"cosines from {min(self.cosines):.3f}"
+        how = f"cosines from {min(self.cosines):.3f}"
+        if self.exact:
+            how = "of the same content"
         return f"<Group {len(self.rows)} images, {how}, keep {self.keep.id}>"
 
     def _repr_html_(self) -> str:
@@ -138,7 +140,9 @@ def find_duplicates(
 def read_threshold(index: Index) -> LearntThreshold | None:
     """Threshold learnt on this index, or None."""
     note = index.note(NOTE)
-    return LearntThreshold.from_note(note) if note else None
+    if not note:
+        return None
+    return LearntThreshold.from_note(note)
 
 
 def _grouped(rows: Iterable[Row], least: float, comparison: Comparison) -> Iterator[Group]:
@@ -148,7 +152,9 @@ def _grouped(rows: Iterable[Row], least: float, comparison: Comparison) -> Itera
         contents.setdefault(row.content_hash, []).append(row)
     classes = list(contents.values())
     taken_N = np.zeros(len(classes), bool)
-    for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]) if classes else None, taken_N):
+    if not classes:
+        return
+    for leader, cosine_N in _cosines(np.stack([rows[0].vector for rows in classes]), taken_N):
         near = [int(i) for i in np.flatnonzero((cosine_N >= least) & ~taken_N) if i > leader]
         near.sort(key=lambda i: -cosine_N[i])
         members = [leader, *_confirmed(classes[leader][0], near, classes, cosine_N, comparison)]
@@ -224,12 +230,11 @@ def _confirmed(
     return copies
 
 
-def _cosines(vectors_ND: Floats | None, taken_N: np.ndarray) -> Iterator[tuple[int, Floats]]:
+def _cosines(vectors_ND: Floats, taken_N: np.ndarray) -> Iterator[tuple[int, Floats]]:
     """(Row, its cosines with all) of each row that is not taken by then, a bounded number at a time."""
-    n = 0 if vectors_ND is None else len(vectors_ND)
-    block = max(1, _PRODUCT // max(n, 1))
+    n = len(vectors_ND)
+    block = max(1, _PRODUCT // n)
     for top in range(0, n, block):
-        assert vectors_ND is not None
         free = [i for i in range(top, min(top + block, n)) if not taken_N[i]]
         cosine_BN = vectors_ND[free] @ vectors_ND.T
         yield from ((i, cosines) for i, cosines in zip(free, cosine_BN, strict=True) if not taken_N[i])

@@ -40,9 +40,11 @@ class Miniature:
     """An image as a square of 128 pixels, with what comparisons of it share. ratio: width / height of the original."""
 
     def __init__(self, image: Image.Image, ratio: float | None = None, sheet: Image.Image | None = None) -> None:
-        self.ratio = image.width / image.height if ratio is None else ratio
-        self.square = image if image.size == (SIDE, SIDE) else resize_square(image.convert("RGB"), SIDE)
-        self.sheet = resize_square(image.convert("L"), SHEET) if sheet is None else sheet
+        self.ratio = ratio or image.width / image.height
+        self.square = image
+        if image.size != (SIDE, SIDE):
+            self.square = resize_square(image.convert("RGB"), SIDE)
+        self.sheet = sheet or resize_square(image.convert("L"), SHEET)
         self.grey = self.square.convert("L")
         self.coarse = np.asarray(self.grey.resize((COARSE, COARSE), Image.Resampling.BOX), np.float32)
         self._templates: dict[tuple[int, int], np.ndarray] = {}
@@ -98,7 +100,9 @@ class Miniature:
         left, top, right, bottom = self.border
         pixels_HW3 = np.asarray(self.square, np.int16)[top : SIDE - bottom, left : SIDE - right]
         whole_HW3 = np.asarray(self.square, np.int16)
-        sides = [(pixels_HW3[0], whole_HW3[0]), (pixels_HW3[-1], whole_HW3[-1])] if top else []
+        sides = []
+        if top:
+            sides += [(pixels_HW3[0], whole_HW3[0]), (pixels_HW3[-1], whole_HW3[-1])]
         if left:
             sides += [(pixels_HW3[:, 0], whole_HW3[:, 0]), (pixels_HW3[:, -1], whole_HW3[:, -1])]
         shares = [(np.abs(inside - np.median(edge, axis=0)) > _EDGE).any(axis=1).mean() for inside, edge in sides]
@@ -107,7 +111,9 @@ class Miniature:
     def turned(self, quarters: int) -> Miniature:
         """The image turned by as many quarters, anticlockwise."""
         how = TURNS[quarters]
-        ratio = self.ratio if quarters == 2 else 1 / self.ratio
+        ratio = self.ratio
+        if quarters % 2:
+            ratio = 1 / ratio
         return Miniature(self.square.transpose(how), ratio, self.sheet.transpose(how))
 
     @functools.cached_property
@@ -156,7 +162,7 @@ def _find_border(pixels_HW3: np.ndarray) -> tuple[int, int]:
     for rows_HW3 in (pixels_HW3, pixels_HW3[::-1]):
         colour = np.median(rows_HW3[0], axis=0)
         differs_H = (np.abs(rows_HW3 - colour) > _EDGE).any(axis=(1, 2))
-        found.append(int(differs_H.argmax()) if differs_H.any() else 0)
+        found.append(int(differs_H.argmax()))  # 0 where none differs
     least = round(0.02 * len(pixels_HW3))
     if min(found) < least:
         return 0, 0

@@ -118,7 +118,9 @@ def inspect_origin(row: Row, miniature: Miniature | None, others: Sequence[Minia
     miniature: None where it cannot be read. others: those of its copies, in which to look for what is laid over it.
     """
     raw, pixels = is_raw(row.path) and row.page is None, row.width * row.height
-    camera, edited, kept = (None, False, 0) if raw or is_part(row) or not is_file(row) else _read_head(row)
+    camera, edited, kept = None, False, 0
+    if is_file(row) and not raw and not is_part(row):
+        camera, edited, kept = _read_head(row)
     if miniature is None:
         return Origin(row, raw, pixels, camera=camera, edited=edited, kept=kept)
     brightest = np.asarray(miniature.square).max(axis=2)
@@ -155,4 +157,6 @@ def _kept(image: Image.Image) -> int:
     lossless = image.format in _LOSSLESS or (image.format == "TIFF" and image.info.get("compression") != "jpeg")
     if not lossless:
         return 0
-    return -1 if was_jpeg(image) else 2
+    if was_jpeg(image):
+        return -1
+    return 2

@@ -32,6 +32,11 @@ def is_part(row: Row) -> bool:
     return row.page is not None or (is_part_of(row.id, row.path) and is_file(row))
 
 
+def part_name(row: Row) -> str:
+    """The part of its file that a row is, "#page=3"; "" of a whole file."""
+    return row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
+
+
 def each_once(rows: Iterable[Row]) -> Present:
     """Rows in order, without those whose file is gone and those that name an image again.
 
@@ -56,12 +61,14 @@ def freed_bytes(row: Row) -> int:
         status = to_path(row.path).lstat()
     except OSError:
         return 0
-    return status.st_size if status.st_nlink == 1 and not stat.S_ISLNK(status.st_mode) else 0
+    if status.st_nlink > 1 or stat.S_ISLNK(status.st_mode):
+        return 0
+    return status.st_size
 
 
 def _key(row: Row) -> Key | None:
     """Key that rows of one image share; None where the file is gone."""
-    part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
+    part = part_name(row)
     if not is_file(row):
         return row.path, part
     try:

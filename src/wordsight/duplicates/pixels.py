@@ -30,7 +30,9 @@ def correlate(one_HW: np.ndarray, other_HW: np.ndarray) -> float:
     """Normalised correlation of two arrays of one shape."""
     one, other = one_HW.ravel() - one_HW.mean(), other_HW.ravel() - other_HW.mean()
     norms = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return float(one @ other) / norms if norms > 0 else 0.0
+    if norms <= 0:
+        return 0.0
+    return float(one @ other) / norms
 
 
 def subtract_mean(grey_HW: np.ndarray, n: int = 7) -> np.ndarray:

@@ -168,14 +168,16 @@ def learn(index: Index, model: Model, images: Sequence[ImageSource] | None = Non
 def learn_threshold(model: Model, originals: Sequence[Original]) -> LearntThreshold:
     """Make copies of the originals, embed them, and choose the two cosines. Raises: InputError for no originals."""
     if not originals:
-        raise InputError("There is no readable image to learn on; expected some images, best 50 or more.")
+        raise InputError("No image to learn on can be read; expected some images, best 50 or more.")
     pairs = [_compare_copies(model, original, seed) for seed, original in enumerate(originals)]
     cosine_NK, same_NK = (np.stack(column) for column in zip(*pairs, strict=True))
     nearest_N = np.array([max(original.others, default=-1.0) for original in originals])
     crowd_N = np.array([sorted((*original.others, *[-1.0] * _CANDIDATES))[-_CANDIDATES] for original in originals])
     alone = max(_SAFE, float(np.quantile(nearest_N, 1 - _FALSE, method="higher")))
     wanted_NK = same_NK & np.array([kind not in TURNED for kind in KINDS])
-    wanted = float(np.quantile(cosine_NK[wanted_NK] if wanted_NK.any() else cosine_NK, 1 - _RECALL))
+    if not wanted_NK.any():
+        wanted_NK[:] = True
+    wanted = float(np.quantile(cosine_NK[wanted_NK], 1 - _RECALL))
     candidates = min(max(wanted, float(np.quantile(crowd_N, 0.8))), max(alone, wanted))
     found_NK = same_NK & (cosine_NK >= candidates)
     return LearntThreshold(

@@ -10,7 +10,7 @@ from pathlib import Path
 from wordsight.errors import InputError
 
 # What counts as an image inside a folder; a file that is named outright is tried whatever it is called. Kinds that
-# need an extra package are here too: without it such files are counted as skipped, not passed over in silence.
+# need an extra package are here too: without it such files are counted as skipped, not skipped in silence.
 RAW_EXTENSIONS = frozenset(
     f".{kind}"
     for kind in (
@@ -29,7 +29,7 @@ EXTENSIONS = RAW_EXTENSIONS | frozenset(
 
 
 # What is in them, thumbnails of a NAS, deleted files and parts of programs, is not what a person means by a folder's
-# images. In lower case; names that begin with a dot are passed over anyway.
+# images. In lower case; names that begin with a dot are skipped anyway.
 SYSTEM_FOLDERS = frozenset(
     {
         *("@eadir", "@__thumb", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # Synology, QNAP
@@ -53,7 +53,7 @@ def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> l
     """Images that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
-    links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
+    links to folders and SYSTEM_FOLDERS are skipped. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
     has that very name.
     "-" stands for `listing`, one path a line (standard input); those may name folders too, and need not exist.
     Raises: InputError for a path that does not exist, a pattern or a set of folders that holds no image.
@@ -112,7 +112,7 @@ def walk(
     """Yield the paths of the files under `folder` with one of these extensions (".jpg"); an error where a folder fails.
 
     Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
-    with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
+    with a dot and links to folders are skipped: nothing is listed twice and no loop is walked; links to files are
     listed. An OSError's `filename` is the folder that could not be listed, or not to its end.
     excluded: asked with each path below `folder`, "sub/a.jpg", those of subfolders ending in "/"; SYSTEM_FOLDERS if
         nothing else is said.

@@ -24,7 +24,7 @@ class Skipped:
 
 
 class UnreadableError(Exception):
-    """A reason of ours, to be reported with the image's name."""
+    """Internal: a reason for the user, to be reported with the image's name."""
 
 
 def record_skipped(item: Any, error: ImageError) -> Skipped:

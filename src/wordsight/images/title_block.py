@@ -89,7 +89,7 @@ def _ink(image: Image.Image, reduced: int) -> Bools | None:
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
-    """The ink of a sheet, and how far a line goes on from each pixel to the left and up (0 where there is none)."""
+    """The ink of a sheet, and how far a line continues from each pixel to the left and up (0 where there is none)."""
 
     ink_HW: Bools
     leftward_HW: Counts
@@ -227,7 +227,7 @@ def _is_table(lines: _Lines, box: Box, rules: int) -> bool:
 
 
 def _within_frame(lines: _Lines, box: Box, left_too: bool = False) -> Box:
-    """Box without the sides that are the frame's: those whose line goes on beyond the box."""
+    """Box without the sides that are the frame's: those whose line continues beyond the box."""
     left, top, right, bottom = box
     ends_right, ends_bottom = right, bottom
     if lines.upward_HW[bottom - 2, right - 2] > bottom - top + 2 * _SLACK:

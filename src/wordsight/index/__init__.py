@@ -11,7 +11,7 @@ from wordsight.index.base import Index, IndexInfo, Match, Row, RowVersion
 __all__ = ["Index", "IndexInfo", "Match", "Row", "RowVersion", "create_index", "open_index"]
 
 # how a location begins → the module of the store; all others are of Lance
-STORES = {"qdrant:": "wordsight.index.qdrant.index", "pinecone:": "wordsight.index.pinecone.index"}
+STORES = {"qdrant:": "wordsight.index.qdrant.opening", "pinecone:": "wordsight.index.pinecone.opening"}
 
 
 def open_index(location: str | Path | None = None) -> Index:

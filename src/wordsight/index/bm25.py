@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 
-from wordsight.text.analysis import Query, terms, terms_of
+from wordsight.text.analysis import Query, collect_terms, terms
 
 K1, B = 1.2, 0.75  # Lucene's
 
@@ -34,5 +34,5 @@ def document_vector(text: str, mean_words: float) -> tuple[list[int], list[float
 
 def query_vector(words: Query, *more: str) -> tuple[list[int], list[float]]:
     """Return (dimensions, rising; weights) of a query's different terms, and `more`: 1 each, before the store's IDF."""
-    dimensions = sorted({word_id(word) for word in (*terms_of(words), *more)})
+    dimensions = sorted({word_id(word) for word in (*collect_terms(words), *more)})
     return dimensions, [1.0] * len(dimensions)

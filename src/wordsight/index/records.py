@@ -49,7 +49,7 @@ class RecordIndex(Index):
             self.info = info
             self._set_record("about", asdict(info))
         else:
-            raise StoreError(absent(self._location))
+            raise StoreError(describe_absence(self._location))
         if info is not None:
             check_same_model(self.info, info.model, info.fingerprint, info.dim, self._location)
         self._columns = self._record("columns") or dict(OWN_KINDS)
@@ -91,7 +91,7 @@ class RecordIndex(Index):
         return rows
 
 
-def absent(location: str) -> str:
+def describe_absence(location: str) -> str:
     """Return what is said where there is no index."""
     return f"There is no index at {location}; make one with: wordsight index SOURCE --in {location}"
 

@@ -78,7 +78,7 @@ def _translated(body: str) -> str:
             found = re.match(r"\[((?>[!^]?))((?:\]|\\.|[^\]\\])(?:\\.|[^\]\\])*)\]", rest, re.DOTALL)
             if found is None or "[:" in found[2]:
                 return ""
-            out, at = out + _one_of(found[2], other=bool(found[1])), at + found.end()
+            out, at = out + _translate_brackets(found[2], other=bool(found[1])), at + found.end()
         elif rest[0] == "\\":
             if len(rest) < 2:
                 return ""
@@ -88,7 +88,7 @@ def _translated(body: str) -> str:
     return out
 
 
-def _one_of(chars: str, *, other: bool) -> str:
+def _translate_brackets(chars: str, *, other: bool) -> str:
     """Expression for one character of those between brackets, "a-z_", or for any other; never a slash."""
     some = ""
     for low, high, single in re.findall(r"\\?(.)-\\?(.)|\\?(.)", chars, re.DOTALL):

@@ -113,7 +113,7 @@ class Document:
         if self._ended >= _MOST_ENDED:
             raise ImageError(f"page {number} is not read: others of this document take too long or too much memory")
         try:
-            return PROCESS.ask(what, self._key, self.path, number, limit)
+            return PROCESS.ask(what, self._key, os.path.abspath(self.path), number, limit)
         except PageEndedError:
             self._ended += 1
             raise

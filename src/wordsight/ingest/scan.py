@@ -29,7 +29,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
     """Stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: image files; folders, searched through all their subfolders for images, camera RAW, PDF and tar
-        (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
+        (names that begin with a dot, links to folders and `images.files.SYSTEM_FOLDERS` are skipped); tables (.csv,
         .tsv, .jsonl, .parquet); PDF; tar; patterns of these ("photos/**/*.jpg"); "hf:NAME_OR_FOLDER[:SPLIT]"; names
         that `source_root` returned. One named twice counts once.
     What cannot be listed comes as `Unlisted`, a file that cannot be used as `Skipped`.
@@ -47,7 +47,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 
 
 def source_root(source: str | Path) -> str:
-    """Name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
+    """Name under which a source is recorded: a file's or folder's absolute path by `path_text.to_text`.
 
     Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
@@ -120,14 +120,14 @@ def is_there(root: str) -> bool:
 
 
 def _absolute(source: str | Path) -> str:
-    """Absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
-    path = _path_of(source)
+    """Absolute path, or pattern, of a source; brackets in the current folder's name are not a pattern."""
+    path = _read_path(source)
     if is_pattern(path) and not os.path.isabs(path):
         return os.path.join(glob.escape(os.getcwd()), os.path.normpath(path))
     return os.path.abspath(path)
 
 
-def _path_of(source: str | Path) -> str:
+def _read_path(source: str | Path) -> str:
     """Path of a source as it was typed, or as `source_root` recorded it."""
     text = os.fspath(source)
     return text if os.path.lexists(text) else os.fspath(to_path(text))

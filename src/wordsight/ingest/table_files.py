@@ -19,7 +19,7 @@ from wordsight.ingest.table_file import Record, TableFile, read_lines
 
 _HELD = 64 << 20  # bytes of rows that are held as Python's objects
 _PARQUET_ROWS = 1024  # read at a time
-_PARQUET_PICTURES = 16  # rows read at a time where images may lie in the cells: all of these are held
+_PARQUET_IMAGES = 16  # rows read at a time where images may lie in the cells: all of these are held
 _LOOKED_AT = 1000  # lines of JSON that are looked at to learn the columns
 
 
@@ -114,7 +114,7 @@ class ParquetFile(TableFile):
 
         held = [name for name in self.columns if self.holds(name)]
         wanted = None if columns is None else [f"{name}.path" if name in held else name for name in columns]
-        size = _PARQUET_PICTURES if held and columns is None else _PARQUET_ROWS
+        size = _PARQUET_IMAGES if held and columns is None else _PARQUET_ROWS
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(size, columns=wanted):
                 for part in _slices(batch):

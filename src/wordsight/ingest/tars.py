@@ -133,7 +133,8 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
     except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:  # headers without end recurse
         before = "; what comes before it was read" if sample is not None else ""
         hint = "; unpack a compressed one" if not before else ""
-        problem = f"is damaged, or not a tar archive ({error}){before}{hint}"
+        said = "headers without end" if isinstance(error, RecursionError) else error
+        problem = f"is damaged, or not a tar archive ({said}){before}{hint}"
     if sample is not None:
         yield sample
     if problem:

@@ -62,8 +62,11 @@ def render_cards(heading: str, cards: Iterable[Card], total: int | None = None) 
     total: number of all cards, where it is known, for the number of those that are not shown.
     """
     shown = list(islice(cards, CARDS))
-    more = f"<div>… and {total - len(shown):,} more</div>" if total is not None and total > len(shown) else ""
-    body = f'<div style="{_GRID}">{"".join(map(_card, shown))}</div>' if shown else ""
+    body = more = ""
+    if total is not None and total > len(shown):
+        more = f"<div>… and {total - len(shown):,} more</div>"
+    if shown:
+        body = f'<div style="{_GRID}">{"".join(map(_card, shown))}</div>'
     return f"<div><div>{html.escape(_short(heading))}</div>{body}{more}</div>"
 
 

@@ -60,6 +60,8 @@ class Section:
 
 def file_link(place: Path | str, page: int | None = None) -> str:
     """URL by which a browser opens a file, at a page of a document; a URL stays itself."""
+    if isinstance(place, str) and "://" in place:
+        return place
     text = str(place)
     if text.startswith(("http:/", "https:/")):  # a URL that became a Path holds one slash of the two
         scheme, _, rest = text.partition(":/")
@@ -75,7 +77,9 @@ def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked:
     """
     likely = [tile for tile in tiles if tile.likely]
     rest = [tile for tile in tiles if not tile.likely]
-    body = _cards(likely) if likely or not rest else "<p>Nothing here is likely to match.</p>"
+    body = _cards(likely)
+    if rest and not likely:
+        body = "<p>Nothing here is likely to match.</p>"
     if rest:
         body += f'\n<h2 class="unlikely">{UNLIKELY}</h2>\n{_cards(rest)}'
     return _page(body, title, subtitle, asked)
@@ -135,12 +139,14 @@ def _card(tile: Tile) -> str:
         lines = f"<blockquote>{_html(tile.snippet)}</blockquote>{lines}"
     if tile.copies:
         lines += f"<p>+{tile.copies} {'copy' if tile.copies == 1 else 'copies'}</p>"
-    data = thumbnail_url(tile.thumbnail or tile.image, _PAGE_BOX if tile.page else _BOX)
+    box, kind = _BOX, ""
+    if tile.page:
+        box, kind = _PAGE_BOX, ' class="page"'
+    data = thumbnail_url(tile.thumbnail or tile.image, box)
     image = f'<img src="{data}" alt="{label}" loading="lazy">'
     if tile.link.startswith(_LINK_SCHEMES):
         link = html.escape(tile.link)
         image, name = f'<a href="{link}">{image}</a>', f'<a href="{link}">{name}</a>'
         heading = heading and f'<a href="{link}">{heading}</a>'
     heading = heading and f"<h3>{heading}</h3>"
-    kind = ' class="page"' if tile.page else ""
     return f"<figure{kind}>{image}<figcaption>{heading}{bars}{lines}<small>{name}</small></figcaption></figure>"

@@ -42,7 +42,9 @@ def open_writer(destination: Path, dim: int, about: Mapping[str, str], *, force:
     Raises: InputError for another extension, a missing folder, an existing file without `force`; MissingExtraError.
     """
     check_destination(destination, force=force)
-    return _Npy(destination, dim, about) if destination.suffix == ".npy" else _Parquet(destination, dim, about)
+    if destination.suffix == ".npy":
+        return _Npy(destination, dim, about)
+    return _Parquet(destination, dim, about)
 
 
 def check_destination(destination: Path, *, force: bool = False) -> None:

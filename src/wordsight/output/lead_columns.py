@@ -28,6 +28,13 @@ class Lead:
     heading: str | None
     columns: tuple[str, ...]
 
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """All columns, the heading first."""
+        if self.heading is None:
+            return self.columns
+        return (self.heading, *self.columns)
+
 
 def lead_columns(rows: Sequence[Meta], show: str | None = None) -> Lead:
     """Columns of rows in the order in which they are shown.
@@ -40,7 +47,7 @@ def lead_columns(rows: Sequence[Meta], show: str | None = None) -> Lead:
     filled = dict.fromkeys(key for row in rows for key, value in row.items() if value not in (None, ""))
     if show is not None:
         chosen = [_named(name.strip(), list(filled)) for name in show.split(",") if name.strip()]
-        return Lead(chosen[0] if chosen else None, tuple(dict.fromkeys(chosen[1:])))
+        return Lead(next(iter(chosen), None), tuple(dict.fromkeys(chosen[1:])))
     cells = {key: [row[key] for row in rows if row.get(key) not in (None, "")] for key in filled}
     headings = [key for key in filled if _heading_rank(key, cells[key]) is not None]
     heading = min(headings, key=lambda key: _heading_rank(key, cells[key]) or 0, default=None)

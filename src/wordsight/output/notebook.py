@@ -26,7 +26,9 @@ def show_answers(classifier: Classifier, images: Any, k: int = 3) -> Html:
     total = len(images) if isinstance(images, Sized) else None
     given = list(islice(images, CARDS))
     decoded = [read_image(image) for image in given]
-    answers = classifier.top_k(decoded, k) if decoded else []
+    answers: list[list[tuple[str, float]]] = []
+    if decoded:
+        answers = classifier.top_k(decoded, k)
     cards = (
         Card(pixels.copy, ranked[0][0], (*(f"{label} {p:.0%}" for label, p in ranked), source_name(image)))
         for image, pixels, ranked in zip(given, decoded, answers, strict=True)

@@ -14,7 +14,7 @@ from wordsight.images.names import source_name
 from wordsight.index import Index, Row
 from wordsight.output.cards import CARDS, SIDE, Card, render_cards
 from wordsight.output.lead_columns import cell_text, lead_columns
-from wordsight.row_images import locate_image, row_image
+from wordsight.row_images import locate_image, page_suffix, row_image
 
 _COLUMNS = 3  # of a table, shown below an image
 
@@ -39,12 +39,12 @@ def render_index(heading: str, index: Index) -> str:
 
 def row_card(row: Row, index: Index | None = None, *lines: str) -> Card:
     """Card of a row: its image, the name of its file, a link to it, `lines`, and the columns that lead."""
-    page = "" if row.page is None else f", page {row.page}"
+    name = source_name(Path(row.path).name or row.id) + page_suffix(row.page)
     place = locate_image(row)
-    name = source_name(Path(row.path).name or row.id)
     link = place.absolute().as_uri() if isinstance(place, Path) else place
-    link += "" if row.page is None else f"#page={row.page}"
-    return Card(functools.partial(_read, row, index), name + page, (*lines, *_columns(row)), link)
+    if row.page is not None:
+        link += f"#page={row.page}"
+    return Card(functools.partial(_read, row, index), name, (*lines, *_columns(row)), link)
 
 
 def _read(row: Row, index: Index | None) -> Image.Image:
@@ -55,5 +55,4 @@ def _read(row: Row, index: Index | None) -> Image.Image:
 
 def _columns(row: Row) -> list[str]:
     lead = lead_columns([row.meta])
-    keys = (*((lead.heading,) if lead.heading else ()), *lead.columns)
-    return [f"{source_name(key)}: {cell_text(row.meta[key])}" for key in keys[:_COLUMNS]]
+    return [f"{source_name(key)}: {cell_text(row.meta[key])}" for key in lead.in_order[:_COLUMNS]]

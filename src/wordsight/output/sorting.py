@@ -31,7 +31,9 @@ def safe_name(name: str) -> str:
     plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]+', "_", name).strip(" .")[:100].strip(" .")
     if not plain:
         return "_"
-    return f"{plain}_" if plain.split(".")[0].lower() in _RESERVED else plain
+    if plain.split(".")[0].lower() in _RESERVED:
+        return f"{plain}_"
+    return plain
 
 
 class Sorter:
@@ -90,10 +92,13 @@ class Sorter:
         """
         folder = self.folder / self.folder_of[label]
         folder.mkdir(parents=True, exist_ok=True)
-        beside = sidecars(image) if self.how != "link" else []
-        beside = [sidecar for sidecar in beside if os.path.abspath(sidecar) not in self._sorted]
+        beside: list[Path] = []
+        if self.how != "link":
+            beside = [one for one in sidecars(image) if os.path.abspath(one) not in self._sorted]
         destination = self._place(image, folder / image.name, label, probability)
-        for sidecar in beside if destination != image else []:
+        if destination == image:
+            return destination
+        for sidecar in beside:
             if self.sidecars:
                 name = destination.name + sidecar.name[len(image.name) :]
                 if not sidecar.name.startswith(image.name):

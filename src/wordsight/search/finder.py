@@ -62,7 +62,9 @@ class Finder:
         self.index, self.reference, self.query, self.parts_PD = index, reference, query, parts_PD
         self.where, self.by = options.where, options.by
         self.best = best_among(len(index))
-        self.sample_ND = index.sample(SAMPLE) if len(query.parts) > 1 else parts_PD[:0]
+        self.sample_ND = parts_PD[:0]
+        if len(query.parts) > 1:
+            self.sample_ND = index.sample(SAMPLE)
         self.query_D = query_vector(query, parts_PD, self.sample_ND)
         self._near: Sequence[Match] = ()
         self._asked = 0
@@ -91,7 +93,9 @@ class Finder:
     def _fusion_of_nearest(self, n: int) -> Fusion:
         """Weights where nothing was chosen: texts count where any of the nearest rows came with one."""
         rows = [match.row for match in self._nearest(max(n, BEST))[:BEST]]
-        return Fusion() if any(map(has_caption, rows)) else Fusion("vector")
+        if any(map(has_caption, rows)):
+            return Fusion()
+        return Fusion("vector")
 
     def _nearest(self, n: int) -> Sequence[Match]:
         """The n rows nearest to the query of those that the condition admits."""
@@ -112,7 +116,9 @@ class Finder:
 
     def _find_by_text(self, n: int, words: tuple[Word, ...], matches: Sequence[Match], fusion: Fusion) -> Found:
         """Rows of texts that hold words of the query and, unless texts alone count, the nearest rows."""
-        near = self._nearest(n) if fusion.method == "both" else []
+        near: Sequence[Match] = ()
+        if fusion.method == "both":
+            near = self._nearest(n)
         rows = list({match.row.id: match.row for match in (*near, *matches)}.values())
         cosine_K = np.array([row.vector @ self.query_D for row in rows], np.float32)
         texts_KF = gather_evidence([row.id for row in rows], matches, len(words))
@@ -150,7 +156,9 @@ class Finder:
         logit_N = np.zeros(len(seen_ND))
         for part, part_D in zip(self.query.parts, self.parts_PD, strict=True):
             own_N = self._judge_part(part, part_D).logits(seen_ND @ part_D)
-            logit_N += part.weight / wanted * (own_N if part.weight > 0 else np.logaddexp(0, own_N))
+            if part.weight < 0:
+                own_N = np.logaddexp(0, own_N)
+            logit_N += part.weight / wanted * own_N
         return fit_relevance(logit_N, seen_ND @ self.query_D)
 
     def _judge_part(self, part: QueryPart, part_D: Floats, near_KD: Floats | None = None) -> Relevance:
@@ -201,8 +209,9 @@ class WhitenedFinder(Finder):
 
 def open_finder(index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions) -> Finder:
     """Finder of a query as its options ask; parts_PD: the unit vectors of its parts."""
-    kind = WhitenedFinder if options.whiten else Finder
-    return kind(index, reference, query, parts_PD, options)
+    if options.whiten:
+        return WhitenedFinder(index, reference, query, parts_PD, options)
+    return Finder(index, reference, query, parts_PD, options)
 
 
 def choose_fusion(index: Index, query: Query, by: By) -> Fusion | None:
@@ -212,7 +221,9 @@ def choose_fusion(index: Index, query: Query, by: By) -> Fusion | None:
     if not query.words.strip():
         return Fusion("vector")
     note = index.note("fusion")
-    tuned = Fusion.from_note(note) if note else None
+    tuned = None
+    if note:
+        tuned = Fusion.from_note(note)
     if by == "both" and (tuned is None or tuned.method != "both"):
         return Fusion()
     return tuned
@@ -232,4 +243,6 @@ def has_caption(row: Row) -> bool:
 
 def _stack_vectors(rows: Sequence[Row], like_ND: Floats) -> Floats:
     """Vectors of the rows (K, D), also of no rows."""
-    return np.stack([row.vector for row in rows]) if rows else like_ND[:0]
+    if not rows:
+        return like_ND[:0]
+    return np.stack([row.vector for row in rows])

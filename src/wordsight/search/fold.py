@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from wordsight.duplicates.physical_files import part_name
 from wordsight.duplicates.shots import are_raw_and_rendered, shot_key
 from wordsight.index import Index, Row
-from wordsight.index.base import Floats, is_part_of
+from wordsight.index.base import Floats
 
 # Bundled model, pairs of different images at or above a cosine: 510 Flickr photos, none at 0.97; 3,697 COCO photos,
 # 1 at 0.97; 4,851 product photos, 245 at 0.97, 29 at 0.98, 8 at 0.985, 1 at 0.99
@@ -32,7 +33,9 @@ def fold_threshold(index: Index) -> float:
     from wordsight.duplicates.groups import read_threshold
 
     learnt = read_threshold(index)
-    return FOLD_UNLEARNT if learnt is None else max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)
+    if learnt is None:
+        return FOLD_UNLEARNT
+    return max(FOLD_AT_LEAST, (1 + learnt.alone) / 2)
 
 
 def fold_copies(rows: Sequence[Row], vectors_KD: Floats, threshold: float = FOLD_UNLEARNT) -> list[tuple[int, ...]]:
@@ -105,6 +108,7 @@ class _Shown:
 
 def _keys(row: Row) -> list[tuple[str, ...]]:
     """Keys that two rows of one image share whatever their vectors: the content; the file and its part."""
-    part = row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
-    keys: list[tuple[str, ...]] = [("file", row.path, part)]
-    return [("content", row.content_hash), *keys] if row.content_hash else keys
+    keys: list[tuple[str, ...]] = [("file", row.path, part_name(row))]
+    if row.content_hash:
+        keys.insert(0, ("content", row.content_hash))
+    return keys

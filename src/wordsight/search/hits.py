@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.row_images import locate_image
+from wordsight.row_images import locate_image, page_suffix
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
@@ -38,9 +38,10 @@ class Hit:
     copies: tuple[Hit, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        page = "" if self.page is None else f", page {self.page}"
-        copies = f", +{len(self.copies)} copies" if self.copies else ""
-        return f"<Hit {self.proba:.0%} {os.fspath(locate_image(self.row))}{page}{copies}>"
+        shown = f"{self.proba:.0%} {os.fspath(locate_image(self.row))}{page_suffix(self.page)}"
+        if self.copies:
+            shown += f", +{len(self.copies)} copies"
+        return f"<Hit {shown}>"
 
     @property
     def likely(self) -> bool:
@@ -80,7 +81,7 @@ class Hit:
             "probability": round(self.proba, 6),
             "likely": self.likely,
             "score": round(self.score, 6),
-            "bm25": bm25 if bm25 is None else round(bm25, 6),
+            "bm25": bm25 and round(bm25, 6),
             "matched": list(self.matched),
             "width": self.row.width,
             "height": self.row.height,

@@ -19,4 +19,7 @@ def render_hits(hits: Sequence[Hit], index: Index | None = None) -> str:
     index: where the small images of pages and members of archives are; without it they show as missing.
     """
     cards = (row_card(hit.row, index, f"{hit.proba:.0%}") for hit in hits)
-    return render_cards(f"{len(hits):,} hits" if len(hits) != 1 else "1 hit", cards, len(hits))
+    heading = f"{len(hits):,} hits"
+    if len(hits) == 1:
+        heading = "1 hit"
+    return render_cards(heading, cards, len(hits))

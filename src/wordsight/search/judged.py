@@ -90,7 +90,9 @@ def describe_unknown(index: Index, unknown: Sequence[str], left: int, needed: in
     """Message where too few queries have an answer in the index; each name with the one nearest to it."""
     known = dict.fromkeys(_last(version.path) for version, _ in zip(index.row_versions(), range(20_000), strict=False))
     shown = [f"{name!r}.{did_you_mean(_last(name), known, n=1)}" for name in unknown[:_SHOWN]]
-    more = f" … and {len(unknown) - _SHOWN} more." if len(unknown) > _SHOWN else ""
+    more = ""
+    if len(unknown) > _SHOWN:
+        more = f" … and {len(unknown) - _SHOWN} more."
     return (
         f"The index holds none of these, {len(unknown)} in all: {' '.join(shown)}{more} {left} queries are left, where "
         f"{needed} are needed. Expected ids or paths of indexed images; index them first."

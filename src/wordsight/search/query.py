@@ -53,7 +53,9 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
         if options.likely:
             hits = [hit for hit in hits if hit.likely]
         likely, at_least = found.count_likely()
-        hint = "" if found.rows else finder.explain_nothing()
+        hint = ""
+        if not found.rows:
+            hint = finder.explain_nothing()
         answers.append(Hits(hits, likely, at_least, hint, index=index))
     return answers
 
@@ -67,8 +69,9 @@ def _fold(index: Index, find: Any, options: SearchOptions) -> tuple[Found, list[
     n = options.end + _SPARE
     while True:
         found = find(n)
-        vectors = [row.vector for row in found.rows]
-        groups = fold_copies(found.rows, np.stack(vectors), threshold) if vectors else []
+        groups = []
+        if found.rows:
+            groups = fold_copies(found.rows, np.stack([row.vector for row in found.rows]), threshold)
         if len(groups) >= options.end or len(found.rows) < n or n >= options.end + _MOST_COPIES:
             return found, groups
         n *= 2

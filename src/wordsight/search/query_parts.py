@@ -39,8 +39,12 @@ class QueryPart:
 
     def __repr__(self) -> str:
         """The text, or the name of the image, and a weight other than 1; not bytes or pixels."""
-        shown = f"{self.kind} {repr(self.value) if self.kind == 'text' else source_name(self.value)}"
-        return f"<QueryPart {shown}>" if self.weight == 1 else f"<QueryPart {shown}, weight {self.weight:g}>"
+        value = source_name(self.value)
+        if self.kind == "text":
+            value = repr(self.value)
+        if self.weight != 1:
+            value += f", weight {self.weight:g}"
+        return f"<QueryPart {self.kind} {value}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +97,9 @@ def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
     """
     if len(parts_PD) == 1:
         return np.asarray(parts_PD[0])
-    spread_P = (sample_ND @ parts_PD.T).std(axis=0) if len(sample_ND) > 1 else np.ones(len(parts_PD))
-    weight_P = np.array([part.weight for part in query.parts]) / np.maximum(spread_P, 1e-6)
+    weight_P = np.array([part.weight for part in query.parts])
+    if len(sample_ND) > 1:
+        weight_P = weight_P / np.maximum((sample_ND @ parts_PD.T).std(axis=0), 1e-6)
     sum_D = weight_P / np.abs(weight_P).max() @ parts_PD.astype(np.float64)
     if np.linalg.norm(sum_D) < 1e-6:
         raise InputError("The parts of the query cancel each other out; change a weight.")
@@ -172,7 +177,9 @@ def _check_part(part: QueryPart) -> None:
 def _normalise(vector: Any, dim: int) -> Floats:
     """The given vector divided by its length."""
     vector_D = np.asarray(vector, np.float64)
-    norm = float(np.linalg.norm(vector_D)) if vector_D.shape == (dim,) else 0.0
+    norm = 0.0
+    if vector_D.shape == (dim,):
+        norm = float(np.linalg.norm(vector_D))
     if not math.isfinite(norm) or norm == 0:
         raise InputError(
             f"A vector of the query has the shape {vector_D.shape} and the length {norm:g}; expected ({dim},), as the "

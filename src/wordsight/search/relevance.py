@@ -105,7 +105,9 @@ def text_features(reference: Reference, query_D: Floats, words: int, near_KD: Fl
     rank, best = 0.0, 0.0
     if len(near_KD):
         allowed_B = bank.against(query_D[None]).allowed_KB[0]
-        unrelated_UD = bank.vectors_BD[allowed_B] if allowed_B.any() else bank.vectors_BD
+        unrelated_UD = bank.vectors_BD
+        if allowed_B.any():
+            unrelated_UD = unrelated_UD[allowed_B]
         cosine_K = near_KD @ query_D
         better_K = (near_KD @ unrelated_UD.T > cosine_K[:, None]).mean(axis=1)
         rank = float(np.log(better_K + 1 / len(bank.vectors_BD)).mean())

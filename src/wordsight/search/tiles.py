@@ -11,7 +11,7 @@ from wordsight.images.names import source_name
 from wordsight.index import Index
 from wordsight.output.contact_sheet import Tile, file_link
 from wordsight.output.lead_columns import Lead, cell_text, lead_columns
-from wordsight.row_images import locate_image, shown_image
+from wordsight.row_images import locate_image, page_suffix, shown_image
 from wordsight.search.hits import Hit
 from wordsight.text.analysis import Query, coverage
 from wordsight.text.snippet import Marked, marked, snippet
@@ -35,24 +35,32 @@ def hit_tile(
     columns, as `lead_columns` chose them for all results; None: for this one. words: those of the query, which
     are marked; columns that are not chosen are shown where they alone hold one. likely, copies: see `Tile`.
     """
-    page = "" if hit.page is None else f", page {hit.page}"
     place = locate_image(hit.row)
     lead = lead or lead_columns([hit.meta])
-    file_name = source_name(hit.path.name) + page
-    title = cell_text(hit.meta.get(lead.heading)) if lead.heading else ""
+    file_name = source_name(hit.path.name) + page_suffix(hit.page)
+    title = ""
+    if lead.heading:
+        title = cell_text(hit.meta.get(lead.heading))
     return Tile(
         image=hit.path,
-        ranked=[(file_name if title else "", hit.proba)],
+        ranked=[(title and file_name, hit.proba)],
         lines=_lines(hit, lead, words),
         name=source_name(place),
         link=file_link(place, hit.page),
         thumbnail=thumbnail,
         heading=marked(title or file_name, words),
-        snippet=snippet(hit.row.text, words, _SNIPPET) if hit.page is not None and hit.row.text else None,
+        snippet=_snippet(hit, words),
         likely=likely,
         copies=copies,
         page=hit.page is not None,
     )
+
+
+def _snippet(hit: Hit, words: Query) -> Marked | None:
+    """Part of a page's text that answers, or None of what is not a page or has no text."""
+    if hit.page is None or not hit.row.text:
+        return None
+    return snippet(hit.row.text, words, _SNIPPET)
 
 
 def hit_tiles(
@@ -73,7 +81,7 @@ def hit_tiles(
     tiles = []
     for hit in hits:
         try:
-            seen = shown_image(index, hit.row) if hit.page is not None else hit.row.thumbnail or index.thumbnail(hit.id)
+            seen = _thumbnail(hit, index)
         except ImageError:
             seen = b""
         more = (copies or {}).get(hit.id, 0)
@@ -81,13 +89,20 @@ def hit_tiles(
     return tiles
 
 
+def _thumbnail(hit: Hit, index: Index) -> bytes | Image.Image:
+    """The page, rendered to be read, or what the index keeps of the image."""
+    if hit.page is not None:
+        return shown_image(index, hit.row)
+    return hit.row.thumbnail or index.thumbnail(hit.id)
+
+
 def _lines(hit: Hit, lead: Lead, words: Query) -> list[str | Marked]:
     """Columns that lead, those that alone hold a word of the query, and the cosine."""
     filled = [key for key in lead.columns if hit.meta.get(key) not in (None, "")]
-    shown = [*((lead.heading,) if lead.heading else ()), *filled[:_COLUMNS_SHOWN]]
+    shown = [*filter(None, [lead.heading]), *filled[:_COLUMNS_SHOWN]]
     text = " ".join(cell_text(hit.meta.get(key)) for key in shown)
     more = [key for key in hit.meta if key not in shown and isinstance(hit.meta[key], str)]
-    held = coverage(words, text) if more else 0.0
+    held = coverage(words, text)
     found = [key for key in more if coverage(words, f"{text} {hit.meta[key]}") > held]
     lines = [
         *(_line(key, marked(cell_text(hit.meta[key]), words)) for key in filled[:_COLUMNS_SHOWN]),

@@ -179,7 +179,9 @@ def tune(index: Index, model: Model, judged: Sequence[Judged], *, seed: int = 0)
 def read_tuning(index: Index) -> Tuned | Fusion | None:
     """Choice for an index; the fusion alone where an older version chose it; None where nothing was chosen."""
     note = index.note(NOTE)
-    return (Tuned.from_note(note) or Fusion.from_note(note)) if note else None
+    if not note:
+        return None
+    return Tuned.from_note(note) or Fusion.from_note(note)
 
 
 def reset(index: Index) -> None:
@@ -206,7 +208,9 @@ def choose(found: Sequence[Sides], seed: int = 0) -> Tuned:
         for side in SIDES
     ]
     figures.append(Figures("hybrid", *(bootstrap_mean(values, seed=seed, draws=DRAWS) for values in hybrid)))
-    fusion = better if gain.high < 0 and len(found) >= ENOUGH else best
+    fusion = best
+    if gain.high < 0 and len(found) >= ENOUGH:
+        fusion = better
     return Tuned(fusion, best, gain, tuple(figures), len(found), _count_unjudged(found, orders[fusion]))
 
 

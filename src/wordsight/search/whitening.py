@@ -50,7 +50,7 @@ class Whitening:
         2012; shrinkage: Ledoit & Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices".
         """
         given_ND = _check_vectors(vectors_ND)
-        for name, value in (("power", power), ("shrinkage", 0.0 if shrinkage is None else shrinkage)):
+        for name, value in (("power", power), ("shrinkage", shrinkage or 0.0)):
             if not 0 <= value <= 1:
                 raise InputError(f"The whitening's {name} is {value}, expected a number from 0 to 1.")
         n, dim = given_ND.shape
@@ -98,7 +98,9 @@ def ledoit_wolf(centred_ND: NDArray[np.float64], covariance_DD: NDArray[np.float
     spread = float(((covariance_DD - equal_DD) ** 2).sum())
     error = float((np.einsum("nd,nd->n", centred_ND, centred_ND) ** 2).sum()) / n**2
     error -= float((covariance_DD**2).sum()) / n
-    return min(1.0, max(0.0, error / spread)) if spread > 0 else 1.0
+    if spread <= 0:
+        return 1.0
+    return float(min(1.0, max(0.0, error / spread)))
 
 
 _learnt: weakref.WeakKeyDictionary[Index, tuple[int, Whitening]] = weakref.WeakKeyDictionary()

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from wordsight.text.english import ASKING, AUXILIARIES, PICTURES, STOP_WORDS, stem
+from wordsight.text.english import ASKING, AUXILIARIES, IMAGE_WORDS, STOP_WORDS, stem
 from wordsight.text.pieces import LONGEST, PREFIX, PREFIXES, SHORT, Compound, Piece, across_space, compounds
 
 VERSION = 1
@@ -106,7 +106,7 @@ def _as_one(first: Compound | None, second: Compound | None) -> str | None:
 
 
 def _says_nothing(word: str, after: Sequence[str], asks: bool) -> bool:
-    return word in STOP_WORDS or (asks and word in AUXILIARIES) or (word in PICTURES and after == ["of"])
+    return word in STOP_WORDS or (asks and word in AUXILIARIES) or (word in IMAGE_WORDS and after == ["of"])
 
 
 def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
@@ -126,19 +126,19 @@ def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys((*ways, parts)))
 
 
-def words_of(query: Query) -> tuple[Word, ...]:
+def to_words(query: Query) -> tuple[Word, ...]:
     """Words of a query, which may be given as such."""
     return query_terms(query) if isinstance(query, str) else tuple(query)
 
 
-def terms_of(query: Query) -> list[str]:
+def collect_terms(query: Query) -> list[str]:
     """Terms of all ways to write a query's words, without guesses, each once: what an index is asked for."""
-    return list(dict.fromkeys(term for word in words_of(query) for way in word.alternatives for term in way))
+    return list(dict.fromkeys(term for word in to_words(query) for way in word.alternatives for term in way))
 
 
 def plain_words(query: Query) -> list[str]:
     """Words of a query as older indexes hold them: without stems, without case and accents."""
-    return [word for asked in words_of(query) for compound, _, _ in compounds(asked.text) for word in compound.words]
+    return [word for asked in to_words(query) for compound, _, _ in compounds(asked.text) for word in compound.words]
 
 
 def coverage(query: Query, text: str) -> float:
@@ -146,11 +146,11 @@ def coverage(query: Query, text: str) -> float:
 
     A word of several parts that the text holds some of ("T-shirt" where it says "shirt") counts in part.
     """
-    words = words_of(query)
-    return coverage_of_terms(words, frozenset(terms(text))) if words and text else 0.0
+    words = to_words(query)
+    return share_held(words, frozenset(terms(text))) if words and text else 0.0
 
 
-def coverage_of_terms(words: Sequence[Word], held: frozenset[str] | set[str]) -> float:
+def share_held(words: Sequence[Word], held: frozenset[str] | set[str]) -> float:
     """Share of words that are among terms."""
     return sum(_share(word, held) for word in words) / len(words) if words else 0.0
 
@@ -158,10 +158,10 @@ def coverage_of_terms(words: Sequence[Word], held: frozenset[str] | set[str]) ->
 def _share(word: Word, held: frozenset[str] | set[str]) -> float:
     """Share of a word that is held: all of it by any way to write it, else the largest part, or a guess."""
     guess = GUESSED if any(term in held for term in word.guesses) else 0.0
-    return max(guess, *(_share_of(way, held) for way in word.alternatives))
+    return max(guess, *(_measure_share(way, held) for way in word.alternatives))
 
 
-def _share_of(way: tuple[str, ...], held: frozenset[str] | set[str]) -> float:
+def _measure_share(way: tuple[str, ...], held: frozenset[str] | set[str]) -> float:
     if held.issuperset(way):
         return 1.0
     if len(way) == 1 or any(c.isdigit() for term in way for c in term):
@@ -171,13 +171,13 @@ def _share_of(way: tuple[str, ...], held: frozenset[str] | set[str]) -> float:
 
 def matched_words(query: Query, text: str) -> list[tuple[int, int]]:
     """Places of a query's words in a text: (start, end), in order, without overlaps."""
-    words = words_of(query)
+    words = to_words(query)
     found = list(pieces(text))
     held = {piece.term for piece in found}
     wanted: set[str] = set()
     for word in words:
         whole = [way for way in word.alternatives if all(term in held for term in way)]
-        ways = whole or [way for way in word.alternatives if _share_of(way, held)]
+        ways = whole or [way for way in word.alternatives if _measure_share(way, held)]
         wanted.update(term for way in ways for term in way if whole or len(term) > 1)
         wanted.update(word.guesses)
     return merged(sorted((piece.start, piece.end) for piece in found if piece.term in wanted))

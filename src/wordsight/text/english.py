@@ -18,7 +18,7 @@ _STOP_WORDS = """a about am an and are as at be been being but by did do does do
     who whom whose why will with would you your yours"""
 _AUXILIARIES = "can could may might must shall should need want show find get"
 _ASKING = "how i me we what when where which who why you"
-_PICTURES = "photo photos photograph photographs picture pictures image images pic pics"
+_IMAGE_WORDS = "photo photos photograph photographs picture pictures image images pic pics"
 
 ONE_FORM = dict(pair.split(":") for pair in _FORMS.split())
 # left out of queries that say something else too; "no" and "us" stay: No. 5, US sizes
@@ -27,7 +27,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 AUXILIARIES = frozenset(_AUXILIARIES.split())
 ASKING = frozenset(_ASKING.split())
 # what is asked for, not what is in it: "a photo of a dog"
-PICTURES = frozenset(_PICTURES.split())
+IMAGE_WORDS = frozenset(_IMAGE_WORDS.split())
 
 
 @functools.lru_cache(maxsize=1 << 16)

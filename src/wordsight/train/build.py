@@ -24,7 +24,7 @@ from wordsight.train.run.run_state import RunState
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run consists of. steps: its length. started_at: `time.perf_counter()` when it was built."""
+    """Parts of a run. steps: its length. started_at: `time.perf_counter()` when it was built."""
 
     config: TrainConfig
     folder: Path

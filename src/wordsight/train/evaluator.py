@@ -71,5 +71,5 @@ class Evaluator:
             whole.load_state_dict(weights)
             yield whole.to(processes.device)
             return
-        with learner.average.swapped_in() if learner.average is not None else contextlib.nullcontext():
+        with self.state.averaged():
             yield learner.bare if processes.is_first else None

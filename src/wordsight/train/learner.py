@@ -41,8 +41,9 @@ class Learner:
     @property
     def loss_scale(self) -> float | None:
         """Factor that fp16's scaler puts on the loss; None without a scaler."""
-        scaler = self.precision.scaler
-        return None if scaler is None else scaler.get_scale()
+        if (scaler := self.precision.scaler) is None:
+            return None
+        return scaler.get_scale()
 
     def step(self, batch: Batch, rate: float) -> tuple[StepOutcome, Tensor]:
         """Take one step at a learning rate; loss and features of the batch, and the norm of its gradient, ().

@@ -54,13 +54,13 @@ def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
     names = list(names)
     layers: dict[str, set[tuple[int, ...]]] = {"image": set(), "text": set()}
     for name in names:
-        if (layer := _layer_of(name)) is not None:
-            layers[_tower_of(name)].add(layer)
+        if (layer := _find_layer(name)) is not None:
+            layers[_find_tower(name)].add(layer)
     order = {tower: {layer: n + 1 for n, layer in enumerate(sorted(found))} for tower, found in layers.items()}
     rates = {}
     for name in names:
-        depths = order[_tower_of(name)]
-        layer, top = _layer_of(name), len(depths) + 1
+        depths = order[_find_tower(name)]
+        layer, top = _find_layer(name), len(depths) + 1
         depth = 0 if _is_first(name) else top
         if layer is not None:
             depth = depths[layer]
@@ -68,14 +68,16 @@ def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
     return rates
 
 
-def _tower_of(name: str) -> str:
+def _find_tower(name: str) -> str:
     return "image" if "visual." in name else "text"
 
 
-def _layer_of(name: str) -> tuple[int, ...] | None:
+def _find_layer(name: str) -> tuple[int, ...] | None:
     """Number of the layer: (12,) of a transformer's block, (3, 2) of a ResNet's third stage."""
     found = _LAYER.search(name)
-    return tuple(int(number) for number in found.groups() if number is not None) if found else None
+    if found is None:
+        return None
+    return tuple(int(number) for number in found.groups() if number is not None)
 
 
 def _is_first(name: str) -> bool:

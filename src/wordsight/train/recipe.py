@@ -43,7 +43,9 @@ class Recipe:
 
     def with_settings(self, texts: Sequence[str]) -> Recipe:
         """Recipe with settings such as "optim.lr=1e-3" changed (see `settings.apply`)."""
-        return dataclasses.replace(self, config=settings.apply(self.config, texts)) if texts else self
+        if not texts:
+            return self
+        return dataclasses.replace(self, config=settings.apply(self.config, texts))
 
     def run(self, folder: str | Path, *, resume: bool = False) -> Any:
         """Run the recipe; the result of its own `run`, or `train`'s `RunResult`."""
@@ -106,7 +108,7 @@ def _module(path: Path) -> ModuleType:
         name = f"recipe_{name}"  # a recipe called json.py must not replace json
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{path} is not a Python file; expected one ending in .py with {EXPECTED}")
+        raise InputError(f"{path} is not a Python file; expected a name like run.py with {EXPECTED}")
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
@@ -147,7 +149,7 @@ def _report_errors(path: Path, *, only_raised_there: bool = False) -> Iterator[N
     except Exception as error:
         if only_raised_there and (isinstance(error, WordsightError | OSError) or not _raised_in(path.parent, error)):
             raise
-        raise _error_of(path, error) from error
+        raise _wrap_error(path, error) from error
 
 
 def _raised_in(folder: Path, error: Exception) -> bool:
@@ -155,7 +157,7 @@ def _raised_in(folder: Path, error: Exception) -> bool:
     return bool(frames) and os.path.dirname(os.path.abspath(frames[-1].filename)) == os.path.abspath(folder)
 
 
-def _error_of(path: Path, error: Exception) -> WordsightError:
+def _wrap_error(path: Path, error: Exception) -> WordsightError:
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return MissingExtraError("Training", "torch", "train")
     return InputError(_describe(path, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import os
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.errors import InputError, MissingExtraError, StoreError
+from wordsight.errors import InputError, MissingExtraError
+from wordsight.index.base import IndexInfo, check_same_model
 from wordsight.model import Model, load
 from wordsight.update.reader import Reader, Task
 from wordsight.update.run import Embed
@@ -43,7 +45,7 @@ def embedder(model: Model) -> Embed:
         "model": model.loaded_from,
         "backend": model.encoder.backend,
         "precision": model.encoder.precision,
-        "fingerprint": model.fingerprint,
+        "made_with": IndexInfo(model.spec.name, model.fingerprint, model.spec.embed_dim, ""),
     }
 
     def embed(tasks: Iterable[Task], reader: Reader) -> Generator[tuple[Task, Any], None, None]:
@@ -66,7 +68,7 @@ def _start(ray: Any) -> None:
 
 
 def _job(
-    ray: Any, worker: dict[str, str], tasks: list[Task], reader: Reader
+    ray: Any, worker: dict[str, Any], tasks: list[Task], reader: Reader
 ) -> Generator[tuple[Task, Any], None, None]:
     """Embed some tasks on all nodes, one actor each; yield the answers as they come."""
     context = ray.data.DataContext.get_current()
@@ -83,25 +85,23 @@ def _job(
         num_cpus=min(nodes),
     )
     for row in answers.iter_rows():
-        task = tasks[row["number"]]
-        task.facts, answer = pickle.loads(row["answer"])
-        yield task, answer
+        facts, answer = pickle.loads(row["answer"])
+        yield dataclasses.replace(tasks[row["number"]], facts=facts), answer
 
 
 class EmbeddingActor:
     """A model on one node. Called with tasks, it returns what `Model.stream_read` makes of them there."""
 
-    def __init__(self, model: str, backend: str, precision: str, fingerprint: str, reader: Reader) -> None:
+    def __init__(self, model: str, backend: str, precision: str, made_with: IndexInfo, reader: Reader) -> None:
         self.model = load(model, backend, precision)
-        if self.model.fingerprint != fingerprint:
-            raise StoreError(
-                f"The model {model!r} on this node has the fingerprint {self.model.fingerprint}, the index has "
-                f"{fingerprint}; put the same model on all nodes."
-            )
+        check_same_model(
+            made_with, f"{model!r} on a node of the cluster", self.model.fingerprint, self.model.spec.embed_dim
+        )
         self.reader = reader
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         """Embed one batch: columns number and task → number and answer, both pickled."""
         tasks = [pickle.loads(task) for task in batch["task"]]
-        answers = [pickle.dumps((task.facts, answer)) for task, answer in self.model.stream_read(tasks, self.reader)]
+        read = self.model.stream_read(tasks, self.reader)
+        answers = [pickle.dumps((self.reader.finish(task).facts, answer)) for task, answer in read]
         return {"number": batch["number"], "answer": np.array(answers, object)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -149,8 +150,7 @@ class Plan:
             self._unchanged([row], item.source)
             return None
         self.row_states.seen[row] = True
-        task.what = "describe"
-        return task
+        return dataclasses.replace(task, what="describe")
 
     def _unchanged(self, rows: Sequence[int], source: str) -> None:
         for row in rows:
@@ -195,6 +195,19 @@ class Plan:
             if (opened.written or writing[path]) and (opened.out > writing[path] or not opened.ended or opened.failed)
         }
         return found | self._unfinished | self._failed
+
+    def embedded(self, task: Task) -> Task:
+        """Count a task that went through the model."""
+        self.tally.embedded += 1
+        return dataclasses.replace(task, embedded=True)
+
+    def lost_cell(self, id: str, value: object, reason: str) -> None:
+        """Count a cell that the index does not take; the rest of its row is in."""
+        self.tally.incomplete.append(Skipped(f"{id}: {value!r}", reason))
+
+    def removed(self, number: int) -> None:
+        """Count rows whose files are gone."""
+        self.tally.removed += number
 
     def written(self, tasks: Sequence[Task]) -> None:
         """Count tasks that are in the index now."""

@@ -38,9 +38,9 @@ class Facts:
     flaw: str = ""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """An item on its way into the index. `facts` are filled in where it is read.
+    """An item on its way into the index. Each room that it passes replaces it: `Reader.finish` adds the `facts`.
 
     what: "read", or "describe" where only text or meta changed and the old vector stays. row: position in `RowStates`.
     mask: leave out the title block. fresh: embed it whatever the index holds. embedded: it was.
@@ -81,6 +81,11 @@ class Reader:
         self.spec = spec
         self.contents = contents
         self.exact = exact
+        self._facts: dict[str, Facts] = {}  # id → facts of tasks that were read and are still in the encoder
+
+    def finish(self, task: Task) -> Task:
+        """Replace a task that was read here by one with its facts."""
+        return dataclasses.replace(task, facts=self._facts.pop(task.item.id, task.facts))
 
     def __call__(self, task: Task) -> np.ndarray | Skipped | None:
         """Read one task's content; decode it unless the index holds the vector of such content."""
@@ -104,11 +109,11 @@ class Reader:
         said = read_header(source)
         facts = Facts(content_hash, said.width, said.height, said.taken)
         if known and not task.thumbnail:
-            task.facts = facts
+            self._facts[task.item.id] = facts
             return None
         decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
         thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
-        task.facts = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
+        self._facts[task.item.id] = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None
         image = decoded.image

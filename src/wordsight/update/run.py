@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ Embed: TypeAlias = Callable[[Iterable[Task], Reader], Generator[tuple[Task, Any]
 # embedded again after a crash. 1,024 small images take some seconds, 12-megapixel photographs reach 15 s first.
 COMMIT_ROWS = 1024
 COMMIT_SECONDS = 15.0
+FIRST_ROWS = 64  # of a run: killed in its first seconds, it leaves some
 _REPORT_SECONDS = 0.1
 COUNTS = ("added", "changed", "reused", "described", "removed", "unchanged")  # of `Summary`, as they are shown
 UNFINISHED = "unfinished"  # note: files of which only a part is in the index
@@ -163,7 +165,7 @@ def update(
         gone = list(plan.gone(index.row_versions(), roots))
         if gone:
             index.remove(gone)
-            tally.removed = len(gone)
+            plan.removed(len(gone))
     except StoreError as error:
         raise StoreError(f"{error} {tally.safe} images of this run are in; the next run continues there.") from error
     except BaseException:  # what is embedded is kept, above all where a person interrupts
@@ -183,7 +185,9 @@ def _locally(model: Model) -> Embed:
     """Return what embeds in this process: decoding threads beside the encoder."""
 
     def embed(tasks: Iterable[Task], reader: Reader) -> Generator[tuple[Task, Any], None, None]:
-        return model.stream_read(tasks, reader)
+        with contextlib.closing(model.stream_read(tasks, reader)) as answers:
+            for task, answer in answers:
+                yield reader.finish(task), answer
 
     return embed
 
@@ -210,16 +214,15 @@ class _Writer:
             self._embedded(task, answer)
         waiting = len(self._ready) + len(self._known)
         late = time.monotonic() - self._since >= self._options.commit_seconds
-        if waiting >= self._options.commit_rows or (waiting and late):
+        first = not self._plan.tally.safe and waiting >= FIRST_ROWS
+        if first or waiting >= self._options.commit_rows or (waiting and late):
             self.commit()
 
     def _embedded(self, task: Task, answer: np.ndarray | Skipped) -> None:
         if isinstance(answer, Skipped):
             self._plan.failed(task, answer)
         else:
-            task.embedded = True
-            self._plan.tally.embedded += 1
-            self._ready.append((task, task.as_row(answer)))
+            self._ready.append((self._plan.embedded(task), task.as_row(answer)))
 
     def commit(self) -> None:
         """Write what was gathered, durably. Interrupted in its midst, it can be called again."""
@@ -269,7 +272,7 @@ class _Writer:
                 meta, lost = fit_meta(row.meta, error.column, error.kind)
                 fitted[-1][1].append((task, replace(row, meta=meta)))
                 if lost is not None:
-                    self._plan.tally.incomplete.append(Skipped(f"{row.id}: {lost!r}", reason))
+                    self._plan.lost_cell(row.id, lost, reason)
         pairs = [pair for _, pairs in fitted for pair in pairs]
         self._ready[: len(pairs)] = pairs
         return fitted
@@ -292,8 +295,7 @@ class _Writer:
             else:
                 missing.append(task)
         self._known = []
-        for task in missing:
-            task.what, task.fresh = "read", True
+        missing = [dataclasses.replace(task, what="read", fresh=True) for task in missing]
         if missing:  # the image that was to bring the vector could not be read, or is still on its way
             with contextlib.closing(self.embed(missing, self._reader)) as answers:
                 for task, answer in answers:

@@ -102,7 +102,9 @@ class FollowedSources:
             scan(path, chosen[root])  # reports at once what does not exist, before it is recorded
         summary = self._update(chosen, scan_all, how, progress, record=recorded | chosen, moves=moves)
         absent = [source for source in recorded if not is_there(source)]
-        copied = find_copied(absent, self.index.row_versions() if absent else (), chosen)
+        if not absent:
+            return summary
+        copied = find_copied(absent, self.index.row_versions(), chosen)
         removed = sum(self.forget(source) for source in copied)
         return dataclasses.replace(summary, removed=summary.removed + removed, moved={**summary.moved, **copied})
 
@@ -117,7 +119,7 @@ class FollowedSources:
         deleted = [source for source in absent if to_path(source).parent.is_dir() and self._was_file(source)]
         removed = sum(self.forget(source) for source in deleted)
         present = {source: options for source, options in recorded.items() if source not in absent}
-        record = recorded if moves else None
+        record = {source: options for source, options in recorded.items() if source not in deleted}
         summary = self._update(present, scan_readable, how, progress, record=record, moves=moves)
         away = [source for source in absent if source not in deleted]
         return dataclasses.replace(
@@ -133,7 +135,9 @@ class FollowedSources:
         Returns the number of images removed. Raises: InputError for a source that is not followed.
         """
         recorded = read_sources(self.index)
-        root = str(source) if str(source) in recorded else source_root(source)
+        root = str(source)
+        if root not in recorded:
+            root = source_root(source)
         if root not in recorded:
             followed = ", ".join(map(repr, recorded)) or "none"
             hint = did_you_mean(root, recorded)
@@ -174,16 +178,16 @@ class FollowedSources:
         how: UpdateOptions,
         progress: OnProgress | None,
         *,
-        record: Mapping[str, IngestOptions] | None,
+        record: Mapping[str, IngestOptions],
         moves: Sequence[Move],
     ) -> Summary:
         """Bring sources into the index. record: what it follows from now on, where that changes."""
 
         def prepare() -> None:  # with the write lock: an index that is in use does not record what it refuses
             if moves:  # killed in the midst, the next run knows both and continues
-                self._record({**read_sources(self.index), **(record or {})})
+                self._record({**read_sources(self.index), **record})
                 relocate(self.index, moves)
-            if record is not None and record != read_sources(self.index):
+            if record != read_sources(self.index):
                 self._record(record)
 
         masked = frozenset(source for source, options in sources.items() if options.mask_title_block)

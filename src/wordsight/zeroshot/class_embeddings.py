@@ -62,7 +62,7 @@ def check_classnames(names: Sequence[str]) -> None:
     folded = [name.strip().casefold() for name in names]
     twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if twice:
-        shown = ", ".join(map(repr, twice[:10])) + (", …" if len(twice) > 10 else "")
+        shown = ", ".join(map(repr, twice[:10])) + ", …" * (len(twice) > 10)
         raise InputError(f"Classes given more than once: {shown}; name each class once (of a column: .unique()).")
 
 

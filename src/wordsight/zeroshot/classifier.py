@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Iterable
@@ -170,9 +171,10 @@ class Classifier:
         if multi:
             nothing = (NONE_LABEL, float((1 - proba_K).prod()))
             chosen = [(name, p) for name, p in ranked if p > 0.5] or [nothing]
-        has_none = self.none and len(proba_K) == len(self.labels)
-        none_proba = float(proba_K[-1]) if has_none else None
-        return Answer(tuple(chosen), tuple(ranked[:top]), tuple(map(float, proba_K)), none_proba)
+        answer = Answer(tuple(chosen), tuple(ranked[:top]), tuple(map(float, proba_K)))
+        if self.none and len(proba_K) == len(self.labels):
+            answer = dataclasses.replace(answer, none_proba=float(proba_K[-1]))
+        return answer
 
     def rank(self, proba_NK: Floats, k: int = 5) -> list[list[tuple[str, float]]]:
         """The k best labels of each row of probabilities, most probable first."""
@@ -197,8 +199,9 @@ class Classifier:
 
 def _with_singular(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """Wordings of a class; of a bare plural, "roses", both numbers, since an image's caption says "a rose"."""
-    one = find_singular(name) if words == (name,) else None
-    return words if one is None else (name, one)
+    if words != (name,):
+        return words
+    return tuple(filter(None, (name, find_singular(name))))
 
 
 def _with_none(proba_NK: Floats, none_N: Floats) -> Floats:

@@ -44,13 +44,14 @@ def _key(model: Any, inputs: Any) -> str:
 def _read(path: Path, count: int) -> Floats | None:
     """Kept vectors, or None where there are none or they are damaged."""
     try:
-        kept = np.load(path, allow_pickle=False)
+        kept: Floats = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     if kept.dtype != np.float32 or kept.ndim != 2 or len(kept) != count or not np.isfinite(kept).all():
         return None
-    sound: bool = np.allclose(np.linalg.norm(kept, axis=-1), 1, atol=1e-3)
-    return kept if sound else None
+    if not np.allclose(np.linalg.norm(kept, axis=-1), 1, atol=1e-3):
+        return None
+    return kept
 
 
 def _write(path: Path, vectors_KD: Floats) -> None:

@@ -116,9 +116,9 @@ def test_a_verdict_says_it_in_a_line():
     said = str(judge(*hits(40, 40, 0, 20), least=0.9))
     assert said.startswith("not good: 50.0 % [")
     assert "80.0 % [" in said
-    assert "at least 90 % were asked for (tuning.keep)" in said
-    assert "within doubt" not in said
-    assert "which is within doubt" in str(judge(*hits(72, 8, 1, 19), least=0.9))
+    assert "required: at least 90 % (tuning.keep)" in said
+    assert "interval leaves open" not in said
+    assert "which the interval leaves open" in str(judge(*hits(72, 8, 1, 19), least=0.9))
 
 
 def test_nothing_known_cannot_be_forgotten():
@@ -132,7 +132,7 @@ def test_hits_of_other_images_are_refused():
 
 
 def test_a_start_no_better_than_chance_is_said():
-    with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting, with 10.0 % by"):
+    with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting correctly; the"):
         warn_at_chance_level(share(0.12), classes=10)
     warn_at_chance_level(share(0.3), classes=10)
 

@@ -11,6 +11,7 @@ from training import quickly, small_run, write_squares
 from wordsight.errors import TrainError
 from wordsight.train.loop import train
 from wordsight.train.run import checkpoints
+from wordsight.train.run.state_check import find_fault
 
 STEP = 2
 
@@ -57,6 +58,10 @@ def changed(state, *keys, **values):
 WEIGHT = "clip.visual.proj"
 
 
+def show(value):
+    return ".".join(map(str, value)) if isinstance(value, list) else None
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
@@ -76,16 +81,32 @@ WEIGHT = "clip.visual.proj"
         (["optimizer"], {}, "its optimizer is a dict, expected the moments of the weights"),
         (["optimizer", "state", 0], {"step": "x"}, "its optimizer has moments of 0, which the network does not have"),
         (["optimizer", "state", WEIGHT, "exp_avg"], torch.zeros(1), "moments of clip.visual.proj have another shape"),
-        (["optimizer", "state", WEIGHT], {}, "is damaged"),
+        (["optimizer", "state", WEIGHT], {}, "its optimizer lacks moments of clip.visual.proj"),
         (["processes"], None, "its processes are None, expected a list"),
         (["processes", 0], {}, "a process has a dict, expected its random state and its position"),
         (["processes", 0, "data", "position"], -99, "a position in the data is a dict, expected epoch and position"),
         (["processes", 0, "data", "other"], 1, "a position in the data is a dict, expected epoch and position"),
         (["processes", 0, "chance"], 5, "a process has a dict, expected its random state"),
+    ],
+    ids=show,
+)
+def test_a_fault_is_found(run, newest, keys, value, message):
+    state = torch.load(newest / "state.pt", weights_only=True)
+    facts = {"step": STEP, "averaged": True, "scaled": False}
+    facts["shapes"] = {name: tuple(tensor.shape) for name, tensor in state["network"].items()}
+    assert find_fault(state, **facts) == ""
+    assert message in find_fault(changed(state, *keys, value=value), **facts)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["step"], 10**12, "its step is 1000000000000, expected 2"),
+        (["optimizer", "state"], {}, "optimizer state"),
         (["processes", 0, "chance", "python"], (3, [1], None), "state vector is the wrong size"),
         (["processes", 0, "chance", "torch"], (torch.zeros(3), None), "RNG state must be a torch.ByteTensor"),
     ],
-    ids=lambda value: ".".join(map(str, value)) if isinstance(value, list) else None,
+    ids=show,
 )
 def test_a_changed_state_is_refused(run, newest, tmp_path, keys, value, message):
     folder, config = run

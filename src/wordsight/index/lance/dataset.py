@@ -14,7 +14,7 @@ from wordsight.errors import MissingExtraError
 from wordsight.index.base import Note
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.folder import ITEMS
-from wordsight.text.analysis import GUESSED, Word, terms_of
+from wordsight.text.analysis import GUESSED, Word, collect_terms
 
 NOTE = "wordsight.note."
 VALUES_PER_CONDITION = 2000
@@ -40,7 +40,7 @@ def import_lance() -> Any:
 def terms_query(words: Sequence[Word]) -> Any:
     """Return the query for any of the terms; what was only guessed scores less."""
     lance = import_lance().query
-    asked = lance.MatchQuery(" ".join(terms_of(words)), columns.TERMS)
+    asked = lance.MatchQuery(" ".join(collect_terms(words)), columns.TERMS)
     if not (guesses := " ".join(dict.fromkeys(term for word in words for term in word.guesses))):
         return asked
     less = lance.MatchQuery(guesses, columns.TERMS, boost=GUESSED)

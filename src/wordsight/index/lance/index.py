@@ -53,7 +53,7 @@ from wordsight.index.lance.dataset import (
 from wordsight.index.lance.dataset_reader import DatasetReader
 from wordsight.index.lance.messages import store_error, store_errors
 from wordsight.index.lance.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, read_row_versions
-from wordsight.text.analysis import Query, Word, coverage_of_terms, query_terms
+from wordsight.text.analysis import Query, Word, query_terms, share_held
 from wordsight.text.analysis import terms as text_terms
 from wordsight.text.vocabulary import Vocabulary, with_spellings
 from wordsight.writer_lock import WriterLock
@@ -234,7 +234,7 @@ class LanceIndex(Index):
             table = table.sort_by([("_score", "descending"), ("_rowid", "ascending")])
             rows = columns.to_rows(table)
             held = table[columns.TERMS].to_pylist() if analysed else [" ".join(text_terms(row.text)) for row in rows]
-            shares = [coverage_of_terms(wanted, frozenset(line.split())) for line in held]
+            shares = [share_held(wanted, frozenset(line.split())) for line in held]
             return by_coverage(zip(rows, table["_score"].to_pylist(), shares, strict=True), k)
 
         names = [*self._light(), *more, "_score"]

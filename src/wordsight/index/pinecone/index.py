@@ -26,7 +26,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +34,12 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
+from wordsight.errors import StoreError
 from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
 from wordsight.index.payload_fields import columns_with
+from wordsight.index.pinecone.client_errors import client_errors
 from wordsight.index.pinecone.documents import (
     VERSION_FIELDS,
     as_word,
@@ -49,10 +49,9 @@ from wordsight.index.pinecone.documents import (
     row_of,
     vectors_in,
 )
-from wordsight.index.records import RecordIndex, absent, portions
-from wordsight.text.analysis import Query, coverage, plain_words, terms_of, words_of
+from wordsight.index.records import RecordIndex, describe_absence, portions
+from wordsight.text.analysis import Query, collect_terms, coverage, plain_words, to_words
 
-NAMESPACE = "wordsight"
 # docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 1,000 ids a fetch or delete, 100 ids a
 # listing, top_k of 10,000
 DOCUMENTS_A_REQUEST, BYTES_A_REQUEST = 1000, 1_900_000
@@ -63,58 +62,8 @@ NOTE_BYTES = 30_000
 SETTLE, PAUSE = 60.0, 0.5  # seconds: the longest wait for a search to see this process's writes; between two looks
 
 
-def open_store(location: str, info: IndexInfo | None) -> PineconeIndex:
-    """Open the index at "pinecone:INDEX" or "pinecone:INDEX/NAMESPACE", or make it.
-
-    info: what to make it with; None opens one that is there. A new index is serverless, in the cloud and region that
-    PINECONE_CLOUD and PINECONE_REGION name (aws, us-east-1). The key is read from PINECONE_API_KEY, and another
-    controller than Pinecone's own from PINECONE_CONTROLLER_HOST.
-
-    Raises: InputError for a location of another form; StoreError where there is no index, or one that another model
-    made (naming both), or where the service refuses; MissingExtraError without the client.
-    """
-    found = re.fullmatch(r"(?:pinecone:)?([a-z0-9](?:[a-z0-9-]{0,43}[a-z0-9])?)(?:/([\x21-\x7e]{1,200}))?", location)
-    if found is None:
-        raise InputError(
-            f"The location {location!r} is not of the form pinecone:INDEX or pinecone:INDEX/NAMESPACE; an index's name "
-            "has up to 45 small letters, digits and hyphens."
-        )
-    try:
-        from pinecone import Pinecone, TextQuery  # noqa: F401 — the second one came with 10
-    except ImportError as error:
-        raise MissingExtraError("An index in Pinecone", "pinecone>=10", "pinecone") from error
-    if not os.environ.get("PINECONE_API_KEY"):
-        raise StoreError(f"No key for {location}: set PINECONE_API_KEY to one from app.pinecone.io.")
-    with _asking(location):
-        client = Pinecone()
-    try:
-        return PineconeIndex(client, found[1], found[2] or NAMESPACE, location, info)
-    except BaseException:
-        client.close()
-        raise
-
-
-@contextlib.contextmanager
-def _asking(location: str) -> Iterator[None]:
-    """Turn what the client raises into StoreError."""
-    from pinecone.errors import exceptions
-
-    try:
-        yield
-    except WordsightError:
-        raise
-    except (exceptions.UnauthorizedError, exceptions.ForbiddenError) as error:
-        raise StoreError(f"Pinecone refused the key for {location}; set PINECONE_API_KEY to one it knows.") from error
-    except (exceptions.PineconeConnectionError, exceptions.PineconeTimeoutError) as error:
-        raise StoreError(f"Pinecone cannot be reached for {location} ({error}); is there a network?") from error
-    except exceptions.ApiError as error:
-        raise StoreError(f"Pinecone answered {error.status_code} for {location}: {error.message}") from error
-    except exceptions.PineconeError as error:
-        raise StoreError(f"Pinecone's client failed for {location}: {error}") from error
-
-
 class PineconeIndex(RecordIndex):
-    """The index in one namespace; `open_store` makes these."""
+    """The index in one namespace; `opening.open_store` makes these."""
 
     def __init__(self, client: Any, name: str, namespace: str, location: str, info: IndexInfo | None) -> None:
         from pinecone.errors.exceptions import NotFoundError
@@ -129,7 +78,7 @@ class PineconeIndex(RecordIndex):
                 model = client.indexes.describe(name)
             except NotFoundError:
                 if info is None:
-                    raise StoreError(absent(location)) from None
+                    raise StoreError(describe_absence(location)) from None
                 model = _create(client, name, info.dim)
             self._check(model, info)
             self._data = client.index(host=model.host)
@@ -139,7 +88,7 @@ class PineconeIndex(RecordIndex):
             self._begin(self._record("about"), info)
 
     def _asking(self) -> contextlib.AbstractContextManager[None]:
-        return _asking(self._location)
+        return client_errors(self._location)
 
     def _check(self, model: Any, info: IndexInfo | None) -> None:
         """Raise StoreError unless the index has the fields that rows are kept in."""
@@ -282,9 +231,9 @@ class PineconeIndex(RecordIndex):
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
         """Return the k (≤ 10,000) rows whose text matches best by Pinecone's BM25, best first."""
-        wanted = words_of(words)
+        wanted = to_words(words)
         # rows of older versions hold their words only, without stems
-        query = " ".join(dict.fromkeys((*map(as_word, terms_of(wanted)), *plain_words(wanted))))
+        query = " ".join(dict.fromkeys((*map(as_word, collect_terms(wanted)), *plain_words(wanted))))
         found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
         return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 

@@ -20,27 +20,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pickle
-import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from wordsight.columns import OWN_KINDS
-from wordsight.errors import InputError, MissingExtraError, StoreError, WordsightError
+from wordsight.errors import InputError, StoreError
 from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.bm25 import document_vector, query_vector
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
+from wordsight.index.qdrant.client_errors import client_errors
 from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
-from wordsight.index.records import STORED_FIELD, RecordIndex, absent, portions
-from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, words_of
+from wordsight.index.records import STORED_FIELD, RecordIndex, portions
+from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, to_words
 
 PAGE = 1000  # points asked for at a time
 ROWS_A_REQUEST, BYTES_A_REQUEST = 256, 8 << 20  # a server takes requests of 32 MiB
@@ -48,94 +44,8 @@ DRIFT = 0.02  # how far the mean length of the texts may move before BM25's weig
 INDEX_TYPES = {"text": "keyword", "integer": "integer", "number": "float", "boolean": "bool"}
 
 
-def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
-    """Open the index at "qdrant:FOLDER/COLLECTION" or "qdrant:http://HOST:6333/COLLECTION", or make it.
-
-    info: what to make the index with; None opens one that is there. A server's key is read from QDRANT_API_KEY.
-
-    Raises: InputError for a location of another form; StoreError where there is no index, or one that another model
-    made (naming both), or where the server or folder cannot be used; MissingExtraError without qdrant-client.
-    """
-    place, collection = _parts(location)
-    if info is None and "://" not in place and not (Path(place) / "meta.json").is_file():
-        raise StoreError(absent(location))
-    try:
-        from qdrant_client import QdrantClient
-    except ImportError as error:
-        raise MissingExtraError("An index in Qdrant", "qdrant-client", "qdrant") from error
-    with _asking(location):
-        if "://" in place:
-            split = urlsplit(place)
-            client = QdrantClient(
-                url=f"{split.scheme}://{split.netloc}",
-                prefix=split.path or None,
-                api_key=os.environ.get("QDRANT_API_KEY"),
-                timeout=60,
-                check_compatibility=False,  # it would ask for the server's version in a thread of its own
-            )
-        else:
-            client = _opened(place, location)
-    try:
-        return QdrantIndex(client, collection, location, info)
-    except BaseException:
-        client.close()
-        raise
-
-
-def _opened(folder: str, location: str) -> Any:
-    """Open a folder in local mode."""
-    from qdrant_client import QdrantClient
-
-    try:
-        return QdrantClient(path=folder)
-    except (ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise StoreError(
-            f"The folder of {location} is damaged or of another version of the client ({error}); put it back from a "
-            "copy, or delete it and make the index anew."
-        ) from error
-
-
-def _parts(location: str) -> tuple[str, str]:
-    """Return the folder or address, and the collection's name."""
-    place, slash, collection = location.removeprefix("qdrant:").replace(os.sep, "/").rpartition("/")
-    if not (place and slash and collection) or place.endswith(":/") or set(collection) & set('<>:"\\|?*'):
-        raise InputError(
-            f"The location {location!r} is not of the form qdrant:FOLDER/COLLECTION or "
-            "qdrant:http://HOST:6333/COLLECTION."
-        )
-    return place, collection
-
-
-@contextlib.contextmanager
-def _asking(location: str) -> Iterator[None]:
-    """Turn what the client raises into StoreError."""
-    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-    try:
-        yield
-    except WordsightError:
-        raise
-    except ResponseHandlingException as error:
-        raise StoreError(f"The server of {location} cannot be reached ({error}); is it running there?") from error
-    except UnexpectedResponse as error:
-        if error.status_code in (401, 403):
-            text = f"The server of {location} refused the key; set QDRANT_API_KEY to one it knows."
-            raise StoreError(text) from error
-        answer = error.content.decode(errors="replace")[:500]
-        raise StoreError(f"The server of {location} answered {error.status_code}: {answer}") from error
-    except RuntimeError as error:
-        if "already accessed" in str(error):
-            raise StoreError(
-                f"The index at {location} is in use by another process; close it, or run a Qdrant server and name its "
-                "address."
-            ) from error
-        raise StoreError(f"The index at {location} cannot be used: {error}") from error
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"The index at {location} cannot be read or written: {error}") from error
-
-
 class QdrantIndex(RecordIndex):
-    """The index in one collection; `open_store` makes these."""
+    """The index in one collection; `opening.open_store` makes these."""
 
     def __init__(self, client: Any, collection: str, location: str, info: IndexInfo | None) -> None:
         self._client = client
@@ -150,7 +60,7 @@ class QdrantIndex(RecordIndex):
             self._begin(kept, info)
 
     def _asking(self) -> contextlib.AbstractContextManager[None]:
-        return _asking(self._location)
+        return client_errors(self._location)
 
     def _make(self, info: IndexInfo) -> None:
         from qdrant_client import models
@@ -266,7 +176,7 @@ class QdrantIndex(RecordIndex):
         """Return the k rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
-        wanted = words_of(words)
+        wanted = to_words(words)
         with self._asking():
             self._analysed = self._analysed or self._is_analysed(self._record("texts"))
         dimensions, weights = query_vector(wanted, *(() if self._analysed else plain_words(wanted)))

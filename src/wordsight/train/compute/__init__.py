@@ -1,1 +1,1 @@
-"""What a run computes on: processes, sharding, precision, random state."""
+"""Hardware and arithmetic of a run: processes, sharding, precision, random state."""

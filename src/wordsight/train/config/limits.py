@@ -19,8 +19,9 @@ class Range(NamedTuple):
 
     def holds(self, value: float) -> bool:
         """Whether a number is in the range; NaN never is."""
-        over = value > self.least if self.above else value >= self.least
-        return over and (value < self.most if self.below else value <= self.most)
+        if (self.above and value == self.least) or (self.below and value == self.most):
+            return False
+        return self.least <= value <= self.most
 
     def __str__(self) -> str:
         """Range in words, such as "more than 0 and 1 at most"."""

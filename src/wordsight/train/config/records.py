@@ -95,7 +95,7 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig:
-    """How the computation is done; only rounding and patch_dropout change the result.
+    """Settings of the computation; only rounding and patch_dropout change the result.
 
     chunk: pairs that go through the towers at once in a process; fewer than its share of the batch means gradient
         caching (two passes, the exact gradient of the whole batch). None: the whole share.
@@ -139,7 +139,7 @@ class TuningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """What is logged, saved and evaluated during a run; all counts are optimizer steps.
+    """Logging, saving and evaluation during a run; all counts are optimizer steps.
 
     save_every: checkpoints to resume from, of which the newest `keep` stay. zero_shot: held-out labelled images,
     measured every `evaluate_every` steps and at the end. tensorboard: write event files too.

@@ -66,12 +66,12 @@ def _parsed(option: Any, text: str, key: str) -> Any:
     if option is Path:
         return Path(text)
     if origin is tuple and not text.startswith("["):
-        return _tuple_of(option, [part.strip() for part in _COMMA.split(text)] if text else [], text, key)
+        return _parse_tuple(option, [part.strip() for part in _COMMA.split(text)] if text else [], text, key)
     if origin in (tuple, dict):
         try:
             values = json.loads(text)
         except json.JSONDecodeError:
-            return _tuple_of(option, _COMMA.split(text), text, key) if origin is tuple else _NOT
+            return _parse_tuple(option, _COMMA.split(text), text, key) if origin is tuple else _NOT
         return convert_json(option, values, key)
     return _NOT
 
@@ -99,7 +99,7 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _tuple_of(option: Any, parts: Sequence[str], text: str, key: str) -> Any:
+def _parse_tuple(option: Any, parts: Sequence[str], text: str, key: str) -> Any:
     each = _each(option, len(parts))
     if each is None:
         raise InputError(f"{key} is {text!r}, {len(parts)} values; expected {_expected(option)}.")
@@ -111,7 +111,9 @@ def _each(option: Any, count: int) -> list[Any] | None:
     args = typing.get_args(option)
     if args[-1] is Ellipsis:
         return [args[0]] * count
-    return list(args) if len(args) == count else None
+    if len(args) != count:
+        return None
+    return list(args)
 
 
 def convert_json(hint: Any, value: Any, where: str) -> Any:
@@ -207,7 +209,9 @@ def get_default(cls: type, name: str) -> Any:
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
-    return None if field.default is dataclasses.MISSING else field.default
+    if field.default is dataclasses.MISSING:
+        return None
+    return field.default
 
 
 def check_missing(cls: type, values: Mapping[str, Any], where: str) -> None:

@@ -28,7 +28,7 @@ from wordsight.train.data.decode import Chunk, Decoder
 _CHUNK, _CHUNK_BYTES = 1024, 8 << 20
 _LARGE = 256 << 20  # bytes of a batch above which one, not two, is put together while another is computed with
 _AHEAD = 1 << 30  # bytes of decoded images that may wait for their batch
-_CHECK = 0.5  # seconds between looks at whether the workers live
+_CHECK = 0.5  # seconds between checks that the workers are alive
 _MOST_LOST = 20_000  # broken pairs in a row that do not end a run: a whole shard may be bad
 _JOIN = 30.0  # seconds to wait for the thread's end
 
@@ -186,4 +186,6 @@ class Feed:
 def _cuda_device() -> int | None:
     """GPU in use; None where none is yet, since none is claimed just for faster copies."""
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return torch.cuda.current_device() if in_use else None
+    if not in_use:
+        return None
+    return torch.cuda.current_device()

@@ -98,7 +98,9 @@ class Judge:
         return self._judged(Finished(checkpoint, {"zero_shot": best.target}, notes), hits[tried.index(best)], tried)
 
     def _hits(self, model: nn.Module | Model, autocast: Autocast) -> np.ndarray | None:
-        return None if self.original is None else self.original.find_hits(model, autocast=autocast)
+        if self.original is None:
+            return None
+        return self.original.find_hits(model, autocast=autocast)
 
     def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise_ft.AlphaResult]) -> Finished:
         """Result with the verdict on what was forgotten."""

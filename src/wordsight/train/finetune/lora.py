@@ -45,7 +45,8 @@ class SplitAttention(nn.Module):
         self, to_BTE: Tensor, of_BSE: Tensor | None = None, *, causal: bool = False, mask: Tensor | None = None
     ) -> Tensor:
         """Attended values (B,T,E): positions T attend to positions S of `of_BSE`, without it to each other."""
-        of_BSE = to_BTE if of_BSE is None else of_BSE
+        if of_BSE is None:
+            of_BSE = to_BTE
         q, k, v = self.q_proj(to_BTE), self.k_proj(of_BSE), self.v_proj(of_BSE)
         attended: Tensor = self.out_proj(attend(q, k, v, self.heads, causal=causal, mask=mask))
         return attended

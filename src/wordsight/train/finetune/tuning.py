@@ -82,7 +82,9 @@ def open_tokenizer(config: TrainConfig, start: Checkpoint | None) -> Tokenizer:
 
 def tokenizer_files(config: TrainConfig, start: Checkpoint | None) -> Mapping[str, bytes]:
     """Files of a run's tokenizer: those of the checkpoint it starts from, if the tokenizer is the same."""
-    return start.tokenizer_files if start is not None and start.spec.tokenizer == config.model.tokenizer else {}
+    if start is None or start.spec.tokenizer != config.model.tokenizer:
+        return {}
+    return start.tokenizer_files
 
 
 def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> None:

@@ -28,7 +28,9 @@ class AlphaResult:
     def __str__(self) -> str:
         """Estimates as text: "0.5: target 41.2 % [37.1, 45.0], original 70.1 % [68.0, 72.2]"."""
         shown = f"{self.alpha:g}: target {self.target:.1%}"
-        return shown if self.original is None else f"{shown}, original {self.original:.1%}"
+        if self.original is not None:
+            shown += f", original {self.original:.1%}"
+        return shown
 
 
 def interpolate(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.ndarray]:

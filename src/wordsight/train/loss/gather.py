@@ -23,7 +23,9 @@ _reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.redu
 
 def rank_and_world(group: Group | None) -> tuple[int, int]:
     """This process's rank and the number of processes; (0, 1) without a group."""
-    return (0, 1) if group is None else (dist.get_rank(group), dist.get_world_size(group))
+    if group is None:
+        return 0, 1
+    return dist.get_rank(group), dist.get_world_size(group)
 
 
 def check_even(rows: int, group: Group | None, device: torch.device) -> None:
@@ -120,4 +122,6 @@ def gather_ids(ids: Ids | None, group: Group | None) -> Ids | None:
 def mean_over_processes(loss: Tensor, group: Group | None) -> Tensor:
     """Mean of the processes' losses, each the mean over its own rows; the gradient is that of the own loss."""
     world = rank_and_world(group)[1]
-    return loss if world == 1 else loss + (sum_over_processes(loss, group) / world - loss).detach()
+    if world == 1:
+        return loss
+    return loss + (sum_over_processes(loss, group) / world - loss).detach()

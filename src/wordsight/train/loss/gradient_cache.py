@@ -74,8 +74,10 @@ def accumulate(
 def _parts(batch: Batch, chunk: int | None) -> list[Batch]:
     """Split a batch into as few parts as `chunk` allows, of sizes that differ by one at most."""
     rows = len(batch)
-    count = 1 if chunk is None else -(-rows // chunk)
-    return [batch.slice(i * rows // count, (i + 1) * rows // count) for i in range(count)] if count > 1 else [batch]
+    if chunk is None or chunk >= rows:
+        return [batch]
+    count = -(-rows // chunk)
+    return [batch.slice(i * rows // count, (i + 1) * rows // count) for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ class _Work:
 
     def scaled(self, loss: Tensor) -> Tensor:
         """Loss for the backward pass, times the scaler's factor."""
-        product: Tensor = loss if self.scaler is None else self.scaler.scale(loss)
+        if self.scaler is None:
+            return loss
+        product: Tensor = self.scaler.scale(loss)
         return product
 
     @contextmanager

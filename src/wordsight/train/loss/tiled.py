@@ -186,7 +186,9 @@ def _sigmoid(cells: Cells, wanted: bool) -> tuple[Tensor, _Gradients | None]:
             to_columns_BD[tile.columns].addmm_(x_rc.T, cells.rows_RD[tile.rows])
     batch = len(cells.columns_BD)
     loss = sum_over_processes(loss / batch, cells.group)
-    return loss, _gradients(cells, to_rows_RD, to_columns_BD, to_bias, batch) if wanted else None
+    if not wanted:
+        return loss, None
+    return loss, _gradients(cells, to_rows_RD, to_columns_BD, to_bias, batch)
 
 
 def _log_sum(x_rc: Tensor, dim: int, room: Tensor) -> Tensor:

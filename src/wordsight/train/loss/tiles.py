@@ -125,7 +125,9 @@ def _find_duplicates(ids: Ids, own: slice, tile: int) -> _Duplicates | None:
     again_R = again_B[own]
     per_tile = torch.stack([again_R[top : top + tile].sum() for top in range(0, len(again_R), tile)])
     ends: list[int] = [0, *per_tile.cumsum(0).tolist()]
-    return _Duplicates(again_R.nonzero().flatten(), ends, ids) if ends[-1] else None
+    if not ends[-1]:
+        return None
+    return _Duplicates(again_R.nonzero().flatten(), ends, ids)
 
 
 def allocate_tiles(cells: Cells) -> tuple[list[Tile], Tensor, Tensor]:

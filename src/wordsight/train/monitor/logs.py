@@ -152,7 +152,9 @@ class TensorBoard(Watcher):
         """Write a step's numbers."""
         for name in ("loss", "lr", "scale", "grad_norm", "samples_per_s", "wait_share", "recall_at_1", "skipped"):
             self._add(name, getattr(report, name), report.step)
-        known = self._chance if report.chance_loss is None else report.chance_loss
+        known = report.chance_loss
+        if known is None:
+            known = self._chance
         self._add("chance-level loss", known, report.step)
         self._add("chance-level recall@1", report.chance_recall, report.step)
 

@@ -120,7 +120,9 @@ def recall_at_1(features: Features, ids: Ids) -> float | None:
     asked_R = ~same_RB.all(dim=1)
     same_RB[rows, rows] = False
     found_R = scores_RB.masked_fill(same_RB, -torch.inf).argmax(dim=1) == rows
-    return float(found_R[asked_R].float().mean()) if asked_R.any() else None
+    if not asked_R.any():
+        return None
+    return float(found_R[asked_R].float().mean())
 
 
 def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:

@@ -57,24 +57,6 @@ def build_network(config: TrainConfig, tokenizer: Tokenizer) -> Network:
 def _check(config: TrainConfig, tokenizer: Tokenizer) -> None:
     """Check that the parts of a run fit the spec. Raises: TrainError."""
     spec = config.model
-    if spec.embed_dim < 1:
-        raise TrainError(f"model.embed_dim is {spec.embed_dim}, expected 1 or more.")
-    if min(spec.preprocess.std) <= 0:
-        raise TrainError(f"model.preprocess.std is {spec.preprocess.std}, which is a divisor; expected more than 0.")
-    for name, given, most in (
-        ("context_length", spec.tokenizer.context_length, spec.text.context_length),
-        ("vocab_size", spec.tokenizer.vocab_size, spec.text.vocab_size),
-    ):
-        if given > most:
-            raise TrainError(
-                f"model.tokenizer.{name} is {given:,}, but the text tower takes {most:,} (model.text.{name}); set "
-                "both to the same."
-            )
-    if spec.tokenizer.context_length < 3:
-        raise TrainError(
-            f"model.tokenizer.context_length is {spec.tokenizer.context_length}, which leaves no room for a word "
-            "between the tokens of start and end; expected 3 or more."
-        )
     if tokenizer.spec != spec.tokenizer:
         raise TrainError(
             f"The given tokenizer is {tokenizer.spec}, but the model's is {spec.tokenizer}; create it from the spec."

@@ -43,7 +43,9 @@ def list_steps(folder: Path) -> dict[int, Path]:
 def read_step(path: Path) -> int:
     """Step in a checkpoint's name; -1 for a name that has none."""
     number = path.name.removeprefix(_PREFIX)
-    return int(number) if number.isdecimal() else -1
+    if not number.isdecimal():
+        return -1
+    return int(number)
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any], *, config: TrainConfig, keep: int) -> Path:

@@ -73,9 +73,18 @@ class RunState:
 
     def weights(self) -> dict[str, Tensor]:
         """Whole weights, averaged if the run has an average; {} on all processes but the first."""
-        with self.average.swapped_in() if self.average is not None else contextlib.nullcontext():
+        with self.averaged():
             weights = full_state(self.network).get("network", {})
             return {name: tensor.clone() for name, tensor in weights.items()}
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the average of the weights in their place for the duration of the block, if the run has one."""
+        if self.average is None:
+            yield
+            return
+        with self.average.swapped_in():
+            yield
 
     def restore(self, path: Path) -> Position:
         """Restore everything to where a checkpoint was written; return that position.

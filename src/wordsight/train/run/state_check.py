@@ -15,6 +15,7 @@ from wordsight.train.data import DataState
 
 # keys of a checkpoint
 STATE = ("step", "steps_per_epoch", "loss", "processes", "scaler", "average", "network", "optimizer")
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # AdamW's
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -73,6 +74,8 @@ def _optimizer_faults(optimizer: Any, shapes: Shapes) -> Iterator[str]:
         if name not in shapes or not isinstance(tensors, dict):
             yield f"its optimizer has moments of {_show(name)}, which the network does not have"
             return
+        if not tensors.keys() >= _MOMENTS:
+            yield f"its optimizer lacks moments of {name}"
         for tensor in tensors.values():
             if not isinstance(tensor, Tensor) or tuple(tensor.shape) not in ((), shapes[name]):
                 yield f"its optimizer's moments of {name} have another shape"
