@@ -29,7 +29,7 @@ ANALYSED_AGAIN = (
 
 
 def is_part_of(id: str, path: str) -> bool:
-    """Return whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
+    """Whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
     return id.startswith(f"{path}#")
 
 
@@ -60,7 +60,7 @@ class Row:
     size, mtime_ns: of the file at `path` when it was read: the shortcut that saves reading it again.
     width, height: of the image in its file, pixels; taken: when, ISO 8601 from EXIF, or None.
     text: what BM25 reads. meta: a table's columns. vector: (D,) float32, unit length.
-    thumbnail: a small JPEG where the file itself is no image (pages); empty else.
+    thumbnail: a small JPEG where the file itself is not an image (pages); empty else.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Row:
     thumbnail: bytes = b""
 
     def __repr__(self) -> str:
-        """Return what tells rows apart, without vector and thumbnail."""
+        """Fields that tell rows apart, without vector and thumbnail."""
         size = f" {self.width}×{self.height}" if self.width else ""
         return f"<Row {self.id}{size}{f' {dict(self.meta)}' if self.meta else ''}>"
 
@@ -131,7 +131,7 @@ TEXTS_COMPARED = 200
 
 
 def by_coverage(found: Iterable[tuple[Row, float, float]], k: int) -> list[Match]:
-    """Return the k best of rows with BM25's scores and their coverage.
+    """K best of rows with BM25's scores and their coverage.
 
     A text that holds one rare word of a query several times is then no better than one that holds all its words. On
     short queries ("women's black handbags") nDCG@10 rises by 0.02, benchmarks/hybrid_quality.py. Source: Lucene's
@@ -153,11 +153,11 @@ class Index(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Number of rows."""
 
     @abstractmethod
     def columns(self) -> dict[str, str]:
-        """Return the columns that `where` may name → "text", "integer", "number" or "boolean"."""
+        """Columns that `where` may name → "text", "integer", "number" or "boolean"."""
 
     @abstractmethod
     def row_versions(self) -> Iterator[RowVersion]:
@@ -181,11 +181,11 @@ class Index(ABC):
 
     @abstractmethod
     def remove(self, ids: Sequence[str]) -> None:
-        """Remove rows; ids that are not there are passed over."""
+        """Remove rows; ids that are not there are ignored."""
 
     @abstractmethod
     def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return the rows of those ids that are there, in the order asked, whole (vector, text, thumbnail)."""
+        """Rows of those ids that are there, in the order asked, whole (vector, text, thumbnail)."""
 
     @abstractmethod
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
@@ -193,36 +193,36 @@ class Index(ABC):
 
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows of the largest cosine with a unit vector, best first."""
+        """K rows of the largest cosine with a unit vector, best first."""
 
     def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
-        """Return how many rows have a cosine with a unit vector from this one on, and whether there may be more."""
+        """Number of rows of a cosine with a unit vector from this one on, and whether there may be more."""
         near = self.nearest(query_D, COUNTED, where)
         number = sum(match.score >= cosine for match in near)
         return number, number == COUNTED
 
     @abstractmethod
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows whose text matches best (see `by_coverage`), best first; none where no word is found.
+        """K rows whose text matches best (see `by_coverage`), best first; none where no word is found.
 
         words: a text, read by `query_words`, or what that returned. Quotes and operators mean nothing.
         """
 
     def query_words(self, text: str) -> tuple[Word, ...]:
-        """Return the words of a query, with other spellings of those that no text of the index holds, where it can."""
+        """Words of a query, with other spellings of those that no text of the index holds, where it can."""
         return query_terms(text)
 
     @abstractmethod
     def sample(self, n: int) -> Floats:
-        """Return the vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
+        """Vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
 
     @abstractmethod
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
-        """Yield (ids, vectors (B, D)) of the whole index, some at a time."""
+        """Batches of (ids, vectors (B, D)) of the whole index, some at a time."""
 
     @abstractmethod
     def note(self, key: str) -> Note | None:
-        """Return what was noted under a key (learnt thresholds, sources, the tuned fusion), or None."""
+        """Note that was kept under a key (learnt thresholds, sources, the tuned fusion), or None."""
 
     @abstractmethod
     def set_note(self, key: str, note: Note) -> None:
@@ -234,7 +234,7 @@ class Index(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
     def find_damage(self) -> list[Damage]:
         """Files of the index that are damaged; none of a store that looks after its files itself."""
@@ -244,7 +244,7 @@ class Index(ABC):
         """Remove what is damaged, with its rows: the next update embeds those again whose images are there."""
 
     def thumbnail(self, id: str) -> bytes:
-        """Return the row's small JPEG, or b""."""
+        """Row's small JPEG, or b""."""
         rows = self.get([id])
         return rows[0].thumbnail if rows else b""
 

@@ -17,7 +17,7 @@ K1, B = 1.2, 0.75  # Lucene's
 
 
 def word_id(word: str) -> int:
-    """Return a word's dimension: 32 bits of its hash, the same everywhere.
+    """A word's dimension: 32 bits of its hash, the same everywhere.
 
     Of 100,000 different words about one pair shares a dimension (n²/2 · 2⁻³²).
     """

@@ -128,7 +128,7 @@ def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
 
 
 def model_of(folder: Path) -> str | None:
-    """Return the model that `export_index` noted in a folder, or None."""
+    """Model that `export_index` noted in a folder, or None."""
     try:
         return str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["model"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -136,7 +136,7 @@ def model_of(folder: Path) -> str | None:
 
 
 def find_parts(folder: Path) -> list[Part]:
-    """Return the parts of a folder in the order of their numbers, each checked for as many vectors as lines.
+    """Parts of a folder in the order of their numbers, each checked for as many vectors as lines.
 
     Raises: InputError for a folder that has none, a part without its other half, or one of another length or shape.
     """
@@ -282,7 +282,7 @@ def _rows_of(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) 
 
 
 def _place(meta: Mapping[str, Any], part: Part, number: int, source: str) -> tuple[str, int | None]:
-    """Return a row's path and page. A path that leads to a file from here is made absolute."""
+    """A row's path and page. A path that leads to a file from here is made absolute."""
     path = str(meta.get("image_path") or meta.get("url") or f"{source}/{part.metadata.stem}#{number}")
     if Path(path).is_file():
         path = str(Path(path).absolute())
@@ -295,7 +295,7 @@ def _id(path: str, page: int | None) -> str:
 
 
 def _row(meta: dict[str, Any], vector: Floats, id: str, path: str, page: int | None, source: str) -> Row:
-    """Return a row of the index."""
+    """A row of the index."""
     _, _, width, height, taken = (meta.pop(name, None) for name in ("image_path", "page", "width", "height", "taken"))
     kept = {name: value for name, value in ((name, _value(value)) for name, value in meta.items()) if value is not None}
     return Row(

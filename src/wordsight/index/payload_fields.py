@@ -32,7 +32,7 @@ def _condition_name(name: str) -> str:
 
 
 def meta_fields(row: Row) -> dict[str, Scalar]:
-    """Return a row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
+    """A row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
     return {
         encode_field_name(clean(name)): clean(value) if isinstance(value, str) else value
         for name, value in row.meta.items()
@@ -41,7 +41,7 @@ def meta_fields(row: Row) -> dict[str, Scalar]:
 
 
 def field_of(column: str, meta: str) -> str:
-    """Return the field that a condition's column is kept in; `meta` stands before those that `meta_fields` names."""
+    """Field that a condition's column is kept in; `meta` stands before those that `meta_fields` names."""
     if column == TAKEN_SECONDS:
         return "taken_seconds"
     if column in OWN_COLUMNS:
@@ -51,22 +51,22 @@ def field_of(column: str, meta: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return a text with question marks for halves of surrogate pairs, which UTF-8 does not know."""
+    """A text with question marks for halves of surrogate pairs, which UTF-8 does not know."""
     return text.encode("utf-8", "replace").decode()
 
 
 def encode_field_name(column: str) -> str:
-    """Return a column's name as a field's name that every store takes (letters, digits, _), reversibly."""
+    """A column's name as a field's name that every store takes (letters, digits, _), reversibly."""
     return re.sub(r"[^A-Za-z0-9_]|_(?=x[0-9A-F]+_)", lambda found: f"_x{ord(found[0]):X}_", column)
 
 
 def decode_field_name(field: str) -> str:
-    """Return the column that `encode_field_name` made a field of."""
+    """Column that `encode_field_name` made a field of."""
     return re.sub(r"_x([0-9A-F]+)_", lambda found: chr(int(found[1], 16)), field)
 
 
 def seconds_of(text: str) -> float | None:
-    """Return an ISO 8601 time as seconds, in the order of the texts (time zones passed over), or None for others.
+    """An ISO 8601 time as seconds, in the order of the texts (time zones are ignored), or None for others.
 
     "2023", "2023-06" and "2023-06-01" are the beginnings of that year, month and day.
     """

@@ -1,4 +1,4 @@
-"""What Qdrant's and Pinecone's indexes do alike: they keep JSON records (model, columns, notes) beside the rows."""
+"""What Qdrant's and Pinecone's indexes share: they keep JSON records (model, columns, notes) beside the rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RecordIndex(Index):
 
     @abstractmethod
     def _record(self, key: str) -> Any:
-        """Return the record under a key, or None."""
+        """Record under a key, or None."""
 
     @abstractmethod
     def _set_record(self, key: str, value: Any) -> None:
@@ -55,7 +55,7 @@ class RecordIndex(Index):
         self._columns = self._record("columns") or dict(OWN_KINDS)
 
     def note(self, key: str) -> Note | None:
-        """Return what was noted under a key, or None."""
+        """Note that was kept under a key, or None."""
         with self._asking():
             note: Note | None = self._record(f"note:{key}")
             return note
@@ -66,7 +66,7 @@ class RecordIndex(Index):
             self._set_record(f"note:{key}", note)
 
     def columns(self) -> dict[str, str]:
-        """Return the columns that `where` may name, with their types."""
+        """Columns that `where` may name, with their types."""
         with self._asking():
             self._columns = self._record("columns") or dict(OWN_KINDS)
         return dict(self._columns)
@@ -82,7 +82,7 @@ class RecordIndex(Index):
             raise InputError(f"The query's vector has the shape {query_D.shape}; expected ({self.info.dim},).")
 
     def _checked(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows, of those with the same id the last. Raises: InputError for a vector of another shape."""
+        """Rows, of those with the same id the last. Raises: InputError for a vector of another shape."""
         rows = list({row.id: row for row in rows}.values())
         for row in rows:
             if row.vector.shape != (self.info.dim,):
@@ -92,7 +92,7 @@ class RecordIndex(Index):
 
 
 def describe_absence(location: str) -> str:
-    """Return what is said where there is no index."""
+    """Message where there is no index."""
     return f"There is no index at {location}; make one with: wordsight index SOURCE --in {location}"
 
 

@@ -33,12 +33,12 @@ class Move:
     now: str
 
     def renamed(self, text: str) -> str:
-        """Return an id or a path as it is now."""
+        """An id or a path as it is now."""
         below = text == self.base or text.startswith((f"{self.base}{os.sep}", f"{self.base}#"))
         return self.now + text[len(self.base) :] if below else text
 
     def row(self, row: Row) -> Row:
-        """Return a row of the source as it is now."""
+        """A row of the source as it is now."""
         return dataclasses.replace(row, id=self.renamed(row.id), path=self.renamed(row.path), source=self.into)
 
 
@@ -65,7 +65,7 @@ def find_moves(
 
 
 def _below(top: str, source: str) -> Iterator[str]:
-    """Yield what a source may be called at or below a folder, the longest name first: /new/a/b, /new/b, /new."""
+    """Names that a source may have at or below a folder, the longest name first: /new/a/b, /new/b, /new."""
     parts = Path(source).parts[1:]
     for start in range(len(parts) + 1):
         yield os.path.join(top, *parts[start:])
@@ -83,7 +83,7 @@ def _move(source: str, place: str, into: str) -> Move | None:
 
 
 def _agrees(move: Move, versions: Collection[RowVersion]) -> bool:
-    """Return whether the files of enough rows are in the new place, as large and old as they were."""
+    """Whether the files of enough rows are in the new place, as large and old as they were."""
     return sum(_is_same(move, version) for version in versions) >= max(1, _ENOUGH * len(versions))
 
 
@@ -134,7 +134,7 @@ def relocate(index: Index, moves: Collection[Move]) -> None:
 
 
 def folders_around(location: str) -> list[str]:
-    """Return the folders above an index's own, the nearest first; none of an index that is no folder."""
+    """Folders above an index's own, the nearest first; none of an index that is not a folder."""
     if not os.path.isdir(location):
         return []
     return [to_text(folder) for folder in Path(os.path.abspath(location)).parents]

@@ -25,7 +25,7 @@ BATCH = 64
 
 
 def embedder(model: Model) -> Embed:
-    """Return what embeds on the cluster that `RAY_ADDRESS` names, else on one that is started on this machine.
+    """Embedder on the cluster that `RAY_ADDRESS` names, else on one that is started on this machine.
 
     The driver lists the sources and writes the index; the nodes must see the sources under the same paths, and the
     model under the name that it was loaded by. Nothing is reported to Ray's makers, and no dashboard is started.

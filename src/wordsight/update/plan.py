@@ -25,7 +25,7 @@ from wordsight.update.row_state import RowStates, hash_annotations, is_gone_file
 class Tally:
     """What happened so far. `good`: source → images of it that are in the index and still there. `met`: source →
     files and images that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
-    folder → images that are there and leave, since such folders are passed over.
+    folder → images that are there and leave, since such folders are skipped.
     """
 
     done: int = 0
@@ -91,7 +91,7 @@ class Plan:
         self._kept: set[str] = set()  # paths that could not be read: nothing at or below them is gone
 
     def tasks(self, units: Iterable[Unit | Skipped]) -> Iterator[Task]:
-        """Yield what must be read or described anew; count the rest."""
+        """Tasks to read or describe again; count the rest."""
         for unit in units:
             self.tally.done += 1
             self._report()
@@ -104,7 +104,7 @@ class Plan:
                 yield from self._open(unit, masked)
 
     def _up_to_date(self, unit: Unit, masked: bool) -> bool:
-        """Return whether size and time tell that all items of a file are in the index, and count them."""
+        """Whether size and time tell that all items of a file are in the index, and count them."""
         if not unit.unchanged_if_same_mtime or unit.path in self._unfinished:
             return False
         rows = self.row_states.of_file(unit.path)
@@ -133,7 +133,7 @@ class Plan:
         self._close_if_done(unit.path)
 
     def _task(self, item: Item, masked: bool) -> Task | None:
-        """Return what is to be done for an item, or None where nothing is."""
+        """Task of an item, or None where nothing is."""
         row = self.row_states.find(item.id)
         if self.row_states.seen[row] if row is not None else hash_text(item.id) in self._new:
             self.tally.good[item.source] += 1  # two sources hold it
@@ -183,11 +183,11 @@ class Plan:
         self._count_out(tasks, written=False)
 
     def file_of(self, task: Task) -> str:
-        """Return the file that brought a task."""
+        """File that brought a task."""
         return self._file_of[task.item.id]
 
     def partial(self, tasks: Sequence[Task]) -> set[str]:
-        """Return the files of which the index will hold a part only once these tasks are written."""
+        """Files of which the index will hold a part only once these tasks are written."""
         writing = Counter(self._file_of[task.item.id] for task in tasks)
         found = {
             path
@@ -220,7 +220,7 @@ class Plan:
         self._count_out(tasks, written=True)
 
     def _kind(self, task: Task) -> str:
-        """Return which number of the tally a written task adds to."""
+        """Name of the count that a written task adds to."""
         if task.row is None:
             return "added" if task.embedded else "reused"
         if task.what == "read" and (task.fresh or not self.row_states.same_content(task.row, task.facts.content_hash)):
@@ -244,7 +244,7 @@ class Plan:
                 self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:
-        """Return the sources that had images and seem to have none now: more often a disk that is not there."""
+        """Sources that had images and seem to have none now: more often a disk that is not there."""
         return [root for root in self._without_good(roots) if not self.tally.met[root]]
 
     def _without_good(self, roots: Iterable[str]) -> list[str]:
@@ -272,5 +272,5 @@ class Plan:
 
 
 def _needs_thumbnail(item: Item) -> bool:
-    """Return whether the image is no file of its own: a page, a tar's member, something fetched or given."""
+    """Whether the image is not a file of its own: a page, a tar's member, something fetched or given."""
     return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)

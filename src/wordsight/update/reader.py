@@ -56,7 +56,7 @@ class Task:
     facts: Facts = Facts("")
 
     def as_row(self, vector_D: Floats) -> Row:
-        """Return the row to be stored."""
+        """Row to be stored."""
         item, facts = self.item, self.facts
         return Row(
             id=item.id, source=item.source, path=item.path, content_hash=facts.content_hash, vector=vector_D,
@@ -66,7 +66,7 @@ class Task:
         )  # fmt: skip
 
     def described(self, old: Row) -> Row:
-        """Return the old row with what is said of it now."""
+        """Old row with what is said of it now."""
         item = self.item
         annotation_hash = hash_annotations(item.text, item.meta)
         return dataclasses.replace(
@@ -125,7 +125,7 @@ class Reader:
 
 
 def thumbnail_of(image: Image.Image) -> bytes:
-    """Return a JPEG of at most THUMBNAIL_SIDE pixels a side."""
+    """A JPEG of at most THUMBNAIL_SIDE pixels a side."""
     small = image.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     out = io.BytesIO()

@@ -21,17 +21,17 @@ MASKED = ":masked"  # ends the content hash of a page that was embedded without 
 
 
 def hash_annotations(text: str, meta: Mapping[str, Value]) -> str:
-    """Return the hash of what is said of an image beside its pixels: `Row.annotation_hash`."""
+    """Hash of what is said of an image beside its pixels: `Row.annotation_hash`."""
     return f"{hash_text(json.dumps([text, sorted(meta.items())], ensure_ascii=False)):016x}"
 
 
 def is_gone_file(path: str) -> bool:
-    """Return whether a file of this machine (`Row.path`) is not there now; an address is taken to be there."""
+    """Whether a file of this machine (`Row.path`) is not there now; an address is taken to be there."""
     return os.path.isabs(path) and not os.path.lexists(to_path(path))
 
 
 def is_gone(row: Row) -> bool:
-    """Return whether the file that holds a row's image is not there now: moved, deleted, or on a disk that is away.
+    """Whether the file that holds a row's image is not there now: moved, deleted, or on a disk that is away.
 
     One look at the file system, some microseconds; images by address or without a file are never gone.
     """
@@ -72,31 +72,31 @@ class RowStates:
         return len(self._id)
 
     def find(self, id: str) -> int | None:
-        """Return the position of a row, or None where there is none."""
+        """Position of a row, or None where there is none."""
         wanted = hash_text(id)
         at = bisect_left(self._id, wanted)
         return self._row_of_id[at] if at < len(self._id) and self._id[at] == wanted else None
 
     def of_file(self, path: str) -> range:
-        """Return the positions of the rows that belong to a file."""
+        """Positions of the rows that belong to a file."""
         wanted = hash_text(path)
         start = bisect_left(self._path, wanted)
         return range(start, bisect_right(self._path, wanted, start))
 
     def same_file(self, row: int, size: int, mtime_ns: int, mask: bool) -> bool:
-        """Return whether a row is of a file of that size and time, and a page masked or not as wanted."""
+        """Whether a row is of a file of that size and time, and a page masked or not as wanted."""
         return self._file[row] == _file(size, mtime_ns, mask and bool(self._page[row]))
 
     def same_content(self, row: int, content_hash: str) -> bool:
-        """Return whether a row was made of this content."""
+        """Whether a row was made of this content."""
         return self._content[row] == hash_text(content_hash)
 
     def same_annotations(self, row: int, annotation_hash: str) -> bool:
-        """Return whether the same was said of a row."""
+        """Whether the same was said of a row."""
         return self._annotations[row] == hash_text(annotation_hash)
 
     def contents(self) -> Contents:
-        """Return the contents whose vectors the index holds."""
+        """Contents whose vectors the index holds."""
         return Contents(array("Q", np.unique(np.asarray(self._content)).tobytes()))
 
 

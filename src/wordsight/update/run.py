@@ -76,7 +76,7 @@ class Progress:
 class Summary:
     """What an update did, in images.
 
-    added: new, embedded. changed: embedded anew. reused: new by name, but the vector of such content was there: renamed
+    added: new, embedded. changed: embedded again. reused: new by name, but the vector of its content was there: renamed
     or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had images
     and now seem to hold none; these stay until `Gallery.forget`. incomplete: images of this run that are in, but with
     something missing, and what: a file's end, a cell of a table. left_out: folder of a system → images in it that an
@@ -99,7 +99,7 @@ class Summary:
     moved: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """Return the counts that are not zero, how many were skipped, and the time."""
+        """Counts that are not zero, how many were skipped, and the time."""
         counts = [f"{getattr(self, name):,} {name}" for name in COUNTS if getattr(self, name)]
         counts += [
             f"{len(found):,} {name}" for name, found in (("skipped", self.skipped), ("kept", self.kept)) if found
@@ -182,7 +182,7 @@ def update(
 
 
 def _locally(model: Model) -> Embed:
-    """Return what embeds in this process: decoding threads beside the encoder."""
+    """Embedder in this process: decoding threads beside the encoder."""
 
     def embed(tasks: Iterable[Task], reader: Reader) -> Generator[tuple[Task, Any], None, None]:
         with contextlib.closing(model.stream_read(tasks, reader)) as answers:
@@ -193,7 +193,7 @@ def _locally(model: Model) -> Embed:
 
 
 class _Writer:
-    """Gathers rows and commits them: those that were embedded, those that take a known vector, those described anew."""
+    """Gathers rows and commits them: those that were embedded, those of a known vector, those described again."""
 
     def __init__(self, index: Index, plan: Plan, reader: Reader, options: UpdateOptions, embed: Embed) -> None:
         self.embed = embed
@@ -260,7 +260,7 @@ class _Writer:
     def _fitted(
         self, files: Sequence[tuple[str, list[tuple[Task, Row]]]], error: ColumnKindError
     ) -> list[tuple[str, list[tuple[Task, Row]]]]:
-        """Return the first files that are ready with the column in question as the index has it."""
+        """First files that are ready with the column in question as the index has it."""
         fitted: list[tuple[str, list[tuple[Task, Row]]]] = []
         reason = (
             f"the column {error.column!r} holds {KIND_NAMES[error.kind]} in this index, so this cell was left out; "

@@ -74,9 +74,15 @@ def open_in_viewer(target: str | Path) -> None:
     program = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(
-            [program, os.fspath(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [program, _as_argument(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
     except OSError as error:
         raise InputError(
             f"{source_name(target)} cannot be opened: the program {program!r} is missing ({error.strerror})."
         ) from error
+
+
+def _as_argument(target: str | Path) -> str:
+    """A file or URL as an argument that no program takes for one of its options."""
+    text = os.fspath(target)
+    return f"./{text}" if text.startswith("-") else text

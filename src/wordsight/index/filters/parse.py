@@ -19,7 +19,7 @@ from wordsight.index.payload_fields import Scalar
 EXAMPLE = "gender = 'Women' and price < 50"
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
-# what a node of sqlglot's may say beside its kind; anything else would be passed over in silence
+# what a node of sqlglot's may say beside its kind; anything else would be ignored silently
 KNOWN_ARGS = {"this", "expression", "expressions", "low", "high", "negate"}
 
 
@@ -91,12 +91,12 @@ Condition: TypeAlias = Always | OneOf | NoneOf | Compared | Alike | Present | Ev
 
 
 def parse(where: str, columns: Mapping[str, str]) -> Condition:
-    """Return an SQL condition as a tree of the classes above, its negations pushed down to the leaves.
+    """An SQL condition as a tree of the classes above, its negations pushed down to the leaves.
 
     columns: name → "text", "integer", "number" or "boolean", as `Index.columns` gives. A name is looked up as it is
     written, and without regard to case where that finds nothing.
 
-    Raises: InputError for what is no SQL condition, a column that is not there (with the ones there are), a value of
+    Raises: InputError for other than an SQL condition, a column that is not there (with the ones there are), a value of
     another type than its column's, and SQL that no filter can say (functions, arithmetic, sub-queries).
     """
     try:
@@ -266,7 +266,7 @@ class _Reader:
         )
 
     def value(self, node: Any, column: str) -> Scalar | None:
-        """Return a literal as a value of the column's type; None is SQL's null."""
+        """A literal as a value of the column's type; None is SQL's null."""
         kind, sign = type(node).__name__, 1
         while kind in ("Paren", "Neg"):
             sign = -sign if kind == "Neg" else sign

@@ -11,7 +11,7 @@ from wordsight.index.payload_fields import TAKEN_SECONDS, seconds_of
 
 
 def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the condition as Qdrant's filter in its JSON form (`models.Filter.model_validate` reads it).
+    """Condition as Qdrant's filter in its JSON form (`models.Filter.model_validate` reads it).
 
     key: column → the payload's key. Raises: InputError for an order of texts, which Qdrant does not know.
     """
@@ -52,7 +52,7 @@ def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[
 
 
 def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the condition as Pinecone's filter.
+    """Condition as Pinecone's filter.
 
     key: column → the document's field. Raises: InputError for LIKE and for an order of texts, which Pinecone does not
     know.
@@ -88,7 +88,7 @@ def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mappin
 
 
 def _by_number(node: Compared, columns: Mapping[str, str], store: str) -> Compared:
-    """Return a comparison of numbers: that of `taken` becomes one of seconds."""
+    """A comparison of numbers: that of `taken` becomes one of seconds."""
     if columns[node.column] != "text":
         return node
     seconds = seconds_of(str(node.value))

@@ -38,7 +38,7 @@ def import_lance() -> Any:
 
 
 def terms_query(words: Sequence[Word]) -> Any:
-    """Return the query for any of the terms; what was only guessed scores less."""
+    """Query for any of the terms; what was only guessed scores less."""
     lance = import_lance().query
     asked = lance.MatchQuery(" ".join(collect_terms(words)), columns.TERMS)
     if not (guesses := " ".join(dict.fromkeys(term for word in words for term in word.guesses))):

@@ -97,7 +97,7 @@ class LanceIndex(Index):
         return self._reader.read(count_rows)
 
     def columns(self) -> dict[str, str]:
-        """Return the columns that `where` may name → their kind."""
+        """Columns that `where` may name → their kind."""
         snapshot = self._snapshot()
         return columns.columns_of(snapshot.schema if snapshot else self._reader.read(lambda data: data.schema))
 
@@ -140,7 +140,7 @@ class LanceIndex(Index):
             data.delete(one_of("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
 
     def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return the rows of those ids that are there, whole, in the order asked."""
+        """Rows of those ids that are there, whole, in the order asked."""
 
         def rows_of(data: Any) -> dict[str, Row]:
             tables = (data.to_table(filter=one_of("_id", part)) for part in split_values(ids))
@@ -168,7 +168,7 @@ class LanceIndex(Index):
         return self._reader.read(vectors)
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows of the largest cosine: exact up to `maintenance.EXACT_LIMIT` rows."""
+        """K rows of the largest cosine: exact up to `maintenance.EXACT_LIMIT` rows."""
         query_D = np.asarray(query_D, np.float32)
         if query_D.shape != (self.info.dim,):
             raise InputError(f"The query has the shape {query_D.shape}; the index holds ({self.info.dim},).")
@@ -201,7 +201,7 @@ class LanceIndex(Index):
         return self._chosen[2]
 
     def query_words(self, text: str) -> tuple[Word, ...]:
-        """Return the words of a query, with other spellings of those that no text holds (an index in a folder)."""
+        """Words of a query, with other spellings of those that no text holds (an index in a folder)."""
         words = query_terms(text)
         vocabulary = self._known_words() if words else None
         return words if vocabulary is None else with_spellings(words, vocabulary)
@@ -220,7 +220,7 @@ class LanceIndex(Index):
         return self._vocabulary[1]
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows whose text matches best; quotes and operators in `words` mean nothing."""
+        """K rows whose text matches best; quotes and operators in `words` mean nothing."""
         wanted = self.query_words(words) if isinstance(words, str) else tuple(words)
         if k < 1 or not wanted:
             return []
@@ -242,7 +242,7 @@ class LanceIndex(Index):
         return self._reader.ask(where, names, match, **asked)
 
     def sample(self, n: int) -> Floats:
-        """Return the vectors of ≤ n rows spread evenly."""
+        """Vectors of ≤ n rows spread evenly."""
         total = len(self)
         if not total or n < 1:
             return np.zeros((0, self.info.dim), np.float32)
@@ -255,12 +255,12 @@ class LanceIndex(Index):
         )
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
-        """Yield (ids, vectors) of the whole index."""
+        """Batches of (ids, vectors) of the whole index."""
         for batch in self._reader.stream(["_id", "_vector"], batch_size=size):
             yield batch["_id"].to_pylist(), columns.to_vectors(batch["_vector"])
 
     def note(self, key: str) -> Note | None:
-        """Return what was noted under a key."""
+        """Note that was kept under a key."""
         if self._folder is not None and not self._reader.is_open:
             with store_errors(self.location, "read"):
                 record = folders.read_record(self._folder)
@@ -319,7 +319,7 @@ class LanceIndex(Index):
         self.optimise()
 
     def versions(self) -> list[Version]:
-        """Return the states that can be gone back to, oldest first: those that the last calls of `optimise` left."""
+        """States that can be gone back to, oldest first: those that the last calls of `optimise` left."""
 
         def states(data: Any) -> list[Version]:
             when = {version["version"]: version["timestamp"] for version in data.versions()}

@@ -21,7 +21,7 @@ REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where compar
 ANN_KIND, ANN_BITS = "IVF_RQ", 1
 ROWS_PER_PARTITION = 4096
 PROBES, REFINED = 32, 10  # partitions looked at, and candidates (of k each) whose cosine is computed in full
-STALE_TEXTS = 0.02  # the share of texts that may be of rows gone by, before word frequencies are counted anew
+STALE_TEXTS = 0.02  # the share of texts that may be of rows gone by, before word frequencies are counted again
 KEPT_RUNS = 3  # states before the last runs that can be gone back to
 CACHES = {"index_cache_size_bytes": 512 * 2**20, "metadata_cache_size_bytes": 64 * 2**20}
 TEXT_INDEX, VECTOR_INDEX = "_terms_idx", "_vector_idx"
@@ -73,7 +73,7 @@ def _build_text_index(dataset: Any) -> None:
 
 
 def count_terms(batches: Iterable[pa.RecordBatch]) -> Counter[str]:
-    """Return how often each term stands in the column of terms."""
+    """Number of times that each term stands in the column of terms."""
     import pyarrow.compute as pc  # 0.06 s, which only writing spends
 
     counts: Counter[str] = Counter()
@@ -112,7 +112,7 @@ def optimise(dataset: Any, local: bool) -> None:
 
 
 def _ensure_vector_index(dataset: Any, rows: int, present: bool) -> None:
-    """Build the ANN index; anew when the collection has outgrown the partitions that it was built with."""
+    """Build the ANN index; again when the collection has outgrown the partitions that it was built with."""
     partitions = max(1, rows // ROWS_PER_PARTITION)
     if present:
         (built, *_) = dataset.stats.index_stats(VECTOR_INDEX)["indices"]
@@ -124,12 +124,12 @@ def _ensure_vector_index(dataset: Any, rows: int, present: bool) -> None:
 
 
 def runs(dataset: Any) -> list[int]:
-    """Return the versions that runs ended with and that are kept, oldest first."""
+    """Versions that runs ended with and that are kept, oldest first."""
     return sorted(tag["version"] for name, tag in dataset.tags.list().items() if name.startswith(RUN))
 
 
 def nearest_query(dataset: Any, query_D: Floats, k: int, few: bool) -> dict[str, Any]:
-    """Return how Lance is asked for the nearest rows; `few`: a condition leaves so few that each is compared."""
+    """Options by which Lance is asked for the nearest rows; `few`: a condition leaves so few that each is compared."""
     asked = {"column": "_vector", "q": query_D, "k": k}
     if few or VECTOR_INDEX not in {index.name for index in dataset.describe_indices()}:
         return {**asked, "metric": "dot", "use_index": False}

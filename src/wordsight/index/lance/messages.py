@@ -32,10 +32,10 @@ KINDS = {"Int64": "integer", "Float64": "number", "Utf8": "text", "Boolean": "bo
 
 
 def checked(condition: str, columns: Mapping[str, str]) -> str:
-    """Return a condition as Lance reads it.
+    """A condition as Lance reads it.
 
     What stands in double quotes is a column where there is one of that name, else text, as in SQLite (Lance takes it
-    for text always). Brackets around it all keep what follows a condition from being passed over.
+    for text always). Brackets around it all keep what follows a condition from being ignored.
     Raises: InputError for an empty one, and one with placeholders, which nothing here would fill in.
     """
     if not condition.strip():
@@ -59,7 +59,7 @@ def checked(condition: str, columns: Mapping[str, str]) -> str:
 
 
 def unreadable(condition: str, said: str, columns: Mapping[str, str]) -> InputError:
-    """Return the error for a condition that the store refused with the message `said`."""
+    """Error for a condition that the store refused with the message `said`."""
     reason, hint = plain(said), ""
     for pattern, words in REASONS:
         if found := pattern.search(said):
@@ -96,14 +96,14 @@ def store_errors(where: str, doing: str) -> Iterator[None]:
         raise
     except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
-    except BaseException as error:  # a Rust panic is no Exception
+    except BaseException as error:  # a Rust panic is not an Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise store_error(where, doing, error) from error
 
 
 def store_error(where: str, doing: str, error: BaseException) -> StoreError:
-    """Return the StoreError for something that went wrong below."""
+    """StoreError for something that went wrong below."""
     said = plain(str(error)) or type(error).__name__
     lower = said.lower()
     if "no space left" in lower or "disk full" in lower or "os error 28" in lower or "quota" in lower:

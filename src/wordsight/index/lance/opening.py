@@ -35,7 +35,7 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
 
 
 def _found(location: str, folder: Path | None) -> IndexInfo | None:
-    """Return what the index there was made with, or None where there is none."""
+    """Model that the index there was made with, or None where there is none."""
     if folder is not None:
         with store_errors(location, "read"):
             if folder.is_file():

@@ -38,7 +38,7 @@ KIND_OF = {arrow: kind for kind, arrow in KINDS.items()}
 
 
 def base_schema(info: IndexInfo) -> pa.Schema:
-    """Return the columns of an index into which no table has come yet; `info` travels with the schema."""
+    """Columns of an index into which no table has come yet; `info` travels with the schema."""
     text, integer = pa.string(), pa.int64()
     columns = [("_id", text), ("_source", text), ("_digest", text), ("_size", integer), ("_mtime_ns", integer)]
     columns += [("_about", text), ("_text", text), ("_terms", text), ("_thumbnail", pa.binary())]
@@ -49,7 +49,7 @@ def base_schema(info: IndexInfo) -> pa.Schema:
 
 
 def read_info(schema: pa.Schema, where: str) -> IndexInfo:
-    """Return what a schema says its index was made with.
+    """Model that a schema says its index was made with.
 
     Raises: StoreError if it says nothing, nothing readable, or is of a newer format.
     """
@@ -74,7 +74,7 @@ def parse_info(facts: Any, where: str) -> IndexInfo:
 
 
 def safe_column_name(name: str) -> str:
-    """Return what a table's column is called in conditions: its own name, or one that an index can hold.
+    """Name of a table's column in conditions: its own name, or one that an index can hold.
 
     "path" and its kin, and names that the store uses itself, get "table_" before them; dots and backticks become
     underscores; an empty name becomes "table_column".
@@ -86,7 +86,7 @@ def safe_column_name(name: str) -> str:
 
 
 def user_fields(schema: pa.Schema) -> dict[str, pa.Field]:
-    """Return the tables' columns: their own name → field."""
+    """Tables' columns: their own name → field."""
     fields = (field for field in schema if field.name not in INTERNAL and field.name not in OWN_COLUMNS)
     return {
         (field.metadata or {}).get(NAME_KEY, field.name.encode()).decode(): field
@@ -96,13 +96,13 @@ def user_fields(schema: pa.Schema) -> dict[str, pa.Field]:
 
 
 def columns_of(schema: pa.Schema) -> dict[str, str]:
-    """Return the columns that conditions may name → "text", "integer", "number" or "boolean"."""
+    """Columns that conditions may name → "text", "integer", "number" or "boolean"."""
     own = {name: KIND_OF[schema.field(name).type] for name in OWN_COLUMNS}
     return own | {field.name: KIND_OF[field.type] for field in user_fields(schema).values()}
 
 
 def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:
-    """Return the field for a table's column that `schema` lacks, under a name that is still free there."""
+    """Field for a table's column that `schema` lacks, under a name that is still free there."""
     wanted = safe = safe_column_name(name)
     n = 2
     while safe in schema.names:
@@ -111,7 +111,7 @@ def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:
 
 
 def widened(schema: pa.Schema, kinds: Mapping[str, str]) -> tuple[pa.Schema, list[pa.Field]]:
-    """Return a schema that holds columns of these kinds, and the fields in which it differs: new or of another type.
+    """A schema that holds columns of these kinds, and the fields in which it differs: new or of another type.
 
     It is the same object where nothing is missing.
     """
@@ -155,17 +155,17 @@ def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
 
 def terms_array(texts: Iterable[str]) -> pa.Array:
-    """Return what of texts is searched: their terms, separated by spaces."""
+    """Terms of texts, which are searched, separated by spaces."""
     return pa.array([" ".join(terms(text)) for text in texts], pa.string())
 
 
 def has_terms(schema: pa.Schema) -> bool:
-    """Return whether an index holds the terms of its texts, as this version makes them."""
+    """Whether an index holds the terms of its texts, as this version makes them."""
     return TERMS in schema.names and (schema.field(TERMS).metadata or {}) == TERMS_FIELD.metadata
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """Return an Arrow array; half a surrogate pair, which no file can hold as UTF-8, becomes a question mark."""
+    """An Arrow array; half a surrogate pair, which no file can hold as UTF-8, becomes a question mark."""
     try:
         if kind == pa.float64():
             values = [None if value is None else float(value) for value in values]
@@ -175,7 +175,7 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def to_rows(table: pa.Table | pa.RecordBatch) -> list[Row]:
-    """Return the rows of a table (or of one batch) that `to_table` made, some columns left out perhaps."""
+    """Rows of a table (or of one batch) that `to_table` made, some columns left out perhaps."""
     user = [(name, table.column(field.name).to_pylist()) for name, field in user_fields(table.schema).items()
             if field.name not in TAKEN]  # fmt: skip
     known = {ROW_OF[name]: table.column(name).to_pylist() for name in table.schema.names if name in ROW_OF}
@@ -188,7 +188,7 @@ def to_rows(table: pa.Table | pa.RecordBatch) -> list[Row]:
 
 
 def to_vectors(column: pa.ChunkedArray | pa.FixedSizeListArray) -> Floats:
-    """Return a vector column as (N, D) float32; a single chunk is not copied."""
+    """A vector column as (N, D) float32; a single chunk is not copied."""
     dim = column.type.list_size
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     # `values` passes over the offset; `flatten`, which heeds it, imports pyarrow.compute: 0.06 s
@@ -199,7 +199,7 @@ def to_vectors(column: pa.ChunkedArray | pa.FixedSizeListArray) -> Floats:
 
 
 def numbers(array: pa.Array, dtype: type[Number]) -> NDArray[Number]:
-    """Return the numbers of an Arrow array without a copy. pyarrow's own `to_numpy` imports pandas for it: 0.4 s."""
+    """Numbers of an Arrow array without a copy. pyarrow's own `to_numpy` imports pandas for it: 0.4 s."""
     if not len(array):
         return np.zeros(0, dtype)
     return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * np.dtype(dtype).itemsize)

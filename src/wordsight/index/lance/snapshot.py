@@ -115,7 +115,7 @@ class Snapshot:
         return self._read
 
     def nearest(self, query_D: Floats, k: int, rowids: NDArray[np.uint64] | None = None) -> list[tuple[Row, float]]:
-        """Return the k rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
+        """K rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
         if not len(self) or k < 1:
             return []
         scores_N = self._cosines(query_D)
@@ -136,7 +136,7 @@ class Snapshot:
         return int((scores_N >= cosine).sum())
 
     def _cosines(self, query_D: Floats) -> Floats:
-        """Return the cosine of every row (N,); those of the last query are kept, since it is often asked for twice."""
+        """Cosine of every row (N,); those of the last query are kept, since it is often asked for twice."""
         last = self._last
         if last is None or not np.array_equal(last[0], query_D):
             scores_N = np.concatenate([self._vectors(batch) @ query_D for batch in self._batches])
@@ -144,7 +144,7 @@ class Snapshot:
         return last[1]
 
     def rows(self, positions: Sequence[int] | NDArray[np.intp]) -> list[Row]:
-        """Return the rows at these positions, in this order."""
+        """Rows at these positions, in this order."""
         return [self._row(*self._place(int(i))) for i in positions]
 
     def ids_of(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
@@ -161,7 +161,7 @@ class Snapshot:
             yield from read_row_versions(batch)
 
     def vectors(self, positions: Sequence[int] | NDArray[np.intp]) -> Floats:
-        """Return the vectors (N, D) at these positions."""
+        """Vectors (N, D) at these positions."""
         dim = self.schema.field("_vector").type.list_size
         taken = np.empty((len(positions), dim), np.float32)
         at_N = np.asarray(positions, np.intp)
@@ -201,7 +201,7 @@ class Snapshot:
 
 
 def best(scores_N: Floats, k: int) -> NDArray[np.intp]:
-    """Return the positions of the k largest scores, best first; equal ones in their order."""
+    """Positions of the k largest scores, best first; equal ones in their order."""
     n = len(scores_N)
     if k < n:
         # everything as good as the k-th, so that of equal scores the first ones win

@@ -29,17 +29,17 @@ WHOLE_NUMBERS = ("size", "page", "width", "height")
 
 
 def document_id(id: str) -> str:
-    """Return the id of a row's document: a hash of the row's, as Pinecone's are ASCII."""
+    """Id of a row's document: a hash of the row's, as Pinecone's are ASCII."""
     return hashlib.sha256(clean(id).encode()).hexdigest()[:40]
 
 
 def key_of(column: str) -> str:
-    """Return the document's field of a column."""
+    """Document's field of a column."""
     return field_of(column, "meta_")
 
 
 def document_of(row: Row) -> dict[str, Any]:
-    """Return a row as a document. Raises: InputError for whole numbers that a float cannot hold."""
+    """A row as a document. Raises: InputError for whole numbers that a float cannot hold."""
     metadata: dict[str, Any] = {
         **{stored: getattr(row, name) for name, stored in VERSION_FIELDS.items()},
         **{name: getattr(row, name) for name in OWN_COLUMNS},
@@ -62,7 +62,7 @@ def document_of(row: Row) -> dict[str, Any]:
 
 
 def row_of(document: Any, columns: Mapping[str, str]) -> Row:
-    """Return the row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
+    """Row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
     stored_fields = VERSION_FIELDS | {name: name for name in OWN_COLUMNS}
     found = {name: document.get(stored) for name, stored in stored_fields.items()}
     fields = {name: value for name, value in found.items() if value is not None}
@@ -84,7 +84,7 @@ def row_of(document: Any, columns: Mapping[str, str]) -> Row:
 
 
 def searchable(text: str) -> str:
-    """Return a text with those of its terms below it that are not among its own words, which Pinecone does not stem.
+    """A text with those of its terms below it that are not among its own words, which Pinecone does not stem.
 
     Terms for which there is no room are left out.
     """
@@ -103,7 +103,7 @@ def searchable(text: str) -> str:
 
 
 def as_word(term: str) -> str:
-    """Return a term as Pinecone keeps it, which splits at what is neither letter nor digit."""
+    """A term as Pinecone keeps it, which splits at what is neither letter nor digit."""
     return re.sub(r"[^\w]", "", term)
 
 
@@ -131,5 +131,5 @@ def _size(metadata: Mapping[str, Any]) -> int:
 
 
 def vectors_in(documents: Sequence[Any]) -> Floats:
-    """Return the vectors (N, D) of documents."""
+    """Vectors (N, D) of documents."""
     return np.array([document.get("vector") for document in documents], np.float32)

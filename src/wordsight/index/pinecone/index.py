@@ -11,7 +11,7 @@ What to expect of it:
 - Pinecone is eventually consistent: up to about a minute passes until a search sees what was written. A search waits
   for the writes of its own process (`SETTLE` seconds at most, then it warns); reading by id, counts and the writes of
   others are not waited for.
-- Neighbours are found approximately; their cosines are worked out anew from the stored vectors.
+- Neighbours are found approximately; their cosines are computed again from the stored vectors.
 - One request is written whole or not at all; `add` of many rows sends several. Killed between two, it leaves the rows
   of the first, which the next update completes.
 - Metadata of a document is limited to 40 KB: a thumbnail that does not fit is left out (it is made again from the
@@ -153,13 +153,13 @@ class PineconeIndex(RecordIndex):
             yield RowVersion(**fields | {name: int(fields[name]) for name in ("size", "mtime_ns")})
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
-        """Yield (ids, vectors (B, D)) of the whole index, in the order of the documents' hashed ids."""
+        """Batches of (ids, vectors (B, D)) of the whole index, in the order of the documents' hashed ids."""
         every = self._chosen({"row_id": {"$exists": True}}, ["row_id", "vector"], WHOLE_A_FETCH)
         for documents in portions(every, size):
             yield [document.get("row_id") for document in documents], vectors_in(documents)
 
     def sample(self, n: int) -> Floats:
-        """Return the vectors (≤ n, D) of the first documents: their ids are hashes, so they are spread evenly."""
+        """Vectors (≤ n, D) of the first documents: their ids are hashes, so they are spread evenly."""
         ids: list[str] = []
         if n > 0:
             with self._asking(), self._perhaps_empty():
@@ -170,7 +170,7 @@ class PineconeIndex(RecordIndex):
 
     @contextlib.contextmanager
     def _perhaps_empty(self) -> Iterator[None]:
-        """Pass over "not found": a namespace comes to be with the first document that is written to it."""
+        """Ignore "not found": a namespace is created with the first document that is written to it."""
         from pinecone.errors.exceptions import NotFoundError
 
         with contextlib.suppress(NotFoundError):
@@ -209,7 +209,7 @@ class PineconeIndex(RecordIndex):
         return found
 
     def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return the rows of those ids that are there, in the order asked."""
+        """Rows of those ids that are there, in the order asked."""
         found = self._fetched([document_id(id) for id in ids], None)
         return [row_of(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
@@ -222,7 +222,7 @@ class PineconeIndex(RecordIndex):
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """Return the k (≤ 10,000) rows of the largest cosine, best first."""
+        """K (≤ 10,000) rows of the largest cosine, best first."""
         self._check_query(query_D)
         by = {"type": "dense_vector", "field": "vector", "values": [float(value) for value in query_D]}
         rows = [match.row for match in self._answer(by, k, where)]
@@ -230,7 +230,7 @@ class PineconeIndex(RecordIndex):
         return sorted(matches, key=lambda match: -match.score)
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """Return the k (≤ 10,000) rows whose text matches best by Pinecone's BM25, best first."""
+        """The k (≤ 10,000) rows whose text matches best by Pinecone's BM25, best first."""
         wanted = to_words(words)
         # rows of older versions hold their words only, without stems
         query = " ".join(dict.fromkeys((*map(as_word, collect_terms(wanted)), *plain_words(wanted))))
@@ -302,7 +302,7 @@ class PineconeIndex(RecordIndex):
             self._upsert(self._namespace, documents)
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Remove rows; ids that are not there are passed over."""
+        """Remove rows; ids that are not there are ignored."""
         with self._asking():
             self._delete(self._namespace, [document_id(id) for id in ids])
 
@@ -326,7 +326,7 @@ class PineconeIndex(RecordIndex):
         """Do nothing: Pinecone keeps its indexes itself."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._data.close()
         self._client.close()
 

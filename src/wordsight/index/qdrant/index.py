@@ -9,7 +9,7 @@ What to expect of it:
 - A server writes one request whole or not at all, and `add` of many rows sends several; local mode writes row by row.
   Killed between two, `add` leaves the rows that were written, and the next update completes them.
 - BM25 needs the mean length of the texts when a text is written. It is taken from the first rows, and `optimise`
-  writes the weights anew once the mean has moved by more than 2 %.
+  writes the weights again once the mean has moved by more than 2 %.
 - Local mode is for trying out and for tests: it holds the collection in memory, scans every point for each query in
   Python, and commits every point to disk by itself, which takes milliseconds each. Its client warns beyond 20,000
   points. One process at a time may open a folder.
@@ -40,7 +40,7 @@ from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms
 
 PAGE = 1000  # points asked for at a time
 ROWS_A_REQUEST, BYTES_A_REQUEST = 256, 8 << 20  # a server takes requests of 32 MiB
-DRIFT = 0.02  # how far the mean length of the texts may move before BM25's weights are written anew
+DRIFT = 0.02  # how far the mean length of the texts may move before BM25's weights are written again
 INDEX_TYPES = {"text": "keyword", "integer": "integer", "number": "float", "boolean": "bool"}
 
 
@@ -114,12 +114,12 @@ class QdrantIndex(RecordIndex):
             yield RowVersion(**{name: point.payload.get(stored, "") for name, stored in STORED_FIELD.items()})
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
-        """Yield (ids, vectors (B, D)) of the whole index, in the order of the points' hashed ids."""
+        """Batches of (ids, vectors (B, D)) of the whole index, in the order of the points' hashed ids."""
         for points in portions(self._scroll(["id"], vectors=True), size):
             yield [point.payload["id"] for point in points], vectors_in(points)
 
     def sample(self, n: int) -> Floats:
-        """Return the vectors (≤ n, D) of the first points: their ids are hashes, so they are spread evenly."""
+        """Vectors (≤ n, D) of the first points: their ids are hashes, so they are spread evenly."""
         chosen = [point for point, _ in zip(self._scroll([], vectors=True), range(n), strict=False)]
         return vectors_in(chosen).reshape(-1, self.info.dim)
 
@@ -140,7 +140,7 @@ class QdrantIndex(RecordIndex):
                 return
 
     def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return the rows of those ids that are there, in the order asked."""
+        """Rows of those ids that are there, in the order asked."""
         found: dict[str, Row] = {}
         with self._asking():
             for some in portions(dict.fromkeys(ids), PAGE):
@@ -168,12 +168,12 @@ class QdrantIndex(RecordIndex):
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows of the largest cosine, best first."""
+        """K rows of the largest cosine, best first."""
         self._check_query(query_D)
         return self._answer([float(value) for value in query_D], IMAGE, k, where)
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """Return the k rows whose text matches best by BM25, best first."""
+        """K rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
         wanted = to_words(words)
@@ -205,7 +205,7 @@ class QdrantIndex(RecordIndex):
         return [Match(row_of(point), float(point.score)) for point in points]
 
     def _filter(self, where: str | None) -> Any:
-        """Return the condition as a Filter; None is no condition, False one that no row meets."""
+        """Condition as a Filter; None is no condition, False one that no row meets."""
         if where is None:
             return None
         from pydantic import ValidationError
@@ -250,7 +250,7 @@ class QdrantIndex(RecordIndex):
                 self._client.upsert(self._collection, points, wait=True)
 
     def _mean_words(self, rows: Sequence[Row]) -> float:
-        """Return the mean length of the texts that weights are written with; the first rows set it."""
+        """Mean length of the texts that weights are written with; the first rows set it."""
         texts = self._record("texts") or {}
         lengths = [length for row in rows if (length := len(terms(row.text)))]
         if lengths and (not texts or not texts["stale"]):
@@ -260,11 +260,11 @@ class QdrantIndex(RecordIndex):
 
     @staticmethod
     def _is_analysed(texts: Any) -> bool:
-        """Return whether the texts were all written as this version analyses them; None are no texts yet."""
+        """Whether the texts were all written as this version analyses them; None are no texts yet."""
         return texts is None or texts.get("analysis") == VERSION
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Remove rows; ids that are not there are passed over."""
+        """Remove rows; ids that are not there are ignored."""
         from qdrant_client import models
 
         with self._asking():
@@ -275,7 +275,7 @@ class QdrantIndex(RecordIndex):
                 self._set_record("texts", texts | {"stale": True})
 
     def optimise(self) -> None:
-        """Write BM25's weights anew if the mean length of the texts has moved, or an older version wrote them; the
+        """Write BM25's weights again if the mean length of the texts has moved, or an older version wrote them; the
         server does the rest by itself.
         """
         with self._asking():
@@ -316,7 +316,7 @@ class QdrantIndex(RecordIndex):
                 self._client.update_vectors(self._collection, renewed, wait=True)
 
     def close(self) -> None:
-        """Let go of the folder or the connection."""
+        """Close the folder or the connection."""
         self._client.close()
 
 

@@ -20,7 +20,7 @@ _STORED = STORED_FIELD | {name: name for name in OWN_COLUMNS}  # field of `Row` 
 
 
 def point_id(id: str) -> str:
-    """Return the id of a row's point: a hash of the row's, as Qdrant's are numbers or UUIDs."""
+    """Id of a row's point: a hash of the row's, as Qdrant's are numbers or UUIDs."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, clean(id)))
 
 
@@ -30,7 +30,7 @@ def key_of(column: str) -> str:
 
 
 def payload_of(row: Row) -> dict[str, Any]:
-    """Return what a point holds of a row beside its vectors."""
+    """Payload that a point holds of a row beside its vectors."""
     own = {stored: getattr(row, name) for name, stored in _STORED.items()}
     payload = {
         **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
@@ -44,7 +44,7 @@ def payload_of(row: Row) -> dict[str, Any]:
 
 
 def row_of(point: Any) -> Row:
-    """Return the row of a point that was read with its image's vector."""
+    """Row of a point that was read with its image's vector."""
     payload = point.payload
     return Row(
         vector=np.asarray(point.vector[IMAGE], np.float32),
@@ -56,5 +56,5 @@ def row_of(point: Any) -> Row:
 
 
 def vectors_in(points: Sequence[Any]) -> Floats:
-    """Return the images' vectors (N, D) of points."""
+    """Images' vectors (N, D) of points."""
     return np.array([point.vector[IMAGE] for point in points], np.float32)
