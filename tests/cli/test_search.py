@@ -352,6 +352,14 @@ def test_a_missing_viewer_is_named(monkeypatch, tmp_path):
         output.open_in_viewer(tmp_path / "a.png")
 
 
+def test_a_file_named_like_an_option_is_opened_as_a_file(monkeypatch):
+    opened = []
+    monkeypatch.setattr(output.sys, "platform", "linux")
+    monkeypatch.setattr(output.subprocess, "Popen", lambda command, **_: opened.append(command))
+    output.open_in_viewer("--evil-flag=1")
+    assert opened == [["xdg-open", "./--evil-flag=1"]]
+
+
 def hit(path, proba=0.5, **meta):
     made = Row("i", "s", path, "d", ColourModel().embed_texts(["x"])[0], meta=meta)
     return Hit("i", made.path, 0.3, proba, made)

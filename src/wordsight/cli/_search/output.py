@@ -74,7 +74,10 @@ def open_in_viewer(target: str | Path) -> None:
     program = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(
-            [program, _as_argument(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [program, _as_argument(target)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
         raise InputError(
