@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from harness import write_rows
 
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.zero_shot import ZeroShot
 from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
 from wordsight.model import Model, load
-from wordsight.train.config import ZeroShotConfig
-from wordsight.train.measure import ZeroShot
 from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher, watched_by
 from wordsight.train.recipe import load_recipe
 
@@ -74,7 +74,8 @@ def measured(model: Model, limit: int | None) -> dict[str, np.ndarray]:
     titles = [(place, row[clothing_data.TITLE]) for place, row in enumerate(products)]
     place = ranks(images_ND, titles, model.embed_texts)
     phones = str(clothing_data.data_folder() / "clothing/validation")
-    hits = ZeroShot.of_model(ZeroShotConfig(images=phones, classes=CLASSES, limit=limit), model).hits(model)
+    clothes = ZeroShot(ZeroShotConfig(images=phones, classes=CLASSES, limit=limit), model.spec.preprocess)
+    hits = clothes.find_hits(model)
     return {"title→product R@1": place < 1, "title→product R@10": place < 10, "clothing top-1": hits}
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import clothing_data
 from clothing_data import CLASS, TITLE, WORDS
 
+from wordsight.evaluate.retrieval import measure_retrieval
 from wordsight.metrics import Estimate
 from wordsight.model import Model, load
 from wordsight.train import (
@@ -36,7 +37,6 @@ from wordsight.train import (
     ZeroShotConfig,
     start_spec,
 )
-from wordsight.train.measure import retrieval
 
 START = "mini"
 WORK = Path(os.environ.get("WORDSIGHT_CLOTHING", Path.home() / ".cache/wordsight-recipes/clothing"))
@@ -84,5 +84,5 @@ def search(model: Model) -> dict[str, Estimate]:
     """Shares of products found first, and among the first ten, of all held-out ones, queried by title."""
     rows = clothing_data.rows(WORK / "test.tsv")
     titles = [(place, row[TITLE]) for place, row in enumerate(rows)]
-    found = retrieval(model, [row["filepath"] for row in rows], titles, ks=(1, 10))
+    found = measure_retrieval(model, [row["filepath"] for row in rows], titles, model.spec.preprocess, ks=(1, 10))
     return {f"title→product R@{k}": found[f"text→image R@{k}"] for k in (1, 10)}

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.embedder import Embedder
+from wordsight.evaluate.labelled import find_labelled
+from wordsight.evaluate.pixels import Pixels
+from wordsight.evaluate.retrieval import estimate_recall
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
-from wordsight.train import ZeroShotConfig
-from wordsight.train.held_out import Pixels, find_labelled
 from wordsight.train.in_training import InTraining
-from wordsight.train.measure import embed_pixels, recall_at_k
 
 TEMPLATE = "{}"  # the names are the captions
 TOP, AT = 5, 10
@@ -52,15 +54,15 @@ def chance(table: Path) -> dict[str, float]:
     return {TOP1: 1 / classes, TOP5: min(1.0, TOP / classes), RECALL: float(1 - np.mean(missed_K))}
 
 
-def _figures(model: Model | InTraining, table: Path, spec: ModelSpec) -> dict[str, Estimate]:
+def _figures(model: Embedder, table: Path, spec: ModelSpec) -> dict[str, Estimate]:
     found = find_labelled(labelled(table))
     places, parts = [], []
     for some, pixels_BHWC in Pixels(found.images, spec.preprocess).batches(BATCH):
         places += some
-        parts.append(embed_pixels(model, pixels_BHWC))
+        parts.append(model.embed_pixels(pixels_BHWC))
     names, labels_N, images_ND = found.names, np.array(found.labels)[places], np.concatenate(parts)
     classes_KD = model.embed_texts([TEMPLATE.format(name) for name in names])
     ranks_N = rank_labels(images_ND @ classes_KD.T, labels_N)
     asked = [k for k in range(len(names)) if (labels_N == k).any()]
-    recall = recall_at_k(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
+    recall = estimate_recall(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
     return {TOP1: bootstrap_hits(ranks_N < 1), TOP5: bootstrap_hits(ranks_N < TOP), RECALL: recall[AT]}

@@ -16,7 +16,7 @@ LAYERS = [
     {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
     {"spec"},
     {"towers"},
-    {"checkpoint", "samples", "vector_cache", "text", "unique_ids"},
+    {"checkpoint", "samples", "text", "unique_ids"},
     {"weights", "images"},
     {"nn"},
     {"encoder"},

@@ -189,7 +189,7 @@ def parse_cell(cell: str, kind: str) -> Value:
     return _finite(float(cell)) if _INTEGER.fullmatch(cell) or _NUMBER.fullmatch(cell) else None
 
 
-def meta_of(record: Mapping[str, Value]) -> dict[str, Value]:
+def make_meta(record: Mapping[str, Value]) -> dict[str, Value]:
     """A row as `Item.meta`: without empty values; names that an index keeps to itself begin with "table_"."""
     meta: dict[str, Value] = {}
     for name, value in record.items():

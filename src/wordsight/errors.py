@@ -8,7 +8,7 @@ class WordsightError(Exception):
 
 
 class CheckpointError(WordsightError):
-    """A file or folder that is no readable checkpoint: truncated, wrong architecture, missing or extra keys, NaN."""
+    """A file or folder that is not a readable checkpoint: truncated, wrong architecture, missing or extra keys, NaN."""
 
 
 class UnsafePickleError(CheckpointError):
@@ -28,7 +28,7 @@ class InputError(WordsightError):
 
 
 class ImageError(WordsightError):
-    """A image that cannot be read."""
+    """An image that cannot be read."""
 
 
 class StoreError(WordsightError):
@@ -36,7 +36,7 @@ class StoreError(WordsightError):
 
 
 class TrainError(WordsightError):
-    """A run that cannot begin or go on: its data, its checkpoint, its processes, or numbers that are no more."""
+    """A run that cannot start or continue: its data, its checkpoint, its processes, or non-finite numbers."""
 
 
 class MissingExtraError(WordsightError):
@@ -50,7 +50,7 @@ class MissingExtraError(WordsightError):
 
 
 def did_you_mean(seen: str, known: Iterable[str], n: int = 3) -> str:
-    """Return ' Did you mean: a, b?' with the closest of `known`, or an empty string."""
+    """Hint ' Did you mean: a, b?' with the closest of `known`, or an empty string."""
     import difflib
 
     by_lower = {name.lower(): name for name in known}

@@ -17,6 +17,7 @@ from wordsight.errors import CheckpointError, WordsightError, did_you_mean
 
 R = TypeVar("R")
 MAX_VALUES = 500_000  # a configuration has hundreds, the index of a sharded model some ten thousand
+FORMER_NAME = "former_name"  # in a field's metadata: its name in JSON that earlier versions wrote
 _SCALARS = (bool, int, float, str, type(None))
 
 _repr = reprlib.Repr()

@@ -148,6 +148,10 @@ class Model:
             embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
         return embeddings_ND
 
+    def embed_pixels(self, pixels_BHWC: np.ndarray) -> np.ndarray:
+        """Unit embeddings (B, D) float32 of pixels (B, S, S, 3) uint8 that `images.preprocess` made."""
+        return unit_rows(self.encoder.encode_images(pixels_BHWC), ["an image"] * len(pixels_BHWC))
+
     def embed_images(
         self,
         images: Any,

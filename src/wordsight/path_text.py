@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-# Bytes 0x80–0xFF that are no UTF-8 become U+EF80–U+EFFF, private-use code points that no writing uses. A name that
+# Bytes 0x80–0xFF that are not UTF-8 become U+EF80–U+EFFF, private-use code points that no writing uses. A name that
 # really holds one of these has its three UTF-8 bytes written so, which keeps the two apart.
 _PRIVATE = 0xEF00
 _TO_KEEP = re.compile("[\udc80-\udcff\uef80-\uefff]")
@@ -17,7 +17,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def to_text(path: str | os.PathLike[str]) -> str:
-    """Return a path as valid Unicode, different for different paths; `to_path` gives the path back.
+    """Path as valid Unicode, different for different paths; `to_path` gives the path back.
 
     Names that are UTF-8, nearly all, stay as they are, line breaks too.
     """
@@ -26,7 +26,7 @@ def to_text(path: str | os.PathLike[str]) -> str:
 
 
 def to_path(text: str) -> Path:
-    """Return the path that `to_text` wrote."""
+    """Path that `to_text` wrote."""
     escaped = _KEPT.sub(lambda match: chr(ord(match.group()) - _PRIVATE + 0xDC00), text)
     return Path(os.fsdecode(escaped.encode("utf-8", "surrogateescape")))
 
@@ -41,7 +41,7 @@ def json_text(item: object) -> str:
 
 
 def name_words(path: str | os.PathLike[str]) -> str:
-    """Return the words of a (relative) path without its ending: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
+    """Words of a (relative) path without its extension: "Rome/redVespa_2.jpg" → "Rome red Vespa 2"."""
     stem = os.path.splitext(to_text(path))[0]
     return " ".join(_WORD.findall(_CAMEL.sub(" ", stem)))
 

@@ -12,13 +12,13 @@ from wordsight.index import Index, Row
 from wordsight.path_text import to_path
 
 
-def place_of(row: Row) -> Path | str:
-    """Return the file of a row, names of odd bytes restored, or the address (a str) that it was fetched from."""
+def locate_image(row: Row) -> Path | str:
+    """Path of a row's file, names of odd bytes restored, or the URL (a str) that it was fetched from."""
     return row.path if "://" in row.path else to_path(row.path)
 
 
 def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
-    """Return the RGB image of a row: of its file, else (pages, members of archives) the thumbnail in the index.
+    """RGB image of a row: of its file, else (pages, members of archives) the thumbnail in the index.
 
     at_least: as of `images.read_image`. Raises: ImageError where there is neither.
     """
@@ -34,7 +34,7 @@ def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.I
 
 
 def shown_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
-    """Return the RGB image of a row as a person wants to see it: a page is rendered, so that it can be read.
+    """RGB image of a row as a person wants to see it: a page is rendered, so that it can be read.
 
     The page's thumbnail where its file has changed or gone. Raises: ImageError where there is neither.
     """

@@ -113,7 +113,7 @@ def rocket():
 
 @pytest.fixture(scope="module")
 def drawing():
-    """A image that was never a JPEG."""
+    """An image that was never a JPEG."""
     return read_image(next(path for path in sample_images() if path.stem == "strawberry"))
 
 

@@ -312,12 +312,12 @@ def test_a_plan_above_pillows_limit_is_read_where_its_memory_allows(tmp_path, mo
         assert decoded.box == (0, 0, 203 / 5, 40)
         assert decoded.image.getpixel((10, 20)) == (0, 0, 0)
         assert decoded.image.getpixel((30, 20)) == (255, 255, 255)
-        with pytest.raises(ImageError, match=r"has 40,600 pixels, which take .*WORDSIGHT_PICTURE_MEMORY=100"):
+        with pytest.raises(ImageError, match=r"has 40,600 pixels, which take .*WORDSIGHT_IMAGE_MEMORY=100"):
             read_image(path)  # all of its pixels as RGB take four times as much
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "1")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "1")
     assert read_image(path).size == (203, 200)
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "lots")
-    with pytest.raises(ImageError, match="WORDSIGHT_PICTURE_MEMORY is 'lots', expected how many MiB"):
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "lots")
+    with pytest.raises(ImageError, match="WORDSIGHT_IMAGE_MEMORY is 'lots', expected how many MiB"):
         read_image(path)
 
 

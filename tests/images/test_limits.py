@@ -65,8 +65,8 @@ def test_headers_without_end_are_refused(between, reason):
 
 
 def test_the_limit_of_memory_counts_what_decoders_take(monkeypatch):
-    """A WebP takes about 20 bytes a pixel while it is decoded, a PNG 3."""
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "50")
+    """A WebP takes 16 bytes a pixel while it is decoded, a PNG 3."""
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "50")
     image = Image.new("RGB", (2000, 2000), "red")
     for name, fits in (("PNG", True), ("WEBP", False)):
         file = io.BytesIO()
@@ -74,11 +74,11 @@ def test_the_limit_of_memory_counts_what_decoders_take(monkeypatch):
         if fits:
             assert read_image(file.getvalue()).size == image.size
         else:
-            refused_at_once(file.getvalue(), "which take 76 MiB of memory, more than the limit of 50 MiB")
+            refused_at_once(file.getvalue(), "which take 61 MiB of memory, more than the limit of 50 MiB")
 
 
 def test_a_strip_that_is_decoded_whole_counts_too(monkeypatch):
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "25")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "25")
     image = Image.new("RGB", (2000, 2000), "red")
     file = io.BytesIO()
     image.save(file, "TIFF", compression="tiff_deflate", tiffinfo={278: 2000})

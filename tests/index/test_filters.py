@@ -262,3 +262,35 @@ def test_a_column_of_two_types_is_refused(value, seen):
 )  # fmt: skip
 def test_times_as_seconds(text, seconds):
     assert seconds_of(text) == seconds
+
+
+HOSTILE = {
+    "long": "path = '" + "x" * 600_000 + "'",
+    "many operators": " or ".join(f"n = {i}" for i in range(3000)),
+    "deep brackets": "(" * 1000 + "n = 1" + ")" * 1000,
+    "many signs": "n = " + "- " * 1000 + "1",
+    "not not": "not " * 1000 + "n = 1",
+    "cases": "case when n=1 then " * 500 + "true " + "end " * 500,
+    "repeat": "repeat('a', 1000000000) = path",
+    "lpad": "lpad(path, 2000000000) = 'x'",
+    "range": "array_length(range(0, 10000000000)) > 0",
+    "files": "path = read_csv('/etc/passwd')",
+}
+
+
+@pytest.mark.parametrize("condition", HOSTILE.values(), ids=HOSTILE)
+def test_conditions_that_would_take_the_machine_are_refused(condition):
+    from wordsight.index.lance.messages import checked
+
+    for read in (
+        lambda: parse(condition, {"n": "integer", "path": "text"}),
+        lambda: checked(condition, {"n": "integer", "path": "text"}),
+    ):
+        with pytest.raises(InputError, match="cannot be read") as raised:
+            read()
+        assert len(str(raised.value)) < 1500
+
+
+def test_long_lists_and_quoted_signs_are_no_attack():
+    condition = "n in (" + ",".join(map(str, range(20_000))) + ") and path != '" + "((-- or repeat(" * 200 + "'"
+    assert parse(condition, {"n": "integer", "path": "text"})

@@ -87,7 +87,7 @@ def test_an_index_of_someone_else_is_left_alone(server):
     with pytest.raises(StoreError, match=r"has other fields \(embedding\) than wordsight's"):
         open_store("pinecone:theirs", index_info())
     open_store("pinecone:mine", index_info(dim=4)).close()
-    with pytest.raises(StoreError, match="holds vectors of 4 dimensions; tiny gives 8"):
+    with pytest.raises(StoreError, match="holds vectors of 4 dimensions; the model tiny makes 8"):
         open_store("pinecone:mine", index_info(dim=8))
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from wordsight.errors import InputError
 from wordsight.gallery import Gallery
-from wordsight.ingest.frames import cell_value, records_of
+from wordsight.ingest.frames import cell_value, read_records
 from wordsight.ingest.options import IngestOptions
 
 pytest.importorskip("lance")
@@ -153,7 +153,7 @@ def test_a_data_frame_needs_the_name_of_its_column(gallery):
         gallery.add(pandas.DataFrame({"path": ["a.jpg"]}))
     twice = pandas.DataFrame([["a", "b"]], columns=["path", "path"])
     with pytest.raises(InputError, match="several columns named 'path'"):
-        list(records_of(twice))
+        list(read_records(twice))
     assert gallery.add(pandas.DataFrame({"path": []}), image="path").added == 0
 
 

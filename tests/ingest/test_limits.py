@@ -7,14 +7,16 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import pyarrow
 import pytest
 from items import items_of
 from PIL import Image
+from pyarrow import parquet
 
 from wordsight.columns import MOST_COLUMNS, TOO_MANY_COLUMNS, merge_kinds
 from wordsight.errors import ImageError, InputError
 from wordsight.images.skipped import Skipped
-from wordsight.ingest import Item, table_files
+from wordsight.ingest import Item, table_file, table_files
 from wordsight.ingest.files import read_file
 from wordsight.ingest.scan import scan
 
@@ -102,7 +104,7 @@ def test_metadata_that_are_nested_without_end_do_not_stop_an_archive(tmp_path):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
 def test_a_line_without_end_is_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(table_files, "_LINE", 1000)
+    monkeypatch.setattr(table_file, "_LINE", 1000)
     (tmp_path / name).write_text('{"image": "' + "x" * 5000)
     with pytest.raises(InputError, match=r"it is damaged \(a line is longer than 1,000 characters\)"):
         scan(tmp_path / name)
@@ -110,3 +112,38 @@ def test_a_line_without_end_is_refused(tmp_path, monkeypatch, name):
 
 def test_kinds_of_an_index_and_of_new_rows_are_merged():
     assert merge_kinds({"a": "integer"}, [{"a": 1.5, "b": None}, {"c": True}]) == {"a": "number", "c": "boolean"}
+
+
+def tar_header(name, kind, size=0):
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    member.size = size
+    return member.tobuf(format=tarfile.GNU_FORMAT)
+
+
+def test_archives_of_headers_without_end_or_of_negative_sizes_are_damaged(tmp_path):
+    names = tar_header("././@LongLink", tarfile.GNUTYPE_LONGNAME) * 2000
+    negative = bytearray(tar_header("a.png", tarfile.REGTYPE))
+    negative[124:136] = b"\xff" * 11 + b"\0"
+    negative[148:156] = b" " * 8
+    negative[148:156] = b"%06o\0 " % sum(negative)
+    for content in (names, bytes(negative)):
+        (tmp_path / "t.tar").write_bytes(content + bytes(1024))
+        (skip,) = items_of(tmp_path / "t.tar")
+        assert skip.reason.startswith("is damaged, or not a tar archive (")
+
+
+def test_a_parquet_file_of_two_columns_of_one_name_is_refused(folder):
+    columns = [pyarrow.array(["a.png"]), pyarrow.array(["x"]), pyarrow.array(["y"])]
+    parquet.write_table(pyarrow.Table.from_arrays(columns, names=["image", "x", "x"]), folder / "t.parquet")
+    with pytest.raises(InputError, match="it has several columns named 'x'; give each a name of its own"):
+        scan(folder / "t.parquet")
+
+
+def test_long_texts_of_a_parquet_file_are_held_a_few_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr(table_files, "_HELD", 1 << 20)
+    texts = pyarrow.array(["x" * 500_000] * 40).dictionary_encode()
+    batch = pyarrow.record_batch({"image": ["a.png"] * 40, "text": texts})
+    parts = list(table_files._slices(batch))
+    assert max(part.num_rows for part in parts) <= 2
+    assert sum(part.num_rows for part in parts) == 40

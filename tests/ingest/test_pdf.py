@@ -36,7 +36,7 @@ def test_each_page_is_an_item_with_its_number_and_text(drawings):
     assert [item.page for item in pages] == [1, 2, 3]
     assert [item.text for item in pages] == ["pump housing\nFront view", "pump housing", "pump housing\nSection A-A"]
     assert {(item.path, item.size) for item in pages} == {(str(drawings), drawings.stat().st_size)}
-    assert [unit.final for unit in scan([drawings.parent])] == [True]
+    assert [unit.unchanged_if_same_mtime for unit in scan([drawings.parent])] == [True]
 
 
 def test_a_page_is_rendered_on_white_in_true_colours_with_its_longer_side_1024(drawings):
@@ -219,12 +219,15 @@ def test_a_page_that_is_never_finished_is_given_up_and_the_others_are_read(tmp_p
     with pytest.raises(ImageError, match=r"^page 1 takes longer than 2 seconds to read"):
         endless.read().image()
     assert items_of(drawings)[0].read().image().size == (1024, 512)
+    monkeypatch.setattr(pdf, "_MOST_ENDED", 1)
+    with pytest.raises(ImageError, match=r"^page 1 is not read: others of this document take too long"):
+        endless.read().image()
 
 
 def test_a_page_that_takes_all_memory_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf_process, "PAGE_SECONDS", 4.0)
     monkeypatch.setattr(pdf_process, "_BESIDE_PIXELS", 0)
-    monkeypatch.setenv("WORDSIGHT_PICTURE_MEMORY", "700")
+    monkeypatch.setenv("WORDSIGHT_IMAGE_MEMORY", "700")
     PROCESS.end()
     bomb = zlib.compress(b"0 0 1 1 re f " * 30_000_000, 1)
     full = BLANK.replace(b">>", b"/Contents 4 0 R >>")

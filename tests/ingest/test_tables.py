@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from items import items_of
 from PIL import Image
 
-from wordsight.columns import Kinds, meta_of
+from wordsight.columns import Kinds, make_meta
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.images.decode import read_image
 from wordsight.images.skipped import Skipped
@@ -250,7 +250,7 @@ def test_rows_of_the_same_image_have_ids_of_their_own_that_survive_reordering(sh
 def test_a_tables_unit_is_always_read_again(shop):
     """Its images are other files: an unchanged table says nothing of them."""
     (unit,) = scan(write(shop / "t.csv", CSV))
-    assert not unit.final
+    assert not unit.unchanged_if_same_mtime
     assert len(list(unit.items())) == len(list(unit.items())) == 2
 
 
@@ -280,7 +280,7 @@ def test_json_lines(shop):
     assert dict(green.meta) == {"size": 3.5, "odd": "\ufffd"}
     assert dict(third.meta) == {"size": 4.0, "title": "7"}
     assert red.text == 'Red\na coat\nwarm\n{"k": [1]}\n012\na'
-    assert broken.reason.startswith("is no JSON (")
+    assert broken.reason.startswith("is not JSON (")
     assert no_object == Skipped("t.jsonl row 5", "is '[1]', expected an object of JSON")
 
 
@@ -324,7 +324,7 @@ def test_parquet_that_holds_the_images(shop):
     assert read_image(second.read().image()).getpixel((0, 0)) == (0, 255, 0)
     assert empty == Skipped("t.parquet row 3", "names no image")
     (unit,) = scan(shop / "t.parquet")
-    assert unit.final  # nothing but this file tells what it holds
+    assert unit.unchanged_if_same_mtime  # nothing but this file tells what it holds
     assert next(table_files.open_table(str(shop / "t.parquet")).records(["photo"])) == {"photo": {"path": "x.png"}}
     pq.write_table(pa.table({"label": [1, 2], "image": content}), shop / "t.parquet")
     assert [item.meta["label"] for item in items_of(shop / "t.parquet")] == [1, 2]
@@ -398,7 +398,7 @@ def test_every_row_gives_one_item_or_one_reason_and_text_comes_back_as_it_was(tm
 
 
 def test_columns_that_an_index_has_itself_get_another_name():
-    assert meta_of({"width": 3, "_id": "x", "none": None, "price": 1, "table_width": 2}) == {
+    assert make_meta({"width": 3, "_id": "x", "none": None, "price": 1, "table_width": 2}) == {
         "table_width_": 3, "table_id": "x", "price": 1, "table_width": 2,
     }  # fmt: skip
 

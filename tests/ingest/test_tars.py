@@ -85,7 +85,7 @@ def test_which_metadata_is_searched_can_be_chosen(shard):
 
 def test_archives_in_a_folder_are_opened(shard):
     (unit,) = scan([shard.parent])
-    assert unit.final
+    assert unit.unchanged_if_same_mtime
     assert len(list(unit.items())) == 4
 
 
@@ -180,7 +180,7 @@ def test_damage_in_the_middle_is_told(tmp_path):
     item, end = items_of(path)
     assert item.id == f"{path}#a"
     assert end.reason == (
-        "is damaged, or no tar archive (neither a member nor the archive's end mark is at byte 1,024); "
+        "is damaged, or not a tar archive (neither a member nor the archive's end mark is at byte 1,024); "
         "what comes before it was read"
     )
 
@@ -191,7 +191,7 @@ def test_what_is_no_plain_tar_is_told(tmp_path):
     (tmp_path / "empty.tar").write_bytes(b"")
     for name in ("zipped", "text", "empty"):
         (skip,) = items_of(tmp_path / f"{name}.tar")
-        assert skip.reason.startswith("is damaged, or no tar archive (")
+        assert skip.reason.startswith("is damaged, or not a tar archive (")
         assert skip.reason.endswith("; unpack a compressed one")
     (tmp_path / "a.tar.gz").write_bytes(b"")
     with pytest.raises(InputError, match=r"a.tar.gz' is compressed, and single images cannot be read from it; unpack"):

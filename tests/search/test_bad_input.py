@@ -34,7 +34,7 @@ def test_a_folder_of_bad_files_gives_one_line_each_and_the_good_ones_are_in(gall
         "locked.pdf": (small_pdf([page("secret")], encrypted=True), "needs a password"),
         "cut.pdf": (document[: len(document) // 2], "is not a PDF"),
         "blank.pdf": (b"", "is not a PDF"),
-        "noise.tar": (b"noise" * 500, "no tar archive"),
+        "noise.tar": (b"noise" * 500, "not a tar archive"),
     }
     for name, (content, _) in bad.items():
         (folder / name).write_bytes(content)

@@ -238,8 +238,8 @@ def item(id, rgb, source="t.csv", path=None, read=None, **fields):
     return Item(id, source, path or id, read or (lambda: content), **fields)
 
 
-def unit(items, path="/lib/t.csv", size=1, mtime_ns=1, final=False, source="t.csv"):
-    return Unit(source, path, size, mtime_ns, lambda: iter(items), final)
+def unit(items, path="/lib/t.csv", size=1, mtime_ns=1, same=False, source="t.csv"):
+    return Unit(source, path, size, mtime_ns, lambda: iter(items), same)
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def pages(numbers, broken=()):
 
 
 def document(items, size=5):
-    return [unit(items, path="/d.pdf", size=size, mtime_ns=5, final=True)]
+    return [unit(items, path="/d.pdf", size=size, mtime_ns=5, same=True)]
 
 
 def test_pages_get_thumbnails_and_an_unchanged_document_is_not_opened(bare):
@@ -321,7 +321,7 @@ def test_a_file_that_the_index_does_not_take_leaves_the_others_in_peace(bare):
             path = f"/{n}.tar"
             values = [1, "n/a"] if n == bad else [2, 3]
             yield unit([item(f"{path}#{k}", (n, k, 9), path=path, meta={"price": value}, size=n == bad, mtime_ns=1)
-                        for k, value in enumerate(values)], path=path, size=int(n == bad), final=True)  # fmt: skip
+                        for k, value in enumerate(values)], path=path, size=int(n == bad), same=True)  # fmt: skip
 
     for expected in ({"added": 8, "embedded": 10}, {"unchanged": 8, "embedded": 2}):
         summary = bare.run(shards(bad=3))
@@ -341,7 +341,7 @@ def test_a_document_that_was_interrupted_is_finished_by_the_next_run(bare):
             yield page
 
     with pytest.raises(KeyboardInterrupt):
-        bare.run([unit(interrupted(), path="/d.pdf", size=5, mtime_ns=5, final=True)], commit_rows=16)
+        bare.run([unit(interrupted(), path="/d.pdf", size=5, mtime_ns=5, same=True)], commit_rows=16)
     done = len(bare.index)
     assert 50 < done < 150
     assert bare.index.note("unfinished") == {"files": ["/d.pdf"]}
@@ -360,7 +360,7 @@ def test_title_blocks_are_masked_and_a_change_of_mind_embeds_anew(bare, monkeypa
     assert len(masked) == 2
     assert counts(bare.run(document(pages([1, 2])), masked=frozenset(["t.csv"]))) == {"unchanged": 2}
     assert bare.run(document(pages([1, 2]))).changed == 2
-    images = [unit([item("/p.png", (5, 5, 5), path="/p.png")], path="/p.png", final=True)]
+    images = [unit([item("/p.png", (5, 5, 5), path="/p.png")], path="/p.png", same=True)]
     bare.run(images, masked=frozenset(["t.csv"]))
     assert len(masked) == 2  # a photograph has no title block
 

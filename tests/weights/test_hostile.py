@@ -348,7 +348,10 @@ TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "map of another kind": ({"normalizer": charsmap([1])}, "not base64"),
     "huge id": ({"model": {"type": "WordLevel", "vocab": {"a": 2**32 - 1}, "unk_token": "a"}}, "ids that are not"),
     "negative id": ({"model": {"type": "WordLevel", "vocab": {"a": -1}, "unk_token": "a"}}, "ids that are not"),
-    "unigram without unknown": ({"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}}, "unk_id is None"),
+    "unigram without unknown": (
+        {"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}},
+        "unk_id is None",
+    ),
     "unigram of nothing": ({"model": {"type": "Unigram", "unk_id": 0, "vocab": []}}, "unk_id is 0"),
     "unigram of NaN": ({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", float("nan")]]}}, "piece 0"),
     "dropout": ({"model": {"type": "BPE", "dropout": 0.5, "vocab": {"a": 0}, "merges": []}}, "random"),

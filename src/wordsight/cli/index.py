@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from wordsight.cli._index.bar import progress_bar
+from wordsight.cli._index.check import check_index
 from wordsight.cli._index.summary import report, summary_text
 from wordsight.cli._messages import Interrupted, plain_warnings, say
 from wordsight.cli._options import NEW_INDEX, index_option, json_option, model_options
@@ -30,6 +31,7 @@ Examples:
   wordsight index products.csv --image-column photo --in shop
   wordsight index manuals/ --mask-title-block --in drawings --exclude drafts/ --exclude '*.tif'
   wordsight index --status
+  wordsight index --check
   wordsight index --forget photos/
 
 SOURCEs are images, folders, tables (.csv, .tsv, .jsonl, .parquet), PDF files, tar files of images, patterns of these
@@ -38,8 +40,9 @@ To continue with a source that was moved, name its new location. Nothing is writ
 thumbnail folders (@eaDir, #recycle, $RECYCLE.BIN, node_modules, …) and names that begin with a dot are skipped.
 
 \b
-Exit codes: 0 all images indexed; 1 some were skipped, or are incomplete (listed on standard error); 2 the command
-or an input is wrong; 3 no image could be read; 130 interrupted: finished work is kept, rerun to continue.
+Exit codes: 0 all images indexed; 1 some were skipped, or are incomplete (listed on standard error), or --check found
+damage; 2 the command or an input is wrong; 3 no image could be read; 130 interrupted: finished work is kept, rerun to
+continue.
 """
 
 
@@ -53,6 +56,8 @@ or an input is wrong; 3 no image could be read; 130 interrupted: finished work i
 @click.option("--mask-title-block", is_flag=True, help="Ignore the title block in the corner of PDF pages.")
 @click.option("--forget", multiple=True, metavar="SOURCE", help="Stop tracking SOURCE and remove its images.")
 @click.option("--status", is_flag=True, help="Show what the index holds, and exit.")
+@click.option("--check", is_flag=True, help="Look for damaged files of the index, and exit.")
+@click.option("--repair", is_flag=True, help="Embed the images of damaged files again.")
 @click.option("--on", type=click.Choice(["ray"]), help="Read and embed on a Ray cluster.")
 @json_option()
 @model_options
@@ -73,6 +78,10 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], location: str | Non
     with nothing_left_of_failure(location), download_progress() as download, plain_warnings():
         how = {"backend": options["backend"], "precision": options["precision"], "download": download}
         with _open(location, model, create=bool(sources), how=how) as gallery:
+            if options["check"]:
+                ctx.exit(check_index(gallery, as_json=options["as_json"]))
+            if options["repair"]:
+                gallery.index.repair()
             if options["status"] or options["forget"]:
                 _print_status(gallery, options)
                 return
@@ -102,7 +111,7 @@ def _reading_options(options: dict[str, Any]) -> IngestOptions | None:
 
 
 def _check_call(sources: Sequence[str], reading: IngestOptions | None, options: dict[str, Any]) -> None:
-    for name in ("forget", "status"):
+    for name in ("forget", "status", "check", "repair"):
         if options[name] and (sources or reading):
             raise InputError(f"--{name} cannot be combined with sources or their options; run separately.")
     if reading and not sources:

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from wordsight.errors import ImageError
-from wordsight.images.faulty_files import JPEG_START, ended_jpegs, missing_share
+from wordsight.images.faulty_files import JPEG_START, end_jpeg, missing_share
 from wordsight.images.header import UPRIGHT, read_orientation, turn_upright
 from wordsight.images.identify import find_bare_png, identify
 from wordsight.images.inputs import ImageSource, as_image
-from wordsight.images.memory import bytes_as_rgb, check_memory, is_large, most_bytes, reduction, turn_of
+from wordsight.images.memory import bytes_as_rgb, check_memory, is_large, most_bytes, reduction, wait_for_turn
 from wordsight.images.names import source_name
 from wordsight.images.open_file import open_regular
 from wordsight.images.quiet import quiet_pillow
@@ -45,12 +45,12 @@ class Decoded:
 
 
 def read_image(source: ImageSource, *, at_least: int | None = None) -> Image.Image:
-    """Return one RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array: `decode`'s image."""
+    """One RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array: `decode`'s image."""
     return decode(source, at_least=at_least).image
 
 
 def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
-    """Return one RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array.
+    """One RGB image, upright, of a path, encoded bytes, a PIL image or a uint8 array.
 
     EXIF orientation is applied; transparency is laid over white; of animations the first frame counts (of a PIL
     image the current one, of HEIC bursts the one that cameras show); 16-bit channels keep their upper 8 bits; float
@@ -83,7 +83,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
 
 
 def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
-    """Return the image in an open file as upright RGB, all its pixels loaded; what is not needed may be damaged."""
+    """Image in an open file as upright RGB, all its pixels loaded; what is not needed may be damaged."""
     try:
         return _decode_sound(file, at_least)
     except ImageError:
@@ -97,9 +97,9 @@ def _decode(file: IO[bytes], at_least: int | None) -> Decoded:
 
 
 def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Decoded | None:
-    """Return the image of a JPEG that lacks little more than its end; None of all others."""
+    """Image of a JPEG that lacks little more than its end; None of all others."""
     file.seek(0)
-    if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := ended_jpegs(file)) is None:
+    if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := end_jpeg(file)) is None:
         return None
     ended, before = files
     missing = missing_share(
@@ -114,7 +114,7 @@ def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Dec
 
 
 def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -> Decoded:
-    """Return the image in an open file as RGB, upright unless it shall not be turned."""
+    """Image in an open file as RGB, upright unless `turn` is false."""
     file.seek(0)
     image = identify(file) or open_raw(file, at_least, most_bytes() / _RAW_BYTES)
     stored = image.size
@@ -127,7 +127,7 @@ def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -
     if image.info.get("progressive"):  # libjpeg holds its coefficients whole, at 2 bytes each, however small the result
         needed = max(needed, 2 * stored[0] * stored[1])
     check_memory(stored, needed)
-    with turn_of(needed):
+    with wait_for_turn(needed):
         _allocate(image)
         image.load()
         orientation = read_orientation(image) if turn else 1
@@ -151,7 +151,7 @@ def _allocate(image: Image.Image) -> None:
 def _turned_box(
     filled: tuple[float, float], size: tuple[int, int], orientation: int
 ) -> tuple[float, float, float, float]:
-    """Return where the `filled` (width, height) at the stored image's top left lies in the turned one of `size`."""
+    """Box where the `filled` (width, height) at the stored image's top left lies in the turned one of `size`."""
     width, height = filled if orientation < 5 else filled[::-1]
     left = size[0] - width if orientation in (2, 3, 6, 7) else 0.0
     top = size[1] - height if orientation in (3, 4, 7, 8) else 0.0
@@ -159,5 +159,5 @@ def _turned_box(
 
 
 def _whole(image: Image.Image) -> Decoded:
-    """Return an image that fills all of its pixels."""
+    """Decoded image that fills all of its pixels."""
     return Decoded(image, (0.0, 0.0, image.width, image.height))

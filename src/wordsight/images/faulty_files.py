@@ -22,7 +22,7 @@ _NO_DATA = {(128, 128, 128), (63, 63, 63), (64, 64, 64)}
 
 
 def bare_png(file: IO[bytes]) -> io.BytesIO | None:
-    """Return an open PNG without texts, profiles and whatever else its pixels do not need; None where there is none.
+    """Open PNG without texts, profiles and whatever else its pixels do not need; None where there is none.
 
     Pillow refuses a PNG for a long text or profile, or for a wrong checksum in one; viewers pass over them.
     """
@@ -44,8 +44,8 @@ def bare_png(file: IO[bytes]) -> io.BytesIO | None:
     return bare if left_out else None
 
 
-def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
-    """Return an open JPEG that breaks off with an end mark, so that it can be decoded as far as it goes.
+def end_jpeg(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
+    """Open JPEG that breaks off with an end mark, so that it can be decoded as far as it goes.
 
     Of a progressive one, in which each scan goes over the whole image, also one whose last scan is empty. None
     where that last scan is not the one that brings the last bits: others would follow, of which nothing is known.
@@ -73,9 +73,9 @@ def ended_jpegs(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
 
 
 def missing_share(image: Image.Image, before: Image.Image | None) -> float | None:
-    """Return which share of a JPEG's rows, at the bottom, has no data; None where that is more than one in 16.
+    """Share of a JPEG's rows, at the bottom, that has no data; None where that is more than one in 16.
 
-    image, before: what `ended_jpegs` returned, decoded in full, not turned.
+    image, before: what `end_jpeg` returned, decoded in full, not turned.
     """
     pixels = np.asarray(image)
     if before is None:

@@ -40,17 +40,17 @@ SYSTEM_FOLDERS = frozenset(
 
 
 def in_system_folder(path: str) -> bool:
-    """Return whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
+    """Whether a path below what was named, "sub/@eaDir/", is that of a folder in SYSTEM_FOLDERS."""
     return path.endswith("/") and os.path.basename(path[:-1]).lower() in SYSTEM_FOLDERS
 
 
 def system_folder(path: str) -> str:
-    """Return the first of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
+    """First of the folders of a path, "sub/@eaDir/a.jpg", that is in SYSTEM_FOLDERS, or ""."""
     return next((part for part in path.split(os.sep)[:-1] if part.lower() in SYSTEM_FOLDERS), "")
 
 
 def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> list[Path]:
-    """Return the images that `sources` name: in the order given, folders sorted by name, each path once.
+    """Images that `sources` name: in the order given, folders sorted by name, each path once.
 
     A folder is searched through all its subfolders for files with a known extension; names that begin with a dot,
     links to folders and SYSTEM_FOLDERS are passed over. A pattern (`*`, `?`, `[...]`, `**`) is expanded unless a file
@@ -64,8 +64,8 @@ def find_images(sources: Iterable[str | Path], listing: Iterable[str] = ()) -> l
             found.setdefault(os.path.abspath(path), path)
     if not found:
         raise InputError(
-            "No image was found in what was named; expected files, or folders that hold files ending in "
-            f"{', '.join(sorted(EXTENSIONS))}."
+            "No image was found in what was named; expected files, or folders that hold files with one of the "
+            f"extensions {', '.join(sorted(EXTENSIONS))}."
         )
     return list(found.values())
 
@@ -92,12 +92,12 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
 
 
 def is_pattern(source: str) -> bool:
-    """Return whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
+    """Whether a source is a pattern: it has `*`, `?` or `[…]`, and nothing of that very name is there."""
     return glob.has_magic(source) and not os.path.lexists(source)
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
+    """Paths that match a pattern, sorted; those in SYSTEM_FOLDERS only where the pattern names these."""
     named = {part.lower() for part in pattern.split(os.sep)}
     return [
         path
@@ -107,9 +107,9 @@ def expand(pattern: str) -> list[str]:
 
 
 def walk(
-    folder: str | os.PathLike[str], endings: Collection[str], excluded: Callable[[str], bool] = in_system_folder
+    folder: str | os.PathLike[str], extensions: Collection[str], excluded: Callable[[str], bool] = in_system_folder
 ) -> Iterator[str | OSError]:
-    """Yield the paths of the files under `folder` with one of these endings (".jpg"); an error where a folder fails.
+    """Yield the paths of the files under `folder` with one of these extensions (".jpg"); an error where a folder fails.
 
     Each folder's files come before its subfolders, by name, and are listed when it is their turn. Names that begin
     with a dot and links to folders are passed over: nothing is listed twice and no loop is walked; links to files are
@@ -120,7 +120,7 @@ def walk(
     waiting = [(os.fspath(folder), "")]
     while waiting:
         where, below = waiting.pop()
-        files, subfolders, error = _list(where, endings)
+        files, subfolders, error = _list(where, extensions)
         if error is not None:
             yield error
         for name in files:
@@ -133,8 +133,8 @@ def walk(
         ]
 
 
-def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
-    """Return the names of a folder's files and subfolders, sorted, and what went wrong."""
+def _list(folder: str, extensions: Collection[str]) -> tuple[list[str], list[str], OSError | None]:
+    """Names of a folder's files and subfolders, sorted, and what went wrong."""
     files, subfolders = [], []
     problem = None
     try:
@@ -145,7 +145,7 @@ def _list(folder: str, endings: Collection[str]) -> tuple[list[str], list[str], 
                 if _leads_to_folder(entry):
                     if not entry.is_symlink():
                         subfolders.append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in endings:
+                elif os.path.splitext(entry.name)[1].lower() in extensions:
                     files.append(entry.name)
     except OSError as error:
         problem = OSError(error.errno, error.strerror, folder)

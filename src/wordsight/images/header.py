@@ -35,7 +35,7 @@ UPRIGHT = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its image: width and height as it is seen (upright), pixels; when it was taken, or None.
+    """Facts that a file states of its image: upright width and height in pixels; when it was taken, or None.
 
     taken: ISO 8601 without a zone, from EXIF: when the shutter opened, else when the film was scanned.
     """
@@ -46,7 +46,7 @@ class Header:
 
 
 def read_header(source: ImageSource) -> Header:
-    """Return an image's size and date without decoding its pixels; the same kinds of source as `decode` takes.
+    """Image's size and date without decoding its pixels; the same kinds of source as `decode` takes.
 
     Raises: ImageError naming the image and the reason; InputError for other kinds of source.
     """
@@ -82,23 +82,23 @@ def describe_header(image: Image.Image) -> Header:
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation, 1–8; 1 where it says nothing, nothing known, or cannot be read."""
+    """EXIF's orientation, 1–8; 1 where it says nothing, nothing known, or cannot be read."""
     try:
         said = image.getexif().get(ExifTags.Base.Orientation, 1)
         return int(said) if said in UPRIGHT else 1
-    except Exception:  # damaged metadata is no reason to refuse the pixels; Pillow raises what it meets
+    except Exception:  # damaged metadata do not justify refusing the pixels; Pillow raises what it meets
         return 1
 
 
 def turn_upright(image: Image.Image) -> Image.Image | None:
-    """Return an image turned as its EXIF says, None where it is upright as stored. It is loaded first."""
+    """Image turned as its EXIF says, None where it is upright as stored. It is loaded first."""
     image.load()  # TIFF turns itself while it is loaded, and then says 1
     method = UPRIGHT.get(read_orientation(image))
     return None if method is None else image.transpose(method)
 
 
 def _taken(image: Image.Image) -> str | None:
-    """Return "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12". "DateTime" is when a program wrote the file."""
+    """Date "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12". "DateTime" is when a program wrote the file."""
     try:
         exif = image.getexif()
         details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}

@@ -83,12 +83,12 @@ def _open_heif(file: IO[bytes]) -> Image.Image:
 
 @functools.cache
 def readable_formats() -> tuple[str, ...]:
-    """Return the formats to try, after all of Pillow's plug-ins are known."""
+    """Formats to try, after all of Pillow's plug-ins are known."""
     Image.init()
     return tuple(name for name in Image.ID if name not in _REFUSED)
 
 
 def find_bare_png(file: IO[bytes]) -> io.BytesIO | None:
-    """Return a PNG without metadata, None of other files and where there are none."""
+    """PNG without metadata, None of other files and where there are none."""
     file.seek(0)
     return bare_png(file) if file.read(8) == PNG_START else None

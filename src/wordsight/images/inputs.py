@@ -18,7 +18,7 @@ from wordsight.images.files import EXTENSIONS
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 _EXPECTED = "expected a path, bytes, an open file, a PIL image, a uint8 array or a tensor"
-_ENDINGS = tuple(sorted(EXTENSIONS))
+_EXTENSIONS = tuple(sorted(EXTENSIONS))
 
 
 class PathAsTextWarning(UserWarning):
@@ -53,7 +53,7 @@ def is_frame(value: Any) -> bool:
 
 
 def as_image(value: Any) -> ImageSource:
-    """Return one image as `images.decode` reads it: open files as their bytes, tensors as uint8 arrays.
+    """One image as `images.decode` reads it: open files as their bytes, tensors as uint8 arrays.
 
     Files are read from their start where they can go back, and left where they stood. Tensors are (C, H, W) as in
     torchvision, else (H, W, C), else (H, W): uint8, or floats from 0 to 1.
@@ -83,7 +83,7 @@ def warn_of_paths(texts: Iterable[str], instead: str, *, stacklevel: int = 2) ->
     stacklevel: as of `warnings.warn`: 2 blames the line that calls the function that calls this one.
     """
     for text in texts:
-        if isinstance(text, str) and text.lower().endswith(_ENDINGS) and os.path.isfile(text):
+        if isinstance(text, str) and text.lower().endswith(_EXTENSIONS) and os.path.isfile(text):
             warnings.warn(
                 f"The text {text!r} is the path of an image, and is read as words; for the image: "
                 f"{instead.format(repr(text))}",
@@ -99,7 +99,7 @@ def _is_cell(value: Any) -> bool:
 
 
 def _read(file: Any) -> bytes:
-    """Return all bytes of an open file."""
+    """Bytes of an open file, from its start to its end."""
     if inspect.iscoroutinefunction(file.read):  # an upload of Starlette and FastAPI, around a file
         file = getattr(file, "file", file)
     name = getattr(file, "name", None)
@@ -124,7 +124,7 @@ def _seekable(file: Any) -> bool:
 
 
 def _pixels(tensor: Any) -> np.ndarray:
-    """Return a tensor's image as uint8 (H, W) or (H, W, C)."""
+    """Tensor's image as uint8 (H, W) or (H, W, C)."""
     if callable(getattr(tensor, "detach", None)):  # torch: from any device, without its graph, bfloat16 included
         tensor = tensor.detach().cpu()
         tensor = tensor.float() if tensor.is_floating_point() else tensor

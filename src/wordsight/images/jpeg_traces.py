@@ -13,7 +13,7 @@ _LARGER = 0.128
 
 
 def was_jpeg(image: Image.Image) -> bool:
-    """Return whether steps between pixels are larger at the borders of JPEG's blocks of 8 × 8 than elsewhere.
+    """Whether steps between pixels are larger at the borders of JPEG's blocks of 8 × 8 than elsewhere.
 
     The blocks begin at the top left, or, of a mirrored image, at the top right.
     Source: Fan and de Queiroz 2003, "Identification of bitmap compression history".
@@ -28,7 +28,7 @@ def was_jpeg(image: Image.Image) -> bool:
 
 
 def _steps(grey_HW: np.ndarray) -> np.ndarray:
-    """Return for each x modulo 8 the mean step from column x - 1 to x beyond what slopes explain."""
+    """Mean step for each x modulo 8 from column x - 1 to x beyond what slopes explain."""
     steps = np.abs(grey_HW[:, :-3] - 3 * grey_HW[:, 1:-2] + 3 * grey_HW[:, 2:-1] - grey_HW[:, 3:])
     return np.array([steps[:, (x - 2) % 8 :: 8].mean() for x in range(8)])
 

@@ -16,14 +16,14 @@ from PIL import Image
 
 from wordsight.errors import ImageError, InputError
 
-VARIABLE = "WORDSIGHT_PICTURE_MEMORY"  # MiB that one image may take
+VARIABLE = "WORDSIGHT_IMAGE_MEMORY"  # MiB that one image may take
 # Bytes for each pixel of Pillow's limit: 1,365 MiB by default, enough for RGBA beside RGB at twice that limit, above
 # which Pillow refuses an image.
 _PER_PILLOWS_PIXEL = 16
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel; other modes 4
 # Bytes of a pixel that decoders take beside the image itself, by format: WebP's canvases, its frame and a copy of it;
 # libavif's and libheif's planes and their RGB; OpenJPEG's components at 4 bytes each.
-_DECODER_BYTES = {"WEBP": 16, "AVIF": 12, "HEIF": 8, "JPEG2000": 16}
+_DECODER_BYTES = {"WEBP": 12, "AVIF": 12, "HEIF": 8, "JPEG2000": 16}
 _LARGE = 256 << 20  # bytes of RGB from which an image becomes RGB in strips, and waits for other large ones
 _STRIP = 4 << 20  # pixels
 _COMPRESSION, _ROWS_PER_STRIP, _TILE_WIDTH = 259, 278, 322  # tags of TIFF
@@ -31,7 +31,7 @@ _turn = threading.Lock()
 
 
 def most_bytes() -> float:
-    """Return how many bytes an image may take: what the variable says in MiB, else by PIL.Image.MAX_IMAGE_PIXELS.
+    """Bytes that an image may take: what the variable says in MiB, else by PIL.Image.MAX_IMAGE_PIXELS.
 
     Raises: InputError where the variable holds no number above 0.
     """
@@ -59,7 +59,7 @@ def check_memory(size: tuple[int, int], needed: int) -> None:
 
 
 def bytes_as_rgb(image: Image.Image, factor: int) -> int:
-    """Return the bytes that an image takes while it becomes RGB, its sides divided by `factor`."""
+    """Bytes that an image takes while it becomes RGB, its sides divided by `factor`."""
     pixels = image.width * image.height
     own = _BYTES.get(image.mode, 4) + _DECODER_BYTES.get(image.format or "", 0)
     rgb = 0 if image.mode == "RGB" and factor == 1 else 4
@@ -76,12 +76,12 @@ def _strip_bytes(image: Image.Image) -> int:
 
 
 def is_large(size: tuple[int, int]) -> bool:
-    """Return whether an image is one that becomes RGB in strips."""
+    """Whether an image is one that becomes RGB in strips."""
     return 4 * size[0] * size[1] > _LARGE
 
 
 def reduction(size: tuple[int, int], at_least: int | None) -> int:
-    """Return by what a large image's sides are divided, so that the shorter one stays `at_least` pixels; 1 of others.
+    """Divisor of a large image's sides, so that the shorter one stays `at_least` pixels; 1 of others.
 
     at_least: None keeps all pixels.
     """
@@ -89,7 +89,7 @@ def reduction(size: tuple[int, int], at_least: int | None) -> int:
 
 
 def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], factor: int) -> Image.Image:
-    """Return an image as RGB, its sides divided by `factor` (the mean of each square), some rows at a time."""
+    """Image as RGB, its sides divided by `factor` (the mean of each square), some rows at a time."""
     width, height = image.size
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = max(1, _STRIP // (width * factor)) * factor
@@ -100,7 +100,7 @@ def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], 
 
 
 @contextlib.contextmanager
-def turn_of(needed: int) -> Iterator[None]:
+def wait_for_turn(needed: int) -> Iterator[None]:
     """Let images that need much memory be decoded one at a time, whatever the number of threads."""
     if needed <= _LARGE:
         yield

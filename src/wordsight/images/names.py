@@ -16,7 +16,7 @@ _NAME = 400  # characters of an image's name in a message: a cell of a table may
 
 
 def source_name(source: Any) -> str:
-    """Return a printable one-line name of an image's source: its path with odd bytes and controls escaped.
+    """Printable one-line name of an image's source: its path with odd bytes and controls escaped.
 
     Of more than 400 characters, which may be an image itself (data:image/png;base64,…), the middle is left out.
     """
@@ -39,7 +39,7 @@ def source_name(source: Any) -> str:
 
 
 def recorded_path(path: str | os.PathLike[str]) -> str:
-    """Return a path for a file of paths, one a line: only odd bytes, controls and line breaks are escaped.
+    """Path for a file of paths, one a line: only odd bytes, controls and line breaks are escaped.
 
     Spaces of all kinds and joiners, which names of screenshots and emoji hold, stay, so that the path can be opened.
     """

@@ -12,17 +12,17 @@ from wordsight.spec import Preprocess
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
-# A image more elongated than this is cropped before it is resized, so that its memory stays bounded.
+# An image more elongated than this is cropped before it is resized, so that its memory stays bounded.
 ELONGATED = 16
 
 
 def preprocess(
     image: Image.Image, spec: Preprocess, box: tuple[float, float, float, float] | None = None
 ) -> np.ndarray:
-    """Return the pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
+    """Pixels (S, S, 3) uint8 that a model sees of `image`; mean and std belong to the encoder.
 
     "shortest": shorter side to S with antialias, then the centre S×S; "squash": straight to S×S. Equal, pixel by
-    pixel, to torchvision's Resize + CenterCrop on PIL images. A image more than 16 times as long as wide is cropped
+    pixel, to torchvision's Resize + CenterCrop on PIL images. An image more than 16 times as long as wide is cropped
     first, which bounds memory; only the order of Pillow's two passes can then differ, as it also does between Pillow
     versions: by one grey level, or a few where extreme contrasts are clipped between the passes.
 
@@ -31,7 +31,7 @@ def preprocess(
         where the whole one would be; without it, half a pixel of shift costs up to 100 grey levels at sharp edges.
 
     Raises: InputError for an image that is not RGB or has no pixels; ImageError where Pillow cannot resize it, so that
-        one image is skipped and the others go on.
+        one image is skipped and the others continue.
     Source: torchvision.transforms (`_compute_resized_output_size`, `center_crop`); Radford et al. 2021, openai/CLIP.
     """
     if image.mode != "RGB" or min(image.size) < 1:
@@ -59,14 +59,14 @@ def _square(image: Image.Image, box: tuple[float, float, float, float], spec: Pr
 
 
 def resized_size(width: float, height: float, size: int) -> tuple[int, int]:
-    """Return (width, height) with the shorter side `size` and the longer one cut to a whole pixel, as torchvision."""
+    """Width and height with the shorter side `size` and the longer one cut to a whole pixel, as torchvision."""
     if width <= height:
         return size, int(size * height / width)
     return int(size * width / height), size
 
 
 def crop_start(length: int, size: int) -> int:
-    """Return where a centre crop of `size` starts in `length`: halves go to the even neighbour, as in torchvision."""
+    """Start of a centre crop of `size` in `length`: halves go to the even neighbour, as in torchvision."""
     return round((length - size) / 2.0)
 
 

@@ -25,18 +25,18 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def looks_raw(head: bytes) -> bool:
-    """Return whether a file's first 16 bytes are those of a kind of RAW that no other format shares."""
+    """Whether a file's first 16 bytes are those of a kind of RAW that no other format shares."""
     canon = head[8:10] == b"CR" and head.startswith(_TIFF_STARTS)
     return canon or head[4:12] == b"ftypcrx " or head.startswith(_STARTS)
 
 
 def may_be_raw(head: bytes) -> bool:
-    """Return whether a file's first bytes are those of TIFF, which most kinds of RAW are."""
+    """Whether a file's first bytes are those of TIFF, which most kinds of RAW are."""
     return head.startswith(_TIFF_STARTS)
 
 
 def is_raw_tiff(tags: Any) -> bool:
-    """Return whether a TIFF's first directory (tag → value) is that of a RAW file, whose image lies elsewhere in it.
+    """Whether a TIFF's first directory (tag → value) is that of a RAW file, whose image lies elsewhere in it.
 
     Source: DNG 1.4 (DNGVersion, 50706); TIFF/EP: the first directory is a smaller image (254), with others below
     it (330).
@@ -45,12 +45,12 @@ def is_raw_tiff(tags: Any) -> bool:
 
 
 def raw_is_installed() -> bool:
-    """Return whether RAW can be read here."""
+    """Whether RAW can be read here."""
     return importlib.util.find_spec("rawpy") is not None
 
 
 def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
-    """Return the width and height of an open RAW file's image as it is seen, and when it was taken (ISO 8601).
+    """Width and height of an open RAW file's image as it is seen, and when it was taken (ISO 8601).
 
     Raises: as `open_raw`.
     """
@@ -66,7 +66,7 @@ def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
 
 
 def open_raw(file: IO[bytes], at_least: int | None, most_pixels: float) -> Image.Image:
-    """Return the image of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
+    """Image of an open RAW file: an upright one, or a JPEG not loaded yet whose EXIF says how to turn it.
 
     at_least: a side in pixels. The preview serves where its shorter side is as long; else the sensor's image at half
         its size, where that is; else at its full size. None: the preview only where it is of full size.
@@ -98,7 +98,7 @@ def _reasons(rawpy: Any) -> Iterator[None]:
 
 
 def _preview(rawpy: Any, raw: Any) -> Image.Image | None:
-    """Return the largest preview that the file holds, None where there is none that can be read."""
+    """Largest preview that the file holds, None where there is none that can be read."""
     try:
         found = raw.extract_thumb()
     except rawpy.LibRawError:
@@ -118,7 +118,7 @@ def _preview(rawpy: Any, raw: Any) -> Image.Image | None:
 
 
 def _serves(preview: tuple[int, int], sensor: tuple[int, int], at_least: int | None) -> bool:
-    """Return whether a preview is large enough and shows the same part of the image."""
+    """Whether a preview is large enough and shows the same part of the image."""
     (low, high), (sensor_low, sensor_high) = sorted(preview), sorted(sensor)
     if abs(high / low - sensor_high / sensor_low) > _SAME_SHAPE * sensor_high / sensor_low:
         return False

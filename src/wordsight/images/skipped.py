@@ -13,13 +13,13 @@ from wordsight.images.names import source_name
 
 @dataclass(frozen=True)
 class Skipped:
-    """A image that could not be read: the item as it was given, and why. Counted and listed, never silent."""
+    """An image that could not be read: the item as it was given, and why. Counted and listed, never silent."""
 
     item: Any
     reason: str
 
     def __repr__(self) -> str:
-        """Return the item's name, not its bytes or pixels."""
+        """Item's name, not its bytes or pixels."""
         return f"<{type(self).__name__} {source_name(self.item)}: {self.reason}>"
 
 
@@ -28,12 +28,12 @@ class UnreadableError(Exception):
 
 
 def record_skipped(item: Any, error: ImageError) -> Skipped:
-    """Return the record of an image that raised `error`, its reason without the name."""
+    """Record of an image that raised `error`, its reason without the name."""
     return Skipped(item, str(error).removeprefix(f"{source_name(item)}: "))
 
 
 def describe_error(error: Exception) -> str:
-    """Return what to tell the user about an error while reading an image."""
+    """Words for the user about an error while reading an image."""
     if isinstance(error, Image.DecompressionBombError):
         return f"is larger than Pillow reads ({error}); make it smaller"
     if isinstance(error, FileNotFoundError):

@@ -34,7 +34,7 @@ _SLACK = 4  # pixels by which the ends of lines that meet may miss each other; l
 
 
 def find(image: Image.Image) -> list[Box]:
-    """Return where the sheet's title block is: no box for other pages, several where parts stand beside each other.
+    """Boxes of the sheet's title block: none on other pages, several where parts stand beside each other.
 
     A block that is not ruled on its left, whose rows just end, counts where at least 3 of them are equally long.
     """
@@ -51,7 +51,7 @@ def find(image: Image.Image) -> list[Box]:
 
 
 def mask(image: Image.Image) -> Image.Image:
-    """Return the image with its title block painted in the paper's colour; the image itself where there is none.
+    """Image with its title block painted in the paper's colour; the image itself where there is none.
 
     The frame stays. Any mode that can be RGB is read; where a block is found, the result is RGB.
     """
@@ -70,7 +70,7 @@ def mask(image: Image.Image) -> Image.Image:
 
 
 def _ink(image: Image.Image, reduced: int) -> Bools | None:
-    """Return which pixels differ from the paper, or None of what is no sheet: small images, photos.
+    """Pixels that differ from the paper, or None of what is not a sheet: small images, photos.
 
     Of each `reduced`² pixels the one that differs most counts, so that thin lines outlive it.
     """
@@ -121,11 +121,11 @@ class _Lines:
         yield from found[:24]
 
     def ending_at(self, right: int) -> Counts:
-        """Return for each row how long the line is that ends in a column, or up to 2 pixels before it (H,)."""
+        """Length of the line that ends in a column, for each row, or up to 2 pixels before it (H,)."""
         return np.asarray(self.leftward_HW[:, max(0, right - 2) : right + 1].max(axis=1))
 
     def framed(self, bottom: int, right: int) -> bool:
-        """Return whether the lines that end at a corner are as long as a frame's."""
+        """Whether the lines that end at a corner are as long as a frame's."""
         height, width = self.ink_HW.shape
         long_enough = self.leftward_HW[bottom, right] >= _FRAME * width and self.upward_HW[bottom, right] >= (
             _FRAME * height
@@ -134,7 +134,7 @@ class _Lines:
 
 
 def _blocks(lines: _Lines, bottom: int, right: int) -> list[Box]:
-    """Return the parts of the block that ends at a corner: what stands in it, then what stands on that or beside it."""
+    """Parts of the block that ends at a corner: what stands in it, then what stands on that or beside it."""
     framed = lines.framed(bottom, right)
     if framed:
         if strip := _strip(lines, bottom, right):
@@ -154,7 +154,7 @@ def _blocks(lines: _Lines, bottom: int, right: int) -> list[Box]:
 
 
 def _rectangle(lines: _Lines, bottom: int, right: int, rules: int) -> Box | None:
-    """Return the largest rectangle whose lower right corner is given, whose lines end at its other corners."""
+    """Largest rectangle whose lower right corner is given, whose lines end at its other corners."""
     height, width = lines.ink_HW.shape
     best: Box | None = None
     rises, lengths = lines.transposed.ending_at(bottom), lines.ending_at(right)
@@ -174,7 +174,7 @@ def _rectangle(lines: _Lines, bottom: int, right: int, rules: int) -> Box | None
 
 
 def _strip(lines: _Lines, bottom: int, right: int) -> Box | None:
-    """Return the strip along the whole of a frame's lower side; no line goes from it into what is above."""
+    """Strip along the whole of a frame's lower side; no line goes from it into what is above."""
     height = lines.ink_HW.shape[0]
     length = int(lines.leftward_HW[bottom, right])
     rise = int(lines.upward_HW[bottom, right])
@@ -193,7 +193,7 @@ def _strip(lines: _Lines, bottom: int, right: int) -> Box | None:
 
 
 def _open_rows(lines: _Lines, bottom: int, right: int) -> Box | None:
-    """Return where at least 3 equally long rules come from the frame's right side, one above the other."""
+    """Box where at least 3 equally long rules come from the frame's right side, one above the other."""
     height, width = lines.ink_HW.shape
     lengths = lines.ending_at(right)
     rows = [y for y in range(int((1 - _HEIGHT[1]) * height), bottom - _SLACK) if lengths[y] >= _WIDTH[0] * width]
@@ -209,7 +209,7 @@ def _open_rows(lines: _Lines, bottom: int, right: int) -> Box | None:
 
 
 def _is_table(lines: _Lines, box: Box, rules: int) -> bool:
-    """Return whether a box holds at least so many rules and something written, or plenty of rules."""
+    """Whether a box holds at least so many rules and something written, or plenty of rules."""
     left, top, right, bottom = (box[0] + 2 * _SLACK, box[1] + 2 * _SLACK, box[2] - 2 * _SLACK, box[3] - 2 * _SLACK)
     if right - left < 4 * _SLACK or bottom - top < 4 * _SLACK:
         return False
@@ -227,7 +227,7 @@ def _is_table(lines: _Lines, box: Box, rules: int) -> bool:
 
 
 def _within_frame(lines: _Lines, box: Box, left_too: bool = False) -> Box:
-    """Return the box without the sides that are the frame's: those whose line goes on beyond the box."""
+    """Box without the sides that are the frame's: those whose line goes on beyond the box."""
     left, top, right, bottom = box
     ends_right, ends_bottom = right, bottom
     if lines.upward_HW[bottom - 2, right - 2] > bottom - top + 2 * _SLACK:
@@ -241,7 +241,7 @@ def _within_frame(lines: _Lines, box: Box, left_too: bool = False) -> Box:
 
 
 def _line_start(inked: NDArray[np.float64], about: int) -> int:
-    """Return the first row (column) of the line, a share of ink over 0.8, whose last is about there."""
+    """First row (column) of the line, a share of ink over 0.8, whose last is about there."""
     first, end = max(0, about - 2 * _SLACK), min(about + _SLACK, len(inked))
     line = np.flatnonzero(inked[first:end] > 0.8)
     if not len(line):
@@ -257,12 +257,12 @@ def _area(box: Box) -> int:
 
 
 def _clusters(positions: list[int]) -> int:
-    """Return how many lines there are in a sorted list of rows or columns: neighbours belong to one."""
+    """Number of lines in a sorted list of rows or columns: neighbours belong to one."""
     return sum(1 for i, y in enumerate(positions) if i == 0 or y - positions[i - 1] > 2)
 
 
 def _thicker(ink_HW: Bools) -> Bools:
-    """Return the ink with the rows above and below added to each row."""
+    """Ink with the rows above and below added to each row."""
     thick_HW = ink_HW.copy()
     thick_HW[1:] |= ink_HW[:-1]
     thick_HW[:-1] |= ink_HW[1:]
@@ -270,7 +270,7 @@ def _thicker(ink_HW: Bools) -> Bools:
 
 
 def _runs(ink_HW: Bools) -> Counts:
-    """Return for each pixel how many inked ones without a gap end there, coming from the left."""
+    """Number of inked pixels without a gap that end at each pixel, coming from the left."""
     columns_W = np.arange(1, ink_HW.shape[1] + 1, dtype=np.int32)
     last_gap_HW = np.maximum.accumulate(np.where(ink_HW, np.int32(0), columns_W), axis=1)
     return np.asarray(columns_W - last_gap_HW, np.int32)

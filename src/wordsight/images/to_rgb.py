@@ -13,7 +13,7 @@ from wordsight.images.skipped import UnreadableError
 
 
 def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
-    """Return `image` as RGB: wide channels scaled to 8 bits, transparency over white; its sides divided by `factor`."""
+    """Image as RGB: wide channels scaled to 8 bits, transparency over white; its sides divided by `factor`."""
     if min(image.size) < 1:
         raise UnreadableError(f"has no pixels ({image.width}×{image.height})")
     image.load()
@@ -25,7 +25,7 @@ def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
 
 
 def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image.Image:
-    """Return an image, or a strip of one whose values lie in `span`, as RGB."""
+    """Image, or a strip of one whose values lie in `span`, as RGB."""
     if span is not None:
         return Image.fromarray(_to_8_bits(np.asarray(image), *span)).convert("RGB")
     if image.mode == "La":
@@ -38,7 +38,7 @@ def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image
 
 
 def _span(wide: Image.Image) -> tuple[float, float]:
-    """Return the least and the greatest value of an image of integers or floats, some rows at a time."""
+    """Least and greatest value of an image of integers or floats, some rows at a time."""
     rows = max(1, (4 << 20) // wide.width)
     lows, highs = [], []
     for top in range(0, wide.height, rows):
@@ -71,11 +71,11 @@ def _to_8_bits(wide_HW: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def array_to_rgb(array: np.ndarray) -> Image.Image:
-    """Return the image in a uint8 array (H, W), (H, W, 3) or (H, W, 4)."""
+    """Image in a uint8 array (H, W), (H, W, 3) or (H, W, 4)."""
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not shaped or not array.size:
         raise InputError(
-            f"A image is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
+            f"An image is an array of shape {array.shape} and type {array.dtype}, expected uint8 of shape (H, W), "
             "(H, W, 3) or (H, W, 4), not empty; floats in 0–1: (255 * x).round().astype('uint8')."
         )
     return to_rgb(Image.fromarray(np.ascontiguousarray(array)))

@@ -116,6 +116,14 @@ class Match:
     coverage: float | None = None
 
 
+@dataclass(frozen=True)
+class Damage:
+    """A file of an index that is not as it was written, or missing. ids: of the images in it; None: cannot be told."""
+
+    file: str
+    ids: list[str] | None
+
+
 COUNTED = 200  # rows looked at by a store that cannot count all of a kind
 
 # texts that BM25 finds best are put in order with the share of the words that they hold, at least so many
@@ -227,6 +235,13 @@ class Index(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
+
+    def find_damage(self) -> list[Damage]:
+        """Files of the index that are damaged; none of a store that looks after its files itself."""
+        return []
+
+    def repair(self) -> None:  # noqa: B027 - a store without files of its own has nothing to do
+        """Remove what is damaged, with its rows: the next update embeds those again whose images are there."""
 
     def thumbnail(self, id: str) -> bytes:
         """Return the row's small JPEG, or b""."""

@@ -39,7 +39,7 @@ def folder_units(
 
 
 def file_unit(path: str, source: str, openers: dict[str, Opener], name: str | None = None) -> Unit | Skipped:
-    """Return the unit of one file by its absolute path, or why it has none. name: whose words are searched."""
+    """Unit of one file by its absolute path, or the reason why it has none. name: whose words are searched."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def image_item(path: str, source: str, status: os.stat_result, name: str) -> Ite
 
 
 def read_file(path: str) -> Content:
-    """Return the content of an image file. Raises: ImageError with the reason alone."""
+    """Content of an image file. Raises: ImageError with the reason alone."""
     try:
         with open_regular(path) as file:
             content = file.read(_HELD)

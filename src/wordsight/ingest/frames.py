@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, make_meta, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
@@ -41,7 +41,7 @@ def frame_units(
     Raises: InputError for columns that are not there, ids given twice and other kinds of image.
     """
     options = options or IngestOptions()
-    records = list(records_of(frame))
+    records = list(read_records(frame))
     _check_columns(records, [image, *([] if id is None else [id]), *(options.text_columns or ())])
     rows = [{name: cell_value(cell) for name, cell in record.items() if name != image} for record in records]
     kinds = Kinds()
@@ -73,7 +73,7 @@ def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) 
 
 
 def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
-    """Return "python#<path or hash>", numbered from the second row of the same image on."""
+    """Id "python#<path or hash>", numbered from the second row of the same image on."""
     if isinstance(image, str | os.PathLike):
         name = str(image) if is_url(str(image)) else to_text(os.path.abspath(image))
     else:
@@ -82,7 +82,7 @@ def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
     return f"{SOURCE}#{name}" + (f"#{seen[name]}" if seen[name] > 1 else "")
 
 
-def records_of(frame: Any) -> Iterator[dict[str, Any]]:
+def read_records(frame: Any) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table as dicts: a DataFrame of pandas or polars, an Arrow table, or an iterable of mappings.
 
     Raises: InputError for other things, and for two columns of one name.
@@ -112,7 +112,7 @@ def records_of(frame: Any) -> Iterator[dict[str, Any]]:
 
 
 def cell_value(cell: Any) -> Value:
-    """Return a cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
+    """Cell as metadata: NumPy's numbers as Python's, dates in ISO 8601; None for images and vectors."""
     if isinstance(cell, os.PathLike):
         return str(cell)
     if _is_missing(cell) or is_image_like(cell):
@@ -146,8 +146,8 @@ def _check_ids(ids: Sequence[Value], column: str) -> None:
 
 
 def _item(cell: Any, id: str, values: Mapping[str, Value], options: IngestOptions) -> Item | Skipped:
-    """Return the item of one row; the words of its file's name are searched too, as those of a table's image are."""
-    text, meta = joined_text(values, options.text_columns), meta_of(values)
+    """Item of one row; the words of its file's name are searched too, as those of a table's image are."""
+    text, meta = joined_text(values, options.text_columns), make_meta(values)
     if not isinstance(cell, str | os.PathLike):
         return given_item(id, cell, meta, text)
     text = "\n".join(part for part in (text, name_words(os.path.basename(cell))) if part)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, make_meta, plain
 from wordsight.errors import ImageError, InputError, MissingExtraError, did_you_mean
 from wordsight.hashes import hash_content
 from wordsight.images.skipped import Skipped, describe_error
@@ -20,7 +20,7 @@ from wordsight.path_text import name_words, to_path, to_text
 
 
 def parse(source: str) -> tuple[str, str | None]:
-    """Return the name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
+    """Name and the split of a source: "hf:cats:train" → ("cats", "train"); a folder as an absolute path.
 
     Raises: InputError where no name follows.
     """
@@ -36,19 +36,19 @@ def parse(source: str) -> tuple[str, str | None]:
 
 
 def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
-    """Return the units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
+    """Units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
 
     Nothing but the name the user gave is asked for; HF_HUB_OFFLINE=1 keeps to the cache.
     Raises: InputError where the library is missing, the dataset cannot be loaded or holds no column of images.
     """
     return [
-        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, final=False)
+        Unit(reader.source, reader.root, len(reader.data), reader.state, reader.items, unchanged_if_same_mtime=False)
         for reader in open_splits(source, options).values()
     ]
 
 
 def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]:
-    """Return split → reader of a dataset; "" where it is one set without splits. Raises: as `dataset_units`."""
+    """Readers of a dataset by split; "" where it is one set without splits. Raises: as `dataset_units`."""
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
@@ -96,7 +96,7 @@ class DatasetReader:
             wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
             said = [str(values[name]) for name in wanted if values.get(name) is not None]
             file = paths[row].as_py()
-            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=meta_of(values))
+            make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=make_meta(values))
             if file:
                 said.append(name_words(os.path.basename(file)))
             text = "\n".join(dict.fromkeys(filter(None, said)))
@@ -118,7 +118,7 @@ class DatasetReader:
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
     def _cells(self) -> tuple[Any, Any]:
-        """Return the images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
+        """Images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
         import pyarrow.compute
 
         cells = self.data.data.column(self.column)
@@ -133,7 +133,7 @@ class DatasetReader:
         return Content(hash_content(content), lambda: content)
 
     def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without images; numbers of classes as their names."""
+        """Row without images; numbers of classes as their names."""
         values = {}
         for name, value in record.items():
             feature = self.data.features[name]
@@ -143,7 +143,7 @@ class DatasetReader:
 
 
 def _load(name: str, split: str | None) -> dict[str, Any]:
-    """Return split → dataset; the one of a single dataset is called by the split asked for, or ""."""
+    """Datasets by split; the one of a single dataset is called by the split asked for, or ""."""
     try:
         import datasets
     except ImportError:
@@ -175,7 +175,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
 
 
 def _image_column(data: Any, root: str, named: str | None) -> str:
-    """Return the column of images: the one named, else the first whose type is an image.
+    """Column of images: the one named, else the first whose type is an image.
 
     Raises: InputError naming the columns.
     """

@@ -31,11 +31,18 @@ def given_units(given: Iterable[Given]) -> Iterator[Unit]:
     """
     for one in given:
         item = one if isinstance(one, Item) else _item(one)
-        yield Unit(item.source, item.path, item.size, item.mtime_ns, functools.partial(iter, [item]), final=False)
+        yield Unit(
+            item.source,
+            item.path,
+            item.size,
+            item.mtime_ns,
+            functools.partial(iter, [item]),
+            unchanged_if_same_mtime=False,
+        )
 
 
 def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Item:
-    """Return the item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
+    """Item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
 
     Raises: InputError for other kinds of image; ImageError for an open file that cannot be read.
     """
@@ -54,13 +61,13 @@ def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Ite
 
 
 def joined_text(meta: Mapping[str, Value], names: Sequence[str] | None = None) -> str:
-    """Return what words are searched in: the texts among the metadata, or the values of the columns named."""
+    """Text that words are searched in: the texts among the metadata, or the values of the columns named."""
     wanted = meta.values() if names is None else (meta.get(name) for name in names)
     return " ".join(str(value) for value in wanted if isinstance(value, str) or (names and value is not None))
 
 
 def hash_image(image: ImageSource) -> str:
-    """Return the hash of an image in memory."""
+    """Hash of an image in memory."""
     if isinstance(image, Image.Image):
         return hash_content(f"{image.mode} {image.size} ".encode() + image.tobytes())
     if isinstance(image, np.ndarray):

@@ -37,8 +37,8 @@ class Item:
 
     read: returns the content; called in decoding threads. Raises: ImageError with the reason alone. It can be
         pickled, to be called in another process.
-    path: `path_text.to_text` of the file, absolute; an address where a table names one; a dataset's name.
-    size, mtime_ns: of that file; 0 for an address, which is taken as unchanged once read; for a dataset the second
+    path: `path_text.to_text` of the file, absolute; a URL where a table names one; a dataset's name.
+    size, mtime_ns: of that file; 0 for a URL, which is taken as unchanged once read; for a dataset the second
         stands for its state.
     """
 
@@ -57,8 +57,8 @@ class Item:
 class Unit:
     """A file (or dataset) of a source, listed but not opened; `items` opens it.
 
-    final: an unchanged size and mtime mean unchanged items: images, PDFs and tars, but not tables whose images
-        are other files.
+    unchanged_if_same_mtime: an unchanged size and mtime mean unchanged items: of images, PDFs and tars, but not of
+        tables whose images are other files.
     """
 
     source: str
@@ -66,4 +66,4 @@ class Unit:
     size: int
     mtime_ns: int
     items: Callable[[], Iterator[Item | Skipped]]
-    final: bool = True
+    unchanged_if_same_mtime: bool = True

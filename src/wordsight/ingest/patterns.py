@@ -23,11 +23,11 @@ class Pattern:
 
 
 def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return whether a path below a source ("sub/a.jpg", of folders "sub/") is left out: the last that matches says so.
+    """Predicate of excluded paths below a source ("sub/a.jpg", folders "sub/"): the last pattern that matches decides.
 
     Where none does, SYSTEM_FOLDERS are left out: "!node_modules/" keeps one. What lies in a folder that is left out is
     never asked for, as in git.
-    Raises: InputError for what is no pattern.
+    Raises: InputError for what is not a pattern.
     """
     rules = [rule for pattern in patterns if (rule := parse(pattern)) is not None]
 
@@ -43,7 +43,7 @@ def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 
 def parse(pattern: str) -> Pattern | None:
-    """Return a line of a .gitignore file as a rule, None of an empty line or comment."""
+    """Line of a .gitignore file as a rule, None of an empty line or comment."""
     body = re.sub(r"(?<!\\) +$", "", pattern)
     if not body or body.startswith("#"):
         return None
@@ -61,7 +61,7 @@ def parse(pattern: str) -> Pattern | None:
 
 
 def _translated(body: str) -> str:
-    """Return the regular expression of a pattern, or "" where it is none."""
+    """Regular expression of a pattern, or "" where it is none."""
     out, at = "", 0
     while at < len(body):
         rest = body[at:]
@@ -89,7 +89,7 @@ def _translated(body: str) -> str:
 
 
 def _one_of(chars: str, *, other: bool) -> str:
-    """Return the expression for one character of those between brackets, "a-z_", or for any other; never a slash."""
+    """Expression for one character of those between brackets, "a-z_", or for any other; never a slash."""
     some = ""
     for low, high, single in re.findall(r"\\?(.)-\\?(.)|\\?(.)", chars, re.DOTALL):
         backward = bool(low) and low > high  # holds its first character only

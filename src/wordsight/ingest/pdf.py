@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -17,7 +18,7 @@ from wordsight.hashes import hash_file
 from wordsight.images.open_file import open_regular
 from wordsight.images.skipped import Skipped, UnreadableError, describe_error
 from wordsight.ingest.items import Content, Item, Unlisted
-from wordsight.ingest.pdf_process import PROCESS
+from wordsight.ingest.pdf_process import PROCESS, PageEndedError
 from wordsight.path_text import name_words, to_text
 
 # Pixels of a page's longer side, whatever its size on paper: about twice what models see, enough for a thumbnail.
@@ -25,6 +26,7 @@ PAGE_SIDE = 1024
 TEXT_LIMIT = 20_000  # characters of a page that are kept for search; a dense page of print has 6,000
 # Pages of a document. The longest in use have some ten thousand; a file of 334 bytes may claim two thousand million.
 MOST_PAGES = 100_000
+_MOST_ENDED = 3  # pages that took too long, after which nothing more is asked of their document
 _MOST_DAMAGED = 100  # pages in a row, after which the others are taken for damaged too
 
 _keys = itertools.count()
@@ -78,6 +80,7 @@ class Document:
         self._key = next(_keys)
         self._hashing = threading.Lock()
         self._hash = ""
+        self._ended = 0
         weakref.finalize(self, PROCESS.close_later, self._key)
 
     def __reduce__(self) -> tuple[Callable[[str], Document], tuple[str]]:
@@ -85,7 +88,7 @@ class Document:
         return _shared, (self.path,)
 
     def __len__(self) -> int:
-        return int(PROCESS.ask("count", self._key, self.path))
+        return int(self._ask("count"))
 
     def read(self, number: int) -> Content:
         """Page `number`, counted from 1, as an item's content: its hash is that of file and page."""
@@ -96,15 +99,24 @@ class Document:
 
         number: counted from 1.
         """
-        size, pixels = PROCESS.ask("render", self._key, self.path, number, PAGE_SIDE)
+        size, pixels = self._ask("render", number, PAGE_SIDE)
         return Image.frombytes("RGB", size, pixels)
 
     def read_text(self, number: int) -> str | None:
         """Text of a page, at most TEXT_LIMIT characters; None of a damaged page, "" where there is none."""
         try:
-            return str(PROCESS.ask("text", self._key, self.path, number, TEXT_LIMIT))
+            return str(self._ask("text", number, TEXT_LIMIT))
         except ImageError:
             return None  # `render` says what is wrong with the page
+
+    def _ask(self, what: str, number: int = 0, limit: int = 0) -> Any:
+        if self._ended >= _MOST_ENDED:
+            raise ImageError(f"page {number} is not read: others of this document take too long or too much memory")
+        try:
+            return PROCESS.ask(what, self._key, self.path, number, limit)
+        except PageEndedError:
+            self._ended += 1
+            raise
 
     def _file_hash(self) -> str:
         """Hash of the file, read once for all of its pages."""

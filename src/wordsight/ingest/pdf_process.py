@@ -21,6 +21,10 @@ _BESIDE_PIXELS = 1 << 30  # bytes that the process may take beside what an image
 _MOST = 16 << 30  # where images have no limit
 
 
+class PageEndedError(ImageError):
+    """A page that took too long or too much memory, or made PDFium break off."""
+
+
 class PdfProcess:
     """One process, asked one thing at a time, as PDFium wants it."""
 
@@ -50,7 +54,7 @@ class PdfProcess:
                 facts = json.loads(process.stdout.readline())
                 pixels = process.stdout.read(facts["bytes"])
             except (OSError, ValueError) as error:  # it ended
-                raise ImageError(self._describe_end(page)) from error
+                raise PageEndedError(self._describe_end(page)) from error
         if "error" in facts:
             raise ImageError(facts["error"])
         return (tuple(facts["size"]), pixels) if "size" in facts else facts["value"]

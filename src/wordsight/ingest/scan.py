@@ -26,7 +26,7 @@ from wordsight.path_text import to_path, to_text
 
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
-    """Return a stream of the units of sources, in the order given: files as they are found, listed but not opened.
+    """Stream of the units of sources, in the order given: files as they are found, listed but not opened.
 
     sources: image files; folders, searched through all their subfolders for images, camera RAW, PDF and tar
         (names that begin with a dot, links to folders and `sources.SYSTEM_FOLDERS` are passed over); tables (.csv,
@@ -47,7 +47,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
 
 
 def source_root(source: str | Path) -> str:
-    """Return the name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
+    """Name under which a source is recorded: a file's or folder's absolute path by `paths.to_text`.
 
     Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
@@ -114,13 +114,13 @@ def _is_dataset(source: str | Path) -> bool:
 
 
 def is_there(root: str) -> bool:
-    """Return whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
+    """Whether a recorded source is there now; a dataset, which may lie anywhere, is taken to be."""
     path = os.fspath(to_path(root))
     return not os.path.isabs(path) or os.path.lexists(path) or (is_pattern(path) and bool(expand(path)))
 
 
 def _absolute(source: str | Path) -> str:
-    """Return the absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
+    """Absolute path, or pattern, of a source; brackets in the current folder's name are no pattern."""
     path = _path_of(source)
     if is_pattern(path) and not os.path.isabs(path):
         return os.path.join(glob.escape(os.getcwd()), os.path.normpath(path))
@@ -128,6 +128,6 @@ def _absolute(source: str | Path) -> str:
 
 
 def _path_of(source: str | Path) -> str:
-    """Return the path of a source as it was typed, or as `source_root` recorded it."""
+    """Path of a source as it was typed, or as `source_root` recorded it."""
     text = os.fspath(source)
     return text if os.path.lexists(text) else os.fspath(to_path(text))

@@ -1,4 +1,4 @@
-"""Tables of images: each row an item, its image a file, an address or held in the cell, its columns metadata."""
+"""Tables of images: each row an item, its image a file, a URL or held in the cell, its columns metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, meta_of
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, make_meta
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
@@ -19,8 +19,9 @@ from wordsight.images.skipped import Skipped, describe_error
 from wordsight.ingest.files import read_file
 from wordsight.ingest.items import Content, Item, Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
-from wordsight.ingest.table_files import Record, TableFile, open_table, why
-from wordsight.ingest.urls import data_of, fetch, is_data, is_url
+from wordsight.ingest.table_file import Record, TableFile
+from wordsight.ingest.table_files import describe_fault, open_table
+from wordsight.ingest.urls import decode_data_uri, fetch, is_data, is_url
 from wordsight.path_text import name_words, to_path, to_text
 from wordsight.unique_ids import Numbers
 
@@ -38,18 +39,18 @@ ADD_URLS = "is a URL; add --urls to fetch such images"
 
 
 def table_unit(path: str, source: str, options: IngestOptions) -> Unit:
-    """Return the unit of a table. Raises: InputError for a table that cannot be read or a column that is not there."""
+    """Unit of a table. Raises: InputError for a table that cannot be read or a column that is not there."""
     table = open_table(path)
     for name in options.text_columns or ():
         _check(name, table)
     try:
         images = image_column(table, options)
     except (OSError, ValueError) as error:  # what `open_table` did not read yet is damaged
-        raise InputError(f"The table {path!r} cannot be read: {why(error)}.") from error
+        raise InputError(f"The table {path!r} cannot be read: {describe_fault(error)}.") from error
     reader = TableReader(table, source, options, images)
     status = os.stat(path)
-    final = table.holds(images.name)
-    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, final=final)
+    same = table.holds(images.name)
+    return Unit(source, to_text(path), status.st_size, status.st_mtime_ns, reader.items, unchanged_if_same_mtime=same)
 
 
 class ImageColumn:
@@ -69,7 +70,7 @@ class ImageColumn:
                 _check(name, table)
 
     def of(self, record: Record) -> Any:
-        """Return the cell of a row: a path or an address, bytes, a dataset's structure, or "" where it is empty.
+        """Cell of a row: a path or a URL, bytes, a dataset's structure, or "" where it is empty.
 
         Of a data: URI its bytes; one that cannot be decoded stays as it is.
         """
@@ -87,12 +88,12 @@ class ImageColumn:
             return cell
         text = str(cell).strip()
         with contextlib.suppress(ImageError):
-            return data_of(text) if is_data(text) else text
+            return decode_data_uri(text) if is_data(text) else text
         return text
 
 
 def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
-    """Return the column that the user named, else the one whose cells name files that exist, hold bytes or addresses.
+    """Column that the user named, else the one whose cells name files that exist, hold bytes or URLs.
 
     Raises: InputError naming the columns there are.
     """
@@ -120,7 +121,7 @@ def image_column(table: TableFile, options: IngestOptions) -> ImageColumn:
 
 
 def _first_cells(table: TableFile) -> dict[str, list[Any]]:
-    """Return the first cells of each column that are not empty; of images held in cells only that there are some."""
+    """First cells of each column that are not empty; of images held in cells only that there are some."""
     cells: dict[str, list[Any]] = {name: [] for name in table.columns}
     for number, record in enumerate(table.records()):
         if number == _TRIED_ROWS or all(len(some) >= _TRIED_CELLS for some in cells.values()):
@@ -141,7 +142,7 @@ def _likely(usual: list[str], others: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _found(cells: list[Any], pattern: str, folder: str) -> int:
-    """Return how many of the cells name each an image file of its own."""
+    """Number of cells that name an image file of their own."""
     paths = {pattern.format(cell).strip() for cell in cells if isinstance(cell, str | int)}
     return sum(os.path.splitext(path)[1].lower() in EXTENSIONS and _is_file(path, folder) for path in paths)
 
@@ -171,10 +172,10 @@ class TableReader:
                 name = self._name(cell, number)
                 yield self._item(cell, name + numbers.suffix(name), number, kinds, record)
         except (OSError, ValueError) as error:
-            yield Unlisted(Path(self.table.path), why(error))
+            yield Unlisted(Path(self.table.path), describe_fault(error))
 
     def _first_pass(self) -> tuple[Kinds, Numbers]:
-        """Return the columns' kinds, and what numbers the rows that name the same image."""
+        """Columns' kinds, and the numbers of rows that name the same image."""
         kinds = self.table.kinds()
         known = bool(kinds.kinds)
         keys = array("Q")
@@ -188,7 +189,7 @@ class TableReader:
         return kinds, Numbers(keys)
 
     def _name(self, cell: Any, number: int) -> str:
-        """Return what tells a row's image from others: what its cell says, else the row's number."""
+        """Name that tells a row's image from others: its cell, else the row's number."""
         if isinstance(cell, dict):
             cell = cell.get("path") or ""
         return to_text(cell) if isinstance(cell, str) and cell else f"row={number}"
@@ -202,7 +203,7 @@ class TableReader:
             id=f"{to_text(self.table.path)}#{name}",
             source=self.source,
             text=self._text(values, kinds, cell),
-            meta=meta_of(values),
+            meta=make_meta(values),
         )
         if not cell:
             return Skipped(self._row(number), "names no image")
@@ -215,9 +216,9 @@ class TableReader:
                 read = functools.partial(_embedded, content)
                 return make(path=to_text(self.table.path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
             if is_url(cell):
-                return make(path=cell, read=functools.partial(_fetched, cell)) if self.options.urls else Skipped(
-                    cell, ADD_URLS
-                )  # fmt: skip
+                if not self.options.urls:
+                    return Skipped(cell, ADD_URLS)
+                return make(path=cell, read=functools.partial(_fetch, cell))
             path = _absolute(cell, self.folder)
             status = os.stat(path)
         except (OSError, ValueError) as error:
@@ -227,7 +228,7 @@ class TableReader:
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
     def _text(self, values: dict[str, Value], kinds: Kinds, cell: Any) -> str:
-        """Return the words of a row: its columns of text, or those asked for, and those of its image's name."""
+        """Words of a row: its columns of text, or those asked for, and those of its image's name."""
         wanted: Sequence[str] = (
             [name for name in values if kinds.kinds.get(name) == "text" and name not in self.images.needs]
             if self.options.text_columns is None
@@ -273,7 +274,7 @@ def _embedded(content: bytes) -> Content:
     return Content(hash_content(content), lambda: content)
 
 
-def _fetched(url: str) -> Content:
+def _fetch(url: str) -> Content:
     try:
         return _embedded(fetch(url))
     except InputError as error:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, meta_of, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, make_meta, plain
 from wordsight.errors import ImageError
 from wordsight.hashes import hash_content, hash_text
 from wordsight.images.files import EXTENSIONS
@@ -27,9 +27,9 @@ from wordsight.ingest.items import Content, Item, Unlisted
 from wordsight.path_text import name_words, to_text
 from wordsight.unique_ids import Numbers
 
-TEXT_ENDINGS = (".txt", ".text", ".caption")  # of captions
-_SPEAKING = frozenset({*TEXT_ENDINGS, ".json"})  # of what is said of an image
-# metadata that words are searched in where the user names none: img2dataset's JSON is full of addresses and hashes
+TEXT_EXTENSIONS = (".txt", ".text", ".caption")  # of captions
+_SPEAKING = frozenset({*TEXT_EXTENSIONS, ".json"})  # of what is said of an image
+# metadata that words are searched in where the user names none: img2dataset's JSON is full of URLs and hashes
 _SPOKEN = frozenset(
     {"alt", "alt_text", "caption", "class", "description", "keywords", "label", "tags", "text", "title"}
 )
@@ -67,7 +67,7 @@ def sample_items(
             for sample in samples(path, file):
                 if isinstance(sample, Sample):
                     kinds.see(_metadata(sample, file))
-                    if image_endings(sample):
+                    if image_extensions(sample):
                         keys.append(hash_text(sample.key))
             kinds.settle()
             if kinds.too_many:
@@ -76,7 +76,7 @@ def sample_items(
             for sample in samples(path, file):
                 if not isinstance(sample, Sample):
                     yield sample
-                elif image_endings(sample):
+                elif image_extensions(sample):
                     suffix = numbers.suffix(sample.key)
                     yield from _images(sample, suffix, file, path, source, status, kinds, text_columns)
     except OSError as error:
@@ -93,12 +93,12 @@ def samples(path: str, file: Any) -> Iterator[Sample | Unlisted]:
 
 
 def _by_last_dot(sample: Sample) -> list[Sample]:
-    """Return the samples that the last dots in their members' names tell apart; mostly there is one."""
-    if all(ending.count(".") == 1 for ending in sample.members):
+    """Samples that the last dots in their members' names tell apart; mostly there is one."""
+    if all(extension.count(".") == 1 for extension in sample.members):
         return [sample]
     by_name: dict[str, dict[str, Member]] = {}
-    for ending, member in sample.members.items():
-        name, _, last = ending.rpartition(".")
+    for extension, member in sample.members.items():
+        name, _, last = extension.rpartition(".")
         by_name.setdefault(name, {})[f".{last}"] = member
     apart = [
         Sample(sample.key + name, members)
@@ -117,21 +117,23 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
     problem = ""
     try:
         for member in _members(file):
+            if member.size < 0:
+                raise tarfile.ReadError(f"{member.name!r} claims {member.size:,} bytes")
             if member.offset_data + member.size > whole:
                 problem = f"is cut off within {member.name!r}; what comes before it was read"
                 break
-            key, ending = split_name(member.name)
-            if not member.isreg() or not ending or os.path.basename(member.name).startswith("."):
+            key, extension = split_name(member.name)
+            if not member.isreg() or not extension or os.path.basename(member.name).startswith("."):
                 continue
-            if sample is None or sample.key != key or ending in sample.members:
+            if sample is None or sample.key != key or extension in sample.members:
                 if sample is not None:
                     yield sample
                 sample = Sample(key)
-            sample.members[ending] = Member(member.offset_data, member.size)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+            sample.members[extension] = Member(member.offset_data, member.size)
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:  # headers without end recurse
         before = "; what comes before it was read" if sample is not None else ""
         hint = "; unpack a compressed one" if not before else ""
-        problem = f"is damaged, or no tar archive ({error}){before}{hint}"
+        problem = f"is damaged, or not a tar archive ({error}){before}{hint}"
     if sample is not None:
         yield sample
     if problem:
@@ -139,10 +141,10 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return a member's key and ending: "a.b/0001.seg.png" → ("a.b/0001", ".seg.png")."""
+    """Member's key and extension: "a.b/0001.seg.png" → ("a.b/0001", ".seg.png")."""
     folder, slash, base = name.rpartition("/")
-    stem, dot, ending = base.partition(".")
-    return folder + slash + stem, (dot + ending).lower()
+    stem, dot, extension = base.partition(".")
+    return folder + slash + stem, (dot + extension).lower()
 
 
 def _members(file: Any) -> Iterator[tarfile.TarInfo]:
@@ -169,34 +171,34 @@ def _images(
     kinds: Kinds,
     text_columns: tuple[str, ...] | None,
 ) -> Iterator[Item]:
-    """Yield the images of one sample: "<path>#<key>", others of it "<path>#<key>.<ending>", and a suffix."""
-    images = image_endings(sample)
+    """Yield the images of one sample: "<path>#<key>", others of it "<path>#<key>.<extension>", and a suffix."""
+    images = image_extensions(sample)
     metadata = kinds.typed(_metadata(sample, file))
-    captions = [_text(sample.members[ending], file) for ending in TEXT_ENDINGS if ending in sample.members]
+    captions = [_text(sample.members[extension], file) for extension in TEXT_EXTENSIONS if extension in sample.members]
     spoken = _SPOKEN if text_columns is None else text_columns
     columns = (str(value) for name, value in metadata.items() if name in spoken and value is not None)
     text = "\n".join(dict.fromkeys(filter(None, [*captions, *columns, name_words(f"{sample.key}.")])))
     archive, key = to_text(path), to_text(sample.key)
-    for ending in images:
+    for extension in images:
         yield Item(
-            id=f"{archive}#{key}" + (ending if ending != images[0] else "") + suffix,
+            id=f"{archive}#{key}" + (extension if extension != images[0] else "") + suffix,
             source=source,
             path=archive,
-            read=functools.partial(_read, path, sample.members[ending]),
+            read=functools.partial(_read, path, sample.members[extension]),
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
             text=text,
-            meta=meta_of(metadata),
+            meta=make_meta(metadata),
         )
 
 
-def image_endings(sample: Sample) -> list[str]:
-    """Return the endings of a sample's images, in the order of its members."""
-    return [ending for ending in sample.members if f".{ending.rpartition('.')[2]}" in EXTENSIONS]
+def image_extensions(sample: Sample) -> list[str]:
+    """Extensions of a sample's images, in the order of its members."""
+    return [extension for extension in sample.members if f".{extension.rpartition('.')[2]}" in EXTENSIONS]
 
 
 def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
-    """Return what a sample's JSON says; nothing where it is damaged or no object: the image is worth more."""
+    """Metadata of a sample's JSON; nothing where it is damaged or not an object: the image is worth more."""
     member = sample.members.get(".json")
     if member is None:
         return {}

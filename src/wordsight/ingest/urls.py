@@ -30,7 +30,7 @@ def is_data(text: str) -> bool:
     return _DATA.match(text) is not None
 
 
-def data_of(uri: str) -> bytes:
+def decode_data_uri(uri: str) -> bytes:
     """Bytes that a data: URI holds. Raises: ImageError with the reason alone.
 
     Source: RFC 2397.
@@ -65,12 +65,11 @@ def fetch(url: str, *, timeout: float = TIMEOUT, total: float = TOTAL_TIMEOUT, s
                     raise ImageError(f"the image at this URL is larger than {size_limit:,} bytes")
             missing = answer.length or 0
     except urllib.error.HTTPError as error:
-        said = "".join(letter for letter in str(error.reason).strip() if letter.isprintable())
-        raise ImageError(f"the URL answers {error.code} {said}") from error
+        raise ImageError(f"the URL answers {error.code} {_printable(error.reason)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         if route.late:
             raise ImageError(_too_slow(total)) from error
-        reason = getattr(error, "reason", None) or error
+        reason = _printable(getattr(error, "reason", None) or error)
         raise ImageError(f"the URL cannot be fetched ({reason or type(error).__name__})") from error
     finally:
         route.end()
@@ -79,6 +78,11 @@ def fetch(url: str, *, timeout: float = TIMEOUT, total: float = TOTAL_TIMEOUT, s
     if missing:
         raise ImageError(f"the transfer broke off {missing:,} bytes before the end")
     return bytes(content)
+
+
+def _printable(said: object) -> str:
+    """Words of a server without what could steer a terminal, and few of them."""
+    return "".join(letter for letter in str(said).strip() if letter.isprintable())[:200]
 
 
 def _too_slow(total: float) -> str:

@@ -14,7 +14,7 @@ from wordsight.images.names import source_name
 from wordsight.index import Index, Row
 from wordsight.output.cards import CARDS, SIDE, Card, render_cards
 from wordsight.output.lead_columns import cell_text, lead_columns
-from wordsight.row_images import place_of, row_image
+from wordsight.row_images import locate_image, row_image
 
 _COLUMNS = 3  # of a table, shown below an image
 
@@ -40,7 +40,7 @@ def render_index(heading: str, index: Index) -> str:
 def row_card(row: Row, index: Index | None = None, *lines: str) -> Card:
     """Card of a row: its image, the name of its file, a link to it, `lines`, and the columns that lead."""
     page = "" if row.page is None else f", page {row.page}"
-    place = place_of(row)
+    place = locate_image(row)
     name = source_name(Path(row.path).name or row.id)
     link = place.absolute().as_uri() if isinstance(place, Path) else place
     link += "" if row.page is None else f"#page={row.page}"
@@ -50,7 +50,7 @@ def row_card(row: Row, index: Index | None = None, *lines: str) -> Card:
 def _read(row: Row, index: Index | None) -> Image.Image:
     if index is not None:
         return row_image(index, row, at_least=SIDE)
-    return read_image(row.thumbnail or place_of(row), at_least=SIDE)
+    return read_image(row.thumbnail or locate_image(row), at_least=SIDE)
 
 
 def _columns(row: Row) -> list[str]:

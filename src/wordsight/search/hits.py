@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
 from wordsight.index import Row
-from wordsight.row_images import place_of
+from wordsight.row_images import locate_image
 from wordsight.search.relevance import LIKELY
 from wordsight.text.analysis import Word
 
@@ -40,7 +40,7 @@ class Hit:
     def __repr__(self) -> str:
         page = "" if self.page is None else f", page {self.page}"
         copies = f", +{len(self.copies)} copies" if self.copies else ""
-        return f"<Hit {self.proba:.0%} {os.fspath(place_of(self.row))}{page}{copies}>"
+        return f"<Hit {self.proba:.0%} {os.fspath(locate_image(self.row))}{page}{copies}>"
 
     @property
     def likely(self) -> bool:

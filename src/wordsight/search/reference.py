@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from wordsight.index.base import Floats
-from wordsight.vector_cache import cached_vectors
 from wordsight.zeroshot.class_embeddings import TextEmbedder, embed_classes
 from wordsight.zeroshot.none_of_these import Bank, bank_words
 from wordsight.zeroshot.templates import TEMPLATE_SETS
+from wordsight.zeroshot.vector_cache import cached_vectors
 
 # corners of a sample image, as (x, y), that are reference images too, each _CROP of either side
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))

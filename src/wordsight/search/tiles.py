@@ -11,7 +11,7 @@ from wordsight.images.names import source_name
 from wordsight.index import Index
 from wordsight.output.contact_sheet import Tile, file_link
 from wordsight.output.lead_columns import Lead, cell_text, lead_columns
-from wordsight.row_images import place_of, shown_image
+from wordsight.row_images import locate_image, shown_image
 from wordsight.search.hits import Hit
 from wordsight.text.analysis import Query, coverage
 from wordsight.text.snippet import Marked, marked, snippet
@@ -36,7 +36,7 @@ def hit_tile(
     are marked; columns that are not chosen are shown where they alone hold one. likely, copies: see `Tile`.
     """
     page = "" if hit.page is None else f", page {hit.page}"
-    place = place_of(hit.row)
+    place = locate_image(hit.row)
     lead = lead or lead_columns([hit.meta])
     file_name = source_name(hit.path.name) + page
     title = cell_text(hit.meta.get(lead.heading)) if lead.heading else ""

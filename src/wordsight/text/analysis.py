@@ -55,12 +55,12 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def terms(text: str) -> list[str]:
-    """Return the terms of a text in order, as often as they stand there: what is indexed."""
+    """Terms of a text in order, as often as they stand there: what is indexed."""
     return [piece.term for piece in pieces(text)]
 
 
 def query_terms(text: str) -> tuple[Word, ...]:
-    """Return the words of a query without stop words, each once; of stop words alone all, and () of no word.
+    """Words of a query without stop words, each once; of stop words alone all, and () of no word.
 
     Two neighbours are also looked for as one word ("hand bag" finds "handbag").
     """
@@ -94,7 +94,7 @@ def query_terms(text: str) -> tuple[Word, ...]:
 
 
 def _as_one(first: Compound | None, second: Compound | None) -> str | None:
-    """Return the term of two plain words that stand side by side, written as one: hand bag, handbag."""
+    """Term of two plain words that stand side by side, written as one: hand bag, handbag."""
     for each in (first, second):
         if each is None or each.unspaced or len(each.words) != 1 or len(each.words[0]) < 2:
             return None
@@ -110,7 +110,7 @@ def _says_nothing(word: str, after: Sequence[str], asks: bool) -> bool:
 
 
 def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
-    """Return the ways to write a compound: as one, as the beginning of a longer number, as its parts."""
+    """Ways to write a compound: as one, as the beginning of a longer number, as its parts."""
     parts = tuple(dict.fromkeys(piece.term for piece in compound.parts))
     joined = "".join(compound.words)
     ways: list[tuple[str, ...]] = []
@@ -127,22 +127,22 @@ def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
 
 
 def words_of(query: Query) -> tuple[Word, ...]:
-    """Return the words of a query, which may be given as such."""
+    """Words of a query, which may be given as such."""
     return query_terms(query) if isinstance(query, str) else tuple(query)
 
 
 def terms_of(query: Query) -> list[str]:
-    """Return the terms of all ways to write a query's words, without guesses, each once: what an index is asked for."""
+    """Terms of all ways to write a query's words, without guesses, each once: what an index is asked for."""
     return list(dict.fromkeys(term for word in words_of(query) for way in word.alternatives for term in way))
 
 
 def plain_words(query: Query) -> list[str]:
-    """Return the words of a query as older indexes hold them: without stems, without case and accents."""
+    """Words of a query as older indexes hold them: without stems, without case and accents."""
     return [word for asked in words_of(query) for compound, _, _ in compounds(asked.text) for word in compound.words]
 
 
 def coverage(query: Query, text: str) -> float:
-    """Return the share of a query's words that a text holds, 0 … 1; 0 for a query of no word.
+    """Share of a query's words that a text holds, 0 … 1; 0 for a query of no word.
 
     A word of several parts that the text holds some of ("T-shirt" where it says "shirt") counts in part.
     """
@@ -151,12 +151,12 @@ def coverage(query: Query, text: str) -> float:
 
 
 def coverage_of_terms(words: Sequence[Word], held: frozenset[str] | set[str]) -> float:
-    """Return the share of words that are among terms."""
+    """Share of words that are among terms."""
     return sum(_share(word, held) for word in words) / len(words) if words else 0.0
 
 
 def _share(word: Word, held: frozenset[str] | set[str]) -> float:
-    """Return how much of a word is held: all of it by any way to write it, else the largest part, or a guess."""
+    """Share of a word that is held: all of it by any way to write it, else the largest part, or a guess."""
     guess = GUESSED if any(term in held for term in word.guesses) else 0.0
     return max(guess, *(_share_of(way, held) for way in word.alternatives))
 
@@ -170,7 +170,7 @@ def _share_of(way: tuple[str, ...], held: frozenset[str] | set[str]) -> float:
 
 
 def matched_words(query: Query, text: str) -> list[tuple[int, int]]:
-    """Return where words of a query stand in a text: (start, end), in order, without overlaps."""
+    """Places of a query's words in a text: (start, end), in order, without overlaps."""
     words = words_of(query)
     found = list(pieces(text))
     held = {piece.term for piece in found}
@@ -184,7 +184,7 @@ def matched_words(query: Query, text: str) -> list[tuple[int, int]]:
 
 
 def merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return sorted spans with those that overlap or touch made one."""
+    """Sorted spans with those that overlap or touch made one."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:
         if joined and start <= joined[-1][1]:

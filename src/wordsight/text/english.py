@@ -32,7 +32,7 @@ PICTURES = frozenset(_PICTURES.split())
 
 @functools.lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """Return the stem of a word in lower case without accents; words of other letters stay as they are.
+    """Stem of a word in lower case without accents; words of other letters stay as they are.
 
     Source: Porter, "The English (Porter2) stemming algorithm", snowballstem.org, 2002.
     """

@@ -50,7 +50,7 @@ class _Patterns(NamedTuple):
 
 @functools.cache
 def _patterns(ascii: bool) -> _Patterns:
-    """Return the patterns for texts; those of ASCII alone are compiled in a tenth of the time (15 ms)."""
+    """Patterns for texts; those of ASCII alone are compiled in a tenth of the time (15 ms)."""
     word = "[A-Za-z0-9]+" if ascii else f"(?:[^\\W_]|[{_MARKS}])+"
     together = f"{word}(?:(?:[{_JOINERS}]|(?<=\\d)[.,](?=\\d)){word})*"
     runs = "\\d+(?:[.,]\\d+)*|[A-Za-z]+"
@@ -92,13 +92,13 @@ def compounds(text: str) -> Iterator[tuple[Compound, int, int]]:
     for found in _patterns(text.isascii()).together.finditer(text):
         start = found.start()
         for compound, at, end in analysed(found[0]):
-            if compound.parts:  # a vowel sign alone is no word
+            if compound.parts:  # a vowel sign alone is not a word
                 yield compound, start + at, start + end
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def analysed(written: str) -> tuple[tuple[Compound, int, int], ...]:
-    """Return the compounds of a run without spaces, each with its place in it."""
+    """Compounds of a run without spaces, each with its place in it."""
     if written.isascii():
         return ((_spaced(written), 0, len(written)),)
     unspaced = _patterns(False).unspaced
@@ -114,7 +114,7 @@ def analysed(written: str) -> tuple[tuple[Compound, int, int], ...]:
 
 
 def plain(text: str) -> str:
-    """Return a text in compatibility form, without case and accents."""
+    """Text in compatibility form, without case and accents."""
     if text.isascii():
         return text.lower()
     folded = _patterns(False).folded.sub("", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
@@ -167,7 +167,7 @@ def _sections(section: str, at: int) -> Iterator[tuple[str, int, int]]:
 
 
 def _number(word: str) -> str:
-    """Return 1,000 as 1000 and 3,5 as 3.5; other words as they are."""
+    """Plain form of a number: 1000 of 1,000, 3.5 of 3,5; other words as they are."""
     return _THOUSANDS.sub("", word).replace(",", ".") if "," in word else word
 
 
@@ -186,7 +186,7 @@ def _unspaced(written: str) -> Compound:
 
 
 def across_space(first: Compound, second: Compound) -> str | None:
-    """Return the term of two words that are also written as one (t shirt, GTX 1080, 500 ml), or None for others."""
+    """Term of two words that are also written as one (t shirt, GTX 1080, 500 ml), or None for others."""
     if any(len(each.words) != 1 or each.unspaced or each.numbered for each in (first, second)):
         return None
     (one,), (two,) = first.words, second.words

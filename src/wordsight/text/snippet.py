@@ -29,18 +29,18 @@ class Marked:
         yield self.text[at:], False
 
     def marked(self, before: str, after: str) -> str:
-        """Return the text with each match between two strings."""
+        """Text with each match between two strings."""
         return "".join(f"{before}{part}{after}" if matches else part for part, matches in self.parts())
 
 
 def marked(text: str, query: Query) -> Marked:
-    """Return a text with the words of a query marked, white space made single spaces."""
+    """Text with the words of a query marked, white space made single spaces."""
     text = re.sub(r"\s+", " ", text).strip()
     return Marked(text, tuple(matched_words(query, text)))
 
 
 def snippet(text: str, query: Query, width: int = WIDTH) -> Marked:
-    """Return about `width` characters of a text (never more) around the densest matches; its start where none match.
+    """About `width` characters of a text (never more) around the densest matches; its start where none match.
 
     "…" stands where it is cut.
     """
@@ -53,7 +53,7 @@ def snippet(text: str, query: Query, width: int = WIDTH) -> Marked:
 
 
 def _window(text: str, spans: list[Span], width: int) -> Span:
-    """Return where the window lies: most different matched words first, then most matches, then the earliest."""
+    """Place of the window: most different matched words first, then most matches, then the earliest."""
     if len(text) <= width:
         return 0, len(text)
     room = max(width - 4, 1)  # for the ellipses

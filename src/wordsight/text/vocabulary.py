@@ -30,13 +30,13 @@ class Vocabulary:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> Vocabulary:
-        """Return the vocabulary of counted terms."""
+        """Vocabulary of counted terms."""
         lines = (f"{term}\t{count}" for term, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         return cls("\n".join([HEADING, *lines, ""]).encode("utf-8", "replace"))
 
     @classmethod
     def read(cls, path: Path) -> Vocabulary | None:
-        """Return the vocabulary of a file, or None where there is none or it is of another analysis."""
+        """Vocabulary of a file, or None where there is none or it is of another analysis."""
         try:
             data = path.read_bytes()
         except OSError:
@@ -51,19 +51,19 @@ class Vocabulary:
         return f"\n{term}\t".encode("utf-8", "replace") in self._data
 
     def beginning_with(self, text: str) -> list[str]:
-        """Return the terms that begin with a text, the most frequent first."""
+        """Terms that begin with a text, the most frequent first."""
         return self._around(b"\n", text, b"")
 
     def ending_with(self, text: str) -> list[str]:
-        """Return the terms that end with a text, the most frequent first."""
+        """Terms that end with a text, the most frequent first."""
         return self._around(b"", text, b"\t")
 
     def holding(self, text: str) -> list[str]:
-        """Return the terms that hold a text, the most frequent first."""
+        """Terms that hold a text, the most frequent first."""
         return self._around(b"", text, b"")
 
     def _around(self, before: bytes, text: str, after: bytes) -> list[str]:
-        """Return the terms of the lines in which some bytes are found; that is quicker than looking at every line."""
+        """Terms of the lines in which some bytes are found; that is quicker than looking at every line."""
         data, needle = self._data, before + text.encode("utf-8", "replace") + after
         found: list[str] = []
         at = data.find(needle, len(HEADING))
@@ -76,7 +76,7 @@ class Vocabulary:
 
 
 def with_spellings(words: Sequence[Word], vocabulary: Vocabulary) -> tuple[Word, ...]:
-    """Return the words, with the spellings that may be meant where no text holds a word in any way to write it."""
+    """Words, with the spellings that may be meant where no text holds a word in any way to write it."""
     return tuple(word if _is_held(word, vocabulary) else _spelled(word, vocabulary) for word in words)
 
 
@@ -85,7 +85,7 @@ def _is_held(word: Word, vocabulary: Vocabulary) -> bool:
 
 
 def _spelled(word: Word, vocabulary: Vocabulary) -> Word:
-    """Return a word with what may be meant: two words of it, longer words that hold it, else words one edit away."""
+    """Word with what may be meant: two words of it, longer words that hold it, else words one edit away."""
     term = word.alternatives[0][0]
     if len(word.alternatives[0]) > 1 or not term.isalnum() or term.isdigit():
         return word
@@ -98,13 +98,13 @@ def _spelled(word: Word, vocabulary: Vocabulary) -> Word:
 
 
 def _halves(term: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
-    """Return the ways to cut a word in two that are known: "handbag" is hand and bag."""
+    """Ways to cut a word in two that are known: "handbag" is hand and bag."""
     cuts = ((stem(term[:i]), term[i:]) for i in range(SHORTEST_PART, len(term) - SHORTEST_PART + 1))
     return [cut for cut in cuts if all(half in vocabulary for half in cut)]
 
 
 def _holding(term: str, vocabulary: Vocabulary) -> list[str]:
-    """Return longer words that begin with a word or, where it is long enough, hold it: "kleid" and "sommerkleid"."""
+    """Longer words that begin with a word or, where it is long enough, hold it: "kleid" and "sommerkleid"."""
     if len(term) < SHORTEST - 1:
         return []
     inside = len(term) >= SHORTEST or not term.isalpha()
@@ -113,7 +113,7 @@ def _holding(term: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
-    """Return known terms that one letter more, less or other, or two neighbours exchanged, make of a plain word.
+    """Known terms that one letter more, less or other, or two neighbours exchanged, make of a plain word.
 
     Of four letters many are one edit from another word: there it is only taken where it is the only one. Source of the
     four edits: Damerau 1964.
@@ -136,7 +136,7 @@ def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def _patterns(term: str) -> list[str]:
-    """Return regular expressions of what is one edit away."""
+    """Regular expressions of what is one edit away."""
     n, every = len(term), [re.escape(letter) for letter in term]
     others = ["".join((*every[:i], ".", *every[i + 1 :])) for i in range(n)]
     longer = ["".join((*every[:i], ".", *every[i:])) for i in range(n + 1)]

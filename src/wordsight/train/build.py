@@ -16,7 +16,7 @@ from wordsight.train.evaluator import Evaluator
 from wordsight.train.finetune import tuning
 from wordsight.train.finetune.finish import Judge
 from wordsight.train.learner import Learner, build_learner
-from wordsight.train.measure import ZeroShot
+from wordsight.train.measure import ZeroShotInTraining
 from wordsight.train.monitor.meter import Meter
 from wordsight.train.networks import Network, build_network
 from wordsight.train.run.run_state import RunState
@@ -52,12 +52,12 @@ def build_run(config: TrainConfig, folder: Path, processes: Processes) -> Run:
     precision = Precision(config.compute.precision, processes.device)
     start = processes.first_then_others(lambda: tuning.read_start(config))  # the first may download it for all
     tokenizer = tuning.open_tokenizer(config, start)
-    held_out: list[tuple[ZeroShot | None, Judge]] = []
+    held_out: list[tuple[ZeroShotInTraining | None, Judge]] = []
 
     def open_held_out() -> None:
         zero_shot = None
         if config.watch.zero_shot is not None:
-            zero_shot = ZeroShot(config.watch.zero_shot, config.model, tokenizer)
+            zero_shot = ZeroShotInTraining(config.watch.zero_shot, config.model, tokenizer)
             zero_shot.pixels.check()
         judge = Judge(config, start, zero_shot)
         judge.measure_before(processes.device, precision.autocast)

@@ -11,7 +11,7 @@ from typing import Any
 from wordsight.metrics import Estimate
 from wordsight.train.finetune.finish import Judge
 from wordsight.train.learner import Learner
-from wordsight.train.measure import ZeroShot
+from wordsight.train.measure import ZeroShotInTraining
 from wordsight.train.networks import Network
 from wordsight.train.run.run_state import RunState
 from wordsight.train.run.write_model import write_model
@@ -27,7 +27,7 @@ class Evaluator:
     learner: Learner
     state: RunState
     fresh_network: Callable[[], Network]
-    zero_shot: ZeroShot | None
+    zero_shot: ZeroShotInTraining | None
     judge: Judge | None
 
     def measure(self) -> dict[str, Estimate] | None:

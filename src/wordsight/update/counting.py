@@ -46,7 +46,7 @@ def _steps(units: Iterator[Unit | Skipped], stopped: threading.Event) -> Iterato
         if stopped.is_set():
             return
         yield
-        if isinstance(unit, Unit) and not unit.final:
+        if isinstance(unit, Unit) and not unit.unchanged_if_same_mtime:
             for _ in unit.items():
                 if stopped.is_set():
                     return

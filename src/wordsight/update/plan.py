@@ -51,10 +51,10 @@ class Tally:
 class _Opened:
     """A file whose items are on their way: how many are out, whether all were handed out, whether any was written.
 
-    final: see `Unit`. failed: some of its items are not in the index, or not as they are now.
+    unchanged_if_same_mtime: see `Unit`. failed: some of its items are not in the index, or not as they are now.
     """
 
-    final: bool = True
+    unchanged_if_same_mtime: bool = True
     out: int = 0
     ended: bool = False
     written: bool = False
@@ -97,14 +97,14 @@ class Plan:
             if isinstance(unit, Skipped):
                 self._skip(unit)
                 continue
-            self.tally.met[unit.source] += unit.final
+            self.tally.met[unit.source] += unit.unchanged_if_same_mtime
             masked = unit.source in self.masked
             if not self._up_to_date(unit, masked):
                 yield from self._open(unit, masked)
 
     def _up_to_date(self, unit: Unit, masked: bool) -> bool:
         """Return whether size and time tell that all items of a file are in the index, and count them."""
-        if not unit.final or unit.path in self._unfinished:
+        if not unit.unchanged_if_same_mtime or unit.path in self._unfinished:
             return False
         rows = self.row_states.of_file(unit.path)
         if not rows or not all(self.row_states.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
@@ -114,9 +114,9 @@ class Plan:
 
     def _open(self, unit: Unit, masked: bool) -> Iterator[Task]:
         """Yield the tasks among the items of one file."""
-        opened = self._opened.setdefault(unit.path, _Opened(unit.final))
+        opened = self._opened.setdefault(unit.path, _Opened(unit.unchanged_if_same_mtime))
         for item in unit.items():
-            if not unit.final:
+            if not unit.unchanged_if_same_mtime:
                 self.tally.done += 1
                 self._report()
             if isinstance(item, Skipped):
@@ -227,7 +227,7 @@ class Plan:
         if opened.ended and not opened.out:
             del self._opened[path]
             self._unfinished.discard(path)
-            if opened.failed and opened.final and (opened.written or self.row_states.of_file(path)):
+            if opened.failed and opened.unchanged_if_same_mtime and (opened.written or self.row_states.of_file(path)):
                 self._failed.add(path)
 
     def emptied(self, roots: Iterable[str]) -> list[str]:

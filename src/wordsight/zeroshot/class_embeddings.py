@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.vector_cache import cached_vectors
 from wordsight.zeroshot.templates import fill
+from wordsight.zeroshot.vector_cache import cached_vectors
 
 Floats = NDArray[np.float32]
 ClassNames = Iterable[str] | Mapping[str, Iterable[str]]  # a Series, an array, a generator too

@@ -176,9 +176,7 @@ def test_an_environment_that_does_not_say_where_to_meet(environment, values, mes
 def test_processes_that_do_not_come(environment):
     port = free_port()
     environment(RANK=0, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-    expected = (
-        f"Process 0 of 2 did not find all the others at 127.0.0.1:{port} within 1 s: .* Check that all"
-    )
+    expected = f"Process 0 of 2 did not find all the others at 127.0.0.1:{port} within 1 s: .* Check that all"
     with pytest.raises(TrainError, match=expected), start(dataclasses.replace(CPU, timeout=1)):
         pass
 

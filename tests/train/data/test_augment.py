@@ -39,7 +39,7 @@ class Chance:
 
 
 def ramp(width, height):
-    """A image whose red says how far right, and whose green how far down a pixel is."""
+    """An image whose red says how far right, and whose green how far down a pixel is."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     pixels_HWC = np.stack([across, down, np.zeros_like(down)], -1).round().astype(np.uint8)
     return decode(pixels_HWC)

@@ -20,10 +20,10 @@ from train_pairs import SPEC, TOKENIZER, config, content_of, images, said, table
 
 from wordsight.errors import TrainError
 from wordsight.model import read_pixels
+from wordsight.pairs.folders import caption_from_path
 from wordsight.train.config import AugmentConfig, ObjectiveConfig
 from wordsight.train.data import DataState, open_data
 from wordsight.train.data.decode import may_trim, token_lengths
-from wordsight.train.data.folders import words_of
 
 RESIZED = AugmentConfig(crop="resized", min_area=0.3, flip=0.5, colour=0.5, grey=0.2, blur=0.3)
 
@@ -221,16 +221,16 @@ def test_a_folder_with_captions_beside_its_images(tmp_path):
 
 def test_words_of_names_leave_out_numbering():
     folder = "/pictures"
-    assert words_of("/pictures/hats/127708b5-72ad-4793-9512-3d33427459bb.webp", folder) == "hats"
-    assert words_of("/pictures/Rome/redVespa_0002.jpg", folder) == "Rome red Vespa"
-    assert words_of("/pictures/airbus-a380.jpg", folder) == "airbus a380"
+    assert caption_from_path("/pictures/hats/127708b5-72ad-4793-9512-3d33427459bb.webp", folder) == "hats"
+    assert caption_from_path("/pictures/Rome/redVespa_0002.jpg", folder) == "Rome red Vespa"
+    assert caption_from_path("/pictures/airbus-a380.jpg", folder) == "airbus a380"
 
 
 @pytest.mark.parametrize("name", ["IMG_0012", "img-20240131-wa0001", "DSC00012", "_DSC1234", "PXL_20240131_101112345",
                                   "P1010001", "DSCN0001 (2)"])  # fmt: skip
 def test_names_that_cameras_give_are_no_words(name):
-    assert words_of(f"/pictures/hats/{name}.jpg", "/pictures") == "hats"
-    assert words_of(f"/pictures/{name}.jpg", "/pictures") == ""
+    assert caption_from_path(f"/pictures/hats/{name}.jpg", "/pictures") == "hats"
+    assert caption_from_path(f"/pictures/{name}.jpg", "/pictures") == ""
 
 
 @pytest.mark.parametrize("form", ["dataset", "parquet"])
@@ -295,7 +295,7 @@ def test_broken_pairs_are_counted_and_replaced_by_the_next(tmp_path):
     told = "\n".join(data.skipped.lines())
     for reason in (
         "the file is empty: ", "no such file: ", "truncated", "its caption is empty: ", "names no image: ",
-        "names an address; download", "has 3 cells, expected 2",
+        "names a URL; download", "has 3 cells, expected 2",
     ):  # fmt: skip
         assert reason in told
     resumed = take(config(str(path), batch=6), 1, batches[2][1])
@@ -314,7 +314,7 @@ def test_captions_that_are_no_text(tmp_path):
         batch, _ = next(data.batches())
     assert sorted(said(batch)) == ["a cat", "a dog", "a hat"]
     assert data.skipped.reasons["its caption is empty"] == 2
-    assert data.skipped.reasons["its caption is no text but int"] == 1
+    assert data.skipped.reasons["its caption is not a text but int"] == 1
 
 
 def test_fewer_pairs_than_a_batch(tmp_path, pairs):
@@ -356,7 +356,7 @@ def test_an_epoch_shorter_than_a_batch(pairs):
     [
         ("nowhere.csv", "names 'nowhere.csv', which does not exist: a table"),
         (__file__, "which is none of these: a table"),
-        ("s3://bucket/{0..9}.tar", "names the address 's3://bucket/.*download it"),
+        ("s3://bucket/{0..9}.tar", "names the URL 's3://bucket/.*download it"),
         ("{00..03}.tar", r"but '00.tar' does not exist \(4 of 4 are missing\)"),
     ],
 )
@@ -420,12 +420,12 @@ def test_what_waits_is_pixels_not_images(pairs):
     """A worker gets names of images, and what it sends back lies in shared memory but for the tokens."""
     import pickle
 
-    from wordsight.train.data.decode import Decoder
-    from wordsight.train.data.references import Tally
-    from wordsight.train.data.tables import table_pairs
+    from wordsight.pairs.tables import read_table
+    from wordsight.pairs.tally import Tally
+    from wordsight.train.data.decode import Decoder, make_pair_options
 
     run = config(pairs)
-    listed = table_pairs(pairs, run.data, Tally(), texts=True)
+    listed = read_table(pairs, make_pair_options(run), Tally())
     references = [listed.reference(number, (0, 0, number)) for number in range(24)]
     assert len(pickle.dumps(references)) < 24 * 250
     chunk = Decoder(run, TOKENIZER)[references]

@@ -132,9 +132,7 @@ def test_hits_of_other_images_are_refused():
 
 
 def test_a_start_no_better_than_chance_is_said():
-    with pytest.warns(
-        TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting correctly; the"
-    ):
+    with pytest.warns(TrainWarning, match=r"12.0 % \[2.0, 22.0\] of the images of tuning.forgetting correctly; the"):
         warn_at_chance_level(share(0.12), classes=10)
     warn_at_chance_level(share(0.3), classes=10)
 

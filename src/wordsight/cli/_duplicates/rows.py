@@ -19,9 +19,9 @@ def file(row: Row) -> Path:
 
 def place(row: Row) -> Path | str:
     """The file of a row, or the URL that it was fetched from."""
-    from wordsight.row_images import place_of
+    from wordsight.row_images import locate_image
 
-    return place_of(row)
+    return locate_image(row)
 
 
 def display_name(row: Row) -> str:

@@ -22,7 +22,7 @@ def place(hit: Hit) -> str:
     """The file of a result, or the URL that it was fetched from, as text."""
     from wordsight import row_images
 
-    return os.fspath(row_images.place_of(hit.row))
+    return os.fspath(row_images.locate_image(hit.row))
 
 
 def display_path(hit: Hit) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wordsight.errors import InputError, MissingExtraError, did_you_mean
+from wordsight.index.filters.limits import find_excess, shorten
 from wordsight.index.payload_fields import Scalar
 
 EXAMPLE = "gender = 'Women' and price < 50"
@@ -103,9 +104,13 @@ def parse(where: str, columns: Mapping[str, str]) -> Condition:
         from sqlglot.errors import SqlglotError
     except ImportError as error:
         raise MissingExtraError("A condition (where) on this store", "sqlglot", "qdrant") from error
+    if excess := find_excess(where):
+        raise InputError(_unreadable(where, excess))
     try:
         # sqlite's SQL takes a column's name in "double quotes", `backticks` and [brackets]
         statements = sqlglot.parse(f"SELECT 1 FROM t WHERE {where}", read="sqlite")
+    except RecursionError:
+        raise InputError(_unreadable(where, "its parts lie too deep in one another")) from None
     except SqlglotError as error:
         reason = re.sub(r"\s*<class.*|\s*Line \d+, Col: \d+\..*", "", str(error).splitlines()[0])
         raise InputError(_unreadable(where, reason)) from error
@@ -113,11 +118,14 @@ def parse(where: str, columns: Mapping[str, str]) -> Condition:
     parts = {name for name, value in select.args.items() if value} if select is not None else set()
     if select is None or not {"where"} <= parts <= {"where", "from", "from_", "expressions", "kind"}:
         raise InputError(_unreadable(where, "it is more than one condition"))
-    return _Reader(where, columns).read(select.args["where"].this, negated=False)
+    try:
+        return _Reader(shorten(where), columns).read(select.args["where"].this, negated=False)
+    except RecursionError:
+        raise InputError(_unreadable(where, "its parts lie too deep in one another")) from None
 
 
 def _unreadable(where: str, reason: str) -> str:
-    return f"The condition {where!r} cannot be read: {reason}. Conditions are SQL, such as: {EXAMPLE}"
+    return f"The condition {shorten(where)!r} cannot be read: {shorten(reason)}. Conditions are SQL, such as: {EXAMPLE}"
 
 
 def _joined(kind: type[Every] | type[Some], parts: Sequence[Condition]) -> Condition:
@@ -286,6 +294,6 @@ class _Reader:
 
     def unknown(self, node: Any) -> InputError:
         return InputError(
-            f"The condition {self.where!r} has {node.sql()!r}, which this store cannot do; it knows columns compared "
-            "with values (=, !=, <, <=, >, >=, between, in, like, is null), joined by and, or, not."
+            f"The condition {self.where!r} has {shorten(node.sql())!r}, which this store cannot do; it knows columns "
+            "compared with values (=, !=, <, <=, >, >=, between, in, like, is null), joined by and, or, not."
         )

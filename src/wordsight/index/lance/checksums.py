@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,19 @@ class Checksums:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def find_damaged(self, limit: float = float("inf"), *, again: bool = False) -> list[str]:
-        """Names of files that are not as they were written, or are missing though something refers to them.
+    def find_damaged(
+        self, limit: float = float("inf"), *, again: bool = False, of: Callable[[str], bool] = lambda _: True
+    ) -> list[str]:
+        """Names of files that are not as they were written.
 
-        limit: bytes beyond which nothing is compared. again: also those that were compared before.
+        limit: bytes beyond which nothing is compared. again: also those that were compared before. of: which files.
         """
         hashes = self.read()
-        files = {name: path for name, path in self._files() if name in hashes and (again or name not in self._compared)}
+        files = {
+            name: path
+            for name, path in self._files()
+            if name in hashes and of(name) and (again or name not in self._compared)
+        }
         if sum(path.stat().st_size for path in files.values()) > limit:
             return []
         damaged = [name for name, path in files.items() if checksum_of_file(path) != hashes[name]]

@@ -78,3 +78,10 @@ def split_values(values: Sequence[str]) -> Iterator[Sequence[str]]:
     unique = list(dict.fromkeys(values))
     for start in range(0, len(unique), VALUES_PER_CONDITION):
         yield unique[start : start + VALUES_PER_CONDITION]
+
+
+def list_data_files(dataset: Any) -> Iterator[tuple[int, str]]:
+    """Fragment's number and name, below the index's folder, of each data file of a dataset."""
+    for fragment in dataset.get_fragments():
+        for file in fragment.data_files():
+            yield fragment.fragment_id, f"{ITEMS}/data/{file.path}"

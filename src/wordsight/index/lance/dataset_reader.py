@@ -14,7 +14,7 @@ from wordsight.index.lance import folder as folders
 from wordsight.index.lance import maintenance
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.checksums import COMPARED_AT_OPENING, Checksums, IndexDamagedError
-from wordsight.index.lance.dataset import dataset_address, import_lance, scan
+from wordsight.index.lance.dataset import dataset_address, import_lance, list_data_files, scan
 from wordsight.index.lance.messages import OF_A_ROW, checked, store_errors, unreadable
 
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
@@ -50,26 +50,41 @@ class DatasetReader:
         """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
         found = self._dataset
         if found is None:
-            self._compare()
+            self._compare_manifest()
             found = import_lance().dataset(dataset_address(self.location, self._folder), **maintenance.CACHES)
         elif self._folder is not None:
             newest = folders.newest_version(self._folder)
-            if newest is not None and newest != found.version:
-                self._compare()
-            found = found.checkout_version(found.version if newest is None else newest)
+            if newest is None or newest == found.version:
+                return found
+            self._compare_manifest()
+            found = found.checkout_version(newest)
         elif time.monotonic() - self._checked_at > CHECK_AGAIN or found.version < self.last_written_version:
             found = found.checkout_version(found.latest_version)
         else:
             return found
+        self.compare(found, COMPARED_AT_OPENING)
         self._dataset, self._checked_at = found, time.monotonic()
         return found
 
-    def _compare(self) -> None:
-        """Raise StoreError where files that were not read before are not as they were written; only of small indexes.
+    def compare(self, dataset: Any, limit: float = float("inf")) -> None:
+        """Raise IndexDamagedError where files of a version, not compared before, are not as they were written.
 
-        Larger ones are compared before they are compacted or copied into a snapshot, and by `wordsight index --check`.
+        limit: bytes beyond which nothing is compared: files of large indexes are compared before they are compacted or
+        copied into a snapshot, and by `wordsight index --check`. Files that only states before refer to do not count.
         """
-        if self._checksums is not None and (damaged := self._checksums.find_damaged(COMPARED_AT_OPENING)):
+        if self._checksums is None or self._folder is None:
+            return
+        used = {name for _, name in list_data_files(dataset)}
+        damaged = self._checksums.find_damaged(limit, of=lambda name: name in used or _is_shared(name))
+        if damaged:
+            raise IndexDamagedError(self.location, damaged)
+
+    def _compare_manifest(self) -> None:
+        """Raise IndexDamagedError where the newest manifest, by which Lance finds all else, was damaged."""
+        if self._folder is None or self._checksums is None:
+            return
+        newest = folders.newest_manifest(self._folder)
+        if damaged := self._checksums.find_damaged(of=lambda name: name.endswith(f"/{newest}")):
             raise IndexDamagedError(self.location, damaged)
 
     def read(self, call: Callable[[Any], Answer]) -> Answer:
@@ -130,3 +145,8 @@ class DatasetReader:
     def _newest(self) -> int | None:
         """The number of the newest version; None at an address, where old versions are kept for a day."""
         return None if self._folder is None else folders.newest_version(self._folder)
+
+
+def _is_shared(name: str) -> bool:
+    """Whether a file may be of any version: of a search index, or a list of deleted rows."""
+    return "/_indices/" in name or "/_deletions/" in name

@@ -54,15 +54,26 @@ def _checksum(said: Any) -> str:
 
 
 def newest_version(folder: Path) -> int | None:
-    """Return the number of the newest version, from the names of the manifests alone; None if there is none."""
-    newest = None
+    """Number of the newest version, from the names of the manifests alone; None if there is none."""
+    return max(_manifests(folder), default=None)
+
+
+def newest_manifest(folder: Path) -> str | None:
+    """Name of the newest version's manifest; None if there is none."""
+    manifests = _manifests(folder)
+    return manifests[max(manifests)] if manifests else None
+
+
+def _manifests(folder: Path) -> dict[int, str]:
+    """Version → name of its manifest."""
     try:
         names = os.listdir(folder / ITEMS / "_versions")
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
+    found = {}
     for name in names:
         stem, _, suffix = name.partition(".")
         if suffix == "manifest" and stem.isdigit():
-            number = LAST_VERSION - int(stem) if len(stem) == 20 else int(stem)
-            newest = number if newest is None else max(newest, number)
-    return newest
+            number = int(stem)
+            found[LAST_VERSION - number if len(stem) == 20 else number] = name
+    return found

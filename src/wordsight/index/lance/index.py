@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from wordsight.index.base import (
     ANALYSED_AGAIN,
     FORMAT,
     TEXTS_COMPARED,
+    Damage,
     Floats,
     Index,
     IndexInfo,
@@ -36,6 +38,7 @@ from wordsight.index.lance import folder as folders
 from wordsight.index.lance import maintenance
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.checksums import Checksums, IndexDamagedError
+from wordsight.index.lance.damage import drop_damaged, find_damage
 from wordsight.index.lance.dataset import (
     NOTE,
     count_rows,
@@ -284,7 +287,7 @@ class LanceIndex(Index):
         """Compact, bring the text and the ANN index up to date, drop old versions, write the snapshot; end writing."""
         try:
             with self._writing() as data:
-                self._compare_all()  # else compaction would write damaged rows again, with new checksums
+                self._reader.compare(data)  # else compaction would write damaged rows again, with new checksums
                 self._bring_up_to_date(data)
                 maintenance.optimise(data, local=self._folder is not None)
                 self._write_record(data)
@@ -292,6 +295,28 @@ class LanceIndex(Index):
                 self._write_vocabulary(data)
         finally:
             self._release()
+
+    def find_damage(self) -> list[Damage]:
+        """Damaged and missing files of an index in a folder; a snapshot that is damaged is made again instead."""
+        if self._folder is None or self._checksums is None:
+            return []
+        uri = dataset_address(self.location, self._folder)
+        return find_damage(self._folder, uri, self._checksums, self._open_snapshot(whole=True))
+
+    def repair(self) -> None:
+        """Remove damaged fragments with their rows, build damaged search indexes again, and forget states before."""
+        if self._folder is None or not (damage := self.find_damage()):
+            return
+        uri = dataset_address(self.location, self._folder)
+        with self._write_lock:
+            self._take_lock()
+            with store_errors(self.location, "written"):
+                dataset = import_lance().dataset(uri)
+                drop_damaged(self._folder, uri, dataset, {each.file for each in damage})
+                dataset.cleanup_old_versions(timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False)
+                if self._checksums is not None:
+                    self._checksums.record()
+        self.optimise()
 
     def versions(self) -> list[Version]:
         """Return the states that can be gone back to, oldest first: those that the last calls of `optimise` left."""
@@ -356,15 +381,21 @@ class LanceIndex(Index):
         asked = self._reader.read(lambda data: maintenance.nearest_query(data, query_D, k, few))
         return self._reader.ask(where, self._light(), match, nearest=asked)
 
-    def _snapshot(self, build: bool = False) -> Snapshot | None:
-        """The snapshot of the newest version, or None; `build` writes it if there is none and nobody is writing."""
-        if self._folder is None or self._snapshots is None or self._lock is None:
+    def _open_snapshot(self, *, whole: bool) -> Snapshot | None:
+        """The snapshot of the newest version, as it lies in the folder."""
+        if self._folder is None or self._snapshots is None:
             return None
         with store_errors(self.location, "read"):
             version = folders.newest_version(self._folder)
             if version is None:
                 raise FileNotFoundError(f"no version left in {folders.ITEMS}/_versions")
-            snapshot = self._snapshots.open(version, whole=build)
+            return self._snapshots.open(version, whole=whole)
+
+    def _snapshot(self, build: bool = False) -> Snapshot | None:
+        """The snapshot of the newest version, or None; `build` writes it if there is none and nobody is writing."""
+        if self._folder is None or self._snapshots is None or self._lock is None:
+            return None
+        snapshot = self._open_snapshot(whole=build)
         if snapshot or not build or self._lock.held or self._reader.read(count_rows) > maintenance.EXACT_LIMIT:
             return snapshot
         if not self._write_lock.acquire(blocking=False):  # another thread writes
@@ -435,11 +466,6 @@ class LanceIndex(Index):
         self._write_record(data)
         warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
 
-    def _compare_all(self) -> None:
-        """Raise StoreError where files of the dataset are not as they were written."""
-        if self._checksums is not None and (damaged := self._checksums.find_damaged()):
-            raise IndexDamagedError(self.location, damaged)
-
     def _write_vocabulary(self, data: Any) -> None:
         if self._folder is not None:
             Vocabulary.of(maintenance.count_terms(scan(data, [columns.TERMS]))).write(self._folder / VOCABULARY)
@@ -454,7 +480,7 @@ class LanceIndex(Index):
         if count_rows(data) > maintenance.EXACT_LIMIT:
             self._snapshots.tidy(keep=None)
             return None
-        self._compare_all()
+        self._reader.compare(data)
         names = [name for name in data.schema.names if name not in HEAVY]
         fields = [*(data.schema.field(name) for name in names), pa.field("_rowid", pa.uint64())]
         schema = pa.schema(fields, data.schema.metadata)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wordsight.errors import InputError, StoreError, WordsightError, did_you_mean
+from wordsight.index.filters.limits import find_excess, shorten
 
 EXAMPLE = "gender = 'Women' and price < 50"
 # where in its own sources an error arose, which Lance appends: ", scanner.rs:839:33"
@@ -30,7 +31,7 @@ PLACEHOLDER = re.compile(r"\?|\$\w+")
 KINDS = {"Int64": "integer", "Float64": "number", "Utf8": "text", "Boolean": "boolean"}
 
 
-def checked(condition: str, columns: Container[str]) -> str:
+def checked(condition: str, columns: Mapping[str, str]) -> str:
     """Return a condition as Lance reads it.
 
     What stands in double quotes is a column where there is one of that name, else text, as in SQLite (Lance takes it
@@ -40,9 +41,12 @@ def checked(condition: str, columns: Container[str]) -> str:
     if not condition.strip():
         raise InputError(f'The condition is empty; write one such as "{EXAMPLE}", or leave it out.')
 
+    if excess := find_excess(condition):
+        raise unreadable(condition, excess, columns)
     if found := PLACEHOLDER.search(QUOTED.sub("''", condition)):
         raise InputError(
-            f"The condition {condition!r} holds the placeholder {found[0]!r}; write the value itself, as in {EXAMPLE}."
+            f"The condition {shorten(condition)!r} holds the placeholder {found[0]!r}; write the value itself, as in "
+            f"{EXAMPLE}."
         )
 
     def quoted(found: re.Match[str]) -> str:
@@ -66,7 +70,7 @@ def unreadable(condition: str, said: str, columns: Mapping[str, str]) -> InputEr
             break
     listed = ", ".join(f"{_quoted(name)} ({kind})" for name, kind in columns.items())
     return InputError(
-        f"The condition {condition!r} cannot be read: {reason}.{hint} Columns: {listed}. "
+        f"The condition {shorten(condition)!r} cannot be read: {shorten(reason)}.{hint} Columns: {listed}. "
         f"Write it as in SQL: {EXAMPLE}; text in single quotes, odd column names in double quotes."
     )
 
@@ -108,8 +112,8 @@ def store_error(where: str, doing: str, error: BaseException) -> StoreError:
         todo = "Check the permissions of the folder. What was indexed before is kept."
     elif doing == "read":
         todo = (
-            "Files of it are damaged or missing; put the folder back from a copy, or delete it and make the index anew "
-            "with: wordsight index …"
+            "Files of it are damaged or missing; put the folder back from a copy, or delete it and make the index "
+            "again with: wordsight index …"
         )
     else:
         todo = "What was indexed before is kept; run it again."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +146,14 @@ class Snapshot:
     def rows(self, positions: Sequence[int] | NDArray[np.intp]) -> list[Row]:
         """Return the rows at these positions, in this order."""
         return [self._row(*self._place(int(i))) for i in positions]
+
+    def ids_of(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
+        """Ids of the rows whose row ids (N,) are chosen."""
+        ids: list[str] = []
+        for batch in self._batches:
+            chosen = choose(columns.numbers(batch.column("_rowid"), np.uint64))
+            ids += [batch.column("_id")[int(at)].as_py() for at in np.flatnonzero(chosen)]
+        return ids
 
     def row_versions(self) -> Iterator[RowVersion]:
         """Yield the version of every row."""

@@ -1,5 +1,6 @@
 """Settings of a run: frozen records with a default for everything, changed by recipes and `--set`."""
 
+from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName
 from wordsight.train.config.records import (
     AugmentConfig,
@@ -10,7 +11,6 @@ from wordsight.train.config.records import (
     TrainConfig,
     TuningConfig,
     WatchConfig,
-    ZeroShotConfig,
 )
 
 __all__ = [

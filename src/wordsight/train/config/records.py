@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.spec import ModelSpec
 from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
-from wordsight.train.config.setting_values import FORMER_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,22 +135,6 @@ class TuningConfig:
     alphas: tuple[float, ...] = ()
     forgetting: ZeroShotConfig | None = None
     keep: float = 0.9
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroShotConfig:
-    """Labelled images for zero-shot accuracy: a folder with one folder per class, or a table with two columns.
-
-    classes: names to put into the templates, where those of folders and cells read badly; by default "_"
-    becomes a space. limit: images used at most, drawn evenly.
-    """
-
-    images: str = field(metadata={FORMER_NAME: "pictures"})
-    image_column: str | None = None
-    class_column: str | None = None
-    classes: dict[str, str] = field(default_factory=dict)
-    templates: tuple[str, ...] = ("a photo of a {}.",)
-    limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

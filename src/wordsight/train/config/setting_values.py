@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.errors import InputError, did_you_mean
+from wordsight.json_records import FORMER_NAME
 
 NONE = "none"  # how None is written
-FORMER_NAME = "former_name"  # in a field's metadata: its name in JSON that earlier versions wrote
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _COMMA = re.compile(r",(?![^{]*\})")  # not those in braces, "{a,b}.tar"
 _NOT = object()  # a text or JSON value is not of a type

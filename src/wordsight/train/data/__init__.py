@@ -9,8 +9,8 @@ and resuming deal with references alone; workers turn them into pixels and token
 its place is filled by the next pair.
 """
 
+from wordsight.pairs.order import DataState
+from wordsight.pairs.shards import write_shards
 from wordsight.train.data.loading import TrainData, open_data
-from wordsight.train.data.order import DataState
-from wordsight.train.data.shards import write_shards
 
 __all__ = ["DataState", "TrainData", "open_data", "write_shards"]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from wordsight.pairs.references import Reference
 from wordsight.train.data.decode import Chunk, Decoder
-from wordsight.train.data.references import Reference
 
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 _SILENCE = 0.5  # seconds until the death of a worker that stopped responding is known

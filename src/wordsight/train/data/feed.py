@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from wordsight.errors import TrainError
+from wordsight.pairs.order import DataState, Stream
+from wordsight.pairs.references import Reference
+from wordsight.pairs.tally import Tally
 from wordsight.train.batch import Batch
 from wordsight.train.data.building import BatchBuilder, BatchShape
 from wordsight.train.data.chunks import Chunks, describe_dead_worker, wait_for_dead_worker
 from wordsight.train.data.decode import Chunk, Decoder
-from wordsight.train.data.order import DataState, Stream
-from wordsight.train.data.references import Reference, Tally
 
 # What a worker decodes at a time: enough that sending it costs little, little enough that few (each an open file, being
 # shared memory) are under way.

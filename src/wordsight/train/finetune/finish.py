@@ -22,7 +22,7 @@ from wordsight.train.config import TrainConfig
 from wordsight.train.finetune import wise_ft
 from wordsight.train.finetune.forgetting import judge, remedy, warn_at_chance_level
 from wordsight.train.finetune.tuning import open_tokenizer, tokenizer_files
-from wordsight.train.measure import ZeroShot
+from wordsight.train.measure import ZeroShotInTraining
 from wordsight.train.networks import Network
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -50,12 +50,14 @@ class Judge:
     Raises: InputError for images of `tuning.forgetting` that are not there, as `ZeroShot` does.
     """
 
-    def __init__(self, config: TrainConfig, start: Checkpoint | None, zero_shot: ZeroShot | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, start: Checkpoint | None, zero_shot: ZeroShotInTraining | None = None
+    ) -> None:
         self.config, self.start, self.zero_shot = config, start, zero_shot
-        self.original: ZeroShot | None = None
+        self.original: ZeroShotInTraining | None = None
         self._before = np.zeros(0, bool)
         if start is not None and config.tuning.forgetting is not None:
-            self.original = ZeroShot(config.tuning.forgetting, start.spec, open_tokenizer(config, start))
+            self.original = ZeroShotInTraining(config.tuning.forgetting, start.spec, open_tokenizer(config, start))
 
     def measure_before(self, device: torch.device, autocast: Autocast) -> None:
         """Measure, before the first step, the accuracy that must not be forgotten.
@@ -65,7 +67,7 @@ class Judge:
         """
         if self.original is not None and self.start is not None:
             model = open_for_measuring(self.start, device)
-            self._before = self.original.hits(model, autocast=autocast)
+            self._before = self.original.find_hits(model, autocast=autocast)
             warn_at_chance_level(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
 
     def finish(self, network: Network, autocast: Autocast) -> Finished:
@@ -98,7 +100,7 @@ class Judge:
     def _hits(self, model: nn.Module | Model, autocast: Autocast) -> np.ndarray | None:
         if self.original is None:
             return None
-        return self.original.hits(model, autocast=autocast)
+        return self.original.find_hits(model, autocast=autocast)
 
     def _judged(self, finished: Finished, after: np.ndarray | None, tried: list[wise_ft.AlphaResult]) -> Finished:
         """Result with the verdict on what was forgotten."""

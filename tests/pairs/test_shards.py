@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from train_pairs import TOKENIZER, config, content_of, images, said, table, take
 
 from wordsight.errors import InputError, TrainError
+from wordsight.pairs.shards import Shard, count_samples, expand_shards
+from wordsight.pairs.tally import Tally
 from wordsight.train.config import AugmentConfig
 from wordsight.train.data import DataState, open_data, write_shards
-from wordsight.train.data.shards import Shard, count_samples, shard_paths
 
 PER_SHARD = 7
 COUNT = 40
@@ -125,11 +126,11 @@ def test_shards_and_tables_are_mixed(shards, tmp_path):
 
 
 def test_names_of_shards(shards):
-    assert len(shard_paths(f"{shards}/{{00000..00003}}.tar")) == 4
-    assert len(shard_paths(f"{shards}/0000{{1,4}}.tar")) == 2
-    assert shard_paths(f"{shards}/*.tar") == sorted(map(str, shards.iterdir()))
-    with pytest.raises(TrainError, match=r"00006.tar' does not exist \(1 of 4 are missing\)"):
-        shard_paths(f"{shards}/{{00003..00006}}.tar")
+    assert len(expand_shards(f"{shards}/{{00000..00003}}.tar")) == 4
+    assert len(expand_shards(f"{shards}/0000{{1,4}}.tar")) == 2
+    assert expand_shards(f"{shards}/*.tar") == sorted(map(str, shards.iterdir()))
+    with pytest.raises(InputError, match=r"00006.tar' does not exist \(1 of 4 are missing\)"):
+        expand_shards(f"{shards}/{{00003..00006}}.tar")
 
 
 def test_an_epoch_of_a_given_length_counts_no_headers(shards, monkeypatch):
@@ -192,7 +193,7 @@ def test_samples_that_are_no_pairs(tmp_path):
         assert {caption for batch, _ in batches for caption in said(batch)} <= {"a hat", "a cat", "a dog"}
         told = "\n".join(data.skipped.lines())
     for reason in ("holds no image: ", "its caption is empty: ", "its caption is not UTF-8 text: ",
-                   "its metadata is not JSON: ", "is not an image", "is damaged, or no tar archive"):  # fmt: skip
+                   "its metadata is not JSON: ", "is not an image", "is damaged, or not a tar archive"):  # fmt: skip
         assert reason in told
     assert data.skipped.total == 7
 
@@ -205,7 +206,7 @@ def test_names_with_dots_keep_their_captions(tmp_path):
                 member = tarfile.TarInfo(f"22.0{number}.{ending}")
                 member.size = len(part)
                 archive.addfile(member, io.BytesIO(part))
-    assert count_samples([Shard(str(tmp_path / "a.tar"))]) == 4
+    assert count_samples([Shard(str(tmp_path / "a.tar"))], Tally()) == 4
     with open_data(config(str(tmp_path / "a.tar"), batch=4), TOKENIZER) as data:
         ((batch, _),) = itertools.islice(data.batches(), 1)
     assert sorted(said(batch)) == [f"image {number}" for number in range(4)]
@@ -270,7 +271,7 @@ def test_written_shards_are_read_by_webdataset_and_by_us(tmp_path):
     theirs = list(webdataset.WebDataset(list(map(str, paths)), shardshuffle=False))
     assert [next(s[kind] for kind in ("jpg", "png", "webp") if kind in s) for s in theirs] == [c for _, c in made]
     assert theirs[0]["txt"] == b"a cat"
-    assert count_samples(map(Shard, map(str, paths))) == 10
+    assert count_samples(map(Shard, map(str, paths)), Tally()) == 10
     batches = take(config(str(tmp_path / "shards"), batch=5), 8)
     assert Counter(caption for batch, _ in batches for caption in said(batch)).keys() == {"a cat", "one", "two"}
     assert not list(tmp_path.glob("shards/*.partial"))
@@ -279,7 +280,7 @@ def test_written_shards_are_read_by_webdataset_and_by_us(tmp_path):
 def test_writing_refuses_what_is_no_pair(tmp_path):
     with pytest.raises(InputError, match="No pair was given to write into shards"):
         write_shards([], tmp_path)
-    with pytest.raises(InputError, match="6 bytes is no image that Pillow can read"):
+    with pytest.raises(InputError, match="6 bytes is not an image that Pillow can read"):
         write_shards([(b"broken", "a cat")], tmp_path)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tar")]
 

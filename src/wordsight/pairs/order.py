@@ -1,4 +1,4 @@
-"""In which order pairs come: a function of seed, epoch and process, which can begin anywhere."""
+"""Orders of pairs: functions of seed, epoch and process, which can begin anywhere."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Protocol
 import numpy as np
 
 from wordsight.errors import TrainError
-from wordsight.train.data.references import Pairs, Reference
+from wordsight.pairs.references import Pairs, Reference
 
 _PIECE = 1000  # pairs that are shuffled among shards together
 
 
 @dataclass(frozen=True)
 class DataState:
-    """Where a process stands in its stream of pairs; of use to the same process of the same run only.
+    """Position of a process in its stream of pairs; of use to the same process of the same run only.
 
-    epoch: passes over the data that are behind. position: pairs taken, those that were skipped too; of shards in this
+    epoch: finished passes over the data. position: pairs taken, those that were skipped too; of shards in this
     epoch, else since the beginning.
     """
 
@@ -37,24 +37,24 @@ class Stream(Protocol):
         """Begin after `state`."""
 
 
-class Together:
+class JoinedPairs:
     """Several sources as one."""
 
     def __init__(self, sources: Sequence[Pairs]) -> None:
         self._sources = [source for source in sources if len(source)]
-        self._ends = list(itertools.accumulate(map(len, self._sources)))
+        self._starts = list(itertools.accumulate(map(len, self._sources), initial=0))  # and the end of all
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._starts[-1]
 
     def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
-        """Return a pair by its number."""
-        which = bisect.bisect_right(self._ends, index)
-        return self._sources[which].reference(index - (self._ends[which - 1] if which else 0), draw)
+        """Pair by its number."""
+        which = bisect.bisect_right(self._starts, index) - 1
+        return self._sources[which].reference(index - self._starts[which], draw)
 
 
-class Permuted:
-    """Pairs that can be taken in any order: in each epoch a permutation of all, one after the other without a seam.
+class PermutedStream:
+    """Pairs that can be taken in any order: in each epoch a permutation of all, end to end.
 
     Of each global batch process `rank` takes its part, so that any number of processes sees the same global batches;
     a process that had to skip a pair fills up with its own next one, and sees others from there on.
@@ -71,7 +71,7 @@ class Permuted:
             whole, rest = divmod(position, self.share)
             epoch, index = divmod(whole * self.batch + self.first + rest, len(self.pairs))
             if epoch != of_epoch:
-                of_epoch, order_N = epoch, permutation(len(self.pairs), self.seed, epoch)
+                of_epoch, order_N = epoch, permute(len(self.pairs), self.seed, epoch)
             number = int(order_N[index])
             reference = self.pairs.reference(number, (self.seed, epoch, number))
             yield reference, DataState(epoch, position + 1)
@@ -81,15 +81,15 @@ class Archive(Protocol):
     """A source that is read in its own order."""
 
     def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
-        """Yield all that it holds."""
+        """All that it holds."""
 
 
-class Streamed:
+class ShardStream:
     """Shards, in each epoch in another order, and within it their pairs by a buffer of `buffer` references.
 
     Of the shards process `rank` reads every `world`th; where there are fewer shards than processes each reads the
     headers of all, and takes every `world`th pair. Pairs that can be taken in any order are cut into pieces, which
-    stand among the shards. A process that is through begins its next epoch at once.
+    stand among the shards. A process that reaches the end begins its next epoch at once.
     """
 
     def __init__(
@@ -97,23 +97,25 @@ class Streamed:
     ) -> None:
         self.archives, self.pairs = archives, pairs
         self.buffer, self.seed, self.rank, self.world = buffer, seed, rank, world
-        self._order_of_pairs = functools.lru_cache(maxsize=1)(functools.partial(permutation, len(pairs), seed))
+        self._order_of_pairs = functools.lru_cache(maxsize=1)(functools.partial(permute, len(pairs), seed))
 
     def __call__(self, state: DataState) -> Iterator[tuple[Reference, DataState]]:
         """Begin after `state`; of the epoch until there headers are read, but no image."""
         for epoch in itertools.count(state.epoch):
-            before, position = state.position if epoch == state.epoch else 0, 0
-            chance = random.Random(f"{self.seed} {epoch} {self.rank}")
-            for position, reference in enumerate(shuffled(self._epoch(epoch), self.buffer, chance), 1):
+            before, position = 0, 0
+            if epoch == state.epoch:
+                before = state.position
+            rng = random.Random(f"{self.seed} {epoch} {self.rank}")
+            for position, reference in enumerate(shuffle_within(self._epoch(epoch), self.buffer, rng), 1):
                 if position > before:
                     yield reference, DataState(epoch, position)
             if not position:
                 raise TrainError(f"The shards hold no pair for process {self.rank} of {self.world}; check data.pairs.")
 
     def _epoch(self, epoch: int) -> Iterator[Reference]:
-        """Yield this process's references, part after part."""
+        """References of this process, part after part."""
         parts = len(self.archives) + -(-len(self.pairs) // _PIECE)
-        order = permutation(parts, self.seed, epoch).tolist()
+        order = permute(parts, self.seed, epoch).tolist()
         if parts >= self.world:
             return itertools.chain.from_iterable(self._part(epoch, part) for part in order[self.rank :: self.world])
         whole = itertools.chain.from_iterable(self._part(epoch, part) for part in order)
@@ -128,20 +130,20 @@ class Streamed:
             yield self.pairs.reference(number, (self.seed, epoch, number))
 
 
-def shuffled(references: Iterable[Reference], size: int, chance: random.Random) -> Iterator[Reference]:
-    """Yield references in random order, holding `size` of them: each drawn one makes room for the next to come."""
+def shuffle_within(references: Iterable[Reference], size: int, rng: random.Random) -> Iterator[Reference]:
+    """References in random order, holding `size` of them: each drawn one makes room for the next to come."""
     held: list[Reference] = []
     for reference in references:
         if len(held) < size:
             held.append(reference)
             continue
-        at = chance.randrange(size)
+        at = rng.randrange(size)
         yield held[at]
         held[at] = reference
-    chance.shuffle(held)
+    rng.shuffle(held)
     yield from held
 
 
-def permutation(count: int, *seeds: int) -> np.ndarray:
-    """Return the numbers below `count` in an order that only the seeds decide, int64 (count,)."""
+def permute(count: int, *seeds: int) -> np.ndarray:
+    """Numbers below `count` in an order that only the seeds decide, int64 (count,)."""
     return np.random.default_rng([seed % 2**64 for seed in seeds]).permutation(count)

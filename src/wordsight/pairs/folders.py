@@ -6,12 +6,14 @@ import os
 import re
 
 from wordsight.images.files import EXTENSIONS, walk
+from wordsight.pairs.options import PairOptions
+from wordsight.pairs.references import FileRange, PackedStrings, Reference
+from wordsight.pairs.tally import Tally
 from wordsight.path_text import name_words
-from wordsight.train.data.references import Place, Reference, Strings, Tally
 
-TEXT_ENDING = ".txt"
-# what numbers an image and says nothing of it: digits, hashes and UUIDs (hexadecimal with a digit in it), and what
-# cameras and telephones call their images: IMG_0012, DSC00012, PXL_20240131_…, IMG-20240131-WA0001, P1010001
+TEXT_EXTENSION = ".txt"
+# parts of a path that number an image and do not describe it: digits, hashes and UUIDs (hexadecimal with a digit in
+# it), and names that cameras and telephones give: IMG_0012, DSC00012, PXL_20240131_…, IMG-20240131-WA0001, P1010001
 _NUMBERING = re.compile(
     r"(?<![^\W_])(?:\d+|(?=[a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*"
     r"|(?:img|imgp|dsc|dscn|dscf|pxl|gopr)[_-]?\d+|wa\d{4}|p\d{7})(?![^\W_])",
@@ -24,10 +26,10 @@ class FolderPairs:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._images, self._texts = Strings(), Strings()
+        self._images, self._texts = PackedStrings(), PackedStrings()
 
     def append(self, path: str, text_path: str) -> None:
-        """Add an image and the file of its caption, "" where its path says what it is."""
+        """Add an image and the file of its caption, "" where its path describes it."""
         self._images.append(path)
         self._texts.append(text_path)
 
@@ -35,40 +37,40 @@ class FolderPairs:
         return len(self._images)
 
     def reference(self, index: int, draw: tuple[int, ...]) -> Reference:
-        """Return a pair by its number."""
+        """Pair by its number."""
         path, text_path = self._images[index], self._texts[index]
-        caption = Place(text_path) if text_path else words_of(path, self.folder)
-        return Reference(path, draw, Place(path), (caption,))
+        caption = FileRange(text_path) if text_path else caption_from_path(path, self.folder)
+        return Reference(path, draw, FileRange(path), (caption,))
 
 
-def words_of(path: str, folder: str) -> str:
-    """Return the words of a path below a folder, without numbering: "hats/red_1.jpg" → "hats red"."""
+def caption_from_path(path: str, folder: str) -> str:
+    """Words of a path below a folder, without numbering: "hats/red_1.jpg" → "hats red"."""
     return name_words(_NUMBERING.sub(" ", os.path.relpath(path, folder)))
 
 
-def folder_pairs(folder: str, tally: Tally, *, texts: bool) -> tuple[FolderPairs, list[str]]:
-    """Return the images below a folder, and the archives (.tar).
+def list_folder(folder: str, options: PairOptions, tally: Tally) -> tuple[FolderPairs, list[str]]:
+    """Images below a folder, and the archives (.tar).
 
-    A image whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
+    An image whose path holds no word and which has no .txt is counted in `tally`, where texts are needed; so are
     folders that cannot be listed.
     """
     pairs, archives = FolderPairs(folder), []
     images: list[str] = []
     captions: dict[str, str] = {}
-    for found in walk(folder, EXTENSIONS | {TEXT_ENDING, ".tar"}):
+    for found in walk(folder, EXTENSIONS | {TEXT_EXTENSION, ".tar"}):
         if isinstance(found, OSError):
             tally.add(str(found.filename), f"cannot be listed ({found.strerror})")
             continue
-        stem, ending = os.path.splitext(found)
-        if ending.lower() == TEXT_ENDING:
+        stem, extension = os.path.splitext(found)
+        if extension.lower() == TEXT_EXTENSION:
             captions[stem] = found
-        elif ending.lower() == ".tar":
+        elif extension.lower() == ".tar":
             archives.append(found)
         else:
             images.append(found)
     for path in images:
         text_path = captions.get(os.path.splitext(path)[0], "")
-        if texts and not text_path and not any(letter.isalpha() for letter in words_of(path, folder)):
+        if options.texts and not text_path and not any(letter.isalpha() for letter in caption_from_path(path, folder)):
             tally.add(path, "has no .txt beside it, and no word in its name")
         else:
             pairs.append(path, text_path)

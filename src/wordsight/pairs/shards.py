@@ -14,10 +14,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from wordsight.errors import InputError, TrainError
+from wordsight import durable
+from wordsight.errors import InputError
 from wordsight.images.skipped import describe_error
-from wordsight.ingest.tars import TEXT_ENDINGS, Member, Sample, image_endings, samples
-from wordsight.train.data.references import Place, Reference, Tally
+from wordsight.ingest.tars import TEXT_EXTENSIONS, Member, Sample, image_extensions, samples
+from wordsight.pairs.references import FileRange, Reference
+from wordsight.pairs.tally import Tally
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _MOST_SHARDS = 1_000_000
@@ -31,7 +33,7 @@ class Shard:
         self.path = path
 
     def references(self, draw: tuple[int, ...]) -> Iterator[Reference]:
-        """Yield its samples in order; a sample that is no pair and damage of the archive with the problem."""
+        """Samples in order; a sample that is not a pair and damage of the archive with the problem."""
         try:
             with open(self.path, "rb") as file:
                 for number, sample in enumerate(samples(self.path, file)):
@@ -43,22 +45,21 @@ class Shard:
             yield Reference(self.path, draw, None, problem=describe_error(error))
 
     def _reference(self, sample: Sample, draw: tuple[int, ...]) -> Reference:
-        """Return a sample's first image with its captions; of its JSON where there is no file of text."""
+        """First image of a sample with its captions; with its JSON where there is no file of text."""
         key = f"{self.path}#{sample.key}"
-        images = image_endings(sample)
-        texts = tuple(self._place(sample.members[ending]) for ending in TEXT_ENDINGS if ending in sample.members)
-        fields = self._place(sample.members[".json"]) if ".json" in sample.members else None
+        images = image_extensions(sample)
+        texts = tuple(self._locate(sample.members[end]) for end in TEXT_EXTENSIONS if end in sample.members)
+        fields = self._locate(sample.members[".json"]) if ".json" in sample.members else None
         if not images:
             return Reference(key, draw, None, problem="holds no image")
-        return Reference(key, draw, self._place(sample.members[images[0]]), texts, fields)
+        return Reference(key, draw, self._locate(sample.members[images[0]]), texts, fields)
 
-    def _place(self, member: Member) -> Place:
-        return Place(self.path, member.start, member.size)
+    def _locate(self, member: Member) -> FileRange:
+        return FileRange(self.path, member.start, member.size)
 
 
-def count_samples(shards: Iterable[Shard], tally: Tally | None = None) -> int:
-    """Return how many samples hold an image, by their headers alone; the others are counted in `tally`."""
-    tally = Tally() if tally is None else tally
+def count_samples(shards: Iterable[Shard], tally: Tally) -> int:
+    """Number of samples that hold an image, by their headers alone; the others are counted in `tally`."""
     good = 0
     for shard in shards:
         for reference in shard.references(()):
@@ -69,18 +70,19 @@ def count_samples(shards: Iterable[Shard], tally: Tally | None = None) -> int:
     return good
 
 
-def shard_paths(source: str) -> list[str]:
-    """Return the archives that "a.tar", "shards/{00000..00099}.tar" or a glob stand for, in order.
+def expand_shards(source: str, setting: str = "pairs") -> list[str]:
+    """Archives that "a.tar", "shards/{00000..00099}.tar" or a glob stand for, in order.
 
-    Raises: TrainError for what stands for nothing.
+    setting: name of the setting that has `source`, for messages.
+    Raises: InputError for names that stand for no file.
     """
-    paths = [path for pattern in _expanded(source) for path in (sorted(glob.glob(pattern)) or [pattern])]
+    paths = [path for pattern in _expand_braces(source, setting) for path in (sorted(glob.glob(pattern)) or [pattern])]
     if not paths:
-        raise TrainError(f"data.pairs names {source!r}, which stands for no file: its numbers go down.")
+        raise InputError(f"{setting} names {source!r}, which stands for no file: its numbers go down.")
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        raise TrainError(
-            f"data.pairs names {source!r}, but {missing[0]!r} does not exist"
+        raise InputError(
+            f"{setting} names {source!r}, but {missing[0]!r} does not exist"
             f"{f' ({len(missing):,} of {len(paths):,} are missing)' if len(paths) > 1 else ''}."
         )
     return paths
@@ -93,8 +95,8 @@ def write_shards(
 
     pairs: (image, caption): an image's file or encoded bytes, stored as they are, and its caption, beside it as
         .txt, or several captions, as {"caption": […]} in .json.
-    Files are written beside and renamed, so that a shard is there whole or not at all.
-    Raises: InputError for an image that is none, and where no pair is given.
+    A shard is there whole or not at all.
+    Raises: InputError for bytes that are not an image, and where no pair is given.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,14 +104,15 @@ def write_shards(
     numbered = enumerate(pairs)
     while some := list(itertools.islice(numbered, per_shard)):
         path = folder / f"{len(paths):05d}.tar"
-        partial = path.with_name(path.name + ".partial")
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
+        with (
+            durable.written_whole(path) as partial,
+            tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive,
+        ):
             for number, (image, caption) in some:
-                for ending, content in _members(image, caption):
-                    member = tarfile.TarInfo(f"{number:09d}{ending}")
+                for extension, content in _members(image, caption):
+                    member = tarfile.TarInfo(f"{number:09d}{extension}")
                     member.size = len(content)
                     archive.addfile(member, io.BytesIO(content))
-        partial.replace(path)
         paths.append(path)
     if not paths:
         raise InputError("No pair was given to write into shards; expected (image, caption) at least once.")
@@ -120,28 +123,34 @@ def _members(source: str | Path | bytes, caption: str | Sequence[str]) -> list[t
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         with Image.open(io.BytesIO(content)) as image:
-            ending = {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format or "", f".{image.format}".lower())
+            extension = {"JPEG": ".jpg", "MPO": ".jpg"}.get(image.format or "", f".{image.format}".lower())
     except OSError as error:
-        name = f"{len(content)} bytes" if isinstance(source, bytes) else str(source)
-        raise InputError(f"{name} is no image that Pillow can read ({error}); leave it out.") from error
+        name = str(source)
+        if isinstance(source, bytes):
+            name = f"{len(content)} bytes"
+        raise InputError(f"{name} is not an image that Pillow can read ({error}); leave it out.") from error
     if isinstance(caption, str):
-        return [(ending, content), (".txt", caption.encode())]
-    return [(ending, content), (".json", json.dumps({"caption": list(caption)}, ensure_ascii=False).encode())]
+        return [(extension, content), (".txt", caption.encode())]
+    return [(extension, content), (".json", json.dumps({"caption": list(caption)}, ensure_ascii=False).encode())]
 
 
-def _expanded(source: str) -> list[str]:
-    """Return the names that "{00000..00099}" and "{a,b}" stand for, all combinations of them."""
+def _expand_braces(source: str, setting: str) -> list[str]:
+    """Names that "{00000..00099}" and "{a,b}" stand for, all combinations of them."""
     found = _BRACES.search(source)
     if found is None:
         return [source]
     if span := _RANGE.fullmatch(found[1]):
         first, last = int(span[1]), int(span[2])
         if last - first >= _MOST_SHARDS:
-            raise TrainError(
-                f"data.pairs has {{{found[1]}}}, which stands for {last - first + 1:,} shards, expected "
+            raise InputError(
+                f"{setting} has {{{found[1]}}}, which stands for {last - first + 1:,} shards, expected "
                 f"{_MOST_SHARDS:,} at most; name what is there, with a glob say."
             )
         parts = [f"{number:0{len(span[1])}d}" for number in range(first, last + 1)]
     else:
         parts = found[1].split(",")
-    return [whole for part in parts for whole in _expanded(source[: found.start()] + part + source[found.end() :])]
+    return [
+        whole
+        for part in parts
+        for whole in _expand_braces(source[: found.start()] + part + source[found.end() :], setting)
+    ]

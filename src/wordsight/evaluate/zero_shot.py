@@ -1,0 +1,59 @@
+"""Zero-shot accuracy on labelled images: each goes to the class whose prompts are nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+
+from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.embedder import Embedder, TextScorer
+from wordsight.evaluate.labelled import find_labelled
+from wordsight.evaluate.pixels import IMAGES_AT_ONCE, Pixels
+from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
+from wordsight.spec import Preprocess
+from wordsight.zeroshot.class_embeddings import embed_classes
+from wordsight.zeroshot.templates import fill, resolve_templates
+
+
+class ZeroShot:
+    """Zero-shot top-1 accuracy on the images of a config, for any number of models that share a preprocessing.
+
+    The images are found at construction, read at the first measuring and kept in memory as far as they fit.
+    Raises: InputError as `find_labelled`, and for templates without a place for the name.
+    """
+
+    def __init__(self, config: ZeroShotConfig, preprocess: Preprocess) -> None:
+        self.config = config
+        self.labelled = find_labelled(config)
+        # one word is the name of a set, as in `--templates imagenet-80`
+        self.templates = resolve_templates(config.templates[0] if len(config.templates) == 1 else config.templates)
+        self.pixels = Pixels(self.labelled.images, preprocess)
+
+    def measure(self, model: Embedder | TextScorer) -> Estimate:
+        """Share of images whose best-scoring class is theirs."""
+        return bootstrap_hits(self.find_hits(model))
+
+    def find_hits(self, model: Embedder | TextScorer) -> np.ndarray:
+        """Whether each image that can be read is classified correctly, (N,) bool."""
+        label_N = np.array(self.labelled.labels)
+        score = self._build_scorer(model)
+        batches = self.pixels.batches(IMAGES_AT_ONCE)
+        return np.concatenate([rank_labels(score(pixels), label_N[places]) < 1 for places, pixels in batches])
+
+    def _build_scorer(self, model: Embedder | TextScorer) -> Callable[[np.ndarray], np.ndarray]:
+        """Build the function from pixels (B,S,S,3) to scores of the classes (B,K)."""
+        names = self.labelled.names
+        if isinstance(model, TextScorer) and model.scores_texts:
+            scorer: TextScorer = model
+            prompts = [prompt for name in names for prompt in fill(self.templates, name)]
+
+            def score_prompts(pixels_BHWC: np.ndarray) -> np.ndarray:
+                scores = scorer.score(pixels_BHWC, prompts).reshape(len(pixels_BHWC), len(names), -1)
+                return np.asarray(scores.mean(axis=2))
+
+            return score_prompts
+        embedder = cast(Embedder, model)
+        classes_KD = embed_classes(embedder, {name: (name,) for name in names}, self.templates, cache=False)
+        return lambda pixels_BHWC: np.asarray(embedder.embed_pixels(pixels_BHWC) @ classes_KD.T)

@@ -1,0 +1,214 @@
+"""Files of an index that something else changed: found, named, and mended; never an answer from damaged bytes."""
+
+import json
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from indexing import colour_model, write_images
+from memory_index import index_info
+
+pytest.importorskip("lance")
+
+from wordsight.errors import StoreError
+from wordsight.gallery import Gallery
+from wordsight.index import Row, create_index, open_index
+from wordsight.index.lance.checksums import CHECKSUMS
+from wordsight.index.lance.snapshot_file import SnapshotDamagedError, SnapshotFile
+
+DIM = 16
+
+
+def rows(n):
+    vectors_ND = np.random.default_rng(0).normal(size=(n, DIM)).astype(np.float32)
+    vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    return [Row(f"{i}.jpg", "/s", f"/s/{i}.jpg", f"hash {i}", v, text=f"word{i}") for i, v in enumerate(vectors_ND)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An index of sixty rows in three fragments, each written by itself."""
+    index = create_index(tmp_path / "index", index_info(DIM))
+    index.add(rows(60))
+    index.optimise()
+    index.close()
+    return tmp_path / "index"
+
+
+def flip(path, at):
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= 1 << (at % 8)
+    path.write_bytes(content)
+
+
+def answers(folder):
+    index = open_index(folder)
+    try:
+        return [(match.row.id, match.row.text, match.score) for match in index.nearest(rows(1)[0].vector, 60)]
+    finally:
+        index.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_snapshot_never_answers_and_is_made_again(folder, seed):
+    expected = answers(folder)
+    (path,) = folder.glob("snapshot-*.arrow")
+    flip(path, int(np.random.default_rng(seed).integers(path.stat().st_size)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert answers(folder) == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert answers(folder) == expected
+
+
+def test_a_damaged_snapshot_is_warned_of(folder):
+    (path,) = folder.glob("snapshot-*.arrow")
+    flip(path, 3000)
+    with pytest.warns(UserWarning, match=r"snapshot-\d+\.arrow is damaged; it is made again"):
+        answers(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
+def test_a_snapshot_that_is_cut_off_is_made_again(folder, keep):
+    expected = answers(folder)
+    (path,) = folder.glob("snapshot-*.arrow")
+    size = path.stat().st_size
+    os.truncate(path, int(keep * size) if 0 < keep < 1 else keep % size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert answers(folder) == expected
+
+
+def test_offsets_whose_hashes_were_made_to_fit_do_not_reach_arrow(folder, tmp_path, monkeypatch):
+    from wordsight.index.lance import snapshot_file
+
+    (path,) = folder.glob("snapshot-*.arrow")
+    reader = pa.ipc.open_file(pa.py_buffer(path.read_bytes()[: _arrow_size(path)]))
+    batch = reader.get_batch(0)
+    column = reader.schema.get_field_index("path")
+    data = np.frombuffer(batch.column(column).buffers()[1], np.int32, len(batch) + 1).copy()
+    content = bytearray(path.read_bytes()[: _arrow_size(path)])
+    at = content.find(data.tobytes())
+    content[at : at + data.nbytes] = np.full(len(data), 2**31 - 1, np.int32).tobytes()
+    ends = SnapshotFile(path)
+    (tmp_path / "crafted").write_bytes(content)
+    monkeypatch.setattr(snapshot_file, "checksum", lambda data: "0" * 16)
+    record = json.dumps({"ends": _ends(path), "rows": ends.rows, "hashes": ["0" * 16] * len(_ends(path))}).encode()
+    end = snapshot_file._END.pack(len(record), b"0" * 16, snapshot_file.MAGIC)
+    (tmp_path / "crafted").write_bytes(bytes(content) + record + end)
+    with pytest.raises(SnapshotDamagedError):
+        SnapshotFile(tmp_path / "crafted").batches()
+
+
+def _record(path):
+    from wordsight.index.lance.snapshot_file import _END
+
+    content = path.read_bytes()
+    length = _END.unpack(content[-_END.size :])[0]
+    return json.loads(content[-_END.size - length : -_END.size])
+
+
+def _ends(path):
+    return _record(path)["ends"]
+
+
+def _arrow_size(path):
+    return _ends(path)[-1]
+
+
+@pytest.mark.parametrize("part", ["data/*", "_versions/*.manifest", "_indices/*/*"])
+def test_a_flipped_bit_of_the_data_set_is_named(folder, part):
+    for path in (folder / "items.lance").glob(part):
+        flip(path, path.stat().st_size // 2)
+    with pytest.raises(StoreError, match=r"is damaged: items\.lance/.*--check"):
+        open_index(folder).get(["1.jpg"])
+
+
+def test_damaged_data_is_not_copied_into_a_new_snapshot(folder):
+    (path,) = folder.glob("snapshot-*.arrow")
+    path.unlink()
+    for path in (folder / "items.lance" / "data").iterdir():
+        flip(path, 200)
+    with pytest.raises(StoreError, match="is damaged"):
+        open_index(folder).nearest(rows(1)[0].vector, 5)
+    assert not list(folder.glob("snapshot-*.arrow"))
+
+
+def test_damaged_facts_and_checksums_are_written_again(folder):
+    record = folder / "wordsight-index.json"
+    record.write_text(record.read_text().replace("tiny", "tinz"))
+    (folder / CHECKSUMS).write_bytes(b"\0" * 40)
+    index = open_index(folder)
+    assert index.info.model == "tiny"
+    assert index.find_damage() == []
+    index.set_note("n", {})
+    assert "tiny" in record.read_text()
+    assert json.loads((folder / CHECKSUMS).read_text())["files"]
+
+
+def test_check_tells_the_images_of_a_damaged_fragment_and_repair_removes_them(folder):
+    index = open_index(folder)
+    index.add([Row("late.jpg", "/s", "/s/late.jpg", "late", rows(1)[0].vector)])
+    index.close()
+    late = max((folder / "items.lance" / "data").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    flip(late, late.stat().st_size // 2)
+    (damage,) = open_index(folder).find_damage()
+    assert damage.file == f"items.lance/data/{late.name}"
+    index = open_index(folder)
+    index.repair()
+    assert index.find_damage() == []
+    assert len(index) == 60
+    assert {version.id for version in index.row_versions()} == {row.id for row in rows(60)}
+    assert index.match_text("word7", 1)[0].row.id == "7.jpg"
+
+
+def test_an_index_without_checksums_opens_and_gets_them_when_it_is_written(folder):
+    (folder / CHECKSUMS).unlink()
+    index = open_index(folder)
+    assert len(index.get(["1.jpg"])) == 1
+    index.add(rows(1))
+    assert (folder / CHECKSUMS).exists()
+
+
+def test_a_snapshot_of_an_older_version_is_removed_by_the_next_writer(folder):
+    (path,) = folder.glob("snapshot-*.arrow")
+    shutil.copy(path, folder / "snapshot-1.arrow")
+    (folder / ".snapshot-2.arrow.abc.part").write_bytes(b"half")
+    index = open_index(folder)
+    index.begin_writing()
+    assert list(folder.glob("*snapshot-*")) == [path]
+    index.close()
+
+
+def test_a_condition_is_asked_of_lance_once(folder, monkeypatch):
+    index = open_index(folder)
+    asked = []
+    ask = index._reader.ask
+    monkeypatch.setattr(index._reader, "ask", lambda *args, **more: (asked.append(args[0]), ask(*args, **more))[1])
+    query_D = rows(1)[0].vector
+    found = index.nearest(query_D, 5, "path like '/s/1%'")
+    assert [match.row.id for match in index.nearest(query_D, 3, "path like '/s/1%'")] == [m.row.id for m in found[:3]]
+    assert index.count_near(query_D, -1, "path like '/s/1%'") == (11, False)
+    assert asked == ["path like '/s/1%'"]
+    index.add([Row("1x.jpg", "/s", "/s/1x.jpg", "x", query_D)])
+    assert index.count_near(query_D, -1, "path like '/s/1%'")[0] == 12
+
+
+def test_a_repaired_gallery_embeds_what_was_damaged_again(tmp_path):
+    write_images(tmp_path / "in", range(12))
+    with Gallery.create(tmp_path / "index", model=colour_model()) as gallery:
+        gallery.add(tmp_path / "in")
+    for path in (tmp_path / "index" / "items.lance" / "data").iterdir():
+        flip(path, path.stat().st_size // 2)
+    with Gallery.open(tmp_path / "index", model=colour_model()) as gallery:
+        ids = {id for damage in gallery.index.find_damage() for id in damage.ids}
+        assert len(ids) == 12
+        gallery.index.repair()
+        assert gallery.refresh().added == 12
+        assert gallery.index.find_damage() == []
+        assert {Path(hit.id).name for hit in gallery.search("red", 12)} == {Path(id).name for id in ids}
