@@ -27,7 +27,8 @@ def test_the_lists_of_public_names_agree():
 
 
 def test_settings_and_sizes_load_without_torch():
-    code = "import sys; from wordsight.train import TrainConfig, size; raise SystemExit('torch' in sys.modules)"
+    code = "import sys; from wordsight.train import TrainConfig, size, OBJECTIVES\n"
+    code += "raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -82,7 +82,7 @@ def test_fsdp_gathers_part_by_part_and_holds_half(shared):
     for found in shared:
         held, whole, units = found["parts"]
         assert held == pytest.approx(whole / 2, rel=0.01)
-        assert units == ["FSDPAttention", "FSDPContrastive", "FSDPSequential"]
+        assert units == ["FSDPAttention", "FSDPSequential", "FSDPTwoTowers"]
 
 
 def test_fsdp_in_bf16_gathers_half_the_bytes_and_keeps_float32_where_it_matters(shared):
@@ -128,18 +128,18 @@ def test_the_others_hear_why_a_process_fails(tmp_path):
 def test_nobody_waits_for_ever_for_a_process_that_is_lost(tmp_path):
     ((silent, killed, seconds), nothing), codes = launch(losing, 2, tmp_path)
     assert "did not answer within 3 s (compute.timeout)" in silent
-    assert "It left no message: it may have been killed, or its machine is gone; torch says: " in killed
+    assert "It left no message: it may have been killed, or its machine is down; torch says: " in killed
     assert seconds < 50  # at once when the connection closes, not at the timeout
     assert nothing is None
     assert codes == [0, -signal.SIGKILL]
 
 
 def test_a_batch_that_cannot_be_shared_evenly():
-    assert TWO.share(8) == 4
+    assert TWO.split_batch(8) == 4
     with pytest.raises(TrainError, match=r"batch of 9 .* by 2 processes\. Set batch to 8 or 10, or start another"):
-        TWO.share(9)
+        TWO.split_batch(9)
     with pytest.raises(TrainError, match=r"batch of 1 .* Set batch to 2, or"):
-        TWO.share(1)
+        TWO.split_batch(1)
 
 
 @pytest.fixture

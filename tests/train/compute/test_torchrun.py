@@ -159,7 +159,7 @@ def run(config, folder, resume):
         if self.rank == 1:
             raise TrainError("The image that process 1 reads is upside down.")
         return batch
-    Processes.share = share
+    Processes.split_batch = share
     return train(config, folder, resume=resume)
 """
 

@@ -79,6 +79,7 @@ def show(value):
         (["average", "weights"], {}, "it is of another network"),
         (["optimizer"], None, "its optimizer is None, expected the moments of the weights"),
         (["optimizer"], {}, "its optimizer is a dict, expected the moments of the weights"),
+        (["optimizer", "state"], {}, "its optimizer is a dict, expected the moments of the weights"),
         (["optimizer", "state", 0], {"step": "x"}, "its optimizer has moments of 0, which the network does not have"),
         (["optimizer", "state", WEIGHT, "exp_avg"], torch.zeros(1), "moments of clip.visual.proj have another shape"),
         (["optimizer", "state", WEIGHT], {}, "its optimizer lacks moments of clip.visual.proj"),
@@ -102,7 +103,7 @@ def test_a_fault_is_found(run, newest, keys, value, message):
     ("keys", "value", "message"),
     [
         (["step"], 10**12, "its step is 1000000000000, expected 2"),
-        (["optimizer", "state"], {}, "optimizer state"),
+        (["optimizer", "param_groups"], [], "its optimizer is a dict, expected the moments of the weights"),
         (["processes", 0, "chance", "python"], (3, [1], None), "state vector is the wrong size"),
         (["processes", 0, "chance", "torch"], (torch.zeros(3), None), "RNG state must be a torch.ByteTensor"),
     ],

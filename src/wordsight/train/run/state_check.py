@@ -67,7 +67,7 @@ def _weight_faults(weights: Any, shapes: Shapes) -> Iterator[str]:
 
 def _optimizer_faults(optimizer: Any, shapes: Shapes) -> Iterator[str]:
     moments = optimizer.get("state") if isinstance(optimizer, dict) else None
-    if not isinstance(moments, dict) or not isinstance(optimizer.get("param_groups"), list):
+    if not isinstance(moments, dict) or not moments or not optimizer.get("param_groups"):
         yield f"its optimizer is {_show(optimizer)}, expected the moments of the weights"
         return
     for name, tensors in moments.items():
