@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         StoreError,
         UnknownModelError,
         WordsightError,
+        WordsightWarning,
     )
     from wordsight.gallery import Gallery
     from wordsight.images.decode import read_image
@@ -52,6 +53,7 @@ _HOMES = {
     "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",
     "WordsightError": "errors",
+    "WordsightWarning": "errors",
     "errors": "",
     "load": "model",
     "read_image": "images.decode",
@@ -77,6 +79,7 @@ __all__ = [
     "TextTruncatedWarning",
     "UnknownModelError",
     "WordsightError",
+    "WordsightWarning",
     "__version__",
     "errors",
     "load",

@@ -31,6 +31,10 @@ class ImageError(WordsightError):
     """An image that cannot be read."""
 
 
+class WordsightWarning(UserWarning):
+    """Base of all warnings: something was done, but not quite as asked; filter them by this class."""
+
+
 class StoreError(WordsightError):
     """An index that cannot be read or written: not there, damaged, of another model, in use, or the disk is full."""
 

@@ -69,7 +69,7 @@ def test_a_damaged_snapshot_never_answers_and_is_made_again(folder, seed):
 def test_a_damaged_snapshot_is_warned_of(folder):
     (path,) = folder.glob("snapshot-*.arrow")
     flip(path, 3000)
-    with pytest.warns(UserWarning, match=r"snapshot-\d+\.arrow is damaged; it is made again"):
+    with pytest.warns(UserWarning, match=r"snapshot-\d+\.arrow is damaged; it is written again"):
         answers(folder)
 
 

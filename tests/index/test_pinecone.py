@@ -176,7 +176,7 @@ def test_a_thumbnail_that_does_not_fit_is_left_out(index):
 
 def test_long_columns_are_cut_with_a_warning(index):
     long = row("a", meta={"description": "word " * 10_000, "gender": "Women"})
-    with pytest.warns(UserWarning, match="column 'description' of 'a' is too long for Pinecone and was cut"):
+    with pytest.warns(UserWarning, match="column 'description' of 'a' is too long for Pinecone and was truncated"):
         index.add([long])
     meta = index.get(["a"])[0].meta
     assert meta["gender"] == "Women"

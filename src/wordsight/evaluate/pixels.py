@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, WordsightWarning
 from wordsight.images.names import source_name
 from wordsight.images.skipped import Skipped
 from wordsight.model import read_ahead, read_pixels
@@ -19,7 +19,7 @@ IMAGES_AT_ONCE = 64
 _MEMORY = 1 << 30  # bytes of pixels that are kept; beyond them images are read again each time
 
 
-class EvaluationWarning(UserWarning):
+class EvaluationWarning(WordsightWarning):
     """An evaluation on fewer images than it was given; the text says which are missing."""
 
 

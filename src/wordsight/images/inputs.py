@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from wordsight.errors import ImageError, InputError
+from wordsight.errors import ImageError, InputError, WordsightWarning
 from wordsight.images.files import EXTENSIONS
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
@@ -21,7 +21,7 @@ _EXPECTED = "expected a path, bytes, an open file, a PIL image, a uint8 array or
 _EXTENSIONS = tuple(sorted(EXTENSIONS))
 
 
-class PathAsTextWarning(UserWarning):
+class PathAsTextWarning(WordsightWarning):
     """The name of an image file was given where text is expected, and is read as words."""
 
 

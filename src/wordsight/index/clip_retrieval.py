@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from wordsight.columns import INT_64, KIND_NAMES, OWN_COLUMNS, ColumnKindError, Value, fit_meta
-from wordsight.errors import InputError, WordsightError
+from wordsight.errors import InputError, WordsightError, WordsightWarning
 from wordsight.hashes import hash_text
 from wordsight.images.skipped import Skipped
 from wordsight.index.base import Floats, Index, Row
@@ -228,6 +228,7 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
             what = f"{cells:,} of its cells were" if cells > 1 else "one of its cells was"
             warnings.warn(
                 f"The column {column!r} holds {KIND_NAMES[kind]} in this index; {what} of another kind and left out.",
+                WordsightWarning,
                 stacklevel=2,
             )
     return skipped

@@ -16,7 +16,7 @@ import numpy as np
 import tokenizers
 from tokenizers import Regex, models, normalizers, pre_tokenizers
 
-from wordsight.errors import CheckpointError, InputError
+from wordsight.errors import CheckpointError, InputError, WordsightWarning
 from wordsight.spec import TokenizerSpec
 from wordsight.text.sentencepiece import read_spiece
 from wordsight.text.tokenizer_check import check_tokenizer_json, library_errors
@@ -31,11 +31,11 @@ _TOKENS_A_LETTER = 1.8  # from here on letters are read as bytes
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class TextTruncatedWarning(UserWarning):
+class TextTruncatedWarning(WordsightWarning):
     """A text was longer than the model's context, and its end was not read."""
 
 
-class UnknownScriptWarning(UserWarning):
+class UnknownScriptWarning(WordsightWarning):
     """A text is in a script that the model's tokenizer has no pieces for: the model has hardly learnt it."""
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wordsight.columns import merge_kinds
 from wordsight.durable import remove_parts
-from wordsight.errors import InputError, StoreError
+from wordsight.errors import InputError, StoreError, WordsightWarning
 from wordsight.index.base import (
     ANALYSED_AGAIN,
     FORMAT,
@@ -464,7 +464,7 @@ class LanceIndex(Index):
         self.info = replace(self.info, format=FORMAT)
         data.update_schema_metadata({columns.INFO_KEY.decode(): json.dumps(asdict(self.info))})
         self._write_record(data)
-        warnings.warn(ANALYSED_AGAIN.format(self.location), stacklevel=2)
+        warnings.warn(ANALYSED_AGAIN.format(self.location), WordsightWarning, stacklevel=2)
 
     def _write_vocabulary(self, data: Any) -> None:
         if self._folder is not None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wordsight.durable import remove_parts
+from wordsight.errors import WordsightWarning
 from wordsight.index.base import Floats, Row, RowVersion
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.snapshot_file import SnapshotDamagedError, SnapshotFile, write_snapshot
@@ -47,7 +48,8 @@ class Snapshots:
         except (OSError, pa.ArrowInvalid, ValueError) as error:
             last = None
             if isinstance(error, SnapshotDamagedError):
-                warnings.warn(f"The snapshot {self._path(version)} is damaged; it is made again.", stacklevel=2)
+                message = f"The snapshot {self._path(version)} is damaged; it is written again."
+                warnings.warn(message, WordsightWarning, stacklevel=2)
             remove_quietly([self._path(version)])
         self._last = last
         return last

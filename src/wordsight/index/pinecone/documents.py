@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import InputError
+from wordsight.errors import InputError, WordsightWarning
 from wordsight.index.base import Floats, Row
 from wordsight.index.payload_fields import Scalar, clean, decode_field_name, field_of, meta_fields, seconds_of
 from wordsight.index.records import STORED_FIELD
@@ -118,7 +118,8 @@ def _cut(metadata: dict[str, Any], row: Row) -> None:
                 "a row. Leave columns out."
             )
         name = decode_field_name(longest.removeprefix("meta_"))
-        warnings.warn(f"The column {name!r} of {row.id!r} is too long for Pinecone and was cut.", stacklevel=4)
+        message = f"The column {name!r} of {row.id!r} is too long for Pinecone and was truncated."
+        warnings.warn(message, WordsightWarning, stacklevel=4)
         metadata[longest] = _shortened(metadata[longest], max(50, texts[longest] - over - 10))
 
 

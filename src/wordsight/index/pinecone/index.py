@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import StoreError
+from wordsight.errors import StoreError, WordsightWarning
 from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
@@ -281,6 +281,7 @@ class PineconeIndex(RecordIndex):
                 warnings.warn(
                     f"Pinecone has not shown the last changes of {self._location} within {SETTLE:.0f} seconds; the "
                     "answer is from before them.",
+                    WordsightWarning,
                     stacklevel=4,
                 )
                 break

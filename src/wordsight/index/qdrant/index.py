@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import OWN_KINDS
-from wordsight.errors import InputError, StoreError
+from wordsight.errors import InputError, StoreError, WordsightWarning
 from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.bm25 import document_vector, query_vector
 from wordsight.index.filters.parse import Always
@@ -295,7 +295,7 @@ class QdrantIndex(RecordIndex):
                 mean_words = texts["mean_words"]
             self._set_record("texts", {"analysis": VERSION, "mean_words": mean_words, "stale": False})
         if not analysed:
-            warnings.warn(ANALYSED_AGAIN.format(self._location), stacklevel=2)
+            warnings.warn(ANALYSED_AGAIN.format(self._location), WordsightWarning, stacklevel=2)
 
     def _write_weights(self, mean_words: float, counts: bool) -> None:
         """Write the text's vector of every point again; `counts`: and how many terms it has."""

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wordsight.errors import WordsightWarning
 from wordsight.train.config import TrainConfig
 
 if TYPE_CHECKING:
     from wordsight.metrics import Estimate
 
 
-class TrainWarning(UserWarning):
+class TrainWarning(WordsightWarning):
     """A problem of a run that continues nevertheless; the text says what to try."""
 
 
