@@ -108,10 +108,10 @@ def analysed(written: str) -> tuple[tuple[Compound, int, int], ...]:
     places, at = [], 0
     for part in patterns.halves.split(written):
         if part.strip(_JOINERS):
-            compound = (
-                _unspaced(part) if patterns.unspaced.match(unicodedata.normalize("NFKC", part)) else _spaced(part)
-            )
-            places.append((compound, at, at + len(part)))
+            analyse = _spaced
+            if patterns.unspaced.match(unicodedata.normalize("NFKC", part)):
+                analyse = _unspaced
+            places.append((analyse(part), at, at + len(part)))
         at += len(part)
     return tuple(places)
 
@@ -120,10 +120,8 @@ def plain(text: str) -> str:
     """Text in compatibility form, without case and accents."""
     if text.isascii():
         return text.lower()
-    folded = (
-        _patterns(text.isascii()).folded.sub("", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
-    )
-    return unicodedata.normalize("NFC", folded)
+    folded = _patterns(text.isascii()).folded.sub("", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", folded.translate(_LETTERS))
 
 
 def _spaced(written: str) -> Compound:
