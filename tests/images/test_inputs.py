@@ -1,4 +1,4 @@
-"""What counts as an image in Python: every kind that people hold one in, and what is said of the others."""
+"""Images as Python code holds them: every kind that people have one in, and the messages about others."""
 
 import io
 import warnings
@@ -21,7 +21,7 @@ Image.fromarray(PIXELS).save(PNG, "PNG")  # which leaves the file at its end, as
 
 
 class Upload:
-    """What a web framework gives: a file whose own `read` must be awaited."""
+    """Upload as of a web framework: a file whose own `read` must be awaited."""
 
     def __init__(self, content):
         self.file = io.BytesIO(content)

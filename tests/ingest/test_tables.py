@@ -62,7 +62,7 @@ def test_each_row_of_a_csv_is_an_item_with_typed_columns(shop, encoding, ending,
     assert dict(red.meta) == {
         "title": "Red coat, winter", "price": 49.9, "stock": 3, "sale": True, "code": "00123", "since": "2020-01-31",
     }  # fmt: skip
-    assert dict(green.meta) == {  # 5 is a number as 49.90 is; an empty cell is no value
+    assert dict(green.meta) == {  # 5 is a number as 49.90 is; an empty cell is left out
         "title": 'A "green" shirt\nin two lines', "price": 5.0, "sale": False, "code": "00007", "since": "2021-02-03",
     }  # fmt: skip
     assert isinstance(green.meta["price"], float)

@@ -150,12 +150,12 @@ def test_redirects_in_a_circle_end(server):
 
 
 @pytest.mark.parametrize(
-    ("address", "private"),
+    ("host", "private"),
     [
         ("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("192.168.0.1", True), ("169.254.169.254", True),
         ("::ffff:127.0.0.1", True), ("fe80::1%eth0", True), ("0.0.0.0", True), ("localhost", True),
         ("8.8.8.8", False), ("2606:4700::1111", False), ("example.org", False),
     ],
 )  # fmt: skip
-def test_private_hosts(address, private):
-    assert url_route.is_private(address) is private
+def test_private_hosts(host, private):
+    assert url_route.is_private(host) is private

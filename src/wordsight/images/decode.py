@@ -101,16 +101,13 @@ def _without_end(file: IO[bytes], at_least: int | None, error: Exception) -> Dec
     file.seek(0)
     if "truncated" not in str(error) or file.read(3) != JPEG_START or (files := end_jpeg(file)) is None:
         return None
-    ended, before = files
-    missing = missing_share(
-        _decode_sound(ended, None, turn=False).image,
-        None if before is None else _decode_sound(before, None, turn=False).image,
-    )
+    missing = missing_share(*(_decode_sound(file, None, turn=False).image for file in files if file is not None))
     if missing is None:
         return None
-    decoded = _decode_sound(ended, at_least)
-    rows = f", and with it {missing:.1%} of its rows" if missing else ""
-    return dataclasses.replace(decoded, flaw=f"the JPEG lacks its end{rows}; it was read as far as it goes")
+    flaw = "the JPEG lacks its end"
+    if missing:
+        flaw += f", and with it {missing:.1%} of its rows"
+    return dataclasses.replace(_decode_sound(files[0], at_least), flaw=f"{flaw}; it was read as far as it goes")
 
 
 def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -> Decoded:
@@ -121,7 +118,8 @@ def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -
     filled: tuple[float, float] | None = None
     if at_least and image.format in ("JPEG", "MPO"):
         drafted = image.draft(None, (_DRAFT_MARGIN * at_least, _DRAFT_MARGIN * at_least))
-        filled = drafted[1][2:] if drafted else None
+        if drafted:
+            filled = drafted[1][2:]
     factor = reduction(image.size, at_least and _DRAFT_MARGIN * at_least)
     needed = bytes_as_rgb(image, factor)
     if image.info.get("progressive"):  # libjpeg holds its coefficients whole, at 2 bytes each, however small the result
@@ -137,7 +135,9 @@ def _decode_sound(file: IO[bytes], at_least: int | None, *, turn: bool = True) -
         rgb = to_rgb(image, factor)
         if orientation > 1:
             rgb = rgb.transpose(UPRIGHT[orientation])
-    return _whole(rgb) if filled is None else Decoded(rgb, _turned_box(filled, rgb.size, orientation))
+    if filled is None:
+        return _whole(rgb)
+    return Decoded(rgb, _turned_box(filled, rgb.size, orientation))
 
 
 def _allocate(image: Image.Image) -> None:
@@ -152,9 +152,14 @@ def _turned_box(
     filled: tuple[float, float], size: tuple[int, int], orientation: int
 ) -> tuple[float, float, float, float]:
     """Box where the `filled` (width, height) at the stored image's top left lies in the turned one of `size`."""
-    width, height = filled if orientation < 5 else filled[::-1]
-    left = size[0] - width if orientation in (2, 3, 6, 7) else 0.0
-    top = size[1] - height if orientation in (3, 4, 7, 8) else 0.0
+    width, height = filled
+    if orientation >= 5:
+        width, height = height, width
+    left = top = 0.0
+    if orientation in (2, 3, 6, 7):
+        left = size[0] - width
+    if orientation in (3, 4, 7, 8):
+        top = size[1] - height
     return left, top, left + width, top + height
 
 

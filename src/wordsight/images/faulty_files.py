@@ -40,8 +40,10 @@ def bare_png(file: IO[bytes]) -> io.BytesIO | None:
         else:
             file.seek(length + 4, io.SEEK_CUR)
         left_out = True
+    if not left_out:
+        return None
     bare.seek(0)
-    return bare if left_out else None
+    return bare
 
 
 def end_jpeg(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
@@ -69,13 +71,15 @@ def end_jpeg(file: IO[bytes]) -> tuple[io.BytesIO, io.BytesIO | None] | None:
         last, bits = content[body - 2 : body]
         if last == 63 and not bits & 15:
             finished.update(content[at + 5 : body - 3 : 2])
-    return (ended, io.BytesIO(content[:body] + _END)) if len(finished) == content[frame + 9] else None
+    if len(finished) != content[frame + 9]:
+        return None
+    return ended, io.BytesIO(content[:body] + _END)
 
 
-def missing_share(image: Image.Image, before: Image.Image | None) -> float | None:
+def missing_share(image: Image.Image, before: Image.Image | None = None) -> float | None:
     """Share of a JPEG's rows, at the bottom, that has no data; None where that is more than one in 16.
 
-    image, before: what `end_jpeg` returned, decoded in full, not turned.
+    image, before: the files that `end_jpeg` returns, decoded in full, not turned.
     """
     pixels = np.asarray(image)
     if before is None:
@@ -86,5 +90,7 @@ def missing_share(image: Image.Image, before: Image.Image | None) -> float | Non
     else:
         whole = pixels != np.asarray(before)  # where the last scan made a difference
     rows = np.flatnonzero(whole.reshape(len(pixels), -1).any(1))
-    missing = 1 - (int(rows[-1]) + 1 if len(rows) else 0) / len(pixels)
-    return missing if missing <= _MOST_MISSING else None
+    missing = 1 - (int(rows.max(initial=-1)) + 1) / len(pixels)
+    if missing > _MOST_MISSING:
+        return None
+    return missing

@@ -76,7 +76,7 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
     if text == "-":
         for line in listing:
             if name := line.rstrip("\r\n"):
-                yield from _images(name) if os.path.isdir(name) else [Path(name)]
+                yield from _images(name)
     elif path.is_dir():
         yield from _images(path)
     elif os.path.lexists(path):
@@ -86,7 +86,7 @@ def _expand(source: str | Path, listing: Iterable[str]) -> Iterator[Path]:
         if not matches:
             raise InputError(f"The pattern {text!r} matches nothing; check it, or name a folder.")
         for match in matches:
-            yield from _images(match) if os.path.isdir(match) else [Path(match)]
+            yield from _images(match)
     else:
         raise InputError(f"{text!r} does not exist; expected an image, a folder, a pattern such as '*.jpg', or '-'.")
 
@@ -159,8 +159,12 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _images(folder: str | Path) -> Iterator[Path]:
-    for found in walk(folder, EXTENSIONS):
+def _images(path: str | Path) -> Iterator[Path]:
+    """Yield the images in a folder; any other path as it is."""
+    if not os.path.isdir(path):
+        yield Path(path)
+        return
+    for found in walk(path, EXTENSIONS):
         if isinstance(found, OSError):
             raise InputError(
                 f"The folder {found.filename!r} cannot be listed ({found.strerror}); check its permissions."

@@ -72,12 +72,16 @@ def _file_header(file: IO[bytes]) -> Header:
         if (bare := find_bare_png(file)) is None:
             raise
         image = identify(bare)
-    return Header(*raw_header(file)) if image is None else describe_header(image)
+    if image is None:
+        return Header(*raw_header(file))
+    return describe_header(image)
 
 
 def describe_header(image: Image.Image) -> Header:
     """Header of an open image."""
-    width, height = image.size[::-1] if read_orientation(image) >= 5 else image.size
+    width, height = image.size
+    if read_orientation(image) >= 5:
+        width, height = height, width
     return Header(width, height, _taken(image))
 
 
@@ -94,15 +98,19 @@ def turn_upright(image: Image.Image) -> Image.Image | None:
     """Image turned as its EXIF says, None where it is upright as stored. It is loaded first."""
     image.load()  # TIFF turns itself while it is loaded, and then says 1
     method = UPRIGHT.get(read_orientation(image))
-    return None if method is None else image.transpose(method)
+    if method is None:
+        return None
+    return image.transpose(method)
 
 
 def _taken(image: Image.Image) -> str | None:
     """Date "2021-05-03T10:11:12" of EXIF's "2021:05:03 10:11:12". "DateTime" is when a program wrote the file."""
     try:
         exif = image.getexif()
-        details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
-    except Exception:  # see `_orientation`
+        if not exif:
+            return None
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # see `read_orientation`
         return None
     for tag in (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized):
         if found := _DATE.fullmatch(str(details.get(tag, "")).strip("\0 ")):

@@ -67,7 +67,9 @@ def _identify_others(file: IO[bytes], head: bytes) -> Image.Image | None:
         return _open_heif(file)
     if may_be_raw(head) and raw_is_installed():
         return None
-    hint = "; camera RAW needs: pip install 'wordsight[raw]'" if may_be_raw(head) else ""
+    hint = ""
+    if may_be_raw(head):
+        hint = "; camera RAW needs: pip install 'wordsight[raw]'"
     raise UnreadableError(f"is not an image that Pillow can read; it starts with {head[:12]!r}{hint}")
 
 
@@ -91,4 +93,6 @@ def readable_formats() -> tuple[str, ...]:
 def find_bare_png(file: IO[bytes]) -> io.BytesIO | None:
     """PNG without metadata, None of other files and where there are none."""
     file.seek(0)
-    return bare_png(file) if file.read(8) == PNG_START else None
+    if file.read(8) != PNG_START:
+        return None
+    return bare_png(file)

@@ -63,7 +63,9 @@ def as_image(value: Any) -> ImageSource:
     if isinstance(value, str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray):
         return value  # type: ignore[return-value]
     if _is_cell(value):
-        return as_image(value["bytes"] if value.get("bytes") is not None else value["path"])
+        if value.get("bytes") is None:
+            return as_image(value["path"])
+        return as_image(value["bytes"])
     if is_open_file(value):
         return _read(value)
     if is_array(value):
@@ -103,7 +105,8 @@ def _read(file: Any) -> bytes:
     if inspect.iscoroutinefunction(file.read):  # an upload of Starlette and FastAPI, around a file
         file = getattr(file, "file", file)
     name = getattr(file, "name", None)
-    name = name if isinstance(name, str) else type(file).__name__
+    if not isinstance(name, str):
+        name = type(file).__name__
     try:
         back = file.tell() if _seekable(file) else None
         if back is not None:
@@ -120,14 +123,15 @@ def _read(file: Any) -> bytes:
 
 def _seekable(file: Any) -> bool:
     seekable = getattr(file, "seekable", None)
-    return bool(seekable()) if callable(seekable) else False
+    return callable(seekable) and bool(seekable())
 
 
 def _pixels(tensor: Any) -> np.ndarray:
     """Tensor's image as uint8 (H, W) or (H, W, C)."""
     if callable(getattr(tensor, "detach", None)):  # torch: from any device, without its graph, bfloat16 included
         tensor = tensor.detach().cpu()
-        tensor = tensor.float() if tensor.is_floating_point() else tensor
+        if tensor.is_floating_point():
+            tensor = tensor.float()
     pixels = np.asarray(tensor)
     if pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4):
         pixels = np.moveaxis(pixels, 0, -1)

@@ -48,7 +48,7 @@ def _check(file: IO[bytes]) -> None:
         if marker in _FRAMES:
             frame = file.read(min(6, length - 2))
             pixels = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
-            components = frame[5] if len(frame) > 5 else 0
+            components = int.from_bytes(frame[5:6], "big")  # 0 where the header is too short
             progressive = marker in (0xC2, 0xC6, 0xCA, 0xCE)
             file.seek(length - 2 - len(frame), 1)
         elif marker == _SOS:

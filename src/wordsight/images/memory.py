@@ -44,7 +44,9 @@ def most_bytes() -> float:
         if not mebibytes > 0:
             raise InputError(f"{VARIABLE} is {said!r}, expected how many MiB an image may take, such as 2000.")
         return mebibytes * (1 << 20)
-    return math.inf if Image.MAX_IMAGE_PIXELS is None else _PER_PILLOWS_PIXEL * Image.MAX_IMAGE_PIXELS
+    if Image.MAX_IMAGE_PIXELS is None:
+        return math.inf
+    return _PER_PILLOWS_PIXEL * Image.MAX_IMAGE_PIXELS
 
 
 def check_memory(size: tuple[int, int], needed: int) -> None:
@@ -61,15 +63,16 @@ def check_memory(size: tuple[int, int], needed: int) -> None:
 def bytes_as_rgb(image: Image.Image, factor: int) -> int:
     """Bytes that an image takes while it becomes RGB, its sides divided by `factor`."""
     pixels = image.width * image.height
-    own = _BYTES.get(image.mode, 4) + _DECODER_BYTES.get(image.format or "", 0)
-    rgb = 0 if image.mode == "RGB" and factor == 1 else 4
-    return pixels * own + pixels * rgb // factor**2 + _strip_bytes(image)
+    needed = pixels * (_BYTES.get(image.mode, 4) + _DECODER_BYTES.get(image.format or "", 0))
+    if image.mode != "RGB" or factor != 1:
+        needed += 4 * pixels // factor**2
+    return needed + _strip_bytes(image)
 
 
 def _strip_bytes(image: Image.Image) -> int:
     """Bytes of one strip of a TIFF, which is decoded whole before it is copied."""
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    if not tags or tags.get(_COMPRESSION, 1) == 1 or _TILE_WIDTH in tags:
+    tags = getattr(image, "tag_v2", {})
+    if image.format != "TIFF" or not tags or tags.get(_COMPRESSION, 1) == 1 or _TILE_WIDTH in tags:
         return 0
     rows = min(int(tags.get(_ROWS_PER_STRIP, image.height)), image.height)
     return rows * image.width * _BYTES.get(image.mode, 4)
@@ -85,7 +88,9 @@ def reduction(size: tuple[int, int], at_least: int | None) -> int:
 
     at_least: None keeps all pixels.
     """
-    return max(1, min(size) // at_least) if at_least and is_large(size) else 1
+    if not at_least or not is_large(size):
+        return 1
+    return max(1, min(size) // at_least)
 
 
 def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], factor: int) -> Image.Image:
@@ -95,7 +100,9 @@ def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], 
     rows = max(1, _STRIP // (width * factor)) * factor
     for top in range(0, height, rows):
         strip = to_rgb(image.crop((0, top, width, min(height, top + rows))))
-        small.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+        if factor > 1:
+            strip = strip.reduce(factor)
+        small.paste(strip, (0, top // factor))
     return small
 
 

@@ -27,15 +27,18 @@ def source_name(source: Any) -> str:
         text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return _escaped(text, lambda c: c.isprintable() or unicodedata.category(c) == "Zs")
     if isinstance(source, Image.Image):
-        filename = getattr(source, "filename", "")
-        return source_name(filename) if filename else f"PIL image {source.mode} {source.width}×{source.height}"
+        if filename := getattr(source, "filename", ""):
+            return source_name(filename)
+        return f"PIL image {source.mode} {source.width}×{source.height}"
     if isinstance(source, np.ndarray) or is_array(source):
         kind = "array" if isinstance(source, np.ndarray) else type(source).__name__
         return f"{kind} {tuple(source.shape)} {source.dtype}"
     if isinstance(source, bytes | bytearray):
         return f"{len(source)} bytes"
     name = getattr(source, "name", None)
-    return source_name(name) if isinstance(name, str) else type(source).__name__
+    if isinstance(name, str):
+        return source_name(name)
+    return type(source).__name__
 
 
 def recorded_path(path: str | os.PathLike[str]) -> str:

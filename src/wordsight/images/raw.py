@@ -60,8 +60,9 @@ def raw_header(file: IO[bytes]) -> tuple[int, int, str | None]:
         if raw.sizes.flip in (5, 6):
             width, height = height, width
         when = getattr(getattr(raw, "other", None), "timestamp", None)  # older rawpy has no `other`
-        # the camera's clock, without a zone; 1970 where the file tells nothing
-        taken = when.replace(tzinfo=None).isoformat() if when is not None and when.year > 1970 else None
+        taken = None
+        if when is not None and when.year > 1970:  # 1970 where the file tells nothing
+            taken = when.replace(tzinfo=None).isoformat()  # the camera's clock, without a zone
         return width, height, taken
 
 
@@ -92,8 +93,9 @@ def _reasons(rawpy: Any) -> Iterator[None]:
     try:
         yield
     except rawpy.LibRawError as error:
-        said = error.args[0] if error.args else type(error).__name__
-        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        reason = next(iter(error.args), type(error).__name__)
+        if isinstance(reason, bytes):
+            reason = reason.decode("utf-8", "replace")
         raise ImageError(f"is a camera RAW file that LibRaw cannot read ({reason})") from error
 
 
@@ -105,8 +107,10 @@ def _preview(rawpy: Any, raw: Any) -> Image.Image | None:
         return None
     flip = raw.sizes.flip
     if found.format != rawpy.ThumbFormat.JPEG:
-        turned = Image.fromarray(found.data)
-        return turned.transpose(_TURNS[flip]) if flip in _TURNS else turned
+        bitmap = Image.fromarray(found.data)
+        if flip in _TURNS:
+            return bitmap.transpose(_TURNS[flip])
+        return bitmap
     try:
         preview = Image.open(io.BytesIO(found.data), formats=["JPEG"])
     except OSError:
@@ -122,7 +126,9 @@ def _serves(preview: tuple[int, int], sensor: tuple[int, int], at_least: int | N
     (low, high), (sensor_low, sensor_high) = sorted(preview), sorted(sensor)
     if abs(high / low - sensor_high / sensor_low) > _SAME_SHAPE * sensor_high / sensor_low:
         return False
-    return low >= (_FULL_SIZE * sensor_low if at_least is None else at_least)
+    if at_least is None:
+        return low >= _FULL_SIZE * sensor_low
+    return low >= at_least
 
 
 def _rawpy() -> Any:

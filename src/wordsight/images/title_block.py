@@ -62,7 +62,8 @@ def mask(image: Image.Image) -> Image.Image:
     paper = tuple(
         int(np.median(np.asarray(channel))) for channel in masked.resize((256, 256), Image.Resampling.NEAREST).split()
     )
-    masked = masked.copy() if masked is image else masked
+    if masked is image:
+        masked = image.copy()
     draw = ImageDraw.Draw(masked)
     for left, top, right, bottom in boxes:
         draw.rectangle((left, top, right - 1, bottom - 1), fill=paper)
@@ -82,9 +83,10 @@ def _ink(image: Image.Image, reduced: int) -> Bools | None:
     differs_HW = np.maximum(grey_HW, paper) - np.minimum(grey_HW, paper)
     height, width = (side // reduced for side in differs_HW.shape)
     cells = differs_HW[: height * reduced, : width * reduced].reshape(height, reduced, width, reduced)
-    ink_HW = cells.max(axis=(1, 3)) > _INK
-    # a sheet is mostly paper; of a photo, and of a page that an image fills, nothing can be told
-    return None if ink_HW.mean() > 0.4 else ink_HW
+    ink_HW: Bools = cells.max(axis=(1, 3)) > _INK
+    if ink_HW.mean() > 0.4:  # a sheet is mostly paper; of a photo, or a page that an image fills, nothing can be told
+        return None
+    return ink_HW
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +145,8 @@ def _blocks(lines: _Lines, bottom: int, right: int) -> list[Box]:
             return [(column[1], column[0], column[3], column[2])]
     block = _rectangle(lines, bottom, right, rules=2 if framed else 3)
     if block is None:
-        block = _open_rows(lines, bottom, right) if framed else None
-        return [block] if block else []
+        rows = framed and _open_rows(lines, bottom, right)
+        return [rows] if rows else []
     boxes = [block]
     if above := _rectangle(lines, block[1] + _SLACK // 2, right, rules=2):
         boxes.append(above)
@@ -170,7 +172,7 @@ def _rectangle(lines: _Lines, bottom: int, right: int, rules: int) -> Box | None
         box = left - 1, top - 1, right + 1, bottom + 1
         if closed and stands and (best is None or _area(box) > _area(best)) and _is_table(lines, box, rules):
             best = box
-    return _within_frame(lines, best) if best else None
+    return best and _within_frame(lines, best)
 
 
 def _strip(lines: _Lines, bottom: int, right: int) -> Box | None:

@@ -18,10 +18,10 @@ def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
         raise UnreadableError(f"has no pixels ({image.width}×{image.height})")
     image.load()
     wide = image.mode == "F" or image.mode.startswith("I")
+    span = _span(image) if wide else None
     if is_large(image.size) and (factor > 1 or image.mode != "RGB"):
-        span = _span(image) if wide else None
         return in_strips(image, lambda strip: _strip_to_rgb(strip, span), factor)
-    return _strip_to_rgb(image, _span(image) if wide else None)
+    return _strip_to_rgb(image, span)
 
 
 def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image.Image:
@@ -34,7 +34,9 @@ def _strip_to_rgb(image: Image.Image, span: tuple[float, float] | None) -> Image
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
         return white.convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "RGB":
+        return image
+    return image.convert("RGB")
 
 
 def _span(wide: Image.Image) -> tuple[float, float]:
@@ -60,7 +62,9 @@ def _to_8_bits(wide_HW: np.ndarray, low: float, high: float) -> np.ndarray:
     if wide_HW.dtype.itemsize == 2:
         return (wide_HW >> 8).astype(np.uint8)
     if wide_HW.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        return (wide_HW >> 8 if high > 255 else wide_HW).astype(np.uint8)
+        if high > 255:
+            wide_HW = wide_HW >> 8
+        return wide_HW.astype(np.uint8)
     values: Any = _finite(wide_HW)
     if wide_HW.dtype.kind == "f" and low >= 0 and high <= 1:
         values = values * 255

@@ -26,12 +26,15 @@ class CsvFile(TableFile):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.columns = []
+        self._encoding = "utf-8-sig"
         with open(path, "rb") as file:
-            self._encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                self._encoding = "utf-16"
         with self._open() as file:
             header = next(read_lines(file), "")
-        tabs = path.lower().endswith(".tsv")
-        self._delimiter = "\t" if tabs else max(_DELIMITERS, key=header.count)
+        self._delimiter = "\t"
+        if not path.lower().endswith(".tsv"):
+            self._delimiter = max(_DELIMITERS, key=header.count)
         with self._open() as file:
             first = next(self._rows(file), [])
         # a first line that names an image is a row: captions without a header are common

@@ -42,7 +42,8 @@ def frame_units(
     """
     options = options or IngestOptions()
     records = list(read_records(frame))
-    _check_columns(records, [image, *([] if id is None else [id]), *(options.text_columns or ())])
+    named = (image, id, *(options.text_columns or ()))
+    _check_columns(records, [name for name in named if name is not None])
     rows = [{name: cell_value(cell) for name, cell in record.items() if name != image} for record in records]
     kinds = Kinds()
     for row in rows:
@@ -61,12 +62,17 @@ def frame_units(
         cell = as_image(cell)
         name = str(row[id]) if id is not None else _unique_id(cell, seen)
         item = _item(cell, name, kinds.typed(row), options)
-        yield item if isinstance(item, Skipped) else next(given_units([item]))
+        if isinstance(item, Skipped):
+            yield item
+        else:
+            yield from given_units([item])
 
 
 def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> None:
+    if not records:
+        return
     columns = dict.fromkeys(name for record in records for name in record)
-    for name in wanted if records else ():
+    for name in wanted:
         if name not in columns:
             hint = did_you_mean(name, columns)
             raise InputError(f"The table has no column {name!r}; its columns are {', '.join(columns)}.{hint}")
@@ -74,12 +80,16 @@ def _check_columns(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) 
 
 def _unique_id(image: ImageSource, seen: Counter[str]) -> str:
     """Id "python#<path or hash>", numbered from the second row of the same image on."""
-    if isinstance(image, str | os.PathLike):
-        name = str(image) if is_url(str(image)) else to_text(os.path.abspath(image))
-    else:
+    if not isinstance(image, str | os.PathLike):
         name = hash_image(image)
+    elif is_url(str(image)):
+        name = str(image)
+    else:
+        name = to_text(os.path.abspath(image))
     seen[name] += 1
-    return f"{SOURCE}#{name}" + (f"#{seen[name]}" if seen[name] > 1 else "")
+    if seen[name] > 1:
+        return f"{SOURCE}#{name}#{seen[name]}"
+    return f"{SOURCE}#{name}"
 
 
 def read_records(frame: Any) -> Iterator[dict[str, Any]]:
@@ -118,14 +128,18 @@ def cell_value(cell: Any) -> Value:
     if _is_missing(cell) or is_image_like(cell):
         return None
     if isinstance(cell, np.ndarray):  # of lists in Arrow's columns; numbers are a vector
-        cell = cell.tolist() if cell.dtype.kind in "OU" else None
+        if cell.dtype.kind not in "OU":
+            return None
+        cell = cell.tolist()
     if isinstance(cell, np.generic):
         cell = cell.item()
     if callable(getattr(cell, "isoformat", None)):
         return str(cell.isoformat())
     if isinstance(cell, Decimal):
         return float(cell)
-    return plain(cell if isinstance(cell, str | int | float | list | dict | None) else str(cell))
+    if not isinstance(cell, str | int | float | list | dict | None):
+        cell = str(cell)
+    return plain(cell)
 
 
 def _is_missing(cell: Any) -> bool:

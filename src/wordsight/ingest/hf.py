@@ -35,6 +35,13 @@ def parse(source: str) -> tuple[str, str | None]:
     return name, split
 
 
+def format_source(name: str, split: str | None) -> str:
+    """Source that `parse` takes apart: "hf:cats:train", or "hf:cats" without a split."""
+    if not split:
+        return f"{DATASET_PREFIX}{name}"
+    return f"{DATASET_PREFIX}{name}:{split}"
+
+
 def dataset_units(source: str, options: IngestOptions) -> list[Unit]:
     """Units of a dataset, one for each split, loaded from the disk, the cache, or where its name leads.
 
@@ -52,8 +59,8 @@ def open_splits(source: str, options: IngestOptions) -> dict[str, DatasetReader]
     name, split = parse(source)
     readers = {}
     for split_name, data in _load(name, split).items():
-        root = f"{DATASET_PREFIX}{name}" + (f":{split_name}" if split_name else "")
-        readers[split_name] = DatasetReader(data, DATASET_PREFIX + name + (f":{split}" if split else ""), root, options)
+        root = format_source(name, split_name)
+        readers[split_name] = DatasetReader(data, format_source(name, split), root, options)
     return readers
 
 
@@ -68,12 +75,15 @@ class DatasetReader:
         for name in options.text_columns or ():
             _check(name, data, root)
         data = data.cast_column(self.column, Image(decode=False))
-        self.data = data if data._indices is None else data.flatten_indices()
+        self.data = data
+        if data._indices is not None:
+            self.data = data.flatten_indices()
         self.state = int(str(data._fingerprint)[:15], 16)  # changes with the data
         self._lock = threading.Lock()
         others = [name for name, feature in data.features.items() if not _is_media(feature)]
-        # a set of no columns would have no rows
-        self.rest: Any = self.data.select_columns(others) if others else [{}] * len(data)
+        self.rest: Any = [{}] * len(data)  # a set of no columns would have no rows
+        if others:
+            self.rest = self.data.select_columns(others)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
@@ -92,8 +102,9 @@ class DatasetReader:
         paths, held = self._cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
-            wanted = [name for name in values if kinds.kinds[name] == "text"]
-            wanted = wanted if self.options.text_columns is None else list(self.options.text_columns)
+            wanted = self.options.text_columns
+            if wanted is None:
+                wanted = tuple(name for name in values if kinds.kinds[name] == "text")
             said = [str(values[name]) for name in wanted if values.get(name) is not None]
             file = paths[row].as_py()
             make = functools.partial(Item, id=f"{self.root}#row={row}", source=self.source, meta=make_meta(values))
@@ -206,4 +217,6 @@ def _is_media(feature: Any) -> bool:
 
 
 def _path(name: str) -> str:
-    return name if os.path.isdir(name) else os.fspath(to_path(name))
+    if os.path.isdir(name):
+        return name
+    return os.fspath(to_path(name))

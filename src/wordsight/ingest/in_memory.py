@@ -49,8 +49,10 @@ def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Ite
     image = as_image(image)
     if isinstance(image, str | os.PathLike):
         path = os.path.abspath(image)
-        status = os.stat(path) if os.path.exists(path) else None
-        size, mtime_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+        size = mtime_ns = 0
+        if os.path.exists(path):
+            status = os.stat(path)
+            size, mtime_ns = status.st_size, status.st_mtime_ns
         read = functools.partial(read_file, path)
         return Item(id, SOURCE, to_text(path), read, None, size, mtime_ns, text, dict(meta))
     content_hash = hash_image(image)
@@ -79,5 +81,5 @@ def hash_image(image: ImageSource) -> str:
 def _item(given: Any) -> Item:
     if not 2 <= len(given) <= 3 or not isinstance(given[0], str):
         raise InputError(f"An image is given as {given!r:.80}, expected (id, image) or (id, image, metadata).")
-    id, image, meta = given if len(given) == 3 else (*given, {})
+    id, image, meta = (*given, {})[:3]
     return given_item(id, image, meta, joined_text(meta))

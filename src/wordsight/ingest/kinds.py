@@ -53,12 +53,15 @@ def source_kind(source: str | os.PathLike[str]) -> SourceKind:
     """Kind of a source by its name and by what is there under this name; nothing is opened."""
     text = os.fspath(source)
     if os.path.isdir(text):
-        saved = any(os.path.exists(os.path.join(text, name)) for name in SAVED_DATASET_FILES)
-        return SourceKind.SAVED_DATASET if saved else SourceKind.FOLDER
+        if any(os.path.exists(os.path.join(text, name)) for name in SAVED_DATASET_FILES):
+            return SourceKind.SAVED_DATASET
+        return SourceKind.FOLDER
     if os.path.lexists(text):
         return file_kind(text)
     if text.startswith(DATASET_PREFIX):
         return SourceKind.DATASET
     if text.lower().startswith(URL_SCHEMES):
         return SourceKind.URL
-    return SourceKind.PATTERN if is_pattern(text) else SourceKind.MISSING
+    if is_pattern(text):
+        return SourceKind.PATTERN
+    return SourceKind.MISSING

@@ -1,4 +1,4 @@
-"""Which paths a user leaves out: patterns that mean what they mean in a .gitignore file.
+"""Patterns of the paths that a user leaves out, with the meaning they have in a .gitignore file.
 
 Source: gitignore(5), and git's `wildmatch`.
 """
@@ -51,13 +51,14 @@ def parse(pattern: str) -> Pattern | None:
     body = body[keeps:]
     folders_only = body.endswith("/")
     body = body.removesuffix("/")
-    anywhere = "/" not in body
     translated = _translated(body.removeprefix("/"))
     if not translated:
         raise InputError(
             f"The pattern {pattern!r} cannot be read; expected one as in a .gitignore file, such as '*.gif'."
         )
-    return Pattern(re.compile(("(?:.*/)?" if anywhere else "") + translated, re.DOTALL), keeps, folders_only)
+    if "/" not in body:  # at any depth
+        translated = f"(?:.*/)?{translated}"
+    return Pattern(re.compile(translated, re.DOTALL), keeps, folders_only)
 
 
 def _translated(body: str) -> str:
@@ -92,6 +93,8 @@ def _translate_brackets(chars: str, *, other: bool) -> str:
     """Expression for one character of those between brackets, "a-z_", or for any other; never a slash."""
     some = ""
     for low, high, single in re.findall(r"\\?(.)-\\?(.)|\\?(.)", chars, re.DOTALL):
-        backward = bool(low) and low > high  # holds its first character only
-        some += re.escape(single or low) if single or backward else f"{re.escape(low)}-{re.escape(high)}"
+        if single or low > high:  # a backward range holds its first character only
+            some += re.escape(single or low)
+        else:
+            some += f"{re.escape(low)}-{re.escape(high)}"
     return f"(?!/)[{'^' if other else ''}{some}]"

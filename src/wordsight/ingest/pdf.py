@@ -51,7 +51,9 @@ def page_items(path: str, source: str, status: os.stat_result, name: str) -> Ite
     damaged = 0
     for number in range(1, count + 1):
         said = document.read_text(number)
-        damaged = damaged + 1 if said is None else 0
+        damaged += 1
+        if said is not None:
+            damaged = 0
         yield Item(
             id=f"{text}#page={number}",
             source=source,

@@ -57,7 +57,9 @@ class PdfProcess:
                 raise PageEndedError(self._describe_end(page)) from error
         if "error" in facts:
             raise ImageError(facts["error"])
-        return (tuple(facts["size"]), pixels) if "size" in facts else facts["value"]
+        if "size" in facts:
+            return tuple(facts["size"]), pixels
+        return facts["value"]
 
     def close_later(self, key: int) -> None:
         """Close a document with the next request; called while objects are collected, so it may not wait."""
@@ -91,7 +93,9 @@ class PdfProcess:
         except subprocess.TimeoutExpired:
             status = 0
         self.end()
-        what = f"page {page}" if page else "the document"
+        what = "the document"
+        if page:
+            what = f"page {page}"
         if status == TOO_LONG:
             return f"{what} takes longer than {PAGE_SECONDS:g} seconds to read; print it to a new PDF"
         return f"{what} made PDFium break off, or needs too much memory; print it to a new PDF"

@@ -16,7 +16,7 @@ from wordsight.images.skipped import Skipped
 from wordsight.ingest import hf
 from wordsight.ingest.files import Opener, file_unit, folder_units
 from wordsight.ingest.items import Unit
-from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, file_kind, source_kind
+from wordsight.ingest.kinds import SourceKind, file_kind, source_kind
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.patterns import excluder
 from wordsight.ingest.pdf import page_items
@@ -37,7 +37,9 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
     Raises (at once, before anything is listed): InputError for a source that does not exist, a table or dataset that
         cannot be opened or lacks a column; MissingExtraError for what a named source needs.
     """
-    named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
+    named = list(sources)
     if not named:
         raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
     options = options or IngestOptions()
@@ -52,8 +54,7 @@ def source_root(source: str | Path) -> str:
     Of a dataset: "hf:" and its name, or its folder's path. `scan` takes it again, from wherever it is called.
     """
     if _is_dataset(source):
-        name, split = hf.parse(str(source))
-        return DATASET_PREFIX + name + (f":{split}" if split else "")
+        return hf.format_source(*hf.parse(str(source)))
     return to_text(_absolute(source))
 
 
@@ -130,4 +131,6 @@ def _absolute(source: str | Path) -> str:
 def _read_path(source: str | Path) -> str:
     """Path of a source as it was typed, or as `source_root` recorded it."""
     text = os.fspath(source)
-    return text if os.path.lexists(text) else os.fspath(to_path(text))
+    if os.path.lexists(text):
+        return text
+    return os.fspath(to_path(text))

@@ -46,7 +46,9 @@ def describe_fault(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return f"it is not UTF-8 text (byte 0x{byte:02x} at {error.start:,}); save it in UTF-8"
-    said = describe_error(error) if isinstance(error, OSError) else str(error)
+    said = str(error)
+    if isinstance(error, OSError):
+        said = describe_error(error)
     return " ".join(said.split()).rstrip(".")  # pyarrow's are of several lines
 
 
@@ -102,8 +104,10 @@ class ParquetFile(TableFile):
         """Whether a column's type is one that images are kept in."""
         from pyarrow import types
 
-        kind = self._schema.field(column).type if column in self.columns else None
-        return kind is not None and (types.is_binary(kind) or types.is_large_binary(kind) or types.is_struct(kind))
+        if column not in self.columns:
+            return False
+        kind = self._schema.field(column).type
+        return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_struct(kind))
 
     def records(self, columns: Sequence[str] | None = None, *, nested: bool = False) -> Iterator[Record | str]:
         """Yield each row; times become ISO 8601, decimals numbers.
@@ -113,8 +117,11 @@ class ParquetFile(TableFile):
         import pyarrow.parquet
 
         held = [name for name in self.columns if self.holds(name)]
-        wanted = None if columns is None else [f"{name}.path" if name in held else name for name in columns]
-        size = _PARQUET_IMAGES if held and columns is None else _PARQUET_ROWS
+        size, wanted = _PARQUET_ROWS, None
+        if columns is not None:
+            wanted = [f"{name}.path" if name in held else name for name in columns]
+        elif held:
+            size = _PARQUET_IMAGES
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(size, columns=wanted):
                 for part in _slices(batch):
@@ -152,14 +159,19 @@ def _slices(batch: Any) -> Iterator[Any]:
     size = 0
     for column in batch.columns:
         dictionary = getattr(column, "dictionary", None)
-        size += column.nbytes if dictionary is None else dictionary.nbytes * rows // max(1, len(dictionary))
+        if dictionary is None:
+            size += column.nbytes
+        else:
+            size += dictionary.nbytes * rows // max(1, len(dictionary))
     step = max(1, rows * _HELD // max(_HELD, size))
     for start in range(0, rows, step):
         yield batch.slice(start, step)
 
 
 def _unnested(value: Any, nested: bool) -> Any:
-    return value if nested and isinstance(value, list | dict) else plain(value)
+    if nested and isinstance(value, list | dict):
+        return value
+    return plain(value)
 
 
 def _from_arrow(value: Any, nested: bool) -> Any:
@@ -168,4 +180,6 @@ def _from_arrow(value: Any, nested: bool) -> Any:
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
-    return float(value) if isinstance(value, decimal.Decimal) else _unnested(value, nested)
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    return _unnested(value, nested)

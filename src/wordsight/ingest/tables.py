@@ -7,7 +7,7 @@ import functools
 import os
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,11 @@ class ImageColumn:
     """Where a row names its image: a column, or a pattern over columns, "images/{id}.jpg"."""
 
     def __init__(self, named: str, table: TableFile) -> None:
-        self.name: str | None = named if named in table.columns or "{" not in named else None
+        self.name: str | None = None
         self.pattern = named
-        if self.name is not None:
+        if named in table.columns or "{" not in named:
             _check(named, table)
-            self.needs = [named]
+            self.name, self.needs = named, [named]
         else:
             self.needs = _BRACED.findall(named)
             if not self.needs or {"{", "}"} & set(_BRACED.sub("", named)):
@@ -87,8 +87,9 @@ class ImageColumn:
         if isinstance(cell, bytes | dict):
             return cell
         text = str(cell).strip()
-        with contextlib.suppress(ImageError):
-            return decode_data_uri(text) if is_data(text) else text
+        if is_data(text):
+            with contextlib.suppress(ImageError):
+                return decode_data_uri(text)
         return text
 
 
@@ -126,7 +127,9 @@ def _first_cells(table: TableFile) -> dict[str, list[Any]]:
     for number, record in enumerate(table.records()):
         if number == _TRIED_ROWS or all(len(some) >= _TRIED_CELLS for some in cells.values()):
             break
-        for name, cell in record.items() if isinstance(record, dict) else ():
+        if isinstance(record, str):
+            continue
+        for name, cell in record.items():
             if cell not in (None, "") and len(cells.setdefault(name, [])) < _TRIED_CELLS:
                 cells[name].append(b"" if _holds_file(cell) else cell)
     return cells
@@ -192,7 +195,9 @@ class TableReader:
         """Name that tells a row's image from others: its cell, else the row's number."""
         if isinstance(cell, dict):
             cell = cell.get("path") or ""
-        return to_text(cell) if isinstance(cell, str) and cell else f"row={number}"
+        if isinstance(cell, str) and cell:
+            return to_text(cell)
+        return f"row={number}"
 
     def _item(self, cell: Any, name: str, number: int, kinds: Kinds, record: Record) -> Item | Skipped:
         values = kinds.typed(
@@ -222,18 +227,19 @@ class TableReader:
             path = _absolute(cell, self.folder)
             status = os.stat(path)
         except (OSError, ValueError) as error:
-            reason = describe_error(error) if isinstance(error, OSError) else str(error)
+            reason = str(error)
+            if isinstance(error, OSError):
+                reason = describe_error(error)
             return Skipped(Path(_absolute(cell, self.folder)), f"{reason}, named in {self._row(number)}")
         read = functools.partial(read_file, path)
         return make(path=to_text(path), read=read, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
     def _text(self, values: dict[str, Value], kinds: Kinds, cell: Any) -> str:
         """Words of a row: its columns of text, or those asked for, and those of its image's name."""
-        wanted: Sequence[str] = (
-            [name for name in values if kinds.kinds.get(name) == "text" and name not in self.images.needs]
-            if self.options.text_columns is None
-            else self.options.text_columns
-        )
+        wanted = self.options.text_columns
+        if wanted is None:
+            texts = (name for name in values if kinds.kinds.get(name) == "text")
+            wanted = tuple(name for name in texts if name not in self.images.needs)
         said = [str(values[name]) for name in wanted if values.get(name) is not None]
         if isinstance(cell, str):
             said.append(name_words(os.path.basename(cell)))

@@ -107,7 +107,9 @@ def _by_last_dot(sample: Sample) -> list[Sample]:
     ]
     taken = {part.key[len(sample.key) :] for part in apart}
     rest = {end: member for end, member in sample.members.items() if end.rpartition(".")[0] not in taken}
-    return [Sample(sample.key, rest), *apart] if rest else apart
+    if rest:
+        apart.insert(0, Sample(sample.key, rest))
+    return apart
 
 
 def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
@@ -131,10 +133,9 @@ def _runs(path: str, file: Any) -> Iterator[Sample | Unlisted]:
                 sample = Sample(key)
             sample.members[extension] = Member(member.offset_data, member.size)
     except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:  # headers without end recurse
-        before = "; what comes before it was read" if sample is not None else ""
-        hint = "; unpack a compressed one" if not before else ""
+        hint = "what comes before it was read" if sample else "unpack a compressed one"
         said = "headers without end" if isinstance(error, RecursionError) else error
-        problem = f"is damaged, or not a tar archive ({said}){before}{hint}"
+        problem = f"is damaged, or not a tar archive ({said}); {hint}"
     if sample is not None:
         yield sample
     if problem:
@@ -207,7 +208,9 @@ def _metadata(sample: Sample, file: Any) -> Mapping[str, Any]:
         values = json.loads(_text(member, file))
     except (ValueError, RecursionError):
         return {}
-    return {str(name): plain(value) for name, value in values.items()} if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(name): plain(value) for name, value in values.items()}
 
 
 def _text(member: Member, file: Any) -> str:

@@ -67,12 +67,15 @@ class Route:
                 return
 
 
-def is_private(address: str) -> bool:
-    """Whether an IP address is of this machine, of a private network, or otherwise not of the public internet."""
+def is_private(host: str) -> bool:
+    """Whether a host's IP is of this machine, of a private network, or otherwise not of the public internet.
+
+    Of names only "localhost" is known to be.
+    """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return address.rstrip(".").lower() == "localhost"
+        return host.rstrip(".").lower() == "localhost"
     mapped = getattr(found, "ipv4_mapped", None) or found
     return not mapped.is_global
 

@@ -128,7 +128,9 @@ def _alternatives(compound: Compound) -> tuple[tuple[str, ...], ...]:
 
 def to_words(query: Query) -> tuple[Word, ...]:
     """Words of a query, which may be given as such."""
-    return query_terms(query) if isinstance(query, str) else tuple(query)
+    if isinstance(query, str):
+        return query_terms(query)
+    return tuple(query)
 
 
 def collect_terms(query: Query) -> list[str]:
@@ -147,12 +149,16 @@ def coverage(query: Query, text: str) -> float:
     A word of several parts that the text holds some of ("T-shirt" where it says "shirt") counts in part.
     """
     words = to_words(query)
-    return share_held(words, frozenset(terms(text))) if words and text else 0.0
+    if not words or not text:
+        return 0.0
+    return share_held(words, frozenset(terms(text)))
 
 
 def share_held(words: Sequence[Word], held: frozenset[str] | set[str]) -> float:
     """Share of words that are among terms."""
-    return sum(_share(word, held) for word in words) / len(words) if words else 0.0
+    if not words:
+        return 0.0
+    return sum(_share(word, held) for word in words) / len(words)
 
 
 def _share(word: Word, held: frozenset[str] | set[str]) -> float:

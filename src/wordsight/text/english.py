@@ -37,7 +37,9 @@ def stem(word: str) -> str:
     Source: Porter, "The English (Porter2) stemming algorithm", snowballstem.org, 2002.
     """
     word = ONE_FORM.get(word, word)
-    return _stemmer().stemWord(word) if len(word) > 2 and word.isascii() and word.isalpha() else word
+    if len(word) > 2 and word.isascii() and word.isalpha():
+        word = _stemmer().stemWord(word)
+    return word
 
 
 @functools.cache

@@ -51,13 +51,14 @@ class _Patterns(NamedTuple):
 @functools.cache
 def _patterns(ascii: bool) -> _Patterns:
     """Patterns for texts; those of ASCII alone are compiled in a tenth of the time (15 ms)."""
-    word = "[A-Za-z0-9]+" if ascii else f"(?:[^\\W_]|[{_MARKS}])+"
-    together = f"{word}(?:(?:[{_JOINERS}]|(?<=\\d)[.,](?=\\d)){word})*"
+    word = "[A-Za-z0-9]+"
     runs = "\\d+(?:[.,]\\d+)*|[A-Za-z]+"
-    unspaced = "(?!)" if ascii else f"[{UNSPACED}]"
+    unspaced = halves = "(?!)"  # never matches
     if not ascii:
+        word = f"(?:[^\\W_]|[{_MARKS}])+"
         runs = f"[{UNSPACED}]+|\\d+(?:[.,]\\d+)*|(?:[^\\W\\d_{UNSPACED}]|[{_MARKS}])+"
-    halves = "(?!)" if ascii else f"([{UNSPACED}\uff66-\uff9d]+)"
+        unspaced, halves = f"[{UNSPACED}]", f"([{UNSPACED}\uff66-\uff9d]+)"
+    together = f"{word}(?:(?:[{_JOINERS}]|(?<=\\d)[.,](?=\\d)){word})*"
     folded = "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]"
     return _Patterns(*map(re.compile, (together, runs, unspaced, halves, folded)))
 
@@ -71,7 +72,7 @@ class Piece(NamedTuple):
 
 
 class Compound(NamedTuple):
-    """What is written together ("T-shirt", "LinuxCNC", "RE1602-A", 红色连衣裙), analysed.
+    """Terms of what is written together: "T-shirt", "LinuxCNC", "RE1602-A", 红色连衣裙.
 
     text: as written. words: its parts, plain and unstemmed ("t", "shirt"). whole: the terms that stand for all of it
     ("tshirt", and the beginnings of a part number). parts: those of its parts, in order. numbered: holds letters and
@@ -88,7 +89,7 @@ class Compound(NamedTuple):
 
 
 def compounds(text: str) -> Iterator[tuple[Compound, int, int]]:
-    """Yield what is written together with where it stands; scripts without spaces end where the script ends."""
+    """Yield compounds with their start and end; those of scripts without spaces end where the script ends."""
     for found in _patterns(text.isascii()).together.finditer(text):
         start = found.start()
         for compound, at, end in analysed(found[0]):
@@ -101,14 +102,16 @@ def analysed(written: str) -> tuple[tuple[Compound, int, int], ...]:
     """Compounds of a run without spaces, each with its place in it."""
     if written.isascii():
         return ((_spaced(written), 0, len(written)),)
-    unspaced = _patterns(False).unspaced
-    if not unspaced.search(unicodedata.normalize("NFKC", written)):
+    patterns = _patterns(written.isascii())
+    if not patterns.unspaced.search(unicodedata.normalize("NFKC", written)):
         return ((_spaced(written), 0, len(written)),)
     places, at = [], 0
-    for part in _patterns(False).halves.split(written):
+    for part in patterns.halves.split(written):
         if part.strip(_JOINERS):
-            compound = _unspaced(part) if unspaced.match(unicodedata.normalize("NFKC", part)) else _spaced(part)
-            places.append((compound, at, at + len(part)))
+            analyse = _spaced
+            if patterns.unspaced.match(unicodedata.normalize("NFKC", part)):
+                analyse = _unspaced
+            places.append((analyse(part), at, at + len(part)))
         at += len(part)
     return tuple(places)
 
@@ -117,8 +120,8 @@ def plain(text: str) -> str:
     """Text in compatibility form, without case and accents."""
     if text.isascii():
         return text.lower()
-    folded = _patterns(False).folded.sub("", unicodedata.normalize("NFKD", text).casefold()).translate(_LETTERS)
-    return unicodedata.normalize("NFC", folded)
+    folded = _patterns(text.isascii()).folded.sub("", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", folded.translate(_LETTERS))
 
 
 def _spaced(written: str) -> Compound:
@@ -168,7 +171,9 @@ def _sections(section: str, at: int) -> Iterator[tuple[str, int, int]]:
 
 def _number(word: str) -> str:
     """Plain form of a number: 1000 of 1,000, 3.5 of 3,5; other words as they are."""
-    return _THOUSANDS.sub("", word).replace(",", ".") if "," in word else word
+    if "," not in word:
+        return word
+    return _THOUSANDS.sub("", word).replace(",", ".")
 
 
 def _unspaced(written: str) -> Compound:
@@ -195,4 +200,6 @@ def across_space(first: Compound, second: Compound) -> str | None:
     letter = len(one) == 1 and one.isalpha() and two.isalpha()
     number = (one.isdigit() or two.isdigit()) and min(one, two, key=str.isdigit).isalpha()
     short = not number or len(min(one, two, key=str.isdigit)) <= SHORT
-    return stem(one + two)[:LONGEST] if (letter or number) and short else None
+    if not short or not (letter or number):
+        return None
+    return stem(one + two)[:LONGEST]

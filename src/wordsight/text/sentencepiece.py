@@ -15,6 +15,7 @@ from wordsight.text.tokenizer_check import MAX_BYTES, check_charsmap, library_er
 # sentencepiece_model.proto: ModelProto.SentencePiece.Type and TrainerSpec.ModelType.
 _NORMAL, _UNKNOWN, _USER_DEFINED, _BYTE = 1, 2, 4, 6
 _UNIGRAM = 1
+_FIXED_LENGTHS = {1: 8, 5: 4}  # of values, in bytes, by protobuf's wire type
 
 
 def read_spiece(content: bytes) -> tokenizers.Tokenizer:
@@ -62,8 +63,10 @@ def _unigram(pieces: list[tuple[str, float, int]], unknown: int, rules: dict[int
     for index, (piece, score, kind) in enumerate(pieces):
         if kind == _USER_DEFINED:  # SentencePiece's bonus, which lets these win over any split
             vocab.append((piece, len(piece) * best - 0.1))
+        elif kind in (_NORMAL, _BYTE):
+            vocab.append((piece, score))
         else:
-            vocab.append((piece if kind in (_NORMAL, _BYTE) else f"\0{index}", score))
+            vocab.append((f"\0{index}", score))
     byte_fallback = any(kind == _BYTE for _, _, kind in pieces)
     with library_errors("The sentencepiece model cannot be used"):
         engine = tokenizers.Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
@@ -82,7 +85,7 @@ def _unigram(pieces: list[tuple[str, float, int]], unknown: int, rules: dict[int
 
 
 def _piece(content: bytes) -> tuple[str, float, int]:
-    """Return (piece, score, type) of one SentencePiece message."""
+    """Piece, score and type of one SentencePiece message."""
     text, score, kind = "", 0.0, _NORMAL
     for number, value in _fields(content):
         if number == 1 and isinstance(value, bytes):
@@ -108,8 +111,8 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
             continue
         if wire == 2:
             length, at = _varint(content, at)
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
+        elif wire in _FIXED_LENGTHS:
+            length = _FIXED_LENGTHS[wire]
         else:
             raise ValueError(f"wire type {wire} at byte {at}")
         if at + length > len(content):

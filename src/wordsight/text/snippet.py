@@ -47,7 +47,8 @@ def snippet(text: str, query: Query, width: int = WIDTH) -> Marked:
     text = re.sub(r"\s+", " ", text).strip()
     spans = matched_words(query, text)
     start, end = _window(text, spans, width)
-    front, back = "… " if start else "", " …" if end < len(text) else ""
+    front = "… " if start else ""
+    back = " …" if end < len(text) else ""
     inside = tuple((a - start + len(front), b - start + len(front)) for a, b in spans if a >= start and b <= end)
     return Marked(f"{front}{text[start:end]}{back}", inside)
 
@@ -68,7 +69,9 @@ def _window(text: str, spans: list[Span], width: int) -> Span:
         if score > best:
             best, chosen = score, (start, inside[-1][1])
     spare = room - (chosen[1] - chosen[0])
-    start = max(0, min(chosen[0] - spare // 3, len(text) - room)) if chosen[0] else 0
+    start = 0
+    if chosen[0]:
+        start = max(0, min(chosen[0] - spare // 3, len(text) - room))
     return _to_words(text, start, min(len(text), start + room), chosen)
 
 

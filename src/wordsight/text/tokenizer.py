@@ -116,7 +116,7 @@ class Tokenizer:
 
 
 def clean_text(text: str, how: str) -> str:
-    """Return `text` as cleaned before tokenizing; `how` is `TokenizerSpec.clean`. Lone surrogates become U+FFFD.
+    """Text as cleaned before tokenizing; `how` is `TokenizerSpec.clean`. Lone surrogates become U+FFFD.
 
     Source: openai/CLIP `basic_clean` ("clip"; lower case and white space follow in the tokenizer itself);
     big_vision `canonicalize_text` ("canonicalize": lower case, ASCII punctuation removed, white space collapsed).

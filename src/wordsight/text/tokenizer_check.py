@@ -153,9 +153,10 @@ def _check_added(tokens: Any) -> None:
     if not isinstance(tokens, list) or len(tokens) > _MAX_ADDED:
         raise CheckpointError(f"tokenizer.json: added_tokens is {show(tokens)}, expected at most {_MAX_ADDED}.")
     for token in tokens:
-        content, number = (token.get(key) if isinstance(token, dict) else None for key in ("content", "id"))
+        content = isinstance(token, dict) and token.get("content")
         if not isinstance(content, str) or not 0 < len(content) <= _MAX_TEXT:
             raise CheckpointError(f"tokenizer.json: an added token is {show(token)}, expected one with a content.")
+        number = token.get("id")
         if type(number) is not int or not 0 <= number < MAX_ID:
             raise CheckpointError(
                 f"tokenizer.json: an added token has the id {show(number)}, expected 0 to {MAX_ID - 1}."
@@ -164,8 +165,10 @@ def _check_added(tokens: Any) -> None:
 
 def _steps(part: Any, place: str, inner: str) -> list[dict[str, Any]]:
     """The steps of a normalizer or pre-tokenizer, those of sequences within sequences too."""
+    if part is None:
+        return []
     found: list[dict[str, Any]] = []
-    pending = [] if part is None else [part]
+    pending = [part]
     while pending:
         step = pending.pop()
         if not isinstance(step, dict):
@@ -197,8 +200,10 @@ def _check_step(step: dict[str, Any], place: str) -> float:
         raise CheckpointError(
             f"tokenizer.json: the {place} searches for {show(searched)}, which may take forever on some texts."
         )
-    shortest = len(searched) if "String" in pattern else 1
-    return max(1.0, len(content) / max(1, shortest))
+    shortest = 1
+    if "String" in pattern:
+        shortest = max(1, len(searched))
+    return max(1.0, len(content) / shortest)
 
 
 def _is_slow(pattern: str) -> bool:

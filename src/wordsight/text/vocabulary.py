@@ -41,7 +41,9 @@ class Vocabulary:
             data = path.read_bytes()
         except OSError:
             return None
-        return cls(data) if data.startswith(f"{HEADING}\n".encode()) else None
+        if not data.startswith(f"{HEADING}\n".encode()):
+            return None
+        return cls(data)
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises: OSError."""
@@ -94,7 +96,9 @@ def _spelled(word: Word, vocabulary: Vocabulary) -> Word:
         ways = _halves(term, vocabulary) + ways
     if ways:
         return replace(word, alternatives=(*word.alternatives, *ways))
-    return replace(word, guesses=tuple(one_edit_away(plain(word.text), vocabulary))) if term.isalpha() else word
+    if not term.isalpha():
+        return word
+    return replace(word, guesses=tuple(one_edit_away(plain(word.text), vocabulary)))
 
 
 def _halves(term: str, vocabulary: Vocabulary) -> list[tuple[str, ...]]:
@@ -107,8 +111,10 @@ def _holding(term: str, vocabulary: Vocabulary) -> list[str]:
     """Longer words that begin with a word or, where it is long enough, hold it: "kleid" and "sommerkleid"."""
     if len(term) < SHORTEST - 1:
         return []
-    inside = len(term) >= SHORTEST or not term.isalpha()
-    found = vocabulary.holding(term) if inside else vocabulary.beginning_with(term)
+    if len(term) >= SHORTEST or not term.isalpha():
+        found = vocabulary.holding(term)
+    else:
+        found = vocabulary.beginning_with(term)
     return [longer for longer in found if not longer.endswith(PREFIX)][:MOST_HOLDING]
 
 
@@ -130,8 +136,8 @@ def one_edit_away(word: str, vocabulary: Vocabulary) -> list[str]:
     halves = (*vocabulary.beginning_with(term[:middle]), *vocabulary.ending_with(term[middle + 1 :]))
     found += [other for other in halves if len(other) >= SHORTEST - 1 and near.fullmatch(other)]
     found = [other for other in dict.fromkeys(found) if other.isalpha() and other != term]
-    if len(letters) < SHORTEST:
-        return found if len(found) == 1 else []
+    if len(letters) < SHORTEST and len(found) > 1:
+        return []
     return found[:MOST_NEAR]
 
 
