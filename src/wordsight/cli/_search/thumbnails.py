@@ -32,12 +32,12 @@ def write_results(
 
     show: see `output.lead_columns`.
     """
-    from wordsight.output.terminal_images import way_of
+    from wordsight.output.terminal_images import detect_way
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
     way = None
     if thumbnails or (thumbnails is None and is_terminal):
-        way = way_of(os.environ)
+        way = detect_way(os.environ)
     if thumbnails and way is None:
         way = "blocks"
     if way is not None:
