@@ -1,4 +1,4 @@
-"""Putting images into class folders: safe names, nothing overwritten, a listing that tells the way back."""
+"""Putting images into class folders: safe names, nothing overwritten, a listing that records how to undo it."""
 
 import csv
 import os
