@@ -79,19 +79,19 @@ def imported(path):
                 yield node.module
 
 
-def part_of(path):
+def name_part(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def test_every_module_has_a_layer():
-    parts = {part_of(path) for path in modules()} - {"__init__", "__main__"}
+    parts = {name_part(path) for path in modules()} - {"__init__", "__main__"}
     assert parts <= RANK.keys(), f"say in LAYERS where these belong: {sorted(parts - RANK.keys())}"
 
 
 def test_imports_go_downward():
     upward = []
     for path in modules():
-        here = part_of(path)
+        here = name_part(path)
         if here in ("__init__", "__main__"):
             continue
         for name in imported(path):
@@ -117,7 +117,7 @@ def test_a_heavy_package_is_imported_only_where_it_belongs(package):
 def test_the_library_neither_prints_nor_exits():
     loud = []
     for path in modules():
-        if part_of(path) == "cli":
+        if name_part(path) == "cli":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "exit", "sys.exit", "os._exit"):

@@ -1,4 +1,4 @@
-"""What README and docs say is true: their blocks run, what is generated is up to date, links lead somewhere."""
+"""README and docs tell the truth: their blocks run, what is generated is up to date, links lead somewhere."""
 
 import importlib.util
 import re
@@ -25,7 +25,7 @@ def blocks(page):
         yield kind, text[:end].count("\n") - body.count("\n"), body, code
 
 
-def name_of(page):
+def relative_name(page):
     return page.relative_to(ROOT).as_posix()
 
 
@@ -43,7 +43,7 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=relative_name)
 def test_code_blocks_run(page, workplace):
     names = {"__name__": "__main__"}  # as a script: blocks may guard what starts processes
     for kind, line, body, code in blocks(page):
@@ -71,7 +71,7 @@ def test_generated_blocks_are_up_to_date():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    stale = [name_of(page) for page in generate.stale()]
+    stale = [relative_name(page) for page in generate.stale()]
     assert not stale, f"update them with: python docs/generate.py ({', '.join(stale)})"
 
 
@@ -88,7 +88,7 @@ def test_the_readme_says_what_and_how_within_15_lines():
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
 def test_links_between_pages_lead_somewhere(page):
     dead = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert not dead

@@ -31,7 +31,7 @@ def run(name, *arguments):
 
 @functools.cache
 def printed(name, *arguments):
-    """What an example prints."""
+    """Output of an example."""
     done = run(name, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout

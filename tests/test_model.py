@@ -60,7 +60,7 @@ def colour(n: int) -> Image.Image:
     return Image.new("RGB", (40, 40), (n % 256, n // 256, 77))
 
 
-def expected_of(numbers) -> np.ndarray:
+def expected_rows(numbers) -> np.ndarray:
     rows = np.ones((len(numbers), 48))
     rows[:, :3] = [(n % 256, n // 256, 77) for n in numbers]
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
@@ -76,7 +76,7 @@ def files(tmp_path):
 
 
 def test_every_form_of_input_gives_rows_in_order(model, files):
-    expected = expected_of(range(50))
+    expected = expected_rows(range(50))
     stack = np.stack([np.asarray(colour(n)) for n in range(50)])
     for images in [
         files,
@@ -111,7 +111,7 @@ def test_a_broken_image_raises_unless_skips_are_taken(model, files):
         skips.clear()
         embeddings = model.embed_images(images, on_skip=skips.append, batch_size=8)
         kept = [n for n in range(50) if n not in (3, 20)]
-        assert np.allclose(embeddings, expected_of(kept), atol=1e-6)
+        assert np.allclose(embeddings, expected_rows(kept), atol=1e-6)
         assert [s.item for s in skips] == [files[3], files[20]]
         assert skips[0].reason == "the file is empty"
         assert "not an image" in skips[1].reason
@@ -134,7 +134,7 @@ def test_the_stream_keeps_order_and_counts_skips(model, files):
         if n != 5:
             item, embedding = answer
             assert item == files[n]
-            assert np.allclose(embedding, expected_of([n])[0], atol=1e-6)
+            assert np.allclose(embedding, expected_rows([n])[0], atol=1e-6)
     assert model.encoder.batches == [7] * 7
     assert len(answers) == 50
 

@@ -1,4 +1,4 @@
-"""What stands at the project's root holds: commands exist, links lead somewhere, workflows can be read."""
+"""Files at the project's root are right: commands exist, links lead somewhere, workflows can be read."""
 
 import re
 import shutil
@@ -21,17 +21,17 @@ TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(enco
 pytestmark = pytest.mark.skipif(not (ROOT / ".github").is_dir(), reason="an sdist has no .github: use a checkout")
 
 
-def name_of(path):
+def relative_name(path):
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
 def test_the_commands_of_make_exist(page):
     named = re.findall(r"`make ([a-z -]+)`|^make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert {target for pair in named for target in " ".join(pair).split()} <= TARGETS
@@ -43,7 +43,7 @@ def test_make_lists_its_commands():
     assert set(re.findall(r"^make ([a-z-]+)", listed, re.MULTILINE)) == TARGETS
 
 
-@pytest.mark.parametrize("path", YAML, ids=name_of)
+@pytest.mark.parametrize("path", YAML, ids=relative_name)
 def test_yaml_can_be_read(path):
     yaml = pytest.importorskip("yaml", reason="PyYAML comes with the docs extra: pip install 'wordsight[docs]'")
     assert yaml.safe_load(path.read_text(encoding="utf-8"))

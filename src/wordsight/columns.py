@@ -59,8 +59,10 @@ class Kinds:
     """
 
     def __init__(self, *, cells: bool = False) -> None:
-        self._kind_of = cell_kind if cells else _json_kind
-        self._typed = _typed_cell if cells else _typed_value
+        self._kind_of: Callable[[Any], str] = _json_kind
+        self._typed: Callable[[Any, str], Value] = _typed_value
+        if cells:
+            self._kind_of, self._typed = cell_kind, _typed_cell
         self.kinds: dict[str, str] = {}
         self.too_many = False
 
@@ -94,7 +96,9 @@ def value_kind(value: Any) -> str:
         return "integer" if int(value) in INT_64 else ""
     if isinstance(value, float | np.floating):
         return "number"
-    return "text" if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return "text"
+    return ""
 
 
 def cell_kind(cell: str | None) -> str:
@@ -108,7 +112,9 @@ def cell_kind(cell: str | None) -> str:
     word = cell.lower()
     if word in _TRUTH:
         return "boolean"
-    return "missing" if word in _MISSING else "text"
+    if word in _MISSING:
+        return "missing"
+    return "text"
 
 
 def wider_kind(a: str, b: str) -> str:
@@ -119,7 +125,9 @@ def wider_kind(a: str, b: str) -> str:
         return b
     if b == "missing":
         return a
-    return "number" if {a, b} == {"integer", "number"} else "text"
+    if {a, b} == {"integer", "number"}:
+        return "number"
+    return "text"
 
 
 def merge_kinds(
@@ -172,10 +180,12 @@ def fit_meta(meta: Mapping[str, Value], column: str, kind: str) -> tuple[Mapping
 def fit_value(value: Value, kind: str) -> Value:
     """A value as one of a kind, or None where it cannot be one; an integer is a number as it is."""
     if kind == "text":
-        return value if isinstance(value, str) else json.dumps(value)
+        return _as_text(value)
     if isinstance(value, str):
         return parse_cell(value.strip(), kind)
-    return value if isinstance(value, bool) == (kind == "boolean") else None
+    if isinstance(value, bool) != (kind == "boolean"):
+        return None
+    return value
 
 
 def parse_cell(cell: str, kind: str) -> Value:
@@ -186,7 +196,9 @@ def parse_cell(cell: str, kind: str) -> Value:
         return _TRUTH.get(cell.lower())
     if kind == "integer":
         return int(cell) if _INTEGER.fullmatch(cell) else None
-    return _finite(float(cell)) if _INTEGER.fullmatch(cell) or _NUMBER.fullmatch(cell) else None
+    if not (_INTEGER.fullmatch(cell) or _NUMBER.fullmatch(cell)):
+        return None
+    return _finite(float(cell))
 
 
 def make_meta(record: Mapping[str, Value]) -> dict[str, Value]:
@@ -195,7 +207,9 @@ def make_meta(record: Mapping[str, Value]) -> dict[str, Value]:
     for name, value in record.items():
         if value is None:
             continue
-        kept = f"table_{name.lstrip('_')}" if name in OWN_COLUMNS or name.startswith("_") else name
+        kept = name
+        if name in OWN_COLUMNS or name.startswith("_"):
+            kept = f"table_{name.lstrip('_')}"
         while kept in meta or (kept != name and kept in record):
             kept += "_"
         meta[kept] = value
@@ -210,7 +224,9 @@ def plain(value: Any) -> Value:
         return value
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return _LONE.sub("\ufffd", "\n".join(value))
-    return json.dumps(value, ensure_ascii=False, default=str) if value else None
+    if not value:
+        return None
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _unknown_kind(name: str, value: Any) -> str:
@@ -233,8 +249,14 @@ def _typed_value(value: Value, kind: str) -> Value:
     if value is None or value == "":
         return None
     if kind == "text":
-        return value if isinstance(value, str) else json.dumps(value)
-    return _finite(float(value)) if kind == "number" else value
+        return _as_text(value)
+    if kind == "number":
+        return _finite(float(value))
+    return value
+
+
+def _as_text(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _finite(number: float) -> float | None:

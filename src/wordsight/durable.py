@@ -41,9 +41,10 @@ def written_whole(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes | str, *, sync: bool = False) -> None:
     """Write a file that is whole or as it was before; text as UTF-8. See `written_whole`."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    if isinstance(content, str):
+        content = content.encode("utf-8")
     with written_whole(path, sync=sync) as part:
-        part.write_bytes(data)
+        part.write_bytes(content)
 
 
 def remove_parts(folder: Path, name: str = "") -> None:

@@ -59,4 +59,6 @@ def did_you_mean(seen: str, known: Iterable[str], n: int = 3) -> str:
 
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(seen.lower(), by_lower, n=n, cutoff=0.5)
-    return f" Did you mean: {', '.join(by_lower[name] for name in close)}?" if close else ""
+    if not close:
+        return ""
+    return f" Did you mean: {', '.join(by_lower[name] for name in close)}?"

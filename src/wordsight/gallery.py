@@ -307,8 +307,9 @@ class Gallery:
         from wordsight.path_text import to_path, to_text
         from wordsight.update.sources import remove_rows
 
-        asked = [names] if isinstance(names, str | Path) else list(names)
-        wanted = {name if isinstance(name, str) else to_text(name) for name in asked}
+        if isinstance(names, str | Path):
+            names = [names]
+        wanted = {name if isinstance(name, str) else to_text(name) for name in names}
         wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
         return remove_rows(self.index, lambda version: version.id in wanted or version.path in wanted)
 
@@ -340,7 +341,9 @@ def _check_model(model: Model, info: IndexInfo, location: str) -> Model:
 
 
 def _resolve_location(location: Source | None) -> str:
-    return str(default_index()) if location is None else os.fspath(location)
+    if location is None:
+        return str(default_index())
+    return os.fspath(location)
 
 
 def _make_lasting(location: str) -> str:

@@ -89,7 +89,9 @@ def _convert(hint: Any, value: Any, where: str, error: Callable[[str], Wordsight
             raise error(f"{where} is {show(value)}, expected one of {', '.join(map(repr, args))}.")
         return value
     if origin is tuple and isinstance(value, list):
-        each = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        each = args
+        if args[-1] is Ellipsis:
+            each = args[:1] * len(value)
         if len(each) != len(value):
             raise error(f"{where} has {len(value)} values, expected {len(each)}.")
         return tuple(_convert(h, v, f"{where}[{i}]", error) for i, (h, v) in enumerate(zip(each, value, strict=True)))
@@ -111,7 +113,9 @@ def _choose(classes: tuple[Any, ...], value: Any, where: str, error: Callable[[s
 
 def _tag_values(cls: Any, name: str) -> tuple[str, ...]:
     hint = typing.get_type_hints(cls).get(name)
-    return typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    if typing.get_origin(hint) is not Literal:
+        return ()
+    return typing.get_args(hint)
 
 
 def _scalar(hint: Any, kinds: tuple[Any, ...], value: Any, where: str, error: Callable[[str], WordsightError]) -> Any:

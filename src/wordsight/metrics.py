@@ -137,7 +137,9 @@ def bootstrap_statistic(
     if n < 1:
         raise InputError("There is nothing to measure: no image or query is left.")
     rng = np.random.default_rng(seed)
-    clusters = _split(range(n) if cluster_N is None else cluster_N, n)
+    if cluster_N is None:
+        cluster_N = range(n)
+    clusters = _split(cluster_N, n)
     resamples = (some for part in _resample(len(clusters), rng, draws) for some in part)
     seen = [statistic(np.concatenate([clusters[i] for i in some])) for some in resamples]
     return _estimate(statistic(np.arange(n)), np.array(seen), n)
@@ -246,7 +248,9 @@ def measure_reliability(
     Source: Nixon et al. 2019, "Measuring Calibration in Deep Learning", §3.
     """
     confidence_N, hit_N = _check_pairs(confidence_N, hit_N)
-    weights_N = _check_values(np.ones(len(hit_N)) if weight_N is None else weight_N)
+    if weight_N is None:
+        weight_N = np.ones(len(hit_N))
+    weights_N = _check_values(weight_N)
     edges = np.arange(1, bins) / bins
     if binning == "equal_mass":
         order_N = np.argsort(confidence_N)
@@ -303,7 +307,9 @@ def _check_pairs(first_N: ArrayLike, second_N: ArrayLike) -> tuple[Floats, Float
 
 def _check_marks(marks_QN: ArrayLike, total_Q: ArrayLike | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     marks_QN = np.asarray(marks_QN, np.bool_)
-    total_Q = np.asarray(marks_QN.sum(axis=1) if total_Q is None else total_Q, np.int64)
+    if total_Q is None:
+        total_Q = marks_QN.sum(axis=1)
+    total_Q = np.asarray(total_Q, np.int64)
     if not total_Q.all():
         raise InputError(f"Query {int(np.flatnonzero(total_Q == 0)[0])} has no relevant item; leave it out.")
     return marks_QN, total_Q

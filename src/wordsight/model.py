@@ -94,8 +94,9 @@ class Model:
                 f"The model {self.spec.name} was not loaded by a name or path, so another process cannot load it; "
                 "write it with weights.write_checkpoint(model.checkpoint, FOLDER, 'wordsight'), and load that folder."
             )
-        backend = self.encoder.backend
-        precision = "auto" if backend == "reference" else self.encoder.precision  # the only one
+        backend, precision = self.encoder.backend, self.encoder.precision
+        if backend == "reference":  # takes "auto" alone
+            precision = "auto"
         return load_once, (self.loaded_from, backend, precision, self.fingerprint)
 
     @property
@@ -196,7 +197,9 @@ class Model:
                 done += len(good)
                 if progress is not None:
                     progress(len(batch))
-        return np.concatenate([rows[:done], *parts]) if parts else rows[:done]
+        if parts:
+            return np.concatenate(parts)
+        return rows[:done]
 
     def stream_images(
         self, images: Any, *, exact: bool = False, batch_size: int | None = None
@@ -294,7 +297,9 @@ def _read_given(given: _Given, spec: Preprocess, exact: bool) -> np.ndarray | Sk
     if isinstance(given.source, ImageError):
         return record_skipped(given.item, given.source)
     answer = read_pixels(given.source, spec, exact=exact)
-    return Skipped(given.item, answer.reason) if isinstance(answer, Skipped) else answer
+    if isinstance(answer, Skipped):
+        return Skipped(given.item, answer.reason)
+    return answer
 
 
 def read_pixels(item: Any, spec: Preprocess, *, exact: bool = False) -> np.ndarray | Skipped:
@@ -356,9 +361,9 @@ def _as_items(images: Any) -> Iterable[Any]:
     """Images of what a caller gives: one, several, or a stack in an array or tensor."""
     if is_array(images) and images.ndim == 4:
         return list(images)
-    if isinstance(images, np.ndarray):
-        return list(images) if images.dtype.kind in "OU" else [images]
-    if isinstance(images, str) or is_image_like(images):
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OU":
+        return list(images)
+    if isinstance(images, str | np.ndarray) or is_image_like(images):
         return [images]
     if is_frame(images):
         as_image(images)  # raises: a column is meant

@@ -1,4 +1,4 @@
-"""Make an int8 copy of a model, and measure what it costs and what it gains on images it was not calibrated on."""
+"""Make an int8 copy of a model, and measure accuracy loss and speed-up on images it was not calibrated on."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def redact(text: str) -> str:
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, REDACTED)
     text = _TOKEN.sub(REDACTED, text)
-    return _URL.sub(_redact_url, text) if "://" in text else text
+    if "://" not in text:
+        return text
+    return _URL.sub(_redact_url, text)
 
 
 def redact_values(value: Any) -> Any:

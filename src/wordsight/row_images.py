@@ -19,7 +19,9 @@ def locate_image(row: Row) -> Path | str:
 
 def page_suffix(page: int | None) -> str:
     """The page of a document as it follows a name: ", page 3"; "" for what is not a page."""
-    return "" if page is None else f", page {page}"
+    if page is None:
+        return ""
+    return f", page {page}"
 
 
 def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:

@@ -18,7 +18,7 @@ ImageTower = VitTower | ResNetTower | PlainResNetTower | EfficientNetTower
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What depends on an image tower's architecture.
+    """Facts that depend on an image tower's architecture.
 
     name: as people call it. layouts: the checkpoint layouts that can hold it.
     shapes: (tower, embed_dim) → {canonical name: shape}. network: (tower, embed_dim) → torch module.

@@ -28,4 +28,6 @@ class Numbers:
         if key in self._repeated:
             self._seen[key] += 1
         nth = max(1, self._seen[key])
-        return f"#{nth}" if nth > 1 or _NUMBERED.search(name) else ""
+        if nth > 1 or _NUMBERED.search(name):
+            return f"#{nth}"
+        return ""

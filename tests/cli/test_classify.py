@@ -15,7 +15,7 @@ from wordsight.errors import InputError
 
 
 def stream_pages(self, items, read):
-    """What `Model.stream_read` does, without a network: the mean colour of the pixels."""
+    """Stand-in for `Model.stream_read` without a network: the mean colour of the pixels."""
     for item in items:
         pixels = read(item)
         yield item, self._image(pixels).astype("float32") if hasattr(pixels, "shape") else pixels

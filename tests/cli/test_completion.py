@@ -18,7 +18,7 @@ HEAVY = "{'numpy', 'PIL', 'torch', 'openvino', 'rich', 'pyarrow', 'lance'}"
 
 
 def offered(line, *, shell="bash", cwd=None, forbid="set()", **environment):
-    """What Tab offers at the end of a line: values of bash's protocol, "file" where the shell completes paths."""
+    """Completions at the end of a line: values of bash's protocol, "file" where the shell completes paths."""
     words = line.split(" ") if '"' not in line else [*line.split('"')[0].split(), line.split('"', 1)[1]]
     code = (
         "import atexit, os, sys\n"

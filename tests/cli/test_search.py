@@ -142,7 +142,7 @@ def test_plain_paths_are_for_pipes_each_file_once(run, shop, tmp_path):
     assert with_nul.decode().split("\0") == [*paths, ""]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="names of bytes that are no UTF-8 are POSIX's")
+@pytest.mark.skipif(os.name != "posix", reason="names that are not valid UTF-8 are POSIX's")
 def test_a_name_of_odd_bytes_is_printed_byte_for_byte_for_pipes_and_escaped_for_people(run, shop, tmp_path):
     from wordsight.path_text import to_text
 

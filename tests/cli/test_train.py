@@ -25,7 +25,7 @@ from wordsight.train.finetune.forgetting import judge
 from wordsight.train.finetune.wise_ft import AlphaResult
 from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport
 
-RECIPE = '''"""Squares and their colours, learnt from nothing.
+RECIPE = '''"""Squares and their colours, learnt from scratch.
 
 Command: `wordsight train colours.py`
 Hardware: any processor. Time: seconds. Result: zero-shot top-1 well above 12.5 %, which is chance.
@@ -67,7 +67,7 @@ def run(*arguments, **options):
     return CliRunner().invoke(group, ["train", *arguments], **options)
 
 
-def message_of(result):
+def error_message(result):
     assert result.exception is not None, result.output
     return str(result.exception)
 
@@ -93,10 +93,10 @@ def test_a_folder_with_a_run_is_gone_on_with_only_when_asked(here):
     assert run(*short).exit_code == 0
     again = run(*short)
     assert isinstance(again.exception, TrainError)
-    assert "already holds a run" in message_of(again)
+    assert "already holds a run" in error_message(again)
     assert "Model: out\n" in run(*short, "--resume").stdout
     other = run(*short, "--resume", "--set", "optim.lr=1")
-    assert "optim.lr" in message_of(other)
+    assert "optim.lr" in error_message(other)
 
 
 def test_show_lists_settings_that_set_takes(here):
@@ -123,7 +123,7 @@ def test_show_lists_settings_that_set_takes(here):
 def test_mistakes_are_errors_of_one_line(here, arguments, message):
     result = run(*arguments)
     assert isinstance(result.exception, InputError | TrainError)
-    assert re.search(message, message_of(result))
+    assert re.search(message, error_message(result))
     assert result.stdout == ""
 
 
@@ -131,7 +131,7 @@ def test_without_torch_it_is_said_what_to_install(here, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = run("colours.py")
     assert isinstance(result.exception, MissingExtraError)
-    assert "pip install 'wordsight[train]'" in message_of(result)
+    assert "pip install 'wordsight[train]'" in error_message(result)
 
 
 def test_of_several_processes_only_the_first_speaks(here, monkeypatch):
@@ -150,8 +150,8 @@ def test_a_recipe_that_runs_by_itself_has_its_own_last_word(here):
     assert (result.exit_code, result.stdout) == (0, "Done: out\n")
 
 
-def answer_of(here, monkeypatch, config=None, **changes):
-    """Return what is printed of a run whose result is this."""
+def print_result(here, monkeypatch, config=None, **changes):
+    """Output of a run with this result."""
     result = RunResult(**({"folder": here / "out", "step": 40, "loss": 1.0, "seconds": 75.0} | changes))
     monkeypatch.setattr("wordsight.train.loop.train", lambda config, folder, resume: result)
     return run("colours.py", "--set", f"objective.name={config or 'info_nce'}")
@@ -160,9 +160,9 @@ def answer_of(here, monkeypatch, config=None, **changes):
 def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatch):
     good = judge(np.ones(20), np.ones(20), 0.9)
     bad = judge(np.ones(20), np.arange(20) < 10, 0.9)
-    assert answer_of(here, monkeypatch, notes={"verdict": good}).exit_code == 0
+    assert print_result(here, monkeypatch, notes={"verdict": good}).exit_code == 0
     tried = (AlphaResult(0.5, Estimate(0.4, 0.3, 0.5, 20)), AlphaResult(1.0, Estimate(0.6, 0.5, 0.7, 20)))
-    shown = answer_of(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
+    shown = print_result(here, monkeypatch, notes={"α tried": tried, "α": 1.0, "verdict": bad})
     assert shown.exit_code == 1
     assert f"  α tried: {tried[0]}\n  α tried: {tried[1]}\n  α: 1.0\n" in shown.stdout
     assert "  verdict: not good: 50.0 % " in shown.stdout
@@ -171,14 +171,14 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
 def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
     names = {"no caption": ("a.jpg", "b.jpg"), "the file is empty": ("c.jpg", "d.jpg", "e.jpg")}
     skipped = {"no caption": 2, "the file is empty": 10}
-    shown = answer_of(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
+    shown = print_result(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
     listed = "    10: the file is empty (c.jpg, d.jpg, e.jpg, …)\n    2: no caption (a.jpg, b.jpg)\n"
     assert "  12 samples skipped:\n" + listed in shown.stdout
     assert "  truncated captions: 7\n" in shown.stdout
 
 
 def test_a_model_without_texts_is_not_to_be_asked_in_words(here, monkeypatch):
-    assert "wordsight index IMAGES --in INDEX --model" in answer_of(here, monkeypatch, "nt_xent").stdout
+    assert "wordsight index IMAGES --in INDEX --model" in print_result(here, monkeypatch, "nt_xent").stdout
 
 
 def test_warnings_are_plain_lines_among_the_others(here, monkeypatch):

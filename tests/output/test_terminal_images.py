@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import InputError
-from wordsight.output.terminal_images import CELL, COLUMNS, ROWS, beside, cell_pixels, way_of
+from wordsight.output.terminal_images import CELL, COLUMNS, ROWS, beside, cell_pixels, detect_way
 
 
 def quarters(width=60, height=40):
@@ -52,12 +52,12 @@ CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
     ],
 )
 def test_the_environment_tells_how_images_are_shown(environment, way):
-    assert way_of(environment) == way
+    assert detect_way(environment) == way
 
 
 def test_a_setting_that_names_no_way_is_refused():
     with pytest.raises(InputError, match="WORDSIGHT_THUMBNAILS is 'yes', expected one of kitty, iterm, sixel, blocks"):
-        way_of({"WORDSIGHT_THUMBNAILS": "yes"})
+        detect_way({"WORDSIGHT_THUMBNAILS": "yes"})
 
 
 def test_kitty_gets_a_png_in_chunks_and_is_told_not_to_answer():

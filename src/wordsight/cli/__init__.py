@@ -36,8 +36,9 @@ COMMANDS = {
 
 def module_name(command: str) -> str:
     """Name of a command's module; that of `import`, a keyword of Python, ends in an underscore."""
-    suffix = "_" if keyword.iskeyword(command) else ""
-    return f"wordsight.cli.{command}{suffix}"
+    if keyword.iskeyword(command):
+        command += "_"
+    return f"wordsight.cli.{command}"
 
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -104,8 +105,10 @@ def main() -> None:
     except OSError as error:
         if error.errno is None or (error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT)):
             raise
-        place = f"{error.filename!r}: " if error.filename else ""
-        _fail(f"{place}{error.strerror}")
+        message = str(error.strerror)
+        if error.filename:
+            message = f"{error.filename!r}: {message}"
+        _fail(message)
 
 
 def _fail(message: str) -> NoReturn:

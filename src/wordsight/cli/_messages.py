@@ -36,6 +36,13 @@ def say(message: object) -> None:
     click.echo(f"wordsight: {clean(str(message))}", err=True)
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """The noun for a number of things: "image" of 1, "images" of 2; many: a plural that does not just add an s."""
+    if n == 1:
+        return one
+    return many or f"{one}s"
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in a command that tells what was kept, and how to resume: its text."""
 

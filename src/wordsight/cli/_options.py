@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,7 +42,9 @@ def spread(option: str, args: Sequence[str]) -> list[str]:
             first = False
         else:
             spread_args.append(arg)
-    return [*spread_args, option] if taking and first else spread_args
+    if taking and first:
+        spread_args.append(option)
+    return spread_args
 
 
 class SpreadCommand(click.Command):
@@ -78,6 +81,13 @@ def index_option(help: str = INDEX) -> Callable[[F], F]:
     return click.option("--in", "--into", "location", metavar="INDEX", help=help)
 
 
+def quote_index_option(location: str | None) -> str:
+    """The --in of a command to suggest, behind a space, quoted for a shell; "" of the personal index."""
+    if not location:
+        return ""
+    return f" --in {shlex.quote(location)}"
+
+
 def index_model_option(command: F) -> F:
     """Add --model, for an index whose model is no longer where it was."""
     return click.option("--model", "model_name", metavar="MODEL", help="New location of the index's model, if it was "
@@ -102,6 +112,11 @@ def path_options(help: str) -> Callable[[F], F]:
         return click.option("-f", "--files", is_flag=True, help=help)(command)
 
     return add
+
+
+def path_end(options: Mapping[str, Any]) -> bytes:
+    """Byte that ends a path: NUL with -0, else a line break."""
+    return b"\0" if options["zero"] else b"\n"
 
 
 def html_option(help: str = "Write a contact sheet to FILE.") -> Callable[[F], F]:

@@ -151,7 +151,9 @@ def _run(
 def _output_form(options: dict[str, Any]) -> str:
     if options["as_csv"]:
         return "csv"
-    return "json" if options["as_json"] else "text"
+    if options["as_json"]:
+        return "json"
+    return "text"
 
 
 def _answers(

@@ -13,6 +13,8 @@ from typing import TypeAlias
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from wordsight.cli._messages import plural
+
 Offer: TypeAlias = "Callable[[click.Context, str], list[CompletionItem]]"
 
 VARIABLE = "_WORDSIGHT_COMPLETE"  # the name that click derives from the command's
@@ -49,7 +51,9 @@ def command(ctx: click.Context, shell: str) -> None:
 def complete_values(command: click.Command) -> click.Command:
     """Add completion of values to a command's parameters, by their names (`OFFERS`)."""
     for param in command.params:
-        names = [*param.opts, *([] if isinstance(param, click.Option) else [param.name or ""])]
+        names = list(param.opts)
+        if not isinstance(param, click.Option):
+            names.append(param.name or "")
         for offer in [OFFERS[name] for name in names if name in OFFERS][:1]:
             param.shell_complete = functools.partial(_quietly, offer)  # type: ignore[method-assign]
     return command
@@ -77,9 +81,14 @@ def offer_names(_: click.Context, incomplete: str) -> list[CompletionItem]:
     for name in names():
         if name.lower().startswith(incomplete.lower()):
             entry = MODELS.get(ALIASES.get(name, name), {})
-            facts = [f"{entry['params']:.0f} M parameters"] if "params" in entry else []
-            facts += [f"ImageNet {entry['top1']:.1f} %"] if "top1" in entry else []
-            items.append(CompletionItem(name, help=", ".join(facts) or ("bundled" if name == "mini" else None)))
+            facts = []
+            if name == "mini":
+                facts.append("bundled")
+            if "params" in entry:
+                facts.append(f"{entry['params']:.0f} M parameters")
+            if "top1" in entry:
+                facts.append(f"ImageNet {entry['top1']:.1f} %")
+            items.append(CompletionItem(name, help=", ".join(facts) or None))
     return items
 
 
@@ -174,4 +183,4 @@ def _columns(location: str) -> dict[str, str]:
 
 
 def _counted(n: int) -> str:
-    return f"{n} template" if n == 1 else f"{n} templates"
+    return f"{n} {plural(n, 'template')}"

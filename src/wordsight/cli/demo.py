@@ -87,7 +87,9 @@ def _print_table(tiles: Sequence[Tile]) -> None:
     table.add_column("then", no_wrap=True)
     for tile in tiles:
         (label, proba), *others = tile.ranked
-        style = "yellow" if label == NONE_LABEL else "bold green"
+        style = "bold green"
+        if label == NONE_LABEL:
+            style = "yellow"
         then = ", ".join(f"{name} {p:.0%}" for name, p in others if p >= 0.01)
         bar = Text.assemble(f"{proba:4.0%} ", ("█" * round(10 * proba), "blue"))
         table.add_row(tile.image.name, Text(label, style), bar, Text(then, "dim"))

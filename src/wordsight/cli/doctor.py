@@ -59,9 +59,10 @@ def _table(title: str, origin: str, findings: Sequence[Finding]) -> Table:
     for heading in ("fact", "value", origin, ""):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        note = f"\n[italic]{_escape(finding.note)}[/]" if finding.note else ""
-        value = f"{_escape(finding.value)}{note}".lstrip("\n")
-        table.add_row(_escape(finding.subject), value, _escape(finding.origin), MARKS[finding.verdict])
+        value = _escape(finding.value)
+        if finding.note:
+            value += f"\n[italic]{_escape(finding.note)}[/]"
+        table.add_row(_escape(finding.subject), value.lstrip("\n"), _escape(finding.origin), MARKS[finding.verdict])
     return table
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._messages import DONE, say
+from wordsight.cli._messages import DONE, plural, say
 from wordsight.cli._options import (
     check_html,
     check_path_options,
@@ -18,6 +18,7 @@ from wordsight.cli._options import (
     index_model_option,
     index_option,
     json_lines_option,
+    path_end,
     path_options,
 )
 from wordsight.errors import InputError
@@ -110,7 +111,7 @@ def _write(groups: Sequence[Group], options: dict[str, Any]) -> None:
     if options["files"]:
         from wordsight.cli._duplicates.paths import write_paths
 
-        write_paths(groups, b"\0" if options["zero"] else b"\n")
+        write_paths(groups, path_end(options))
         return
     if options["as_json"]:
         for group in groups:
@@ -124,11 +125,11 @@ def _write(groups: Sequence[Group], options: dict[str, Any]) -> None:
 def _report(found: Found) -> None:
     """Report shots that are there as RAW and rendered, and files that are gone."""
     if shots := sum(bool(group.shot) for group in found.groups):
-        subject = "1 shot exists" if shots == 1 else f"{shots} shots exist"
-        say(f"{subject} as RAW file and as rendered image: both are kept (--html, --json).")
+        exist = plural(shots, "shot exists", "shots exist")
+        say(f"{shots} {exist} as RAW file and as rendered image: both are kept (--html, --json).")
     if gone := len(found.gone):
-        subject = "1 file is missing and was" if gone == 1 else f"{gone} files are missing and were"
-        say(f"{subject} left out. Run: wordsight index (or connect the drive)")
+        missing = plural(gone, "file is missing and was", "files are missing and were")
+        say(f"{gone} {missing} left out. Run: wordsight index (or connect the drive)")
 
 
 @contextlib.contextmanager

@@ -163,7 +163,9 @@ def _sources_to_forget(gallery: Gallery, forget: Sequence[str]) -> list[str]:
     named: dict[str, None] = {}
     for source in forget:
         root = source_root(source)
-        matches = fnmatch.filter(tracked, root) if is_pattern(source) and root not in tracked else []
+        matches = []
+        if is_pattern(source) and root not in tracked:
+            matches = fnmatch.filter(tracked, root)
         named.update(dict.fromkeys(matches or [source]))
     return list(named)
 

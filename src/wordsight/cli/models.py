@@ -17,7 +17,9 @@ def rows(pattern: str = "") -> list[dict[str, Any]]:
     from wordsight.weights import catalog
 
     wanted = f"*{pattern.lower()}*"
-    made = _bundled() if fnmatch.fnmatchcase("mini", wanted) else []
+    made = []
+    if fnmatch.fnmatchcase("mini", wanted):
+        made += _bundled()
     for name, entry in catalog.MODELS.items():
         aliases = [alias for alias, target in catalog.ALIASES.items() if target == name]
         if not any(fnmatch.fnmatchcase(known.lower(), wanted) for known in (name, *aliases)):
@@ -103,7 +105,6 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         table.add_column("from", no_wrap=True)
     for row in found:
         params, top1 = row["params_million"], row["imagenet_zero_shot_top1"]
-        source = row["source"].split("/")[2] if row["source"].startswith("https:") else row["source"]
         cells = [
             row["name"],
             f"{params:.0f} M" if params else "",
@@ -112,5 +113,10 @@ def _print_table(found: list[dict[str, Any]]) -> None:
             f"{top1:.1f}" if top1 else "",
             row["licence"].partition(" (")[0],
         ]
-        table.add_row(*cells, *([source] if roomy else []))
+        if roomy:
+            source = row["source"]
+            if source.startswith("https:"):
+                source = source.split("/")[2]
+            cells.append(source)
+        table.add_row(*cells)
     console.print(table)

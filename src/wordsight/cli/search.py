@@ -18,6 +18,7 @@ from wordsight.cli._options import (
     index_model_option,
     index_option,
     json_lines_option,
+    path_end,
     path_options,
 )
 from wordsight.cli._search.query import ORDER, TERMS, SearchCommand, make_parts, read_terms, title
@@ -128,7 +129,7 @@ def _write(hits: Hits, gallery: Gallery, options: dict[str, Any]) -> None:
 
     first = _first_rank(options)
     if options["files"]:
-        output.write_paths(hits, b"\0" if options["zero"] else b"\n")
+        output.write_paths(hits, path_end(options))
     elif options["as_json"]:
         output.write_json(hits, first=first)
     else:

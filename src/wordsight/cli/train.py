@@ -96,7 +96,9 @@ def _run(path: Path, texts: tuple[str, ...], folder: Path | None, *, resume: boo
         return 128 + stop.number
     finally:
         watcher.on_end(None)
-    return _report(result, folder, recipe.config) if _is_first() else DONE
+    if not _is_first():
+        return DONE
+    return _report(result, folder, recipe.config)
 
 
 def _report(result: Any, folder: Path, config: Any) -> int:

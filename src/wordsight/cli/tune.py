@@ -51,7 +51,9 @@ def command(
     from wordsight.search import tune
     from wordsight.search.judged import read_judged
 
-    judged = read_judged(queries) if queries else []
+    judged = []
+    if queries:
+        judged = read_judged(queries)
 
     from wordsight.cli._progress import download_progress
     from wordsight.gallery import Gallery
@@ -62,26 +64,29 @@ def command(
         plain_warnings(),
     ):
         if status:
-            click.echo(_status(tune.read_tuning(gallery.index), as_json))
+            click.echo(_render(tune.read_tuning(gallery.index), as_json=as_json))
             return
         if reset:
             tune.reset(gallery.index)
             click.echo("{}" if as_json else RESET)
             return
         tuned = tune.tune(gallery.index, gallery.model, judged, seed=seed)
-    click.echo(json.dumps(tuned.to_dict()) if as_json else as_text(tuned))
+    click.echo(_render(tuned, as_json=as_json))
     for warning in _warnings(tuned):
         say(warning)
 
 
-def _status(chosen: Tuned | Fusion | None, as_json: bool) -> str:
+def _render(chosen: Tuned | Fusion | None, *, as_json: bool) -> str:
+    """The choice as text or JSON."""
     from wordsight.search.tune import Tuned
 
+    if as_json:
+        return json.dumps(chosen.to_dict() if chosen is not None else {})
     if chosen is None:
-        return "{}" if as_json else NOT_TUNED
+        return NOT_TUNED
     if isinstance(chosen, Tuned):
-        return json.dumps(chosen.to_dict()) if as_json else as_text(chosen)
-    return json.dumps(chosen.to_dict()) if as_json else f"Chosen by an older version: {describe(chosen)}."
+        return as_text(chosen)
+    return f"Chosen by an older version: {describe(chosen)}."
 
 
 def as_text(tuned: Tuned) -> str:
@@ -112,9 +117,10 @@ def _warnings(tuned: Tuned) -> list[str]:
     """Warnings to read before trusting the figures."""
     lines = []
     if tuned.unknown:
-        more = f" … and {len(tuned.unknown) - SHOWN} more" if len(tuned.unknown) > SHOWN else ""
         names = ", ".join(tuned.unknown[:SHOWN])
-        lines.append(f"{len(tuned.unknown)} answers are not in the index and were left out: {names}{more}")
+        if len(tuned.unknown) > SHOWN:
+            names += f" … and {len(tuned.unknown) - SHOWN} more"
+        lines.append(f"{len(tuned.unknown)} answers are not in the index and were left out: {names}")
     if tuned.partial:
         examples = "; ".join(f"{query!r}: {id}" for query, id in tuned.unjudged.examples[:3])
         lines.append(

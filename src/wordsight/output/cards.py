@@ -94,4 +94,6 @@ def _card(card: Card) -> str:
 
 def _short(text: str) -> str:
     text = " ".join(text.encode("utf-8", "replace").decode().split())
-    return text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
+    if len(text) > _TEXT:
+        return f"{text[: _TEXT - 1]}…"
+    return text

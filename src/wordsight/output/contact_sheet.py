@@ -67,7 +67,9 @@ def file_link(place: Path | str, page: int | None = None) -> str:
         scheme, _, rest = text.partition(":/")
         return f"{scheme}://{rest.lstrip('/')}"
     link = Path(place).absolute().as_uri()
-    return link if page is None else f"{link}#page={page}"
+    if page is not None:
+        link += f"#page={page}"
+    return link
 
 
 def render_html(tiles: Sequence[Tile], title: str, subtitle: str = "", *, asked: Sequence[Source] = ()) -> str:

@@ -65,13 +65,14 @@ def _draw_bars(draw: ImageDraw.ImageDraw, ranked: Sequence[tuple[str, float]], l
     width = _TILE_W - 2 * _PAD
     for i, (label, proba) in enumerate(ranked):
         y = top + i * _ROW_H
-        size, ink = (19, _TEXT) if i == 0 else (16, _FAINT)
+        size, ink, bar = 19, _TEXT, _BAR
+        if i > 0:
+            size, ink, bar = 16, _FAINT, _OTHER_BAR
         percent = f"{proba:.0%}"
         draw.text((left + width, y), percent, fill=ink, font=_font(size), anchor="ra")
         draw.text((left, y), _fit(label, size, width - 58), fill=ink, font=_font(size))
         draw.rounded_rectangle((left, y + 25, left + width, y + 31), 3, fill=_TRACK)
         if proba * width >= 1:
-            bar = _BAR if i == 0 else _OTHER_BAR
             draw.rounded_rectangle((left, y + 25, left + max(6, round(proba * width)), y + 31), 3, fill=bar)
 
 

@@ -59,7 +59,9 @@ def cell_text(value: Value) -> str:
     """A cell as it is shown: on one line, numbers without needless digits."""
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return " ".join(str(value).split())
 
 
 def _named(name: str, columns: Sequence[str]) -> str:

@@ -172,7 +172,9 @@ def _put(file: Path, wish: Path, how: How, moved: Mapping[str, Path]) -> Path:
     """Copy, link or move `file` to the first free name like `wish`."""
     n = 1
     while True:
-        destination = wish if n == 1 else wish.with_name(f"{wish.stem}-{n}{wish.suffix}")
+        destination = wish
+        if n > 1:
+            destination = wish.with_name(f"{wish.stem}-{n}{wish.suffix}")
         try:
             if how == "link":
                 destination.symlink_to(os.path.abspath(file))

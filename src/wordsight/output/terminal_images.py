@@ -26,7 +26,7 @@ _COLOURS = 64  # of a sixel image
 _PIXELS = 320  # longest side of what is sent to terminals that scale by themselves
 
 
-def way_of(environment: Mapping[str, str]) -> Way | None:
+def detect_way(environment: Mapping[str, str]) -> Way | None:
     """Protocol by which the terminal of these environment variables shows images, or None where it is not known.
 
     Half blocks ("blocks") are never the answer unless SETTING asks for them: they work wherever there is true colour,
@@ -47,7 +47,9 @@ def way_of(environment: Mapping[str, str]) -> Way | None:
         return "iterm"
     if environment.get("KONSOLE_VERSION", "").isdecimal() and int(environment["KONSOLE_VERSION"]) >= 220400:
         return "kitty"
-    return "sixel" if term.startswith(("foot", "mlterm", "contour", "yaft")) else None
+    if term.startswith(("foot", "mlterm", "contour", "yaft")):
+        return "sixel"
+    return None
 
 
 def cell_pixels(descriptor: int) -> tuple[int, int]:
@@ -75,7 +77,10 @@ def beside(image: Image.Image, lines: Sequence[str], way: Way, cell: tuple[int, 
     texts = [*lines[:ROWS], *[""] * (ROWS - len(lines))]
     if way == "blocks":
         return "".join(f"{left}  {text}".rstrip() + "\n" for left, text in zip(_blocks(image), texts, strict=True))
-    shown = {"kitty": _kitty, "iterm": _iterm}[way](image) if way != "sixel" else _sixel(image, cell)
+    if way == "sixel":
+        shown = _sixel(image, cell)
+    else:
+        shown = {"kitty": _kitty, "iterm": _iterm}[way](image)
     beside_it = "".join(f"\x1b[{COLUMNS + 2}C{text}\n" if text else "\n" for text in texts)
     return "\n" * ROWS + f"\x1b[{ROWS}A\x1b7{shown}\x1b8{beside_it}"
 
@@ -89,17 +94,20 @@ def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    small = fitted(image, _PIXELS, _PIXELS) if max(image.size) > _PIXELS else image
-    small.save(file, "PNG")
+    if max(image.size) > _PIXELS:
+        image = fitted(image, _PIXELS, _PIXELS)
+    image.save(file, "PNG")
     return file.getvalue()
 
 
 def _kitty(image: Image.Image) -> str:
     """Source: kitty's "terminal graphics protocol": PNG (f=100), no answers (q=2), the cursor stays (C=1)."""
-    wide = image.width * ROWS * CELL[1] > image.height * COLUMNS * CELL[0]
+    box = f"r={ROWS}"
+    if image.width * ROWS * CELL[1] > image.height * COLUMNS * CELL[0]:  # wider than the box
+        box = f"c={COLUMNS}"
     data = base64.b64encode(_png(image)).decode()
     parts = [data[i : i + _CHUNK] for i in range(0, len(data), _CHUNK)]
-    keys = f"a=T,f=100,q=2,C=1,{f'c={COLUMNS}' if wide else f'r={ROWS}'},"
+    keys = f"a=T,f=100,q=2,C=1,{box},"
     return "".join(
         f"\x1b_G{keys if i == 0 else ''}m={int(i + 1 < len(parts))};{part}\x1b\\" for i, part in enumerate(parts)
     )
@@ -142,14 +150,15 @@ def _blocks(image: Image.Image) -> list[str]:
     """ROWS lines of upper half blocks, two pixels each, in 24-bit colour; empty cells to the right and below."""
     small = np.asarray(fitted(image, COLUMNS, 2 * ROWS))
     lines = []
-    for top in range(0, 2 * ROWS, 2):
+    height, width = small.shape[:2]
+    for top in range(0, height, 2):
         cells = []
-        for x in range(small.shape[1]) if top < small.shape[0] else ():
+        for x in range(width):
             upper = "38;2;{};{};{}".format(*small[top, x])
-            if top + 1 < small.shape[0]:
+            if top + 1 < height:
                 lower = "48;2;{};{};{}".format(*small[top + 1, x])
                 cells.append(f"\x1b[{upper};{lower}m▀")
             else:
                 cells.append(f"\x1b[0;{upper}m▀")
-        lines.append("".join(cells) + ("\x1b[0m" if cells else "") + " " * (COLUMNS - len(cells)))
-    return lines
+        lines.append("".join(cells) + "\x1b[0m" + " " * (COLUMNS - width))
+    return lines + [" " * COLUMNS] * (ROWS - len(lines))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wordsight.cli._messages import plural
+
 NONE_LABEL = "none of these"  # as in wordsight.zeroshot.classifier, which `--help` need not load
 FIRST_COLUMNS = ("path", "label", "probability")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs a cell for
@@ -38,7 +40,9 @@ class Answer:
     @property
     def name(self) -> str:
         """The path, with the page of a document as a URL writes it."""
-        return str(self.path) if self.page is None else f"{self.path}#page={self.page}"
+        if self.page is None:
+            return str(self.path)
+        return f"{self.path}#page={self.page}"
 
 
 Render = Callable[[Answer], str]
@@ -48,7 +52,9 @@ def make_renderer(form: str, labels: Sequence[str]) -> Render:
     """Function that turns an answer into its line. form: "json", "csv" or "text"."""
     if form == "json":
         return lambda answer: json.dumps(_to_dict(answer, labels))
-    return _to_csv if form == "csv" else _text_renderer(labels)
+    if form == "csv":
+        return _to_csv
+    return _text_renderer(labels)
 
 
 def _text_renderer(labels: Sequence[str]) -> Render:
@@ -64,7 +70,9 @@ def _text_renderer(labels: Sequence[str]) -> Render:
         taken = {name for name, _ in answer.chosen}
         others = "  ".join(f"{name} {p:.0%}" for name, p in answer.ranked if p >= 0.01 and name not in taken)
         line = f"{proba:6.1%}  {clean(chosen):<{width}}  {source_name(answer.name)}"
-        return f"{line}  ({clean(others)})" if others else line
+        if others:
+            line += f"  ({clean(others)})"
+        return line
 
     return render
 
@@ -96,7 +104,9 @@ def _csv_path(name: str) -> str:
     """Path for a cell; a relative one that a spreadsheet would take for a formula begins with "./"."""
     from wordsight.images.names import recorded_path
 
-    return recorded_path(os.path.join(os.curdir, name) if name.startswith(_FORMULA) else name)
+    if name.startswith(_FORMULA):
+        name = os.path.join(os.curdir, name)
+    return recorded_path(name)
 
 
 def _csv_row(cells: Sequence[str]) -> str:
@@ -131,4 +141,4 @@ class Tally:
 
 def count_images(n: int) -> str:
     """A number of images, in words: "1 image", "12 images"."""
-    return "1 image" if n == 1 else f"{n} images"
+    return f"{n} {plural(n, 'image')}"

@@ -22,8 +22,9 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
     for label in tally.labels:
         answers = sorted(tally.answers.get(label, []), key=lambda answer: -dict(answer.chosen)[label])
         if answers:
-            limit = f", the first {TILES_SHOWN}" if len(answers) > TILES_SHOWN else ""
-            heading = f"{label} · {count_images(len(answers))}{limit}"
+            heading = f"{label} · {count_images(len(answers))}"
+            if len(answers) > TILES_SHOWN:
+                heading += f", the first {TILES_SHOWN}"
             sections.append(Section(heading, [_tile(answer) for answer in answers[:TILES_SHOWN]]))
     path.write_text(render_sections_html(sections, title, " · ".join(tally.labels)), encoding="utf-8")
 
@@ -33,7 +34,9 @@ def _tile(answer: Answer) -> Tile:
     from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Tile, file_link
 
-    thumbnail = b"" if answer.page is None else _thumbnail(answer.path, answer.page)
+    thumbnail = b""
+    if answer.page is not None:
+        thumbnail = _thumbnail(answer.path, answer.page)
     link = file_link(answer.path, answer.page)
     return Tile(answer.path, answer.ranked, name=source_name(answer.name), link=link, thumbnail=thumbnail)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.cli._messages import say
-from wordsight.cli._options import check_html
+from wordsight.cli._options import check_html, path_end
 from wordsight.errors import ImageError, InputError
 
 if TYPE_CHECKING:
@@ -113,13 +113,16 @@ def find_sources(paths: Sequence[str], options: dict[str, Any]) -> list[Source]:
     elif options["zero"] and "-" not in paths:
         raise InputError('-0 separates names that are read; add "-" or --from-file FILE.')
     sources: list[Source] = []
-    for path in find_images(paths, _read_names(options["from_file"] or "-", zero=options["zero"])):
-        sources += _pages(path) if path.suffix.lower() == ".pdf" and path.is_file() else [path]
+    for path in find_images(paths, _read_names(options["from_file"] or "-", path_end(options))):
+        if path.suffix.lower() == ".pdf" and path.is_file():
+            sources += _pages(path)
+        else:
+            sources.append(path)
     return sources
 
 
-def _read_names(file: str, *, zero: bool) -> Iterator[str]:
-    """Names in a file or on standard input, one per line or ended by NUL."""
+def _read_names(file: str, end: bytes) -> Iterator[str]:
+    """Names in a file or on standard input, each but the last followed by `end`."""
     try:
         if file != "-":
             content = Path(file).read_bytes()
@@ -131,7 +134,7 @@ def _read_names(file: str, *, zero: bool) -> Iterator[str]:
         raise InputError(
             f"The list {file!r} cannot be read ({error.strerror or error}); expected names of images."
         ) from error
-    yield from map(os.fsdecode, content.split(b"\0" if zero else b"\n"))
+    yield from map(os.fsdecode, content.split(end))
 
 
 def _pages(path: Path) -> list[Source]:

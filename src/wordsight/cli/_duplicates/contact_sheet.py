@@ -23,8 +23,9 @@ def write_html(path: Path, groups: Sequence[Group], gallery: Gallery) -> None:
 
     sections = []
     for number, group in enumerate(groups, 1):
-        because = f"; kept because {group.because}" if group.because else ""
-        heading = f"{number}. {len(group.rows)} images{because}"
+        heading = f"{number}. {len(group.rows)} images"
+        if group.because:
+            heading += f"; kept because {group.because}"
         sections.append(Section(heading, list(_tiles(group, gallery))))
     page = render_sections_html(sections, "Duplicates", clean(f"{len(groups)} groups in {gallery.location}"))
     path.write_text(page, encoding="utf-8", errors="backslashreplace")

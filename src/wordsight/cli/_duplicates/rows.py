@@ -27,9 +27,9 @@ def place(row: Row) -> Path | str:
 def display_name(row: Row) -> str:
     """The place of a row as it is printed."""
     from wordsight.images.names import source_name
+    from wordsight.row_images import page_suffix
 
-    page = "" if row.page is None else f", page {row.page}"
-    return source_name(place(row)) + page
+    return source_name(place(row)) + page_suffix(row.page)
 
 
 def role(group: Group, row: Row, cosine: float) -> str:
@@ -47,14 +47,7 @@ def size_text(n: float) -> str:
     """A number of bytes in short form: "999 B", "1.5 KB", "52 KB"."""
     for unit in ("B", "KB", "MB"):
         if n < 1000:
-            digits = 0 if unit == "B" or n >= 10 else 1
+            digits = int(n < 10 and unit != "B")
             return f"{n:.{digits}f} {unit}"
         n /= 1000
     return f"{n:.1f} GB"
-
-
-def count(n: int, singular: str, plural: str = "") -> str:
-    """A number of things: "1 group", "2 copies"."""
-    if n == 1:
-        return f"{n} {singular}"
-    return f"{n} {plural or singular + 's'}"

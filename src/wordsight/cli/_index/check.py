@@ -34,7 +34,10 @@ def _lines(location: str, damage: Sequence[Damage]) -> list[str]:
         if each.ids is None:
             lines.append(f"{each.file} is damaged; the images that it concerns cannot be told.")
             continue
-        lines.append(f"{each.file} is damaged: {len(each.ids):,} images{':' if each.ids else ''}")
+        line = f"{each.file} is damaged: {len(each.ids):,} images"
+        if each.ids:
+            line += ":"
+        lines.append(line)
         lines += [f"  {id}" for id in each.ids[:SKIPS_SHOWN]]
         if len(each.ids) > SKIPS_SHOWN:
             lines.append(f"  … and {len(each.ids) - SKIPS_SHOWN:,} more (--json lists all)")

@@ -11,7 +11,9 @@ def status_text(status: dict[str, Any]) -> str:
     """The status in lines."""
     from wordsight.images.names import source_name
 
-    size = f", {status['bytes'] / 2**20:,.1f} MiB" if status["bytes"] else ""
+    size = ""
+    if status["bytes"]:
+        size = f", {status['bytes'] / 2**20:,.1f} MiB"
     columns = ", ".join(f"{source_name(name)} ({kind})" for name, kind in status["columns"].items())
     lines = [
         f"{status['images']:,} images in {status['index']}{size}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordsight.cli._messages import DONE, NOTHING_READ, SKIPS_SHOWN, SOME_SKIPPED, clean, say
+from wordsight.cli._options import quote_index_option
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
@@ -28,8 +28,7 @@ def summary_text(gallery: Gallery, summary: Summary, into: str | None) -> str:
     done = f"{len(gallery):,} images in {gallery.location}: {counts or 'nothing found'} ({time})."
     if not len(gallery):
         return clean(done)
-    place = f" --in {shlex.quote(into)}" if into else ""
-    return clean(f'{done}\nSearch them with: wordsight search "a red car"{place}')
+    return clean(f'{done}\nSearch them with: wordsight search "a red car"{quote_index_option(into)}')
 
 
 def report(summary: Summary) -> int:
@@ -78,7 +77,11 @@ def _group(skips: Sequence[Skipped]) -> Iterator[str]:
         if len(items) == 1 and shown:
             yield f"{source_name(items[0])}: {reason}"
             continue
-        yield f"{reason} ({len(items):,}){':' if shown else ''}"
+        heading = f"{reason} ({len(items):,})"
+        if not shown:
+            yield heading
+            continue
+        yield f"{heading}:"
         yield from (f"  {source_name(item)}" for item in shown)
-        if shown and len(items) > len(shown):
+        if len(items) > len(shown):
             yield f"  … and {len(items) - len(shown):,} more"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from wordsight.cli._messages import plural
 from wordsight.images.names import source_name
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ def notes(hit: Hit) -> str:
     """Notes behind the path of a result: its copies, a file that is gone."""
     from wordsight.update.row_state import is_gone
 
-    copies = ""
-    if hit.copies:
-        copies = f" (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})"
-    return copies + (" (file is gone)" if is_gone(hit.row) else "")
+    found = ""
+    if n := len(hit.copies):
+        found = f" (+{n} {plural(n, 'copy', 'copies')})"
+    if is_gone(hit.row):
+        found += " (file is gone)"
+    return found
 
 
 def snippet(hit: Hit) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.cli._messages import clean, say
+from wordsight.cli._messages import clean, plural, say
 from wordsight.cli._search.cells import place
 from wordsight.errors import InputError
 from wordsight.images.names import source_name
@@ -38,7 +38,9 @@ def write_paths(hits: Sequence[Hit], end: bytes) -> None:
         if path not in gone:
             click.echo(os.fsencode(path) + end, nl=False)
     if gone:
-        names = ", ".join(map(source_name, sorted(gone)[:3])) + (" …" if len(gone) > 3 else "")
+        names = ", ".join(map(source_name, sorted(gone)[:3]))
+        if len(gone) > 3:
+            names += " …"
         say(f"{len(gone)} left out, whose files are gone: {names}")
 
 
@@ -59,8 +61,7 @@ def write_html(
     )
     examples = [part.value for part in parts if part.kind == "image" and part.weight > 0]
     n = len(gallery)
-    images = "1 image" if n == 1 else f"{n:,} images"
-    subtitle = clean(f"{len(hits)} of {images} in {gallery.location}")
+    subtitle = clean(f"{len(hits)} of {n:,} {plural(n, 'image')} in {gallery.location}")
     page = render_html(tiles, title, subtitle, asked=examples)
     file.write_text(page, encoding="utf-8", errors="backslashreplace")
     say(f"contact sheet written to {source_name(file)}")

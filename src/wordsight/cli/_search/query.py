@@ -112,8 +112,9 @@ def title(terms: Sequence[Term]) -> str:
             line += " − "
         elif line:
             line += " + "
-        factor = "" if abs(weight) == 1 else f"{abs(weight):g} × "
-        line += factor + name
+        if abs(weight) != 1:
+            line += f"{abs(weight):g} × "
+        line += name
     return line.strip()
 
 

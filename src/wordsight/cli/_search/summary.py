@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from wordsight.cli._messages import plural
+from wordsight.cli._options import quote_index_option
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 def summary(query: str, hits: Hits, gallery: Gallery, options: Mapping[str, Any]) -> str:
     """The summary, in a line. query: in words. options: of the command."""
     if not hits and not len(gallery):
-        place = f" --in {shlex.quote(options['location'])}" if options["location"] else ""
+        place = quote_index_option(options["location"])
         return f"the index {gallery.location} is empty; add images with: wordsight index FOLDER{place}"
     if not hits and options["page"] > 1:
         return f"no results on page {options['page']}; try an earlier page or a larger -k."
@@ -22,8 +24,9 @@ def summary(query: str, hits: Hits, gallery: Gallery, options: Mapping[str, Any]
 
 
 def _matches(query: str, hits: Hits, options: Mapping[str, Any]) -> str:
-    condition = options["where"]
-    where = f" where {condition}" if condition else ""
+    where = ""
+    if condition := options["where"]:
+        where = f" where {condition}"
     if not hits.likely:
         if hits:
             return f"no likely match for {query!r}{where}; showing the nearest."
@@ -31,7 +34,9 @@ def _matches(query: str, hits: Hits, options: Mapping[str, Any]) -> str:
             return f"no image satisfies the condition {condition} (text is case-sensitive)."
         return f"no likely match for {query!r}{where}."
     shown = sum(one.likely for hit in hits for one in (hit, *hit.copies))
-    total = f"{'at least ' if hits.at_least else ''}{hits.likely:,} likely match{'es' if hits.likely != 1 else ''}"
+    total = f"{hits.likely:,} likely {plural(hits.likely, 'match', 'matches')}"
+    if hits.at_least:
+        total = f"at least {total}"
     folded = sum(len(hit.copies) for hit in hits)
     is_full = len(hits) == options["k"] and hits[-1].likely
     more = ""
@@ -42,6 +47,9 @@ def _matches(query: str, hits: Hits, options: Mapping[str, Any]) -> str:
 
 def _guesses(hits: Hits) -> str:
     """Words that were replaced by similar ones, where no text of the index contains them."""
-    words = hits[0].words if hits else ()
-    read = [f"{word.text!r} as {', '.join(word.guesses[:3])}" for word in words if word.guesses]
-    return f" Read {'; '.join(read)}." if read else ""
+    if not hits:
+        return ""
+    read = [f"{word.text!r} as {', '.join(word.guesses[:3])}" for word in hits[0].words if word.guesses]
+    if not read:
+        return ""
+    return f" Read {'; '.join(read)}."

@@ -32,15 +32,18 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | Non
     columns = cells.column_names(lead_columns([hit.meta for hit in hits], show))
     if any(hit.page is not None for hit in hits):
         columns.insert(0, "page")
-    widest = _WIDE_COLUMN if width is None else _COLUMN
+    widest, free = _WIDE_COLUMN, None
+    if width is not None:
+        widest, free = _COLUMN, max(width - _FRONT, 10)
     texts = {
         column: [source_name(column), *(shorten(cells.cell(hit, column), widest) for hit in hits)] for column in columns
     }
     paths = [cells.display_path(hit) + cells.notes(hit) for hit in hits]
     longest = max(map(text_width, paths))
-    free = None if width is None else max(width - _FRONT, 10)
     shown = _columns_that_fit(texts, longest, free)
-    room = longest if free is None else min(longest, free - sum(2 + wide for wide in shown.values()))
+    room = longest
+    if free is not None:
+        room = min(longest, free - sum(2 + wide for wide in shown.values()))
 
     def columns_at(line: int) -> str:
         return "".join(f"  {pad(texts[column][line], wide)}" for column, wide in shown.items())

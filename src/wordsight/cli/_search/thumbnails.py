@@ -32,18 +32,20 @@ def write_results(
 
     show: see `output.lead_columns`.
     """
-    from wordsight.output.terminal_images import way_of
+    from wordsight.output.terminal_images import detect_way
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
     way = None
     if thumbnails or (thumbnails is None and is_terminal):
-        way = way_of(os.environ)
+        way = detect_way(os.environ)
     if thumbnails and way is None:
         way = "blocks"
     if way is not None:
         _write_images(hits, index, first=first, way=way, show=show)
         return
-    width = shutil.get_terminal_size().columns if is_terminal else None
+    width = None
+    if is_terminal:
+        width = shutil.get_terminal_size().columns
     for line in table(hits, first, width=width, show=show):
         click.echo(line, color=False if "NO_COLOR" in os.environ else None)
 
@@ -54,7 +56,9 @@ def _write_images(hits: Sequence[Hit], index: Index, *, first: int, way: Way, sh
     from wordsight.output.terminal_images import CELL, COLUMNS, beside, cell_pixels
     from wordsight.row_images import row_image
 
-    pixels = cell_pixels(sys.stdout.fileno()) if sys.stdout.isatty() else CELL
+    pixels = CELL
+    if sys.stdout.isatty():
+        pixels = cell_pixels(sys.stdout.fileno())
     width = shutil.get_terminal_size().columns - COLUMNS - 3
     lead = lead_columns([hit.meta for hit in hits], show)
     for rank, hit in enumerate(hits, first):
@@ -72,13 +76,17 @@ def _write_images(hits: Sequence[Hit], index: Index, *, first: int, way: Way, sh
 def _lines(rank: int, hit: Hit, width: int, lead: Lead) -> list[str]:
     """Lines beside an image."""
     width = max(width - 5, 10)
-    page = "" if hit.page is None else f"  page {hit.page}"
-    size = f"{hit.row.width} × {hit.row.height}" if hit.row.width else ""
+    name = shorten(cells.display_path(hit) + cells.notes(hit), width)
+    if hit.page is not None:
+        name += f"  page {hit.page}"
+    size = ""
+    if hit.row.width:
+        size = f"{hit.row.width} × {hit.row.height}"
     columns = [column for column in cells.column_names(lead) if hit.meta.get(column) not in (None, "")]
     meta = "  ".join(f"{source_name(column)}: {cells.cell(hit, column)}" for column in columns)
     details = [line for line in (size, meta, *cells.snippet(hit)) if line]
     return [
         f"{_BOLD}{rank:3}{_PLAIN}  {_BLUE}{cells.probability_bar(hit.proba)}{_PLAIN} {hit.proba:4.0%}",
-        "     " + shorten(cells.display_path(hit) + cells.notes(hit), width) + page,
+        f"     {name}",
         *(f"     {_FAINT}{shorten(line, width)}{_PLAIN}" for line in details),
     ]

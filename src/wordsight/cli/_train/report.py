@@ -51,7 +51,9 @@ def _lines(result: RunResult) -> Iterator[str]:
 
 
 def _values(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return (value,)
 
 
 def _skip_lines(result: RunResult) -> Iterator[str]:
@@ -59,6 +61,8 @@ def _skip_lines(result: RunResult) -> Iterator[str]:
         return
     yield f"  {sum(result.skipped.values()):,} samples skipped:"
     for reason, count in sorted(result.skipped.items(), key=lambda each: -each[1]):
-        names = result.skipped_names.get(reason, ())
-        more = ", …" if count > len(names) else ""
-        yield f"    {count:,}: {reason}" + (f" ({', '.join(names)}{more})" if names else "")
+        line = f"    {count:,}: {reason}"
+        if names := result.skipped_names.get(reason):
+            more = ", …" if count > len(names) else ""
+            line += f" ({', '.join(names)}{more})"
+        yield line

@@ -109,8 +109,11 @@ def make_watcher() -> Lines:
 
 def start_text(config: TrainConfig, facts: RunFacts) -> str:
     """Size and place of a run, in a line."""
-    trainable = "all trainable" if facts.trainable == facts.parameters else f"{_count(facts.trainable)} trainable"
-    device = facts.device if facts.processes == 1 else f"{facts.processes} processes on {facts.device}"
+    trainable, device = "all trainable", facts.device
+    if facts.trainable != facts.parameters:
+        trainable = f"{_count(facts.trainable)} trainable"
+    if facts.processes != 1:
+        device = f"{facts.processes} processes on {device}"
     parts = [
         f"{_count(facts.parameters)} parameters, {trainable}",
         f"{facts.steps:,} steps of {config.batch:,} pairs, {facts.steps_per_epoch:,} per epoch",
@@ -141,7 +144,9 @@ def step_text(report: StepReport, chance: float | None) -> str:
 
 
 def _chance_level(value: float | None, form: str) -> str:
-    return "" if value is None else f" (chance level: {value:{form}})"
+    if value is None:
+        return ""
+    return f" (chance level: {value:{form}})"
 
 
 def figure_lines(figures: Mapping[str, Estimate]) -> list[str]:
@@ -184,6 +189,6 @@ def _count(number: int) -> str:
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             scaled = number / size
-            digits = 0 if scaled >= 100 else 1
+            digits = int(scaled < 100)
             return f"{scaled:.{digits}f}{letter}"
     return str(number)
