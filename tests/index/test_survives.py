@@ -59,9 +59,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130, said
-    assert "images of this run are in; the same command continues there." in said
+    assert "images were indexed; rerun to continue." in said
     with Gallery.open(where) as gallery:
-        assert f"{len(gallery):,} images of this run" in said
+        assert f"{len(gallery):,} images were indexed" in said
 
 
 def notes(where):
