@@ -81,8 +81,12 @@ class Row:
 
     def __repr__(self) -> str:
         """Fields that tell rows apart, without vector and thumbnail."""
-        size = f" {self.width}×{self.height}" if self.width else ""
-        return f"<Row {self.id}{size}{f' {dict(self.meta)}' if self.meta else ''}>"
+        shown = f"Row {self.id}"
+        if self.width:
+            shown += f" {self.width}×{self.height}"
+        if self.meta:
+            shown += f" {dict(self.meta)}"
+        return f"<{shown}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,9 @@ def check_same_model(info: IndexInfo, name: str, fingerprint: str, dim: int, loc
     """Raise StoreError unless this model, of the name, fingerprint and dimensions given, made the index."""
     if (fingerprint, dim) == (info.fingerprint, info.dim):
         return
-    index = f"The index {location}" if location else "The index"
+    index = "The index"
+    if location:
+        index += f" {location}"
     raise StoreError(
         f"{index} was made with the model {info.model} (fingerprint {info.fingerprint}, {info.dim} dimensions), not "
         f"with {name} (fingerprint {fingerprint}, {dim} dimensions): their vectors cannot be compared. Use the index's "

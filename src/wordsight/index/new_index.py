@@ -42,8 +42,14 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
     except (OSError, WordsightError):
         return
     try:
-        for part in folder.iterdir() if keep_folder else [folder]:
-            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+        parts = [folder]
+        if keep_folder:
+            parts = list(folder.iterdir())
+        for part in parts:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
     finally:
         lock.release()
 
@@ -53,7 +59,9 @@ def _folder_of(location: str | None) -> Path | None:
     from wordsight.locations import default_index
 
     where = str(default_index()) if location is None else location
-    return None if "://" in where or where.startswith(tuple(STORES)) else Path(where)
+    if "://" in where or where.startswith(tuple(STORES)):
+        return None
+    return Path(where)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -6,12 +6,13 @@ import datetime
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from wordsight.columns import OWN_COLUMNS, merge_kinds
 from wordsight.index.base import Row
 
 Scalar: TypeAlias = str | int | float | bool
+T = TypeVar("T")
 
 # Stores that order numbers only keep the time of `taken` beside it as a number; `field_of` is asked for its place by
 # this name, which no table's column has.
@@ -24,17 +25,20 @@ def columns_with(columns: Mapping[str, str], rows: Iterable[Row]) -> dict[str, s
     A table's column that is called as one of an index's own is known to conditions as "table_<name>".
     Raises: InputError for a column that would hold values of two types, or of none that there is, naming it.
     """
-    return merge_kinds(columns, (row.meta for row in rows), _condition_name)
+    return merge_kinds(columns, (row.meta for row in rows), condition_name)
 
 
-def _condition_name(name: str) -> str:
-    return f"table_{name}" if name in OWN_COLUMNS else name
+def condition_name(name: str) -> str:
+    """Name that conditions have for a table's column."""
+    if name in OWN_COLUMNS:
+        return f"table_{name}"
+    return name
 
 
 def meta_fields(row: Row) -> dict[str, Scalar]:
     """A row's meta under names and with values that JSON stores take: none that are null, NaN or infinite."""
     return {
-        encode_field_name(clean(name)): clean(value) if isinstance(value, str) else value
+        encode_field_name(clean(name)): clean_value(value)
         for name, value in row.meta.items()
         if value is not None and not (isinstance(value, float) and not math.isfinite(value))
     }
@@ -53,6 +57,13 @@ def field_of(column: str, meta: str) -> str:
 def clean(text: str) -> str:
     """A text with question marks for halves of surrogate pairs, which UTF-8 does not know."""
     return text.encode("utf-8", "replace").decode()
+
+
+def clean_value(value: T) -> T | str:
+    """A text as `clean` leaves it, any other value as it is."""
+    if isinstance(value, str):
+        return clean(value)
+    return value
 
 
 def encode_field_name(column: str) -> str:
@@ -75,10 +86,9 @@ def seconds_of(text: str) -> float | None:
     )
     if found is None:
         return None
-    year, month, day, hour, minute, second = (int(part) if part else None for part in found.groups()[:6])
-    assert year is not None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
-        moment = datetime.datetime(year, month or 1, day or 1, hour or 0, minute or 0, second or 0)
+        moment = datetime.datetime(year, month or 1, day or 1, hour, minute, second)
     except ValueError:
         return None
     return (moment - datetime.datetime(1970, 1, 1)).total_seconds() + float(found[7] or 0)

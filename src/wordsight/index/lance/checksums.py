@@ -107,7 +107,9 @@ class IndexDamagedError(StoreError):
 
     def __init__(self, location: str, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        shown = ", ".join(names[:3])
+        if len(names) > 3:
+            shown += f" and {len(names) - 3} more"
         super().__init__(
             f"The index {location} is damaged: {shown} changed since it was written. See which images are concerned "
             "with: wordsight index --check"

@@ -29,7 +29,9 @@ def find_damage(folder: Path, uri: str, checksums: Checksums, snapshot: Snapshot
         return [Damage(name, None) for name in damaged]
     missing = [name for name in fragments if not (folder / name).is_file()]
     for name in [*damaged, *missing]:
-        ids = _ids_of(dataset, fragments[name], snapshot) if name in fragments else []
+        ids: list[str] | None = []
+        if name in fragments:
+            ids = _ids_of(dataset, fragments[name], snapshot)
         found.append(Damage(name, ids))
     return found
 

@@ -24,7 +24,9 @@ SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_b
 
 def dataset_address(location: str, folder: Path | None) -> str:
     """Where Lance finds the dataset of an index."""
-    return location.rstrip("/") if folder is None else str(folder.absolute() / ITEMS)
+    if folder is None:
+        return location.rstrip("/")
+    return str(folder.absolute() / ITEMS)
 
 
 def import_lance() -> Any:

@@ -122,13 +122,14 @@ class DatasetReader:
 
         def ask(data: Any) -> Answer:
             known = columns.columns_of(data.schema)
-            condition = None if where is None else checked(where, known)
-            if condition is not None:
+            condition = None
+            if where is not None:
+                condition = checked(where, known)
                 # reading a condition on its own tells the user's mistakes from the store's troubles
                 try:
                     data.scanner(columns=["_id"], filter=condition).explain_plan()
                 except (OSError, ValueError, RuntimeError) as error:
-                    raise unreadable(where or "", str(error), known) from None
+                    raise unreadable(where, str(error), known) from None
             scanner = data.scanner(
                 names, filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query
             )
@@ -144,7 +145,9 @@ class DatasetReader:
 
     def _newest(self) -> int | None:
         """The number of the newest version; None at an address, where old versions are kept for a day."""
-        return None if self._folder is None else folders.newest_version(self._folder)
+        if self._folder is None:
+            return None
+        return folders.newest_version(self._folder)
 
 
 def _is_shared(name: str) -> bool:

@@ -82,9 +82,12 @@ class LanceIndex(Index):
         self.location = location
         self.info = info
         self._folder = folder
-        self._snapshots = None if folder is None else Snapshots(folder)
-        self._checksums = None if folder is None else Checksums(folder, folders.ITEMS)
-        self._lock = None if folder is None else WriterLock(folder)
+        self._snapshots: Snapshots | None = None  # these three are of a folder only
+        self._checksums: Checksums | None = None
+        self._lock: WriterLock | None = None
+        if folder is not None:
+            self._snapshots, self._checksums = Snapshots(folder), Checksums(folder, folders.ITEMS)
+            self._lock = WriterLock(folder)
         self._write_lock = threading.RLock()  # held by the thread that writes or gives the right to write back
         self._reader = DatasetReader(location, folder, self._checksums)
         self._write_dataset: Any = None  # what is written goes through an object of its own
@@ -98,8 +101,9 @@ class LanceIndex(Index):
 
     def columns(self) -> dict[str, str]:
         """Columns that `where` may name → their kind."""
-        snapshot = self._snapshot()
-        return columns.columns_of(snapshot.schema if snapshot else self._reader.read(lambda data: data.schema))
+        if snapshot := self._snapshot():
+            return columns.columns_of(snapshot.schema)
+        return columns.columns_of(self._reader.read(lambda data: data.schema))
 
     def row_versions(self) -> Iterator[RowVersion]:
         """Yield the version of every row."""
@@ -175,7 +179,9 @@ class LanceIndex(Index):
         if k < 1:
             return []
         if snapshot := self._snapshot(build=True):
-            rowids = None if where is None else self._choose(where, snapshot.version)
+            rowids = None
+            if where is not None:
+                rowids = self._choose(where, snapshot.version)
             if where is None or rowids is not None:
                 with store_errors(self.location, "read"):
                     return list(starmap(Match, snapshot.nearest(query_D, k, rowids)))
@@ -184,7 +190,9 @@ class LanceIndex(Index):
     def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
         """Number of rows of a cosine from this one on: all of them, where the snapshot answers."""
         if snapshot := self._snapshot(build=True):
-            rowids = None if where is None else self._choose(where, snapshot.version)
+            rowids = None
+            if where is not None:
+                rowids = self._choose(where, snapshot.version)
             if where is None or rowids is not None:
                 return snapshot.count_near(np.asarray(query_D, np.float32), cosine, rowids), False
         return super().count_near(query_D, cosine, where)
@@ -203,8 +211,9 @@ class LanceIndex(Index):
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Words of a query, with other spellings of those that no text holds (an index in a folder)."""
         words = query_terms(text)
-        vocabulary = self._known_words() if words else None
-        return words if vocabulary is None else with_spellings(words, vocabulary)
+        if not words or (vocabulary := self._known_words()) is None:
+            return words
+        return with_spellings(words, vocabulary)
 
     def _known_words(self) -> Vocabulary | None:
         """The terms of the index's texts as the last `optimise` left them; None at an address, or of an older index."""

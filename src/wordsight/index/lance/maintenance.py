@@ -95,7 +95,10 @@ def optimise(dataset: Any, local: bool) -> None:
         for column in ("_id", "_digest"):
             if f"{column}_idx" not in names:
                 dataset.create_scalar_index(column, "BTREE", f"{column}_idx")
-    if rows > (EXACT_LIMIT if local else REMOTE_EXACT_LIMIT):
+    exact_limit, keep_for = EXACT_LIMIT, timedelta(0)
+    if not local:
+        exact_limit, keep_for = REMOTE_EXACT_LIMIT, timedelta(days=1)
+    if rows > exact_limit:
         _ensure_vector_index(dataset, rows, VECTOR_INDEX in names)
     dataset.optimize.optimize_indices()
     # Lance goes on counting the words of rows that are gone
@@ -106,9 +109,7 @@ def optimise(dataset: Any, local: bool) -> None:
     for number in runs(dataset)[:-KEPT_RUNS]:
         dataset.tags.delete(f"{RUN}{number}")
     # only the holder of the lock runs this, so what no version names was left by a killed process
-    dataset.cleanup_old_versions(
-        timedelta(0) if local else timedelta(days=1), delete_unverified=local, error_if_tagged_old_versions=False
-    )
+    dataset.cleanup_old_versions(keep_for, delete_unverified=local, error_if_tagged_old_versions=False)
 
 
 def _ensure_vector_index(dataset: Any, rows: int, present: bool) -> None:

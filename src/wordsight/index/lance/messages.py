@@ -53,7 +53,9 @@ def checked(condition: str, columns: Mapping[str, str]) -> str:
         if not found[0].startswith('"'):
             return found[0]
         name = found[0][1:-1].replace('""', '"')
-        return f"`{name}`" if name in columns else "'" + name.replace("'", "''") + "'"
+        if name in columns:
+            return f"`{name}`"
+        return "'" + name.replace("'", "''") + "'"
 
     return f"({QUOTED.sub(quoted, condition)}\n)"
 
@@ -81,7 +83,9 @@ def plain(said: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -67,7 +67,9 @@ class Snapshots:
 
     def tidy(self, keep: int | None) -> None:
         """Remove the snapshots, whole and half written, of all versions but `keep`."""
-        keep_path = None if keep is None else self._path(keep)
+        keep_path = None
+        if keep is not None:
+            keep_path = self._path(keep)
         remove_quietly(path for path in self._folder.glob("snapshot-*.arrow*") if path != keep_path)
         remove_parts(self._folder, "snapshot-*")
 

@@ -134,7 +134,7 @@ class PineconeIndex(RecordIndex):
         version = hashlib.sha256(text.encode() + str(time.time_ns()).encode()).hexdigest()[:12]
         head = {"_id": head_id, "key": key, "version": version, "parts": len(pieces), "value": pieces[0]}
         rest = [{"_id": f"{head_id}.{version}.{i}", "value": pieces[i]} for i in range(1, len(pieces))]
-        for documents in ([rest] if rest else []) + [[head]]:
+        for documents in (rest, [head]):  # the head last: it names the rest
             self._upsert(self._beside, [document | {"vector": self._filler} for document in documents])
         if old is not None:
             self._delete(self._beside, self._parts(head_id, old))
@@ -197,7 +197,7 @@ class PineconeIndex(RecordIndex):
             if page is None:
                 return
             yield from page.documents.values()
-            token = page.pagination.next if page.pagination else None
+            token = page.pagination and page.pagination.next
             if not token:
                 return
 
@@ -234,7 +234,9 @@ class PineconeIndex(RecordIndex):
         wanted = to_words(words)
         # rows of older versions hold their words only, without stems
         query = " ".join(dict.fromkeys((*map(as_word, collect_terms(wanted)), *plain_words(wanted))))
-        found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
+        if not query:
+            return []
+        found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where)
         return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, by: dict[str, Any], k: int, where: str | None) -> list[Match]:
@@ -271,7 +273,7 @@ class PineconeIndex(RecordIndex):
                 response = self._documents.search(**asked)
             if response is None:
                 return []
-            seen = response.response_info.lsn_reconciled if response.response_info else None
+            seen = response.response_info and response.response_info.lsn_reconciled
             if self._written is None or seen is None:
                 break
             if seen >= self._written:
@@ -318,7 +320,7 @@ class PineconeIndex(RecordIndex):
 
     def _noted(self, response: Any) -> None:
         """Remember how far a search has to have come to see this write."""
-        position = response.response_info.lsn_committed if response.response_info else None
+        position = response.response_info and response.response_info.lsn_committed
         if position is not None:
             self._written = max(position, self._written or 0)
 

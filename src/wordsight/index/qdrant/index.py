@@ -54,7 +54,9 @@ class QdrantIndex(RecordIndex):
         self._location = location
         self._analysed = False  # whether all texts are known to be written as this version analyses them
         with self._asking():
-            kept = self._record("about") if client.collection_exists(self._beside) else None
+            kept = None
+            if client.collection_exists(self._beside):
+                kept = self._record("about")
             if kept is None and info is not None:
                 self._make(info)
             self._begin(kept, info)
@@ -155,9 +157,11 @@ class QdrantIndex(RecordIndex):
         from qdrant_client import models
 
         found: dict[str, Floats] = {}
+        if not content_hashes:
+            return found
         if "://" not in self._location:  # local mode would compare every point with every hash
             wanted = set(content_hashes)
-            for point in self._scroll(["digest"], vectors=True) if wanted else ():
+            for point in self._scroll(["digest"], vectors=True):
                 if point.payload["digest"] in wanted:
                     found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))
             return found
@@ -179,7 +183,10 @@ class QdrantIndex(RecordIndex):
         wanted = to_words(words)
         with self._asking():
             self._analysed = self._analysed or self._is_analysed(self._record("texts"))
-        dimensions, weights = query_vector(wanted, *(() if self._analysed else plain_words(wanted)))
+        more: Iterable[str] = ()
+        if not self._analysed:
+            more = plain_words(wanted)
+        dimensions, weights = query_vector(wanted, *more)
         if not dimensions or k < 1:
             return []
         asked = models.SparseVector(indices=dimensions, values=weights)
