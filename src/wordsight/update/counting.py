@@ -34,7 +34,7 @@ def counted(units: Callable[[], Iterator[Unit | Skipped]], progress: OnProgress 
     thread = threading.Thread(target=count, name="wordsight-count", daemon=True)
     thread.start()
     try:
-        yield lambda state: progress(dataclasses.replace(state, total=total[0] if total else None))
+        yield lambda state: progress(dataclasses.replace(state, total=next(iter(total), None)))
     finally:
         stopped.set()
         thread.join()

@@ -112,7 +112,9 @@ class Reader:
             self._facts[task.item.id] = facts
             return None
         decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
-        thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
+        thumbnail = b""
+        if task.thumbnail:
+            thumbnail = thumbnail_of(decoded.image)
         self._facts[task.item.id] = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None

@@ -250,7 +250,9 @@ def _overlap(a: str, b: str) -> bool:
 def _fixed_folder(source: str) -> str:
     """The source, or the folder in which a pattern looks."""
     fixed = re.split(r"[*?[]", source)[0]
-    return source if fixed == source else os.path.dirname(fixed)
+    if fixed == source:
+        return source
+    return os.path.dirname(fixed)
 
 
 def _read_options(recorded: Mapping[str, Any]) -> IngestOptions:
