@@ -28,7 +28,7 @@ ANALYSED_AGAIN = (
 )
 
 
-def is_part_of(id: str, path: str) -> bool:
+def belongs_to(id: str, path: str) -> bool:
     """Whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
     return id.startswith(f"{path}#")
 
@@ -104,7 +104,7 @@ class RowVersion:
     @property
     def in_file(self) -> bool:
         """Whether the row belongs to the file at `path`; a table's does not, whose image is a file of its own."""
-        return self.id == self.path or is_part_of(self.id, self.path)
+        return self.id == self.path or belongs_to(self.id, self.path)
 
 
 @dataclass(frozen=True, eq=False)

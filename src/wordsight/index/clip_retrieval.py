@@ -88,7 +88,7 @@ def _export(
     digits = len(str(max(0, len(index) - 1) // rows_per_part))
     kinds = {name: kind for name, kind in index.columns().items() if name not in OWN_COLUMNS}
     done = 0
-    for number, rows in enumerate(_parts_of(index, rows_per_part)):
+    for number, rows in enumerate(_split_rows(index, rows_per_part)):
         stem = str(number).zfill(digits)
         vectors_ND = np.stack([row.vector for row in rows]).astype(dtype)
         np.save(folder / EMBEDDINGS / f"{EMBEDDINGS}_{stem}.npy", vectors_ND)
@@ -101,7 +101,7 @@ def _export(
     return done
 
 
-def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
+def _split_rows(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
     part: list[Row] = []
     for ids, _ in index.batches(min(ROWS_AT_ONCE, rows_per_part)):
         # thumbnails have no place in these files; a vector that is not a copy would keep all of the store's answer
@@ -130,7 +130,7 @@ def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
     return pa.table(columns)
 
 
-def model_of(folder: Path) -> str | None:
+def read_model_name(folder: Path) -> str | None:
     """Model that `export_index` noted in a folder, or None."""
     try:
         return str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["model"])
@@ -204,7 +204,7 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     try:
         numbers = _number_ids(parts, source)
         for part in parts:
-            for rows in _rows_of(part, source, numbers, skipped):
+            for rows in _read_rows(part, source, numbers, skipped):
                 _add(index, rows, left_out)
                 done += len(rows)
                 if progress:
@@ -266,7 +266,7 @@ def _number_ids(parts: Sequence[Part], source: str) -> Numbers:
     return Numbers(keys)
 
 
-def _rows_of(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) -> Iterator[list[Row]]:
+def _read_rows(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) -> Iterator[list[Row]]:
     vectors_ND = np.load(part.embeddings, mmap_mode="r")
     start = 0
     for batch in parquet.ParquetFile(part.metadata).iter_batches(ROWS_AT_ONCE):

@@ -21,7 +21,7 @@ def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) ->
     even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
     Indexes at addresses are left alone.
     """
-    folder = _folder_of(location)
+    folder = _find_folder(location)
     was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)
     try:
         yield
@@ -54,7 +54,7 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
         lock.release()
 
 
-def _folder_of(location: str | None) -> Path | None:
+def _find_folder(location: str | None) -> Path | None:
     from wordsight.index import STORES
     from wordsight.locations import default_index
 

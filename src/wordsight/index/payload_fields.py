@@ -14,7 +14,7 @@ from wordsight.index.base import Row
 Scalar: TypeAlias = str | int | float | bool
 T = TypeVar("T")
 
-# Stores that order numbers only keep the time of `taken` beside it as a number; `field_of` is asked for its place by
+# Stores that order numbers only keep the time of `taken` beside it as a number; `field_name` is asked for its place by
 # this name, which no table's column has.
 TAKEN_SECONDS = "taken\0seconds"
 
@@ -44,7 +44,7 @@ def meta_fields(row: Row) -> dict[str, Scalar]:
     }
 
 
-def field_of(column: str, meta: str) -> str:
+def field_name(column: str, meta: str) -> str:
     """Field that a condition's column is kept in; `meta` stands before those that `meta_fields` names."""
     if column == TAKEN_SECONDS:
         return "taken_seconds"
@@ -76,7 +76,7 @@ def decode_field_name(field: str) -> str:
     return re.sub(r"_x([0-9A-F]+)_", lambda found: chr(int(found[1], 16)), field)
 
 
-def seconds_of(text: str) -> float | None:
+def parse_seconds(text: str) -> float | None:
     """An ISO 8601 time as seconds, in the order of the texts (time zones are ignored), or None for others.
 
     "2023", "2023-06" and "2023-06-01" are the beginnings of that year, month and day.

@@ -13,7 +13,7 @@ from wordsight.hashes import hash_text
 from wordsight.images.files import system_folder
 from wordsight.images.skipped import Skipped
 from wordsight.index import RowVersion
-from wordsight.index.base import is_part_of
+from wordsight.index.base import belongs_to
 from wordsight.ingest import Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
@@ -178,7 +178,7 @@ class Plan:
         if task.row is not None and is_gone_file(task.item.path):
             self.row_states.seen[task.row] = False
         if task.item.id != task.item.path:
-            self._opened[self.file_of(task)].failed = True
+            self._opened[self.find_file(task)].failed = True
         self._count_out([task], written=False)
 
     def refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
@@ -192,7 +192,7 @@ class Plan:
         self._opened[path].failed = True
         self._count_out(tasks, written=False)
 
-    def file_of(self, task: Task) -> str:
+    def find_file(self, task: Task) -> str:
         """File that brought a task."""
         return self._file_of[task.item.id]
 
@@ -284,4 +284,4 @@ class Plan:
 
 def _needs_thumbnail(item: Item) -> bool:
     """Whether the image is not a file of its own: a page, a tar's member, something fetched or given."""
-    return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)
+    return item.page is not None or belongs_to(item.id, item.path) or not os.path.isabs(item.path)

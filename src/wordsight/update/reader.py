@@ -114,7 +114,7 @@ class Reader:
         decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
         thumbnail = b""
         if task.thumbnail:
-            thumbnail = thumbnail_of(decoded.image)
+            thumbnail = make_thumbnail(decoded.image)
         self._facts[task.item.id] = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None
@@ -126,7 +126,7 @@ class Reader:
         return preprocess(image, self.spec, decoded.box)
 
 
-def thumbnail_of(image: Image.Image) -> bytes:
+def make_thumbnail(image: Image.Image) -> bytes:
     """A JPEG of at most THUMBNAIL_SIDE pixels a side."""
     small = image.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))

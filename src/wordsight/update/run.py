@@ -231,7 +231,7 @@ class _Writer:
             self._note(self._noted | self._plan.partial([task for task, _ in self._ready]))
             files: defaultdict[str, list[tuple[Task, Row]]] = defaultdict(list)
             for task, row in self._ready:
-                files[self._plan.file_of(task)].append((task, row))
+                files[self._plan.find_file(task)].append((task, row))
             self._ready = [pair for pairs in files.values() for pair in pairs]
             self._add(list(files.items()))
         self._note(self._plan.partial([]))

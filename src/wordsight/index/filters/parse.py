@@ -182,7 +182,7 @@ class _Reader:
             sides = [self.compared(node, node.this, o, v, negated) for o, v in ((">=", low), ("<=", high))]
             return _joined(Some if negated else Every, sides)
         if kind == "In":
-            return self.one_of(node, negated)
+            return self.membership(node, negated)
         if kind == "Is":
             return self.is_it(node, negated)
         if kind in ("Like", "Escape"):
@@ -215,7 +215,7 @@ class _Reader:
             raise InputError(f"The condition {self.where!r} orders {name!r}, which is true or false; use =.")
         return Compared(name, order, value)
 
-    def one_of(self, node: Any, negated: bool) -> Condition:
+    def membership(self, node: Any, negated: bool) -> Condition:
         if not node.expressions:
             raise self.unknown(node)
         name = self.column(node.this)

@@ -7,7 +7,7 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.index.filters.parse import Alike, Always, Compared, Condition, Every, NoneOf, OneOf, Present, Some
-from wordsight.index.payload_fields import TAKEN_SECONDS, Scalar, seconds_of
+from wordsight.index.payload_fields import TAKEN_SECONDS, Scalar, parse_seconds
 
 
 def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _by_number(node: Compared, columns: Mapping[str, str], store: str) -> Compar
     """A comparison of numbers: that of `taken` becomes one of seconds."""
     if columns[node.column] != "text":
         return node
-    seconds = seconds_of(str(node.value))
+    seconds = parse_seconds(str(node.value))
     if node.column != "taken" or seconds is None:
         tip = "use =, in, or is null"
         if node.column == "taken":

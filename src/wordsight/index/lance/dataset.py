@@ -65,7 +65,7 @@ def read_notes(data: Any) -> dict[str, Note]:
     return {key.removeprefix(NOTE): json.loads(note) for key, note in data.config().items() if key.startswith(NOTE)}
 
 
-def one_of(column: str, values: Sequence[str]) -> str:
+def values_condition(column: str, values: Sequence[str]) -> str:
     """Condition that a column has one of some values."""
     return f"{column} in ({', '.join(quote(value) for value in values)})"
 

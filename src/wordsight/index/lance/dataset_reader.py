@@ -121,7 +121,7 @@ class DatasetReader:
         """
 
         def ask(data: Any) -> Answer:
-            known = columns.columns_of(data.schema)
+            known = columns.list_columns(data.schema)
             condition = None
             if where is not None:
                 condition = checked(where, known)

@@ -44,7 +44,7 @@ from wordsight.index.lance.dataset import (
     count_rows,
     dataset_address,
     import_lance,
-    one_of,
+    values_condition,
     read_notes,
     scan,
     split_values,
@@ -102,8 +102,8 @@ class LanceIndex(Index):
     def columns(self) -> dict[str, str]:
         """Columns that `where` may name → their kind."""
         if snapshot := self._snapshot():
-            return columns.columns_of(snapshot.schema)
-        return columns.columns_of(self._reader.read(lambda data: data.schema))
+            return columns.list_columns(snapshot.schema)
+        return columns.list_columns(self._reader.read(lambda data: data.schema))
 
     def row_versions(self) -> Iterator[RowVersion]:
         """Yield the version of every row."""
@@ -141,16 +141,16 @@ class LanceIndex(Index):
         if not self._reader.read(lambda data: self._present(data, ids)):
             return
         with self._writing() as data:
-            data.delete(one_of("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
+            data.delete(values_condition("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Rows of those ids that are there, whole, in the order asked."""
 
-        def rows_of(data: Any) -> dict[str, Row]:
-            tables = (data.to_table(filter=one_of("_id", part)) for part in split_values(ids))
+        def read_rows(data: Any) -> dict[str, Row]:
+            tables = (data.to_table(filter=values_condition("_id", part)) for part in split_values(ids))
             return {row.id: row for table in tables for row in columns.to_rows(table)}
 
-        found = self._reader.read(rows_of)
+        found = self._reader.read(read_rows)
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
@@ -159,7 +159,7 @@ class LanceIndex(Index):
         def vectors(data: Any) -> dict[str, Floats]:
             names = ["_digest", "_vector"]
             tables = (
-                data.to_table(columns=names, filter=one_of("_digest", part)) for part in split_values(content_hashes)
+                data.to_table(columns=names, filter=values_condition("_digest", part)) for part in split_values(content_hashes)
             )
             return {
                 content_hash: vector
@@ -201,7 +201,7 @@ class LanceIndex(Index):
         """Row ids that meet a condition, None if another process has written since; kept, since it is asked again."""
         if self._chosen is None or self._chosen[:2] != (where, version):
             found, rowids = self._reader.ask(
-                where, [], lambda data, table: (data.version, _rowids_of(table)), with_row_id=True
+                where, [], lambda data, table: (data.version, _read_rowids(table)), with_row_id=True
             )
             if found != version:
                 return None
@@ -372,7 +372,7 @@ class LanceIndex(Index):
 
     @staticmethod
     def _present(data: Any, ids: Sequence[str]) -> set[str]:
-        tables = (data.to_table(columns=["_id"], filter=one_of("_id", part)) for part in split_values(ids))
+        tables = (data.to_table(columns=["_id"], filter=values_condition("_id", part)) for part in split_values(ids))
         return {id for table in tables for id in table["_id"].to_pylist()}
 
     def _nearest_in_lance(self, query_D: Floats, k: int, where: str | None) -> list[Match]:
@@ -497,5 +497,5 @@ class LanceIndex(Index):
         return self._snapshots.write(data.version, schema, (batch.cast(schema) for batch in batches))
 
 
-def _rowids_of(table: pa.Table) -> NDArray[np.uint64]:
+def _read_rowids(table: pa.Table) -> NDArray[np.uint64]:
     return columns.numbers(table["_rowid"].combine_chunks(), np.uint64)

@@ -97,7 +97,7 @@ def user_fields(schema: pa.Schema) -> dict[str, pa.Field]:
     }
 
 
-def columns_of(schema: pa.Schema) -> dict[str, str]:
+def list_columns(schema: pa.Schema) -> dict[str, str]:
     """Columns that conditions may name → "text", "integer", "number" or "boolean"."""
     own = {name: KIND_OF[schema.field(name).type] for name in OWN_COLUMNS}
     return own | {field.name: KIND_OF[field.type] for field in user_fields(schema).values()}

@@ -149,7 +149,7 @@ class Snapshot:
         """Rows at these positions, in this order."""
         return [self._row(*self._place(int(i))) for i in positions]
 
-    def ids_of(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
+    def choose_ids(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
         """Ids of the rows whose row ids (N,) are chosen."""
         ids: list[str] = []
         for batch in self._batches:

@@ -22,9 +22,9 @@ from wordsight.index.payload_fields import (
     clean_value,
     condition_name,
     decode_field_name,
-    field_of,
+    field_name,
     meta_fields,
-    seconds_of,
+    parse_seconds,
 )
 from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
@@ -42,18 +42,18 @@ def document_id(id: str) -> str:
     return hashlib.sha256(clean(id).encode()).hexdigest()[:40]
 
 
-def key_of(column: str) -> str:
+def field_key(column: str) -> str:
     """Document's field of a column."""
-    return field_of(column, "meta_")
+    return field_name(column, "meta_")
 
 
-def document_of(row: Row) -> dict[str, Any]:
+def to_document(row: Row) -> dict[str, Any]:
     """A row as a document. Raises: InputError for whole numbers that a float cannot hold."""
     metadata: dict[str, Any] = {
         **{stored: getattr(row, name) for name, stored in VERSION_FIELDS.items()},
         **{name: getattr(row, name) for name in OWN_COLUMNS},
         "mtime_ns": str(row.mtime_ns),  # more digits than a float has
-        "taken_seconds": seconds_of(row.taken or ""),
+        "taken_seconds": parse_seconds(row.taken or ""),
         **{f"meta_{field}": value for field, value in meta_fields(row).items()},
     }
     for name, value in metadata.items():
@@ -70,7 +70,7 @@ def document_of(row: Row) -> dict[str, Any]:
     return document
 
 
-def row_of(document: Any, columns: Mapping[str, str]) -> Row:
+def to_row(document: Any, columns: Mapping[str, str]) -> Row:
     """Row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
     stored_fields = VERSION_FIELDS | {name: name for name in OWN_COLUMNS}
     found = {name: document.get(stored) for name, stored in stored_fields.items()}

@@ -44,9 +44,9 @@ from wordsight.index.pinecone.documents import (
     VERSION_FIELDS,
     as_word,
     document_id,
-    document_of,
-    key_of,
-    row_of,
+    field_key,
+    to_document,
+    to_row,
     vectors_in,
 )
 from wordsight.index.records import RecordIndex, describe_absence, portions
@@ -211,7 +211,7 @@ class PineconeIndex(RecordIndex):
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Rows of those ids that are there, in the order asked."""
         found = self._fetched([document_id(id) for id in ids], None)
-        return [row_of(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
+        return [to_row(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
         """Return content hash → vector (D,) of the contents that are there."""
@@ -246,7 +246,7 @@ class PineconeIndex(RecordIndex):
             condition = self._condition(where)
             if condition == Always(False):
                 return []
-            filter_ = to_pinecone(condition, key_of, self._columns) or None
+            filter_ = to_pinecone(condition, field_key, self._columns) or None
         if k < 1:
             return []
         whole = k <= WHOLE_ANSWERS
@@ -259,10 +259,10 @@ class PineconeIndex(RecordIndex):
                 include_fields=["*"] if whole else [],
             )
         if whole:
-            return [Match(row_of(document, self._columns), float(document.score)) for document in found]
-        light = ["vector", "text", "taken", *VERSION_FIELDS.values(), *OWN_COLUMNS, *map(key_of, self.columns())]
+            return [Match(to_row(document, self._columns), float(document.score)) for document in found]
+        light = ["vector", "text", "taken", *VERSION_FIELDS.values(), *OWN_COLUMNS, *map(field_key, self.columns())]
         documents = self._fetched([document.id for document in found], list(dict.fromkeys(light)))
-        return [Match(row_of(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
+        return [Match(to_row(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
 
     def _settled(self, **asked: Any) -> list[Any]:
         """Search until the answer has seen what this process wrote."""
@@ -295,7 +295,7 @@ class PineconeIndex(RecordIndex):
         """Add rows, or put them in the place of those of their ids; every row is looked at before one is sent."""
         rows = self._checked(rows)
         columns = columns_with(self._columns, rows)
-        documents = [document_of(row) for row in rows]
+        documents = [to_document(row) for row in rows]
         with self._asking():
             if columns != self._columns:
                 columns = columns_with(self.columns(), rows)

@@ -34,7 +34,7 @@ from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.client_errors import client_errors
-from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
+from wordsight.index.qdrant.points import IMAGE, TEXT, field_key, point_id, to_payload, to_row, vectors_in
 from wordsight.index.records import STORED_FIELD, RecordIndex, portions
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, to_words
 
@@ -89,8 +89,8 @@ class QdrantIndex(RecordIndex):
             return
         for column, type_ in columns.items():
             if replace:
-                self._client.delete_payload_index(self._collection, key_of(column), wait=True)
-            self._client.create_payload_index(self._collection, key_of(column), INDEX_TYPES[type_], wait=True)
+                self._client.delete_payload_index(self._collection, field_key(column), wait=True)
+            self._client.create_payload_index(self._collection, field_key(column), INDEX_TYPES[type_], wait=True)
 
     # records of the second collection
 
@@ -149,7 +149,7 @@ class QdrantIndex(RecordIndex):
                 points = self._client.retrieve(
                     self._collection, [point_id(id) for id in some], with_payload=True, with_vectors=[IMAGE]
                 )
-                found |= {row.id: row for row in map(row_of, points)}
+                found |= {row.id: row for row in map(to_row, points)}
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
@@ -209,7 +209,7 @@ class QdrantIndex(RecordIndex):
                 with_payload=models.PayloadSelectorExclude(exclude=["thumbnail"]),
                 with_vectors=[IMAGE],
             ).points
-        return [Match(row_of(point), float(point.score)) for point in points]
+        return [Match(to_row(point), float(point.score)) for point in points]
 
     def _filter(self, where: str | None) -> Any:
         """Condition as a Filter; None is no condition, False one that no row meets."""
@@ -222,7 +222,7 @@ class QdrantIndex(RecordIndex):
         if isinstance(condition, Always):
             return None if condition.value else False
         try:
-            return models.Filter.model_validate(to_qdrant(condition, key_of, self._columns))
+            return models.Filter.model_validate(to_qdrant(condition, field_key, self._columns))
         except ValidationError as error:
             raise InputError(
                 f"The condition {where!r} needs a newer qdrant-client than the one installed; upgrade it."
@@ -253,7 +253,7 @@ class QdrantIndex(RecordIndex):
                     if terms(row.text):
                         dimensions, weights = document_vector(row.text, mean_words)
                         vectors[TEXT] = models.SparseVector(indices=dimensions, values=weights)
-                    points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=payload_of(row)))
+                    points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=to_payload(row)))
                 self._client.upsert(self._collection, points, wait=True)
 
     def _mean_words(self, rows: Sequence[Row]) -> float:
