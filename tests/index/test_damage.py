@@ -1,4 +1,4 @@
-"""Files of an index that something else changed: found, named, and mended; never an answer from damaged bytes."""
+"""Files of an index that something else changed: found, named, and repaired; never an answer from damaged bytes."""
 
 import json
 import os

@@ -75,7 +75,7 @@ def test_a_condition_is_read_with_its_negations_at_the_leaves(where, tree):
         ("gender = 3", "compares 'gender', which is text, with 3"),
         ("sale = 1", "compares 'sale', which is boolean, with 1"),
         ("sale > false", "orders 'sale', which is true or false"),
-        ("year like '20%'", "asks 'year' for a pattern; it is no text"),
+        ("year like '20%'", "asks 'year' for a pattern; it is not a text"),
         ("gender like '%n'", r"the pattern '%n'; this store knows 'begins with%' and '%holds%'"),
         ("gender like 'W_men'", "the pattern 'W_men'"),
     ],

@@ -1,4 +1,4 @@
-"""What an index holds and answers: a row for each image, and the `Index` that every store implements."""
+"""Contents and answers of an index: a row for each image, and the `Index` that every store implements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def belongs_to(id: str, path: str) -> bool:
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
+    """Model and format of an index. A model of another fingerprint is refused: its vectors mean something else.
 
     model: what `wordsight.load` takes to get the model again. created: ISO 8601, UTC.
     """
@@ -52,8 +52,8 @@ class Row:
     """One image (or page) of an index.
 
     id: unique in the index: the path; of a PDF page "<path>#page=3"; of a tar's member "<path>#<key>"; of a table's row
-        "<table>#<image>". Characters that are no UTF-8 are kept by `path_text`.
-    source: what the user named that brought it (an absolute path or an address).
+        "<table>#<image>". Characters that are not UTF-8 are kept by `path_text`.
+    source: what the user named that brought it (an absolute path or a URL).
     path: the file that holds the image; page: counted from 1, of documents only.
     content_hash: of the content; rows of equal content share a vector.
     annotation_hash: hash of text and meta: tells a change beside the pixels.
@@ -91,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowVersion:
-    """What is needed of a row to tell whether it is up to date, without its vector."""
+    """Fields of a row that tell whether it is up to date, without its vector."""
 
     id: str
     source: str
@@ -193,7 +193,7 @@ class Index(ABC):
 
     @abstractmethod
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
+        """Content hash → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
 
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:

@@ -114,7 +114,7 @@ def _split_rows(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
 
 
 def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
-    """Return image_path, caption, the index's own columns and those of tables, under their names in conditions."""
+    """Table of image_path, caption, the index's own columns and those of tables, under their names in conditions."""
     metas = [{safe_column_name(name): value for name, value in row.meta.items()} for row in rows]
     columns: dict[str, pa.Array] = {
         "image_path": pa.array([row.path for row in rows]),

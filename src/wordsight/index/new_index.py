@@ -1,4 +1,4 @@
-"""What a command that fails leaves of an index that it was the first to make: nothing."""
+"""Removal of an index that a failed command was the first to make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) ->
     """Remove the folder of an index that was not there before, where the block raises an error and it holds no row.
 
     even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
-    Indexes at addresses are left alone.
+    Indexes at URLs are left alone.
     """
     folder = _find_folder(location)
     was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)

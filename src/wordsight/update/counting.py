@@ -1,4 +1,4 @@
-"""How much there is to do, counted in a thread while the work goes on: listing first would keep the model waiting."""
+"""Amount of work, counted in a thread while the work is under way: listing first would keep the model waiting."""
 
 from __future__ import annotations
 

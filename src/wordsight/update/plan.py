@@ -1,4 +1,4 @@
-"""What must be done for an index to agree with its sources: from listed files to the tasks among them."""
+"""Work to be done for an index to agree with its sources: from listed files to the tasks among them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wordsight.update.row_state import RowStates, hash_annotations, is_gone_file
 
 @dataclass
 class Tally:
-    """What happened so far. `good`: source → images of it that are in the index and still there. `met`: source →
+    """Counts of an update so far. `good`: source → images of it that are in the index and still there. `met`: source →
     files and images that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
     folder → images that are there and leave, since such folders are skipped.
     """

@@ -28,7 +28,7 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row says of an image beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
+    """Facts about an image that a row keeps beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
     content_hash: str
     width: int = 0
@@ -100,7 +100,7 @@ class Reader:
                 return self._pixels(task, content_hash, image, known)
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
-        except Exception as error:  # whatever is wrong with one image, the others go on
+        except Exception as error:  # whatever is wrong with one image, the others are read
             return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(

@@ -249,7 +249,7 @@ class _Reader:
             raise self.unknown(node)
         name = self.column(node.this)
         if self.columns[name] != "text":
-            raise InputError(f"The condition {self.where!r} asks {name!r} for a pattern; it is no text.")
+            raise InputError(f"The condition {self.where!r} asks {name!r} for a pattern; it is not a text.")
         pattern = self.value(node.expression, name)
         if pattern is None:
             return Always(False)

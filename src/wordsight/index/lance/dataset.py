@@ -1,4 +1,4 @@
-"""What is asked of a Lance dataset: scans, conditions over many values, the query for words."""
+"""Queries of a Lance dataset: scans, conditions over many values, the query for words."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from wordsight.index.lance.dataset import dataset_address, import_lance, list_da
 from wordsight.index.lance.messages import OF_A_ROW, checked, store_errors, unreadable
 
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
-CHECK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
+CHECK_AGAIN = 5.0  # seconds after which an index at a URL is asked whether another process has written it
 Answer = TypeVar("Answer")
 
 
@@ -47,7 +47,7 @@ class DatasetReader:
         self._dataset = None
 
     def dataset(self) -> Any:
-        """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
+        """The newest version of the dataset, which stays as it is; at a URL, others' writings come late."""
         found = self._dataset
         if found is None:
             self._compare_manifest()
@@ -144,7 +144,7 @@ class DatasetReader:
         return self.read(ask)
 
     def _newest(self) -> int | None:
-        """The number of the newest version; None at an address, where old versions are kept for a day."""
+        """The number of the newest version; None at a URL, where old versions are kept for a day."""
         if self._folder is None:
             return None
         return folders.newest_version(self._folder)

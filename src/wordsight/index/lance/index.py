@@ -44,11 +44,11 @@ from wordsight.index.lance.dataset import (
     count_rows,
     dataset_address,
     import_lance,
-    values_condition,
     read_notes,
     scan,
     split_values,
     terms_query,
+    values_condition,
 )
 from wordsight.index.lance.dataset_reader import DatasetReader
 from wordsight.index.lance.messages import store_error, store_errors
@@ -82,7 +82,7 @@ class LanceIndex(Index):
         self.location = location
         self.info = info
         self._folder = folder
-        self._snapshots: Snapshots | None = None  # these three are of a folder only
+        self._snapshots: Snapshots | None = None  # these three belong to an index in a folder
         self._checksums: Checksums | None = None
         self._lock: WriterLock | None = None
         if folder is not None:
@@ -141,7 +141,7 @@ class LanceIndex(Index):
         if not self._reader.read(lambda data: self._present(data, ids)):
             return
         with self._writing() as data:
-            data.delete(values_condition("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
+            data.delete(values_condition("_id", sorted(self._present(data, ids))))  # one condition: one transaction
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Rows of those ids that are there, whole, in the order asked."""
@@ -154,12 +154,13 @@ class LanceIndex(Index):
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector of the contents that are there."""
+        """Content hash → vector of the contents that are there."""
 
         def vectors(data: Any) -> dict[str, Floats]:
             names = ["_digest", "_vector"]
             tables = (
-                data.to_table(columns=names, filter=values_condition("_digest", part)) for part in split_values(content_hashes)
+                data.to_table(columns=names, filter=values_condition("_digest", part))
+                for part in split_values(content_hashes)
             )
             return {
                 content_hash: vector
@@ -216,7 +217,7 @@ class LanceIndex(Index):
         return with_spellings(words, vocabulary)
 
     def _known_words(self) -> Vocabulary | None:
-        """The terms of the index's texts as the last `optimise` left them; None at an address, or of an older index."""
+        """The terms of the index's texts as the last `optimise` left them; None at a URL, or of an older index."""
         if self._folder is None:
             return None
         path = self._folder / VOCABULARY

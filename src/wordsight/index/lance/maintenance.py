@@ -1,4 +1,4 @@
-"""What keeps a Lance dataset fast and small: compaction, its text and ANN indexes, wider columns, old versions."""
+"""Upkeep of a Lance dataset: compaction, its text and ANN indexes, wider columns, old versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wordsight.index.lance.schema import NAME_KEY, OLD, TERMS, TERMS_FIELD, has_
 EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
 ROWS_PER_FILE = 32_768  # what one new image makes Lance write again, at most
 ID_INDEX_FROM = 10_000  # rows from which looking up an id in a tree is worth its upkeep
-REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where comparing every vector means fetching it
+REMOTE_EXACT_LIMIT = 20_000  # the same for an index at a URL, where comparing every vector means fetching it
 # RaBitQ, one bit a dimension (Gao and Long 2024), 80 bytes a row: of Lance's kinds the quickest to build (100,000 rows
 # of 512 in 6 s, where IVF_PQ took minutes) and better than IVF_PQ: recall@10 0.99 against 0.95, 5 candidates refined
 ANN_KIND, ANN_BITS = "IVF_RQ", 1
@@ -101,7 +101,7 @@ def optimise(dataset: Any, local: bool) -> None:
     if rows > exact_limit:
         _ensure_vector_index(dataset, rows, VECTOR_INDEX in names)
     dataset.optimize.optimize_indices()
-    # Lance goes on counting the words of rows that are gone
+    # Lance continues to count the words of rows that are gone
     documents = sum(part.get("num_docs", 0) for part in dataset.stats.index_stats(TEXT_INDEX)["indices"])
     if documents > (1 + STALE_TEXTS) * rows:
         _build_text_index(dataset)

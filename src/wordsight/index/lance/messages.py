@@ -20,7 +20,7 @@ REASONS = (
     (re.compile(r"sql parser error: (?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)(?:,|$)"), "{why}"),
     (re.compile(r"Error tokenizing statement: .*\((?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)"), "{why}"),
     (re.compile(r"literal \w+\((?P<value>.*?)\) and could not convert to literal of type '(?P<kind>\w+)'"),
-     "{value} is no {kind}"),
+     "{value} is not of type {kind}"),
     (re.compile(r"The filter (?P<what>.+) does not return a boolean"), "it is neither true nor false"),
     (re.compile(r"Invalid function '(?P<name>\w+)'"), "there is no function {name}"),
     (re.compile(rf"{OF_A_ROW}(?:Arrow error: )?(?P<why>.+?)(?:{PLACE.pattern}|$)"), "{why}"),
@@ -78,7 +78,7 @@ def unreadable(condition: str, said: str, columns: Mapping[str, str]) -> InputEr
 
 
 def plain(said: str) -> str:
-    """Return Lance's message without the places in its sources."""
+    """Lance's message without the places in its sources."""
     return PLACE.sub("", said).removeprefix("Invalid user input: ").strip(" .,")
 
 

@@ -136,7 +136,7 @@ def widened(schema: pa.Schema, kinds: Mapping[str, str]) -> tuple[pa.Schema, lis
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table with the columns of a schema, which has a column for each of the rows' meta.
+    """Table of rows with the columns of a schema, which has a column for each of the rows' meta.
 
     Raises: InputError for a vector of another length, or an id that no file system could have made.
     """

@@ -214,7 +214,7 @@ class PineconeIndex(RecordIndex):
         return [to_row(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there."""
+        """Content hash → vector (D,) of the contents that are there."""
         found: dict[str, Floats] = {}
         for some in portions(dict.fromkeys(content_hashes), WHOLE_A_FETCH):
             for document in self._chosen({"digest": {"$in": some}}, ["digest", "vector"], WHOLE_A_FETCH):

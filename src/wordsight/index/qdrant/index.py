@@ -1,4 +1,4 @@
-"""An index in Qdrant: on a server or in its cloud by address, or in a folder by the client's local mode.
+"""An index in Qdrant: on a server or in its cloud by URL, or in a folder by the client's local mode.
 
 A collection holds a point for each row: the dense vector "image" (dot product of unit vectors: the cosine), the sparse
 vector "text" (BM25, see `sparse_text`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
@@ -153,7 +153,7 @@ class QdrantIndex(RecordIndex):
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there."""
+        """Content hash → vector (D,) of the contents that are there."""
         from qdrant_client import models
 
         found: dict[str, Floats] = {}
@@ -212,7 +212,7 @@ class QdrantIndex(RecordIndex):
         return [Match(to_row(point), float(point.score)) for point in points]
 
     def _filter(self, where: str | None) -> Any:
-        """Condition as a Filter; None is no condition, False one that no row meets."""
+        """Condition as a Filter; None without a condition, False for one that no row meets."""
         if where is None:
             return None
         from pydantic import ValidationError

@@ -25,7 +25,7 @@ def point_id(id: str) -> str:
 
 
 def field_key(column: str) -> str:
-    """Return where a column lies in the payload."""
+    """Key of a column in the payload."""
     return field_name(column, "meta.")
 
 
