@@ -47,7 +47,7 @@ class Move:
 def find_moves(
     absent: Collection[str], versions: Iterable[RowVersion], named: Iterable[str], around: Iterable[str]
 ) -> list[Move]:
-    """Moves of absent sources, of those that are found: to a place at or below a `named` source, or in a folder `around`.
+    """Moves of the absent sources that are found: at or below a `named` source, or in a folder `around`.
 
     A place is taken for the old one where half of its files, by their paths within it, have the size and time that
     the index knows: moving keeps these, and two folders do not agree in them by accident.
