@@ -88,15 +88,24 @@ class DatasetReader:
             raise IndexDamagedError(self.location, damaged)
 
     def read(self, call: Callable[[Any], Answer]) -> Answer:
-        """Answer of `call` to the dataset; it is called again if another rewrote the dataset under it."""
+        """Answer of `call` to the dataset; it is called again if another rewrote the dataset under it.
+
+        Where a file is missing it is called once more, with the newest version opened afresh: a writer removes files
+        after its last version was written.
+        """
         with store_errors(self.location, "read"):
+            reopened = False
             for _ in range(TRIES - 1):
                 newest = self._newest()
                 try:
                     return call(self.dataset())
-                except (OSError, ValueError, RuntimeError):
-                    if self._newest() == newest:
+                except (OSError, ValueError, RuntimeError) as error:
+                    if self._newest() != newest:
+                        continue
+                    if reopened or not _is_missing_file(error):
                         raise
+                    reopened = True
+                    self.close()
             return call(self.dataset())
 
     def stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
@@ -148,6 +157,11 @@ class DatasetReader:
         if self._folder is None:
             return None
         return folders.newest_version(self._folder)
+
+
+def _is_missing_file(error: Exception) -> bool:
+    said = str(error)
+    return isinstance(error, FileNotFoundError) or "Not found: " in said or "(os error 2)" in said  # as Lance says it
 
 
 def _is_shared(name: str) -> bool:
