@@ -285,3 +285,28 @@ def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
         draw(Progress(1, None, 1, 1, 0, 1.0))
         draw(Progress(1500, 3000, 750, 1, 0, 10.0))
     assert "1,500/3,000 files  75 images/s" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+
+
+def test_repair_embeds_what_check_found_damaged_again(run, tmp_path):
+    assert run("in").exit_code == 0
+    first = run("--check")
+    assert first.exit_code == 0
+    assert first.stdout == f"{tmp_path}/mine: all files are as they were written.\n"
+    (path,) = (tmp_path / "mine" / "items.lance" / "data").iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    before = run("--check")
+    assert before.exit_code == 1
+    assert f"items.lance/data/{path.name} is damaged: 5 images:" in before.stdout
+    assert f"wordsight index --repair --in {tmp_path}/mine" in before.stdout
+
+    repaired = run("--repair")
+    assert repaired.exit_code == 0, repaired.output
+    assert "5 images" in repaired.stdout
+    assert "5 added" in repaired.stdout
+
+    after = run("--check --json")
+    assert after.exit_code == 0
+    assert json.loads(after.stdout)["damaged"] == []

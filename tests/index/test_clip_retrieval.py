@@ -10,7 +10,7 @@ from memory_index import MemoryIndex, index_info
 
 from wordsight.errors import InputError
 from wordsight.index import Row, clip_retrieval, create_index
-from wordsight.index.clip_retrieval import export_index, find_parts, import_folder, model_of
+from wordsight.index.clip_retrieval import export_index, find_parts, import_folder, read_model_name
 
 DIM = 4
 
@@ -130,7 +130,7 @@ def test_what_is_exported_is_imported_again(tmp_path, dtype):
     assert counts == [3, 6, 8]
     assert [part.rows for part in find_parts(tmp_path / "out")] == [3, 3, 2]
     assert np.load(tmp_path / "out/img_emb/img_emb_0.npy").dtype == dtype
-    assert model_of(tmp_path / "out") == "tiny"
+    assert read_model_name(tmp_path / "out") == "tiny"
 
     again = create_index(tmp_path / "again", index_info(DIM))
     assert import_folder(tmp_path / "out", again) == []

@@ -1,4 +1,4 @@
-"""What every store of an index does, tested on each of them: in memory (the oracle), Lance, Qdrant and Pinecone.
+"""Behaviour of every store of an index, tested on each of them: in memory (the oracle), Lance, Qdrant and Pinecone.
 
 Qdrant runs in its client's local mode, Pinecone's client talks to `pinecone_server` on this machine.
 """

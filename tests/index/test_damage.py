@@ -1,4 +1,4 @@
-"""Files of an index that something else changed: found, named, and mended; never an answer from damaged bytes."""
+"""Files of an index that something else changed: found, named, and repaired; never an answer from damaged bytes."""
 
 import json
 import os
@@ -17,7 +17,7 @@ pytest.importorskip("lance")
 from wordsight.errors import StoreError
 from wordsight.gallery import Gallery
 from wordsight.index import Row, create_index, open_index
-from wordsight.index.lance.checksums import CHECKSUMS
+from wordsight.index.lance.checksums import CHECKSUMS, Checksums
 from wordsight.index.lance.snapshot_file import SnapshotDamagedError, SnapshotFile
 
 DIM = 16
@@ -165,6 +165,55 @@ def test_check_tells_the_images_of_a_damaged_fragment_and_repair_removes_them(fo
     assert len(index) == 60
     assert {version.id for version in index.row_versions()} == {row.id for row in rows(60)}
     assert index.match_text("word7", 1)[0].row.id == "7.jpg"
+
+
+def test_a_file_that_a_writer_removes_while_it_is_compared_is_not_called_damaged(folder, monkeypatch):
+    old = folder / "items.lance" / "_indices" / "of-an-older-version" / "part.lance"
+    old.parent.mkdir()
+    old.write_bytes(b"terms")
+    Checksums(folder, "items.lance").record()
+    list_files = Checksums._files
+
+    def list_and_remove(checksums):
+        yield from [*list_files(checksums)]
+        old.unlink(missing_ok=True)
+
+    monkeypatch.setattr(Checksums, "_files", list_and_remove)
+    assert len(list(open_index(folder).row_versions())) == 60
+    assert not old.exists()
+
+
+def test_a_read_whose_file_is_missing_is_tried_once_more_on_the_newest_version_opened_afresh(folder, tmp_path):
+    reader = open_index(folder)._reader
+    (path,) = (folder / "items.lance" / "data").iterdir()
+    tried = []
+
+    def count(data):
+        if not tried:
+            path.rename(tmp_path / "away")
+        elif (tmp_path / "away").exists():
+            (tmp_path / "away").rename(path)
+        tried.append(data)
+        return data.to_table(columns=["_id"]).num_rows
+
+    assert reader.read(count) == 60
+    assert len(tried) == 2
+    assert tried[0] is not tried[1]
+
+
+def test_a_file_that_stays_missing_is_reported_after_one_more_try(folder):
+    reader = open_index(folder)._reader
+    tried = []
+
+    def count(data):
+        tried.append(data)
+        for path in (folder / "items.lance" / "data").iterdir():
+            path.unlink()
+        return data.to_table(columns=["_id"]).num_rows
+
+    with pytest.raises(StoreError, match="damaged or missing"):
+        reader.read(count)
+    assert len(tried) == 2
 
 
 def test_an_index_without_checksums_opens_and_gets_them_when_it_is_written(folder):

@@ -11,7 +11,13 @@ from wordsight.errors import InputError
 from wordsight.index import Row
 from wordsight.index.filters.parse import Alike, Always, Compared, Every, NoneOf, OneOf, Present, Some, parse
 from wordsight.index.filters.translate import to_pinecone, to_qdrant
-from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with, decode_field_name, encode_field_name, seconds_of
+from wordsight.index.payload_fields import (
+    TAKEN_SECONDS,
+    columns_with,
+    decode_field_name,
+    encode_field_name,
+    parse_seconds,
+)
 
 COLUMNS = {"gender": "text", "price": "number", "year": "integer", "sale": "boolean", "taken": "text"}
 
@@ -69,7 +75,7 @@ def test_a_condition_is_read_with_its_negations_at_the_leaves(where, tree):
         ("gender = 3", "compares 'gender', which is text, with 3"),
         ("sale = 1", "compares 'sale', which is boolean, with 1"),
         ("sale > false", "orders 'sale', which is true or false"),
-        ("year like '20%'", "asks 'year' for a pattern; it is no text"),
+        ("year like '20%'", "asks 'year' for a pattern; it is not a text"),
         ("gender like '%n'", r"the pattern '%n'; this store knows 'begins with%' and '%holds%'"),
         ("gender like 'W_men'", "the pattern 'W_men'"),
     ],
@@ -174,7 +180,7 @@ def key(column):
 
 def payload(row):
     there = {name: value for name, value in row.items() if value is not None}
-    return there | ({"taken_seconds": seconds_of(row["taken"])} if row["taken"] else {})
+    return there | ({"taken_seconds": parse_seconds(row["taken"])} if row["taken"] else {})
 
 
 @settings(max_examples=120, deadline=None)
@@ -261,7 +267,7 @@ def test_a_column_of_two_types_is_refused(value, seen):
     ],
 )  # fmt: skip
 def test_times_as_seconds(text, seconds):
-    assert seconds_of(text) == seconds
+    assert parse_seconds(text) == seconds
 
 
 HOSTILE = {

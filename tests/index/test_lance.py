@@ -183,7 +183,7 @@ def test_a_condition_chooses_rows_exactly(shop, optimised):
     [
         ("prise > 3", r"there is no column prise\. Did you mean: price\?"),
         ("price >", "Expected: an expression"),
-        ("price = 'abc'", '"abc" is no integer'),
+        ("price = 'abc'", '"abc" is not of type integer'),
         ("price", "it is neither true nor false"),
         ("price > 3; drop table x", "Expected"),
         ("nofn(price) > 1", "there is no function nofn"),
@@ -553,7 +553,7 @@ def test_a_folder_that_may_only_be_read_is_searched_and_not_written(made):
 def test_a_folder_that_cannot_be_locked_is_searched_and_not_written(made):
     (made / ".lock").unlink(missing_ok=True)
     (made / ".lock").mkdir()
-    next(made.glob("snapshot*")).unlink()  # which this reader may not write anew
+    next(made.glob("snapshot*")).unlink()  # which this reader may not write again
     index = open_index(made)
     assert len(index.nearest(EAST, 50)) == 20
     assert index.sample(9).shape == (9, 4)

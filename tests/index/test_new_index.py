@@ -1,4 +1,4 @@
-"""What a failed command leaves of a new index: nothing of its own, and all of another process's."""
+"""A failed command leaves nothing of its own new index, and all of another process's."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is Pinecone's own: its limits, its slow consistency, its refusals. See test_index_contract.py for the rest.
+"""Pinecone's own behaviour: its limits, its slow consistency, its refusals. See test_contract.py for the rest.
 
 The real client talks to `pinecone_server` on this machine; the live service was never asked.
 """

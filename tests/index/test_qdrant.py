@@ -1,4 +1,4 @@
-"""What is Qdrant's own: locations, its folder, BM25's weights, payload indexes on servers.
+"""Qdrant's own behaviour: locations, its folder, BM25's weights, payload indexes on servers.
 
 What it has in common with the other stores is in test_index_contract.py.
 """

@@ -59,9 +59,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130, said
-    assert "images of this run are in; the same command continues there." in said
+    assert "images were indexed; rerun to continue." in said
     with Gallery.open(where) as gallery:
-        assert f"{len(gallery):,} images of this run" in said
+        assert f"{len(gallery):,} images were indexed" in said
 
 
 def notes(where):
@@ -92,7 +92,7 @@ def test_a_full_disk_loses_nothing_and_more_room_lets_it_go_on(tmp_path, small_d
         write_images(tmp_path / "in", range(100, 2000), size=(2, 2))
         with pytest.raises(StoreError, match=r"(?i)full|no space") as raised:
             gallery.add(tmp_path / "in")
-        assert "the next run continues there" in str(raised.value)
+        assert "images of this run were indexed; rerun to continue" in str(raised.value)
     with Gallery.open(small_disk / "index", model=colour_model()) as gallery:
         assert len(gallery) >= 100
         assert gallery.index.nearest(gallery.index.sample(1)[0], 1)

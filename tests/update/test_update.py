@@ -396,7 +396,7 @@ def test_a_full_disk_is_an_error_that_says_how_far_it_came(library):
         add(rows)
 
     library.index.add = full
-    with pytest.raises(StoreError, match=r"The disk is full. 32 images of this run are in; the next run continues"):
+    with pytest.raises(StoreError, match=r"The disk is full. 32 images of this run were indexed; rerun to continue"):
         library.run(commit_rows=16)
     assert len(library.index) == 32
     assert counts(library.run()) == {"added": 68, "unchanged": 32, "embedded": 68}

@@ -34,10 +34,10 @@ Exit codes: 0 all rows imported; 1 some were skipped (listed on standard error);
 @click.pass_context
 def command(ctx: click.Context, folder: Path, location: str | None, model_name: str | None) -> None:
     """Import the clip-retrieval files in FOLDER, embeddings and metadata, into an index."""
-    from wordsight.index.clip_retrieval import ROWS_AT_ONCE, check_dim, find_parts, import_folder, model_of
+    from wordsight.index.clip_retrieval import ROWS_AT_ONCE, check_dim, find_parts, import_folder, read_model_name
 
     parts = find_parts(folder)
-    made_by = model_name or model_of(folder)
+    made_by = model_name or read_model_name(folder)
     if made_by is None:
         raise InputError(f"Nothing in {str(folder)!r} records which model made the vectors; add --model NAME.")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wordsight.index import Row
-from wordsight.index.base import is_part_of
+from wordsight.index.base import belongs_to
 from wordsight.path_text import to_path
 
 Key = tuple[object, ...]
@@ -29,12 +29,12 @@ def is_file(row: Row) -> bool:
 
 def is_part(row: Row) -> bool:
     """Whether the row's file holds more than this image: it is a page, or the member of an archive."""
-    return row.page is not None or (is_part_of(row.id, row.path) and is_file(row))
+    return row.page is not None or (belongs_to(row.id, row.path) and is_file(row))
 
 
 def part_name(row: Row) -> str:
     """The part of its file that a row is, "#page=3"; "" of a whole file."""
-    return row.id.removeprefix(row.path) if is_part_of(row.id, row.path) else ""
+    return row.id.removeprefix(row.path) if belongs_to(row.id, row.path) else ""
 
 
 def each_once(rows: Iterable[Row]) -> Present:

@@ -1,4 +1,4 @@
-"""What an index holds and answers: a row for each image, and the `Index` that every store implements."""
+"""Contents and answers of an index: a row for each image, and the `Index` that every store implements."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ANALYSED_AGAIN = (
 )
 
 
-def is_part_of(id: str, path: str) -> bool:
+def belongs_to(id: str, path: str) -> bool:
     """Whether an id (see `Row.id`) names a part of the file at a path: a page, a tar's member, a table's row."""
     return id.startswith(f"{path}#")
 
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """What an index was made with. A model of another fingerprint is refused: its vectors mean something else.
+    """Model and format of an index. A model of another fingerprint is refused: its vectors mean something else.
 
     model: what `wordsight.load` takes to get the model again. created: ISO 8601, UTC.
     """
@@ -52,8 +52,8 @@ class Row:
     """One image (or page) of an index.
 
     id: unique in the index: the path; of a PDF page "<path>#page=3"; of a tar's member "<path>#<key>"; of a table's row
-        "<table>#<image>". Characters that are no UTF-8 are kept by `path_text`.
-    source: what the user named that brought it (an absolute path or an address).
+        "<table>#<image>". Characters that are not UTF-8 are kept by `path_text`.
+    source: what the user named that brought it (an absolute path or a URL).
     path: the file that holds the image; page: counted from 1, of documents only.
     content_hash: of the content; rows of equal content share a vector.
     annotation_hash: hash of text and meta: tells a change beside the pixels.
@@ -81,13 +81,17 @@ class Row:
 
     def __repr__(self) -> str:
         """Fields that tell rows apart, without vector and thumbnail."""
-        size = f" {self.width}×{self.height}" if self.width else ""
-        return f"<Row {self.id}{size}{f' {dict(self.meta)}' if self.meta else ''}>"
+        shown = f"Row {self.id}"
+        if self.width:
+            shown += f" {self.width}×{self.height}"
+        if self.meta:
+            shown += f" {dict(self.meta)}"
+        return f"<{shown}>"
 
 
 @dataclass(frozen=True, slots=True)
 class RowVersion:
-    """What is needed of a row to tell whether it is up to date, without its vector."""
+    """Fields of a row that tell whether it is up to date, without its vector."""
 
     id: str
     source: str
@@ -100,7 +104,7 @@ class RowVersion:
     @property
     def in_file(self) -> bool:
         """Whether the row belongs to the file at `path`; a table's does not, whose image is a file of its own."""
-        return self.id == self.path or is_part_of(self.id, self.path)
+        return self.id == self.path or belongs_to(self.id, self.path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +193,7 @@ class Index(ABC):
 
     @abstractmethod
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
+        """Content hash → vector (D,) of the contents that are there: renamed and copied files reuse theirs."""
 
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
@@ -258,7 +262,9 @@ def check_same_model(info: IndexInfo, name: str, fingerprint: str, dim: int, loc
     """Raise StoreError unless this model, of the name, fingerprint and dimensions given, made the index."""
     if (fingerprint, dim) == (info.fingerprint, info.dim):
         return
-    index = f"The index {location}" if location else "The index"
+    index = "The index"
+    if location:
+        index += f" {location}"
     raise StoreError(
         f"{index} was made with the model {info.model} (fingerprint {info.fingerprint}, {info.dim} dimensions), not "
         f"with {name} (fingerprint {fingerprint}, {dim} dimensions): their vectors cannot be compared. Use the index's "

@@ -25,7 +25,7 @@ def word_id(word: str) -> int:
 
 
 def document_vector(text: str, mean_words: float) -> tuple[list[int], list[float]]:
-    """Return (dimensions, rising; weights) of a text in a collection whose texts have `mean_words` terms on average."""
+    """Rising dimensions and their weights of a text in a collection whose texts have `mean_words` terms on average."""
     counts = Counter(word_id(word) for word in terms(text))
     length = K1 * (1 - B + B * counts.total() / mean_words)
     dimensions = sorted(counts)
@@ -33,6 +33,6 @@ def document_vector(text: str, mean_words: float) -> tuple[list[int], list[float
 
 
 def query_vector(words: Query, *more: str) -> tuple[list[int], list[float]]:
-    """Return (dimensions, rising; weights) of a query's different terms, and `more`: 1 each, before the store's IDF."""
+    """Rising dimensions and their weights of a query's different terms, and `more`: 1 each, before the store's IDF."""
     dimensions = sorted({word_id(word) for word in (*collect_terms(words), *more)})
     return dimensions, [1.0] * len(dimensions)

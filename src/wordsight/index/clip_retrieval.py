@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -70,7 +70,10 @@ def export_index(
             (folder / name).mkdir(parents=True)
         return _export(index, folder, dtype, rows_per_part, progress)
     except BaseException:  # half an export looks like a whole one, and stands in the way of the next
-        for path in (folder / EMBEDDINGS, folder / METADATA) if was_there else (folder,):
+        made = [folder]
+        if was_there:
+            made = [folder / EMBEDDINGS, folder / METADATA]
+        for path in made:
             shutil.rmtree(path, ignore_errors=True)
         raise
 
@@ -85,7 +88,7 @@ def _export(
     digits = len(str(max(0, len(index) - 1) // rows_per_part))
     kinds = {name: kind for name, kind in index.columns().items() if name not in OWN_COLUMNS}
     done = 0
-    for number, rows in enumerate(_parts_of(index, rows_per_part)):
+    for number, rows in enumerate(_split_rows(index, rows_per_part)):
         stem = str(number).zfill(digits)
         vectors_ND = np.stack([row.vector for row in rows]).astype(dtype)
         np.save(folder / EMBEDDINGS / f"{EMBEDDINGS}_{stem}.npy", vectors_ND)
@@ -98,7 +101,7 @@ def _export(
     return done
 
 
-def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
+def _split_rows(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
     part: list[Row] = []
     for ids, _ in index.batches(min(ROWS_AT_ONCE, rows_per_part)):
         # thumbnails have no place in these files; a vector that is not a copy would keep all of the store's answer
@@ -111,7 +114,7 @@ def _parts_of(index: Index, rows_per_part: int) -> Iterator[list[Row]]:
 
 
 def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
-    """Return image_path, caption, the index's own columns and those of tables, under their names in conditions."""
+    """Table of image_path, caption, the index's own columns and those of tables, under their names in conditions."""
     metas = [{safe_column_name(name): value for name, value in row.meta.items()} for row in rows]
     columns: dict[str, pa.Array] = {
         "image_path": pa.array([row.path for row in rows]),
@@ -127,7 +130,7 @@ def _metadata(rows: list[Row], kinds: Mapping[str, str]) -> pa.Table:
     return pa.table(columns)
 
 
-def model_of(folder: Path) -> str | None:
+def read_model_name(folder: Path) -> str | None:
     """Model that `export_index` noted in a folder, or None."""
     try:
         return str(json.loads((folder / MODEL).read_text(encoding="utf-8"))["model"])
@@ -201,7 +204,7 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     try:
         numbers = _number_ids(parts, source)
         for part in parts:
-            for rows in _rows_of(part, source, numbers, skipped):
+            for rows in _read_rows(part, source, numbers, skipped):
                 _add(index, rows, left_out)
                 done += len(rows)
                 if progress:
@@ -225,7 +228,9 @@ def import_folder(folder: Path, index: Index, progress: Callable[[int], object] 
     index.optimise()
     for (column, kind), cells in left_out.items():
         if cells:
-            what = f"{cells:,} of its cells were" if cells > 1 else "one of its cells was"
+            what = "one of its cells was"
+            if cells > 1:
+                what = f"{cells:,} of its cells were"
             warnings.warn(
                 f"The column {column!r} holds {KIND_NAMES[kind]} in this index; {what} of another kind and left out.",
                 WordsightWarning,
@@ -252,15 +257,17 @@ def _number_ids(parts: Sequence[Part], source: str) -> Numbers:
     for part in parts:
         with parquet.ParquetFile(part.metadata) as file:
             names = [name for name in PLACE if name in file.schema_arrow.names]
+            if not names:
+                continue
             start = 0
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names) if names else ():
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
                 for i, meta in enumerate(batch.to_pylist(), start):
                     keys.append(hash_text(_id(*_place(meta, part, i, source))))
                 start += len(batch)
     return Numbers(keys)
 
 
-def _rows_of(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) -> Iterator[list[Row]]:
+def _read_rows(part: Part, source: str, numbers: Numbers, skipped: list[Skipped]) -> Iterator[list[Row]]:
     vectors_ND = np.load(part.embeddings, mmap_mode="r")
     start = 0
     for batch in parquet.ParquetFile(part.metadata).iter_batches(ROWS_AT_ONCE):
@@ -287,12 +294,13 @@ def _place(meta: Mapping[str, Any], part: Part, number: int, source: str) -> tup
     path = str(meta.get("image_path") or meta.get("url") or f"{source}/{part.metadata.stem}#{number}")
     if Path(path).is_file():
         path = str(Path(path).absolute())
-    page = meta.get("page")
-    return path, int(page) if _is_number(page) else None
+    return path, _whole_number(meta.get("page"))
 
 
 def _id(path: str, page: int | None) -> str:
-    return path if page is None else f"{path}#page={page}"
+    if page is None:
+        return path
+    return f"{path}#page={page}"
 
 
 def _row(meta: dict[str, Any], vector: Floats, id: str, path: str, page: int | None, source: str) -> Row:
@@ -306,23 +314,26 @@ def _row(meta: dict[str, Any], vector: Floats, id: str, path: str, page: int | N
         content_hash=f"vector:{hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()}",
         vector=vector,
         page=page,
-        width=int(width) if _is_number(width) else 0,
-        height=int(height) if _is_number(height) else 0,
+        width=_whole_number(width) or 0,
+        height=_whole_number(height) or 0,
         taken=None if taken is None else str(_value(taken)),
         text=" ".join([*re.findall(r"\w+", Path(path).stem.replace("_", " ")), str(kept.get("caption", ""))]).strip(),
         meta=kept,
     )
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
+def _whole_number(value: Any) -> int | None:
+    """A finite number without its fraction; None for anything else."""
+    if isinstance(value, int | float) and np.isfinite(value):
+        return int(value)
+    return None
 
 
 def _value(value: Any) -> Value:
-    if value is None or isinstance(value, str | bool | float):
+    if isinstance(value, int) and value not in INT_64:
+        return str(value)
+    if value is None or isinstance(value, str | bool | int | float):
         return value
-    if isinstance(value, int):
-        return value if value in INT_64 else str(value)
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     return json.dumps(value, ensure_ascii=False, default=str)

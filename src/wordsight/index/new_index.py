@@ -1,4 +1,4 @@
-"""What a command that fails leaves of an index that it was the first to make: nothing."""
+"""Removal of an index that a failed command was the first to make."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def nothing_left_of_failure(location: str | None, *, even_rows: bool = False) ->
     """Remove the folder of an index that was not there before, where the block raises an error and it holds no row.
 
     even_rows: remove it with the rows that it holds, and where the block is interrupted too, which `index` continues.
-    Indexes at addresses are left alone.
+    Indexes at URLs are left alone.
     """
-    folder = _folder_of(location)
+    folder = _find_folder(location)
     was_there, was_empty = folder is not None and folder.exists(), folder is not None and _is_empty(folder)
     try:
         yield
@@ -42,18 +42,26 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
     except (OSError, WordsightError):
         return
     try:
-        for part in folder.iterdir() if keep_folder else [folder]:
-            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+        parts = [folder]
+        if keep_folder:
+            parts = list(folder.iterdir())
+        for part in parts:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
     finally:
         lock.release()
 
 
-def _folder_of(location: str | None) -> Path | None:
+def _find_folder(location: str | None) -> Path | None:
     from wordsight.index import STORES
     from wordsight.locations import default_index
 
     where = str(default_index()) if location is None else location
-    return None if "://" in where or where.startswith(tuple(STORES)) else Path(where)
+    if "://" in where or where.startswith(tuple(STORES)):
+        return None
+    return Path(where)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What Qdrant's and Pinecone's indexes share: they keep JSON records (model, columns, notes) beside the rows."""
+"""Shared base of Qdrant's and Pinecone's indexes, which keep JSON records (model, columns, notes) beside the rows."""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ class PairReader:
         content, path, said = self.datasets[place.dataset].read(place.row)
         if not content and not path:
             raise LeftOutError("holds no image")
-        captions = _require_captions(said) if self.options.texts else [""]
+        captions = [""]
+        if self.options.texts:
+            captions = _require_captions(said)
         return content or self._files.read(FileRange(path)), captions
 
 

@@ -49,7 +49,9 @@ class Shard:
         key = f"{self.path}#{sample.key}"
         images = image_extensions(sample)
         texts = tuple(self._locate(sample.members[end]) for end in TEXT_EXTENSIONS if end in sample.members)
-        fields = self._locate(sample.members[".json"]) if ".json" in sample.members else None
+        fields = None
+        if ".json" in sample.members:
+            fields = self._locate(sample.members[".json"])
         if not images:
             return Reference(key, draw, None, problem="holds no image")
         return Reference(key, draw, self._locate(sample.members[images[0]]), texts, fields)
@@ -81,10 +83,10 @@ def expand_shards(source: str, setting: str = "pairs") -> list[str]:
         raise InputError(f"{setting} names {source!r}, which stands for no file: its numbers go down.")
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        raise InputError(
-            f"{setting} names {source!r}, but {missing[0]!r} does not exist"
-            f"{f' ({len(missing):,} of {len(paths):,} are missing)' if len(paths) > 1 else ''}."
-        )
+        others = ""
+        if len(paths) > 1:
+            others = f" ({len(missing):,} of {len(paths):,} are missing)"
+        raise InputError(f"{setting} names {source!r}, but {missing[0]!r} does not exist{others}.")
     return paths
 
 

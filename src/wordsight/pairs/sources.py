@@ -80,7 +80,9 @@ class PairSources:
         raise InputError(f"{setting} names the URL {source!r}; download it, or mount it as a folder.")
 
     def _reject(self, source: str) -> None:
-        seen = "which is none of these" if os.path.exists(source) else "which does not exist"
+        seen = "which does not exist"
+        if os.path.exists(source):
+            seen = "which is none of these"
         raise InputError(
             f"{self.options.name_setting('pairs')} names {source!r}, {seen}: a table (.csv, .tsv, .jsonl, .parquet), a "
             f"folder of images, shards ('shards/{{00000..00099}}.tar'), or a dataset ('{DATASET_PREFIX}NAME')."

@@ -49,7 +49,9 @@ class ListedPairs:
 def find_embedded_images(path: str, options: PairOptions) -> str | None:
     """Column in which a table holds the images themselves (Parquet), if it does. Raises: InputError."""
     table, images = _open(path, options)
-    return images.name if table.holds(images.name) else None
+    if not table.holds(images.name):
+        return None
+    return images.name
 
 
 def read_table(path: str, options: PairOptions, tally: Tally) -> ListedPairs:
@@ -69,7 +71,9 @@ def read_table(path: str, options: PairOptions, tally: Tally) -> ListedPairs:
                 tally.add(row, record)
                 continue
             cell = images.of(record)
-            captions = extract_captions(record.get(name) for name in columns) if options.texts else [""]
+            captions = [""]
+            if options.texts:
+                captions = extract_captions(record.get(name) for name in columns)
             if not cell:
                 tally.add(row, "names no image")
             elif isinstance(cell, bytes):

@@ -28,7 +28,9 @@ class Tally:
         if sample in self._seen:
             return False
         self._seen.add(sample)
-        kind = reason if reason in self.reasons or len(self.reasons) < _REASONS_KEPT else "other reasons"
+        kind = reason
+        if reason not in self.reasons and len(self.reasons) >= _REASONS_KEPT:
+            kind = "other reasons"
         self.reasons[kind] += 1
         names = self.names.setdefault(kind, [])
         if len(names) < _NAMES_KEPT:
@@ -37,7 +39,10 @@ class Tally:
 
     def lines(self) -> list[str]:
         """Line for each reason, the commonest first: "12 × no such file: a.jpg, b.jpg, c.jpg, …"."""
-        return [
-            f"{count:,} × {reason}: {', '.join(self.names[reason])}{', …' if count > _NAMES_KEPT else ''}"
-            for reason, count in self.reasons.most_common()
-        ]
+        lines = []
+        for reason, count in self.reasons.most_common():
+            names = ", ".join(self.names[reason])
+            if count > _NAMES_KEPT:
+                names += ", …"
+            lines.append(f"{count:,} × {reason}: {names}")
+        return lines

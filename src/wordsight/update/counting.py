@@ -1,4 +1,4 @@
-"""How much there is to do, counted in a thread while the work goes on: listing first would keep the model waiting."""
+"""Amount of work, counted in a thread while the work is under way: listing first would keep the model waiting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def counted(units: Callable[[], Iterator[Unit | Skipped]], progress: OnProgress 
     thread = threading.Thread(target=count, name="wordsight-count", daemon=True)
     thread.start()
     try:
-        yield lambda state: progress(dataclasses.replace(state, total=total[0] if total else None))
+        yield lambda state: progress(dataclasses.replace(state, total=next(iter(total), None)))
     finally:
         stopped.set()
         thread.join()

@@ -56,7 +56,9 @@ def _list_sources(sources: Any) -> list[Any]:
     named = [sources] if isinstance(sources, str | Path) or not isinstance(sources, Iterable) else [*sources]
     for source in named:
         if not isinstance(source, str | Path | tuple | Item):
-            hint = "; for a list of dicts, name the column of images: image='path'" if isinstance(source, dict) else ""
+            hint = ""
+            if isinstance(source, dict):
+                hint = "; for a list of dicts, name the column of images: image='path'"
             kind = type(source).__name__
             raise InputError(f"A source is given as {kind}, expected a path, or a list of tuples (id, image){hint}.")
     return named

@@ -35,7 +35,9 @@ class Move:
     def renamed(self, text: str) -> str:
         """An id or a path as it is now."""
         below = text == self.base or text.startswith((f"{self.base}{os.sep}", f"{self.base}#"))
-        return self.now + text[len(self.base) :] if below else text
+        if not below:
+            return text
+        return self.now + text[len(self.base) :]
 
     def row(self, row: Row) -> Row:
         """A row of the source as it is now."""
@@ -45,15 +47,17 @@ class Move:
 def find_moves(
     absent: Collection[str], versions: Iterable[RowVersion], named: Iterable[str], around: Iterable[str]
 ) -> list[Move]:
-    """Return where absent sources are now, those that are found: at or below a `named` source, or in a folder `around`.
+    """Moves of the absent sources that are found: at or below a `named` source, or in a folder `around`.
 
     A place is taken for the old one where half of its files, by their paths within it, have the size and time that
     the index knows: moving keeps these, and two folders do not agree in them by accident.
     named: sources of this call, which take in what is found. around: the folders above the index, with which its
         images were moved.
     """
+    if not absent:
+        return []
     samples: dict[str, list[RowVersion]] = {source: [] for source in absent}
-    for version in versions if absent else ():
+    for version in versions:
         if len(some := samples.get(version.source, [])) < _LOOKED_AT and version.mtime_ns:
             some.append(version)
     places = [*((name, name) for name in named), *((name, "") for name in around)]
@@ -99,13 +103,15 @@ def _is_same(move: Move, version: RowVersion) -> bool:
 
 
 def find_copied(absent: Collection[str], versions: Iterable[RowVersion], named: Collection[str]) -> dict[str, str]:
-    """Return absent source → named source that holds all of its contents: it was moved by copying, say.
+    """Absent source → named source that holds all of its contents: it was moved by copying, say.
 
     Sources without rows are not among them.
     """
+    if not absent:
+        return {}
     contents: dict[str, set[int]] = {source: set() for source in absent}
     holds: dict[str, set[int]] = {source: set() for source in named}
-    for version in versions if absent else ():
+    for version in versions:
         for found in (contents, holds):
             if version.source in found:
                 found[version.source].add(hash_text(version.content_hash))
@@ -121,10 +127,10 @@ def relocate(index: Index, moves: Collection[Move]) -> None:
 
     Interrupted, it is done to the end by the next call: the old source is still recorded then.
     """
+    if not moves:
+        return
     move_of = {move.source: move for move in moves}
-    found = (
-        [(version.id, version.source) for version in index.row_versions() if version.source in move_of] if moves else []
-    )
+    found = [(version.id, version.source) for version in index.row_versions() if version.source in move_of]
     for start in range(0, len(found), _AT_ONCE):
         some = dict(found[start : start + _AT_ONCE])
         old = index.get(list(some))

@@ -1,4 +1,4 @@
-"""What must be done for an index to agree with its sources: from listed files to the tasks among them."""
+"""Work to be done for an index to agree with its sources: from listed files to the tasks among them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wordsight.hashes import hash_text
 from wordsight.images.files import system_folder
 from wordsight.images.skipped import Skipped
 from wordsight.index import RowVersion
-from wordsight.index.base import is_part_of
+from wordsight.index.base import belongs_to
 from wordsight.ingest import Item, Unit
 from wordsight.ingest.items import Unlisted
 from wordsight.path_text import to_path, to_text
@@ -23,7 +23,7 @@ from wordsight.update.row_state import RowStates, hash_annotations, is_gone_file
 
 @dataclass
 class Tally:
-    """What happened so far. `good`: source → images of it that are in the index and still there. `met`: source →
+    """Counts of an update so far. `good`: source → images of it that are in the index and still there. `met`: source →
     files and images that were found in it, readable or not. `incomplete`: in the index, but not whole. `left_out`:
     folder → images that are there and leave, since such folders are skipped.
     """
@@ -135,7 +135,7 @@ class Plan:
     def _task(self, item: Item, masked: bool) -> Task | None:
         """Task of an item, or None where nothing is."""
         row = self.row_states.find(item.id)
-        if self.row_states.seen[row] if row is not None else hash_text(item.id) in self._new:
+        if self._was_met(row, item):
             self.tally.good[item.source] += 1  # two sources hold it
             return None
         mask = masked and item.page is not None
@@ -152,6 +152,11 @@ class Plan:
         self.row_states.seen[row] = True
         return dataclasses.replace(task, what="describe")
 
+    def _was_met(self, row: int | None, item: Item) -> bool:
+        if row is None:
+            return hash_text(item.id) in self._new
+        return bool(self.row_states.seen[row])
+
     def _unchanged(self, rows: Sequence[int], source: str) -> None:
         for row in rows:
             self.tally.unchanged += not self.row_states.seen[row]
@@ -161,7 +166,9 @@ class Plan:
     def _skip(self, skip: Skipped) -> None:
         """Count what could not be opened or listed; what the index has of it stays, unless it is gone."""
         self.tally.skipped.append(skip)
-        name = skip.item if isinstance(skip.item, str) else to_text(skip.item)
+        name = skip.item
+        if not isinstance(name, str):
+            name = to_text(name)
         if isinstance(skip, Unlisted) or not is_gone_file(name):
             self._kept.add(name)
 
@@ -171,18 +178,21 @@ class Plan:
         if task.row is not None and is_gone_file(task.item.path):
             self.row_states.seen[task.row] = False
         if task.item.id != task.item.path:
-            self._opened[self.file_of(task)].failed = True
+            self._opened[self.find_file(task)].failed = True
         self._count_out([task], written=False)
 
     def refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
         """Count tasks of one file that the index does not take: the rows that it has of the file stay as they are."""
         if path not in self._refused:
             self._refused.add(path)
-            self._skip(Unlisted(to_path(path) if os.path.isabs(path) else path, reason))
+            file: str | Path = path
+            if os.path.isabs(path):
+                file = to_path(path)
+            self._skip(Unlisted(file, reason))
         self._opened[path].failed = True
         self._count_out(tasks, written=False)
 
-    def file_of(self, task: Task) -> str:
+    def find_file(self, task: Task) -> str:
         """File that brought a task."""
         return self._file_of[task.item.id]
 
@@ -225,8 +235,9 @@ class Plan:
             return "added" if task.embedded else "reused"
         if task.what == "read" and (task.fresh or not self.row_states.same_content(task.row, task.facts.content_hash)):
             return "changed"
-        same = self.row_states.same_annotations(task.row, hash_annotations(task.item.text, task.item.meta))
-        return "unchanged" if same else "described"  # a file that was only touched
+        if self.row_states.same_annotations(task.row, hash_annotations(task.item.text, task.item.meta)):
+            return "unchanged"  # a file that was only touched
+        return "described"
 
     def _count_out(self, tasks: Sequence[Task], *, written: bool) -> None:
         for task in tasks:
@@ -273,4 +284,4 @@ class Plan:
 
 def _needs_thumbnail(item: Item) -> bool:
     """Whether the image is not a file of its own: a page, a tar's member, something fetched or given."""
-    return item.page is not None or is_part_of(item.id, item.path) or not os.path.isabs(item.path)
+    return item.page is not None or belongs_to(item.id, item.path) or not os.path.isabs(item.path)

@@ -28,7 +28,7 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a row says of an image beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
+    """Facts about an image that a row keeps beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
 
     content_hash: str
     width: int = 0
@@ -100,7 +100,7 @@ class Reader:
                 return self._pixels(task, content_hash, image, known)
             except ImageError as error:
                 raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
-        except Exception as error:  # whatever is wrong with one image, the others go on
+        except Exception as error:  # whatever is wrong with one image, the others are read
             return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
 
     def _pixels(
@@ -112,7 +112,9 @@ class Reader:
             self._facts[task.item.id] = facts
             return None
         decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
-        thumbnail = thumbnail_of(decoded.image) if task.thumbnail else b""
+        thumbnail = b""
+        if task.thumbnail:
+            thumbnail = make_thumbnail(decoded.image)
         self._facts[task.item.id] = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
         if known:
             return None
@@ -124,7 +126,7 @@ class Reader:
         return preprocess(image, self.spec, decoded.box)
 
 
-def thumbnail_of(image: Image.Image) -> bytes:
+def make_thumbnail(image: Image.Image) -> bytes:
     """A JPEG of at most THUMBNAIL_SIDE pixels a side."""
     small = image.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))

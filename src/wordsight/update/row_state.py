@@ -1,4 +1,4 @@
-"""What an index holds, at about 50 bytes a row: enough to tell what is new, what has changed and what is gone."""
+"""Contents of an index, at about 50 bytes a row: enough to tell what is new, what has changed and what is gone."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def hash_annotations(text: str, meta: Mapping[str, Value]) -> str:
 
 
 def is_gone_file(path: str) -> bool:
-    """Whether a file of this machine (`Row.path`) is not there now; an address is taken to be there."""
+    """Whether a file of this machine (`Row.path`) is not there now; a URL is taken to be there."""
     return os.path.isabs(path) and not os.path.lexists(to_path(path))
 
 
 def is_gone(row: Row) -> bool:
     """Whether the file that holds a row's image is not there now: moved, deleted, or on a disk that is away.
 
-    One look at the file system, some microseconds; images by address or without a file are never gone.
+    One look at the file system, some microseconds; images by URL or without a file are never gone.
     """
     return is_gone_file(row.path)
 
@@ -109,7 +109,7 @@ class Contents:
         self._lock = threading.Lock()
 
     def claim(self, content_hash: str) -> bool:
-        """Return True to the first who asks for a content that is not in the index: it is theirs to embed."""
+        """Claim a content that is not in the index; True for the first who asks: it is theirs to embed."""
         wanted = hash_text(content_hash)
         at = bisect_left(self._known, wanted)
         if at < len(self._known) and self._known[at] == wanted:

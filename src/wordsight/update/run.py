@@ -74,7 +74,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an update did, in images.
+    """Result of an update, in images.
 
     added: new, embedded. changed: embedded again. reused: new by name, but the vector of its content was there: renamed
     or copied. described: only text or metadata changed. removed: their files are gone. kept: sources that had images
@@ -139,10 +139,10 @@ def update(
 ) -> Summary:
     """Bring an index into agreement with what its sources hold now, and return what was done.
 
-    units: what `ingest.scan` lists; taken bit by bit, so that memory does not grow with their number. roots: the
+    units: what `ingest.scan` lists; taken one at a time, so that memory does not grow with their number. roots: the
         sources that they cover wholly: rows of these whose files are gone leave, once all was listed without an error.
     Rows are committed every COMMIT_ROWS images or COMMIT_SECONDS; an interrupt, a kill or a full disk loses less than
-    that, and the next call continues there. Images that cannot be read are skipped, tried again by the next
+    that, and the next call continues from it. Images that cannot be read are skipped, tried again by the next
     call, and keep the row they may have from before; their file gone, it leaves. A cell of another kind than its column
     has in the index is left out, and its row is `incomplete`; a file that the index does not take is skipped whole.
 
@@ -167,7 +167,7 @@ def update(
             index.remove(gone)
             plan.removed(len(gone))
     except StoreError as error:
-        raise StoreError(f"{error} {tally.safe} images of this run are in; the next run continues there.") from error
+        raise StoreError(f"{error} {tally.safe} images of this run were indexed; rerun to continue.") from error
     except BaseException:  # what is embedded is kept, above all where a person interrupts
         with contextlib.suppress(WordsightError):
             writer.commit()
@@ -231,7 +231,7 @@ class _Writer:
             self._note(self._noted | self._plan.partial([task for task, _ in self._ready]))
             files: defaultdict[str, list[tuple[Task, Row]]] = defaultdict(list)
             for task, row in self._ready:
-                files[self._plan.file_of(task)].append((task, row))
+                files[self._plan.find_file(task)].append((task, row))
             self._ready = [pair for pairs in files.values() for pair in pairs]
             self._add(list(files.items()))
         self._note(self._plan.partial([]))

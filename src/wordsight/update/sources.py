@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from wordsight.errors import InputError, WordsightError, did_you_mean
 from wordsight.images.skipped import Skipped
 from wordsight.index import Index, RowVersion
-from wordsight.index.base import is_part_of
+from wordsight.index.base import belongs_to
 from wordsight.ingest import Unit, Unlisted
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.scan import is_there, scan, source_root
@@ -211,7 +211,7 @@ class FollowedSources:
 
     def _was_file(self, source: str) -> bool:
         return any(
-            s.path == source or is_part_of(s.id, source) for s in self.index.row_versions() if s.source == source
+            s.path == source or belongs_to(s.id, source) for s in self.index.row_versions() if s.source == source
         )
 
     def _record(self, sources: Mapping[str, IngestOptions]) -> None:
@@ -250,7 +250,9 @@ def _overlap(a: str, b: str) -> bool:
 def _fixed_folder(source: str) -> str:
     """The source, or the folder in which a pattern looks."""
     fixed = re.split(r"[*?[]", source)[0]
-    return source if fixed == source else os.path.dirname(fixed)
+    if fixed == source:
+        return source
+    return os.path.dirname(fixed)
 
 
 def _read_options(recorded: Mapping[str, Any]) -> IngestOptions:

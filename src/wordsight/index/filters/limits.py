@@ -40,12 +40,14 @@ def find_excess(condition: str) -> str:
 
 def shorten(condition: str) -> str:
     """A condition as messages show it."""
-    return condition if len(condition) <= SHOWN else f"{condition[:SHOWN]}… ({len(condition):,} characters)"
+    if len(condition) <= SHOWN:
+        return condition
+    return f"{condition[:SHOWN]}… ({len(condition):,} characters)"
 
 
 def _nesting(bare: str) -> int:
     deepest = depth = 0
     for sign in re.findall(r"[()]", bare):
-        depth += 1 if sign == "(" else -1
+        depth += {"(": 1, ")": -1}[sign]
         deepest = max(deepest, depth)
     return deepest

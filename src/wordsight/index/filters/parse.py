@@ -21,6 +21,7 @@ FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
 # what a node of sqlglot's may say beside its kind; anything else would be ignored silently
 KNOWN_ARGS = {"this", "expression", "expressions", "low", "high", "negate"}
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 @dataclass(frozen=True)
@@ -108,20 +109,26 @@ def parse(where: str, columns: Mapping[str, str]) -> Condition:
         raise InputError(_unreadable(where, excess))
     try:
         # sqlite's SQL takes a column's name in "double quotes", `backticks` and [brackets]
-        statements = sqlglot.parse(f"SELECT 1 FROM t WHERE {where}", read="sqlite")
+        statements: list[Any] = sqlglot.parse(f"SELECT 1 FROM t WHERE {where}", read="sqlite")
     except RecursionError:
         raise InputError(_unreadable(where, "its parts lie too deep in one another")) from None
     except SqlglotError as error:
         reason = re.sub(r"\s*<class.*|\s*Line \d+, Col: \d+\..*", "", str(error).splitlines()[0])
         raise InputError(_unreadable(where, reason)) from error
-    select = statements[0] if len(statements) == 1 else None
-    parts = {name for name, value in select.args.items() if value} if select is not None else set()
-    if select is None or not {"where"} <= parts <= {"where", "from", "from_", "expressions", "kind"}:
+    if not _is_one_condition(statements):
         raise InputError(_unreadable(where, "it is more than one condition"))
     try:
-        return _Reader(shorten(where), columns).read(select.args["where"].this, negated=False)
+        return _Reader(shorten(where), columns).read(statements[0].args["where"].this, negated=False)
     except RecursionError:
         raise InputError(_unreadable(where, "its parts lie too deep in one another")) from None
+
+
+def _is_one_condition(statements: Sequence[Any]) -> bool:
+    """Whether there is a single statement, which has nothing after its condition."""
+    if len(statements) != 1 or statements[0] is None:
+        return False
+    parts = {name for name, value in statements[0].args.items() if value}
+    return {"where"} <= parts <= {"where", "from", "from_", "expressions", "kind"}
 
 
 def _unreadable(where: str, reason: str) -> str:
@@ -136,7 +143,15 @@ def _joined(kind: type[Every] | type[Some], parts: Sequence[Condition]) -> Condi
         return Always(ends)
     if not rest:
         return Always(not ends)
-    return rest[0] if len(rest) == 1 else kind(tuple(rest))
+    if len(rest) == 1:
+        return rest[0]
+    return kind(tuple(rest))
+
+
+def _number(text: str) -> int | float:
+    if re.fullmatch(r"\s*[+-]?\d+\s*", text):
+        return int(text)
+    return float(text)
 
 
 class _Reader:
@@ -167,7 +182,7 @@ class _Reader:
             sides = [self.compared(node, node.this, o, v, negated) for o, v in ((">=", low), ("<=", high))]
             return _joined(Some if negated else Every, sides)
         if kind == "In":
-            return self.one_of(node, negated)
+            return self.membership(node, negated)
         if kind == "Is":
             return self.is_it(node, negated)
         if kind in ("Like", "Escape"):
@@ -200,15 +215,17 @@ class _Reader:
             raise InputError(f"The condition {self.where!r} orders {name!r}, which is true or false; use =.")
         return Compared(name, order, value)
 
-    def one_of(self, node: Any, negated: bool) -> Condition:
+    def membership(self, node: Any, negated: bool) -> Condition:
         if not node.expressions:
             raise self.unknown(node)
         name = self.column(node.this)
         values = [self.value(each, name) for each in node.expressions]
         there = tuple(value for value in values if value is not None)
-        if negated:  # "not in (…, null)" is never true
-            return NoneOf(name, there) if len(there) == len(values) else Always(False)
-        return OneOf(name, there) if there else Always(False)
+        if negated and len(there) == len(values):
+            return NoneOf(name, there)
+        if negated or not there:  # "not in (…, null)" is never true
+            return Always(False)
+        return OneOf(name, there)
 
     def is_it(self, node: Any, negated: bool) -> Condition:
         name = self.column(node.this)
@@ -217,7 +234,9 @@ class _Reader:
             return Present(name, negated=not negated)
         if kind == "Boolean" and self.columns[name] == "boolean":
             asked = bool(node.expression.this)
-            return Some((OneOf(name, (not asked,)), Present(name, negated=True))) if negated else OneOf(name, (asked,))
+            if negated:
+                return Some((OneOf(name, (not asked,)), Present(name, negated=True)))
+            return OneOf(name, (asked,))
         raise self.unknown(node)
 
     def alike(self, node: Any, negated: bool) -> Condition:
@@ -230,13 +249,16 @@ class _Reader:
             raise self.unknown(node)
         name = self.column(node.this)
         if self.columns[name] != "text":
-            raise InputError(f"The condition {self.where!r} asks {name!r} for a pattern; it is no text.")
+            raise InputError(f"The condition {self.where!r} asks {name!r} for a pattern; it is not a text.")
         pattern = self.value(node.expression, name)
         if pattern is None:
             return Always(False)
-        pieces = re.findall(rf"{re.escape(escape)}.|." if escape else ".", str(pattern), re.DOTALL)
-        wild = [piece in ("%", "_") for piece in pieces]
-        text = "".join(piece[-1] for piece, is_wild in zip(pieces, wild, strict=True) if not is_wild)
+        piece = "."
+        if escape:
+            piece = rf"{re.escape(escape)}.|."
+        pieces = re.findall(piece, str(pattern), re.DOTALL)
+        wild = [part in ("%", "_") for part in pieces]
+        text = "".join(part[-1] for part, is_wild in zip(pieces, wild, strict=True) if not is_wild)
         shape = re.sub(r"%+", "%", "".join(p if w else "x" for p, w in zip(pieces, wild, strict=True)))
         shape = re.sub(r"x+", "x", shape)
         if shape in ("", "x"):
@@ -269,7 +291,8 @@ class _Reader:
         """A literal as a value of the column's type; None is SQL's null."""
         kind, sign = type(node).__name__, 1
         while kind in ("Paren", "Neg"):
-            sign = -sign if kind == "Neg" else sign
+            if kind == "Neg":
+                sign = -sign
             node, kind = node.this, type(node.this).__name__
         if kind == "Null":
             return None
@@ -279,13 +302,12 @@ class _Reader:
         elif kind == "Literal" and node.is_string:
             value = str(node.this)
         elif kind == "Literal":
-            value = sign * (int(node.this) if re.fullmatch(r"\d+", node.this) else float(node.this))
+            value = sign * _number(node.this)
         else:
             raise self.unknown(node)
         type_ = self.columns[column]
-        if type_ in ("integer", "number") and isinstance(value, str):
-            number = re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", value)  # price < '50'
-            value = (float(value) if set(value) & set(".eE") else int(value)) if number else value
+        if type_ in ("integer", "number") and isinstance(value, str) and _NUMBER.fullmatch(value):  # price < '50'
+            value = _number(value)
         fits = {"text": (str,), "boolean": (bool,), "integer": (int, float), "number": (int, float)}[type_]
         if not isinstance(value, fits) or (isinstance(value, bool) and type_ != "boolean"):
             seen = repr(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.index.filters.parse import Alike, Always, Compared, Condition, Every, NoneOf, OneOf, Present, Some
-from wordsight.index.payload_fields import TAKEN_SECONDS, seconds_of
+from wordsight.index.payload_fields import TAKEN_SECONDS, Scalar, parse_seconds
 
 
 def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -43,7 +43,9 @@ def to_qdrant(condition: Condition, key: Callable[[str], str], columns: Mapping[
                 return {"must": [{"key": key(ordered.column), "range": {limits[ordered.order]: ordered.value}}]}
             case Alike(column, text, anywhere, negated):
                 like = {"key": key(column), "match": {"substring" if anywhere else "prefix": text}}
-                return {"must_not": [like, {"is_empty": {"key": key(column)}}]} if negated else {"must": [like]}
+                if negated:
+                    return {"must_not": [like, {"is_empty": {"key": key(column)}}]}
+                return {"must": [like]}
             case Always(value):
                 assert value, "a condition that is never true is not sent"
                 return {"must": []}
@@ -67,9 +69,9 @@ def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mappin
             case Present(column, negated):
                 return {key(column): {"$exists": not negated}}
             case OneOf(column, values):
-                return {key(column): {"$eq": values[0]} if len(values) == 1 else {"$in": list(values)}}
+                return {key(column): _one_or_many(values, "$eq", "$in")}
             case NoneOf(column, values):
-                unlike = {"$ne": values[0]} if len(values) == 1 else {"$nin": list(values)}
+                unlike = _one_or_many(values, "$ne", "$nin")
                 return {"$and": [{key(column): {"$exists": True}}, {key(column): unlike}]}
             case Compared():
                 ordered = _by_number(node, columns, "Pinecone")
@@ -87,13 +89,22 @@ def to_pinecone(condition: Condition, key: Callable[[str], str], columns: Mappin
     return written(condition)
 
 
+def _one_or_many(values: Sequence[Scalar], one: str, many: str) -> dict[str, Any]:
+    """Comparison with values: the operator `one` for a single value, `many` for a list of them."""
+    if len(values) == 1:
+        return {one: values[0]}
+    return {many: list(values)}
+
+
 def _by_number(node: Compared, columns: Mapping[str, str], store: str) -> Compared:
     """A comparison of numbers: that of `taken` becomes one of seconds."""
     if columns[node.column] != "text":
         return node
-    seconds = seconds_of(str(node.value))
+    seconds = parse_seconds(str(node.value))
     if node.column != "taken" or seconds is None:
-        tip = "compare taken with a date: '2023-06-01'" if node.column == "taken" else "use =, in, or is null"
+        tip = "use =, in, or is null"
+        if node.column == "taken":
+            tip = "compare taken with a date: '2023-06-01'"
         raise InputError(f"{store} knows no order of texts ({node.column} {node.order} {node.value!r}): {tip}.")
     order = node.order
     if len(str(node.value)) < len("2023-06-01T00:00:00"):  # "2023-06" stands before every moment of that month

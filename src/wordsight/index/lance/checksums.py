@@ -79,7 +79,7 @@ class Checksums:
     def find_damaged(
         self, limit: float = float("inf"), *, again: bool = False, of: Callable[[str], bool] = lambda _: True
     ) -> list[str]:
-        """Names of files that are not as they were written.
+        """Names of files that are not as they were written; one that a writer removes meanwhile is not among them.
 
         limit: bytes beyond which nothing is compared. again: also those that were compared before. of: which files.
         """
@@ -89,9 +89,9 @@ class Checksums:
             for name, path in self._files()
             if name in hashes and of(name) and (again or name not in self._compared)
         }
-        if sum(path.stat().st_size for path in files.values()) > limit:
+        if sum(_size(path) for path in files.values()) > limit:
             return []
-        damaged = [name for name, path in files.items() if checksum_of_file(path) != hashes[name]]
+        damaged = [name for name, path in files.items() if _is_changed(path, hashes[name])]
         self._compared |= files.keys() - set(damaged)
         return damaged
 
@@ -102,12 +102,28 @@ class Checksums:
                     yield path.relative_to(self._folder).as_posix(), path
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_changed(path: Path, expected: str) -> bool:
+    try:
+        return checksum_of_file(path) != expected
+    except FileNotFoundError:
+        return False
+
+
 class IndexDamagedError(StoreError):
     """Files of an index that are not as they were written."""
 
     def __init__(self, location: str, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        shown = ", ".join(names[:3])
+        if len(names) > 3:
+            shown += f" and {len(names) - 3} more"
         super().__init__(
             f"The index {location} is damaged: {shown} changed since it was written. See which images are concerned "
             "with: wordsight index --check"

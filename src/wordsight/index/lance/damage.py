@@ -29,7 +29,9 @@ def find_damage(folder: Path, uri: str, checksums: Checksums, snapshot: Snapshot
         return [Damage(name, None) for name in damaged]
     missing = [name for name in fragments if not (folder / name).is_file()]
     for name in [*damaged, *missing]:
-        ids = _ids_of(dataset, fragments[name], snapshot) if name in fragments else []
+        ids: list[str] | None = []
+        if name in fragments:
+            ids = _find_ids(dataset, fragments[name], snapshot)
         found.append(Damage(name, ids))
     return found
 
@@ -52,10 +54,10 @@ def drop_damaged(folder: Path, uri: str, dataset: Any, names: Collection[str]) -
             dataset.drop_index(index.name)
 
 
-def _ids_of(dataset: Any, fragment: int, snapshot: Snapshot | None) -> list[str] | None:
+def _find_ids(dataset: Any, fragment: int, snapshot: Snapshot | None) -> list[str] | None:
     """Ids of the images of a fragment: of the snapshot, which is whole, else of what is left of the fragment."""
     if snapshot is not None and snapshot.version == dataset.version:
-        return snapshot.ids_of(lambda rowids: (rowids >> np.uint64(_FRAGMENT_BITS)) == fragment)
+        return snapshot.choose_ids(lambda rowids: (rowids >> np.uint64(_FRAGMENT_BITS)) == fragment)
     with contextlib.suppress(Exception):  # whatever damaged bytes make Lance raise
         return [str(id) for id in dataset.get_fragment(fragment).to_table(columns=["_id"])["_id"].to_pylist()]
     return None

@@ -1,4 +1,4 @@
-"""What is asked of a Lance dataset: scans, conditions over many values, the query for words."""
+"""Queries of a Lance dataset: scans, conditions over many values, the query for words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ SCAN = {"batch_size": 4096, "batch_readahead": 1, "fragment_readahead": 1, "io_b
 
 def dataset_address(location: str, folder: Path | None) -> str:
     """Where Lance finds the dataset of an index."""
-    return location.rstrip("/") if folder is None else str(folder.absolute() / ITEMS)
+    if folder is None:
+        return location.rstrip("/")
+    return str(folder.absolute() / ITEMS)
 
 
 def import_lance() -> Any:
@@ -63,7 +65,7 @@ def read_notes(data: Any) -> dict[str, Note]:
     return {key.removeprefix(NOTE): json.loads(note) for key, note in data.config().items() if key.startswith(NOTE)}
 
 
-def one_of(column: str, values: Sequence[str]) -> str:
+def values_condition(column: str, values: Sequence[str]) -> str:
     """Condition that a column has one of some values."""
     return f"{column} in ({', '.join(quote(value) for value in values)})"
 

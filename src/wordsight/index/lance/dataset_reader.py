@@ -18,7 +18,7 @@ from wordsight.index.lance.dataset import dataset_address, import_lance, list_da
 from wordsight.index.lance.messages import OF_A_ROW, checked, store_errors, unreadable
 
 TRIES = 5  # how often a read that another process or thread rewrites the index under is begun
-CHECK_AGAIN = 5.0  # seconds after which an index at an address is asked whether another process has written it
+CHECK_AGAIN = 5.0  # seconds after which an index at a URL is asked whether another process has written it
 Answer = TypeVar("Answer")
 
 
@@ -47,7 +47,7 @@ class DatasetReader:
         self._dataset = None
 
     def dataset(self) -> Any:
-        """The newest version of the dataset, which stays as it is; at an address, others' writings come late."""
+        """The newest version of the dataset, which stays as it is; at a URL, others' writings come late."""
         found = self._dataset
         if found is None:
             self._compare_manifest()
@@ -88,15 +88,24 @@ class DatasetReader:
             raise IndexDamagedError(self.location, damaged)
 
     def read(self, call: Callable[[Any], Answer]) -> Answer:
-        """Answer of `call` to the dataset; it is called again if another rewrote the dataset under it."""
+        """Answer of `call` to the dataset; it is called again if another rewrote the dataset under it.
+
+        Where a file is missing it is called once more, with the newest version opened afresh: a writer removes files
+        after its last version was written.
+        """
         with store_errors(self.location, "read"):
+            reopened = False
             for _ in range(TRIES - 1):
                 newest = self._newest()
                 try:
                     return call(self.dataset())
-                except (OSError, ValueError, RuntimeError):
-                    if self._newest() == newest:
+                except (OSError, ValueError, RuntimeError) as error:
+                    if self._newest() != newest:
+                        continue
+                    if reopened or not _is_missing_file(error):
                         raise
+                    reopened = True
+                    self.close()
             return call(self.dataset())
 
     def stream(self, names: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
@@ -121,14 +130,15 @@ class DatasetReader:
         """
 
         def ask(data: Any) -> Answer:
-            known = columns.columns_of(data.schema)
-            condition = None if where is None else checked(where, known)
-            if condition is not None:
+            known = columns.list_columns(data.schema)
+            condition = None
+            if where is not None:
+                condition = checked(where, known)
                 # reading a condition on its own tells the user's mistakes from the store's troubles
                 try:
                     data.scanner(columns=["_id"], filter=condition).explain_plan()
                 except (OSError, ValueError, RuntimeError) as error:
-                    raise unreadable(where or "", str(error), known) from None
+                    raise unreadable(where, str(error), known) from None
             scanner = data.scanner(
                 names, filter=condition, prefilter=True, disable_scoring_autoprojection=True, **query
             )
@@ -143,8 +153,15 @@ class DatasetReader:
         return self.read(ask)
 
     def _newest(self) -> int | None:
-        """The number of the newest version; None at an address, where old versions are kept for a day."""
-        return None if self._folder is None else folders.newest_version(self._folder)
+        """The number of the newest version; None at a URL, where old versions are kept for a day."""
+        if self._folder is None:
+            return None
+        return folders.newest_version(self._folder)
+
+
+def _is_missing_file(error: Exception) -> bool:
+    said = str(error)
+    return isinstance(error, FileNotFoundError) or "Not found: " in said or "(os error 2)" in said  # as Lance says it
 
 
 def _is_shared(name: str) -> bool:

@@ -61,7 +61,9 @@ def newest_version(folder: Path) -> int | None:
 def newest_manifest(folder: Path) -> str | None:
     """Name of the newest version's manifest; None if there is none."""
     manifests = _manifests(folder)
-    return manifests[max(manifests)] if manifests else None
+    if not manifests:
+        return None
+    return manifests[max(manifests)]
 
 
 def _manifests(folder: Path) -> dict[int, str]:
@@ -75,5 +77,7 @@ def _manifests(folder: Path) -> dict[int, str]:
         stem, _, suffix = name.partition(".")
         if suffix == "manifest" and stem.isdigit():
             number = int(stem)
-            found[LAST_VERSION - number if len(stem) == 20 else number] = name
+            if len(stem) == 20:
+                number = LAST_VERSION - number
+            found[number] = name
     return found

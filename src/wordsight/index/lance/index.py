@@ -44,11 +44,11 @@ from wordsight.index.lance.dataset import (
     count_rows,
     dataset_address,
     import_lance,
-    one_of,
     read_notes,
     scan,
     split_values,
     terms_query,
+    values_condition,
 )
 from wordsight.index.lance.dataset_reader import DatasetReader
 from wordsight.index.lance.messages import store_error, store_errors
@@ -82,9 +82,12 @@ class LanceIndex(Index):
         self.location = location
         self.info = info
         self._folder = folder
-        self._snapshots = None if folder is None else Snapshots(folder)
-        self._checksums = None if folder is None else Checksums(folder, folders.ITEMS)
-        self._lock = None if folder is None else WriterLock(folder)
+        self._snapshots: Snapshots | None = None  # these three belong to an index in a folder
+        self._checksums: Checksums | None = None
+        self._lock: WriterLock | None = None
+        if folder is not None:
+            self._snapshots, self._checksums = Snapshots(folder), Checksums(folder, folders.ITEMS)
+            self._lock = WriterLock(folder)
         self._write_lock = threading.RLock()  # held by the thread that writes or gives the right to write back
         self._reader = DatasetReader(location, folder, self._checksums)
         self._write_dataset: Any = None  # what is written goes through an object of its own
@@ -98,8 +101,9 @@ class LanceIndex(Index):
 
     def columns(self) -> dict[str, str]:
         """Columns that `where` may name → their kind."""
-        snapshot = self._snapshot()
-        return columns.columns_of(snapshot.schema if snapshot else self._reader.read(lambda data: data.schema))
+        if snapshot := self._snapshot():
+            return columns.list_columns(snapshot.schema)
+        return columns.list_columns(self._reader.read(lambda data: data.schema))
 
     def row_versions(self) -> Iterator[RowVersion]:
         """Yield the version of every row."""
@@ -137,25 +141,26 @@ class LanceIndex(Index):
         if not self._reader.read(lambda data: self._present(data, ids)):
             return
         with self._writing() as data:
-            data.delete(one_of("_id", sorted(self._present(data, ids))))  # one condition, hence one transaction
+            data.delete(values_condition("_id", sorted(self._present(data, ids))))  # one condition: one transaction
 
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Rows of those ids that are there, whole, in the order asked."""
 
-        def rows_of(data: Any) -> dict[str, Row]:
-            tables = (data.to_table(filter=one_of("_id", part)) for part in split_values(ids))
+        def read_rows(data: Any) -> dict[str, Row]:
+            tables = (data.to_table(filter=values_condition("_id", part)) for part in split_values(ids))
             return {row.id: row for table in tables for row in columns.to_rows(table)}
 
-        found = self._reader.read(rows_of)
+        found = self._reader.read(read_rows)
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector of the contents that are there."""
+        """Content hash → vector of the contents that are there."""
 
         def vectors(data: Any) -> dict[str, Floats]:
             names = ["_digest", "_vector"]
             tables = (
-                data.to_table(columns=names, filter=one_of("_digest", part)) for part in split_values(content_hashes)
+                data.to_table(columns=names, filter=values_condition("_digest", part))
+                for part in split_values(content_hashes)
             )
             return {
                 content_hash: vector
@@ -175,7 +180,9 @@ class LanceIndex(Index):
         if k < 1:
             return []
         if snapshot := self._snapshot(build=True):
-            rowids = None if where is None else self._choose(where, snapshot.version)
+            rowids = None
+            if where is not None:
+                rowids = self._choose(where, snapshot.version)
             if where is None or rowids is not None:
                 with store_errors(self.location, "read"):
                     return list(starmap(Match, snapshot.nearest(query_D, k, rowids)))
@@ -184,7 +191,9 @@ class LanceIndex(Index):
     def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
         """Number of rows of a cosine from this one on: all of them, where the snapshot answers."""
         if snapshot := self._snapshot(build=True):
-            rowids = None if where is None else self._choose(where, snapshot.version)
+            rowids = None
+            if where is not None:
+                rowids = self._choose(where, snapshot.version)
             if where is None or rowids is not None:
                 return snapshot.count_near(np.asarray(query_D, np.float32), cosine, rowids), False
         return super().count_near(query_D, cosine, where)
@@ -193,7 +202,7 @@ class LanceIndex(Index):
         """Row ids that meet a condition, None if another process has written since; kept, since it is asked again."""
         if self._chosen is None or self._chosen[:2] != (where, version):
             found, rowids = self._reader.ask(
-                where, [], lambda data, table: (data.version, _rowids_of(table)), with_row_id=True
+                where, [], lambda data, table: (data.version, _read_rowids(table)), with_row_id=True
             )
             if found != version:
                 return None
@@ -203,11 +212,12 @@ class LanceIndex(Index):
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Words of a query, with other spellings of those that no text holds (an index in a folder)."""
         words = query_terms(text)
-        vocabulary = self._known_words() if words else None
-        return words if vocabulary is None else with_spellings(words, vocabulary)
+        if not words or (vocabulary := self._known_words()) is None:
+            return words
+        return with_spellings(words, vocabulary)
 
     def _known_words(self) -> Vocabulary | None:
-        """The terms of the index's texts as the last `optimise` left them; None at an address, or of an older index."""
+        """The terms of the index's texts as the last `optimise` left them; None at a URL, or of an older index."""
         if self._folder is None:
             return None
         path = self._folder / VOCABULARY
@@ -363,7 +373,7 @@ class LanceIndex(Index):
 
     @staticmethod
     def _present(data: Any, ids: Sequence[str]) -> set[str]:
-        tables = (data.to_table(columns=["_id"], filter=one_of("_id", part)) for part in split_values(ids))
+        tables = (data.to_table(columns=["_id"], filter=values_condition("_id", part)) for part in split_values(ids))
         return {id for table in tables for id in table["_id"].to_pylist()}
 
     def _nearest_in_lance(self, query_D: Floats, k: int, where: str | None) -> list[Match]:
@@ -488,5 +498,5 @@ class LanceIndex(Index):
         return self._snapshots.write(data.version, schema, (batch.cast(schema) for batch in batches))
 
 
-def _rowids_of(table: pa.Table) -> NDArray[np.uint64]:
+def _read_rowids(table: pa.Table) -> NDArray[np.uint64]:
     return columns.numbers(table["_rowid"].combine_chunks(), np.uint64)

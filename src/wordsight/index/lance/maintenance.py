@@ -1,4 +1,4 @@
-"""What keeps a Lance dataset fast and small: compaction, its text and ANN indexes, wider columns, old versions."""
+"""Upkeep of a Lance dataset: compaction, its text and ANN indexes, wider columns, old versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wordsight.index.lance.schema import NAME_KEY, OLD, TERMS, TERMS_FIELD, has_
 EXACT_LIMIT = 300_000  # rows up to which every vector is compared; benchmarks/query_speed.py
 ROWS_PER_FILE = 32_768  # what one new image makes Lance write again, at most
 ID_INDEX_FROM = 10_000  # rows from which looking up an id in a tree is worth its upkeep
-REMOTE_EXACT_LIMIT = 20_000  # the same for an index at an address, where comparing every vector means fetching it
+REMOTE_EXACT_LIMIT = 20_000  # the same for an index at a URL, where comparing every vector means fetching it
 # RaBitQ, one bit a dimension (Gao and Long 2024), 80 bytes a row: of Lance's kinds the quickest to build (100,000 rows
 # of 512 in 6 s, where IVF_PQ took minutes) and better than IVF_PQ: recall@10 0.99 against 0.95, 5 candidates refined
 ANN_KIND, ANN_BITS = "IVF_RQ", 1
@@ -95,10 +95,13 @@ def optimise(dataset: Any, local: bool) -> None:
         for column in ("_id", "_digest"):
             if f"{column}_idx" not in names:
                 dataset.create_scalar_index(column, "BTREE", f"{column}_idx")
-    if rows > (EXACT_LIMIT if local else REMOTE_EXACT_LIMIT):
+    exact_limit, keep_for = EXACT_LIMIT, timedelta(0)
+    if not local:
+        exact_limit, keep_for = REMOTE_EXACT_LIMIT, timedelta(days=1)
+    if rows > exact_limit:
         _ensure_vector_index(dataset, rows, VECTOR_INDEX in names)
     dataset.optimize.optimize_indices()
-    # Lance goes on counting the words of rows that are gone
+    # Lance continues to count the words of rows that are gone
     documents = sum(part.get("num_docs", 0) for part in dataset.stats.index_stats(TEXT_INDEX)["indices"])
     if documents > (1 + STALE_TEXTS) * rows:
         _build_text_index(dataset)
@@ -106,9 +109,7 @@ def optimise(dataset: Any, local: bool) -> None:
     for number in runs(dataset)[:-KEPT_RUNS]:
         dataset.tags.delete(f"{RUN}{number}")
     # only the holder of the lock runs this, so what no version names was left by a killed process
-    dataset.cleanup_old_versions(
-        timedelta(0) if local else timedelta(days=1), delete_unverified=local, error_if_tagged_old_versions=False
-    )
+    dataset.cleanup_old_versions(keep_for, delete_unverified=local, error_if_tagged_old_versions=False)
 
 
 def _ensure_vector_index(dataset: Any, rows: int, present: bool) -> None:

@@ -20,7 +20,7 @@ REASONS = (
     (re.compile(r"sql parser error: (?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)(?:,|$)"), "{why}"),
     (re.compile(r"Error tokenizing statement: .*\((?P<why>.+?)(?: at Line: \d+, Column: \d+)?\)"), "{why}"),
     (re.compile(r"literal \w+\((?P<value>.*?)\) and could not convert to literal of type '(?P<kind>\w+)'"),
-     "{value} is no {kind}"),
+     "{value} is not of type {kind}"),
     (re.compile(r"The filter (?P<what>.+) does not return a boolean"), "it is neither true nor false"),
     (re.compile(r"Invalid function '(?P<name>\w+)'"), "there is no function {name}"),
     (re.compile(rf"{OF_A_ROW}(?:Arrow error: )?(?P<why>.+?)(?:{PLACE.pattern}|$)"), "{why}"),
@@ -53,7 +53,9 @@ def checked(condition: str, columns: Mapping[str, str]) -> str:
         if not found[0].startswith('"'):
             return found[0]
         name = found[0][1:-1].replace('""', '"')
-        return f"`{name}`" if name in columns else "'" + name.replace("'", "''") + "'"
+        if name in columns:
+            return f"`{name}`"
+        return "'" + name.replace("'", "''") + "'"
 
     return f"({QUOTED.sub(quoted, condition)}\n)"
 
@@ -76,12 +78,14 @@ def unreadable(condition: str, said: str, columns: Mapping[str, str]) -> InputEr
 
 
 def plain(said: str) -> str:
-    """Return Lance's message without the places in its sources."""
+    """Lance's message without the places in its sources."""
     return PLACE.sub("", said).removeprefix("Invalid user input: ").strip(" .,")
 
 
 def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Opening and making an index in a folder or at an address."""
+"""Opening and making an index in a folder or at a URL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HAS_SCHEME = "://"
 
 
 def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
-    """Open the index in a folder or at an address; with `info`, make it where there is none.
+    """Open the index in a folder or at a URL; with `info`, make it where there is none.
 
     Raises: StoreError where there is none, for a damaged one, or one of another model; MissingExtraError.
     """

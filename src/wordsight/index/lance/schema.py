@@ -80,8 +80,10 @@ def safe_column_name(name: str) -> str:
     underscores; an empty name becomes "table_column".
     """
     safe = re.sub(r"[.`]", "_", name.encode("utf-8", "replace").decode())
-    if safe in TAKEN or safe in OWN_COLUMNS or safe.startswith(OLD) or not safe.strip():
-        return f"table_{safe.strip().lstrip('_')}" if safe.strip() else "table_column"
+    if not safe.strip():
+        return "table_column"
+    if safe in TAKEN or safe in OWN_COLUMNS or safe.startswith(OLD):
+        return f"table_{safe.strip().lstrip('_')}"
     return safe
 
 
@@ -95,7 +97,7 @@ def user_fields(schema: pa.Schema) -> dict[str, pa.Field]:
     }
 
 
-def columns_of(schema: pa.Schema) -> dict[str, str]:
+def list_columns(schema: pa.Schema) -> dict[str, str]:
     """Columns that conditions may name → "text", "integer", "number" or "boolean"."""
     own = {name: KIND_OF[schema.field(name).type] for name in OWN_COLUMNS}
     return own | {field.name: KIND_OF[field.type] for field in user_fields(schema).values()}
@@ -107,7 +109,10 @@ def new_field(name: str, kind: str, schema: pa.Schema) -> pa.Field:
     n = 2
     while safe in schema.names:
         safe, n = f"{wanted}_{n}", n + 1
-    return pa.field(safe, KINDS[kind], metadata={NAME_KEY: name.encode("utf-8", "replace")} if safe != name else None)
+    metadata = None
+    if safe != name:
+        metadata = {NAME_KEY: name.encode("utf-8", "replace")}
+    return pa.field(safe, KINDS[kind], metadata=metadata)
 
 
 def widened(schema: pa.Schema, kinds: Mapping[str, str]) -> tuple[pa.Schema, list[pa.Field]]:
@@ -131,7 +136,7 @@ def widened(schema: pa.Schema, kinds: Mapping[str, str]) -> tuple[pa.Schema, lis
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table with the columns of a schema, which has a column for each of the rows' meta.
+    """Table of rows with the columns of a schema, which has a column for each of the rows' meta.
 
     Raises: InputError for a vector of another length, or an id that no file system could have made.
     """
@@ -143,7 +148,7 @@ def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     arrays = []
     for field in schema:
         if field.name == "_vector":
-            flat = np.concatenate([row.vector for row in rows]) if rows else np.zeros(0, np.float32)
+            flat = np.concatenate([np.zeros(0, np.float32), *(row.vector for row in rows)])
             arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.float32, copy=False)), dim))
         elif field.name == TERMS:
             arrays.append(terms_array([row.text for row in rows]))
@@ -195,7 +200,7 @@ def to_vectors(column: pa.ChunkedArray | pa.FixedSizeListArray) -> Floats:
     parts = [numbers(chunk.values, np.float32).reshape(-1, dim)[chunk.offset :][: len(chunk)] for chunk in chunks]
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
+    return np.concatenate([np.zeros((0, dim), np.float32), *parts])
 
 
 def numbers(array: pa.Array, dtype: type[Number]) -> NDArray[Number]:

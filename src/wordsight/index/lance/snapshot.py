@@ -69,7 +69,9 @@ class Snapshots:
 
     def tidy(self, keep: int | None) -> None:
         """Remove the snapshots, whole and half written, of all versions but `keep`."""
-        keep_path = None if keep is None else self._path(keep)
+        keep_path = None
+        if keep is not None:
+            keep_path = self._path(keep)
         remove_quietly(path for path in self._folder.glob("snapshot-*.arrow*") if path != keep_path)
         remove_parts(self._folder, "snapshot-*")
 
@@ -149,7 +151,7 @@ class Snapshot:
         """Rows at these positions, in this order."""
         return [self._row(*self._place(int(i))) for i in positions]
 
-    def ids_of(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
+    def choose_ids(self, choose: Callable[[NDArray[np.uint64]], NDArray[np.bool_]]) -> list[str]:
         """Ids of the rows whose row ids (N,) are chosen."""
         ids: list[str] = []
         for batch in self._batches:

@@ -66,7 +66,9 @@ class SnapshotFile:
         if magic != MAGIC:
             raise OSError(f"{path} has no hashes")
         start = size - _END.size - length
-        record = content[start : size - _END.size].to_pybytes() if start > 0 else b""
+        record = b""
+        if start > 0:
+            record = content[start : size - _END.size].to_pybytes()
         if checksum(record).encode() != expected:
             raise SnapshotDamagedError(f"{path} is damaged at its end")
         said: dict[str, Any] = json.loads(record)

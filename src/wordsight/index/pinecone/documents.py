@@ -16,7 +16,16 @@ import numpy as np
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import InputError, WordsightWarning
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import Scalar, clean, decode_field_name, field_of, meta_fields, seconds_of
+from wordsight.index.payload_fields import (
+    Scalar,
+    clean,
+    clean_value,
+    condition_name,
+    decode_field_name,
+    field_name,
+    meta_fields,
+    parse_seconds,
+)
 from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
@@ -33,24 +42,24 @@ def document_id(id: str) -> str:
     return hashlib.sha256(clean(id).encode()).hexdigest()[:40]
 
 
-def key_of(column: str) -> str:
+def field_key(column: str) -> str:
     """Document's field of a column."""
-    return field_of(column, "meta_")
+    return field_name(column, "meta_")
 
 
-def document_of(row: Row) -> dict[str, Any]:
+def to_document(row: Row) -> dict[str, Any]:
     """A row as a document. Raises: InputError for whole numbers that a float cannot hold."""
     metadata: dict[str, Any] = {
         **{stored: getattr(row, name) for name, stored in VERSION_FIELDS.items()},
         **{name: getattr(row, name) for name in OWN_COLUMNS},
         "mtime_ns": str(row.mtime_ns),  # more digits than a float has
-        "taken_seconds": seconds_of(row.taken) if row.taken else None,
+        "taken_seconds": parse_seconds(row.taken or ""),
         **{f"meta_{field}": value for field, value in meta_fields(row).items()},
     }
     for name, value in metadata.items():
         if isinstance(value, int) and abs(value) > 2**53:
             raise InputError(f"{name} of {row.id!r} is {value}; Pinecone keeps whole numbers up to 2^53.")
-    metadata = {n: clean(v) if isinstance(v, str) else v for n, v in metadata.items() if v is not None}
+    metadata = {n: clean_value(v) for n, v in metadata.items() if v is not None}
     thumbnail = base64.b64encode(row.thumbnail).decode()
     if thumbnail and _size(metadata | {"thumbnail": thumbnail}) <= METADATA_BYTES:
         metadata["thumbnail"] = thumbnail
@@ -61,7 +70,7 @@ def document_of(row: Row) -> dict[str, Any]:
     return document
 
 
-def row_of(document: Any, columns: Mapping[str, str]) -> Row:
+def to_row(document: Any, columns: Mapping[str, str]) -> Row:
     """Row of a document; whole numbers, which come back as floats, are so again by the columns' types."""
     stored_fields = VERSION_FIELDS | {name: name for name in OWN_COLUMNS}
     found = {name: document.get(stored) for name, stored in stored_fields.items()}
@@ -71,8 +80,9 @@ def row_of(document: Any, columns: Mapping[str, str]) -> Row:
     for field, value in document.to_dict().items():
         if field.startswith("meta_"):
             name = decode_field_name(field.removeprefix("meta_"))
-            kind = columns.get(f"table_{name}" if name in OWN_COLUMNS else name)
-            meta[name] = int(value) if kind == "integer" and isinstance(value, float) else value
+            if isinstance(value, float) and columns.get(condition_name(name)) == "integer":
+                value = int(value)
+            meta[name] = value
     return Row(
         mtime_ns=int(fields.pop("mtime_ns")),
         vector=np.asarray(document.get("vector"), np.float32),
@@ -99,7 +109,9 @@ def searchable(text: str) -> str:
         if room < 0:
             break
         added.append(term)
-    return text + BELOW + " ".join(added) if added else text
+    if not added:
+        return text
+    return text + BELOW + " ".join(added)
 
 
 def as_word(term: str) -> str:
@@ -124,7 +136,7 @@ def _cut(metadata: dict[str, Any], row: Row) -> None:
 
 
 def _shortened(text: str, size: int) -> str:
-    return text if len(text.encode()) <= size else text.encode()[:size].decode(errors="ignore")
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def _size(metadata: Mapping[str, Any]) -> int:

@@ -44,9 +44,9 @@ from wordsight.index.pinecone.documents import (
     VERSION_FIELDS,
     as_word,
     document_id,
-    document_of,
-    key_of,
-    row_of,
+    field_key,
+    to_document,
+    to_row,
     vectors_in,
 )
 from wordsight.index.records import RecordIndex, describe_absence, portions
@@ -134,7 +134,7 @@ class PineconeIndex(RecordIndex):
         version = hashlib.sha256(text.encode() + str(time.time_ns()).encode()).hexdigest()[:12]
         head = {"_id": head_id, "key": key, "version": version, "parts": len(pieces), "value": pieces[0]}
         rest = [{"_id": f"{head_id}.{version}.{i}", "value": pieces[i]} for i in range(1, len(pieces))]
-        for documents in ([rest] if rest else []) + [[head]]:
+        for documents in (rest, [head]):  # the head last: it names the rest
             self._upsert(self._beside, [document | {"vector": self._filler} for document in documents])
         if old is not None:
             self._delete(self._beside, self._parts(head_id, old))
@@ -197,7 +197,7 @@ class PineconeIndex(RecordIndex):
             if page is None:
                 return
             yield from page.documents.values()
-            token = page.pagination.next if page.pagination else None
+            token = page.pagination and page.pagination.next
             if not token:
                 return
 
@@ -211,10 +211,10 @@ class PineconeIndex(RecordIndex):
     def get(self, ids: Sequence[str]) -> list[Row]:
         """Rows of those ids that are there, in the order asked."""
         found = self._fetched([document_id(id) for id in ids], None)
-        return [row_of(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
+        return [to_row(found[key], self._columns) for id in ids if (key := document_id(id)) in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there."""
+        """Content hash → vector (D,) of the contents that are there."""
         found: dict[str, Floats] = {}
         for some in portions(dict.fromkeys(content_hashes), WHOLE_A_FETCH):
             for document in self._chosen({"digest": {"$in": some}}, ["digest", "vector"], WHOLE_A_FETCH):
@@ -234,7 +234,9 @@ class PineconeIndex(RecordIndex):
         wanted = to_words(words)
         # rows of older versions hold their words only, without stems
         query = " ".join(dict.fromkeys((*map(as_word, collect_terms(wanted)), *plain_words(wanted))))
-        found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where) if query else []
+        if not query:
+            return []
+        found = self._answer({"type": "text", "fields": ["text"], "query": query}, k, where)
         return by_coverage(((each.row, each.score, coverage(wanted, each.row.text)) for each in found), k)
 
     def _answer(self, by: dict[str, Any], k: int, where: str | None) -> list[Match]:
@@ -244,7 +246,7 @@ class PineconeIndex(RecordIndex):
             condition = self._condition(where)
             if condition == Always(False):
                 return []
-            filter_ = to_pinecone(condition, key_of, self._columns) or None
+            filter_ = to_pinecone(condition, field_key, self._columns) or None
         if k < 1:
             return []
         whole = k <= WHOLE_ANSWERS
@@ -257,10 +259,10 @@ class PineconeIndex(RecordIndex):
                 include_fields=["*"] if whole else [],
             )
         if whole:
-            return [Match(row_of(document, self._columns), float(document.score)) for document in found]
-        light = ["vector", "text", "taken", *VERSION_FIELDS.values(), *OWN_COLUMNS, *map(key_of, self.columns())]
+            return [Match(to_row(document, self._columns), float(document.score)) for document in found]
+        light = ["vector", "text", "taken", *VERSION_FIELDS.values(), *OWN_COLUMNS, *map(field_key, self.columns())]
         documents = self._fetched([document.id for document in found], list(dict.fromkeys(light)))
-        return [Match(row_of(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
+        return [Match(to_row(documents[d.id], self._columns), float(d.score)) for d in found if d.id in documents]
 
     def _settled(self, **asked: Any) -> list[Any]:
         """Search until the answer has seen what this process wrote."""
@@ -271,7 +273,7 @@ class PineconeIndex(RecordIndex):
                 response = self._documents.search(**asked)
             if response is None:
                 return []
-            seen = response.response_info.lsn_reconciled if response.response_info else None
+            seen = response.response_info and response.response_info.lsn_reconciled
             if self._written is None or seen is None:
                 break
             if seen >= self._written:
@@ -294,7 +296,7 @@ class PineconeIndex(RecordIndex):
         """Add rows, or put them in the place of those of their ids; every row is looked at before one is sent."""
         rows = self._checked(rows)
         columns = columns_with(self._columns, rows)
-        documents = [document_of(row) for row in rows]
+        documents = [to_document(row) for row in rows]
         with self._asking():
             if columns != self._columns:
                 columns = columns_with(self.columns(), rows)
@@ -319,7 +321,7 @@ class PineconeIndex(RecordIndex):
 
     def _noted(self, response: Any) -> None:
         """Remember how far a search has to have come to see this write."""
-        position = response.response_info.lsn_committed if response.response_info else None
+        position = response.response_info and response.response_info.lsn_committed
         if position is not None:
             self._written = max(position, self._written or 0)
 

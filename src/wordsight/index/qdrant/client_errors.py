@@ -30,7 +30,7 @@ def client_errors(location: str) -> Iterator[None]:
         if "already accessed" in str(error):
             raise StoreError(
                 f"The index at {location} is in use by another process; close it, or run a Qdrant server and name its "
-                "address."
+                "URL."
             ) from error
         raise StoreError(f"The index at {location} cannot be used: {error}") from error
     except (OSError, sqlite3.Error) as error:

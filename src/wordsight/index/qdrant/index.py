@@ -1,4 +1,4 @@
-"""An index in Qdrant: on a server or in its cloud by address, or in a folder by the client's local mode.
+"""An index in Qdrant: on a server or in its cloud by URL, or in a folder by the client's local mode.
 
 A collection holds a point for each row: the dense vector "image" (dot product of unit vectors: the cosine), the sparse
 vector "text" (BM25, see `sparse_text`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
@@ -34,7 +34,7 @@ from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.client_errors import client_errors
-from wordsight.index.qdrant.points import IMAGE, TEXT, key_of, payload_of, point_id, row_of, vectors_in
+from wordsight.index.qdrant.points import IMAGE, TEXT, field_key, point_id, to_payload, to_row, vectors_in
 from wordsight.index.records import STORED_FIELD, RecordIndex, portions
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, to_words
 
@@ -54,7 +54,9 @@ class QdrantIndex(RecordIndex):
         self._location = location
         self._analysed = False  # whether all texts are known to be written as this version analyses them
         with self._asking():
-            kept = self._record("about") if client.collection_exists(self._beside) else None
+            kept = None
+            if client.collection_exists(self._beside):
+                kept = self._record("about")
             if kept is None and info is not None:
                 self._make(info)
             self._begin(kept, info)
@@ -87,8 +89,8 @@ class QdrantIndex(RecordIndex):
             return
         for column, type_ in columns.items():
             if replace:
-                self._client.delete_payload_index(self._collection, key_of(column), wait=True)
-            self._client.create_payload_index(self._collection, key_of(column), INDEX_TYPES[type_], wait=True)
+                self._client.delete_payload_index(self._collection, field_key(column), wait=True)
+            self._client.create_payload_index(self._collection, field_key(column), INDEX_TYPES[type_], wait=True)
 
     # records of the second collection
 
@@ -147,17 +149,19 @@ class QdrantIndex(RecordIndex):
                 points = self._client.retrieve(
                     self._collection, [point_id(id) for id in some], with_payload=True, with_vectors=[IMAGE]
                 )
-                found |= {row.id: row for row in map(row_of, points)}
+                found |= {row.id: row for row in map(to_row, points)}
         return [found[id] for id in ids if id in found]
 
     def find_vectors(self, content_hashes: Sequence[str]) -> dict[str, Floats]:
-        """Return content hash → vector (D,) of the contents that are there."""
+        """Content hash → vector (D,) of the contents that are there."""
         from qdrant_client import models
 
         found: dict[str, Floats] = {}
+        if not content_hashes:
+            return found
         if "://" not in self._location:  # local mode would compare every point with every hash
             wanted = set(content_hashes)
-            for point in self._scroll(["digest"], vectors=True) if wanted else ():
+            for point in self._scroll(["digest"], vectors=True):
                 if point.payload["digest"] in wanted:
                     found.setdefault(point.payload["digest"], np.asarray(point.vector[IMAGE], np.float32))
             return found
@@ -179,7 +183,10 @@ class QdrantIndex(RecordIndex):
         wanted = to_words(words)
         with self._asking():
             self._analysed = self._analysed or self._is_analysed(self._record("texts"))
-        dimensions, weights = query_vector(wanted, *(() if self._analysed else plain_words(wanted)))
+        more: Iterable[str] = ()
+        if not self._analysed:
+            more = plain_words(wanted)
+        dimensions, weights = query_vector(wanted, *more)
         if not dimensions or k < 1:
             return []
         asked = models.SparseVector(indices=dimensions, values=weights)
@@ -202,10 +209,10 @@ class QdrantIndex(RecordIndex):
                 with_payload=models.PayloadSelectorExclude(exclude=["thumbnail"]),
                 with_vectors=[IMAGE],
             ).points
-        return [Match(row_of(point), float(point.score)) for point in points]
+        return [Match(to_row(point), float(point.score)) for point in points]
 
     def _filter(self, where: str | None) -> Any:
-        """Condition as a Filter; None is no condition, False one that no row meets."""
+        """Condition as a Filter; None without a condition, False for one that no row meets."""
         if where is None:
             return None
         from pydantic import ValidationError
@@ -215,7 +222,7 @@ class QdrantIndex(RecordIndex):
         if isinstance(condition, Always):
             return None if condition.value else False
         try:
-            return models.Filter.model_validate(to_qdrant(condition, key_of, self._columns))
+            return models.Filter.model_validate(to_qdrant(condition, field_key, self._columns))
         except ValidationError as error:
             raise InputError(
                 f"The condition {where!r} needs a newer qdrant-client than the one installed; upgrade it."
@@ -246,7 +253,7 @@ class QdrantIndex(RecordIndex):
                     if terms(row.text):
                         dimensions, weights = document_vector(row.text, mean_words)
                         vectors[TEXT] = models.SparseVector(indices=dimensions, values=weights)
-                    points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=payload_of(row)))
+                    points.append(models.PointStruct(id=point_id(row.id), vector=vectors, payload=to_payload(row)))
                 self._client.upsert(self._collection, points, wait=True)
 
     def _mean_words(self, rows: Sequence[Row]) -> float:

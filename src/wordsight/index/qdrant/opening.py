@@ -63,7 +63,7 @@ def _open_folder(folder: str, location: str) -> Any:
 
 
 def _split_location(location: str) -> tuple[str, str]:
-    """Folder or address, and the collection's name."""
+    """Folder or URL, and the collection's name."""
     place, slash, collection = location.removeprefix("qdrant:").replace(os.sep, "/").rpartition("/")
     if not (place and slash and collection) or place.endswith(":/") or set(collection) & set('<>:"\\|?*'):
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.index.base import Floats, Row
-from wordsight.index.payload_fields import clean, decode_field_name, field_of, meta_fields, seconds_of
+from wordsight.index.payload_fields import clean, clean_value, decode_field_name, field_name, meta_fields, parse_seconds
 from wordsight.index.records import STORED_FIELD
 from wordsight.text.analysis import terms
 
@@ -24,26 +24,26 @@ def point_id(id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, clean(id)))
 
 
-def key_of(column: str) -> str:
-    """Return where a column lies in the payload."""
-    return field_of(column, "meta.")
+def field_key(column: str) -> str:
+    """Key of a column in the payload."""
+    return field_name(column, "meta.")
 
 
-def payload_of(row: Row) -> dict[str, Any]:
+def to_payload(row: Row) -> dict[str, Any]:
     """Payload that a point holds of a row beside its vectors."""
     own = {stored: getattr(row, name) for name, stored in _STORED.items()}
     payload = {
-        **{name: clean(value) if isinstance(value, str) else value for name, value in own.items()},
-        "taken_seconds": seconds_of(row.taken) if row.taken else None,
+        **{name: clean_value(value) for name, value in own.items()},
+        "taken_seconds": parse_seconds(row.taken or ""),
         "text": clean(row.text),
         "words": len(terms(row.text)),
-        "thumbnail": base64.b64encode(row.thumbnail).decode() if row.thumbnail else None,
+        "thumbnail": base64.b64encode(row.thumbnail).decode() or None,
         "meta": meta_fields(row),
     }
     return {name: value for name, value in payload.items() if value is not None}
 
 
-def row_of(point: Any) -> Row:
+def to_row(point: Any) -> Row:
     """Row of a point that was read with its image's vector."""
     payload = point.payload
     return Row(
