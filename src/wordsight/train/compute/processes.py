@@ -114,7 +114,9 @@ class Processes:
         """
         results: list[T] = []
         self.on_first(lambda: results.append(do()))
-        return results[0] if results else do()
+        if results:
+            return results[0]
+        return do()
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ Store = Any  # torch.distributed.Store, which torch does not export to type chec
 def connect(rank: int, world: int, timeout_s: float) -> Store:
     """Connect the processes; return the store that they share, whose keys belong to this run only."""
     timeout = timedelta(seconds=timeout_s)
-    # Small messages use gloo even where NCCL moves the tensors, so that they do not wait for the GPU.
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    backend = "gloo"
+    if torch.cuda.is_available() and dist.is_nccl_available():
+        backend = "cpu:gloo,cuda:nccl"  # small messages use gloo all the same, so that they do not wait for the GPU
     try:
         shared = _store(rank, world, timeout)
         store: Store = cast(Any, dist).PrefixStore(_agree_on_prefix(shared, rank, world, timeout_s), shared)
