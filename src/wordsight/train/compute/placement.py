@@ -21,7 +21,7 @@ def read_ranks(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
     if missing:
         there = ", ".join(f"{name}={environment[name]}" for name in _NEEDED if environment.get(name))
         raise TrainError(
-            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous address. "
+            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous endpoint. "
             "Start them with torchrun, which sets all of these, or unset RANK and WORLD_SIZE to train in one process."
         )
     numbers = {}

@@ -32,7 +32,7 @@ def connect(rank: int, world: int, timeout_s: float) -> Store:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainError(
             f"Process {rank} of {world} did not find all the others at {where} within {timeout_s:.0f} s: {error}. "
-            "Check that all are started, on every machine, with the same address, and can reach it."
+            "Check that all are started, on every machine, with the same endpoint, and can reach it."
         ) from error
     return store
 
@@ -40,7 +40,7 @@ def connect(rank: int, world: int, timeout_s: float) -> Store:
 def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> str:
     """Prefix for keys in the store that the processes alive now agree on.
 
-    torchrun's store outlives the processes: without a prefix, restarted ones would find stale addresses, as would the
+    torchrun's store outlives the processes: without a prefix, restarted ones would find stale endpoints, as would the
     second run of a recipe. A counter would not do, as machines count restarts differently.
     """
     own, end = uuid.uuid4().hex, time.monotonic() + timeout_s
