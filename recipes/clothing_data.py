@@ -56,7 +56,11 @@ def products(data: Path) -> Iterator[Product]:
             title = " ".join(row["productDisplayName"].split())
             if title and image.exists():
                 share = fraction("fashion" + row["id"])
-                part = "validation" if share < 0.1 else "test" if share < 0.2 else "train"
+                part = "train"
+                if share < 0.1:
+                    part = "validation"
+                elif share < 0.2:
+                    part = "test"
                 words = f"{_PEOPLE.get(row['gender'], '')}{row['baseColour']} {row['articleType']}".lower()
                 yield Product(str(image), title, words, part)
 

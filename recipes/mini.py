@@ -108,8 +108,8 @@ def student_texts(work: Path, source: Path, tables: Tables, nouns: Nouns, classe
     captions = [text for p in tables.images if p.role == "train" and p.source in CAPTIONED for text in p.texts]
     extra = mini_text.distillation_texts(nouns, classes, captions, EXTRA_TEXTS)
     tokenizer_json = mini_text.build_tokenizer(work, [*captions, *tables.texts, *extra])
-    often, sometimes = set(captions), {text for words in classes for _, text in mini_text.class_texts(words)}
-    weights = [3.0 if t in often else 1.5 if t in sometimes else 1.0 for t in tables.texts] + [0.5] * len(extra)
+    raised = {text: 1.5 for words in classes for _, text in mini_text.class_texts(words)} | dict.fromkeys(captions, 3.0)
+    weights = [raised.get(t, 1.0) for t in tables.texts] + [0.5] * len(extra)
     teacher = np.concatenate([tables.teacher.numpy(), mini_text.teach(work, source, extra, "teacher_extra")])
     return StudentTexts(
         tokenizer_json, mini_text.encode(tokenizer_json, [*tables.texts, *extra]), teacher, np.array(weights)

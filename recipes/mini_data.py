@@ -94,6 +94,10 @@ def fraction(key: str) -> float:
     return zlib.crc32(key.encode()) / 2**32
 
 
+def _choose_role(key: str, *, held_out: float) -> str:
+    return "measure" if fraction(key) < held_out else "train"
+
+
 def images(source: Path, data: Path) -> list[LearnImage]:
     """Every image that the recipe trains on or measures with, in a fixed order."""
     rows = [
@@ -165,7 +169,7 @@ def fashion(data: Path) -> Iterator[LearnImage]:
                 f"{people}{kind.lower()}",
                 f"{row['usage'].lower()} {kind.lower()} in {colour}",
             )
-            role = "measure" if fraction("fashion" + row["id"]) < 0.2 else "train"
+            role = _choose_role("fashion" + row["id"], held_out=0.2)
             yield LearnImage("fashion", str(file), texts, role, f"{kind}|{colour}")
 
 
@@ -223,7 +227,7 @@ def stamps(source: Path) -> Iterator[LearnImage]:
             continue
         text = clean((caption.read_text(encoding="utf-8", errors="replace").splitlines() or [""])[0])
         if text:
-            role = "measure" if fraction("stamp" + text.lower()) < 0.3 else "train"
+            role = _choose_role("stamp" + text.lower(), held_out=0.3)
             yield LearnImage("stamps", str(file), (text,), role)
 
 
@@ -237,14 +241,13 @@ def openclipart(source: Path) -> Iterator[LearnImage]:
         if not title:
             title = re.sub(r"[\d_]+", " ", re.sub(r"_[^_]*_?\d*$", "", file.stem)).strip()
         folder = [p.replace("_", " ") for p in relative.parts[:-1]]
-        texts = [
-            title,
-            *([", ".join(keywords[:5])] if keywords else []),
-            *([f"{title}, {keywords[0]}"] if keywords else []),
-            *([f"{title}, {folder[-1]}"] if folder else []),
-        ]
+        texts = [title]
+        if keywords:
+            texts += [", ".join(keywords[:5]), f"{title}, {keywords[0]}"]
+        if folder:
+            texts.append(f"{title}, {folder[-1]}")
         if title:
-            role = "measure" if fraction("clip" + title.lower()) < 0.1 else "train"
+            role = _choose_role("clip" + title.lower(), held_out=0.1)
             yield LearnImage("openclipart", str(file), tuple(clean(t)[:160] for t in texts), role)
 
 
@@ -255,5 +258,7 @@ def _svg_words(file: Path) -> tuple[str, list[str]]:
     found = re.search(r"<dc:title>([^<]*)</dc:title>", text)
     title = re.sub(r"^clipart by .*? - ", "", (found.group(1) if found else "").strip(), flags=re.I)
     title = re.sub(r"\s*\d+$", "", title.replace("_", " ")).strip()
+    if len(title) <= 2:
+        title = ""
     words = [w.strip().lower() for w in re.findall(r"<rdf:li>([^<]*)</rdf:li>", text)]
-    return (title if len(title) > 2 else ""), [w for w in words if 2 < len(w) < 40 and "unsorted" not in w]
+    return title, [w for w in words if 2 < len(w) < 40 and "unsorted" not in w]

@@ -76,7 +76,7 @@ def compile_trunk(tensors: dict[str, np.ndarray]) -> Any:
 
 
 def views(one: LearnImage, image: Image.Image) -> list[tuple[str, np.ndarray]]:
-    """The image's views at 260 x 260: the whole (squashed), its centre crop if it is no square, random crops."""
+    """The image's views at 260 x 260: the whole (squashed), its centre crop if it is not square, random crops."""
     size = (260, 260)
     found = [("whole", np.asarray(image.resize(size, Image.Resampling.BICUBIC)))]
     if one.role == "measure":
@@ -100,8 +100,8 @@ def views(one: LearnImage, image: Image.Image) -> list[tuple[str, np.ndarray]]:
             )
         else:
             crop = image.resize(size, Image.Resampling.BICUBIC, (x, y, x + w, y + h))
-        if n != 1 or rng.random() < 0.5:
-            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if not _has_text(one) else crop
+        if (n != 1 or rng.random() < 0.5) and not _has_text(one):
+            crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         found.append((f"view{n}", np.asarray(crop)))
     return found
 
@@ -142,12 +142,13 @@ def cache(work: Path, source: Path, images: list[LearnImage]) -> None:
     small, _ = cifar_test(source)
     compiled = compile_trunk(trunk_tensors(source))
     width = compiled.output(0).shape[1]
-    begun = (work / "views.part.npy").exists()
-    rows: list[tuple[int, str]] = np.load(work / "views.part.npy").tolist() if begun else []
+    rows: list[tuple[int, str]] = []
+    mode, shape = "w+", (220_000, width)
+    if (work / "views.part.npy").exists():
+        rows, mode, shape = np.load(work / "views.part.npy").tolist(), "r+", None
     first = rows[-1][0] + 1 if rows else 0
     requests = ov.AsyncInferQueue(compiled, 0)
-    shape = None if begun else (220_000, width)
-    out = np.lib.format.open_memmap(work / "features.part.npy", "r+" if begun else "w+", np.float16, shape)
+    out = np.lib.format.open_memmap(work / "features.part.npy", mode, np.float16, shape)
 
     def keep(request: Any, start: int) -> None:
         out[start : start + BATCH] = request.get_output_tensor(0).data

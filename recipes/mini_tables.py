@@ -25,7 +25,7 @@ def build(work: Path, source: Path, images: list[LearnImage], classes: list[Clas
     cached = np.load(work / "features.npy", mmap_mode="r")
     features = torch.from_numpy(np.array(cached if grid else cached[:, :POOLED]))
     listed = np.load(work / "views.npy")
-    views = _rows_of(listed["image"], len(images))
+    views = _split_rows(listed["image"], len(images))
     texts: dict[str, int] = {}
 
     def number(text: str) -> int:
@@ -86,7 +86,7 @@ def build(work: Path, source: Path, images: list[LearnImage], classes: list[Clas
     )  # fmt: skip
 
 
-def _rows_of(owner: np.ndarray, count: int) -> list[np.ndarray]:
+def _split_rows(owner: np.ndarray, count: int) -> list[np.ndarray]:
     starts = np.searchsorted(owner, np.arange(count + 1))
     return [np.arange(a, b) for a, b in itertools.pairwise(starts)]
 

@@ -40,7 +40,10 @@ def image_texts(image: LearnImage) -> list[str]:
     """Every text that is true of an image, in training's wordings."""
     if image.source.startswith("emoji"):
         name, *tags = image.texts
-        return [name, f"emoji of {name}", f"{name} emoji", f"a {name}", *([", ".join(tags[:4])] if tags else [])]
+        texts = [name, f"emoji of {name}", f"{name} emoji", f"a {name}"]
+        if tags:
+            texts.append(", ".join(tags[:4]))
+        return texts
     if image.source == "fashion":
         title, kind, *rest = image.texts
         colour = rest[0].removesuffix(kind).strip()
@@ -92,7 +95,9 @@ def distillation_texts(
             text = fill(rng.choice(TEMPLATES), word)
         elif kind < 0.45:
             sense = rng.choice(senses)
-            text = sense.gloss if rng.random() < 0.5 else f"{sense.lemmas[0].replace('_', ' ')}, {sense.gloss}"
+            text = sense.gloss
+            if rng.random() >= 0.5:
+                text = f"{sense.lemmas[0].replace('_', ' ')}, {text}"
         elif kind < 0.60:
             text = fill(rng.choice(TEMPLATES[:8]), f"{rng.choice(COLOURS)} {rng.choice((word, rng.choice(names)))}")
         elif kind < 0.72:
@@ -122,7 +127,9 @@ def distillation_texts(
 def teach(work: Path, source: Path, texts: list[str], name: str) -> np.ndarray:
     """The teacher's unit embeddings (N,384) float16 of the texts; only those not in the cache `name` are computed."""
     known, listed = work / f"{name}.npy", work / f"{name}.json"
-    held = dict(zip(json.loads(listed.read_text()), np.load(known), strict=True)) if listed.exists() else {}
+    held: dict[str, np.ndarray] = {}
+    if listed.exists():
+        held = dict(zip(json.loads(listed.read_text()), np.load(known), strict=True))
     if missing := [t for t in dict.fromkeys(texts) if t not in held]:
         held |= dict(zip(missing, _teach(source, missing), strict=True))
         np.save(known, np.stack(list(held.values())))

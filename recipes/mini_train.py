@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from mini_data import LearnImage
 from torch import Tensor, nn
 
+KINDS = {"usual": 0.5, "synonym": 0.68, "hypernym": 0.88, "gloss": 1.0}  # a class's texts: cumulative shares
 CAPTIONED = ("flickr8k-train", "coco3k7", "coco-val", "ade20k")
 # Share of the batch of each group of sources.
 SHARES = {
@@ -208,7 +209,7 @@ class Sampler:
         texts = []
         for k, u in zip(classes, kinds, strict=True):
             options = self.t.class_texts[k]
-            kind = "usual" if u < 0.5 else "synonym" if u < 0.68 else "hypernym" if u < 0.88 else "gloss"
+            kind = next(name for name, limit in KINDS.items() if u < limit)
             texts.append(self.rng.choice(options.get(kind, options["usual"])))
         chosen = np.array(texts)
         return classes, chosen, torch.from_numpy(self.t.class_has[classes][:, chosen].toarray() > 0)
@@ -278,7 +279,7 @@ def image_loss(t: Tables, c: HeadConfig, sampler: Sampler, generator: torch.Gene
     pairs = contrast(image[:n], text[:n], scale, also)
     mask = torch.zeros(k + m, k + m, dtype=torch.bool)
     mask[:k, :k] = also_class
-    # "a X and a Y" is no negative of X's pseudo-image's composition partners, nor the reverse.
+    # "a X and a Y" is not a negative of X's pseudo-image's composition partners, nor the reverse.
     shares = torch.from_numpy((composed[:, :2, None] == classes[None, None, :]).any(1))
     mask[k:, :k], mask[:k, k:] = shares, shares.T
     proto = contrast(image[n : n + k + m], text[n : n + k + m], scale, mask)
@@ -313,8 +314,10 @@ def train_head(
     torch.manual_seed(seed)
     random.seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    table = t.teacher if student is None else student
-    text_head: nn.Module = TextHead(table.shape[1], c.text_dropout) if student is None else nn.Identity()
+    table, text_head = student, nn.Identity()
+    if table is None:
+        table = t.teacher
+        text_head = TextHead(table.shape[1], c.text_dropout)
     vectors = table[t.class_prompts].float()
     head = Head(t.mean_F, t.scale_F, table.shape[1], c, (vectors - vectors.mean(0)) * 3)
     if start is not None:

@@ -88,7 +88,7 @@ def prepare(work: Path) -> Path:
     """Fetch, draw and list everything; return `work`, which then holds the tables."""
     source = fetch(work)
     found = list({drawing.file: drawing for drawing in drawings(source)}.values())  # two code spellings, one emoji
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and resvg let go of the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and resvg release the interpreter's lock
         drawn = list(pool.map(lambda drawing: draw(drawing.origin, work / drawing.file), found))
     for name in TABLES:
         rows = [row(drawing) for drawing, done in zip(found, drawn, strict=True) if done and drawing.table == name]
@@ -194,8 +194,9 @@ def openmoji(folder: Path, emoji: dict[str, Emoji]) -> Iterator[Drawing]:
         extra = not known and entry["group"].startswith("extras") and "flag" not in entry["subgroups"]
         if not known and not extra:
             continue
-        captions, label = (write_captions(known), known.name) if known else ((entry["annotation"].lower(),), "")
-        table = choose_table("openmoji", label) if known else "others"
+        captions, label, table = (entry["annotation"].lower(),), "", "others"
+        if known:
+            captions, label, table = write_captions(known), known.name, choose_table("openmoji", known.name)
         for kind in ("color", "black"):
             file = folder / kind / "svg" / f"{entry['hexcode']}.svg"
             if file.exists():

@@ -72,10 +72,12 @@ class Miniature:
         left, top, right, bottom = self.border
         share = min(ratio / self.ratio, self.ratio / ratio)
         bar = (1 - share) / 2 * SIDE
-        across = ratio < self.ratio  # bars at left and right
-        if not 1 - _MOST_BORDER <= share < 0.98 or min((left, right) if across else (top, bottom)) < bar - 1:
+        x, y, thinnest = 0.0, bar, min(top, bottom)
+        if ratio < self.ratio:  # bars at left and right
+            x, y, thinnest = bar, 0.0, min(left, right)
+        if not 1 - _MOST_BORDER <= share < 0.98 or thinnest < bar - 1:
             return None
-        return self._inside((bar, 0, SIDE - bar, SIDE) if across else (0, bar, SIDE, SIDE - bar))
+        return self._inside((x, y, SIDE - x, SIDE - y))
 
     def _inside(self, box: Box) -> Miniature:
         n = SHEET / SIDE

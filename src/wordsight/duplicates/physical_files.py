@@ -34,7 +34,9 @@ def is_part(row: Row) -> bool:
 
 def part_name(row: Row) -> str:
     """The part of its file that a row is, "#page=3"; "" of a whole file."""
-    return row.id.removeprefix(row.path) if belongs_to(row.id, row.path) else ""
+    if not belongs_to(row.id, row.path):
+        return ""
+    return row.id.removeprefix(row.path)
 
 
 def each_once(rows: Iterable[Row]) -> Present:

@@ -202,7 +202,9 @@ class _Loop:
 def describe_run(run: Run, *, done: int) -> RunFacts:
     """Facts of a run, of which `done` steps are done, for its watchers."""
     device = run.processes.device
-    name = f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+    name = device.type
+    if name == "cuda":
+        name = f"cuda ({torch.cuda.get_device_name(device)})"
     parameters = list(run.learner.network.parameters())
     return RunFacts(
         folder=run.folder,

@@ -61,9 +61,11 @@ def layer_rates(names: Iterable[str], layer_decay: float) -> dict[str, float]:
     for name in names:
         depths = order[_find_tower(name)]
         layer, top = _find_layer(name), len(depths) + 1
-        depth = 0 if _is_first(name) else top
+        depth = top
         if layer is not None:
             depth = depths[layer]
+        elif _is_first(name):
+            depth = 0
         rates[name] = layer_decay ** (top - depth)
     return rates
 

@@ -73,7 +73,8 @@ def load_recipe(path: str | Path) -> Recipe:
         with _report_errors(path):
             config = make()
     own_run = getattr(module, "run", None)
-    own_run = own_run if callable(own_run) and getattr(own_run, "__module__", None) == module.__name__ else None
+    if not callable(own_run) or getattr(own_run, "__module__", None) != module.__name__:
+        own_run = None
     if own_run is not None:
         try:
             inspect.signature(own_run).bind(config, path, False)
@@ -176,9 +177,14 @@ def _describe(path: Path, error: Exception) -> str:
             line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip()
         else:
             place, line = str(path), ""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    kind = "" if isinstance(error, WordsightError) else f"{type(error).__name__}: "
-    return f"{place}: {kind}{said}" + (f"\n    {line}" if line else "")
+    said = str(error)
+    if isinstance(error, SyntaxError):
+        said = error.msg
+    if not isinstance(error, WordsightError):
+        said = f"{type(error).__name__}: {said}"
+    if line:
+        said += f"\n    {line}"
+    return f"{place}: {said}"
 
 
 def _is_frozen(config: Any) -> bool:
@@ -187,4 +193,6 @@ def _is_frozen(config: Any) -> bool:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"a {type(value).__name__}"
+    if len(text) > 60:
+        return f"a {type(value).__name__}"
+    return text

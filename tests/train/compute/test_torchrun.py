@@ -145,7 +145,7 @@ def test_what_a_scheduler_stops_has_its_checkpoint(table, tmp_path):
         time.sleep(0.1)
     os.killpg(run.pid, signal.SIGTERM)  # torchrun sends it on, to the workers that read the data too
     _, said = end(run)
-    assert re.search(r"wordsight: Stopped after step [\d,]+ of 100,000\. All of it is in", said), said
+    assert re.search(r"wordsight: Stopped after step [\d,]+ of 100,000\. Everything is saved in", said), said
     assert len(list((folder / "checkpoints").glob("step_*"))) == 1
 
 

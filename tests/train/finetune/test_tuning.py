@@ -153,7 +153,7 @@ def test_a_locked_tower_sees_each_image_once(table, start, tmp_path, monkeypatch
     notes, usual = Notes(), Notes()
     train(config, tmp_path / "run", watchers=[notes])
     assert sum(seen) == 48  # of 12 × 16
-    monkeypatch.setattr("wordsight.train.finetune.tuning._remember", lambda clip, all_of_it: None)
+    monkeypatch.setattr("wordsight.train.finetune.tuning._cache_features", lambda clip, all_of_it: None)
     train(config, tmp_path / "usual", watchers=[usual])
     assert notes.losses == pytest.approx(usual.losses, abs=1e-4)
 

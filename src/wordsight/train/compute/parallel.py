@@ -118,7 +118,9 @@ def full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None = Non
     state: dict[str, Any] = {"network": get_model_state_dict(network, options=options)}
     if optimizer is not None:
         state["optimizer"] = get_optimizer_state_dict(network, optimizer, options=options)
-    return state if _is_first() else {}
+    if not _is_first():
+        return {}
+    return state
 
 
 def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None, state: dict[str, Any] | None) -> None:
@@ -130,7 +132,8 @@ def load_full_state(network: nn.Module, optimizer: torch.optim.Optimizer | None,
 
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=_is_many())
     network = unwrap(network)
-    state = state if state is not None and _is_first() else {}
+    if state is None or not _is_first():
+        state = {}
     # torch changes the dicts that it is given, and an optimizer takes the very tensors for its own.
     set_model_state_dict(network, dict(state.get("network", {})), options=options)
     if optimizer is not None:

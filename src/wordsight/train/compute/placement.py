@@ -21,7 +21,7 @@ def read_ranks(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
     if missing:
         there = ", ".join(f"{name}={environment[name]}" for name in _NEEDED if environment.get(name))
         raise TrainError(
-            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous address. "
+            f"The environment has {there} but not {' and '.join(missing)}: there is no rendezvous endpoint. "
             "Start them with torchrun, which sets all of these, or unset RANK and WORLD_SIZE to train in one process."
         )
     numbers = {}
@@ -65,7 +65,9 @@ def choose_device(name: str | None, local_rank: int, local_world: int) -> torch.
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     one_each = gpus == 1 and visible.isdecimal()  # perhaps each process was given its own
     if local_rank >= gpus or (local_world > gpus and not one_each):
-        seen = f" (CUDA_VISIBLE_DEVICES={visible})" if visible else ""
+        seen = ""
+        if visible:
+            seen = f" (CUDA_VISIBLE_DEVICES={visible})"
         error = TrainError(
             f"{max(local_world, local_rank + 1)} processes were started on this machine, which has {gpus} GPU"
             f"{'s' if gpus > 1 else ''}{seen}: start no more than that (torchrun --nproc-per-node {gpus}), "
@@ -76,6 +78,7 @@ def choose_device(name: str | None, local_rank: int, local_world: int) -> torch.
         raise error
     if device.index is not None and device.index >= gpus:
         raise InputError(f"compute.device is {name!r}, but the GPUs here go from cuda:0 to cuda:{gpus - 1}.")
-    device = torch.device("cuda", local_rank if device.index is None else device.index)
+    if device.index is None:
+        device = torch.device("cuda", local_rank)
     torch.cuda.set_device(device)
     return device

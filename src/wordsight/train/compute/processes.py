@@ -114,7 +114,9 @@ class Processes:
         """
         results: list[T] = []
         self.on_first(lambda: results.append(do()))
-        return results[0] if results else do()
+        if results:
+            return results[0]
+        return do()
 
 
 @contextlib.contextmanager
@@ -124,8 +126,8 @@ def start(compute: ComputeConfig) -> Iterator[Processes]:
     A process that fails tells the others the reason. Those waiting for a lost process end with a TrainError, at once
     when its connection closes, otherwise after `compute.timeout` seconds.
 
-    Raises: TrainError for an environment without a rendezvous address, for processes that do not start or are lost, and
-        for more processes than GPUs; InputError for a device that does not exist here.
+    Raises: TrainError for an environment without a rendezvous endpoint, processes that do not start or are lost, and
+        more processes than GPUs; InputError for a device that does not exist here.
     """
     rank, world, local_rank, local_world = read_ranks(os.environ)
     device = choose_device(compute.device, local_rank, local_world)

@@ -20,8 +20,9 @@ Store = Any  # torch.distributed.Store, which torch does not export to type chec
 def connect(rank: int, world: int, timeout_s: float) -> Store:
     """Connect the processes; return the store that they share, whose keys belong to this run only."""
     timeout = timedelta(seconds=timeout_s)
-    # Small messages use gloo even where NCCL moves the tensors, so that they do not wait for the GPU.
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    backend = "gloo"
+    if torch.cuda.is_available() and dist.is_nccl_available():
+        backend = "cpu:gloo,cuda:nccl"  # small messages use gloo all the same, so that they do not wait for the GPU
     try:
         shared = _store(rank, world, timeout)
         store: Store = cast(Any, dist).PrefixStore(_agree_on_prefix(shared, rank, world, timeout_s), shared)
@@ -31,7 +32,7 @@ def connect(rank: int, world: int, timeout_s: float) -> Store:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainError(
             f"Process {rank} of {world} did not find all the others at {where} within {timeout_s:.0f} s: {error}. "
-            "Check that all are started, on every machine, with the same address, and can reach it."
+            "Check that all are started, on every machine, with the same endpoint, and can reach it."
         ) from error
     return store
 
@@ -39,7 +40,7 @@ def connect(rank: int, world: int, timeout_s: float) -> Store:
 def _agree_on_prefix(store: Store, rank: int, world: int, timeout_s: float) -> str:
     """Prefix for keys in the store that the processes alive now agree on.
 
-    torchrun's store outlives the processes: without a prefix, restarted ones would find stale addresses, as would the
+    torchrun's store outlives the processes: without a prefix, restarted ones would find stale endpoints, as would the
     second run of a recipe. A counter would not do, as machines count restarts differently.
     """
     own, end = uuid.uuid4().hex, time.monotonic() + timeout_s

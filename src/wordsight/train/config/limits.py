@@ -25,10 +25,14 @@ class Range(NamedTuple):
 
     def __str__(self) -> str:
         """Range in words, such as "more than 0 and 1 at most"."""
-        words = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
+        words = f"{self.least:g} or more"
+        if self.above:
+            words = f"more than {self.least:g}"
         if self.most == math.inf:
             return words
-        return f"{words} and " + (f"below {self.most:g}" if self.below else f"{self.most:g} at most")
+        if self.below:
+            return f"{words} and below {self.most:g}"
+        return f"{words} and {self.most:g} at most"
 
 
 _COUNT, _SHARE, _PART = Range(1), Range(0, 1), Range(0, 1, above=True)

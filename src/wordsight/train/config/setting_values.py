@@ -71,7 +71,9 @@ def _parsed(option: Any, text: str, key: str) -> Any:
         try:
             values = json.loads(text)
         except json.JSONDecodeError:
-            return _parse_tuple(option, _COMMA.split(text), text, key) if origin is tuple else _NOT
+            if origin is dict:
+                return _NOT
+            return _parse_tuple(option, _COMMA.split(text), text, key)
         return convert_json(option, values, key)
     return _NOT
 
@@ -131,12 +133,10 @@ def convert_json(hint: Any, value: Any, where: str) -> Any:
 
 def _typed_as(option: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(option)
-    if option is type(None):
-        return None if value is None else _NOT
-    if option is Any:
+    if option is Any or (option is type(None) and value is None):
         return value
     if origin is Literal:
-        return value if any(value == each and type(value) is type(each) for each in typing.get_args(option)) else _NOT
+        return next((each for each in typing.get_args(option) if value == each and type(value) is type(each)), _NOT)
     if origin is tuple and isinstance(value, list):
         each = _each(option, len(value))
         if each is None:
@@ -151,7 +151,9 @@ def _typed_as(option: Any, value: Any, where: str) -> Any:
         return Path(value)
     if option is float and type(value) is int:
         return float(value)
-    return value if option in (bool, int, float, str) and type(value) is option else _NOT
+    if option in (bool, int, float, str) and type(value) is option:
+        return value
+    return _NOT
 
 
 def _select_class(classes: Sequence[Any], values: Mapping[str, Any], where: str) -> Any:
@@ -172,7 +174,7 @@ def _select_class(classes: Sequence[Any], values: Mapping[str, Any], where: str)
 
 def _made(cls: type, values: Mapping[str, Any], where: str) -> Any:
     hints = field_types(cls)
-    dot = f"{where}." if where else ""
+    dot = where and f"{where}."
     renamed = _former_names(cls)
     values = {renamed.get(name, name): value for name, value in values.items()}
     for name in values:
@@ -223,7 +225,7 @@ def check_missing(cls: type, values: Mapping[str, Any], where: str) -> None:
     ]
     missing = [name for name in needed if name not in values]
     if missing:
-        place = f"{where.rstrip('.')}." if where else ""
+        place = where and f"{where.rstrip('.')}."
         raise InputError(f"{place}{missing[0]} is not set; {cls.__name__} needs {', '.join(needed)}.")
 
 
@@ -242,5 +244,12 @@ def _words(option: Any) -> str:
         return f"{len(args)} values with commas between"
     if origin is dict or dataclasses.is_dataclass(option):
         return "an object as JSON, or its parts one by one"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
-    return NONE if option is type(None) else names.get(option, f"{option} (change it in the recipe)")
+    names = {
+        type(None): NONE,
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "text",
+        Path: "a path",
+    }
+    return names.get(option, f"{option} (change it in the recipe)")

@@ -61,6 +61,14 @@ def differences(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
+def join_first(texts: Sequence[str], count: int) -> str:
+    """The first `count` texts with semicolons between, and how many more there are."""
+    shown = list(texts[:count])
+    if len(texts) > count:
+        shown.append(f"and {len(texts) - count} more")
+    return "; ".join(shown)
+
+
 def to_json(config: Any) -> str:
     """Config as JSON, from which `from_json` gives an equal one."""
     return json.dumps(to_plain(config), indent=2, ensure_ascii=False) + "\n"
@@ -86,14 +94,17 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [to_plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return str(value)
+    return value
 
 
 def _leaves(config: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    entries = config.items() if isinstance(config, Mapping) else (
-        (field.name, getattr(config, field.name)) for field in dataclasses.fields(config)
-    )  # fmt: skip
-    for name, value in entries:
+    if isinstance(config, Mapping):
+        entries = dict(config)
+    else:
+        entries = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    for name, value in entries.items():
         if dataclasses.is_dataclass(value) or (isinstance(value, Mapping) and value and _simple(value)):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
@@ -113,7 +124,9 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         odd = value.lower() == NONE or value != value.strip() or '"' in value[:1] or not value.isprintable()
-        return json.dumps(value, ensure_ascii=False) if odd else value
+        if odd:
+            return json.dumps(value, ensure_ascii=False)
+        return value
     if isinstance(value, tuple | list) and all(map(_plain_in_a_list, value)):
         return ",".join(map(_shown, value))
     if isinstance(value, tuple | list | Mapping):
@@ -161,7 +174,9 @@ def _changed(cls: type, now: Any, parts: Mapping[str, _Node], where: str) -> Any
         value = get_default(cls, name) if now is None else getattr(now, name)
         if node.text is not None:
             value = parse_text(hints[name], node.text, key)
-        values[name] = _inside(hints[name], value, node.parts, key) if node.parts else value
+        if node.parts:
+            value = _inside(hints[name], value, node.parts, key)
+        values[name] = value
     if now is not None:
         return dataclasses.replace(now, **values)
     check_missing(cls, values, where)
@@ -199,4 +214,6 @@ def _meant(key: str, known: Sequence[str]) -> str:
     """Hint at the key that was likely meant: the same name elsewhere, else a similar spelling."""
     name = key.rpartition(".")[2]
     elsewhere = [each for each in known if each.rpartition(".")[2] == name]
-    return f" Did you mean: {', '.join(elsewhere[:3])}?" if elsewhere else did_you_mean(key, known)
+    if elsewhere:
+        return f" Did you mean: {', '.join(elsewhere[:3])}?"
+    return did_you_mean(key, known)

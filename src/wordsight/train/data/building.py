@@ -68,11 +68,14 @@ class BatchBuilder:
 
     def batch(self) -> Batch:
         """Full batch."""
-        longest = int(self.lengths_B.max())
-        width = min(self.shape.context_length, -(-longest // _PAD_TO) * _PAD_TO)
+        tokens_BT = self.tokens_BT
+        if self.shape.trim:
+            longest = int(self.lengths_B.max())
+            width = min(self.shape.context_length, -(-longest // _PAD_TO) * _PAD_TO)
+            tokens_BT = tokens_BT[:, :width].contiguous()
         return Batch(
             pixels_BCHW=self.pixels[0],
-            tokens_BT=self.tokens_BT[:, :width].contiguous() if self.shape.trim else self.tokens_BT,
+            tokens_BT=tokens_BT,
             ids=Ids(self.ids[0], self.ids[1]),
             keys=tuple(self.keys),
             views_BCHW=self.pixels[1] if self.shape.views == 2 else None,

@@ -130,5 +130,7 @@ def open_for_measuring(checkpoint: Checkpoint, device: torch.device) -> nn.Modul
 def _describe_origin(spec: ModelSpec, start: ModelSpec) -> ModelSpec:
     """Spec of a tuned model with its origin, and the licence of the model it was tuned from."""
     origin = {"weights": f"tuned from {start.name} ({start.source}), licence {start.licence}"}
-    licence = start.licence if spec.licence == "unknown" else spec.licence
+    licence = spec.licence
+    if licence == "unknown":
+        licence = start.licence
     return dataclasses.replace(spec, licence=licence, provenance={**spec.provenance, **origin})

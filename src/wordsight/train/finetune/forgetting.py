@@ -36,11 +36,10 @@ class Verdict:
     def __str__(self) -> str:
         """Verdict as one line, such as "good: 97 % [94, 100] of the original zero-shot accuracy is left …"."""
         word = "good" if self.good else "not good"
-        unsure = (
-            ""
-            if (self.low >= self.least) == self.good == (self.high >= self.least)
-            else ", which the interval leaves open"
-        )
+        agree = (self.low >= self.least) == self.good == (self.high >= self.least)
+        unsure = ""
+        if not agree:
+            unsure = ", which the interval leaves open"
         return (
             f"{word}: {100 * self.kept:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] of the original zero-shot "
             f"accuracy is left, {self.before:.1%} before, {self.after:.1%} after; required: "
@@ -84,5 +83,7 @@ def remedy(tried: list[AlphaResult], before: Estimate, least: float) -> str:
     if enough:
         best = max(enough, key=lambda one: (one.target.value, -one.alpha))
         return f"α {best}: that is enough; resume with tuning.alphas={best.alpha:g}"
-    more = "smaller tuning.alphas" if tried else "tuning.alphas=0.25,0.5,0.75 (WiSE-FT)"
+    more = "tuning.alphas=0.25,0.5,0.75 (WiSE-FT)"
+    if tried:
+        more = "smaller tuning.alphas"
     return f"try {more}, tuning.image=lora, a lower optim.lr or fewer steps"

@@ -64,13 +64,10 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
         if not key.startswith(_FREE) and (config.tuning.take == "both" or key.startswith(_OF_IMAGES))
     }
     if differ:
-        shown = "; ".join(
-            f"{key} is {seen!r} there, {wanted!r} here" for key, (seen, wanted) in list(differ.items())[:6]
-        )
-        more = f"; and {len(differ) - 6} more" if len(differ) > 6 else ""
+        shown = [f"{key} is {seen!r} there, {wanted!r} here" for key, (seen, wanted) in differ.items()]
         raise InputError(
-            f"The run's model is not that of tuning.start ({name!r}): {shown}{more}. Give the run its spec: "
-            f"model=start_spec({name!r}), of wordsight.train.finetune.tuning."
+            f"The run's model is not that of tuning.start ({name!r}): {settings.join_first(shown, 6)}. Give the "
+            f"run its spec: model=start_spec({name!r}), of wordsight.train.finetune.tuning."
         )
     return start
 

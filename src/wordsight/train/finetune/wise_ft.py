@@ -46,14 +46,13 @@ def interpolate(before: Tensors, tuned: Tensors, alpha: float) -> dict[str, np.n
         raise InputError(
             f"The weights to interpolate are of different models: {', '.join(strange[:4])} differ in name or shape."
         )
-    as_tuned = added | {"logit_scale"} if added else set()
-    return {
-        name: np.asarray(tensor, np.float32)
-        if name in as_tuned
-        else np.float32(1 - alpha) * np.asarray(before[name], np.float32)
-        + np.float32(alpha) * np.asarray(tensor, np.float32)
-        for name, tensor in tuned.items()
-    }
+    if added:
+        added |= {"logit_scale"}
+    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tuned.items()}
+    for name in tensors.keys() - added:
+        start = np.asarray(before[name], np.float32)
+        tensors[name] = np.float32(1 - alpha) * start + np.float32(alpha) * tensors[name]
+    return tensors
 
 
 def choose(tried: Sequence[AlphaResult]) -> AlphaResult:

@@ -159,7 +159,10 @@ class _Work:
         network: Any = self.network
         if hasattr(network, "set_requires_gradient_sync"):  # FSDP2
             network.set_requires_gradient_sync(now)
-        with network.no_sync() if hasattr(network, "no_sync") and not now else nullcontext():  # DDP
+        context: AbstractContextManager[Any] = nullcontext()
+        if hasattr(network, "no_sync") and not now:  # DDP
+            context = network.no_sync()
+        with context:
             yield
 
 

@@ -173,7 +173,8 @@ class Objective:
         Raises: TrainError if the processes of `group` hold different numbers of rows.
         """
         settings = {name: getattr(self.config, name) for name in self.config.traits.settings}
-        ids = ids if self.config.mask_duplicates else None
+        if not self.config.mask_duplicates:
+            ids = None
         return LOSSES[self.config.name](features, ids, tile=self.config.tile, group=group, **settings)
 
     @property

@@ -32,7 +32,7 @@ from wordsight.train.loss.gather import (
 from wordsight.train.loss.tiles import Cells, allocate_tiles, open_cells
 
 # Logits no farther from 0 than this can be exponentiated as they are: e^70 times a batch of 2^18 is still a float32,
-# and e^-70 is no denormal.
+# and e^-70 is not a denormal.
 PLAIN_EXP = 70.0
 
 

@@ -60,10 +60,16 @@ class Alarms(Watcher):
                 self._quiet_until[name] = report.step + max(10 * self._window, self.facts.steps // 5)
                 self.say(f"Step {report.step:,}: {message}")
 
+    @property
+    def _first_scale(self) -> float | None:
+        return self._first.scale if self._first else None
+
     def _no_negatives(self, report: StepReport) -> str | None:
         if report.alone is None or report.alone <= FEW_NEGATIVES or self.config.batch == 1:
             return None
-        what = "captions (or images)" if self.config.objective.traits.uses_texts else "images"
+        what = "images"
+        if self.config.objective.traits.uses_texts:
+            what = "captions (or images)"
         return (
             f"{report.alone:.0%} of the pairs of a batch have no negatives: their {what} are all the same, so there is "
             "nothing to distinguish them from, and nothing is learned, however low the loss. Check data.pairs and "
@@ -82,7 +88,9 @@ class Alarms(Watcher):
         mean = sum(step.loss for step in self._last) / len(self._last)
         if mean < NEAR * chance:
             return None
-        lr, left = self.config.optim.lr, self.config.batch - 1 if report.negatives is None else report.negatives
+        lr, left = self.config.optim.lr, report.negatives
+        if left is None:
+            left = self.config.batch - 1
         return (
             f"the loss has been {mean:.2f} for {self._window} steps; the chance level is {chance:.2f} "
             f"({chance_words(self.config, left)}). Check that captions belong to their images (data.pairs, "
@@ -91,7 +99,7 @@ class Alarms(Watcher):
         )
 
     def _stuck_scale(self, report: StepReport) -> str:
-        first = self._first.scale if self._first else None
+        first = self._first_scale
         if first is None or report.scale is None or not (0.98 < report.scale / first < 1.02):
             return ""
         return f"; the scale of the cosines has not moved from {first:.1f} either: is nearly everything locked?"
@@ -112,7 +120,7 @@ class Alarms(Watcher):
         )
 
     def _scale_clipped(self, report: StepReport) -> str | None:
-        first = self._first.scale if self._first else None
+        first = self._first_scale
         at_clip = all(step.scale is not None and step.scale >= 0.999 * SCALE_CLIP for step in self._last)
         if not at_clip or first is None or first >= 0.99 * SCALE_CLIP or report.step > self.facts.steps // 2:
             return None

@@ -43,7 +43,9 @@ def chance_loss(config: TrainConfig, negatives_B: np.ndarray | None = None) -> f
         return float(np.log1p(traits.views * negatives_B).mean())
     if traits.comparison == "sigmoid":
         mean = float(negatives_B.mean())  # negatives to each pair: 1 combination of 1 + mean is a pair
-        return math.log1p(mean) + (mean * math.log1p(1 / mean) if mean else 0.0)
+        if mean == 0:
+            return 0.0
+        return math.log1p(mean) + mean * math.log1p(1 / mean)
     return None
 
 

@@ -82,8 +82,10 @@ def _title(folder: Path, start: dict[str, Any]) -> str:
         said.append(f"batch {config['batch']:,}")
     if "steps" in start:
         said.append(f"{start['steps']:,} steps")
-    processes = f"{start['processes']} × " if start.get("processes", 1) > 1 else ""
-    said.append(f"{processes}{hardware.get('device', '')}")
+    device = hardware.get("device", "")
+    if start.get("processes", 1) > 1:
+        device = f"{start['processes']} × {device}"
+    said.append(device)
     return "   ·   ".join(str(one) for one in said if one)
 
 

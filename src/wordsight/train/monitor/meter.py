@@ -80,6 +80,13 @@ class Meter:
         negatives_B = baseline.count_negatives(
             *np.concatenate(self.processes.gather_objects((image_B, text_B)), axis=1)
         )
+        scale = recall = chance_recall = negatives = alone = None
+        if features is not None:
+            recall, chance_recall = recall_at_1(features, ids), baseline.chance_recall(image_B, text_B)
+            if traits.learns_scale:
+                scale = float(features.scale)
+        if traits.needs_negatives:
+            negatives, alone = float(negatives_B.mean()), float((negatives_B == 0).mean())
         return StepReport(
             step=step,
             epoch=step / self.data.steps_per_epoch,
@@ -90,13 +97,13 @@ class Meter:
             samples_per_s=self.config.batch / seconds,
             local_batch=len(keys),
             global_batch=self.config.batch,
-            scale=float(features.scale) if features is not None and traits.learns_scale else None,
+            scale=scale,
             wait_share=min(1.0, waiting),
-            recall_at_1=None if features is None else recall_at_1(features, ids),
-            chance_recall=None if features is None else baseline.chance_recall(image_B, text_B),
+            recall_at_1=recall,
+            chance_recall=chance_recall,
             chance_loss=baseline.chance_loss(self.config, negatives_B),
-            negatives=float(negatives_B.mean()) if traits.needs_negatives else None,
-            alone=float((negatives_B == 0).mean()) if traits.needs_negatives else None,
+            negatives=negatives,
+            alone=alone,
             skipped=round(self.processes.total([self.data.skipped.total])[0]),
             keys=keys,
         )
@@ -126,7 +133,9 @@ def recall_at_1(features: Features, ids: Ids) -> float | None:
 
 
 def _describe_non_finite(what: str, value: float, step: int, keys: tuple[str, ...], config: TrainConfig) -> str:
-    shown = ", ".join(keys[:_KEYS_SHOWN]) + (f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else "")
+    shown = ", ".join(keys[:_KEYS_SHOWN])
+    if len(keys) > _KEYS_SHOWN:
+        shown += f" and {len(keys) - _KEYS_SHOWN} more"
     advice = [
         f"a lower rate (optim.lr, now {config.optim.lr:g})",
         f"a longer warm-up (optim.warmup, now {config.optim.warmup})",

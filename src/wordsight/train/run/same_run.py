@@ -25,9 +25,8 @@ def check_same_run(config: TrainConfig, stored: str, source: Path) -> None:
         raise TrainError(f"{source} is not a readable configuration: {error}") from error
     differ = {key: pair for key, pair in settings.differences(before, config).items() if not key.startswith(FREE)}
     if differ:
-        shown = "; ".join(f"{key} was {was!r}, is now {now!r}" for key, (was, now) in list(differ.items())[:_SHOWN])
-        more = f"; and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
+        shown = [f"{key} was {was!r}, is now {now!r}" for key, (was, now) in differ.items()]
         raise TrainError(
-            f"The run of {source} is a different one: {shown}{more}. Resume with the same settings, or choose another "
-            "folder for a new run."
+            f"The run of {source} is a different one: {settings.join_first(shown, _SHOWN)}. Resume with the same "
+            "settings, or choose another folder for a new run."
         )

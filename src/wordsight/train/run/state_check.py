@@ -108,5 +108,9 @@ def _is_count(value: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    text = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    text = f"a {type(value).__name__}"
+    if isinstance(value, int | float | str | None):
+        text = repr(value)
+    if len(text) > 40:
+        text = f"{text[:40]}…"
+    return text
