@@ -86,7 +86,7 @@ def test_a_prefix_that_only_some_names_have_is_named(base, tmp_path):
 
 
 def adapted(base: Path, folder: Path, **config) -> Path:
-    """Write a LoRA adapter of the base, of chance weights, into a folder."""
+    """Write a LoRA adapter of the base, randomly initialised, into a folder."""
     settings = {"r": 4, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": False} | config
     torch.manual_seed(2)
     get_peft_model(CLIPModel.from_pretrained(base), LoraConfig(**settings)).save_pretrained(folder)
