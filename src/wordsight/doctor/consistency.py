@@ -87,7 +87,7 @@ def _compare_with_catalogue(spec: ModelSpec) -> Iterator[Finding]:
     name = catalog.find(spec.name)
     if name is None:
         return
-    expected = catalog.preprocess_of(name)
+    expected = catalog.build_preprocess(name)
     for fact in ("image_size", "resize", "mean", "std"):
         if getattr(spec.preprocess, fact) != getattr(expected, fact):
             yield _objection(f"preprocess.{fact}", "warn", f"the catalogue has {getattr(expected, fact)} for {name}")
