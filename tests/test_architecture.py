@@ -57,7 +57,7 @@ HOMES = {
     "peft": ("train/",),
     "matplotlib": ("train/",),
     "xxhash": ("hashes.py", "index/lance/"),
-    "filelock": ("writer_lock.py",),
+    "filelock": ("weights/hub.py", "writer_lock.py"),
     "snowballstemmer": ("text/english.py",),
 }
 

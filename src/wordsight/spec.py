@@ -66,9 +66,14 @@ class PlainResNetTower:
     projection: bool = True
 
     @property
+    def expansion(self) -> int:
+        """Width of a block's output over that of its first convolution."""
+        return {"basic": 1, "bottleneck": 4}[self.block]
+
+    @property
     def features(self) -> int:
         """Width of the mean of the last map."""
-        return self.width * 8 * (1 if self.block == "basic" else 4)
+        return self.width * 8 * self.expansion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from tiny import tiny_hf_clip
 from wordsight.checkpoint import Checkpoint
 from wordsight.cli import group
 from wordsight.doctor import checks, examine
-from wordsight.doctor.facts import facts
+from wordsight.doctor.facts import judge_facts
 from wordsight.doctor.families import RELEASE_ACTIVATION
 from wordsight.doctor.report import Finding, Report
-from wordsight.doctor.whatif import CAPTIONS, fit, whatif_checks
+from wordsight.doctor.whatif import CAPTIONS, check_alternatives, fit
 from wordsight.encoder import reference
 from wordsight.samples import sample_images
 from wordsight.weights.catalog import MODELS
@@ -56,13 +56,13 @@ def test_every_fact_is_shown_with_where_it_came_from(taught):
     noted = altered(
         taught, provenance={"preprocess.mean": "preprocessor_config.json: image_mean", "text": "config.json"}
     )
-    rows = {f.subject: f for f in facts(noted)}
+    rows = {f.subject: f for f in judge_facts(noted)}
     assert rows["preprocess.mean"].origin == "preprocessor_config.json: image_mean"
     assert rows["preprocess.mean"].value == "0.48145466, 0.4578275, 0.40821073"
     assert rows["text.pooling"].origin == "config.json"
     assert rows["preprocess.std"].origin == "not recorded"
     read = dataclasses.replace(noted, folder=Path("some-folder"))
-    assert finding(facts(read), "preprocess.std").origin == "wordsight.json"
+    assert finding(judge_facts(read), "preprocess.std").origin == "wordsight.json"
     assert rows["text_projection"].value == "64 × 64"
     assert "only the what-if check" in rows["text_projection"].note
     assert rows["tensors.dtype"].value.startswith("float32 (")
@@ -94,21 +94,21 @@ SPOILT = [
 
 
 @pytest.mark.parametrize(("subject", "verdict", "note", "change"), SPOILT)
-def test_a_spoilt_fact_is_doubted(taught, subject, verdict, note, change):
-    found = finding(facts(altered(taught, **change)), subject)
+def test_a_spoilt_fact_is_reported(taught, subject, verdict, note, change):
+    found = finding(judge_facts(altered(taught, **change)), subject)
     assert found.verdict == verdict
     assert note in found.note
 
 
 def test_heads_are_held_against_released_towers(taught):
     wide = dataclasses.replace(taught.spec.image, width=1280, layers=32, heads=20)
-    found = finding(facts(altered(taught, image=wide)), "image.heads")
+    found = finding(judge_facts(altered(taught, image=wide)), "image.heads")
     assert (found.verdict, found.note) == ("warn", "released towers of width 1280 and 32 layers have 16")
 
 
 def test_a_catalogued_name_is_held_against_its_entry(taught):
     named = altered(taught, name="ViT-B-16/laion400m_e32")
-    rows = {f.subject: f for f in facts(named)}
+    rows = {f.subject: f for f in judge_facts(named)}
     assert rows["image.activation"].verdict == "fail"
     assert rows["image.activation"].note == "the catalogue has gelu for ViT-B-16/laion400m_e32"
     assert "the catalogue has 224" in rows["preprocess.image_size"].note
@@ -123,7 +123,7 @@ def test_the_table_of_releases_agrees_with_the_catalogue():
 
 def test_towers_of_an_unknown_release_should_agree(taught):
     mixed = altered(altered(taught, name="my-own"), "text", activation="gelu")
-    found = finding(facts(mixed), "text.activation")
+    found = finding(judge_facts(mixed), "text.activation")
     assert (found.verdict, found.note) == ("warn", "the image tower has quick_gelu; released towers agree")
 
 
@@ -134,13 +134,13 @@ def test_towers_of_an_unknown_release_should_agree(taught):
         ("tensors.finite", np.full((64, 64), np.nan, np.float32), "fail", "NaN or infinite numbers in visual.proj"),
     ],
 )
-def test_spoilt_tensors_are_doubted(taught, name, tensor, verdict, note):
-    found = finding(facts(altered(taught, tensors={"visual.proj": tensor})), name)
+def test_spoilt_tensors_are_reported(taught, name, tensor, verdict, note):
+    found = finding(judge_facts(altered(taught, tensors={"visual.proj": tensor})), name)
     assert (found.verdict, found.note) == (verdict, note)
 
 
 def test_a_matrix_that_was_transposed_on_reading_says_so(tmp_path):
-    rows = {f.subject: f for f in facts(read_checkpoint(tiny_hf_clip(tmp_path)))}
+    rows = {f.subject: f for f in judge_facts(read_checkpoint(tiny_hf_clip(tmp_path)))}
     assert rows["visual.proj"].value == "96 × 48"
     assert rows["visual.proj"].origin == "visual_projection.weight, transposed on reading"
     assert all(f.origin != "not recorded" for f in rows.values())
@@ -148,7 +148,7 @@ def test_a_matrix_that_was_transposed_on_reading_says_so(tmp_path):
 
 def test_a_transposed_matrix_that_is_not_square_is_named(taught):
     checkpoint = altered(taught, tensors={"text_projection": np.ones((48, 64), np.float32)}, embed_dim=48)
-    assert "it is transposed" in finding(facts(checkpoint), "text_projection").note
+    assert "it is transposed" in finding(judge_facts(checkpoint), "text_projection").note
 
 
 # Two paths that read the same wrong spec agree; images with captions tell them apart.
@@ -164,8 +164,8 @@ WRONG = [
 @pytest.mark.parametrize(("subject", "verdict", "change"), WRONG)
 def test_what_if_finds_the_fact_that_the_weights_were_trained_with(taught, subject, verdict, change):
     wrong = altered(taught, **change)
-    assert all(f.verdict == "ok" for f in checks.embedding_checks(wrong))
-    found = {f.subject: f for f in whatif_checks(wrong)}
+    assert all(f.verdict == "ok" for f in checks.check_embeddings(wrong))
+    found = {f.subject: f for f in check_alternatives(wrong)}
     assert found.pop(f"what-if.{subject}").verdict == verdict
     assert {f.verdict for f in found.values()} == {"ok"}
 
@@ -173,8 +173,8 @@ def test_what_if_finds_the_fact_that_the_weights_were_trained_with(taught, subje
 @pytest.mark.parametrize("name", ["text_projection", "visual.proj"])
 def test_what_if_finds_a_transposed_square_matrix(taught, name):
     wrong = altered(taught, tensors={name: taught.tensors[name].T})
-    assert all(f.verdict == "ok" for f in checks.embedding_checks(wrong))
-    found = {f.subject: f for f in whatif_checks(wrong)}
+    assert all(f.verdict == "ok" for f in checks.check_embeddings(wrong))
+    found = {f.subject: f for f in check_alternatives(wrong)}
     assert found["fit"].verdict == "warn"
     assert found[f"what-if.{name}"].verdict == "fail"
     assert "its transpose fits the images clearly better" in found[f"what-if.{name}"].note
@@ -184,7 +184,7 @@ def test_random_weights_are_called_untrained_and_nothing_is_concluded():
     spec = SPECS["siglip"]
     text = dataclasses.replace(spec.text, vocab_size=49408, context_length=16)
     tokenizer = dataclasses.replace(spec.tokenizer, vocab_size=49408, context_length=16, bos_id=49406, eos_id=49407)
-    found = list(whatif_checks(random_checkpoint(dataclasses.replace(spec, text=text, tokenizer=tokenizer))))
+    found = list(check_alternatives(random_checkpoint(dataclasses.replace(spec, text=text, tokenizer=tokenizer))))
     assert [f.subject for f in found if f.verdict != "ok"] == ["fit"]
 
 
@@ -203,13 +203,13 @@ def test_every_sample_image_has_a_caption():
 
 def test_a_tower_that_answers_otherwise_than_the_reference_fails(taught, monkeypatch):
     monkeypatch.setitem(reference.ACTIVATIONS, "quick_gelu", reference.gelu)
-    verdicts = [f.verdict for f in checks.embedding_checks(taught)]
+    verdicts = [f.verdict for f in checks.check_embeddings(taught)]
     assert verdicts == ["fail", "fail"]
 
 
 def test_a_tokenizer_of_other_merges_fails(taught, monkeypatch):
     monkeypatch.setattr(reference, "clip_words", lambda text: text.split())
-    found = finding(checks.token_checks(taught), "tokens")
+    found = finding(checks.check_tokens(taught), "tokens")
     assert found.verdict == "fail"
     assert "differs on" in found.note
 
@@ -221,7 +221,7 @@ def test_a_crop_that_is_one_pixel_off_fails(taught, monkeypatch):
         return np.roll(exact(rgb_HWC, spec), 1, axis=1)
 
     monkeypatch.setattr(reference, "preprocess", shifted)
-    assert finding(checks.pixel_checks(taught), "pixels").verdict == "fail"
+    assert finding(checks.check_pixels(taught), "pixels").verdict == "fail"
 
 
 def test_a_check_that_cannot_run_is_a_failed_finding(taught):
@@ -246,8 +246,8 @@ def test_nothing_is_left_in_the_cache(taught, tmp_path, monkeypatch):
 
 
 def test_fast_leaves_the_towers_alone(taught, monkeypatch):
-    monkeypatch.setattr(checks, "embedding_checks", None)
-    monkeypatch.setattr(checks, "drift_checks", None)
+    monkeypatch.setattr(checks, "check_embeddings", None)
+    monkeypatch.setattr(checks, "check_drift", None)
     assert {f.subject for f in examine(taught, fast=True).checks} == {"tokens", "tokens.end", "pixels"}
 
 

@@ -355,7 +355,7 @@ def test_nothing_calls_out(tmp_path):
 
 
 def test_openvino_is_imported_in_one_place_only():
-    """Every other import of it could be the first, and then it would call out."""
+    """Every other import of it could be the first, and then it would make a network call."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(backend.__file__)))
     importing = []
     for folder, _, files in os.walk(package):

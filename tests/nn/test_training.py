@@ -1,4 +1,4 @@
-"""What a network does only while it is trained, or does faster there: the same numbers where they must be the same."""
+"""Networks in training: dropout of patches, checkpointing, speed; the same numbers where they must be the same."""
 
 import numpy as np
 import pytest

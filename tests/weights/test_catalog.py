@@ -33,7 +33,7 @@ def test_every_entry_is_whole(name: str) -> None:
     assert entry["licence"]
     assert ("top1" in entry) == ("top1_source" in entry)
     assert 50 < entry.get("top1", 60) < 90
-    assert catalog.preprocess_of(name).image_size == entry["image_size"]
+    assert catalog.build_preprocess(name).image_size == entry["image_size"]
 
 
 @pytest.mark.parametrize("name", [n for n in catalog.MODELS if n.endswith("/openai")])
@@ -59,9 +59,9 @@ def test_activations_that_are_easily_got_wrong() -> None:
 
 
 def test_preprocessing_that_is_easily_got_wrong() -> None:
-    assert catalog.preprocess_of("ViT-L-14/laion2b_s32b_b82k").mean == (0.5, 0.5, 0.5)
-    assert catalog.preprocess_of("ViT-H-14/dfn5b").resize == "squash"
-    assert catalog.preprocess_of("ViT-H-14/laion2b_s32b_b79k").resize == "shortest"
+    assert catalog.build_preprocess("ViT-L-14/laion2b_s32b_b82k").mean == (0.5, 0.5, 0.5)
+    assert catalog.build_preprocess("ViT-H-14/dfn5b").resize == "squash"
+    assert catalog.build_preprocess("ViT-H-14/laion2b_s32b_b79k").resize == "shortest"
 
 
 @pytest.mark.parametrize(

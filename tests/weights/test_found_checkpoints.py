@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 from wordsight.errors import CheckpointError
 from wordsight.weights import file_names, hub
 from wordsight.weights.layouts import hf_tokenizer
-from wordsight.weights.layouts.prefixes import without_prefixes
+from wordsight.weights.layouts.prefixes import remove_prefixes
 from wordsight.weights.read import read_checkpoint
 
 SIDE = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -58,13 +58,13 @@ def test_a_prefix_that_all_names_share_goes_off(base, tmp_path, prefix, file):
 def test_wrappers_within_names_go_off_and_a_lone_tower_keeps_its_name():
     one = np.zeros(1)
     wrapped = ["visual._orig_mod.proj", "transformer._checkpoint_wrapped_module.ln.weight", "logit_scale"]
-    assert list(without_prefixes(dict.fromkeys(wrapped, one))) == [
+    assert list(remove_prefixes(dict.fromkeys(wrapped, one))) == [
         "visual.proj",
         "transformer.ln.weight",
         "logit_scale",
     ]
     tower = ["text_model.a", "text_model.b"]
-    assert list(without_prefixes(dict.fromkeys(tower, one))) == tower
+    assert list(remove_prefixes(dict.fromkeys(tower, one))) == tower
 
 
 def test_deepspeed_keeps_its_model_under_module(base, tmp_path):
@@ -86,7 +86,7 @@ def test_a_prefix_that_only_some_names_have_is_named(base, tmp_path):
 
 
 def adapted(base: Path, folder: Path, **config) -> Path:
-    """Write a LoRA adapter of the base, of chance weights, into a folder."""
+    """Write a LoRA adapter of the base, randomly initialised, into a folder."""
     settings = {"r": 4, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": False} | config
     torch.manual_seed(2)
     get_peft_model(CLIPModel.from_pretrained(base), LoraConfig(**settings)).save_pretrained(folder)
@@ -230,7 +230,7 @@ def test_a_folder_that_holds_a_checkpoint_folder_names_it(base, tmp_path):
 
 def test_the_hub_is_asked_for_the_subfolder_and_for_an_adapter():
     inside = ["0_CLIPModel/config.json", "0_CLIPModel/model.safetensors", "0_CLIPModel/pytorch_model.bin"]
-    assert hub.chosen_files(["README.md", "modules.json", *inside]) == ["modules.json", *inside[:2]]
+    assert hub.choose_files(["README.md", "modules.json", *inside]) == ["modules.json", *inside[:2]]
     files = [
         "config.json",
         "model.safetensors",
@@ -238,5 +238,5 @@ def test_the_hub_is_asked_for_the_subfolder_and_for_an_adapter():
         "adapter_model.safetensors",
         "training_args.bin",
     ]
-    assert set(hub.chosen_files(files)) == set(files[:4])
-    assert hub.chosen_files(files[2:]) == files[2:4]
+    assert set(hub.choose_files(files)) == set(files[:4])
+    assert hub.choose_files(files[2:]) == files[2:4]

@@ -357,7 +357,7 @@ def _vit() -> Checkpoint:
 
         state = {name: tensor.numpy() for name, tensor in tiny.openai_vit().state_dict().items()}
         tensors = openai.to_canonical(state)
-        _MADE.append(Checkpoint(openai.spec_of(tensors, "x", "x"), tensors))
+        _MADE.append(Checkpoint(openai.read_spec(tensors, "x", "x"), tensors))
     return _MADE[0]
 
 
@@ -457,7 +457,7 @@ def test_the_bundled_architecture_fits_only_our_own_layout() -> None:
     ],
 )  # fmt: skip
 def test_preprocessor_config_is_honoured(config: dict[str, Any] | None, expected: Preprocess) -> None:
-    assert hf_processor.preprocess_of(config, "clip", 32, {}) == expected
+    assert hf_processor.read_preprocess(config, "clip", 32, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_preprocessor_config_is_honoured(config: dict[str, Any] | None, expected
 )
 def test_preprocessing_we_do_not_do_is_refused(config: dict[str, Any], reason: str) -> None:
     with pytest.raises(CheckpointError, match=reason):
-        hf_processor.preprocess_of(config, "clip", 32, {})
+        hf_processor.read_preprocess(config, "clip", 32, {})
 
 
 # --- what is wrong is named -------------------------------------------------------------------------------------------

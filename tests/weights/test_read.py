@@ -9,8 +9,11 @@ import json
 import os
 import shutil
 import struct
+import threading
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,7 +131,7 @@ OPEN_CLIP = "open_clip_model.safetensors"
     ],
 )
 def test_only_one_set_of_weights_is_fetched(available: list[str], weights_chosen: list[str]) -> None:
-    chosen = hub.chosen_files([*available, "README.md", "training.log", "tokenizer.json"])
+    chosen = hub.choose_files([*available, "README.md", "training.log", "tokenizer.json"])
     assert [name for name in chosen if name.endswith((".safetensors", ".bin", ".index.json"))] == weights_chosen
     assert "tokenizer.json" in chosen
     assert "README.md" not in chosen
@@ -136,7 +139,7 @@ def test_only_one_set_of_weights_is_fetched(available: list[str], weights_chosen
 
 def test_a_repository_without_weights() -> None:
     with pytest.raises(CheckpointError, match=r"README\.md.*no weights"):
-        hub.chosen_files(["README.md", "onnx/model.onnx"])
+        hub.choose_files(["README.md", "onnx/model.onnx"])
 
 
 def test_a_hub_model_is_fetched_and_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,9 +263,32 @@ def test_a_server_without_ranges_is_asked_for_everything(catalogued: bytes, monk
 
 def test_another_hash_is_thrown_away(catalogued: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", Server(catalogued[:-1] + b"?"))
-    with pytest.raises(CheckpointError, match=r"came with the SHA-256 .*, expected .*thrown away"):
+    with pytest.raises(CheckpointError, match=r"came with the SHA-256 .*, expected .*discarded"):
         read_checkpoint("ViT-B/32")
     assert list((cache / "weights").iterdir()) == []
+
+
+def test_two_downloads_of_one_file_at_once_fetch_it_once(
+    catalogued: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, release, fetching = Server(catalogued), threading.Event(), threading.Event()
+
+    def wait_in_the_middle(request: Any, timeout: float) -> Any:
+        response = server(request, timeout)
+        fetching.set()
+        assert release.wait(30)
+        return response
+
+    monkeypatch.setattr(urllib.request, "urlopen", wait_in_the_middle)
+    with ThreadPoolExecutor(2) as pool:
+        reading = [pool.submit(read_checkpoint, "ViT-B/32") for _ in range(2)]
+        assert fetching.wait(30)
+        time.sleep(0.2)  # for the other one to come to the lock
+        release.set()
+        first, second = (each.result(timeout=60) for each in reading)
+    assert first.fingerprint == second.fingerprint
+    assert server.asked == [0]
+    assert len(list((cache / "weights").iterdir())) == 1
 
 
 # --- open_clip files without a configuration --------------------------------------------------------------------------
@@ -311,7 +337,7 @@ def test_a_published_file_is_known_by_its_name_and_hash(
     with pytest.raises(CheckpointError, match="must not be guessed"):
         read_checkpoint(file)  # the name alone proves nothing
     name = "ViT-B-32/laion2b_e16"
-    entry = {**catalog.MODELS[name], "sha256": hub.sha256_of(file)[:8], "image_size": 32, "embed_dim": 48}
+    entry = {**catalog.MODELS[name], "sha256": hub.compute_sha256(file)[:8], "image_size": 32, "embed_dim": 48}
     monkeypatch.setitem(catalog.MODELS, name, entry)
     assert read_checkpoint(file).spec.image.activation == "gelu"  # type: ignore[union-attr]
 

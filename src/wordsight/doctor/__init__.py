@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.doctor.facts import facts
+from wordsight.doctor.facts import judge_facts
 from wordsight.doctor.report import Finding, Report, Verdict
 from wordsight.errors import WordsightError
 
@@ -28,7 +28,7 @@ def examine(model: Any, *, fast: bool = False) -> Report:
     Raises: whatever reading the checkpoint raises; a model that can be read but not run gives a failed check.
     """
     checkpoint = _checkpoint(model)
-    judged = facts(checkpoint)
+    judged = judge_facts(checkpoint)
     checks = tuple(_all_checks(checkpoint, fast))
     return Report(checkpoint.spec.name, checkpoint.fingerprint, judged, checks)
 
@@ -47,14 +47,14 @@ def _all_checks(checkpoint: Checkpoint, fast: bool) -> Iterator[Finding]:
     """Yield the findings of each check; one that cannot run is itself a failed finding."""
     from wordsight.doctor import checks, whatif
 
-    yield from _guarded("tokens", lambda: checks.token_checks(checkpoint))
-    yield from _guarded("pixels", lambda: checks.pixel_checks(checkpoint))
+    yield from _run_guarded("tokens", lambda: checks.check_tokens(checkpoint))
+    yield from _run_guarded("pixels", lambda: checks.check_pixels(checkpoint))
     if fast:
         return
-    yield from _guarded("embeddings", lambda: checks.embedding_checks(checkpoint))
+    yield from _run_guarded("embeddings", lambda: checks.check_embeddings(checkpoint))
     for precision in _other_precisions(checkpoint):
-        yield from _guarded(f"drift.{precision}", partial(checks.drift_checks, checkpoint, precision))
-    yield from _guarded("fit", lambda: whatif.whatif_checks(checkpoint))
+        yield from _run_guarded(f"drift.{precision}", partial(checks.check_drift, checkpoint, precision))
+    yield from _run_guarded("fit", lambda: whatif.check_alternatives(checkpoint))
 
 
 def _other_precisions(checkpoint: Checkpoint) -> list[str]:
@@ -66,7 +66,7 @@ def _other_precisions(checkpoint: Checkpoint) -> list[str]:
     return ["bf16"] * ("bf16" in processor_precisions()) + ["int8"] * quantised
 
 
-def _guarded(subject: str, run: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _run_guarded(subject: str, run: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """Yield a check's findings; where it cannot run because of the model, a failed finding that says so."""
     try:
         yield from run()

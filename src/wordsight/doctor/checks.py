@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.doctor.report import Finding
+from wordsight.doctor.report import Finding, conclude
 from wordsight.encoder import reference
 from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 from wordsight.images.preprocess import preprocess
@@ -34,7 +34,7 @@ HARD_TEXTS = (
 SHAPES = ((333, 217), (217, 400), (480, 479), (97, 64), (1000, 301))  # width, height: none square
 
 
-def token_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
+def check_tokens(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield: ids of a hard corpus against the reference's byte pairs; and that every text holds its end in range."""
     spec = checkpoint.spec.tokenizer
     ids_BT = Tokenizer(spec, checkpoint.tokenizer_files)(HARD_TEXTS).ids
@@ -42,30 +42,33 @@ def token_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
     if spec.vocab_size == CLIP_VOCAB_SIZE and spec.kind != "sentencepiece" and spec.bos_id is not None:
         expected_BT = reference.ReferenceTokenizer(spec)(HARD_TEXTS)
         wrong = [text for text, a, b in zip(HARD_TEXTS, ids_BT, expected_BT, strict=True) if not np.array_equal(a, b)]
-        note = f"differs on {wrong[0]!r}" if wrong else ""
+        note = f"differs on {next(iter(wrong), None)!r}"
         value = f"{count - len(wrong)} of {count} hard texts equal"
-        yield Finding("tokens", value, "reference", "fail" if wrong else "ok", note)
+        yield conclude("tokens", value, "reference", sound=not wrong, note=note)
     else:
         yield Finding("tokens", f"{count} hard texts read", "no independent reader of this tokenizer here")
     ended = int((ids_BT == spec.eos_id).any(axis=1).sum())
     inside = bool((ids_BT >= 0).all() and (ids_BT < checkpoint.spec.text.vocab_size).all())
     value = f"in {ended} of {count} texts, ids {'within' if inside else 'OUTSIDE'} the vocabulary"
-    yield Finding("tokens.end", value, "tokenizer.eos_id", "ok" if ended == count and inside else "fail")
+    yield conclude("tokens.end", value, "tokenizer.eos_id", sound=ended == count and inside)
 
 
-def pixel_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
+def check_pixels(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield the greatest difference of preprocessed pixels, over generated images of which none is square."""
     spec = checkpoint.spec.preprocess
     worst = 0
-    for image in generated_images():
+    for image in generate_images():
         ours = preprocess(Image.fromarray(image), spec).astype(int)
         theirs = reference.preprocess(image, spec).astype(int)
-        worst = max(worst, int(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else 255)
+        apart = 255
+        if ours.shape == theirs.shape:
+            apart = int(np.abs(ours - theirs).max())
+        worst = max(worst, apart)
     value = f"at most {worst} of 255 apart on {len(SHAPES)} images"
-    yield Finding("pixels", value, "reference", "ok" if worst <= LEVELS else "fail")
+    yield conclude("pixels", value, "reference", sound=worst <= LEVELS)
 
 
-def generated_images() -> Iterator[np.ndarray]:
+def generate_images() -> Iterator[np.ndarray]:
     """Yield uint8 images (H,W,3): smooth waves with noise, so that both blur and a shifted crop show."""
     rng = np.random.default_rng(0)
     for width, height in SHAPES:
@@ -76,38 +79,37 @@ def generated_images() -> Iterator[np.ndarray]:
 
 def inputs(checkpoint: Checkpoint, images: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (B,S,S,3) of generated images and token ids (B,T) of hard texts."""
-    pixels = [reference.preprocess(image, checkpoint.spec.preprocess) for image in generated_images()]
+    pixels = [reference.preprocess(image, checkpoint.spec.preprocess) for image in generate_images()]
     tokenizer = Tokenizer(checkpoint.spec.tokenizer, checkpoint.tokenizer_files)
     return np.stack(pixels[:images]), tokenizer(HARD_TEXTS[: 2 * images]).ids
 
 
-def embedding_checks(checkpoint: Checkpoint, precision: str = "f32") -> Iterator[Finding]:
+def check_embeddings(checkpoint: Checkpoint, precision: str = "f32") -> Iterator[Finding]:
     """Yield the greatest difference of unit embeddings between OpenVINO in f32 and the float64 reference."""
     pixels_BHWC, tokens_BT = inputs(checkpoint, 2)
     encoder = OpenVinoEncoder(checkpoint, precision, cache=False)
-    for what, ours, theirs in (
-        ("images", encoder.encode_images, reference.encode_images),
-        ("texts", encoder.encode_texts, reference.encode_texts),
+    for what, batch, ours, theirs in (
+        ("images", pixels_BHWC, encoder.encode_images, reference.encode_images),
+        ("texts", tokens_BT, encoder.encode_texts, reference.encode_texts),
     ):
-        batch = pixels_BHWC if what == "images" else tokens_BT
         worst = float(np.abs(unit(ours(batch)) - unit(theirs(checkpoint, batch))).max())
         value = f"at most {worst:.1e} apart ({len(batch)} {what}, openvino {precision})"
         sound = worst <= TOLERANCE  # NaN is not
-        yield Finding(f"embeddings.{what}", value, "reference, float64", "ok" if sound else "fail")
+        yield conclude(f"embeddings.{what}", value, "reference, float64", sound=sound)
 
 
-def drift_checks(checkpoint: Checkpoint, precision: str) -> Iterator[Finding]:
+def check_drift(checkpoint: Checkpoint, precision: str) -> Iterator[Finding]:
     """Yield the least cosine of a precision's embeddings with those in f32."""
     batches = inputs(checkpoint, len(SHAPES))
-    exact, drifted = (_both(checkpoint, name, *batches) for name in ("f32", precision))
+    exact, drifted = (_embed_both(checkpoint, name, *batches) for name in ("f32", precision))
     images, texts = (float((a * b).sum(axis=-1).min()) for a, b in zip(exact, drifted, strict=True))
     sound = min(images, texts) >= COSINE
-    note = "" if sound else f"below {COSINE}: use --precision f32 where small differences matter"
+    note = f"below {COSINE}: use --precision f32 where small differences matter"
     value = f"least cosine with f32: images {images:.5f}, texts {texts:.5f}"
-    yield Finding(f"drift.{precision}", value, "openvino f32", "ok" if sound else "warn", note)
+    yield conclude(f"drift.{precision}", value, "openvino f32", sound=sound, otherwise="warn", note=note)
 
 
-def _both(
+def _embed_both(
     checkpoint: Checkpoint, precision: str, pixels_BHWC: np.ndarray, tokens_BT: np.ndarray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Unit embeddings of pixels and of tokens in a precision."""

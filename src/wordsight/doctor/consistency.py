@@ -20,79 +20,81 @@ _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
 
 
 def find_inconsistencies(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Yield the doubts about the facts: each names its subject, a verdict and why."""
+    """Yield what speaks against the facts: each finding names its subject, a verdict and why."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
-    yield from _size_doubts(checkpoint)
-    yield from _head_doubts(spec)
-    yield from _activation_doubts(spec)
-    yield from _catalogue_doubts(spec)
-    yield from _pixel_doubts(spec)
-    yield from _token_doubts(checkpoint)
-    yield from _scale_doubts(checkpoint)
+    yield from _check_sizes(checkpoint)
+    yield from _check_heads(spec)
+    yield from _check_activations(spec)
+    yield from _compare_with_catalogue(spec)
+    yield from _check_pixels(spec)
+    yield from _check_tokens(checkpoint)
+    yield from _check_scale(checkpoint)
     unsound = [name for name, tensor in tensors.items() if not np.isfinite(tensor.astype(np.float32)).all()]
     if unsound:
-        yield _doubt("tensors.finite", "fail", f"NaN or infinite numbers in {', '.join(sorted(unsound)[:3])}")
+        yield _objection("tensors.finite", "fail", f"NaN or infinite numbers in {', '.join(sorted(unsound)[:3])}")
 
 
-def _doubt(subject: str, verdict: Verdict, note: str) -> Finding:
+def _objection(subject: str, verdict: Verdict, note: str) -> Finding:
     return Finding(subject, "", "", verdict, note)
 
 
-def _size_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _check_sizes(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare image size, patch size and context length with the position tables, and spec parts with each other."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     image = spec.image
     if spec.preprocess.image_size != image.image_size:
-        yield _doubt("preprocess.image_size", "fail", f"the image tower takes {image.image_size} pixels")
+        yield _objection("preprocess.image_size", "fail", f"the image tower takes {image.image_size} pixels")
     name = architecture(spec).positions
-    want = expected_shapes(spec)[name][0] if name else 0
-    if name and (name not in tensors or len(tensors[name]) != want):
-        seen = len(tensors[name]) if name in tensors else "no"
-        yield _doubt("image.image_size", "fail", f"needs {want} positions, {name} has {seen}")
+    if name:
+        expected, seen = expected_shapes(spec)[name][0], len(tensors.get(name, ()))
+        if seen != expected:
+            yield _objection("image.image_size", "fail", f"needs {expected} positions, {name} has {seen or 'no'}")
     for subject, value, name in (
         ("text.context_length", spec.text.context_length, "positional_embedding"),
         ("text.vocab_size", spec.text.vocab_size, "token_embedding.weight"),
     ):
-        if name not in tensors or len(tensors[name]) != value:
-            seen = len(tensors[name]) if name in tensors else "no"
-            yield _doubt(subject, "fail", f"{name} has {seen} rows")
+        seen = len(tensors.get(name, ()))
+        if seen != value:
+            yield _objection(subject, "fail", f"{name} has {seen or 'no'} rows")
 
 
-def _head_doubts(spec: ModelSpec) -> Iterator[Finding]:
-    """Nothing in the tensors tells the number of heads: hold it against known releases, then against custom."""
+def _check_heads(spec: ModelSpec) -> Iterator[Finding]:
+    """Hold the number of heads, which no tensor tells, against known releases, then against custom."""
     for part, tower, known in (
         ("image", spec.image, families.IMAGE_HEADS),
         ("text", spec.text, families.TEXT_HEADS),
     ):
         if isinstance(tower, ResNetTower):
             if tower.heads != tower.width * 32 // 64:
-                yield _doubt("image.heads", "warn", f"OpenAI's ResNets of width {tower.width} have {tower.width // 2}")
+                yield _objection(
+                    "image.heads", "warn", f"OpenAI's ResNets of width {tower.width} have {tower.width // 2}"
+                )
             continue
         if not isinstance(tower, (VitTower, TextTower)):
             continue
         expected = known.get((tower.width, tower.layers))
         if tower.width % tower.heads:
-            yield _doubt(f"{part}.heads", "fail", f"does not divide the width {tower.width}")
+            yield _objection(f"{part}.heads", "fail", f"does not divide the width {tower.width}")
         elif expected and tower.heads != expected:
             shape = f"width {tower.width} and {tower.layers} layers"
-            yield _doubt(f"{part}.heads", "warn", f"released towers of {shape} have {expected}")
+            yield _objection(f"{part}.heads", "warn", f"released towers of {shape} have {expected}")
         elif not expected and tower.width // tower.heads not in _USUAL_HEAD_WIDTHS:
-            yield _doubt(f"{part}.heads", "warn", f"{tower.width // tower.heads} numbers a head; 64 is usual")
+            yield _objection(f"{part}.heads", "warn", f"{tower.width // tower.heads} numbers a head; 64 is usual")
 
 
-def _catalogue_doubts(spec: ModelSpec) -> Iterator[Finding]:
+def _compare_with_catalogue(spec: ModelSpec) -> Iterator[Finding]:
     """Hold a model that bears a catalogued name against its entry."""
     name = catalog.find(spec.name)
     if name is None:
         return
-    expected = catalog.preprocess_of(name)
+    expected = catalog.build_preprocess(name)
     for fact in ("image_size", "resize", "mean", "std"):
         if getattr(spec.preprocess, fact) != getattr(expected, fact):
-            yield _doubt(f"preprocess.{fact}", "warn", f"the catalogue has {getattr(expected, fact)} for {name}")
+            yield _objection(f"preprocess.{fact}", "warn", f"the catalogue has {getattr(expected, fact)} for {name}")
     activation = catalog.MODELS[name]["activation"]
     for place, seen in _activations(spec):
         if activation not in (seen, "timm"):
-            yield _doubt(place, "fail", f"the catalogue has {activation} for {name}")
+            yield _objection(place, "fail", f"the catalogue has {activation} for {name}")
 
 
 def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
@@ -103,7 +105,7 @@ def _activations(spec: ModelSpec) -> list[tuple[str, str]]:
     return places
 
 
-def _activation_doubts(spec: ModelSpec) -> Iterator[Finding]:
+def _check_activations(spec: ModelSpec) -> Iterator[Finding]:
     """Hold activations against the release that the name or source tells, and the two towers against each other."""
     places = _activations(spec)
     # a source that is a path says where a file lies, not whose it is
@@ -113,63 +115,72 @@ def _activation_doubts(spec: ModelSpec) -> Iterator[Finding]:
         expected = families.RELEASE_ACTIVATION[release]
         for place, seen in places:
             if seen != expected:
-                yield _doubt(place, "fail", f"models released as {release!r} use {expected}")
+                yield _objection(place, "fail", f"models released as {release!r} use {expected}")
         return
     if len({seen for _, seen in places}) > 1:
-        yield _doubt("text.activation", "warn", f"the image tower has {places[1][1]}; released towers agree")
+        yield _objection("text.activation", "warn", f"the image tower has {places[1][1]}; released towers agree")
 
 
-def _pixel_doubts(spec: ModelSpec) -> Iterator[Finding]:
+def _check_pixels(spec: ModelSpec) -> Iterator[Finding]:
     """Hold mean, std and resize against what the family does."""
     preprocess = spec.preprocess
     seen = (preprocess.mean, preprocess.std)
-    family = _habits(spec)
+    family = _usual_family(spec)
     usual = families.FAMILY_NORMALISATION[family]
     known = next((use for pair, use in families.NORMALISATIONS.items() if np.allclose(pair, seen, atol=1e-3)), None)
     lite = isinstance(spec.image, EfficientNetTower)
     if known is None:
-        yield _doubt("preprocess.mean", "warn", "with this std, the pair is none that a known release uses")
+        yield _objection("preprocess.mean", "warn", "with this std, the pair is none that a known release uses")
     elif not lite and not np.allclose(seen, usual, atol=1e-3):
-        yield _doubt("preprocess.mean", "warn", f"usual for {family} is {usual[0]}; this is {known}")
+        yield _objection("preprocess.mean", "warn", f"usual for {family} is {usual[0]}; this is {known}")
     if family == "siglip" and preprocess.resize != "squash":
-        yield _doubt("preprocess.resize", "warn", "SigLIP's images are squashed to a square")
+        yield _objection("preprocess.resize", "warn", "SigLIP's images are squashed to a square")
 
 
-def _habits(spec: ModelSpec) -> Literal["clip", "siglip"]:
-    """Whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
-    siglip_tower = pools_by_attention(spec.image)
-    return "clip" if spec.logit_bias is not None and not siglip_tower else spec.family
+def _usual_family(spec: ModelSpec) -> Literal["clip", "siglip"]:
+    """Family whose preprocessing and text tower are usual: CLIP's towers may have been trained with SigLIP's loss."""
+    if spec.logit_bias is not None and not pools_by_attention(spec.image):
+        return "clip"
+    return spec.family
 
 
-def _token_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _check_tokens(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Hold the end-of-text rule, special tokens and vocabulary against each other."""
     text, tokenizer = checkpoint.spec.text, checkpoint.spec.tokenizer
     if tokenizer.vocab_size > text.vocab_size:
-        yield _doubt("tokenizer.vocab_size", "fail", f"the text tower knows {text.vocab_size} tokens")
+        yield _objection("tokenizer.vocab_size", "fail", f"the text tower knows {text.vocab_size} tokens")
     if tokenizer.context_length != text.context_length:
-        yield _doubt("tokenizer.context_length", "fail", f"the text tower has {text.context_length} positions")
+        yield _objection("tokenizer.context_length", "fail", f"the text tower has {text.context_length} positions")
     for place, token in (("bos_id", tokenizer.bos_id), ("eos_id", tokenizer.eos_id), ("pad_id", tokenizer.pad_id)):
         if token is not None and not 0 <= token < text.vocab_size:
-            yield _doubt(f"tokenizer.{place}", "fail", f"lies outside the vocabulary of {text.vocab_size}")
+            yield _objection(f"tokenizer.{place}", "fail", f"lies outside the vocabulary of {text.vocab_size}")
     clip_vocabulary = tokenizer.vocab_size == 49408
     if text.pooling == "argmax" and tokenizer.eos_id != tokenizer.vocab_size - 1:
-        yield _doubt("text.pooling", "fail", f"argmax finds the highest id, but the end of text is {tokenizer.eos_id}")
+        yield _objection(
+            "text.pooling", "fail", f"argmax finds the highest id, but the end of text is {tokenizer.eos_id}"
+        )
     if clip_vocabulary and (tokenizer.bos_id, tokenizer.eos_id) != (49406, 49407):
-        yield _doubt("tokenizer.eos_id", "fail", "CLIP's vocabulary starts texts with 49406 and ends them with 49407")
+        yield _objection(
+            "tokenizer.eos_id", "fail", "CLIP's vocabulary starts texts with 49406 and ends them with 49407"
+        )
     if checkpoint.spec.family == "clip" and text.pooling == "last" and text.causal:
-        yield _doubt("text.pooling", "warn", "the last position is padding in all but the longest texts")
-    if _habits(checkpoint.spec) == "siglip" and (text.causal or text.pooling != "last"):
-        yield _doubt("text.causal", "warn", "SigLIP's text tower sees both ways and reads the last position")
+        yield _objection("text.pooling", "warn", "the last position is padding in all but the longest texts")
+    if _usual_family(checkpoint.spec) == "siglip" and (text.causal or text.pooling != "last"):
+        yield _objection("text.causal", "warn", "SigLIP's text tower sees both ways and reads the last position")
 
 
-def _scale_doubts(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _check_scale(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Hold the scale against the tensor, and against the bound it is clipped to in training."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     for place, value in (("logit_scale", spec.logit_scale), ("logit_bias", spec.logit_bias)):
-        stored = float(np.asarray(tensors[place], np.float64).reshape(-1)[0]) if place in tensors else None
-        if stored is not None and (value is None or not math.isclose(stored, value, rel_tol=1e-3, abs_tol=1e-5)):
-            yield _doubt(place, "fail", f"the tensor {place} holds {stored:.6g}")
+        if place not in tensors:
+            continue
+        stored = float(np.asarray(tensors[place], np.float64).reshape(-1)[0])
+        if value is None or not math.isclose(stored, value, rel_tol=1e-3, abs_tol=1e-5):
+            yield _objection(place, "fail", f"the tensor {place} holds {stored:.6g}")
     if spec.family == "siglip" and spec.logit_bias is None:
-        yield _doubt("logit_bias", "fail", "a SigLIP without its bias cannot give probabilities")
+        yield _objection("logit_bias", "fail", "a SigLIP without its bias cannot give probabilities")
     if spec.family == "clip" and not 1 < spec.scale < 101:
-        yield _doubt("logit_scale", "warn", "its exponential, the scale, is usually near 100; was it stored as scale?")
+        yield _objection(
+            "logit_scale", "warn", "its exponential, the scale, is usually near 100; was it stored as scale?"
+        )

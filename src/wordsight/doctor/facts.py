@@ -11,19 +11,19 @@ from wordsight.doctor.report import Finding, gravest
 from wordsight.spec import VitTower
 
 
-def facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
+def judge_facts(checkpoint: Checkpoint) -> tuple[Finding, ...]:
     """One finding for each fact of the spec, and for tensors; rules that find nothing leave it "ok"."""
-    doubts: dict[str, list[Finding]] = {}
-    for doubt in find_inconsistencies(checkpoint):
-        doubts.setdefault(doubt.subject, []).append(doubt)
+    against: dict[str, list[Finding]] = {}
+    for finding in find_inconsistencies(checkpoint):
+        against.setdefault(finding.subject, []).append(finding)
     rows = [*_spec_rows(checkpoint), _dtype_row(checkpoint), *_shape_rows(checkpoint)]
-    judged = [_judged(row, doubts.pop(row.subject, [])) for row in rows]
-    return (*judged, *(_judged(found[0], found[1:]) for found in doubts.values()))
+    judged = [_judge(row, against.pop(row.subject, [])) for row in rows]
+    return (*judged, *(_judge(found[0], found[1:]) for found in against.values()))
 
 
-def _judged(row: Finding, doubts: list[Finding]) -> Finding:
-    """Row with its doubts' gravest verdict and all their notes."""
-    every = [row, *doubts]
+def _judge(row: Finding, against: list[Finding]) -> Finding:
+    """Row with the gravest verdict of the findings against it and all their notes."""
+    every = [row, *against]
     note = "; ".join(finding.note for finding in every if finding.note)
     return Finding(row.subject, row.value, row.origin, gravest(f.verdict for f in every), note)
 
@@ -36,10 +36,10 @@ def _spec_rows(checkpoint: Checkpoint) -> Iterator[Finding]:
     def rows(plain: Any, place: str) -> Iterator[Finding]:
         if isinstance(plain, dict):
             for key, value in plain.items():
-                yield from rows(value, f"{place}.{key}" if place else key)
+                yield from rows(value, f"{place}.{key}".removeprefix("."))
             return
         origin = spec.provenance.get(place) or spec.provenance.get(place.rpartition(".")[0]) or unrecorded
-        yield Finding(place, _shown(plain), origin)
+        yield Finding(place, _to_text(plain), origin)
 
     yield from rows(spec.facts(), "")
     yield Finding("scale", f"{spec.scale:.4g}", "exp(logit_scale)")
@@ -47,11 +47,11 @@ def _spec_rows(checkpoint: Checkpoint) -> Iterator[Finding]:
     yield Finding("source", spec.source, spec.provenance.get("source", unrecorded))
 
 
-def _shown(value: Any) -> str:
+def _to_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.8g}"
-    if isinstance(value, tuple | list):
-        return ", ".join(_shown(v) for v in value) if value and isinstance(value[0], int | float) else str(value)
+    if isinstance(value, tuple | list) and value and isinstance(value[0], int | float):
+        return ", ".join(map(_to_text, value))
     return str(value)
 
 

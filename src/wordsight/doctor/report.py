@@ -57,6 +57,15 @@ class Report:
         return json.dumps({"verdict": self.verdict, **dataclasses.asdict(self)}, indent=2, ensure_ascii=False)
 
 
+def conclude(
+    subject: str, value: str, origin: str, *, sound: bool, otherwise: Verdict = "fail", note: str = ""
+) -> Finding:
+    """Finding of a check: "ok" where it is sound, else `otherwise` with the note on what is wrong."""
+    if sound:
+        return Finding(subject, value, origin)
+    return Finding(subject, value, origin, otherwise, note)
+
+
 def gravest(verdicts: Iterable[Verdict]) -> Verdict:
     """Gravest of some verdicts; "ok" of none."""
     return max(verdicts, key=_GRAVITY.__getitem__, default="ok")

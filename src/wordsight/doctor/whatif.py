@@ -1,4 +1,4 @@
-"""What if a fact were another? The bundled images and their captions tell which value the weights were trained with.
+"""Facts against their alternatives: bundled images and captions tell which value the weights were trained with.
 
 Two paths that read the same wrong spec agree with each other, so comparing them cannot find a wrong activation or a
 transposed square matrix. But trained weights tell images apart best with the facts they were trained with: each
@@ -15,7 +15,7 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.doctor.checks import unit
-from wordsight.doctor.report import Finding, Verdict
+from wordsight.doctor.report import Finding, Verdict, conclude
 from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 from wordsight.images.decode import read_image
 from wordsight.images.preprocess import preprocess
@@ -51,24 +51,24 @@ class Alternative:
     checkpoint: Checkpoint
 
 
-def whatif_checks(checkpoint: Checkpoint) -> Iterator[Finding]:
+def check_alternatives(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Yield the fit of the model as it is, then one finding for each fact with an alternative."""
-    image_ND, text_ND = embed_samples(checkpoint, "image"), embed_samples(checkpoint, "text")
-    as_is = fit(image_ND, text_ND)
+    embedded = {side: embed_samples(checkpoint, side) for side in ("image", "text")}
+    as_is = fit(embedded["image"], embedded["text"])
     origin = f"{len(CAPTIONS)} bundled images with captions"
     trained = as_is >= TRAINED
-    note = "" if trained else "no better than chance: untrained weights, or a fact is wrong"
-    yield Finding("fit", f"{as_is:.2f}", origin, "ok" if trained else "warn", note)
-    for other in alternatives(checkpoint):
-        changed = embed_samples(other.checkpoint, other.side)
-        fitted = fit(changed, text_ND) if other.side == "image" else fit(image_ND, changed)
+    note = "no better than chance: untrained weights, or a fact is wrong"
+    yield conclude("fit", f"{as_is:.2f}", origin, sound=trained, otherwise="warn", note=note)
+    otherwise: Verdict = "warn"
+    if not trained:
+        otherwise = "fail"  # as it is the model is at chance level, with the alternative it is not
+    for other in find_alternatives(checkpoint):
+        changed = embedded | {other.side: embed_samples(other.checkpoint, other.side)}
+        fitted = fit(changed["image"], changed["text"])
         better = fitted >= TRAINED and fitted > CLEARLY * max(as_is, 0)
-        note = f"{other.value} fits the images clearly better: check where this fact came from" if better else ""
-        grave: Verdict = (
-            "warn" if trained else "fail"
-        )  # as it is the model is at chance level, with the alternative it is not
+        note = f"{other.value} fits the images clearly better: check where this fact came from"
         value = f"{fitted:.2f} with {other.value}, {as_is:.2f} as it is"
-        yield Finding(f"what-if.{other.subject}", value, origin, grave if better else "ok", note)
+        yield conclude(f"what-if.{other.subject}", value, origin, sound=not better, otherwise=otherwise, note=note)
 
 
 def fit(image_ND: np.ndarray, text_ND: np.ndarray) -> float:
@@ -90,7 +90,7 @@ def embed_samples(checkpoint: Checkpoint, side: str) -> np.ndarray:
     return unit(encoder.encode_images(np.stack(pixels)))
 
 
-def alternatives(checkpoint: Checkpoint) -> Iterator[Alternative]:
+def find_alternatives(checkpoint: Checkpoint) -> Iterator[Alternative]:
     """Yield a model for each fact that the shapes leave open: activation, heads, mean and std, resize, square matrices.
 
     The checkpoint's tensors are shared, not copied.
@@ -105,7 +105,9 @@ def alternatives(checkpoint: Checkpoint) -> Iterator[Alternative]:
             yield _with(checkpoint, side, "heads", tower.width // 64)
     preprocess_spec = spec.preprocess
     halves = (0.5, 0.5, 0.5)
-    mean, std = (halves, halves) if np.allclose(preprocess_spec.mean, OPENAI_MEAN) else (OPENAI_MEAN, OPENAI_STD)
+    mean, std = OPENAI_MEAN, OPENAI_STD
+    if np.allclose(preprocess_spec.mean, OPENAI_MEAN):
+        mean, std = halves, halves
     other = dataclasses.replace(preprocess_spec, mean=mean, std=std)
     yield _alternative(checkpoint, "preprocess.mean", f"mean {mean}, std {std}", preprocess=other)
     other = dataclasses.replace(

@@ -10,7 +10,7 @@ ENVIRONMENT = "WORDSIGHT_PRECISION"
 _FLOATING = ("auto", "f32", "bf16")  # int8 is a property of the folder, and is asked for by name
 
 
-def of_auto() -> str:
+def read_environment_precision() -> str:
     """Precision that `$WORDSIGHT_PRECISION` sets for "auto": "f32", "bf16", or "auto" where it is not set.
 
     Raises: InputError for another value.

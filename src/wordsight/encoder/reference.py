@@ -57,7 +57,9 @@ def encode_texts(checkpoint: Checkpoint, tokens_BT: np.ndarray) -> Array:
     x_BTE = layer_norm(x_BTE, tensors, "ln_final", tower.norm_eps)
     x_BE = x_BTE[np.arange(len(tokens_BT)), text_positions(spec, tokens_BT)]
     x_BD: Array = x_BE @ _float64(tensors["text_projection"])
-    return x_BD + _float64(tensors["text_projection_bias"]) if tower.projection_bias else x_BD
+    if tower.projection_bias:
+        x_BD = x_BD + _float64(tensors["text_projection_bias"])
+    return x_BD
 
 
 def text_positions(spec: ModelSpec, tokens_BT: np.ndarray) -> NDArray[np.intp]:
@@ -106,8 +108,7 @@ def modified_resnet(tower: ResNetTower, tensors: Tensors, x_BCHW: Array) -> Arra
     x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv3"), tensors, "visual.bn3"))
     x_BCHW = average_pool(x_BCHW, 2)
     for stage, blocks in enumerate(tower.layers, start=1):
-        for block in range(blocks):
-            stride = 2 if stage > 1 and block == 0 else 1
+        for block, stride in enumerate((min(stage, 2), *[1] * (blocks - 1))):
             x_BCHW = bottleneck(x_BCHW, tensors, f"visual.layer{stage}.{block}", stride)
 
     x_BTE = x_BCHW.reshape(*x_BCHW.shape[:2], -1).transpose(0, 2, 1)
@@ -136,8 +137,8 @@ def plain_resnet(tower: PlainResNetTower, tensors: Tensors, x_BCHW: Array) -> Ar
     x_BCHW = relu(batch_norm(_conv(x_BCHW, tensors, "visual.conv1", stride=2), tensors, "visual.bn1"))
     x_BCHW = max_pool(x_BCHW)
     for stage, blocks in enumerate(tower.layers, start=1):
-        for block in range(blocks):
-            name, stride = f"visual.layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+        for block, stride in enumerate((min(stage, 2), *[1] * (blocks - 1))):
+            name = f"visual.layer{stage}.{block}"
             strides = {"basic": [stride, 1], "bottleneck": [1, stride, 1]}[tower.block]
             shortcut = x_BCHW
             if f"{name}.downsample.0.weight" in tensors:
@@ -145,9 +146,13 @@ def plain_resnet(tower: PlainResNetTower, tensors: Tensors, x_BCHW: Array) -> Ar
                 shortcut = batch_norm(shortcut, tensors, f"{name}.downsample.1")
             for i, step in enumerate(strides, start=1):
                 x_BCHW = batch_norm(_conv(x_BCHW, tensors, f"{name}.conv{i}", step), tensors, f"{name}.bn{i}")
-                x_BCHW = relu(x_BCHW if i < len(strides) else x_BCHW + shortcut)
+                if i == len(strides):
+                    x_BCHW = x_BCHW + shortcut
+                x_BCHW = relu(x_BCHW)
     mean_BE: Array = x_BCHW.mean(axis=(2, 3))
-    return mean_BE @ _float64(tensors["visual.proj"]) if tower.projection else mean_BE
+    if tower.projection:
+        mean_BE = mean_BE @ _float64(tensors["visual.proj"])
+    return mean_BE
 
 
 def efficientnet_lite(tower: EfficientNetTower, tensors: Tensors, x_BCHW: Array) -> Array:
@@ -395,7 +400,9 @@ def _bicubic(x: float, a: float = -0.5) -> float:
     x = abs(x)
     if x < 1:
         return ((a + 2) * x - (a + 3)) * x * x + 1
-    return (((x - 5) * x + 8) * x - 4) * a if x < 2 else 0.0
+    if x < 2:
+        return (((x - 5) * x + 8) * x - 4) * a
+    return 0.0
 
 
 def _bilinear(x: float) -> float:
@@ -478,8 +485,10 @@ def byte_letters() -> dict[int, str]:
 
 
 def _kind(letter: str) -> str:
-    """Return "L" for letters, "N" for numbers, " " for white space, "*" for all else."""
-    return " " if letter.isspace() else {"L": "L", "N": "N"}.get(unicodedata.category(letter)[0], "*")
+    """Kind of a letter: "L" for letters, "N" for numbers, " " for white space, "*" for all else."""
+    if letter.isspace():
+        return " "
+    return {"L": "L", "N": "N"}.get(unicodedata.category(letter)[0], "*")
 
 
 class ReferenceEncoder:

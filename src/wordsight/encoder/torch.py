@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.encoder.precision import of_auto
+from wordsight.encoder.precision import read_environment_precision
 from wordsight.errors import InputError, MissingExtraError, did_you_mean
 
 try:
@@ -42,7 +42,7 @@ class TorchEncoder:
             raise InputError(f"The torch backend has no precision {precision!r}, expected one of {known}.{hint}")
         self.checkpoint = checkpoint
         self.device = _device(device)
-        if precision == "auto" and (precision := of_auto()) == "auto":
+        if precision == "auto" and (precision := read_environment_precision()) == "auto":
             fast = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
             precision = "bf16" if fast else "f32"
         self.precision = precision

@@ -78,11 +78,15 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Block's output map."""
-        y_BCHW: Tensor = F.relu6(self.expand(x_BCHW), inplace=True) if self.ratio != 1 else x_BCHW
+        y_BCHW = x_BCHW
+        if self.ratio != 1:
+            y_BCHW = F.relu6(self.expand(x_BCHW), inplace=True)
         if self.stride != 1:
             y_BCHW = pad_same(y_BCHW, self.kernel, self.stride)
-        y_BCHW = self.project(F.relu6(self.depthwise(y_BCHW), inplace=True))
-        return x_BCHW + y_BCHW if self.residual else y_BCHW
+        out_BCHW: Tensor = self.project(F.relu6(self.depthwise(y_BCHW), inplace=True))
+        if self.residual:
+            out_BCHW = x_BCHW + out_BCHW
+        return out_BCHW
 
 
 class Standardise(nn.Module):
@@ -127,6 +131,6 @@ def pad_same(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
 def _blocks(tower: EfficientNetTower) -> Iterator[InvertedResidual]:
     incoming = tower.stem_width
     for ratio, kernel, stride, channels, repeats in tower.stages:
-        for repeat in range(repeats):
-            yield InvertedResidual(incoming, channels, ratio, kernel, stride if repeat == 0 else 1)
+        for step in (stride, *[1] * (repeats - 1)):
+            yield InvertedResidual(incoming, channels, ratio, kernel, step)
             incoming = channels

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wordsight.nn.transformer import Attention, ResidualBlock, initialise_blocks, run_block
 from wordsight.spec import TextTower, TokenizerSpec
 
-NOT_PREDICTED = -100  # what torch's cross-entropy passes over
+NOT_PREDICTED = -100  # the target that torch's cross-entropy ignores
 
 
 class BagOfWordsHead(nn.Linear):

@@ -27,10 +27,9 @@ class PlainResNet(nn.Module):
         stages = []
         for stage, count in enumerate(tower.layers):
             inner = tower.width * 2**stage
-            outgoing = inner * (1 if tower.block == "basic" else 4)
+            outgoing = inner * tower.expansion
             blocks = []
-            for i in range(count):
-                stride = 2 if stage > 0 and i == 0 else 1
+            for stride in (min(stage + 1, 2), *[1] * (count - 1)):
                 blocks.append(PlainBlock(incoming, inner, outgoing, stride))
                 incoming = outgoing
             stages.append(nn.Sequential(*blocks))
@@ -40,13 +39,17 @@ class PlainResNet(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
         """Features (B,D), not normalised, of normalised float pixels (B,3,S,S)."""
-        mean_BE = self._map(pixels_BCHW).mean(dim=(2, 3))
-        return mean_BE @ self.proj if self.tower.projection else mean_BE
+        return self._project(self._map(pixels_BCHW).mean(dim=(2, 3)))
 
     def tokens(self, pixels_BCHW: Tensor) -> Tensor:
         """Features of each place, (B,T,D); their mean are the features."""
-        x_BTE = self._map(pixels_BCHW).flatten(2).transpose(1, 2)
-        return x_BTE @ self.proj if self.tower.projection else x_BTE
+        return self._project(self._map(pixels_BCHW).flatten(2).transpose(1, 2))
+
+    def _project(self, features: Tensor) -> Tensor:
+        """Project the last axis, in towers that have a projection."""
+        if not self.tower.projection:
+            return features
+        return features @ self.proj
 
     def _map(self, pixels_BCHW: Tensor) -> Tensor:
         """Last map (B,E,S/32,S/32)."""
@@ -68,9 +71,10 @@ class PlainBlock(nn.Module):
         first, second = ((1, 1), (3, stride)) if self.bottleneck else ((3, stride), (3, 1))
         self.conv1, self.bn1 = _convolution(incoming, inner, *first), nn.BatchNorm2d(inner)
         self.conv2, self.bn2 = _convolution(inner, inner, *second), nn.BatchNorm2d(inner)
+        last_norm = self.bn2
         if self.bottleneck:
             self.conv3, self.bn3 = _convolution(inner, outgoing, 1, 1), nn.BatchNorm2d(outgoing)
-        last_norm = self.bn3 if self.bottleneck else self.bn2
+            last_norm = self.bn3
         nn.init.zeros_(last_norm.weight)  # each block starts as the identity (Goyal et al. 2017, §5.1)
         self.downsample: nn.Sequential | None = None
         if stride > 1 or incoming != outgoing:
@@ -79,7 +83,9 @@ class PlainBlock(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return (B,outgoing,H/stride,W/stride) of (B,incoming,H,W)."""
-        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
+        shortcut = x_BCHW
+        if self.downsample is not None:
+            shortcut = self.downsample(x_BCHW)
         y_BCHW: Tensor = F.relu(self.bn1(self.conv1(x_BCHW)))
         y_BCHW = self.bn2(self.conv2(y_BCHW))
         if self.bottleneck:

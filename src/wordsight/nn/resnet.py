@@ -82,7 +82,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return (B,4·inner,H/stride,W/stride) of (B,incoming,H,W)."""
-        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
+        shortcut = x_BCHW
+        if self.downsample is not None:
+            shortcut = self.downsample(x_BCHW)
         x_BCHW = F.relu(self.bn1(self.conv1(x_BCHW)))
         x_BCHW = F.relu(self.bn2(self.conv2(x_BCHW)))
         if self.stride > 1:

@@ -38,7 +38,9 @@ class TextTransformer(nn.Module):
         at_B = self.text_positions(tokens_BT)
         x_BE = self.ln_final(self.transformer(x_BTE, causal=self.spec.text.causal, at_B=at_B)[:, 0])
         x_BD: Tensor = x_BE @ self.text_projection
-        return x_BD + self.text_projection_bias if self.spec.text.projection_bias else x_BD
+        if self.spec.text.projection_bias:
+            x_BD = x_BD + self.text_projection_bias
+        return x_BD
 
     def text_positions(self, tokens_BT: Tensor) -> Tensor:
         """For each text the position (B,) whose vector stands for it."""

@@ -62,7 +62,7 @@ class VisionTransformer(nn.Module):
 
     def _embed(self, pixels_BCHW: Tensor) -> Tensor:
         """Input of the blocks, (B,T,E)."""
-        x_BTE = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
+        x_BTE: Tensor = self.conv1(pixels_BCHW).flatten(2).transpose(1, 2)
         has_class = self.tower.pooling == "cls"
         x_BTE = x_BTE + self.positional_embedding[int(has_class) :]
         if self.training and self.patch_dropout:
@@ -70,8 +70,9 @@ class VisionTransformer(nn.Module):
         if has_class:
             class_1E = self.class_embedding + self.positional_embedding[:1]
             x_BTE = torch.cat([class_1E.to(x_BTE.dtype).expand(x_BTE.shape[0], 1, -1), x_BTE], dim=1)
-        embedded_BTE: Tensor = self.ln_pre(x_BTE) if self.tower.pre_norm else x_BTE
-        return embedded_BTE
+        if self.tower.pre_norm:
+            x_BTE = self.ln_pre(x_BTE)
+        return x_BTE
 
 
 def some_patches(x_BNE: Tensor, dropped: float) -> Tensor:

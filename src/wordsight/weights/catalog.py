@@ -2,7 +2,7 @@
 
 A literal dictionary; nothing is fetched or computed at import. Sources: open_clip's `pretrained.py` (places,
 activations, preprocessing) and `docs/openclip_results.csv` (parameters, zero-shot top-1), OpenAI's `clip/clip.py`
-(addresses that hold their SHA-256), big_vision's `README_siglip2.md`, MetaCLIP's `README.md`.
+(URLs that hold their SHA-256), big_vision's `README_siglip2.md`, MetaCLIP's `README.md`.
 """
 
 from __future__ import annotations
@@ -314,7 +314,8 @@ def names() -> list[str]:
 def find(name: str) -> str | None:
     """Catalogue's name of what a user wrote, or None.
 
-    OpenAI's spelling, open_clip's `-quickgelu` suffix and its `model:tag` notation are understood; case is not minded.
+    OpenAI's spelling, open_clip's `-quickgelu` suffix and its `model:tag` notation are understood; the
+    match is case-insensitive.
     """
     wanted = name.strip().replace("-quickgelu/", "/").replace("-quickgelu:", "/")
     if wanted.count(":") == 1:
@@ -323,26 +324,30 @@ def find(name: str) -> str | None:
     return by_lower.get(wanted.lower())
 
 
-def by_file(file: str) -> str | None:
+def find_by_file(file: str) -> str | None:
     """Name of the model that was published under this file name, if it is unmistakable."""
     found = [name for name, entry in MODELS.items() if entry.get("url", "").endswith(f"/{file}")]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    return found[0]
 
 
-def preprocess_of(name: str) -> Preprocess:
+def build_preprocess(name: str) -> Preprocess:
     """Preprocessing of a catalogued model."""
     entry = MODELS[name]
     kind = entry["preprocess"]
-    half = kind in ("half", "siglip")
+    mean, std = OPENAI_MEAN, OPENAI_STD
+    if kind in ("half", "siglip"):
+        mean = std = _HALF
     return Preprocess(
         image_size=entry["image_size"],
         resize="squash" if kind in ("squash", "siglip") else "shortest",
-        mean=_HALF if half else OPENAI_MEAN,
-        std=_HALF if half else OPENAI_STD,
+        mean=mean,
+        std=std,
     )
 
 
-def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
+def add_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """Checkpoint with what the catalogue knows of it: activation, heads, preprocessing.
 
     What a configuration beside the weights states wins, and the provenance tells where the catalogue says otherwise;
@@ -368,8 +373,9 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
         stated = "rule" not in before and "default" not in before
         if stated and getattr(held, field) == value:
             continue
-        origin = f"{before}; the catalogue says {value}" if stated else f"catalogue: {name}"
+        origin = f"{before}; the catalogue says {value}"
         if not stated:
+            origin = f"catalogue: {name}"
             held = dataclasses.replace(held, **{field: value})
         spec = dataclasses.replace(spec, **{part: held}, provenance={**spec.provenance, place: origin})
     return dataclasses.replace(checkpoint, spec=spec)
@@ -377,7 +383,7 @@ def with_facts(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 def _known_facts(name: str, spec: ModelSpec) -> dict[str, Any]:
     """Place in the spec → the catalogue's value, of what no shape tells."""
-    entry, preprocess = MODELS[name], preprocess_of(name)
+    entry, preprocess = MODELS[name], build_preprocess(name)
     facts: dict[str, Any] = {
         f"preprocess.{field}": getattr(preprocess, field) for field in ("resize", "interpolation", "mean", "std")
     }
@@ -388,7 +394,7 @@ def _known_facts(name: str, spec: ModelSpec) -> dict[str, Any]:
     return facts
 
 
-def described(checkpoint: Checkpoint, name: str) -> Checkpoint:
+def apply_name(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """Checkpoint under its catalogue name, with its licence."""
     licence = MODELS[name].get("licence", "unknown")
     provenance = {**checkpoint.spec.provenance, "licence": "catalogue"}

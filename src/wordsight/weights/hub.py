@@ -28,19 +28,17 @@ def _hint(what: str, folder: str) -> str:
     )
 
 
-def chosen_files(available: list[str]) -> list[str]:
+def choose_files(available: list[str]) -> list[str]:
     """Files of a repository to fetch: configuration, tokenizer, one set of weights, an adapter to them.
 
     With sentence-transformers' `modules.json` those may lie in a subfolder.
     Raises: CheckpointError where there are no weights that wordsight reads.
     """
-    if chosen := _chosen_of(available):
+    if chosen := _choose(available):
         return chosen
     if file_names.MODULES in available:
         for folder in sorted({name.split("/")[0] for name in available if re.fullmatch(r"\d+_[\w-]+/.+", name)}):
-            inside = _chosen_of(
-                [name.removeprefix(f"{folder}/") for name in available if name.startswith(f"{folder}/")]
-            )
+            inside = _choose([name.removeprefix(f"{folder}/") for name in available if name.startswith(f"{folder}/")])
             if inside:
                 return [file_names.MODULES, *(f"{folder}/{name}" for name in inside)]
     raise CheckpointError(
@@ -48,7 +46,7 @@ def chosen_files(available: list[str]) -> list[str]:
     )
 
 
-def _chosen_of(available: list[str]) -> list[str]:
+def _choose(available: list[str]) -> list[str]:
     configs = [name for name in (*file_names.SMALL_FILES, *file_names.ADAPTER_WEIGHTS) if name in available]
     for weights in file_names.FETCHED_WEIGHTS:
         if weights not in available or (
@@ -80,7 +78,7 @@ def fetch_repo(repo: str) -> Path:
     try:
         # one request; `list_repo_files` would try six times, 23 seconds, where there is no network
         about = huggingface_hub.HfApi().model_info(repo_id, revision=revision or None)
-        wanted = chosen_files([file.rfilename for file in about.siblings or ()])
+        wanted = choose_files([file.rfilename for file in about.siblings or ()])
         return Path(huggingface_hub.snapshot_download(repo_id, revision=revision or None, allow_patterns=wanted))
     except CheckpointError:
         raise
@@ -106,13 +104,13 @@ def _cached(repo_id: str, revision: str) -> Path | None:
 
     try:
         folder = Path(huggingface_hub.snapshot_download(repo_id, revision=revision or None, local_files_only=True))
-        chosen_files([str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()])
+        choose_files([str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()])
     except Exception:  # not in the cache, or not whole: the caller says what happened first
         return None
     return folder
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -120,6 +118,8 @@ def sha256_of(path: Path) -> str:
 
 def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -> Path:
     """Local copy of a file, fetching it on first use; a broken-off fetch is resumed.
+
+    Of several callers that want one file at once, one fetches it while the others wait.
 
     sha256: the file's, or its first hex digits; checked before the file gets its name.
 
@@ -131,10 +131,18 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
         return target
     if not url.startswith("https://"):
         raise OfflineError(f"{url} is not an https URL; nothing was fetched.")
+    import filelock
+
     part = target.with_name(target.name + ".part")
+    lock = cache_dir("locks") / f"{target.name}.lock"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, part, progress)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(lock):
+            if not target.is_file():  # another may have fetched it meanwhile
+                _download(url, part, progress)
+                _check_sha256(part, url, sha256)
+                os.replace(part, target)
     except (OSError, http.client.HTTPException) as error:  # OSError: URLError too
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"The disk of {part.parent} is full; free some space and call again.") from error
@@ -142,19 +150,25 @@ def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -
             f"{url} could not be fetched ({error}). What was fetched is kept, and the next call resumes from there. "
             + _hint(f"curl -LO {url}", name)
         ) from error
-    if sha256 and not (seen := sha256_of(part)).startswith(sha256):
+    return target
+
+
+def _check_sha256(part: Path, url: str, expected: str) -> None:
+    """Remove a fetched file that does not have the hash, or the hash's first digits, and raise CheckpointError."""
+    seen = compute_sha256(part)
+    if not seen.startswith(expected):
         part.unlink()
         raise CheckpointError(
-            f"{url} came with the SHA-256 {seen}, expected {sha256}: it was damaged or replaced on the way. "
+            f"{url} came with the SHA-256 {seen}, expected {expected}: it was damaged or replaced on the way. "
             "It was discarded; try again, and from another network if that does not help."
         )
-    os.replace(part, target)
-    return target
 
 
 def _download(url: str, part: Path, progress: Progress | None) -> None:
     done = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    request = urllib.request.Request(url)
+    if done:
+        request.add_header("Range", f"bytes={done}-")
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:

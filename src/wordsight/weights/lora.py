@@ -58,7 +58,7 @@ def fold(
         weight = f"{place}.weight"
         if weight not in tensors:
             raise CheckpointError(f"{FILE}: the adapter changes {weight}, which this model does not have. {_MERGE}")
-        made[weight] = _changed(weight, tensors[weight], pair, config)
+        made[weight] = _change(weight, tensors[weight], pair, config)
     return made
 
 
@@ -67,7 +67,9 @@ _MERGE = "Merge it where it was trained (`model.merge_and_unload().save_pretrain
 
 def explain_missing_base(base: str) -> str:
     """Explain what to do with an adapter whose base model, named `base` in its configuration, is not at hand."""
-    of = f"of {base!r}, which is not a folder here" if base else f"and {FILE} does not say of which model"
+    of = f"and {FILE} does not say of which model"
+    if base:
+        of = f"of {base!r}, which is not a folder here"
     return (
         f"it is a LoRA adapter without its model, {of}. Put {FILE} and the adapter's weights into the folder of the "
         "model that it belongs to and name that. Or: "
@@ -89,7 +91,7 @@ def _check_plain(config: Mapping[str, Any]) -> None:
         )
 
 
-def _changed(weight: str, base: np.ndarray, pair: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> np.ndarray:
+def _change(weight: str, base: np.ndarray, pair: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> np.ndarray:
     embedding = "embedding_" if "embedding_A" in pair else ""
     if set(pair) != {f"{embedding}A", f"{embedding}B"}:
         raise CheckpointError(f"{FILE}: of the pair for {weight} one half is missing; fetch the adapter again.")
@@ -111,7 +113,9 @@ def _changed(weight: str, base: np.ndarray, pair: Mapping[str, np.ndarray], conf
     change = b_OR @ a_RI
     if embedding:
         change = change.T
-    divisor = math.sqrt(rank) if config.get("use_rslora") else rank
+    divisor: float = rank
+    if config.get("use_rslora"):
+        divisor = math.sqrt(rank)
     scale = _alpha(weight.removesuffix(".weight"), config) / divisor
     return (base.astype(np.float32) + scale * change.reshape(base.shape)).astype(base.dtype)
 

@@ -75,8 +75,8 @@ def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
         folder = hub.fetch_repo(repo)
         configured = any((folder / file).is_file() for file in (file_names.OPEN_CLIP_CONFIG, file_names.HF_CONFIG))
         read = read_folder(folder, name, f"https://huggingface.co/{repo}", None if configured else name)
-        read = catalog.with_facts(read, name)
+        read = catalog.add_facts(read, name)
     else:
         file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
         read = read_file(file, name, entry["url"], None if name.endswith("/openai") else name)
-    return catalog.described(read, name)
+    return catalog.apply_name(read, name)

@@ -88,7 +88,7 @@ def read_folder(folder: Path, name: str, source: str, like: str | None) -> Check
     parts = Parts(layout, files, _read_tensors(folder / weights[0])[0])
     if ADAPTER_CONFIG in files:
         return _read_with_adapter(parts, folder, name, source, folder)
-    return _checked(parts, name, source, folder)
+    return _check(parts, name, source, folder)
 
 
 def _read_adapted(folder: Path, files: Mapping[str, bytes], name: str, source: str, like: str | None) -> Checkpoint:
@@ -127,7 +127,7 @@ def _read_with_adapter(parts: Parts, adapter: Path, name: str, source: str, base
         tensors = lora.fold(parts.tensors, _read_tensors(adapter / weights[0])[0], config)
     except CheckpointError as error:
         raise type(error)(f"{adapter}: {error}") from error
-    read = _checked(replace(parts, tensors=tensors), name, source, adapter)
+    read = _check(replace(parts, tensors=tensors), name, source, adapter)
     note = f"{ADAPTER_CONFIG}: a LoRA adapter, folded into the weights of {base}"
     return replace(read, spec=replace(read.spec, provenance={**read.spec.provenance, "adapter": note}))
 
@@ -137,8 +137,9 @@ def _read_only_file(folder: Path, name: str, source: str, like: str | None) -> C
     if len(single) == 1:
         return read_file(single[0], name, source, like)
     seen = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
-    inner = sentence_transformers.nested(folder, (*file_names.OPEN_CLIP_WEIGHTS, *file_names.HF_WEIGHTS))
-    seen += f". A checkpoint lies in {inner}: name {folder / inner}" if inner else ""
+    inner = sentence_transformers.find_nested(folder, (*file_names.OPEN_CLIP_WEIGHTS, *file_names.HF_WEIGHTS))
+    if inner:
+        seen += f". A checkpoint lies in {inner}: name {folder / inner}"
     raise CheckpointError(
         f"{folder} is not a checkpoint: it holds {seen}. Expected config.json with model.safetensors (Hugging Face), "
         "open_clip_config.json with open_clip_model.safetensors, wordsight.json with model.safetensors, or one .pt."
@@ -151,7 +152,7 @@ def _read_tensors(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
     The prefixes that training leaves are taken off the names, whatever the file's kind.
     """
     tensors, kind = _read_named(path)
-    return prefixes.without_prefixes(tensors), kind
+    return prefixes.remove_prefixes(tensors), kind
 
 
 def _read_named(path: Path) -> tuple[Mapping[str, np.ndarray], str]:
@@ -177,22 +178,22 @@ def read_file(path: Path, name: str, source: str, like: str | None) -> Checkpoin
     own = _own_facts(path, files, tensors, kind)
     if own is not None:
         reject_unneeded_like(like, path)
-        return _checked(own, name, source, path)
+        return _check(own, name, source, path)
     if not any(key.startswith("visual.") for key in tensors):
         shown = ", ".join(list(tensors)[:4])
         raise CheckpointError(
             f"{path} is not a CLIP: its tensors are {shown} …; expected names such as visual.conv1.weight."
-            f"{prefixes.told(tensors)}"
+            f"{prefixes.explain_prefixes(tensors)}"
         )
-    known = catalog.find(like) if like else _recognised(path)
+    known = catalog.find(like) if like else _recognise(path)
     if known is None:
         raise CheckpointError(
             f"{path} is an open_clip file, and nothing beside it says its activation and preprocessing, which must "
             f"not be guessed. Put its {file_names.OPEN_CLIP_CONFIG} into the same folder, or say which model it is: "
             "--like ViT-B-32/laion2b_s34b_b79k (read_checkpoint(..., like=...))."
         )
-    inferred = _checked(Parts("openai", {}, open_clip_names.to_canonical(tensors)), name, source, path)
-    return catalog.with_facts(inferred, known)
+    inferred = _check(Parts("openai", {}, open_clip_names.to_canonical(tensors)), name, source, path)
+    return catalog.add_facts(inferred, known)
 
 
 def _own_facts(path: Path, files: dict[str, bytes], tensors: Mapping[str, np.ndarray], kind: str) -> Parts | None:
@@ -212,14 +213,18 @@ def _own_facts(path: Path, files: dict[str, bytes], tensors: Mapping[str, np.nda
     return None
 
 
-def _recognised(path: Path) -> str | None:
+def _recognise(path: Path) -> str | None:
     """Catalogue name of a file that was published under this name with this hash."""
-    name = catalog.by_file(path.name)
-    sha256 = catalog.MODELS[name].get("sha256") if name else None
-    return name if sha256 and hub.sha256_of(path).startswith(sha256) else None
+    name = catalog.find_by_file(path.name)
+    if name is None:
+        return None
+    sha256 = catalog.MODELS[name].get("sha256")
+    if sha256 and hub.compute_sha256(path).startswith(sha256):
+        return name
+    return None
 
 
-def _checked(parts: Parts, name: str, source: str, where: Path) -> Checkpoint:
+def _check(parts: Parts, name: str, source: str, where: Path) -> Checkpoint:
     checkpoint = to_checkpoint(parts, name=name, source=source, where=str(where))
     own = parts.layout == "wordsight"  # which may hold whole numbers, as quantised towers do
     tensors = {name: t for name, t in checkpoint.tensors.items() if not (own and t.dtype.kind in "iu")}

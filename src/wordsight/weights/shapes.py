@@ -91,7 +91,7 @@ def plain_resnet(tower: PlainResNetTower, embed_dim: int) -> Shapes:
     inputs = tower.width
     for stage, count in enumerate(tower.layers):
         planes = tower.width * 2**stage
-        outputs = planes * (1 if tower.block == "basic" else 4)
+        outputs = planes * tower.expansion
         for i in range(count):
             block = f"visual.layer{stage + 1}.{i}"
             if tower.block == "basic":

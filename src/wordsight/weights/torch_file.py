@@ -189,7 +189,9 @@ def _read_legacy(path: Path) -> tuple[Any, _Arrays]:
     mapped, buffers = np.asarray(np.memmap(path, np.uint8, mode="r")), {}
     for key in keys:
         head = bytes(mapped[position : position + 8])
-        count = struct.unpack("<q", head)[0] if len(head) == 8 else -1
+        count = -1
+        if len(head) == 8:
+            (count,) = struct.unpack("<q", head)
         size = count * item_sizes.get(key, 0)
         if count < 0 or key not in item_sizes or position + 8 + size > len(mapped):
             raise CheckpointError(
@@ -211,8 +213,9 @@ def _all_tensors(value: Any) -> list[TensorRef]:
         if not isinstance(node, (dict, list, tuple, Module)) or id(node) in seen:
             continue
         seen.add(id(node))
-        inner = node.attributes if isinstance(node, Module) else node
-        pending.extend(inner.values() if isinstance(inner, dict) else inner)
+        if isinstance(node, Module):
+            node = node.attributes
+        pending.extend(node.values() if isinstance(node, dict) else node)
     return found
 
 
@@ -236,9 +239,10 @@ def _flatten(value: Any) -> dict[str, TensorRef]:
         if isinstance(node, TensorRef):
             found[prefix] = node
         elif isinstance(node, Module) or (isinstance(node, dict) and depth == 0):
-            items = node.attributes if isinstance(node, Module) else node
+            if isinstance(node, Module):
+                node = node.attributes
             dot = f"{prefix}." if prefix else ""
-            pending.extend((dot + str(name)[:_MAX_NAME], child, depth + 1) for name, child in reversed(items.items()))
+            pending.extend((dot + str(name)[:_MAX_NAME], child, depth + 1) for name, child in reversed(node.items()))
     return found
 
 

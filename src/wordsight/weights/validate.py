@@ -22,7 +22,7 @@ _EXPONENT = {
 }
 
 
-def _named(names: Iterable[str]) -> str:
+def _list_names(names: Iterable[str]) -> str:
     listed = sorted(names)
     rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return ", ".join(listed[:_SHOWN]) + rest
@@ -58,12 +58,12 @@ def check_names(spec: ModelSpec, tensors: Mapping[str, np.ndarray], where: str) 
     shapes = expected_shapes(spec)
     if missing := shapes.keys() - tensors.keys():
         raise CheckpointError(
-            f"{where} lacks {len(missing)} of {len(shapes)} tensors: {_named(missing)}. "
+            f"{where} lacks {len(missing)} of {len(shapes)} tensors: {_list_names(missing)}. "
             "Fetch it again, or check that its configuration belongs to it."
         )
     if extra := tensors.keys() - shapes.keys():
         raise CheckpointError(
-            f"{where} has {len(extra)} tensors that this architecture has no place for: {_named(extra)}. "
+            f"{where} has {len(extra)} tensors that this architecture has no place for: {_list_names(extra)}. "
             "It is another architecture, or its configuration belongs to another file."
         )
     wrong = {
@@ -82,8 +82,8 @@ def check_finite(tensors: Mapping[str, np.ndarray], where: str) -> None:
     broken = [name for name, tensor in tensors.items() if not _finite(name, tensor, where)]
     if broken:
         raise CheckpointError(
-            f"{where}: NaN or Inf in {len(broken)} tensors: {_named(broken)}. The training that made it diverged, or "
-            "the file is damaged; use another checkpoint."
+            f"{where}: NaN or Inf in {len(broken)} tensors: {_list_names(broken)}. The training that made it diverged, "
+            "or the file is damaged; use another checkpoint."
         )
 
 

@@ -16,7 +16,7 @@ from wordsight.errors import CheckpointError, InputError
 from wordsight.nn.clip import build_model
 from wordsight.spec import PlainResNetTower
 from wordsight.train.config.sizes import SIZES, for_sigmoid, size
-from wordsight.weights.layouts.open_clip import config_of
+from wordsight.weights.layouts.open_clip import make_config
 from wordsight.weights.read import read_checkpoint
 from wordsight.weights.shapes import expected_shapes
 from wordsight.weights.validate import check_names
@@ -184,7 +184,7 @@ def test_open_clip_has_timms_resnet18(sigmoid, tmp_path):
     names = {"visual.trunk.conv1.weight", "visual.trunk.bn1.running_mean", "visual.trunk.layer2.0.downsample.1.bias",
              "visual.trunk.bn1.num_batches_tracked", "text_projection", "logit_scale"}  # fmt: skip
     assert names <= state.keys()
-    assert config_of(checkpoint.spec)["model_cfg"].get("init_logit_bias") == (-10 if sigmoid else None)
+    assert make_config(checkpoint.spec)["model_cfg"].get("init_logit_bias") == (-10 if sigmoid else None)
     assert not {name for name in state if name.startswith("visual.layer")}
 
 

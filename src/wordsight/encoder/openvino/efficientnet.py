@@ -32,8 +32,7 @@ def blocks(tower: EfficientNetTower) -> Iterator[Block]:
     """Yield the blocks that the tower's `stages` describe, in order."""
     index, incoming = 0, tower.stem_width
     for ratio, kernel, stride, channels, repeats in tower.stages:
-        for repeat in range(repeats):
-            step = stride if repeat == 0 else 1
+        for step in (stride, *[1] * (repeats - 1)):
             yield Block(index, ratio != 1, kernel, step, residual=step == 1 and incoming == channels)
             index, incoming = index + 1, channels
 

@@ -19,7 +19,7 @@ from wordsight.encoder.openvino.cache import cache_settings, record_entries
 from wordsight.encoder.openvino.graphs import image_model, text_model
 from wordsight.encoder.openvino.int8 import check_int8, read_int8
 from wordsight.encoder.openvino.openvino_import import ov
-from wordsight.encoder.precision import ENVIRONMENT, of_auto
+from wordsight.encoder.precision import ENVIRONMENT, read_environment_precision
 from wordsight.errors import InputError
 from wordsight.spec import ModelSpec
 
@@ -142,14 +142,16 @@ def compile_tower(checkpoint: Checkpoint, tower: Tower, precision: str, cache: M
 
     An "int8" model has int8 products in its image tower; what else it computes is done as with "auto".
     """
-    if precision == "int8":
-        model = read_int8(core(), checkpoint) if tower == "image" else text_model(checkpoint)
+    if tower == "text":
+        model = text_model(checkpoint)
+    elif precision == "int8":
+        model = read_int8(core(), checkpoint)
     else:
-        model = (image_model if tower == "image" else text_model)(checkpoint)
-    settings = {
-        "INFERENCE_PRECISION_HINT": native_precision() if precision == "int8" else precision,
-        "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
-    }
+        model = image_model(checkpoint)
+    floating = precision
+    if precision == "int8":
+        floating = native_precision()
+    settings = {"INFERENCE_PRECISION_HINT": floating, "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY"}
     if cache:
         try:
             compiled = core().compile_model(model, "CPU", {**settings, **cache})
@@ -172,7 +174,7 @@ def native_precision() -> str:
 
     Raises: InputError where the environment asks for what this processor does not have.
     """
-    said = of_auto()
+    said = read_environment_precision()
     if said == "auto":
         return "bf16" if "bf16" in processor_precisions() else "f32"
     return _checked(said, f"{ENVIRONMENT} in the environment")

@@ -104,7 +104,7 @@ def _read_sha256(path: Path) -> str:
 
 def check_int8(checkpoint: Checkpoint) -> None:
     """Raise InputError unless an int8 image tower lies beside the checkpoint and was made of its tensors."""
-    how = "Make one with: wordsight quantize MODEL --calibrate FOLDER_OF_PICTURES -o OUT, then load OUT."
+    how = "Make one with: wordsight quantize MODEL --calibrate FOLDER_OF_IMAGES -o OUT, then load OUT."
     if checkpoint.folder is None or not (checkpoint.folder / FACTS).is_file():
         raise InputError(f"precision is 'int8', but {checkpoint.spec.name!r} has no int8 image tower. {how}")
     try:

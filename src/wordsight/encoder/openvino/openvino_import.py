@@ -1,4 +1,4 @@
-"""OpenVINO, imported so that it cannot call out.
+"""OpenVINO, imported so that it makes no network calls.
 
 `import openvino` loads its model converter, which announces the import to an analytics server (a name look-up and a
 POST in a thread, and files in the home folder) unless the package `openvino_telemetry` cannot be imported: then it

@@ -34,7 +34,9 @@ def constant(array: np.ndarray) -> Node:
     if array.dtype not in (np.float16, np.float32):
         array = array.astype(np.float32)  # float64, and bfloat16 of ml_dtypes
     shared = ov.op.Constant(np.asarray(_Alias(np.ascontiguousarray(array))), shared_memory=True)
-    return ops.convert(shared, "f32") if array.dtype == np.float16 else shared
+    if array.dtype == np.float16:
+        return ops.convert(shared, "f32")
+    return shared
 
 
 def integers(*values: int) -> Node:
@@ -55,7 +57,9 @@ def transpose(x: Node, *order: int) -> Node:
 def linear(x: Node, weight_OI: np.ndarray, bias_O: np.ndarray | None = None) -> Node:
     """Return x @ weight.T + bias over the last axis."""
     y = ops.matmul(x, constant(weight_OI), False, True)
-    return y if bias_O is None else ops.add(y, constant(bias_O))
+    if bias_O is None:
+        return y
+    return ops.add(y, constant(bias_O))
 
 
 def layer_norm(x: Node, tensors: Tensors, name: str, eps: float) -> Node:

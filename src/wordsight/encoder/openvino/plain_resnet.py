@@ -19,8 +19,8 @@ def image_graph(tower: PlainResNetTower, preprocess: Preprocess, tensors: Tensor
     x = ops.relu(convolve(x, tensors, "visual.conv1", "visual.bn1", stride=2, divide=std))
     x = _largest(x)
     for stage, blocks in enumerate(tower.layers, start=1):
-        for i in range(blocks):
-            x = _block(tower, tensors, f"visual.layer{stage}.{i}", x, stride=2 if stage > 1 and i == 0 else 1)
+        for i, stride in enumerate((min(stage, 2), *[1] * (blocks - 1))):
+            x = _block(tower, tensors, f"visual.layer{stage}.{i}", x, stride)
     mean_BE = ops.reduce_mean(x, g.integers(2, 3), False)
     if not tower.projection:
         return mean_BE
@@ -30,8 +30,9 @@ def image_graph(tower: PlainResNetTower, preprocess: Preprocess, tensors: Tensor
 def _block(tower: PlainResNetTower, tensors: Tensors, name: str, x: Node, stride: int) -> Node:
     """Return relu(x + two or three convolutions of x), the stride in a 3×3 one."""
     bottleneck = tower.block == "bottleneck"
-    y = ops.relu(convolve(x, tensors, f"{name}.conv1", f"{name}.bn1", stride=1 if bottleneck else stride))
-    y = convolve(y, tensors, f"{name}.conv2", f"{name}.bn2", stride=stride if bottleneck else 1)
+    first, second = (1, stride) if bottleneck else (stride, 1)
+    y = ops.relu(convolve(x, tensors, f"{name}.conv1", f"{name}.bn1", stride=first))
+    y = convolve(y, tensors, f"{name}.conv2", f"{name}.bn2", stride=second)
     if bottleneck:
         y = convolve(ops.relu(y), tensors, f"{name}.conv3", f"{name}.bn3")
     if f"{name}.downsample.0.weight" in tensors:

@@ -22,8 +22,8 @@ def image_graph(tower: ResNetTower, preprocess: Preprocess, tensors: Tensors, pi
     x = ops.relu(convolve(x, tensors, "visual.conv2", "visual.bn2"))
     x = _average(ops.relu(convolve(x, tensors, "visual.conv3", "visual.bn3")), 2)
     for stage, blocks in enumerate(tower.layers, start=1):
-        for i in range(blocks):
-            x = _bottleneck(tensors, f"visual.layer{stage}.{i}", x, stride=2 if stage > 1 and i == 0 else 1)
+        for i, stride in enumerate((min(stage, 2), *[1] * (blocks - 1))):
+            x = _bottleneck(tensors, f"visual.layer{stage}.{i}", x, stride)
     return _pool(tower, tensors, x)
 
 

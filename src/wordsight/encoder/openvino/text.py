@@ -26,11 +26,15 @@ def text_graph(tower: TextTower, tensors: Tensors, tokens_BT: Node, ends_B: Node
         x_BTE = block(tower, tensors, name, x_BTE, causal=tower.causal)
     end_B1 = ops.unsqueeze(ends_B, ops.constant(np.int64(1)))
     kept_B1E = ops.gather(x_BTE, end_B1, ops.constant(np.int64(1)), 1)
-    mask = _hide_later(tower.context_length, length, end_B1) if tower.causal else None
+    mask = None
+    if tower.causal:
+        mask = _hide_later(tower.context_length, length, end_B1)
     x_B1E = last_block(tower, tensors, names[-1], x_BTE, kept_B1E, mask=mask)
     x_BE = g.reshape(g.layer_norm(x_B1E, tensors, "ln_final", tower.norm_eps), 0, -1)
     y_BD = ops.matmul(x_BE, g.constant(tensors["text_projection"]), False, False)
-    return ops.add(y_BD, g.constant(tensors["text_projection_bias"])) if tower.projection_bias else y_BD
+    if tower.projection_bias:
+        y_BD = ops.add(y_BD, g.constant(tensors["text_projection_bias"]))
+    return y_BD
 
 
 def _hide_later(context_length: int, length: Node, end_B1: Node) -> Node:

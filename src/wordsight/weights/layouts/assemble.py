@@ -30,6 +30,7 @@ from wordsight.weights.layouts.config_values import CLIP_VOCAB, clip_tokenizer, 
 
 Layout = Literal["hf", "open_clip", "openai", "wordsight"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+_HF = {"clip": hf_clip, "siglip": hf_siglip}  # by `model_type`
 # what else Hugging Face and open_clip have, so that an error can say what it is
 _KNOWN_OTHERS = ("chinese_clip", "clipseg", "altclip", "blip", "blip-2", "siglip2", "metaclip_2", "clip_text_model",
                  "clip_vision_model", "siglip_text_model", "siglip_vision_model", "x_clip", "groupvit")  # fmt: skip
@@ -86,7 +87,7 @@ def to_checkpoint(parts: Parts, *, name: str, source: str, where: str) -> Checkp
 def _read_openai(parts: Parts) -> Checkpoint:
     tensors = openai.to_canonical(parts.tensors)
     _reject_others(tensors)
-    return Checkpoint(openai.spec_of(tensors, "", ""), tensors)
+    return Checkpoint(openai.read_spec(tensors, "", ""), tensors)
 
 
 def _read_open_clip(parts: Parts) -> Checkpoint:
@@ -94,7 +95,7 @@ def _read_open_clip(parts: Parts) -> Checkpoint:
     if "multimodal_cfg" not in (config.get("model_cfg") or {}):
         _reject_others(parts.tensors)
     tensors = open_clip_names.to_canonical(parts.tensors)
-    spec, kept = open_clip.spec_of(config, tensors, parts.files)
+    spec, kept = open_clip.read_spec(config, tensors, parts.files)
     return Checkpoint(spec, tensors, kept)
 
 
@@ -122,18 +123,18 @@ def _read_hf(parts: Parts) -> Checkpoint:
     if kind not in ("clip", "siglip"):
         known = " (known, but another architecture)" if kind in _KNOWN_OTHERS else ""
         raise CheckpointError(f"config.json: model_type is {kind!r}{known}, expected 'clip' or 'siglip'; {SUPPORTED}.")
-    module = hf_siglip if kind == "siglip" else hf_clip
+    module = _HF[kind]
     log: dict[str, str] = {}
-    image, text = module.towers_of(config, log)
-    preprocess = hf_processor.preprocess_of(_processor(parts.files), kind, image.image_size, log)
+    image, text = module.read_towers(config, log)
+    preprocess = hf_processor.read_preprocess(_processor(parts.files), kind, image.image_size, log)
     clean: hf_tokenizer.Clean = "none"
     if kind == "siglip":
         clean, log["tokenizer.clean"] = hf_tokenizer.siglip_clean(parts.files, text.vocab_size)
-    tokenizer, kept = hf_tokenizer.tokenizer_of(
+    tokenizer, kept = hf_tokenizer.read_tokenizer(
         parts.files, context_length=text.context_length, vocab_size=text.vocab_size, clean=clean, log=log
     )
     tensors = module.to_canonical(parts.tensors, config)
-    return Checkpoint(module.spec_of(config, tensors, preprocess, tokenizer, log), tensors, kept)
+    return Checkpoint(module.read_spec(config, tensors, preprocess, tokenizer, log), tensors, kept)
 
 
 def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
@@ -141,8 +142,10 @@ def _processor(files: Mapping[str, bytes]) -> dict[str, Any] | None:
         if name in files:
             config = read_json(files, name)
             nested = config.get("image_processor")
-            if name == "preprocessor_config.json" or isinstance(nested, dict):
-                return nested if isinstance(nested, dict) else config
+            if isinstance(nested, dict):
+                return nested
+            if name == "preprocessor_config.json":
+                return config
     return None
 
 
@@ -245,7 +248,7 @@ def _write_openai(checkpoint: Checkpoint) -> Parts:
 
 def _write_open_clip(checkpoint: Checkpoint) -> Parts:
     files = {
-        file_names.OPEN_CLIP_CONFIG: _json_bytes(open_clip.config_of(checkpoint.spec)),
+        file_names.OPEN_CLIP_CONFIG: _json_bytes(open_clip.make_config(checkpoint.spec)),
         **checkpoint.tokenizer_files,
     }
     return Parts("open_clip", files, open_clip_names.from_canonical(checkpoint.spec, checkpoint.tensors))
@@ -253,13 +256,13 @@ def _write_open_clip(checkpoint: Checkpoint) -> Parts:
 
 def _write_hf(checkpoint: Checkpoint) -> Parts:
     spec = checkpoint.spec
-    module = hf_siglip if spec.family == "siglip" else hf_clip
+    module = _HF[spec.family]
     tokenizer = checkpoint.tokenizer_files
     if spec.tokenizer.kind == "clip_bpe":
         tokenizer = hf_tokenizer.clip_files()
     files = {
-        "config.json": _json_bytes(module.config_of(spec)),
-        "preprocessor_config.json": _json_bytes(hf_processor.config_of(spec.preprocess, spec.family)),
+        "config.json": _json_bytes(module.make_config(spec)),
+        "preprocessor_config.json": _json_bytes(hf_processor.make_config(spec.preprocess, spec.family)),
         **tokenizer,
     }
     return Parts("hf", files, module.from_canonical(spec, checkpoint.tensors))

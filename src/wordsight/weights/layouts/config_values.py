@@ -14,7 +14,7 @@ from wordsight.spec import Activation, TokenizerSpec
 from wordsight.text import tokenizer_check
 from wordsight.weights.bounds import LARGEST, MAX_REAL
 from wordsight.weights.file_names import TOKENIZER_JSON
-from wordsight.weights.layouts.prefixes import told
+from wordsight.weights.layouts.prefixes import explain_prefixes
 
 CLIP_VOCAB = 49408
 CLIP_BOS, CLIP_EOS = 49406, 49407
@@ -25,8 +25,11 @@ def read_json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
 
     Raises: CheckpointError for anything else, and for one of far more values than such a file has.
     """
+    most = MAX_VALUES
+    if name == TOKENIZER_JSON:
+        most = tokenizer_check.MAX_VALUES
     try:
-        value = parse_json(files[name], most=tokenizer_check.MAX_VALUES if name == TOKENIZER_JSON else MAX_VALUES)
+        value = parse_json(files[name], most=most)
     except ValueError as error:
         raise CheckpointError(f"{name} is not valid JSON ({error}); fetch it again.") from error
     if not isinstance(value, dict):
@@ -50,7 +53,7 @@ class ConfigValues:
 
     def place(self, key: str) -> str:
         """Dotted place of a key, as errors and provenance name it."""
-        return f"{self.where}.{key}" if self.where else key
+        return f"{self.where}.{key}".removeprefix(".")
 
     def within(self, key: str) -> ConfigValues:
         """Nested object under `key` (empty when absent), logging to the same provenance."""
@@ -114,7 +117,7 @@ def count_blocks(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
     return 1 + int(highest)
 
 
-def shape_of(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> tuple[int, ...]:
+def read_shape(tensors: Mapping[str, np.ndarray], name: str, dimensions: int) -> tuple[int, ...]:
     """Shape of a tensor that must be there with that many dimensions."""
     if name not in tensors:
         raise CheckpointError(f"The tensor {name!r} is missing; this is not a whole CLIP checkpoint.")
@@ -134,7 +137,9 @@ def square_root(n: int, what: str) -> int:
 def scalar(tensors: Mapping[str, np.ndarray], name: str) -> float:
     """Tensor of one element as a float."""
     if name not in tensors or tensors[name].size != 1:
-        raise CheckpointError(f"{name} is missing or holds more than one number; expected a single one.{told(tensors)}")
+        raise CheckpointError(
+            f"{name} is missing or holds more than one number; expected a single one.{explain_prefixes(tensors)}"
+        )
     return float(np.asarray(tensors[name], np.float64).reshape(()))
 
 

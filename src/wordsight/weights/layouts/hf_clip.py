@@ -6,7 +6,7 @@ Defaults are those of transformers' CLIPTextConfig and CLIPVisionConfig, which l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,18 +28,18 @@ QKV = r"(?P<head>.*\.self_attn\.)(?P<part>[qkv])_proj\.(?P<leaf>weight|bias)"
 TRANSPOSED = ("text_projection", "visual.proj")
 
 
-def merged(config: Mapping[str, Any], part: str) -> dict[str, Any]:
+def merge_config(config: Mapping[str, Any], part: str) -> dict[str, Any]:
     """Return `text_config` or `vision_config`; the older key `…_config_dict` overrides it, as in transformers."""
     return {**(config.get(part) or {}), **(config.get(f"{part}_dict") or {})}
 
 
 def text_and_image(config: Mapping[str, Any], log: dict[str, str]) -> tuple[ConfigValues, ConfigValues]:
     """Readers of both towers' parts of `config.json`."""
-    text = ConfigValues(merged(config, "text_config"), "config.json", "text_config", log)
-    return text, ConfigValues(merged(config, "vision_config"), "config.json", "vision_config", log)
+    text = ConfigValues(merge_config(config, "text_config"), "config.json", "text_config", log)
+    return text, ConfigValues(merge_config(config, "vision_config"), "config.json", "vision_config", log)
 
 
-def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
+def read_towers(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
     """Both towers of a CLIPModel's `config.json`."""
     text, image = text_and_image(config, log)
     act = image.get("image.activation", "hidden_act", "quick_gelu", DEFAULT)
@@ -56,7 +56,11 @@ def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower,
     )
     act = text.get("text.activation", "hidden_act", "quick_gelu", DEFAULT)
     eos = text.get("text.pooling", "eos_token_id", 49407, DEFAULT)
-    log["text.pooling"] += ": 2 means the highest token id" if eos == 2 else f": the first token {eos}"
+    pooling: Literal["argmax", "eos"] = "eos"
+    rule = f"the first token {eos}"
+    if eos == 2:
+        pooling, rule = "argmax", "2 means the highest token id"
+    log["text.pooling"] += f": {rule}"
     words = TextTower(
         context_length=text.whole("text.context_length", "max_position_embeddings", 77, DEFAULT),
         vocab_size=text.whole("text.vocab_size", "vocab_size", 49408, DEFAULT),
@@ -66,13 +70,13 @@ def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower,
         mlp_width=text.whole("text.mlp_width", "intermediate_size", 2048, DEFAULT),
         activation=activation(act, "config.json: text_config.hidden_act"),
         causal=True,
-        pooling="argmax" if eos == 2 else "eos",
+        pooling=pooling,
         norm_eps=text.real("text.norm_eps", "layer_norm_eps", 1e-5, DEFAULT),
     )
     return vision, words
 
 
-def spec_of(
+def read_spec(
     config: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
     preprocess: Preprocess,
@@ -80,8 +84,8 @@ def spec_of(
     log: dict[str, str],
 ) -> ModelSpec:
     """Spec of a CLIPModel folder; name and source are filled in by the caller."""
-    image, text = towers_of(config, log)
-    eos = merged(config, "text_config").get("eos_token_id", 49407)
+    image, text = read_towers(config, log)
+    eos = merge_config(config, "text_config").get("eos_token_id", 49407)
     if text.pooling == "eos" and tokenizer.eos_id != eos:
         raise CheckpointError(
             f"config.json: text_config.eos_token_id is {eos}, but the tokenizer ends texts with {tokenizer.eos_id}; "
@@ -122,7 +126,7 @@ def table(image_layers: int, text_layers: int) -> Pairs:
     ]
 
 
-def joined(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def join_blocks(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Tensors with q, k, v joined as `self_attn.qkv` and without the position buffers."""
     kept = {name: tensor for name, tensor in tensors.items() if not name.endswith(".position_ids")}
     join_qkv(kept, QKV, "{head}qkv.{leaf}")
@@ -131,11 +135,15 @@ def joined(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def to_canonical(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Rename, join q, k, v, and transpose both projections."""
-    image, text = towers_of(config, {})
-    made = rename(joined(tensors), dict(table(image.layers, text.layers)))
+    image, text = read_towers(config, {})
+    made = rename(join_blocks(tensors), dict(table(image.layers, text.layers)))
     if "logit_scale" in made and made["logit_scale"].size == 1:
         made["logit_scale"] = made["logit_scale"].reshape(())
-    return {name: tensor.T if name in TRANSPOSED else tensor for name, tensor in made.items()}
+    return _transpose_projections(made)
+
+
+def _transpose_projections(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**tensors, **{name: tensors[name].T for name in TRANSPOSED if name in tensors}}
 
 
 def split(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -154,7 +162,7 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
     """Tensors under Hugging Face's names."""
     assert isinstance(spec.image, VitTower)
     names = {ours: theirs for theirs, ours in table(spec.image.layers, spec.text.layers)}
-    return split(rename({n: t.T if n in TRANSPOSED else t for n, t in tensors.items()}, names))
+    return split(rename(_transpose_projections(tensors), names))
 
 
 def tower_configs(spec: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -185,7 +193,7 @@ def tower_configs(spec: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
     return text, image
 
 
-def config_of(spec: ModelSpec) -> dict[str, Any]:
+def make_config(spec: ModelSpec) -> dict[str, Any]:
     """The `config.json` of a spec, as transformers reads it."""
     text, image = tower_configs(spec)
     eos = spec.tokenizer.eos_id if spec.text.pooling == "eos" else 2

@@ -14,7 +14,7 @@ _RESAMPLE: dict[Any, Literal["bicubic", "bilinear"]] = {2: "bilinear", 3: "bicub
 _ABSENT = "the image processor's default (no preprocessor_config.json)"
 
 
-def preprocess_of(config: Mapping[str, Any] | None, family: str, image_size: int, log: dict[str, str]) -> Preprocess:
+def read_preprocess(config: Mapping[str, Any] | None, family: str, image_size: int, log: dict[str, str]) -> Preprocess:
     """The Preprocess of an image processor's configuration; the family's defaults where a key is absent.
 
     Raises: CheckpointError for steps that change pixels in ways which wordsight does not do (named).
@@ -37,12 +37,15 @@ def preprocess_of(config: Mapping[str, Any] | None, family: str, image_size: int
         raise CheckpointError(
             f"preprocessor_config.json: resample is {resample!r}, expected 2 (bilinear) or 3 (bicubic)."
         )
+    mean, std = OPENAI_MEAN, OPENAI_STD
+    if siglip:
+        mean = std = HALF
     return Preprocess(
         image_size=image_size,
         resize=resize,
         interpolation=_RESAMPLE[resample],
-        mean=facts.triple("preprocess.mean", "image_mean", HALF if siglip else OPENAI_MEAN, why),
-        std=facts.triple("preprocess.std", "image_std", HALF if siglip else OPENAI_STD, why),
+        mean=facts.triple("preprocess.mean", "image_mean", mean, why),
+        std=facts.triple("preprocess.std", "image_std", std, why),
     )
 
 
@@ -87,7 +90,7 @@ def _size(size: Any, facts: ConfigValues) -> tuple[int, bool]:
     )
 
 
-def config_of(preprocess: Preprocess, family: str) -> dict[str, Any]:
+def make_config(preprocess: Preprocess, family: str) -> dict[str, Any]:
     """The `preprocessor_config.json` of a Preprocess, as transformers reads it."""
     size, squash = preprocess.image_size, preprocess.resize == "squash"
     square = {"height": size, "width": size}
@@ -100,7 +103,7 @@ def config_of(preprocess: Preprocess, family: str) -> dict[str, Any]:
         "do_resize": True,
         "image_mean": list(preprocess.mean),
         "image_std": list(preprocess.std),
-        "resample": 3 if preprocess.interpolation == "bicubic" else 2,
+        "resample": {name: number for number, name in _RESAMPLE.items()}[preprocess.interpolation],
         "rescale_factor": 1 / 255,
         "size": square if squash else {"shortest_edge": size},
     }

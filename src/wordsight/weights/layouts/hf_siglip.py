@@ -13,14 +13,14 @@ import numpy as np
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, Preprocess, TextTower, TokenizerSpec, VitTower
 from wordsight.weights.layouts.config_values import ConfigValues, activation, scalar
-from wordsight.weights.layouts.hf_clip import DEFAULT, INSIDE, joined, split, text_and_image, tower_configs
+from wordsight.weights.layouts.hf_clip import DEFAULT, INSIDE, join_blocks, split, text_and_image, tower_configs
 from wordsight.weights.layouts.renames import Pairs, blocks, rename, weight_and_bias
 
 _PROBE = "visual.attn_pool.probe"
 _ACT = "gelu_pytorch_tanh"
 
 
-def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
+def read_towers(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower, TextTower]:
     """Both towers of a SiglipModel's `config.json`."""
     text, image = text_and_image(config, log)
     if image.config.get("vision_use_head") is False:
@@ -59,7 +59,7 @@ def towers_of(config: Mapping[str, Any], log: dict[str, str]) -> tuple[VitTower,
     return vision, words
 
 
-def spec_of(
+def read_spec(
     config: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
     preprocess: Preprocess,
@@ -67,7 +67,7 @@ def spec_of(
     log: dict[str, str],
 ) -> ModelSpec:
     """Spec of a SiglipModel folder; name and source are filled in by the caller."""
-    image, text = towers_of(config, log)
+    image, text = read_towers(config, log)
     projected = ConfigValues(config.get("text_config") or {}, "config.json", "text_config", log)
     log["logit_scale"], log["logit_bias"] = "tensor logit_scale", "tensor logit_bias"
     log["text_projection"] = "text_model.head.weight, transposed on reading"
@@ -112,8 +112,8 @@ def table(image_layers: int, text_layers: int) -> Pairs:
 
 def to_canonical(tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Rename, join q, k, v, transpose the text projection, flatten the probe and the two scalars."""
-    image, text = towers_of(config, {})
-    made = rename(joined(tensors), dict(table(image.layers, text.layers)))
+    image, text = read_towers(config, {})
+    made = rename(join_blocks(tensors), dict(table(image.layers, text.layers)))
     return {name: _canonical_shape(name, tensor) for name, tensor in made.items()}
 
 
@@ -139,7 +139,7 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
     return split(rename(shaped, names))
 
 
-def config_of(spec: ModelSpec) -> dict[str, Any]:
+def make_config(spec: ModelSpec) -> dict[str, Any]:
     """The `config.json` of a spec, as transformers reads it."""
     text, image = tower_configs(spec)
     text |= {

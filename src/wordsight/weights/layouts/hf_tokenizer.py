@@ -15,7 +15,7 @@ GEMMA_VOCAB = 256_000
 Clean = Literal["clip", "canonicalize", "lower", "none"]
 
 
-def tokenizer_of(
+def read_tokenizer(
     files: Mapping[str, bytes], *, context_length: int, vocab_size: int, clean: Clean, log: dict[str, str]
 ) -> tuple[TokenizerSpec, dict[str, bytes]]:
     """The TokenizerSpec and the files to keep, of the tokenizer files of a folder.
@@ -26,7 +26,7 @@ def tokenizer_of(
         size than CLIP's without any tokenizer.
     """
     if "tokenizer.json" in files:
-        tokenizer = _own(files, context_length=context_length, vocab_size=vocab_size, clean=clean, log=log)
+        tokenizer = _read_own(files, context_length=context_length, vocab_size=vocab_size, clean=clean, log=log)
         names = [name for name in TOKENIZER_KEPT if name in files and not name.endswith(".model")]
         return tokenizer, {name: files[name] for name in names}
     pieces = next((name for name in SENTENCEPIECE if name in files), None)
@@ -46,7 +46,7 @@ def tokenizer_of(
     return clip_tokenizer(context_length, vocab_size), {}
 
 
-def _own(
+def _read_own(
     files: Mapping[str, bytes], *, context_length: int, vocab_size: int, clean: Clean, log: dict[str, str]
 ) -> TokenizerSpec:
     tokenizer = read_json(files, TOKENIZER_JSON)
@@ -72,13 +72,15 @@ def _own(
     padding = tokenizer.get("padding")
     if pad is None and isinstance(padding, dict) and isinstance(padding.get("pad_id"), int):
         pad = padding["pad_id"]
+    if pad is None:
+        pad = eos
     return TokenizerSpec(
         kind="tokenizer_json",
         context_length=context_length,
         vocab_size=vocab_size,
         bos_id=find("bos_token", "<|startoftext|>", "<bos>") if clean in ("clip", "none") else None,
         eos_id=eos,
-        pad_id=eos if pad is None else pad,
+        pad_id=pad,
         clean=clean,
     )
 
@@ -103,7 +105,9 @@ def siglip_clean(files: Mapping[str, bytes], vocab_size: int) -> tuple[Clean, st
 def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
     """Token → id of a tokenizer.json: its model's vocabulary and the added tokens."""
     model = tokenizer.get("model")
-    vocab = model.get("vocab") if isinstance(model, dict) else None
+    vocab = None
+    if isinstance(model, dict):
+        vocab = model.get("vocab")
     if isinstance(vocab, list):  # Unigram: [token, score] in the order of ids
         ids = {str(entry[0]): i for i, entry in enumerate(vocab) if isinstance(entry, list) and entry}
     elif isinstance(vocab, dict):
@@ -120,8 +124,9 @@ def _special_tokens(files: Mapping[str, bytes]) -> dict[str, str]:
     """Role (such as `pad_token`) → token, of special_tokens_map.json and tokenizer_config.json (which wins)."""
     found = {}
     for name in reversed(TOKENIZER_CONFIGS):
-        config = read_json(files, name) if name in files else {}
-        for role, token in config.items():
+        if name not in files:
+            continue
+        for role, token in read_json(files, name).items():
             content = token.get("content") if isinstance(token, dict) else token
             if role.endswith("_token") and isinstance(content, str):
                 found[role] = content

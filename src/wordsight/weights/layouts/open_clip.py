@@ -27,7 +27,7 @@ from wordsight.towers import pools_by_attention
 from wordsight.weights.file_names import OPEN_CLIP_CONFIG
 from wordsight.weights.layouts import SUPPORTED
 from wordsight.weights.layouts.config_values import ConfigValues, scalar
-from wordsight.weights.layouts.hf_tokenizer import Clean, tokenizer_of
+from wordsight.weights.layouts.hf_tokenizer import Clean, read_tokenizer
 
 DEFAULT = "open_clip's default (key absent)"
 
@@ -75,7 +75,7 @@ _NEUTRAL_TEXT: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-def spec_of(
+def read_spec(
     config: Mapping[str, Any],
     tensors: Mapping[str, np.ndarray],
     tokenizer_files: Mapping[str, bytes],
@@ -95,23 +95,27 @@ def spec_of(
     quick = bool(model.get("image.activation", "quick_gelu", False, f"{DEFAULT}: gelu"))
     tower = _image_tower(image, quick)
     words = _text_tower(text, quick)
-    siglip_tower = pools_by_attention(tower)
-    files = dict(tokenizer_files) if text.config.get("hf_tokenizer_name") or siglip_tower else {}
-    tokenizer, kept = tokenizer_of(
-        files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text), log=log
+    own_files: Mapping[str, bytes] = {}
+    if text.config.get("hf_tokenizer_name") or pools_by_attention(tower):
+        own_files = tokenizer_files
+    tokenizer, kept = read_tokenizer(
+        own_files, context_length=words.context_length, vocab_size=words.vocab_size, clean=_clean(text), log=log
     )
-    siglip = "logit_bias" in tensors
+    family: Literal["clip", "siglip"] = "clip"
+    logit_bias = None
+    if "logit_bias" in tensors:
+        family, logit_bias = "siglip", scalar(tensors, "logit_bias")
     log["logit_scale"] = "tensor logit_scale"
     spec = ModelSpec(
         name="",
-        family="siglip" if siglip else "clip",
+        family=family,
         embed_dim=model.whole("embed_dim", "embed_dim"),
         image=tower,
         text=words,
         preprocess=_preprocess(config, tower.image_size, log, file),
         tokenizer=tokenizer,
         logit_scale=scalar(tensors, "logit_scale"),
-        logit_bias=scalar(tensors, "logit_bias") if siglip else None,
+        logit_bias=logit_bias,
         provenance=log,
     )
     return spec, kept
@@ -127,7 +131,9 @@ def _check_neutral(facts: ConfigValues, neutral: Mapping[str, tuple[Any, ...]]) 
 
 def _image_tower(facts: ConfigValues, quick: bool) -> VitTower | ResNetTower | PlainResNetTower:
     if name := facts.config.get("timm_model_name"):
-        return _timm_resnet(name, facts) if name in TIMM_RESNETS else _timm_tower(str(name), facts)
+        if name in TIMM_RESNETS:
+            return _timm_resnet(name, facts)
+        return _timm_tower(str(name), facts)
     _check_neutral(facts, _NEUTRAL_IMAGE)
     size = facts.get("image.image_size", "image_size", 224, DEFAULT)
     if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
@@ -209,10 +215,14 @@ def _text_tower(facts: ConfigValues, quick: bool) -> TextTower:
     if pool not in ("argmax", "last", "eos"):
         raise CheckpointError(f"{facts.file}: text_cfg.pool_type is {pool!r}, expected argmax, eos or last.")
     tanh = (facts.config.get("act_kwargs") or {}).get("approximate") == "tanh"
-    act: Activation = "quick_gelu" if quick else "gelu_tanh" if tanh else "gelu"
-    facts.log["text.activation"] = (
-        f"{facts.file}: {facts.place('act_kwargs')}" if tanh else facts.log["image.activation"]
-    )
+    act: Activation = "gelu"
+    if quick:
+        act = "quick_gelu"
+    elif tanh:
+        act = "gelu_tanh"
+    facts.log["text.activation"] = facts.log["image.activation"]
+    if tanh:
+        facts.log["text.activation"] = f"{facts.file}: {facts.place('act_kwargs')}"
     width = facts.whole("text.width", "width", 512, DEFAULT)
     return TextTower(
         context_length=facts.whole("text.context_length", "context_length", 77, DEFAULT),
@@ -258,7 +268,7 @@ def _preprocess(config: Mapping[str, Any], image_size: int, log: dict[str, str],
     )
 
 
-def config_of(spec: ModelSpec) -> dict[str, Any]:
+def make_config(spec: ModelSpec) -> dict[str, Any]:
     """The `open_clip_config.json` of a spec.
 
     Raises: CheckpointError for a SigLIP tower or a plain ResNet whose sizes no tower of timm has.
@@ -339,4 +349,6 @@ def _timm_resnet_cfg(image: PlainResNetTower) -> dict[str, Any]:
 def _ratio(mlp_width: int, width: int) -> float:
     """Factor from which open_clip's int(width · factor) makes exactly `mlp_width`."""
     ratio = mlp_width / width
-    return ratio if int(width * ratio) == mlp_width else (mlp_width + 0.25) / width
+    if int(width * ratio) == mlp_width:
+        return ratio
+    return (mlp_width + 0.25) / width

@@ -12,7 +12,7 @@ import numpy as np
 
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, PlainResNetTower, VitTower
-from wordsight.weights.layouts.config_values import count_blocks, shape_of
+from wordsight.weights.layouts.config_values import count_blocks, read_shape
 from wordsight.weights.layouts.renames import Pairs, blocks, rename, split_qkv, weight_and_bias
 
 _TIMM_BLOCK = (
@@ -78,7 +78,7 @@ def _from_timm(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 raise CheckpointError(f"{pool}.q.{leaf} and {pool}.kv.{leaf} do not fit together.")
             tensors[f"{pool}.qkv.{leaf}"] = np.concatenate(parts, axis=0)
     made = rename(tensors, dict(_timm_table(count_blocks(tensors, "visual.trunk.blocks."))))
-    made[_POSITIONS] = made[_POSITIONS].reshape(shape_of(made, _POSITIONS, made[_POSITIONS].ndim)[-2:])
+    made[_POSITIONS] = made[_POSITIONS].reshape(read_shape(made, _POSITIONS, made[_POSITIONS].ndim)[-2:])
     if _PROBE in made:
         made[_PROBE] = made[_PROBE].reshape(-1)
     return made
@@ -111,6 +111,8 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
             query, key, value = split_qkv(tensor)
             made[name.replace(".qkv.", ".q.")] = query
             made[name.replace(".qkv.", ".kv.")] = np.concatenate([key, value], axis=0)
+        elif name.startswith(("visual.", "logit_")):
+            made[name] = tensor
         else:
-            made[name if name.startswith(("visual.", "logit_")) else f"text.{name}"] = tensor
+            made[f"text.{name}"] = tensor
     return made

@@ -13,7 +13,7 @@ import numpy as np
 from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec, Preprocess, ResNetTower, TextTower, VitTower
 from wordsight.weights.layouts import SUPPORTED
-from wordsight.weights.layouts.config_values import clip_tokenizer, count_blocks, scalar, shape_of, square_root
+from wordsight.weights.layouts.config_values import clip_tokenizer, count_blocks, read_shape, scalar, square_root
 
 HEAD_WIDTH = 64
 MARKS = ("input_resolution", "context_length", "vocab_size")
@@ -44,7 +44,7 @@ def from_canonical(spec: ModelSpec, tensors: Mapping[str, np.ndarray]) -> dict[s
     return {**written, **{mark: np.array(size, np.int64) for mark, size in zip(MARKS, sizes, strict=True)}}
 
 
-def spec_of(tensors: Mapping[str, np.ndarray], name: str, source: str) -> ModelSpec:
+def read_spec(tensors: Mapping[str, np.ndarray], name: str, source: str) -> ModelSpec:
     """Infer the spec from canonical tensors by OpenAI's rules.
 
     Raises: CheckpointError for tensors that are not a CLIP of OpenAI's architectures.
@@ -58,7 +58,7 @@ def spec_of(tensors: Mapping[str, np.ndarray], name: str, source: str) -> ModelS
     return ModelSpec(
         name=name,
         family="clip",
-        embed_dim=shape_of(tensors, "text_projection", 2)[1],
+        embed_dim=read_shape(tensors, "text_projection", 2)[1],
         image=image,
         text=text,
         preprocess=Preprocess(image_size=image.image_size),
@@ -72,8 +72,8 @@ def spec_of(tensors: Mapping[str, np.ndarray], name: str, source: str) -> ModelS
 def image_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> VitTower | ResNetTower:
     """Infer the image tower's sizes from shapes."""
     if "visual.proj" in tensors:
-        width, _, patch, _ = shape_of(tensors, "visual.conv1.weight", 4)
-        positions = shape_of(tensors, "visual.positional_embedding", 2)[0]
+        width, _, patch, _ = read_shape(tensors, "visual.conv1.weight", 4)
+        positions = read_shape(tensors, "visual.positional_embedding", 2)[0]
         log["image.patch_size"] = log["image.width"] = "inferred from shape of visual.conv1.weight"
         log["image.image_size"] = "inferred from shape of visual.positional_embedding"
         log["image.layers"] = "counted visual.transformer.resblocks"
@@ -85,7 +85,7 @@ def image_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> VitTo
             width=width,
             layers=count_blocks(tensors, "visual.transformer.resblocks."),
             heads=max(1, width // HEAD_WIDTH),
-            mlp_width=shape_of(tensors, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+            mlp_width=read_shape(tensors, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
             activation="quick_gelu",
             pooling="cls",
         )
@@ -96,8 +96,8 @@ def image_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> VitTo
 
 def resnet_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> ResNetTower:
     """Infer a ModifiedResNet's sizes from shapes."""
-    width = shape_of(tensors, "visual.layer1.0.conv1.weight", 4)[0]
-    positions = shape_of(tensors, "visual.attnpool.positional_embedding", 2)[0]
+    width = read_shape(tensors, "visual.layer1.0.conv1.weight", 4)[0]
+    positions = read_shape(tensors, "visual.attnpool.positional_embedding", 2)[0]
     first, second, third, fourth = (count_blocks(tensors, f"visual.layer{i}.") for i in (1, 2, 3, 4))
     log["image.width"] = "inferred from shape of visual.layer1.0.conv1.weight"
     log["image.layers"] = "counted visual.layer1 … visual.layer4"
@@ -113,7 +113,7 @@ def resnet_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> ResN
 
 def text_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> TextTower:
     """Infer the text tower's sizes from shapes."""
-    context_length, width = shape_of(tensors, "positional_embedding", 2)
+    context_length, width = read_shape(tensors, "positional_embedding", 2)
     log["text.context_length"] = log["text.width"] = "inferred from shape of positional_embedding"
     log["text.vocab_size"] = "inferred from shape of token_embedding.weight"
     log["text.layers"] = "counted transformer.resblocks"
@@ -122,11 +122,11 @@ def text_tower(tensors: Mapping[str, np.ndarray], log: dict[str, str]) -> TextTo
     log["text.pooling"] = f"{_RULE}: the highest token id"
     return TextTower(
         context_length=context_length,
-        vocab_size=shape_of(tensors, "token_embedding.weight", 2)[0],
+        vocab_size=read_shape(tensors, "token_embedding.weight", 2)[0],
         width=width,
         layers=count_blocks(tensors, "transformer.resblocks."),
         heads=max(1, width // HEAD_WIDTH),
-        mlp_width=shape_of(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+        mlp_width=read_shape(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         activation="quick_gelu",
         causal=True,
         pooling="argmax",

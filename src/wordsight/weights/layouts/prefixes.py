@@ -12,12 +12,12 @@ _WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 _MARK = "logit_scale"  # every CLIP has one, at the root
 
 
-def without_prefixes(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def remove_prefixes(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Tensors without torch's wrappers, and without one prefix that all names share, whatever it is.
 
     The prefix is what stands before `logit_scale`, so that `text_model.` of a text tower alone is none.
     """
-    bare = {_unwrapped(name): tensor for name, tensor in tensors.items()}
+    bare = {_unwrap(name): tensor for name, tensor in tensors.items()}
     if len(bare) < len(tensors):  # two names would become one: these are other things than wrappers
         bare = dict(tensors)
     prefixes = _prefixes(bare)
@@ -26,7 +26,7 @@ def without_prefixes(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
     return bare
 
 
-def told(tensors: Mapping[str, np.ndarray]) -> str:
+def explain_prefixes(tensors: Mapping[str, np.ndarray]) -> str:
     """Sentence on prefixes that only some names have, for the error of a file that cannot be read; or ""."""
     prefixes = _prefixes(tensors)
     if not prefixes:
@@ -40,7 +40,7 @@ def told(tensors: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def _unwrapped(name: str) -> str:
+def _unwrap(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 

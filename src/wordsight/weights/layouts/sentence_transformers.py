@@ -35,7 +35,7 @@ def model_path(content: bytes, where: str) -> str:
     return models[0]
 
 
-def nested(folder: Path, weights: tuple[str, ...]) -> str:
+def find_nested(folder: Path, weights: tuple[str, ...]) -> str:
     """Name of the first subfolder that holds a configuration and one of `weights`, or ""."""
     for inner in sorted(folder.iterdir()):
         if (inner / "config.json").is_file() and any((inner / name).is_file() for name in weights):
