@@ -20,7 +20,7 @@ _USUAL_HEAD_WIDTHS = (64, 72, 80, 88, 96, 104, 128)
 
 
 def find_inconsistencies(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Yield what speaks against the facts: each finding names its subject, a verdict and why."""
+    """Yield the findings that speak against the facts; each names its subject, a verdict and why."""
     spec, tensors = checkpoint.spec, checkpoint.tensors
     yield from _check_sizes(checkpoint)
     yield from _check_heads(spec)
