@@ -17,7 +17,7 @@ pytest.importorskip("lance")
 from wordsight.errors import StoreError
 from wordsight.gallery import Gallery
 from wordsight.index import Row, create_index, open_index
-from wordsight.index.lance.checksums import CHECKSUMS, Checksums
+from wordsight.index.lance.checksums import CHECKSUMS, Checksums, checksum_of_file
 from wordsight.index.lance.snapshot_file import SnapshotDamagedError, SnapshotFile
 
 DIM = 16
@@ -167,20 +167,33 @@ def test_check_tells_the_images_of_a_damaged_fragment_and_repair_removes_them(fo
     assert index.match_text("word7", 1)[0].row.id == "7.jpg"
 
 
-def test_a_file_that_a_writer_removes_while_it_is_compared_is_not_called_damaged(folder, monkeypatch):
-    old = folder / "items.lance" / "_indices" / "of-an-older-version" / "part.lance"
-    old.parent.mkdir()
-    old.write_bytes(b"terms")
+@pytest.fixture
+def old_file(folder):
+    """A search index of an older version, which a writer may remove at any time."""
+    path = folder / "items.lance" / "_indices" / "of-an-older-version" / "part.lance"
+    path.parent.mkdir()
+    path.write_bytes(b"terms")
     Checksums(folder, "items.lance").record()
-    list_files = Checksums._files
+    return path
 
-    def list_and_remove(checksums):
-        yield from [*list_files(checksums)]
-        old.unlink(missing_ok=True)
 
-    monkeypatch.setattr(Checksums, "_files", list_and_remove)
+def test_a_file_that_a_writer_removes_while_it_is_compared_stops_no_reader(folder, old_file, monkeypatch):
+    def remove_and_hash(path):
+        if path == old_file:
+            path.unlink()
+        return checksum_of_file(path)
+
+    monkeypatch.setattr("wordsight.index.lance.checksums.checksum_of_file", remove_and_hash)
     assert len(list(open_index(folder).row_versions())) == 60
-    assert not old.exists()
+    assert not old_file.exists()
+
+
+def test_a_file_that_a_writer_removes_once_it_is_listed_is_not_damaged(folder, old_file, monkeypatch):
+    checksums = Checksums(folder, "items.lance")
+    listed = [*checksums._files()]
+    old_file.unlink()
+    monkeypatch.setattr(checksums, "_files", lambda: iter(listed))
+    assert checksums.find_damaged() == []
 
 
 def test_a_read_whose_file_is_missing_is_tried_once_more_on_the_newest_version_opened_afresh(folder, tmp_path):
