@@ -1,4 +1,4 @@
-"""Probability that an image answers a query, whatever else the collection holds.
+"""Probability that an image answers a query, which hardly depends on what else the collection holds.
 
 A cosine means nothing by itself: it depends on the model, on how general the query is, and on whether the query fits
 any image at all. Each is measured against unrelated pairs, and a logistic curve makes one probability of them. That a

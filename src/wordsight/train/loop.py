@@ -39,8 +39,8 @@ def train(
         never interrupted; without a checkpoint, start.
     watchers: called for steps, figures and the end, besides the run's own (the log, the curves), on the first process.
 
-    Raises: InputError for a configuration that contradicts itself; TrainError for failures during the run: data, disk,
-        processes, non-finite values; Stopped after Ctrl-C or SIGTERM, with a checkpoint written.
+    Raises: InputError for a configuration that contradicts itself. TrainError for failures during the run (data, disk,
+    processes, non-finite values). Stopped after Ctrl-C or SIGTERM, with a checkpoint written.
     """
     config = check_config(config)
     folder = Path(folder).expanduser()
