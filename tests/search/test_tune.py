@@ -189,11 +189,3 @@ def test_a_file_of_queries_that_is_none_is_refused(tmp_path, content, message):
         read_judged(tmp_path / "q.tsv")
     with pytest.raises(InputError, match=r"gone\.tsv' cannot be read"):
         read_judged(tmp_path / "gone.tsv")
-
-
-def test_an_index_without_texts_has_nothing_to_tune(shop):
-    asked = [Judged(f"word{n}", frozenset(["/shop/red/small.png"])) for n in range(5)]
-    with pytest.raises(
-        InputError, match="No text in the index has a word of these queries, so there is nothing to tune"
-    ):
-        tune(shop, ColourModel(), asked)

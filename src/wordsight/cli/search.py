@@ -42,7 +42,7 @@ Examples:
 Adjacent words are one term. Terms add up: words, --image, and, to exclude, --not and --not-image. --weight W sets the
 weight of the preceding term; the default is 1, and 0.5 for --not and --not-image.
 
-The percentage is the probability that an image answers the query. The best -k
+The percentage is the probability that an image answers the query, independent of the rest of the index. The best -k
 results are always shown, in that order; those below 50 % follow below a line. --likely hides them.
 
 \b

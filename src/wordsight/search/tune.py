@@ -163,7 +163,7 @@ def tune(index: Index, model: Model, judged: Sequence[Judged], *, seed: int = 0)
 
     The hybrid's figures are by cross-validation: the fusion that answers a query was chosen on other queries. Answers
     that the index does not hold are left out, and are listed in the result.
-    Raises: InputError for fewer than 5 queries, listing answers that the index does not hold; where no text matches.
+    Raises: InputError for fewer than 5 queries, listing answers that the index does not hold.
     """
     check_model(index, model)
     if len(judged) < FEWEST:
@@ -171,13 +171,7 @@ def tune(index: Index, model: Model, judged: Sequence[Judged], *, seed: int = 0)
     known, unknown = resolve_answers(index, judged)
     if len(known) < FEWEST:
         raise InputError(describe_unknown(index, unknown, len(known), FEWEST))
-    found = search_both(index, model, known)
-    if not any((sides.texts_KF[:, 0] > 0).any() for sides in found):
-        raise InputError(
-            "No text in the index has a word of these queries, so there is nothing to tune: searches go by visual "
-            "similarity. Texts come with tables (--text-column), PDF files and captions beside images."
-        )
-    tuned = replace(choose(found, seed), unknown=tuple(unknown))
+    tuned = replace(choose(search_both(index, model, known), seed), unknown=tuple(unknown))
     index.set_note(NOTE, tuned.to_note())
     return tuned
 
