@@ -42,8 +42,8 @@ Examples:
 Adjacent words are one term. Terms add up: words, --image, and, to exclude, --not and --not-image. --weight W sets the
 weight of the preceding term; the default is 1, and 0.5 for --not and --not-image.
 
-The percentage is the probability that an image answers the query, independent of the rest of the index. The best -k
-results are always shown, in that order; those below 50 % follow below a line. --likely hides them.
+The percentage is the probability that an image answers the query. The best -k results are always shown, in that order;
+those below 50 % follow below a line. They are often right where the query is a phrase. --likely hides them.
 
 \b
 Exit codes: 0 likely matches found; 1 none found; 2 the command or an input is wrong, or there is no index.
