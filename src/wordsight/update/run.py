@@ -205,6 +205,7 @@ class _Writer:
         self._ready: list[tuple[Task, Row]] = []
         self._known: list[Task] = []
         self._since = time.monotonic()
+        self._committed = False
 
     def take(self, task: Task, answer: np.ndarray | Skipped | None) -> None:
         """Take the answer to one task; commit when enough have come."""
@@ -214,7 +215,7 @@ class _Writer:
             self._embedded(task, answer)
         waiting = len(self._ready) + len(self._known)
         late = time.monotonic() - self._since >= self._options.commit_seconds
-        first = not self._plan.tally.safe and waiting >= FIRST_ROWS
+        first = not self._committed and waiting >= FIRST_ROWS
         if first or waiting >= self._options.commit_rows or (waiting and late):
             self.commit()
 
@@ -236,6 +237,7 @@ class _Writer:
             self._add(list(files.items()))
         self._note(self._plan.partial([]))
         self._since = time.monotonic()
+        self._committed = True
 
     def _add(self, files: Sequence[tuple[str, list[tuple[Task, Row]]]]) -> None:
         """Add the first files that are ready. One that the index does not take is looked for by halves and left out."""
