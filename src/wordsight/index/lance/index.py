@@ -200,14 +200,15 @@ class LanceIndex(Index):
 
     def _choose(self, where: str, version: int) -> NDArray[np.uint64] | None:
         """Row ids that meet a condition, None if another process has written since; kept, since it is asked again."""
-        if self._chosen is None or self._chosen[:2] != (where, version):
+        chosen = self._chosen  # another thread may replace it at any moment
+        if chosen is None or chosen[:2] != (where, version):
             found, rowids = self._reader.ask(
                 where, [], lambda data, table: (data.version, _read_rowids(table)), with_row_id=True
             )
             if found != version:
                 return None
-            self._chosen = where, version, rowids
-        return self._chosen[2]
+            self._chosen = chosen = where, version, rowids
+        return chosen[2]
 
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Words of a query, with other spellings of those that no text holds (an index in a folder)."""
