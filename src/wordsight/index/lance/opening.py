@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wordsight.errors import StoreError
-from wordsight.index.base import IndexInfo, check_same_model
+from wordsight.index.base import IndexInfo, check_same_model, describe_absence
 from wordsight.index.lance import folder as folders
 from wordsight.index.lance import maintenance
 from wordsight.index.lance import schema as columns
@@ -25,7 +25,7 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
     folder = None if HAS_SCHEME in location else Path(location)
     found = _found(location, folder)
     if info is None and found is None:
-        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
+        raise StoreError(describe_absence(location))
     if info is not None and found is not None:
         check_same_model(found, info.model, info.fingerprint, info.dim, location)
     if found is None:

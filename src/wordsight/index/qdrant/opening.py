@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
-from wordsight.index.base import IndexInfo
+from wordsight.index.base import IndexInfo, describe_absence
 from wordsight.index.qdrant.client_errors import client_errors
 from wordsight.index.qdrant.index import QdrantIndex
-from wordsight.index.records import describe_absence
 
 
 def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
