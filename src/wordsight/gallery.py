@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError
-from wordsight.index import STORES, Index, IndexInfo, create_index, open_index
+from wordsight.index import Index, IndexInfo, create_index, is_local, open_index
 from wordsight.index.base import check_same_model
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
@@ -348,7 +348,7 @@ def _resolve_location(location: Source | None) -> str:
 
 def _make_lasting(location: str) -> str:
     """The location as one that holds from any folder; "" where there is none."""
-    if not location or "://" in location or location.startswith(tuple(STORES)):
+    if not location or not is_local(location):
         return location
     return os.path.abspath(location)
 

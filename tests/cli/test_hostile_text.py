@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import warnings
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -17,11 +18,13 @@ from indexing import write_images as write_numbered_images
 
 import wordsight.cli
 from wordsight.cli import group
+from wordsight.cli._index.check import check_index
 from wordsight.cli._messages import clean, plain_warnings, report_skips
 from wordsight.cli._search.query import title
 from wordsight.doctor.report import Finding, Report
 from wordsight.errors import InputError
 from wordsight.images.skipped import Skipped
+from wordsight.index.base import Damage
 
 STEER = "\x1b]0;PWN\x07\x9b2J\u202e"
 ESCAPED = r"\x1b]0;PWN\x07\x9b2J\u202e"
@@ -129,6 +132,18 @@ def test_no_answer_of_a_store_shows_the_key_that_was_sent(monkeypatch, server, c
     assert "500" in shown
     assert "QSECRETKEY" not in shown
     assert "PASSWORD" not in shown
+
+
+@pytest.mark.parametrize("ids", [[f"{STEER}.png"], None, []])
+def test_no_check_of_an_index_steers_the_terminal(capsys, ids):
+    damage = [Damage(f"{STEER}.lance", ids)]
+    gallery = SimpleNamespace(location=f"/{STEER}", index=SimpleNamespace(find_damage=lambda: damage))
+    assert check_index(gallery, as_json=False) == 1
+    damage.clear()
+    assert check_index(gallery, as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert f"/{ESCAPED}: all files are as they were written." in shown
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
 
 
 def test_no_title_of_a_contact_sheet_holds_a_secret():

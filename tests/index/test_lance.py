@@ -178,6 +178,22 @@ def test_a_condition_chooses_rows_exactly(shop, optimised):
     assert shop.nearest(EAST, 9, "price > 100") == []
 
 
+def test_a_condition_of_another_thread_does_not_choose_rows(shop):
+    """Another thread asks its own condition whenever this one keeps or looks up what it chose."""
+    shop.optimise()
+    women, men = "gender = 'Women'", "gender = 'Men'"
+    shop.nearest(EAST, 9, men)
+    of_men = shop._chosen
+
+    class Raced(type(shop)):
+        _chosen = property(lambda self: self.__dict__["chosen"], lambda self, _: self.__dict__.update(chosen=of_men))
+
+    shop.__class__ = Raced
+    shop._chosen = None
+    assert sorted(ids(shop.nearest(EAST, 9, women))) == ["1.jpg", "3.jpg", "5.jpg"]
+    assert shop.count_near(EAST, -1.0, women) == (3, False)
+
+
 @pytest.mark.parametrize(
     ("condition", "reason"),
     [

@@ -3,6 +3,7 @@
 import pytest
 
 from wordsight.errors import StoreError
+from wordsight.index import is_local
 from wordsight.index.new_index import nothing_left_of_failure
 
 pytest.importorskip("filelock")
@@ -47,3 +48,19 @@ def test_what_another_process_writes_is_left_alone(tmp_path, monkeypatch):
         fail_beside_another()
     assert (tmp_path / "ix").is_dir()
     other.release()
+
+
+@pytest.mark.parametrize(
+    ("location", "local"),
+    [
+        ("photos", True),
+        ("/a/b:c", True),
+        ("s3://bucket/index", False),
+        ("file:///index", False),
+        ("qdrant:folder/collection", False),
+        ("qdrant:http://host:6333/c", False),
+        ("pinecone:shop/c", False),
+    ],
+)
+def test_which_locations_are_folders(location, local):
+    assert is_local(location) is local

@@ -51,7 +51,7 @@ def test_two_collections_share_a_folder(tmp_path):
 
 
 def test_opening_what_is_not_there_leaves_nothing_behind(tmp_path):
-    with pytest.raises(StoreError, match=f"no index at qdrant:{tmp_path}/none/photos; make one with: wordsight index"):
+    with pytest.raises(StoreError, match=f"no index in qdrant:{tmp_path}/none/photos; make one with: wordsight index"):
         open_store(f"qdrant:{tmp_path}/none/photos", None)
     assert not (tmp_path / "none").exists()
 

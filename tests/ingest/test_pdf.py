@@ -154,6 +154,47 @@ def test_few_documents_are_open_at_a_time_and_none_stays_open(tmp_path):
     assert PROCESS.ask("status", 0, "")[0] == 0
 
 
+class _Answers:
+    """Answers of the process, the first of which is read another way."""
+
+    def __init__(self, answers, first):
+        self.answers, self.first = answers, first
+
+    def readline(self):
+        first, self.first = self.first, None
+        return first(self.answers) if first else self.answers.readline()
+
+    def __getattr__(self, name):
+        return getattr(self.answers, name)
+
+
+def _interrupt(answers):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_leaves_no_answer_behind_for_the_next_request(drawings, tmp_path, monkeypatch):
+    (tmp_path / "other.pdf").write_bytes(small_pdf([page("other")] * 2))
+    document, other = pdf.Document(str(drawings)), pdf.Document(str(tmp_path / "other.pdf"))
+    assert (len(document), len(other)) == (3, 2)
+    monkeypatch.setattr(PROCESS._process, "stdout", _Answers(PROCESS._process.stdout, _interrupt))
+    process = PROCESS._process
+    with pytest.raises(KeyboardInterrupt):
+        document.render(1)
+    assert process.poll() is not None
+    assert other.render(1).size == (1024, 512)
+    assert document.render(3).size == (512, 1024)
+
+
+def test_an_answer_to_another_request_is_not_taken(drawings, monkeypatch):
+    document = pdf.Document(str(drawings))
+    assert len(document) == 3
+    stale = b'{"value": 7, "number": 1, "bytes": 0}\n'
+    monkeypatch.setattr(PROCESS._process, "stdout", _Answers(PROCESS._process.stdout, lambda answers: stale))
+    with pytest.raises(ImageError, match=r"^page 2 "):
+        document.render(2)
+    assert document.render(3).size == (512, 1024)
+
+
 def test_a_program_that_ends_with_documents_open_is_quiet(drawings):
     program = "import sys; from wordsight.ingest.scan import scan; units = [*scan(sys.argv[1])]; [*units[0].items()];"
     program += "from wordsight.ingest import pdf; kept = pdf.Document(sys.argv[1]); assert len(kept) == 3"

@@ -1,6 +1,8 @@
 """Sources of pairs read without torch: each kind opened by its name, read to bytes and captions, and refused."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -64,6 +66,25 @@ def test_what_cannot_be_read_says_why(tmp_path):
     assert PairReader(PairOptions()).read_captions(Reference("a", (), image, fields=fields)) == ["a cat"]
     with pytest.raises(LeftOutError, match="no such file"):
         reader.read(Reference("b", (), FileRange(str(tmp_path / "b.png"))))
+
+
+def test_files_that_are_not_read_whole_say_why(tmp_path):
+    reader, huge = PairReader(PairOptions(texts=False)), tmp_path / "huge.png"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    os.mkfifo(tmp_path / "pipe.png")
+    for place, reason in [
+        (FileRange(str(huge)), "has 1,024 GiB, more than the limit of 16 GiB for a file"),
+        (FileRange(str(huge), 512, 1 << 39), "has 512 GiB, more than the limit of 16 GiB for a file"),
+        (FileRange(str(tmp_path / "pipe.png")), "is not a regular file"),
+        (FileRange(str(tmp_path / "pipe.png"), 512, 9), "is not a regular file"),
+        (FileRange(str(tmp_path)), "is a folder; give the images in it"),
+        (FileRange("a\0b"), "is damaged (ValueError: embedded null byte)"),
+    ]:
+        with pytest.raises(LeftOutError, match=f"^{re.escape(reason)}$"):
+            reader.read(Reference("a", (), place))
+    member = FileRange(str(huge), 1 << 39, 3)  # an archive may be larger than an image
+    assert reader.read(Reference("a", (), member)) == (bytes(3), [""])
 
 
 def test_pairs_and_evaluation_load_no_torch():

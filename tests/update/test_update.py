@@ -417,6 +417,17 @@ def test_rows_are_committed_by_number_and_by_time(library):
     assert sizes == [1] * 40
 
 
+def test_only_the_first_commit_of_touched_files_is_early(library, monkeypatch):
+    write_images(library.folder, range(200))
+    library.run()
+    for path in library.folder.iterdir():
+        os.utime(path, ns=(1, 1))
+    sizes = []
+    monkeypatch.setattr(library.index, "add", lambda rows: sizes.append(len(rows)))
+    library.run()
+    assert sizes == [64, 136]
+
+
 def test_progress_is_told_and_ends_with_all(library):
     states = []
     write_images(library.folder, range(60))

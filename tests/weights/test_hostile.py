@@ -122,6 +122,12 @@ def test_token_ids_outside_the_vocabulary(native: Path, tmp_path: Path, name: st
         read_checkpoint(changed(native, tmp_path / "x", "wordsight.json", ("tokenizer", name), value))
 
 
+def test_a_tokenizer_of_more_tokens_than_the_text_tower_embeds(native: Path, tmp_path: Path) -> None:
+    folder = changed(native, tmp_path / "x", "wordsight.json", ("tokenizer", "vocab_size"), 51)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.vocab_size is 51, expected at most 50, the text tower's"):
+        read_checkpoint(folder)
+
+
 @pytest.mark.parametrize("value", [*WHOLE, 1e308], ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize(
     "place",

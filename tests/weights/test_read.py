@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 
 from wordsight.cli import group
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError, UnsafePickleError
-from wordsight.weights import catalog, hub, read_files, write
+from wordsight.weights import catalog, hub, read, read_files, write
 from wordsight.weights.read import read_checkpoint
 from wordsight.weights.safetensors_file import read_safetensors, write_safetensors
 from wordsight.weights.write import write_checkpoint
@@ -74,9 +74,11 @@ def test_an_unknown_name_says_what_was_meant() -> None:
         read_checkpoint("minni")
 
 
-@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/model.pt", "nowhere.safetensors", Path("nowhere")])
+@pytest.mark.parametrize(
+    "path", ["./nowhere", "/nowhere/model.pt", "nowhere.safetensors", Path("nowhere"), "local-dir:/nope"]
+)
 def test_a_path_that_is_not_there(path: str | Path) -> None:
-    with pytest.raises(CheckpointError, match="There is no file or folder"):
+    with pytest.raises(CheckpointError, match=r"There is no file or folder '[^:]*'; expected a checkpoint"):
         read_checkpoint(path)
 
 
@@ -194,6 +196,30 @@ def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(read_files, "read_folder", refuse)
     with pytest.raises(CheckpointError, match=r"model\.pt cannot be read \(Permission denied\); check its permissions"):
         read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), r"does not fit into the memory that is free; end other programs, or use a smaller model\.$"),
+        (KeyError("x"), r"cannot be read \(KeyError: 'x'\): it is damaged"),
+        (OSError(errno.EIO, "Input/output error"), r"cannot be read \(Input/output error\); check its permissions"),
+    ],
+)
+@pytest.mark.parametrize("name", ["mini", "hf-hub:org/repo", "ViT-B-32/laion2b_s34b_b79k", "ViT-B-32/openai", "path"])
+def test_a_failure_is_explained_wherever_the_model_comes_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, message: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    for module in (read, read_files):
+        monkeypatch.setattr(module, "read_folder", fail)
+        monkeypatch.setattr(module, "read_file", fail)
+    monkeypatch.setattr(hub, "fetch_repo", lambda repo: folder)
+    monkeypatch.setattr(hub, "fetch_url", lambda url, **options: folder / "x.pt")
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(folder if name == "path" else name)
 
 
 # --- downloads by URL -------------------------------------------------------------------------------------------------

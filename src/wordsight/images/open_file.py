@@ -12,8 +12,8 @@ from wordsight.images.skipped import UnreadableError
 MOST_FILE_BYTES = 16 << 30
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a regular file of at most MOST_FILE_BYTES. Raises: UnreadableError for others; OSError."""
+def open_regular(path: str | os.PathLike[str], most_bytes: float = MOST_FILE_BYTES) -> IO[bytes]:
+    """Open a regular file of at most so many bytes. Raises: UnreadableError for others; OSError."""
     if os.fspath(path).startswith(("http:/", "https:/")):
         raise UnreadableError("is a URL, not a file; download it first")
     status = os.stat(path)
@@ -21,7 +21,13 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
         raise UnreadableError("is a folder; give the images in it")
     if not stat.S_ISREG(status.st_mode):  # a pipe or device would block or never end
         raise UnreadableError("is not a regular file")
-    if status.st_size > MOST_FILE_BYTES:
-        size, limit = status.st_size / 2**30, MOST_FILE_BYTES >> 30
-        raise UnreadableError(f"has {size:,.0f} GiB, more than the limit of {limit} GiB for a file")
+    check_size(status.st_size, most_bytes)
     return open(path, "rb")
+
+
+def check_size(size: int, most_bytes: float = MOST_FILE_BYTES) -> None:
+    """Raise UnreadableError for a file, or a member of an archive, of more bytes than the limit."""
+    if size > most_bytes:
+        raise UnreadableError(
+            f"has {size / 2**30:,.0f} GiB, more than the limit of {most_bytes / 2**30:g} GiB for a file"
+        )

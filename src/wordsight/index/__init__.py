@@ -14,6 +14,11 @@ __all__ = ["Index", "IndexInfo", "Match", "Row", "RowVersion", "create_index", "
 STORES = {"qdrant:": "wordsight.index.qdrant.opening", "pinecone:": "wordsight.index.pinecone.opening"}
 
 
+def is_local(location: str) -> bool:
+    """Whether an index lies in a folder of its own on this machine: not at a URL, and not in another store."""
+    return "://" not in location and not location.startswith(tuple(STORES))
+
+
 def open_index(location: str | Path | None = None) -> Index:
     """Open an index: a folder, "s3://…", "qdrant:…" or "pinecone:…"; by default the user's own.
 

@@ -258,6 +258,11 @@ def check_model(index: Index, model: Model) -> None:
     check_same_model(index.info, model.spec.name, model.fingerprint, model.spec.embed_dim)
 
 
+def describe_absence(location: str) -> str:
+    """Message where there is no index."""
+    return f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}"
+
+
 def check_same_model(info: IndexInfo, name: str, fingerprint: str, dim: int, location: str = "") -> None:
     """Raise StoreError unless this model, of the name, fingerprint and dimensions given, made the index."""
     if (fingerprint, dim) == (info.fingerprint, info.dim):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wordsight.errors import WordsightError
+from wordsight.index.lance import ITEMS
 from wordsight.writer_lock import WriterLock
 
 # what a store says where another process was the first to make or to write an index: then it is not ours to remove
@@ -55,13 +56,11 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
 
 
 def _find_folder(location: str | None) -> Path | None:
-    from wordsight.index import STORES
+    from wordsight.index import is_local
     from wordsight.locations import default_index
 
     where = str(default_index()) if location is None else location
-    if "://" in where or where.startswith(tuple(STORES)):
-        return None
-    return Path(where)
+    return Path(where) if is_local(where) else None
 
 
 def _is_empty(folder: Path) -> bool:
@@ -76,7 +75,7 @@ def _holds_nothing(folder: Path) -> bool:
     try:
         index = open_index(folder)
     except WordsightError:  # made in part
-        return not any((folder / "items.lance" / "data").glob("*"))
+        return not any((folder / ITEMS / "data").glob("*"))
     try:
         return not len(index)
     finally:

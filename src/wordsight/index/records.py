@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError
-from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model
+from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model, describe_absence
 from wordsight.index.filters.parse import Condition, parse
 
 T = TypeVar("T")
@@ -89,11 +89,6 @@ class RecordIndex(Index):
                 seen = row.vector.shape
                 raise InputError(f"The vector of {row.id!r} has the shape {seen}; expected ({self.info.dim},).")
         return rows
-
-
-def describe_absence(location: str) -> str:
-    """Message where there is no index."""
-    return f"There is no index at {location}; make one with: wordsight index SOURCE --in {location}"
 
 
 def portions(

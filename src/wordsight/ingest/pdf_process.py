@@ -32,6 +32,7 @@ class PdfProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self._asked = 0  # requests so far; an answer carries the number of its request
         self._closing: deque[int] = deque()
 
     def ask(self, what: str, key: int, path: str, page: int = 0, limit: int = 0) -> Any:
@@ -44,22 +45,34 @@ class PdfProcess:
         with self._lock:
             close = [self._closing.popleft() for _ in range(len(self._closing))]
             request = {"ask": what, "key": key, "path": path, "page": page, "limit": limit}
-            line = json.dumps({**request, "close": close, "seconds": PAGE_SECONDS}).encode() + b"\n"
-            process = self._running()
-            assert process.stdin is not None
-            assert process.stdout is not None
             try:
-                process.stdin.write(line)
-                process.stdin.flush()
-                facts = json.loads(process.stdout.readline())
-                pixels = process.stdout.read(facts["bytes"])
+                facts, pixels = self._exchange({**request, "close": close, "seconds": PAGE_SECONDS})
             except (OSError, ValueError) as error:  # it ended
                 raise PageEndedError(self._describe_end(page)) from error
+            except BaseException:  # an interrupt: the answer, or its rest, would be read as that of the next request
+                self.end()
+                raise
         if "error" in facts:
             raise ImageError(facts["error"])
         if "size" in facts:
             return tuple(facts["size"]), pixels
         return facts["value"]
+
+    def _exchange(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Write a request and read its answer whole. Raises: OSError or ValueError where the process ended."""
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._asked += 1
+        process.stdin.write(json.dumps({**request, "number": self._asked}).encode() + b"\n")
+        process.stdin.flush()
+        facts = json.loads(process.stdout.readline())
+        if facts["number"] != self._asked:
+            raise ValueError(f"answer {facts['number']} to request {self._asked}")
+        pixels = process.stdout.read(facts["bytes"])
+        if len(pixels) != facts["bytes"]:
+            raise ValueError(f"{len(pixels)} of {facts['bytes']} bytes of pixels")
+        return facts, pixels
 
     def close_later(self, key: int) -> None:
         """Close a document with the next request; called while objects are collected, so it may not wait."""
@@ -67,10 +80,10 @@ class PdfProcess:
 
     def end(self) -> None:
         """End the process."""
-        if self._process is not None and self._pid == os.getpid():
-            self._process.kill()
-            self._process.communicate()
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None and self._pid == os.getpid():
+            process.kill()
+            process.communicate()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._pid != os.getpid():  # of a parent that forked it is not ours

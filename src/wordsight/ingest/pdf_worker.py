@@ -146,7 +146,8 @@ def main(requests: IO[bytes], answers: IO[bytes], most_bytes: int) -> None:
         alarm.start()
         facts, pixels = reader.answer(request)
         alarm.cancel()
-        answers.write(json.dumps({**facts, "bytes": len(pixels)}).encode() + b"\n" + pixels)
+        head = {**facts, "number": request["number"], "bytes": len(pixels)}
+        answers.write(json.dumps(head).encode() + b"\n" + pixels)
         answers.flush()
 
 

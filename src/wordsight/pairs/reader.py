@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import stat
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
-from wordsight.images.skipped import describe_error
+from wordsight.images.open_file import check_size, open_regular
+from wordsight.images.skipped import UnreadableError, describe_error
 from wordsight.pairs.captions import explain_missing, extract_captions, find_columns
 from wordsight.pairs.datasets import DatasetRows
 from wordsight.pairs.options import PairOptions
@@ -88,7 +87,7 @@ class _Files:
     """Reads parts of files; archives read recently stay open, separately in each process."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, io.BufferedReader] = OrderedDict()
+        self._open: OrderedDict[str, IO[bytes]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_open": OrderedDict()}
@@ -97,17 +96,16 @@ class _Files:
         """Bytes of a place. Raises: LeftOutError with the reason."""
         try:
             if place.start == 0:
-                if not stat.S_ISREG(os.stat(place.path).st_mode):  # opening a pipe would wait for its writer
-                    raise LeftOutError("is not a regular file")
-                with open(place.path, "rb") as file:
+                with open_regular(place.path) as file:
                     return file.read(place.size)
-            archive = self._open.pop(place.path, None) or open(place.path, "rb")  # noqa: SIM115 - it stays open
+            check_size(place.size)
+            archive = self._open.pop(place.path, None) or open_regular(place.path, most_bytes=math.inf)
             self._open[place.path] = archive
             if len(self._open) > _OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
             archive.seek(place.start)
             content = archive.read(place.size)
-        except (OSError, ValueError) as error:  # a NUL in a path
+        except (OSError, UnreadableError, ValueError) as error:  # a NUL in a path
             raise LeftOutError(describe_error(error)) from error
         if len(content) < place.size:
             raise LeftOutError("the archive is shorter than it was")

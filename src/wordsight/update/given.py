@@ -12,18 +12,19 @@ from wordsight.images.inputs import is_frame
 from wordsight.ingest import Item
 from wordsight.ingest.in_memory import given_units
 from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.scan import NO_SOURCE
 from wordsight.update.sources import Source, Units
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class GivenSources:
     """Sources of one call: paths, which the index follows, or units of in-memory images."""
 
     paths: tuple[Source, ...] = ()
     units: Units | None = None
 
 
-def read_given(sources: Any, *, image: str | None, id: str | None, options: IngestOptions | None) -> Given:
+def read_given(sources: Any, *, image: str | None, id: str | None, options: IngestOptions | None) -> GivenSources:
     """Sort what was given. image, id: columns of a table in memory.
 
     Raises: InputError for other kinds, tables without `image`, paths beside in-memory images, and no source.
@@ -32,18 +33,18 @@ def read_given(sources: Any, *, image: str | None, id: str | None, options: Inge
         from wordsight.ingest.frames import frame_units
 
         units = list(frame_units(sources, image, id=id, options=options))
-        return Given(units=lambda: iter(units))
+        return GivenSources(units=lambda: iter(units))
     if id is not None:
         raise InputError("id names a column of a table in memory; give the table with image=… too.")
     named = _list_sources(sources)
     in_memory = [source for source in named if isinstance(source, tuple | Item)]
     if not named:
-        raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
+        raise InputError(NO_SOURCE)
     if not in_memory:
-        return Given(paths=tuple(named))
+        return GivenSources(paths=tuple(named))
     if len(in_memory) < len(named):
         raise InputError("Paths and images with ids are given together; add them in two calls.")
-    return Given(units=lambda: given_units(in_memory))
+    return GivenSources(units=lambda: given_units(in_memory))
 
 
 def _list_sources(sources: Any) -> list[Any]:

@@ -110,7 +110,7 @@ class Plan:
         rows = self.row_states.of_file(unit.path)
         if not rows or not all(self.row_states.same_file(row, unit.size, unit.mtime_ns, masked) for row in rows):
             return False
-        self._unchanged(rows, unit.source)
+        self._count_unchanged(rows, unit.source)
         return True
 
     def _open(self, unit: Unit, masked: bool) -> Iterator[Task]:
@@ -147,7 +147,7 @@ class Plan:
             self.row_states.seen[row] = True
             return task
         if self.row_states.same_annotations(row, hash_annotations(item.text, item.meta)):
-            self._unchanged([row], item.source)
+            self._count_unchanged([row], item.source)
             return None
         self.row_states.seen[row] = True
         return dataclasses.replace(task, what="describe")
@@ -157,7 +157,7 @@ class Plan:
             return hash_text(item.id) in self._new
         return bool(self.row_states.seen[row])
 
-    def _unchanged(self, rows: Sequence[int], source: str) -> None:
+    def _count_unchanged(self, rows: Sequence[int], source: str) -> None:
         for row in rows:
             self.tally.unchanged += not self.row_states.seen[row]
             self.row_states.seen[row] = True
@@ -172,7 +172,7 @@ class Plan:
         if isinstance(skip, Unlisted) or not is_gone_file(name):
             self._kept.add(name)
 
-    def failed(self, task: Task, skip: Skipped) -> None:
+    def count_failed(self, task: Task, skip: Skipped) -> None:
         """Count a task that could not be read: its old row stays, unless the file vanished meanwhile."""
         self.tally.skipped.append(skip)
         if task.row is not None and is_gone_file(task.item.path):
@@ -181,7 +181,7 @@ class Plan:
             self._opened[self.find_file(task)].failed = True
         self._count_out([task], written=False)
 
-    def refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
+    def count_refused(self, path: str, tasks: Sequence[Task], reason: str) -> None:
         """Count tasks of one file that the index does not take: the rows that it has of the file stay as they are."""
         if path not in self._refused:
             self._refused.add(path)
@@ -206,20 +206,20 @@ class Plan:
         }
         return found | self._unfinished | self._failed
 
-    def embedded(self, task: Task) -> Task:
+    def count_embedded(self, task: Task) -> Task:
         """Count a task that went through the model."""
         self.tally.embedded += 1
         return dataclasses.replace(task, embedded=True)
 
-    def lost_cell(self, id: str, value: object, reason: str) -> None:
+    def count_lost_cell(self, id: str, value: object, reason: str) -> None:
         """Count a cell that the index does not take; the rest of its row is in."""
         self.tally.incomplete.append(Skipped(f"{id}: {value!r}", reason))
 
-    def removed(self, number: int) -> None:
+    def count_removed(self, number: int) -> None:
         """Count rows whose files are gone."""
         self.tally.removed += number
 
-    def written(self, tasks: Sequence[Task]) -> None:
+    def count_written(self, tasks: Sequence[Task]) -> None:
         """Count tasks that are in the index now."""
         for task in tasks:
             if task.facts.flaw:

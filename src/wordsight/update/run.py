@@ -165,7 +165,7 @@ def update(
         gone = list(plan.gone(index.row_versions(), roots))
         if gone:
             index.remove(gone)
-            plan.removed(len(gone))
+            plan.count_removed(len(gone))
     except StoreError as error:
         raise StoreError(f"{error} {tally.safe} images of this run were indexed; rerun to continue.") from error
     except BaseException:  # what is embedded is kept, above all where a person interrupts
@@ -205,24 +205,25 @@ class _Writer:
         self._ready: list[tuple[Task, Row]] = []
         self._known: list[Task] = []
         self._since = time.monotonic()
+        self._committed = False
 
     def take(self, task: Task, answer: np.ndarray | Skipped | None) -> None:
         """Take the answer to one task; commit when enough have come."""
         if answer is None:
             self._known.append(task)
         else:
-            self._embedded(task, answer)
+            self._take_embedded(task, answer)
         waiting = len(self._ready) + len(self._known)
         late = time.monotonic() - self._since >= self._options.commit_seconds
-        first = not self._plan.tally.safe and waiting >= FIRST_ROWS
+        first = not self._committed and waiting >= FIRST_ROWS
         if first or waiting >= self._options.commit_rows or (waiting and late):
             self.commit()
 
-    def _embedded(self, task: Task, answer: np.ndarray | Skipped) -> None:
+    def _take_embedded(self, task: Task, answer: np.ndarray | Skipped) -> None:
         if isinstance(answer, Skipped):
-            self._plan.failed(task, answer)
+            self._plan.count_failed(task, answer)
         else:
-            self._ready.append((self._plan.embedded(task), task.as_row(answer)))
+            self._ready.append((self._plan.count_embedded(task), task.as_row(answer)))
 
     def commit(self) -> None:
         """Write what was gathered, durably. Interrupted in its midst, it can be called again."""
@@ -236,6 +237,7 @@ class _Writer:
             self._add(list(files.items()))
         self._note(self._plan.partial([]))
         self._since = time.monotonic()
+        self._committed = True
 
     def _add(self, files: Sequence[tuple[str, list[tuple[Task, Row]]]]) -> None:
         """Add the first files that are ready. One that the index does not take is looked for by halves and left out."""
@@ -252,10 +254,10 @@ class _Writer:
                 self._add(files[half:])
                 return
             del self._ready[: len(tasks)]
-            self._plan.refused(files[0][0], tasks, str(error))
+            self._plan.count_refused(files[0][0], tasks, str(error))
             return
         del self._ready[: len(tasks)]
-        self._plan.written(tasks)
+        self._plan.count_written(tasks)
 
     def _fitted(
         self, files: Sequence[tuple[str, list[tuple[Task, Row]]]], error: ColumnKindError
@@ -272,7 +274,7 @@ class _Writer:
                 meta, lost = fit_meta(row.meta, error.column, error.kind)
                 fitted[-1][1].append((task, replace(row, meta=meta)))
                 if lost is not None:
-                    self._plan.lost_cell(row.id, lost, reason)
+                    self._plan.count_lost_cell(row.id, lost, reason)
         pairs = [pair for _, pairs in fitted for pair in pairs]
         self._ready[: len(pairs)] = pairs
         return fitted
@@ -299,7 +301,7 @@ class _Writer:
         if missing:  # the image that was to bring the vector could not be read, or is still on its way
             with contextlib.closing(self.embed(missing, self._reader)) as answers:
                 for task, answer in answers:
-                    self._embedded(task, answer)
+                    self._take_embedded(task, answer)
 
     def _note(self, unfinished: set[str]) -> None:
         """Keep the names of the files of which the index holds a part: an interrupted run leaves them to the next."""

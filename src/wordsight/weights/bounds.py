@@ -117,3 +117,8 @@ def _check_tokens(spec: ModelSpec, where: str) -> None:
                 f"{where}: tokenizer.{name} is {show(number)}, expected a token of the vocabulary: 0 to "
                 f"{spec.text.vocab_size - 1}."
             )
+    if tokens.vocab_size > spec.text.vocab_size:
+        raise CheckpointError(
+            f"{where}: tokenizer.vocab_size is {tokens.vocab_size}, expected at most {spec.text.vocab_size}, the text "
+            "tower's: it has no embedding for the other tokens."
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, UnknownModelError, did_you_mean
 from wordsight.weights import catalog, file_names, hub
-from wordsight.weights.read_files import read_file, read_folder, read_path, reject_unneeded_like
+from wordsight.weights.read_files import explain_failure, read_file, read_folder, read_path, reject_unneeded_like
 
 Progress = Callable[[int, int], None]
 
@@ -34,7 +34,9 @@ def read_checkpoint(
             return _read_bundled()
         if asked.startswith("hf-hub:"):
             repo = asked.removeprefix("hf-hub:")
-            return read_folder(hub.fetch_repo(repo), repo, f"https://huggingface.co/{repo}", like)
+            folder = hub.fetch_repo(repo)
+            with explain_failure(folder):
+                return read_folder(folder, repo, f"https://huggingface.co/{repo}", like)
         if asked.startswith("local-dir:"):
             return read_path(Path(asked.removeprefix("local-dir:")).expanduser(), like)
     path = Path(name_or_path).expanduser()
@@ -66,7 +68,8 @@ def _read_bundled() -> Checkpoint:
             "This installation has no bundled model: the folder data/mini of the package is missing. "
             "Install wordsight from its wheel, or make the model with `wordsight train recipes/mini.py`."
         )
-    return read_folder(folder, "mini", "bundled", None)
+    with explain_failure(folder):
+        return read_folder(folder, "mini", "bundled", None)
 
 
 def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
@@ -74,9 +77,11 @@ def _read_catalogued(name: str, progress: Progress | None) -> Checkpoint:
     if repo := entry.get("hub"):
         folder = hub.fetch_repo(repo)
         configured = any((folder / file).is_file() for file in (file_names.OPEN_CLIP_CONFIG, file_names.HF_CONFIG))
-        read = read_folder(folder, name, f"https://huggingface.co/{repo}", None if configured else name)
+        with explain_failure(folder):
+            read = read_folder(folder, name, f"https://huggingface.co/{repo}", None if configured else name)
         read = catalog.add_facts(read, name)
     else:
         file = hub.fetch_url(entry["url"], sha256=entry.get("sha256", ""), progress=progress)
-        read = read_file(file, name, entry["url"], None if name.endswith("/openai") else name)
+        with explain_failure(file):
+            read = read_file(file, name, entry["url"], None if name.endswith("/openai") else name)
     return catalog.apply_name(read, name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,20 +21,33 @@ from wordsight.weights.safetensors_file import read_safetensors, read_sharded
 from wordsight.weights.torch_file import read_torch_file
 
 _MAX_SMALL_FILE = 64 * 2**20  # bytes; the largest in use, Gemma's tokenizer.json, has 34 million
-_OF_DAMAGE = (
-    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
-)  # fmt: skip
+_OF_DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def read_path(path: Path, like: str | None) -> Checkpoint:
     """Read the file or folder at a path that a user gave; see `weights.read.read_checkpoint`."""
-    try:
+    with explain_failure(path):
+        if not path.exists():
+            raise CheckpointError(
+                f"There is no file or folder {str(path)!r}; expected a checkpoint, or a name of `wordsight models`."
+            )
         if path.is_dir():
             return read_folder(path, path.resolve().name, str(path), like)
         return read_file(path, path.stem, str(path), like)
+
+
+@contextlib.contextmanager
+def explain_failure(path: Path) -> Iterator[None]:
+    """Raise CheckpointError, with what to do, where reading the checkpoint at a path fails in the block."""
+    try:
+        yield
     except OSError as error:
         raise CheckpointError(
             f"{error.filename or path} cannot be read ({error.strerror or error}); check its permissions and its disk."
+        ) from error
+    except MemoryError as error:
+        raise CheckpointError(
+            f"{path} does not fit into the memory that is free; end other programs, or use a smaller model."
         ) from error
     except _OF_DAMAGE as error:  # whatever the checks before it did not foresee
         raise CheckpointError(

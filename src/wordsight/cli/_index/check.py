@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.cli._messages import DONE, SKIPS_SHOWN, SOME_SKIPPED
+from wordsight.cli._messages import DONE, SKIPS_SHOWN, SOME_SKIPPED, clean
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
@@ -22,9 +22,9 @@ def check_index(gallery: Gallery, *, as_json: bool) -> int:
         found = [{"file": each.file, "images": each.ids} for each in damage]
         click.echo(json.dumps({"index": gallery.location, "damaged": found}))
     elif damage:
-        click.echo("\n".join(_lines(gallery.location, damage)))
+        click.echo(clean("\n".join(_lines(gallery.location, damage))))
     else:
-        click.echo(f"{gallery.location}: all files are as they were written.")
+        click.echo(clean(f"{gallery.location}: all files are as they were written."))
     return SOME_SKIPPED if damage else DONE
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from wordsight.errors import MissingExtraError
 from wordsight.index.base import Note
+from wordsight.index.lance import ITEMS
 from wordsight.index.lance import schema as columns
-from wordsight.index.lance.folder import ITEMS
 from wordsight.text.analysis import GUESSED, Word, collect_terms
 
 NOTE = "wordsight.note."

@@ -11,11 +11,11 @@ from typing import Any
 
 from wordsight.durable import write_whole
 from wordsight.index.base import IndexInfo, Note
+from wordsight.index.lance import ITEMS
 from wordsight.index.lance.checksums import checksum
 from wordsight.index.lance.schema import parse_info
 
 RECORD = "wordsight-index.json"
-ITEMS = "items.lance"
 # Lance counts its manifests down from here, so that the newest comes first in a listing
 LAST_VERSION = 2**64 - 1
 

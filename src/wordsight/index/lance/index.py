@@ -34,8 +34,8 @@ from wordsight.index.base import (
     RowVersion,
     by_coverage,
 )
+from wordsight.index.lance import ITEMS, maintenance
 from wordsight.index.lance import folder as folders
-from wordsight.index.lance import maintenance
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.checksums import Checksums, IndexDamagedError
 from wordsight.index.lance.damage import drop_damaged, find_damage
@@ -86,7 +86,7 @@ class LanceIndex(Index):
         self._checksums: Checksums | None = None
         self._lock: WriterLock | None = None
         if folder is not None:
-            self._snapshots, self._checksums = Snapshots(folder), Checksums(folder, folders.ITEMS)
+            self._snapshots, self._checksums = Snapshots(folder), Checksums(folder, ITEMS)
             self._lock = WriterLock(folder)
         self._write_lock = threading.RLock()  # held by the thread that writes or gives the right to write back
         self._reader = DatasetReader(location, folder, self._checksums)
@@ -200,14 +200,15 @@ class LanceIndex(Index):
 
     def _choose(self, where: str, version: int) -> NDArray[np.uint64] | None:
         """Row ids that meet a condition, None if another process has written since; kept, since it is asked again."""
-        if self._chosen is None or self._chosen[:2] != (where, version):
+        chosen = self._chosen  # another thread may replace it at any moment
+        if chosen is None or chosen[:2] != (where, version):
             found, rowids = self._reader.ask(
                 where, [], lambda data, table: (data.version, _read_rowids(table)), with_row_id=True
             )
             if found != version:
                 return None
-            self._chosen = where, version, rowids
-        return self._chosen[2]
+            self._chosen = chosen = where, version, rowids
+        return chosen[2]
 
     def query_words(self, text: str) -> tuple[Word, ...]:
         """Words of a query, with other spellings of those that no text holds (an index in a folder)."""
@@ -398,7 +399,7 @@ class LanceIndex(Index):
         with store_errors(self.location, "read"):
             version = folders.newest_version(self._folder)
             if version is None:
-                raise FileNotFoundError(f"no version left in {folders.ITEMS}/_versions")
+                raise FileNotFoundError(f"no version left in {ITEMS}/_versions")
             return self._snapshots.open(version, whole=whole)
 
     def _snapshot(self, build: bool = False) -> Snapshot | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from wordsight.errors import StoreError
-from wordsight.index.base import IndexInfo, check_same_model
+from wordsight.index import is_local
+from wordsight.index.base import IndexInfo, check_same_model, describe_absence
+from wordsight.index.lance import ITEMS, maintenance
 from wordsight.index.lance import folder as folders
-from wordsight.index.lance import maintenance
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.dataset import dataset_address, import_lance
 from wordsight.index.lance.index import LanceIndex
 from wordsight.index.lance.messages import store_error, store_errors
 from wordsight.writer_lock import LOCK
-
-HAS_SCHEME = "://"
 
 
 def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
@@ -22,10 +21,10 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
 
     Raises: StoreError where there is none, for a damaged one, or one of another model; MissingExtraError.
     """
-    folder = None if HAS_SCHEME in location else Path(location)
+    folder = Path(location) if is_local(location) else None
     found = _found(location, folder)
     if info is None and found is None:
-        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
+        raise StoreError(describe_absence(location))
     if info is not None and found is not None:
         check_same_model(found, info.model, info.fingerprint, info.dim, location)
     if found is None:
@@ -45,10 +44,10 @@ def _found(location: str, folder: Path | None) -> IndexInfo | None:
         if version is not None and record is not None:
             return record.info
         if version is None:
-            if record is None and not any((folder / folders.ITEMS / "data").glob("*")):
+            if record is None and not any((folder / ITEMS / "data").glob("*")):
                 return None  # nothing, or what was left of making it on a full disk
             raise StoreError(
-                f"The index {location} is damaged: it has no version left in {folders.ITEMS}/_versions. Put the folder "
+                f"The index {location} is damaged: it has no version left in {ITEMS}/_versions. Put the folder "
                 "back from a copy, or delete it and make the index again with: wordsight index …"
             )
     try:
@@ -67,7 +66,7 @@ def _create(location: str, folder: Path | None, info: IndexInfo) -> IndexInfo:
         schema = columns.base_schema(info)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            others = sorted({path.name for path in folder.iterdir()} - {folders.ITEMS, LOCK})
+            others = sorted({path.name for path in folder.iterdir()} - {ITEMS, LOCK})
             if others:
                 raise StoreError(
                     f"{location} is not an index and holds other things ({', '.join(map(repr, others[:3]))}); "

@@ -35,7 +35,7 @@ import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
 from wordsight.errors import StoreError, WordsightWarning
-from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage
+from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage, describe_absence
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
 from wordsight.index.payload_fields import columns_with
@@ -49,7 +49,7 @@ from wordsight.index.pinecone.documents import (
     to_row,
     vectors_in,
 )
-from wordsight.index.records import RecordIndex, describe_absence, portions
+from wordsight.index.records import RecordIndex, portions
 from wordsight.text.analysis import Query, collect_terms, coverage, plain_words, to_words
 
 # docs.pinecone.io, "Operation limits": 1,000 documents and 2 MB a request, 1,000 ids a fetch or delete, 100 ids a

@@ -28,6 +28,7 @@ import numpy as np
 
 from wordsight.columns import OWN_KINDS
 from wordsight.errors import InputError, StoreError, WordsightWarning
+from wordsight.index import is_local
 from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
 from wordsight.index.bm25 import document_vector, query_vector
 from wordsight.index.filters.parse import Always
@@ -52,6 +53,7 @@ class QdrantIndex(RecordIndex):
         self._collection = collection
         self._beside = f"{collection}-wordsight"
         self._location = location
+        self._local = is_local(location.removeprefix("qdrant:"))  # the client's local mode, not a server
         self._analysed = False  # whether all texts are known to be written as this version analyses them
         with self._asking():
             kept = None
@@ -80,12 +82,12 @@ class QdrantIndex(RecordIndex):
         if not self._client.collection_exists(self._beside):
             self._client.create_collection(self._beside, vectors_config={})
         self._index_payload({**OWN_KINDS, TAKEN_SECONDS: "number"})
-        if "://" in self._location:
+        if not self._local:
             self._client.create_payload_index(self._collection, "digest", "keyword", wait=True)
 
     def _index_payload(self, columns: Mapping[str, str], replace: bool = False) -> None:
         """Let a server filter by columns without reading every payload; local mode has no such indexes."""
-        if "://" not in self._location:
+        if self._local:
             return
         for column, type_ in columns.items():
             if replace:
@@ -159,7 +161,7 @@ class QdrantIndex(RecordIndex):
         found: dict[str, Floats] = {}
         if not content_hashes:
             return found
-        if "://" not in self._location:  # local mode would compare every point with every hash
+        if self._local:  # local mode would compare every point with every hash
             wanted = set(content_hashes)
             for point in self._scroll(["digest"], vectors=True):
                 if point.payload["digest"] in wanted:

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wordsight.errors import InputError, MissingExtraError, StoreError
-from wordsight.index.base import IndexInfo
+from wordsight.index import is_local
+from wordsight.index.base import IndexInfo, describe_absence
 from wordsight.index.qdrant.client_errors import client_errors
 from wordsight.index.qdrant.index import QdrantIndex
-from wordsight.index.records import describe_absence
 
 
 def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
@@ -24,14 +24,14 @@ def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
     made (naming both), or where the server or folder cannot be used; MissingExtraError without qdrant-client.
     """
     place, collection = _split_location(location)
-    if info is None and "://" not in place and not (Path(place) / "meta.json").is_file():
+    if info is None and is_local(place) and not (Path(place) / "meta.json").is_file():
         raise StoreError(describe_absence(location))
     try:
         from qdrant_client import QdrantClient
     except ImportError as error:
         raise MissingExtraError("An index in Qdrant", "qdrant-client", "qdrant") from error
     with client_errors(location):
-        if "://" in place:
+        if not is_local(place):
             split = urlsplit(place)
             client = QdrantClient(
                 url=f"{split.scheme}://{split.netloc}",
