@@ -91,7 +91,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
     """
     if start is None:
         return
-    assert isinstance(network, TwoTowers), "check() lets no other objective begin with a model"
+    assert isinstance(network, TwoTowers), "check_config lets no other objective begin with a model"
     clip, tuning = network.clip, config.tuning
     taken = {
         name: torch.from_numpy(np.array(tensor, dtype=np.float32))
