@@ -172,12 +172,12 @@ class QdrantIndex(RecordIndex):
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """K rows of the largest cosine, best first."""
+        """The k rows of the largest cosine, best first."""
         self._check_query(query_D)
         return self._answer([float(value) for value in query_D], IMAGE, k, where)
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """K rows whose text matches best by BM25, best first."""
+        """The k rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
         wanted = to_words(words)
