@@ -1,7 +1,7 @@
 """An index in Qdrant: on a server or in its cloud by URL, or in a folder by the client's local mode.
 
 A collection holds a point for each row: the dense vector "image" (dot product of unit vectors: the cosine), the sparse
-vector "text" (BM25, see `sparse_text`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
+vector "text" (BM25, see `index.bm25`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
 what the index was made with, its columns and its notes.
 
 What to expect of it:
