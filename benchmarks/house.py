@@ -30,7 +30,7 @@ from statistics import median
 from typing import Any
 
 import harness
-from house_words import EVERYWHERE, FIRST_WORDS, IN_SOURCE
+from house_words import DATA, EVERYWHERE, FIRST_WORDS, IN_SOURCE
 
 AREAS = ("src", "tests")
 TEXTS = ("src", "tests", "docs", "benchmarks", "recipes", "examples", "README.md", "CHANGELOG.md", "CONTRIBUTING.md")
@@ -219,6 +219,7 @@ def words_left(root: Path, modules: list[Module]) -> dict[str, list[str]]:
                 for name, (text, starts) in texts.items()
                 if name.startswith(among)
                 for match in re.finditer(phrase, text, re.IGNORECASE)
+                if not re.fullmatch(DATA.get(name, "(?!)"), match[0], re.IGNORECASE)
             ]
     for phrase, better in FIRST_WORDS.items():
         begins = re.compile(phrase)

@@ -110,3 +110,12 @@ FIRST_WORDS = {
     r"What\b": "lead with the noun",
     r"(Return|Yield)s? (what|whether|how)\b": "lead with the noun",
 }
+
+# file → words that are data there, not prose: names of old versions, stored keys, words of users
+DATA = {
+    "CHANGELOG.md": r"TextCutWarning",
+    "src/wordsight/duplicates/threshold.py": r"pictures",  # key of older notes
+    "src/wordsight/evaluate/config.py": r"pictures",  # key of older recipes
+    "src/wordsight/ingest/tables.py": r"picture",  # name of a column
+    "src/wordsight/text/english.py": r"pictures?",  # in queries
+}

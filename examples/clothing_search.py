@@ -1,14 +1,14 @@
-"""Clothing search: by words, by a picture, by both; titles are searched too (BM25), since words say what images cannot.
+"""Clothing search: by words, by an image, by both; titles are searched too (BM25), since words say what images cannot.
 
 Command: `python examples/clothing_search.py` on a made-up shop of twelve drawn garments; or `python
     examples/clothing_search.py FOLDER` on a folder with `products.csv` (with a column `id`) and `images/<id>.jpg`, of
     which at most 600 rows are read.
 Time: 4 s on two CPU cores; 600 products 10 to 15 s.
 Result: "Cat" is found in the image (first, but with less than one half), "organic cotton" in the titles, "navy
-    trousers" by both. Dark blue trousers find the navy ones, and the picture of a red T-shirt with the word "green"
+    trousers" by both. Dark blue trousers find the navy ones, and the image of a red T-shirt with the word "green"
     finds the green T-shirt. Wrong, and printed as well: by the images alone, black trousers come before navy ones, and
     a T-shirt with a bicycle before that with a cat. On a shop of fashion photos, "a watch with a leather strap" found
-    watches, whatever their straps, and of a picture with the word "blue", the word in titles outweighed the picture.
+    watches, whatever their straps, and of an image with the word "blue", the word in titles outweighed the image.
 """
 
 # %% The shop: titles name material and colour; what is printed on a garment only the image shows
@@ -101,15 +101,15 @@ else:
         show(question, gallery.search(question, k=2))
     show("design 8, by the titles alone", gallery.search("design 8", k=1, by="text"))
 
-# %% A picture, a picture and a word, words and a condition
+# %% An image, an image and a word, words and a condition
 if given:
     first = shop[0]["image"]
     show(f"like {first.name}", gallery.search(first, k=4))
     show(f"like {first.name}, but blue", gallery.search([first, "blue"], k=4))
 else:
     customers_trousers, red_shirt = draw_garment("trousers", "midnightblue", None), products["S-6"]["image"]
-    show("a customer's picture of dark blue trousers", gallery.search(customers_trousers, k=2))
-    show("the picture of the red T-shirt, and the word green", gallery.search([red_shirt, "green"], k=2))
+    show("a customer's photo of dark blue trousers", gallery.search(customers_trousers, k=2))
+    show("the image of the red T-shirt, and the word green", gallery.search([red_shirt, "green"], k=2))
     show("t-shirt, price < 16", gallery.search("t-shirt", k=4, where="price < 16"))
 
 # %% Where the small model is wrong: colours by the images alone, a garment and its print in one phrase

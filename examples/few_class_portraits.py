@@ -1,12 +1,12 @@
-"""Few classes, few examples each: whose portrait is it? Words say what a picture shows, examples say who.
+"""Few classes, few examples each: whose portrait is it? Words say what an image shows, examples say who.
 
-Command: `python examples/few_class_portraits.py` with three bundled "sitters", of whom views of one picture stand in
+Command: `python examples/few_class_portraits.py` with three bundled "sitters", of whom views of one image stand in
     for several photos; or `python examples/few_class_portraits.py FOLDER`, with a subfolder of photos of each person.
 Time: 4 s on two CPU cores.
 Result: Of 18 views, names are right on 33 %, which is chance: the model knows nobody. Descriptions are right on 72 %,
-    but on one view of six of the woman in a space suit; two examples of each person on all. Views of one picture are
+    but on one view of six of the woman in a space suit; two examples of each person on all. Views of one image are
     much easier than other photos of the same person, so expect less of yours.
-Limits: This compares whole pictures, hair, clothes and background among them. It is not face recognition: it sorts a
+Limits: This compares whole images, hair, clothes and background among them. It is not face recognition: it sorts a
     folder of a few people who look different, and says nothing about who somebody is.
 """
 

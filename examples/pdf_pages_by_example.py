@@ -1,6 +1,6 @@
 """Similarity search over PDF pages: a rough sketch finds the page with such a drawing.
 
-Command: `python examples/pdf_pages_by_example.py` makes a small catalogue as PDF; on your own documents and a picture
+Command: `python examples/pdf_pages_by_example.py` makes a small catalogue as PDF; on your own documents and an image
     of what you look for, `python examples/pdf_pages_by_example.py FOLDER_OF_PDF SKETCH.png`.
 Time: 4 s on two CPU cores; of your own PDF, about 20 pages a second.
 Result: The sketch of a flange finds the two pages with flanges, and no other is likely. The sketch of a plan finds the
@@ -101,7 +101,7 @@ if given:
     documents = Path(given[0])
     queries = {Path(name).name: Path(name) for name in given[1:]}
     if not queries:
-        raise SystemExit("Give a picture of what you look for too: pdf_pages_by_example.py FOLDER_OF_PDF SKETCH.png")
+        raise SystemExit("Give an image of what you look for too: pdf_pages_by_example.py FOLDER_OF_PDF SKETCH.png")
 else:
     documents = work / "catalogue.pdf"
     pages = [draw_page(title, draw) for title, draw in CATALOGUE.items()]

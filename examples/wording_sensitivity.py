@@ -1,15 +1,15 @@
-"""Sensitivity to wording: the same pictures and classes, called by other words.
+"""Sensitivity to wording: the same images and classes, called by other words.
 
-Command: `python examples/wording_sensitivity.py` on six views of each bundled picture; or on a folder with one
+Command: `python examples/wording_sensitivity.py` on six views of each bundled image; or on a folder with one
     subfolder for each class, `python examples/wording_sensitivity.py FOLDER`, with wordings made of the folders' names.
 Time: 4 s on two CPU cores.
 Result: Everyday names are right on five views of six, synonyms on two of three, generic terms ("animal", "vehicle") on
     58 %, German on 7 %, which is chance: the model reads English. Templates change a few points, words tens; three
     wordings of each class together are right on 92 %. "Not a cat" is answered like "a cat", since negation is not
-    understood. Twelve pictures are few: on yours, other wordings may win.
+    understood. Twelve images are few: on yours, other wordings may win.
 """
 
-# %% The pictures: the whole, four corners and the middle of each, so that there is something to count
+# %% The images: the whole, four corners and the middle of each, so that there is something to count
 import sys
 from pathlib import Path
 

@@ -1,13 +1,13 @@
 """Zero-shot classification, as articles do it on Imagenette: the classes are words in a prompt, nothing is trained.
 
-Command: `python examples/zero_shot_imagenette.py` sorts the bundled pictures; with a folder that has one subfolder for
+Command: `python examples/zero_shot_imagenette.py` sorts the bundled images; with a folder that has one subfolder for
     each class, `python examples/zero_shot_imagenette.py imagenette2-320/val`, it sorts those and counts.
 Time: 3 s on two CPU cores; of a folder, about 60 images a second.
-Result: 11 of the 12 bundled pictures are right. The astronaut, in front of a model of the shuttle, is "rocket". With
-    half of the words, the six pictures that have lost theirs are "none of these"; so is the astronaut, wrongly.
+Result: 11 of the 12 bundled images are right. The astronaut, in front of a model of the shuttle, is "rocket". With
+    half of the words, the six images that have lost theirs are "none of these"; so is the astronaut, wrongly.
 """
 
-# %% The pictures and what they show
+# %% The images and what they show
 import sys
 from collections import Counter
 from pathlib import Path

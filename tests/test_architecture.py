@@ -1,4 +1,4 @@
-"""The rules of DESIGN that code can check: imports go downward, heavy packages stay where they belong."""
+"""Rules of docs/architecture.md that code can check: imports go downward, heavy packages stay where they belong."""
 
 import ast
 import json
@@ -10,7 +10,7 @@ from project import ROOT
 
 PACKAGE = ROOT / "src" / "wordsight"
 
-# Layers from the ground up; a module may import those of lower rows, and neighbours only where `BESIDE` says so.
+# Layers from the ground up; a module may import those of lower rows only.
 LAYERS = [
     {"errors", "durable", "path_text", "redaction"},
     {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},

@@ -49,7 +49,7 @@ def without_figures(text):
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory):
-    """A folder with three subfolders, each with four parts of a picture."""
+    """A folder with three subfolders, each with four parts of an image."""
     folder = tmp_path_factory.mktemp("classes")
     for path in wordsight.sample_images():
         if path.stem in ("cat", "coffee", "strawberry"):
@@ -112,8 +112,8 @@ def test_a_sketch_finds_the_pages_with_its_drawing():
         ("organic cotton", "S-5"),
         ("navy trousers", "T-1"),
         ("design 8, by the titles alone", "B-2"),
-        ("a customer's picture of dark blue trousers", "T-1"),
-        ("the picture of the red T-shirt, and the word green", "S-5"),
+        ("a customer's photo of dark blue trousers", "T-1"),
+        ("the image of the red T-shirt, and the word green", "S-5"),
         ("t-shirt, price < 16", "S-6"),
     ],
 )
@@ -139,7 +139,7 @@ def test_photos_of_a_folder_are_sorted_by_example(classes):
     assert re.search(r"by the nearest example +100%", output)
 
 
-def test_pages_of_a_folder_are_found_by_a_picture(tmp_path):
+def test_pages_of_a_folder_are_found_by_an_image(tmp_path):
     pages = [Image.new("RGB", (800, 600), "white") for _ in range(2)]
     ImageDraw.Draw(pages[0]).ellipse((250, 150, 550, 450), outline="black", width=6)
     ImageDraw.Draw(pages[1]).line([(x, 100 + x % 200 * 2) for x in range(100, 700, 100)], fill="black", width=6)

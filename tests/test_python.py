@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from indexing import colour_model, write_images
 from PIL import Image
+from project import ROOT
 
 import wordsight
 from wordsight.duplicates.groups import Group
@@ -61,6 +62,14 @@ def test_all_errors_of_users_are_public_names():
     base = errors.WordsightError
     every = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, base)}
     assert every - {"TrainError", "UnsafePickleError"} <= set(wordsight.__all__)
+
+
+def test_all_warnings_of_users_are_public_names_and_documented():
+    files = sorted((ROOT / "src").rglob("*.py"))
+    every = {name for file in files for name in re.findall(r"^class (\w+)\(WordsightWarning\)", file.read_text(), re.M)}
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    assert every == set(re.findall(r"(\w+Warning)$", page, re.M))
+    assert every - {"EvaluationWarning", "TrainWarning"} <= set(wordsight.__all__)
 
 
 def test_a_model_may_be_named(mini, tmp_path):

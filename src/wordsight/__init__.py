@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wordsight.samples import sample_images
     from wordsight.search.hits import Hit
     from wordsight.search.query_parts import Query, QueryPart
-    from wordsight.text.tokenizer import TextTruncatedWarning
+    from wordsight.text.tokenizer import TextTruncatedWarning, UnknownScriptWarning
     from wordsight.zeroshot.classifier import Classifier
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ _HOMES = {
     "StoreError": "errors",
     "TextTruncatedWarning": "text.tokenizer",
     "UnknownModelError": "errors",
+    "UnknownScriptWarning": "text.tokenizer",
     "WordsightError": "errors",
     "WordsightWarning": "errors",
     "errors": "",
@@ -78,6 +79,7 @@ __all__ = [
     "StoreError",
     "TextTruncatedWarning",
     "UnknownModelError",
+    "UnknownScriptWarning",
     "WordsightError",
     "WordsightWarning",
     "__version__",

@@ -27,7 +27,7 @@ def page_suffix(page: int | None) -> str:
 def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
     """RGB image of a row: of its file, else (pages, members of archives) the thumbnail in the index.
 
-    at_least: as of `images.read_image`. Raises: ImageError where there is neither.
+    at_least: as of `images.decode.read_image`. Raises: ImageError where there is neither.
     """
     if row.page is None:
         try:

@@ -171,7 +171,7 @@ def test_a_run_that_forgot_too_much_has_an_exit_code_of_its_own(here, monkeypatc
 def test_what_was_skipped_is_listed_at_the_end(here, monkeypatch):
     names = {"no caption": ("a.jpg", "b.jpg"), "the file is empty": ("c.jpg", "d.jpg", "e.jpg")}
     skipped = {"no caption": 2, "the file is empty": 10}
-    shown = print_result(here, monkeypatch, skipped=skipped, skipped_names=names, cut=7)
+    shown = print_result(here, monkeypatch, skipped=skipped, skipped_names=names, truncated=7)
     listed = "    10: the file is empty (c.jpg, d.jpg, e.jpg, …)\n    2: no caption (a.jpg, b.jpg)\n"
     assert "  12 samples skipped:\n" + listed in shown.stdout
     assert "  truncated captions: 7\n" in shown.stdout

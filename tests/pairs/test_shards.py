@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from train_pairs import TOKENIZER, config, content_of, images, said, table, take
 
 from wordsight.errors import InputError, TrainError
-from wordsight.pairs.shards import Shard, count_samples, expand_shards
+from wordsight.pairs.shards import Shard, count_samples, expand_shards, write_shards
 from wordsight.pairs.tally import Tally
 from wordsight.train.config import AugmentConfig
-from wordsight.train.data import DataState, open_data, write_shards
+from wordsight.train.data import DataState, open_data
 
 PER_SHARD = 7
 COUNT = 40

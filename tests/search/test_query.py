@@ -1,4 +1,4 @@
-"""What may be asked, what it means as a vector, and what a search answers: with a model that knows three colours."""
+"""Queries: their forms, their vectors, and the results of a search; with a model that knows three colours."""
 
 from pathlib import Path
 

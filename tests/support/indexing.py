@@ -1,4 +1,4 @@
-"""What tests of indexing share: a model that is quick and plain, and folders of small images."""
+"""Shared by the tests of indexing: a model that is quick and plain, and folders of small images."""
 
 from __future__ import annotations
 

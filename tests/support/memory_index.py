@@ -46,7 +46,7 @@ def bm25(query, documents, k1=1.2, b=0.75, words=terms):
 
 
 def scores_of(query, texts):
-    """What `match_text` answers: number of the text → BM25's score times the share of the query's words it holds."""
+    """Result of `match_text`: number of the text → BM25's score times the share of the query's words it holds."""
     found = enumerate(zip(texts, bm25(query, texts), strict=True))
     return {f"{i}": score * coverage(query, text) for i, (text, score) in found if score > 0}
 

@@ -208,7 +208,7 @@ class StoredIndex:
                 require(any(value), "dense vectors must contain at least one non-zero value")
                 kept[name] = [float(x) for x in np.array(value, np.float32)]
             elif type_ == "string":
-                require(isinstance(value, str), f"{name} is no string")
+                require(isinstance(value, str), f"{name} is not a string")
                 kept[name] = value
             else:
                 strings = isinstance(value, list) and all(isinstance(each, str) for each in value)
@@ -301,7 +301,7 @@ class StoredIndex:
                 require(condition, f"{name} of nothing")
                 answers.append((all if name == "$and" else any)([self.chosen(each, document) for each in condition]))
                 continue
-            require(name not in self.schema["fields"], f"{name} is no metadata")
+            require(name not in self.schema["fields"], f"{name} is not metadata")
             ((operator, value),) = condition.items()
             here, there = document.get(name), name in document
             number = lambda x: isinstance(x, int | float) and not isinstance(x, bool)  # noqa: E731

@@ -1,4 +1,4 @@
-"""What a run does with settings, data, folders and disks that are not as they should be."""
+"""Runs with settings, data, folders and disks that are not as they should be."""
 
 import dataclasses
 import fcntl
@@ -240,7 +240,7 @@ def test_one_run_at_a_time_in_a_folder(table, tmp_path):
         for resume in (False, True):
             with pytest.raises(TrainError, match=r"Another run is already using .*run; wait for it to end"):
                 train(small_run(table, steps=1), folder, resume=resume)
-        other.kill()  # which lets go of it
+        other.kill()  # which releases the lock
     assert train(small_run(table, steps=1), folder).step == 1
     assert not (folder / LOCK).exists()
 

@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_went_before(objective):
     before = torch.random.get_rng_state()
     network = built(objective)
     assert type(network) is CLASSES[objective]
-    assert torch.equal(torch.random.get_rng_state(), before)  # and chance goes on as if nothing had been
+    assert torch.equal(torch.random.get_rng_state(), before)  # the RNG state is as it was
     torch.manual_seed(6)
     again, other = built(objective).state_dict(), built(objective, seed=1).state_dict()
     state = network.state_dict()

@@ -1,4 +1,4 @@
-"""What the optimizer does to which weight: groups, rates, the average, precisions."""
+"""Updates of each weight by the optimizer: groups, rates, the average, precisions."""
 
 import math
 

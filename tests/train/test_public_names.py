@@ -15,7 +15,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 @pytest.mark.parametrize("name", wordsight.train.__all__)
 def test_a_public_name_is_that_of_its_module(name):
-    home = importlib.import_module(f"wordsight.train.{wordsight.train._HOMES[name]}")
+    home = importlib.import_module(f".{wordsight.train._HOMES[name]}", "wordsight.train")
     assert getattr(wordsight.train, name) is getattr(home, name)
     assert name in dir(wordsight.train)
 
@@ -26,8 +26,8 @@ def test_the_lists_of_public_names_agree():
         wordsight.train.trian  # noqa: B018
 
 
-def test_settings_and_sizes_load_without_torch():
-    code = "import sys; from wordsight.train import TrainConfig, size, OBJECTIVES\n"
+def test_settings_sizes_and_shards_load_without_torch():
+    code = "import sys; from wordsight.train import TrainConfig, size, OBJECTIVES, write_shards\n"
     code += "raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

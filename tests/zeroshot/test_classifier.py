@@ -255,7 +255,7 @@ def test_normalising_along_axis_0_costs_accuracy_in_a_made_up_space():
     """Directions that all images and texts share are as large as any in real models; axis 0 blows up the others."""
     rng = np.random.default_rng(0)
     class_KD = rng.standard_normal((20, 64)) * np.geomspace(3, 0.05, 64)  # few directions carry most, as in CLIP
-    class_KD *= rng.uniform(0.3, 3, (20, 1))  # texts differ in length, which says nothing about the image
+    class_KD *= rng.uniform(0.3, 3, (20, 1))  # texts differ in length, whatever the image shows
     truth_N = rng.integers(0, 20, 1000)
     image_ND = class_KD[truth_N] + 0.6 * rng.standard_normal((1000, 64))
     right, wrong = (accuracy(image_ND, class_KD, truth_N, axis) for axis in (-1, 0))

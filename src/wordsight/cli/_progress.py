@@ -13,7 +13,7 @@ import click
 
 @contextlib.contextmanager
 def download_progress() -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback (bytes done, bytes in all) that draws a bar from its first call on."""
+    """Yield a callback (bytes done, bytes in total) that draws a bar from its first call on."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 

@@ -3,8 +3,8 @@
 Images whose vectors are close are candidates; their pixels decide (`duplicates.similarity`). A group is the image
 to keep, the original as far as can be told (`duplicates.originals`), and its copies: each was compared with that
 image itself, so that no chain of small steps joins what differs. Files of the same content are always together. A
-file with two names, or one that came by two ways, such as a folder and a table, is one image, no copy of itself; rows
-whose file is gone are in no group. RAW files, and the image rendered of each, are no copies of each other: both stay.
+file with two names, or one that came by two ways, such as a folder and a table, is one image, not its own copy; rows
+whose file is gone are in no group. RAW files, and the image rendered of each, are not copies of each other: both stay.
 """
 
 from __future__ import annotations

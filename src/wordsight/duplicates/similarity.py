@@ -78,7 +78,7 @@ UNLIKE = Likeness(0.0, 255.0)
 def compare_images(one: Miniature, other: Miniature) -> Likeness:
     """Similarity of two images; UNLIKE where no crop of one fits the other. Plain surfaces agree in detail.
 
-    Where they are no copies as they are, the other is turned, and both are taken without their borders, if that makes
+    Where they are not copies as they are, the other is turned, and both are taken without their borders, if that makes
     them agree as a whole.
     """
     found = _upright_likeness(one, other)

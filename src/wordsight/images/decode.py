@@ -57,7 +57,7 @@ def decode(source: ImageSource, *, at_least: int | None = None) -> Decoded:
     images in 0–1 or 0–255 are read so and others stretched from their least to their greatest value; colour
     profiles are ignored, and so are metadata that cannot be read. A JPEG that lacks its end is read where at most one
     in 16 rows is missing (`Decoded.flaw`).
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `image_inputs`.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), uint8, RGB(A). Open files, tensors and more: see `images.inputs`.
 
     at_least: a side in pixels. JPEGs whose shorter side is at least 4 times as long are decoded at a half, quarter or
         eighth of their size (DCT scaling), so that at least twice `at_least` remains: several times faster, with a mean

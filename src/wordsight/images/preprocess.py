@@ -27,8 +27,8 @@ def preprocess(
     versions: by one grey level, or a few where extreme contrasts are clipped between the passes.
 
     box: the part (left, top, right, bottom) of `image` to use, from its edge to its edge but for fractions of a pixel:
-        `images.Decoded.box`. Sizes are worked out from it, so that a JPEG decoded at a half, quarter or eighth is cut
-        where the whole one would be; without it, half a pixel of shift costs up to 100 grey levels at sharp edges.
+        `images.decode.Decoded.box`. Sizes are worked out from it, so that a JPEG decoded at a half, quarter or eighth
+        is cut where the whole one would be; half a pixel of shift else costs up to 100 grey levels at sharp edges.
 
     Raises: InputError for an image that is not RGB or has no pixels; ImageError where Pillow cannot resize it, so that
         one image is skipped and the others continue.

@@ -135,7 +135,7 @@ TEXTS_COMPARED = 200
 
 
 def by_coverage(found: Iterable[tuple[Row, float, float]], k: int) -> list[Match]:
-    """K best of rows with BM25's scores and their coverage.
+    """The k best of rows with BM25's scores and their coverage.
 
     A text that holds one rare word of a query several times is then no better than one that holds all its words. On
     short queries ("women's black handbags") nDCG@10 rises by 0.02, benchmarks/hybrid_quality.py. Source: Lucene's
@@ -197,7 +197,7 @@ class Index(ABC):
 
     @abstractmethod
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """K rows of the largest cosine with a unit vector, best first."""
+        """The k rows of the largest cosine with a unit vector, best first."""
 
     def count_near(self, query_D: Floats, cosine: float, where: str | None = None) -> tuple[int, bool]:
         """Number of rows of a cosine with a unit vector from this one on, and whether there may be more."""
@@ -207,7 +207,7 @@ class Index(ABC):
 
     @abstractmethod
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """K rows whose text matches best (see `by_coverage`), best first; none where no word is found.
+        """The k rows whose text matches best (see `by_coverage`), best first; none where no word is found.
 
         words: a text, read by `query_words`, or what that returned. Quotes and operators mean nothing.
         """

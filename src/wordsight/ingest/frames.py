@@ -34,7 +34,7 @@ def frame_units(
 ) -> Iterator[Unit | Skipped]:
     """Yield a unit for each row of a table in memory, and `Skipped` for rows without an image.
 
-    image: the column of paths, or of images in memory (see `image_inputs`). The other columns become metadata, each of
+    image: the column of paths, or of images in memory (see `images.inputs`). The other columns become metadata, each of
         one kind, and words are searched in those of text, or in `options.text_columns`. `options.urls`: fetch URLs.
     id: the column of unique ids. None: "python#<path>", of images in memory their hash in place of the path; "#2" and
         so on are added where several rows have the same image.

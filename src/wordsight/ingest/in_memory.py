@@ -42,7 +42,7 @@ def given_units(given: Iterable[Given]) -> Iterator[Unit]:
 
 
 def given_item(id: str, image: Any, meta: Mapping[str, Value], text: str) -> Item:
-    """Item of an image (see `image_inputs`): a path, read when it is its turn, or one held in memory.
+    """Item of an image (see `images.inputs`): a path, read when it is its turn, or one held in memory.
 
     Raises: InputError for other kinds of image; ImageError for an open file that cannot be read.
     """

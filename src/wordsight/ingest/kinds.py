@@ -1,4 +1,4 @@
-"""Kinds of source, in one table: what indexing, training and curation ask before they open what a user named."""
+"""Kinds of source, in one table: asked by indexing and training before a named source is opened."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _USUAL = (
 _TRIED_ROWS = 1000  # at most, to find the column of images
 _TRIED_CELLS = 20  # of each column
 
-_BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are no names
+_BRACED = re.compile(r"\{([^{}]*)\}")  # not `str.format`, to which "a.b", "a[0]" and "0" are not names
 _LIKE = "expected names of columns in braces, as in 'images/{id}.jpg'"
 ADD_URLS = "is a URL; add --urls to fetch such images"
 

@@ -30,7 +30,7 @@ LARGEST_WEIGHT = 1e6  # far beyond what makes the other part negligible
 class QueryPart:
     """One part of a query. weight: how much it counts; a negative one asks for images unlike it.
 
-    value: of "text" a str; of "image" what `images.read_image` takes; of "vector" a vector (D,) of any length.
+    value: of "text" a str; of "image" what `images.decode.read_image` takes; of "vector" a vector (D,) of any length.
     """
 
     kind: Kind

@@ -1,7 +1,8 @@
 """Training: two towers from scratch, fine-tuning, and the baselines that they are compared with. Needs torch.
 
 The public place of training: recipes and notebooks import from here, `from wordsight.train import TrainConfig, train`.
-Names are imported when they are first used; settings and sizes do not import torch. Modules below are internal.
+Names are imported when they are first used; settings, sizes and `write_shards` do not import
+torch. Modules below are internal.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wordsight.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from wordsight.pairs.shards import write_shards
     from wordsight.train.config import (
         AugmentConfig,
         ComputeConfig,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from wordsight.train.monitor.run_log import read_log
     from wordsight.train.run.signals import Stopped
 
-# public name → the module that has it
+# public name → the module that has it, as imported from here: one more dot for each package above
 _HOMES = {
     "OBJECTIVES": "config.objectives",
     "SIZES": "config.sizes",
@@ -55,6 +57,7 @@ _HOMES = {
     "start_spec": "finetune.tuning",
     "train": "loop",
     "watched_by": "monitor.reports",
+    "write_shards": ".pairs.shards",
 }
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "start_spec",
     "train",
     "watched_by",
+    "write_shards",
 ]
 
 
@@ -87,7 +91,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     except ModuleNotFoundError as error:
         if error.name == "torch":
             raise MissingExtraError("Training", "torch", "train") from error

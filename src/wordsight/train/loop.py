@@ -179,10 +179,10 @@ class _Loop:
         run = self.run
         self._evaluate()
         figures, notes = run.evaluator.finish(run.folder, self.figures)
-        skipped, names, cut = dict[str, int](), dict[str, tuple[str, ...]](), 0
-        own = (dict(run.data.skipped.reasons), run.data.skipped.names, run.data.cut.total)
-        for reasons, examples, truncated in run.processes.gather_objects(own):
-            cut += truncated
+        skipped, names, truncated = dict[str, int](), dict[str, tuple[str, ...]](), 0
+        own = (dict(run.data.skipped.reasons), run.data.skipped.names, run.data.truncated.total)
+        for reasons, examples, number in run.processes.gather_objects(own):
+            truncated += number
             for reason, count in reasons.items():
                 skipped[reason] = skipped.get(reason, 0) + count
                 names.setdefault(reason, tuple(examples.get(reason, ())))
@@ -194,7 +194,7 @@ class _Loop:
             figures=figures,
             skipped=skipped,
             skipped_names=names,
-            cut=cut,
+            truncated=truncated,
             notes=notes,
         )
 

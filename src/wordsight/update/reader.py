@@ -28,7 +28,7 @@ THUMBNAIL_SIDE = 320  # pixels: a page's headline and drawing can be made out, i
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Facts about an image that a row keeps beside its vector: see `index.Row`. flaw: see `images.Decoded`."""
+    """Facts about an image that a row keeps beside its vector: see `index.Row`. flaw: see `images.decode.Decoded`."""
 
     content_hash: str
     width: int = 0

@@ -38,7 +38,7 @@ def fold(
 
     adapter, config: the tensors of `adapter_model.safetensors` and the content of `adapter_config.json`.
 
-    Raises: CheckpointError for an adapter that is not plain LoRA (what it is is named), and for one of another model.
+    Raises: CheckpointError for an adapter that is not plain LoRA, naming its kind, and for one of another model.
     """
     _check_plain(config)
     made = dict(tensors)

@@ -20,7 +20,7 @@ def read_checkpoint(
 
     like: a catalogue name whose facts (activation, preprocessing) hold for an open_clip file that has none beside it;
         rejected for a model that has its configuration.
-    progress: called with (bytes done, bytes in all) while a model that was asked for by name is downloaded.
+    progress: called with (bytes done, bytes in total) while a model that was asked for by name is downloaded.
 
     Raises: UnknownModelError (with what was likely meant), OfflineError (with what to do), CheckpointError,
         UnsafePickleError; InputError for an unneeded `like`.

@@ -121,7 +121,7 @@ WAYS = {
 
 
 def sharing(rank):
-    """Let two processes train in every way, and go on in one way from another's state."""
+    """Let two processes train in every way, and resume in one way from another's state."""
     found = {}
     with start(CPU) as processes:
         found["told"] = {
@@ -142,7 +142,7 @@ def sharing(rank):
 
 
 def _parts(processes):
-    """Return how many numbers a process holds of those that an FSDP network has, and its units."""
+    """Count of numbers that a process holds of an FSDP network, the count of all, and its units."""
     network = trained(WAYS["fsdp"], processes, [])[0]
     held = sum(p.to_local().numel() if hasattr(p, "to_local") else p.numel() for p in network.parameters())
     units = {type(module) for module in network.modules() if isinstance(module, FSDPModule)}

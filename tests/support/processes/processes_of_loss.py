@@ -1,4 +1,4 @@
-"""What each of several gloo processes finds for its share of a batch, told to the process that started them."""
+"""Losses and gradients of several gloo processes, each for its share of a batch, sent to the one that started them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ CPU = ComputeConfig(device="cpu")
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """What each of two processes found."""
+    """Results of each of two processes."""
     return launch(sharing, 2, tmp_path_factory.mktemp("sharing"))[0]
 
 

@@ -1,4 +1,4 @@
-"""What chance does to training images: where crops lie, and what the changes of colour are."""
+"""Random augmentation of training images: places of crops, and changes of colour."""
 
 import dataclasses
 

@@ -167,14 +167,14 @@ def test_lengths_of_texts(pad_id):
     assert token_lengths(tokens_BT, spec).tolist() == [2, 4, 8, 5]
 
 
-def test_a_caption_that_is_cut_is_counted_once(tmp_path):
+def test_a_truncated_caption_is_counted_once(tmp_path):
     path = Path(table(tmp_path / "t", 4))
     path.write_text(path.read_text().replace("image 2", "word " * 200))
     with open_data(config(str(path), batch=4), TOKENIZER) as data:
         for _ in zip(data.batches(), range(3), strict=False):
             pass
-    assert [line.split("/")[-1] for line in data.cut.lines()] == ["002.webp"]
-    assert data.cut.lines()[0].startswith("1 × its caption is longer than the context")
+    assert [line.split("/")[-1] for line in data.truncated.lines()] == ["002.webp"]
+    assert data.truncated.lines()[0].startswith("1 × its caption is longer than the context")
     assert data.skipped.total == 0
 
 

@@ -1,4 +1,4 @@
-"""What a locked tower makes of an image is computed once."""
+"""A locked tower's features of an image are computed once."""
 
 import pytest
 import torch

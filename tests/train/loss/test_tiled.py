@@ -48,7 +48,7 @@ def test_float32_is_as_near_to_float64_as_the_whole_matrix_is(objective, scale):
 
 
 def test_cosines_all_over_the_range_at_the_largest_scale():
-    """Opposite features at scale 100: e^(100 - -100) is no float32, so no common offset would do."""
+    """Opposite features at scale 100: e^(100 - -100) does not fit in float32, so no common offset would do."""
     direction_BD = torch.nn.functional.normalize(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     features = Features(direction_BD, -direction_BD, torch.tensor(100.0), torch.tensor(0.0))
     ours = value_and_gradients(lambda leaves: info_nce(leaves, tile=16), features)
@@ -124,7 +124,7 @@ def test_gradients_are_computed_only_where_they_are_wanted():
 
 
 def test_a_loss_times_a_number_has_gradients_times_that_number():
-    """What a scaler for fp16 does."""
+    """Gradients of a loss that a scaler for fp16 has multiplied."""
     features = random_features(9, 4)
     plain = value_and_gradients(lambda leaves: info_nce(leaves, tile=4), features)
     larger = value_and_gradients(lambda leaves: 1024 * info_nce(leaves, tile=4), features)

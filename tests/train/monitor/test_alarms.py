@@ -1,4 +1,4 @@
-"""What a run writes down and warns of: alarms, `log.jsonl`, TensorBoard, `curves.png`."""
+"""Records and warnings of a run: alarms, `log.jsonl`, TensorBoard, `curves.png`."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def report(step, **changes):
 
 
 def said(numbers, *, config=CONFIG, steps=range(10, STEPS + 1, 10), **changes):
-    """Return what the alarms say of a run whose step n reports `numbers(n)`."""
+    """Warnings of the alarms for a run whose step n reports `numbers(n)`."""
     heard = []
     alarms = Alarms(heard.append)
     alarms.on_start(config, facts(**changes))

@@ -1,4 +1,4 @@
-"""A run that is killed at random and resumed ends with the same weights, bit by bit, as one that is left alone."""
+"""A run that is killed at random and resumed ends with weights bit-identical to those of an uninterrupted run."""
 
 import dataclasses
 import os

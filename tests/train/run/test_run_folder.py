@@ -1,4 +1,4 @@
-"""A run's folder: checkpoints are whole or not there, and only the same run goes on from them."""
+"""A run's folder: checkpoints are whole or not there, and only the same run resumes from them."""
 
 import json
 import os

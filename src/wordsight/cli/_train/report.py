@@ -44,8 +44,8 @@ def _lines(result: RunResult) -> Iterator[str]:
         for one in _values(value):
             yield f"  {name.replace('_', ' ')}: {one}"
     yield from _skip_lines(result)
-    if result.cut:
-        yield f"  truncated captions: {result.cut:,}"
+    if result.truncated:
+        yield f"  truncated captions: {result.truncated:,}"
     if (result.folder / "curves.png").exists():
         yield f"Curves: {source_name(result.folder / 'curves.png')}"
 

@@ -16,7 +16,7 @@ ends_with extract floor greatest ifnull isnan least left length lower ltrim mod 
 regexp_match right round rtrim sign sqrt starts_with strpos substr substring to_date to_timestamp trim try_cast upper"""
 FUNCTIONS = frozenset(_NAMES.split())
 _WORDS = "all and any between by case else escape from ilike in is like not or select then union when where"
-_KEYWORDS = frozenset(_WORDS.split())  # may stand before a bracket and are no functions
+_KEYWORDS = frozenset(_WORDS.split())  # may stand before a bracket and are not functions
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
 _OPERATOR = re.compile(r"\b(?:and|or|not|case)\b|[-+*/%|&^~]", re.IGNORECASE)
 _CALL = re.compile(r"\b([a-z_]\w*)\s*\(", re.IGNORECASE)

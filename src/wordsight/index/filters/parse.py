@@ -1,4 +1,4 @@
-"""`where`, an SQL condition, read once for stores that take filters of their own (see `filter_forms`).
+"""`where`, an SQL condition, read once for stores that take filters of their own (see `filters.translate`).
 
 A row is chosen where SQL finds the condition *true*: a comparison with a value that is not there is neither true nor
 false, and neither is its negation. None of these stores knows that third value, so negations are pushed down to the

@@ -1,4 +1,4 @@
-"""An index's folder, read without Lance: what it was made with, its notes, its newest version, its one writer."""
+"""An index's folder, read without Lance: the model it was made with, its notes, its newest version."""
 
 from __future__ import annotations
 

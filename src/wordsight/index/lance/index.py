@@ -173,7 +173,7 @@ class LanceIndex(Index):
         return self._reader.read(vectors)
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """K rows of the largest cosine: exact up to `maintenance.EXACT_LIMIT` rows."""
+        """The k rows of the largest cosine: exact up to `maintenance.EXACT_LIMIT` rows."""
         query_D = np.asarray(query_D, np.float32)
         if query_D.shape != (self.info.dim,):
             raise InputError(f"The query has the shape {query_D.shape}; the index holds ({self.info.dim},).")
@@ -231,7 +231,7 @@ class LanceIndex(Index):
         return self._vocabulary[1]
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """K rows whose text matches best; quotes and operators in `words` mean nothing."""
+        """The k rows whose text matches best; quotes and operators in `words` mean nothing."""
         wanted = self.query_words(words) if isinstance(words, str) else tuple(words)
         if k < 1 or not wanted:
             return []

@@ -119,7 +119,7 @@ class Snapshot:
         return self._read
 
     def nearest(self, query_D: Floats, k: int, rowids: NDArray[np.uint64] | None = None) -> list[tuple[Row, float]]:
-        """K rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
+        """The k rows of the largest cosine, best first; `rowids` are the only ones that may answer, if given."""
         if not len(self) or k < 1:
             return []
         scores_N = self._cosines(query_D)

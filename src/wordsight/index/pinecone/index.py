@@ -222,7 +222,7 @@ class PineconeIndex(RecordIndex):
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """K (≤ 10,000) rows of the largest cosine, best first."""
+        """The k (≤ 10,000) rows of the largest cosine, best first."""
         self._check_query(query_D)
         by = {"type": "dense_vector", "field": "vector", "values": [float(value) for value in query_D]}
         rows = [match.row for match in self._answer(by, k, where)]

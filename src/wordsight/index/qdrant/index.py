@@ -1,7 +1,7 @@
 """An index in Qdrant: on a server or in its cloud by URL, or in a folder by the client's local mode.
 
 A collection holds a point for each row: the dense vector "image" (dot product of unit vectors: the cosine), the sparse
-vector "text" (BM25, see `sparse_text`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
+vector "text" (BM25, see `index.bm25`), and the row's fields as payload. A second collection, "<name>-wordsight", keeps
 what the index was made with, its columns and its notes.
 
 What to expect of it:
@@ -174,12 +174,12 @@ class QdrantIndex(RecordIndex):
         return found
 
     def nearest(self, query_D: Floats, k: int, where: str | None = None) -> list[Match]:
-        """K rows of the largest cosine, best first."""
+        """The k rows of the largest cosine, best first."""
         self._check_query(query_D)
         return self._answer([float(value) for value in query_D], IMAGE, k, where)
 
     def match_text(self, words: Query, k: int, where: str | None = None) -> list[Match]:
-        """K rows whose text matches best by BM25, best first."""
+        """The k rows whose text matches best by BM25, best first."""
         from qdrant_client import models
 
         wanted = to_words(words)

@@ -10,7 +10,6 @@ its place is filled by the next pair.
 """
 
 from wordsight.pairs.order import DataState
-from wordsight.pairs.shards import write_shards
 from wordsight.train.data.loading import TrainData, open_data
 
-__all__ = ["DataState", "TrainData", "open_data", "write_shards"]
+__all__ = ["DataState", "TrainData", "open_data"]

@@ -23,7 +23,7 @@ from wordsight.text.tokenizer import Tokenizer, Tokens
 from wordsight.train.config import TrainConfig
 from wordsight.train.data.augment import required_side, training_pixels
 
-_CUT = "its caption is longer than the context and was truncated"
+_TRUNCATED = "its caption is longer than the context and was truncated"
 _CAPTION_LIMIT = 1 << 14  # characters that are tokenized: no context holds more, and a megabyte takes seconds
 
 
@@ -32,7 +32,7 @@ class Chunk(NamedTuple):
 
     pixels, views: uint8 (G,3,S,S). tokens: int32 (G,T), whole; lengths: (G,) with the end-of-text token. ids: int64
     (2,G). places: index of each row's reference. problems: references that should have been pairs; left_out: those
-    known not to be; cut: those whose captions were truncated.
+    known not to be; truncated: those whose captions were truncated.
     """
 
     pixels: Tensor
@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
     places: tuple[int, ...]
     problems: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
-    cut: tuple[LeftOut, ...]
+    truncated: tuple[LeftOut, ...]
 
 
 class Decoder(Dataset[Chunk]):
@@ -98,8 +98,8 @@ class Decoder(Dataset[Chunk]):
             places=tuple(places),
             problems=tuple(problems),
             left_out=tuple((one.key, one.problem, one.number) for one in references if one.problem),
-            cut=tuple(
-                (references[place].key, _CUT, references[place].number)
+            truncated=tuple(
+                (references[place].key, _TRUNCATED, references[place].number)
                 for place, said in zip(places, texts, strict=True)
                 if said.truncated[0]
             ),

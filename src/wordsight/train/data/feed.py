@@ -36,14 +36,14 @@ _JOIN = 30.0  # seconds to wait for the thread's end
 class Feed:
     """The batches of a stream from a state on; a thread puts them together while the caller computes.
 
-    skipped, cut: pairs left out, and captions that were truncated. wait_s: seconds the caller waited.
+    skipped: pairs left out; truncated: captions longer than the context. wait_s: seconds the caller waited.
     """
 
     def __init__(
-        self, stream: Stream, decoder: Decoder, shape: BatchShape, *, workers: int, skipped: Tally, cut: Tally
+        self, stream: Stream, decoder: Decoder, shape: BatchShape, *, workers: int, skipped: Tally, truncated: Tally
     ) -> None:
         self.stream, self.decoder, self.shape, self.workers = stream, decoder, shape, workers
-        self.skipped, self.cut = skipped, cut
+        self.skipped, self.truncated = skipped, truncated
         self.wait_s = 0.0
         self._broken = 0
         self._ready: queue.SimpleQueue[tuple[Batch, DataState] | BaseException] = queue.SimpleQueue()
@@ -164,8 +164,8 @@ class Feed:
             self.skipped.add(*one)
         for one in chunk.problems:
             self._broken += self.skipped.add(*one)
-        for one in chunk.cut:
-            self.cut.add(*one)
+        for one in chunk.truncated:
+            self.truncated.add(*one)
 
     def _give_up(self, good: int, looked_at: int, passes: int) -> None:
         """Raise TrainError where a batch cannot be filled, or hardly."""

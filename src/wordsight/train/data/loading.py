@@ -20,15 +20,15 @@ from wordsight.train.data.feed import Feed
 class TrainData:
     """The batches of one process. Made by `open_data`; close it when done, or use it in a `with`.
 
-    steps_per_epoch: batches of an epoch. skipped: the pairs left out, by reason; cut: those whose caption was longer
-    than the context. Both are of this process since it was opened, those decoded ahead too; each pair counts once.
-    wait_s: seconds that were spent waiting.
+    steps_per_epoch: batches of an epoch. skipped: the pairs left out, by reason; truncated: those whose caption was
+    longer than the context. Both are of this process since it was opened, those decoded ahead too; each pair counts
+    once. wait_s: seconds that were spent waiting.
     """
 
     def __init__(self, feed: Feed, steps_per_epoch: int) -> None:
         self._feed = feed
         self.steps_per_epoch = steps_per_epoch
-        self.skipped, self.cut = feed.skipped, feed.cut
+        self.skipped, self.truncated = feed.skipped, feed.truncated
 
     @property
     def wait_s(self) -> float:
@@ -93,7 +93,7 @@ def open_data(config: TrainConfig, tokenizer: Tokenizer, *, rank: int = 0, world
     )
     skipped = Tally() if rank else sources.tally  # what opening left out is the same for all, and reported once
     feed = Feed(
-        _order(sources, config, rank, world), decoder, shape, workers=data.workers, skipped=skipped, cut=Tally()
+        _order(sources, config, rank, world), decoder, shape, workers=data.workers, skipped=skipped, truncated=Tally()
     )
     assert count is not None
     return TrainData(feed, count // config.batch)

@@ -47,7 +47,7 @@ class Judge:
 
     start: from `tuning.read_start`; with None the model is finished as it is. zero_shot: measures `watch.zero_shot`.
 
-    Raises: InputError for images of `tuning.forgetting` that are not there, as `ZeroShot` does.
+    Raises: InputError for images of `tuning.forgetting` that are not there, as `ZeroShotInTraining` does.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Judge:
         for alpha in self.config.tuning.alphas:
             between = wise_ft.interpolate(self.start.tensors, checkpoint.tensors, alpha)
             model = open_for_measuring(dataclasses.replace(checkpoint, tensors=between), device)
-            assert self.zero_shot is not None, "tuning.check() asks for watch.zero_shot where there are alphas"
+            assert self.zero_shot is not None, "check_tuning asks for watch.zero_shot where there are alphas"
             hits.append(self._hits(model, autocast))
             original = None if hits[-1] is None else bootstrap_hits(hits[-1])
             tried.append(wise_ft.AlphaResult(alpha, self.zero_shot.measure(model, autocast=autocast), original))

@@ -67,7 +67,7 @@ def read_start(config: TrainConfig) -> Checkpoint | None:
         shown = [f"{key} is {seen!r} there, {wanted!r} here" for key, (seen, wanted) in differ.items()]
         raise InputError(
             f"The run's model is not that of tuning.start ({name!r}): {settings.join_first(shown, 6)}. Give the "
-            f"run its spec: model=start_spec({name!r}), of wordsight.train.finetune.tuning."
+            f"run its spec: model=start_spec({name!r}), from wordsight.train."
         )
     return start
 
@@ -91,7 +91,7 @@ def prepare(network: Network, config: TrainConfig, start: Checkpoint | None) -> 
     """
     if start is None:
         return
-    assert isinstance(network, TwoTowers), "check() lets no other objective begin with a model"
+    assert isinstance(network, TwoTowers), "check_config lets no other objective begin with a model"
     clip, tuning = network.clip, config.tuning
     taken = {
         name: torch.from_numpy(np.array(tensor, dtype=np.float32))

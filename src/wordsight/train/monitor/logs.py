@@ -96,8 +96,8 @@ class JsonLines(Watcher):
         if result is not None:
             figures = {name: one.to_dict() for name, one in result.figures.items()}
             self._write("end", step=result.step, loss=result.loss, seconds=result.seconds, figures=figures,
-                        skipped=dict(result.skipped), skipped_names=dict(result.skipped_names), cut=result.cut,
-                        notes=settings.to_plain(result.notes))  # fmt: skip
+                        skipped=dict(result.skipped), skipped_names=dict(result.skipped_names),
+                        truncated=result.truncated, notes=settings.to_plain(result.notes))  # fmt: skip
         if self._file is not None:
             self._file.close()
             self._file = None

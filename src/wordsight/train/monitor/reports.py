@@ -84,7 +84,7 @@ class RunResult:
     """A finished run. `folder` opens with `wordsight.load`; `loss` is the last step's; `seconds` those of this call.
 
     figures: measured with the weights that are kept, such as "zero_shot". skipped: reason → samples;
-    skipped_names: reason → the first of them. cut: samples whose caption was truncated.
+    skipped_names: reason → the first of them. truncated: samples whose caption was truncated.
     notes: extra messages, such as the α that was chosen.
     """
 
@@ -95,7 +95,7 @@ class RunResult:
     figures: Mapping[str, Estimate] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    cut: int = 0
+    truncated: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
