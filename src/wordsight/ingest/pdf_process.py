@@ -32,6 +32,7 @@ class PdfProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self._requests = 0
         self._closing: deque[int] = deque()
 
     def ask(self, what: str, key: int, path: str, page: int = 0, limit: int = 0) -> Any:
@@ -43,23 +44,34 @@ class PdfProcess:
             raise MissingExtraError("Reading PDF", "pypdfium2", "search")
         with self._lock:
             close = [self._closing.popleft() for _ in range(len(self._closing))]
-            request = {"ask": what, "key": key, "path": path, "page": page, "limit": limit}
-            line = json.dumps({**request, "close": close, "seconds": PAGE_SECONDS}).encode() + b"\n"
+            request = {"ask": what, "key": key, "path": path, "page": page, "limit": limit, "close": close}
             process = self._running()
-            assert process.stdin is not None
-            assert process.stdout is not None
             try:
-                process.stdin.write(line)
-                process.stdin.flush()
-                facts = json.loads(process.stdout.readline())
-                pixels = process.stdout.read(facts["bytes"])
+                facts, pixels = self._exchange(process, request)
             except (OSError, ValueError) as error:  # it ended
                 raise PageEndedError(self._describe_end(page)) from error
+            except BaseException:  # Ctrl-C: the answer to come would be taken for that of the next request
+                self.end()
+                raise
         if "error" in facts:
             raise ImageError(facts["error"])
         if "size" in facts:
             return tuple(facts["size"]), pixels
         return facts["value"]
+
+    def _exchange(self, process: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send a request; its answer and pixels. Raises: OSError, ValueError where the process ended."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._requests += 1
+        line = json.dumps({**request, "number": self._requests, "seconds": PAGE_SECONDS}).encode() + b"\n"
+        process.stdin.write(line)
+        process.stdin.flush()
+        facts = json.loads(process.stdout.readline())
+        pixels = process.stdout.read(facts["bytes"])
+        if facts["number"] != self._requests:
+            raise ValueError(f"the answer is to request {facts['number']}, expected {self._requests}")
+        return facts, pixels
 
     def close_later(self, key: int) -> None:
         """Close a document with the next request; called while objects are collected, so it may not wait."""
@@ -67,10 +79,10 @@ class PdfProcess:
 
     def end(self) -> None:
         """End the process."""
-        if self._process is not None and self._pid == os.getpid():
-            self._process.kill()
-            self._process.communicate()
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None and self._pid == os.getpid():
+            process.kill()
+            process.communicate()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._pid != os.getpid():  # of a parent that forked it is not ours
@@ -92,7 +104,8 @@ class PdfProcess:
             status = self._process.wait(1)
         except subprocess.TimeoutExpired:
             status = 0
-        self.end()
+        finally:
+            self.end()
         what = "the document"
         if page:
             what = f"page {page}"

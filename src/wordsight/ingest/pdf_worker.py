@@ -146,7 +146,9 @@ def main(requests: IO[bytes], answers: IO[bytes], most_bytes: int) -> None:
         alarm.start()
         facts, pixels = reader.answer(request)
         alarm.cancel()
-        answers.write(json.dumps({**facts, "bytes": len(pixels)}).encode() + b"\n" + pixels)
+        answers.write(
+            json.dumps({**facts, "number": request["number"], "bytes": len(pixels)}).encode() + b"\n" + pixels
+        )
         answers.flush()
 
 
