@@ -74,7 +74,7 @@ def test_namespaces_of_one_index_are_apart(server):
         a.set_note("x", {"a": 1})
         assert (len(a), len(b)) == (1, 0)
         assert b.note("x") is None
-    with pytest.raises(StoreError, match="There is no index at pinecone:shop/c; make one with: wordsight index"):
+    with pytest.raises(StoreError, match="There is no index in pinecone:shop/c; make one with: wordsight index"):
         open_store("pinecone:shop/c", None)
 
 

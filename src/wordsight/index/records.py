@@ -93,7 +93,7 @@ class RecordIndex(Index):
 
 def describe_absence(location: str) -> str:
     """Message where there is no index."""
-    return f"There is no index at {location}; make one with: wordsight index SOURCE --in {location}"
+    return f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}"
 
 
 def portions(

@@ -24,6 +24,8 @@ from wordsight.ingest.tables import table_unit
 from wordsight.ingest.tars import sample_items
 from wordsight.path_text import to_path, to_text
 
+NO_SOURCE = "No source was named; expected images, folders, tables, PDF or tar files."
+
 
 def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | None = None) -> Iterator[Unit | Skipped]:
     """Stream of the units of sources, in the order given: files as they are found, listed but not opened.
@@ -41,7 +43,7 @@ def scan(sources: Sequence[str | Path] | str | Path, options: IngestOptions | No
         sources = [sources]
     named = list(sources)
     if not named:
-        raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
+        raise InputError(NO_SOURCE)
     options = options or IngestOptions()
     excluder(options.exclude)  # patterns that cannot be read are told at once
     roots = {source_root(source): source for source in named}

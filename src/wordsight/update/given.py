@@ -12,6 +12,7 @@ from wordsight.images.inputs import is_frame
 from wordsight.ingest import Item
 from wordsight.ingest.in_memory import given_units
 from wordsight.ingest.options import IngestOptions
+from wordsight.ingest.scan import NO_SOURCE
 from wordsight.update.sources import Source, Units
 
 
@@ -38,7 +39,7 @@ def read_given(sources: Any, *, image: str | None, id: str | None, options: Inge
     named = _list_sources(sources)
     in_memory = [source for source in named if isinstance(source, tuple | Item)]
     if not named:
-        raise InputError("No source was named; expected images, folders, tables, PDF or tar files.")
+        raise InputError(NO_SOURCE)
     if not in_memory:
         return Given(paths=tuple(named))
     if len(in_memory) < len(named):

@@ -12,6 +12,7 @@ from wordsight.index.lance import schema as columns
 from wordsight.index.lance.dataset import dataset_address, import_lance
 from wordsight.index.lance.index import LanceIndex
 from wordsight.index.lance.messages import store_error, store_errors
+from wordsight.index.records import describe_absence
 from wordsight.writer_lock import LOCK
 
 HAS_SCHEME = "://"
@@ -25,7 +26,7 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
     folder = None if HAS_SCHEME in location else Path(location)
     found = _found(location, folder)
     if info is None and found is None:
-        raise StoreError(f"There is no index in {location}; make one with: wordsight index FOLDER --in {location}")
+        raise StoreError(describe_absence(location))
     if info is not None and found is not None:
         check_same_model(found, info.model, info.fingerprint, info.dim, location)
     if found is None:
