@@ -22,12 +22,11 @@ if TYPE_CHECKING:  # what only writing needs is imported there: a search starts 
     from wordsight.ingest.options import IngestOptions
     from wordsight.search.hits import Hits
     from wordsight.search.options import By
-    from wordsight.update.run import Embed, Progress, Summary
-    from wordsight.update.sources import FollowedSources
+    from wordsight.update.counting import OnProgress
+    from wordsight.update.run import Embed, Summary
+    from wordsight.update.sources import FollowedSources, Source
     from wordsight.update.status import Status
 
-Source: TypeAlias = str | Path
-OnProgress: TypeAlias = "Callable[[Progress], object]"
 OnDownload: TypeAlias = Callable[[int, int], None]
 
 
