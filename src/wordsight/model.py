@@ -216,15 +216,13 @@ class Model:
                 for given, answer in batch:
                     yield answer if isinstance(answer, Skipped) else (given.item, answer)
 
-    def stream_read(
-        self, items: Iterable[Any], read: Callable[[Any], Any], *, batch_size: int | None = None
-    ) -> Generator[tuple[Any, Any], None, None]:
+    def stream_read(self, items: Iterable[Any], read: Callable[[Any], Any]) -> Generator[tuple[Any, Any], None, None]:
         """(Item, answer) of each item as it comes, in order: `stream_images` with a reader of the caller's own.
 
         read: called in the decoding threads; returns pixels (S, S, 3) uint8 (`preprocess`), whose answer is the unit
             embedding (D,), or anything else, which is the answer as it stands.
         """
-        with contextlib.closing(self._batches(items, read, batch_size)) as batches:
+        with contextlib.closing(self._batches(items, read)) as batches:
             for batch in batches:
                 yield from batch
 
@@ -232,7 +230,7 @@ class Model:
         return functools.partial(_read_given, spec=self.spec.preprocess, exact=exact)
 
     def _batches(
-        self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
+        self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None = None
     ) -> Generator[list[tuple[Any, Any]], None, None]:
         """Batches of (item, embedding or what was read); a batch closes early where few need encoding."""
         if batch_size is not None and batch_size < 1:
