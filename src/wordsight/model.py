@@ -379,8 +379,8 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
     _warn_of_texts(
         unknown,
         UnknownScriptWarning,
-        f"is in a script that the model {model.spec.name!r} has hardly learnt{{others}}; what it finds means little. "
-        "Use a multilingual model, or the language it was trained on.",
+        f"is in a script that the model {model.spec.name!r} has hardly learnt",
+        "; what it finds means little. Use a multilingual model, or the language it was trained on.",
     )
 
 
@@ -391,13 +391,13 @@ def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
     _warn_of_texts(
         [texts[i] for i in truncated],
         TextTruncatedWarning,
-        f"is longer than the model's context of {tokens.ids.shape[1]} tokens: its last {lost} tokens were not "
-        "read{others}. See model.tokenizer(texts).truncated.",
+        f"is longer than the model's context of {tokens.ids.shape[1]} tokens: its last {lost} tokens were not read",
+        ". See model.tokenizer(texts).truncated.",
     )
 
 
-def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) -> None:
-    """Warn once a call of `embed_texts`: the first text, its problem, and in `{others}` the number of further ones."""
+def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str, advice: str) -> None:
+    """Warn once a call of `embed_texts`: the first text, its problem, the number of further ones, and the advice."""
     if not texts:
         return
     shown, others = texts[0], ""
@@ -405,4 +405,4 @@ def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) 
         shown = f"{shown[: _SHOWN - 1]}…"
     if len(texts) > 1:
         others = f" (and {len(texts) - 1} more texts)"
-    warnings.warn(f"The text {shown!r} {problem.replace('{others}', others)}", category, stacklevel=4)
+    warnings.warn(f"The text {shown!r} {problem}{others}{advice}", category, stacklevel=4)
