@@ -15,6 +15,7 @@ from wordsight.index import STORES, Index, IndexInfo, create_index, open_index
 from wordsight.index.base import check_same_model
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
+from wordsight.path_text import to_path, to_text
 
 if TYPE_CHECKING:  # what only writing needs is imported there: a search starts sooner
     from wordsight.duplicates.groups import Group
@@ -303,7 +304,6 @@ class Gallery:
 
         Images of a source that is followed come back with the next `refresh`, while their files are there.
         """
-        from wordsight.path_text import to_path, to_text
         from wordsight.update.sources import remove_rows
 
         if isinstance(names, str | Path):
