@@ -12,7 +12,7 @@ from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import reference
 from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 from wordsight.errors import CheckpointError
-from wordsight.nn.clip import build_image_tower, build_model
+from wordsight.nn.clip import CLIP, build_image_tower
 from wordsight.spec import EfficientNetTower, ModelSpec
 from wordsight.towers import ARCHITECTURES, architecture, find
 from wordsight.train.optim import layer_rates
@@ -62,7 +62,7 @@ def test_the_functions_of_a_row_are_there(arch):
 def test_shapes_network_graph_and_reference_are_of_one_model(arch):
     spec = spec_with(arch)
     checkpoint = random_tensors(spec)
-    parameters = {name: tuple(each.shape) for name, each in build_model(spec).state_dict().items()}
+    parameters = {name: tuple(each.shape) for name, each in CLIP(spec).state_dict().items()}
     ours = {name: shape for name, shape in parameters.items() if not name.endswith("num_batches_tracked")}
     assert ours == expected_shapes(spec)
     assert isinstance(build_image_tower(spec), torch.nn.Module)

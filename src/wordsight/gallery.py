@@ -15,6 +15,7 @@ from wordsight.index import Index, IndexInfo, create_index, is_local, open_index
 from wordsight.index.base import check_same_model
 from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
+from wordsight.path_text import to_path, to_text
 
 if TYPE_CHECKING:  # what only writing needs is imported there: a search starts sooner
     from wordsight.duplicates.groups import Group
@@ -22,12 +23,11 @@ if TYPE_CHECKING:  # what only writing needs is imported there: a search starts 
     from wordsight.ingest.options import IngestOptions
     from wordsight.search.hits import Hits
     from wordsight.search.options import By
-    from wordsight.update.run import Embed, Progress, Summary
-    from wordsight.update.sources import FollowedSources
+    from wordsight.update.counting import OnProgress
+    from wordsight.update.run import Embed, Summary
+    from wordsight.update.sources import FollowedSources, Source
     from wordsight.update.status import Status
 
-Source: TypeAlias = str | Path
-OnProgress: TypeAlias = "Callable[[Progress], object]"
 OnDownload: TypeAlias = Callable[[int, int], None]
 
 
@@ -304,7 +304,6 @@ class Gallery:
 
         Images of a source that is followed come back with the next `refresh`, while their files are there.
         """
-        from wordsight.path_text import to_path, to_text
         from wordsight.update.sources import remove_rows
 
         if isinstance(names, str | Path):

@@ -1,7 +1,9 @@
-"""Hashes of contents and texts: they tell that an image was seen before, under whatever name."""
+"""Hashes of contents and texts: they tell that an image was seen before, or that a file is undamaged."""
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import ModuleType
 from typing import IO
 
@@ -21,6 +23,12 @@ def hash_file(file: IO[bytes]) -> str:
     while chunk := file.read(_CHUNK):
         running.update(chunk)
     return str(running.hexdigest())
+
+
+def compute_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_text(text: str) -> int:

@@ -216,15 +216,13 @@ class Model:
                 for given, answer in batch:
                     yield answer if isinstance(answer, Skipped) else (given.item, answer)
 
-    def stream_read(
-        self, items: Iterable[Any], read: Callable[[Any], Any], *, batch_size: int | None = None
-    ) -> Generator[tuple[Any, Any], None, None]:
+    def stream_read(self, items: Iterable[Any], read: Callable[[Any], Any]) -> Generator[tuple[Any, Any], None, None]:
         """(Item, answer) of each item as it comes, in order: `stream_images` with a reader of the caller's own.
 
         read: called in the decoding threads; returns pixels (S, S, 3) uint8 (`preprocess`), whose answer is the unit
             embedding (D,), or anything else, which is the answer as it stands.
         """
-        with contextlib.closing(self._batches(items, read, batch_size)) as batches:
+        with contextlib.closing(self._batches(items, read)) as batches:
             for batch in batches:
                 yield from batch
 
@@ -232,7 +230,7 @@ class Model:
         return functools.partial(_read_given, spec=self.spec.preprocess, exact=exact)
 
     def _batches(
-        self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None
+        self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None = None
     ) -> Generator[list[tuple[Any, Any]], None, None]:
         """Batches of (item, embedding or what was read); a batch closes early where few need encoding."""
         if batch_size is not None and batch_size < 1:
@@ -381,8 +379,8 @@ def _warn_of_scripts(texts: Sequence[str], model: Model) -> None:
     _warn_of_texts(
         unknown,
         UnknownScriptWarning,
-        f"is in a script that the model {model.spec.name!r} has hardly learnt{{others}}; what it finds means little. "
-        "Use a multilingual model, or the language it was trained on.",
+        f"is in a script that the model {model.spec.name!r} has hardly learnt",
+        "; what it finds means little. Use a multilingual model, or the language it was trained on.",
     )
 
 
@@ -393,13 +391,13 @@ def _warn_of_truncated(texts: Sequence[str], tokens: Tokens) -> None:
     _warn_of_texts(
         [texts[i] for i in truncated],
         TextTruncatedWarning,
-        f"is longer than the model's context of {tokens.ids.shape[1]} tokens: its last {lost} tokens were not "
-        "read{others}. See model.tokenizer(texts).truncated.",
+        f"is longer than the model's context of {tokens.ids.shape[1]} tokens: its last {lost} tokens were not read",
+        ". See model.tokenizer(texts).truncated.",
     )
 
 
-def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) -> None:
-    """Warn once a call of `embed_texts`: the first text, its problem, and in `{others}` the number of further ones."""
+def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str, advice: str) -> None:
+    """Warn once a call of `embed_texts`: the first text, its problem, the number of further ones, and the advice."""
     if not texts:
         return
     shown, others = texts[0], ""
@@ -407,4 +405,4 @@ def _warn_of_texts(texts: Sequence[str], category: type[Warning], problem: str) 
         shown = f"{shown[: _SHOWN - 1]}…"
     if len(texts) > 1:
         others = f" (and {len(texts) - 1} more texts)"
-    warnings.warn(f"The text {shown!r} {problem.replace('{others}', others)}", category, stacklevel=4)
+    warnings.warn(f"The text {shown!r} {problem}{others}{advice}", category, stacklevel=4)

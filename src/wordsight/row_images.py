@@ -40,13 +40,13 @@ def row_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.I
     return read_image(kept)
 
 
-def shown_image(index: Index, row: Row, *, at_least: int | None = None) -> Image.Image:
+def shown_image(index: Index, row: Row) -> Image.Image:
     """RGB image of a row as a person wants to see it: a page is rendered, so that it can be read.
 
     The page's thumbnail where its file has changed or gone. Raises: ImageError where there is neither.
     """
     if row.page is None:
-        return row_image(index, row, at_least=at_least)
+        return row_image(index, row)
     from wordsight.ingest.pdf import Document
 
     path = to_path(row.path)

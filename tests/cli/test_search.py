@@ -178,6 +178,16 @@ def test_a_condition_that_no_image_satisfies_is_named(run):
     assert "no image satisfies the condition price > 1000 (text is case-sensitive)." in result.stderr
 
 
+def test_a_value_close_to_one_that_no_image_has_is_suggested(run):
+    for page in ("1", "2"):
+        result = run("red", "--where", "title = 'Shirt 3'", "--page", page)
+        assert result.exit_code == 1
+        assert result.stderr == (
+            "wordsight: no image satisfies the condition title = 'Shirt 3' (text is case-sensitive). "
+            "No row seen has title = 'Shirt 3'. Did you mean: shirt 3, shirt 13, shirt 9?\n"
+        )
+
+
 def test_a_condition_chooses_among_images(run):
     result = run("red", "--where", "price < 100 and width < 14", "--by", "vector", "-k", "2", "--json")
     assert {json.loads(line)["meta"]["price"] for line in result.stdout.splitlines()} == {0, 30}

@@ -1,6 +1,7 @@
 """PDF documents become items: a page each, with its number and text; rendered when it is read."""
 
 import gc
+import json
 import os
 import pickle
 import subprocess
@@ -263,6 +264,38 @@ def test_a_page_that_is_never_finished_is_given_up_and_the_others_are_read(tmp_p
     monkeypatch.setattr(pdf, "_MOST_ENDED", 1)
     with pytest.raises(ImageError, match=r"^page 1 is not read: others of this document take too long"):
         endless.read().image()
+
+
+class Interrupted:
+    """A pipe of which Ctrl-C interrupts the next line."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def __getattr__(self, name):
+        return getattr(self.pipe, name)
+
+    def readline(self):
+        raise KeyboardInterrupt
+
+
+def test_an_answer_that_ctrl_c_leaves_unread_is_not_that_of_the_next_request(drawings, monkeypatch):
+    pages = items_of(drawings)
+    with monkeypatch.context() as patch:
+        patch.setattr(PROCESS._process, "stdout", Interrupted(PROCESS._process.stdout))
+        with pytest.raises(KeyboardInterrupt):
+            pages[0].read().image()
+    assert pages[2].read().image().size == (512, 1024)
+    assert [item.text for item in items_of(drawings)] == [item.text for item in pages]
+
+
+def test_an_answer_to_another_request_is_refused(drawings, monkeypatch):
+    pages = items_of(drawings)
+    line = {"ask": "status", "close": [], "seconds": 9, "number": 0}
+    PROCESS._process.stdin.write(json.dumps(line).encode() + b"\n")
+    with pytest.raises(ImageError, match="page 1 made PDFium break off"):
+        pages[0].read().image()
+    assert pages[0].read().image().size == (1024, 512)
 
 
 def test_a_page_that_takes_all_memory_is_given_up(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import tiny
 import torch
 
 from wordsight.encoder import reference
-from wordsight.nn.clip import build_image_tower, build_model, build_text_tower, load_tensors, to_tensors
+from wordsight.nn.clip import CLIP, build_image_tower, build_text_tower, load_tensors, to_tensors
 
 
 def normalised(spec, pixels_BHWC):
@@ -24,7 +24,7 @@ def checkpoint(request):
 
 @pytest.fixture(scope="module")
 def model(checkpoint):
-    model = build_model(checkpoint.spec)
+    model = CLIP(checkpoint.spec)
     load_tensors(model, checkpoint.tensors)
     return model.eval()
 
@@ -39,7 +39,7 @@ def openai_spec(kind):
 def test_names_and_shapes_are_openais(kind, openais):
     ignored = ("input_resolution", "context_length", "vocab_size")
     theirs = {name: tensor.shape for name, tensor in openais().state_dict().items() if name not in ignored}
-    ours = {name: tensor.shape for name, tensor in build_model(openai_spec(kind)).state_dict().items()}
+    ours = {name: tensor.shape for name, tensor in CLIP(openai_spec(kind)).state_dict().items()}
     assert ours == theirs
 
 
@@ -52,18 +52,16 @@ def test_loaded_tensors_come_back_unchanged(checkpoint, model):
 
 def test_loading_is_strict(checkpoint):
     with pytest.raises(RuntimeError, match=r"Missing key.*ln_final\.bias"):
-        load_tensors(
-            build_model(checkpoint.spec), {n: t for n, t in checkpoint.tensors.items() if n != "ln_final.bias"}
-        )
+        load_tensors(CLIP(checkpoint.spec), {n: t for n, t in checkpoint.tensors.items() if n != "ln_final.bias"})
     with pytest.raises(RuntimeError, match=r"Unexpected key.*stranger"):
-        load_tensors(build_model(checkpoint.spec), {**checkpoint.tensors, "stranger": np.zeros(1)})
+        load_tensors(CLIP(checkpoint.spec), {**checkpoint.tensors, "stranger": np.zeros(1)})
 
 
 def test_half_precision_tensors_load_as_float32(checkpoint):
     import ml_dtypes
 
     for dtype in (np.float16, ml_dtypes.bfloat16):
-        model = build_model(checkpoint.spec)
+        model = CLIP(checkpoint.spec)
         load_tensors(model, {name: tensor.astype(dtype) for name, tensor in checkpoint.tensors.items()})
         assert {p.dtype for p in model.parameters()} == {torch.float32}
         stored = checkpoint.tensors["text_projection"].astype(dtype).astype(np.float32)
@@ -94,7 +92,7 @@ def test_forward_gives_unit_embeddings(checkpoint, model):
 
 def test_every_parameter_learns(checkpoint):
     """The gradient of CLIP's loss reaches every parameter but keys' biases, which softmax cancels."""
-    model = build_model(checkpoint.spec)
+    model = CLIP(checkpoint.spec)
     load_tensors(model, checkpoint.tensors)
     pixels_BHWC, tokens_BT = random_models.random_inputs(checkpoint.spec, n=4)
     image_BD, text_BD = model.train()(normalised(checkpoint.spec, pixels_BHWC), torch.tensor(tokens_BT))
@@ -111,7 +109,7 @@ def test_every_parameter_learns(checkpoint):
 @torch.inference_mode()
 def test_a_causal_text_tower_does_not_read_on():
     checkpoint = random_models.random_checkpoint(random_models.CLIP)
-    model = build_model(checkpoint.spec)
+    model = CLIP(checkpoint.spec)
     load_tensors(model, checkpoint.tensors)
     tokens = torch.tensor([[5, 6, 49, 0, 0, 0, 0, 0, 0, 0, 0, 0], [5, 6, 49, 7, 8, 9, 1, 2, 3, 4, 5, 6]])
     padded_D, followed_D = model.encode_text(tokens)
@@ -147,7 +145,7 @@ def test_autocast_drifts_little(checkpoint, model):
 def test_compiles_as_one_graph(name):
     """No graph breaks: the eager backend traces as any other, and needs no compiler."""
     spec = random_models.SPECS[name]
-    model = build_model(spec).eval()
+    model = CLIP(spec).eval()
     pixels_BHWC, tokens_BT = random_models.random_inputs(spec)
     inputs = normalised(spec, pixels_BHWC), torch.tensor(tokens_BT)
     compiled = torch.compile(model, backend="eager", fullgraph=True)
@@ -159,7 +157,7 @@ def test_compiles_as_one_graph(name):
 def test_initial_values_are_openais():
     torch.manual_seed(0)
     width, layers = 128, 8
-    model = build_model(
+    model = CLIP(
         random_models.spec_of(
             random_models.vit(width=width, layers=2, heads=2, mlp_width=512),
             random_models.text(vocab_size=1000, width=width, layers=layers, mlp_width=512),
@@ -193,6 +191,6 @@ def test_a_new_resnet_block_is_the_identity_but_for_its_shortcut():
 
 
 def test_the_bias_of_siglip_starts_at_the_specs():
-    model = build_model(random_models.SIGLIP)
+    model = CLIP(random_models.SIGLIP)
     assert model.logit_bias.item() == -3.0
-    assert not hasattr(build_model(random_models.CLIP), "logit_bias")
+    assert not hasattr(CLIP(random_models.CLIP), "logit_bias")

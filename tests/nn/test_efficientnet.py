@@ -13,7 +13,7 @@ from wordsight.encoder import reference
 from wordsight.encoder.openvino.encoder import OpenVinoEncoder
 from wordsight.encoder.torch import TorchEncoder
 from wordsight.errors import CheckpointError
-from wordsight.nn.clip import build_model, to_tensors
+from wordsight.nn.clip import CLIP, to_tensors
 from wordsight.nn.efficientnet import pad_same
 from wordsight.spec import EfficientNetTower, ModelSpec, Preprocess, TextTower, TokenizerSpec
 from wordsight.weights.shapes import expected_shapes
@@ -36,7 +36,7 @@ def checkpoint() -> Checkpoint:
                                 clean="lower"),
         logit_scale=3.0,
     )  # fmt: skip
-    model = build_model(spec)
+    model = CLIP(spec)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):

@@ -11,7 +11,7 @@ import transformers
 from wordsight import load
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import reference
-from wordsight.nn.clip import build_image_tower, build_model, load_tensors, to_tensors
+from wordsight.nn.clip import CLIP, build_image_tower, load_tensors, to_tensors
 from wordsight.spec import PlainResNetTower
 from wordsight.weights.write import write_checkpoint
 
@@ -73,7 +73,7 @@ def test_features_are_transformers(block):
 
 @pytest.mark.parametrize("block", TOWERS)
 def test_training_moves_every_parameter_and_statistic(block):
-    model = build_model(checkpoint_of(block).spec).train()
+    model = CLIP(checkpoint_of(block).spec).train()
     load_tensors(model, checkpoint_of(block).tensors)
     before = to_tensors(model.visual.state_dict())
     optimizer = torch.optim.SGD(model.visual.parameters(), lr=0.1)

@@ -6,7 +6,7 @@ import random_models
 import torch
 from torch import nn
 
-from wordsight.nn.clip import build_model, build_text_tower, load_tensors
+from wordsight.nn.clip import CLIP, build_text_tower, load_tensors
 from wordsight.nn.transformer import Transformer, set_checkpointing
 from wordsight.nn.vit import set_patch_dropout, some_patches
 
@@ -15,7 +15,7 @@ VITS = [name for name, spec in random_models.SPECS.items() if spec.image.arch ==
 
 def network(name, *, dtype=torch.float64):
     checkpoint = random_models.random_checkpoint(random_models.SPECS[name])
-    model = build_model(checkpoint.spec)
+    model = CLIP(checkpoint.spec)
     load_tensors(model, checkpoint.tensors)
     return model.to(dtype).train()
 

@@ -106,3 +106,14 @@ def test_a_condition_that_no_row_meets_suggests_values(shop, model):
     assert run(shop, model, "red", where="gender = 'Women' and n > 99").hint == ""
     assert run(shop, model, "red", where="gender = 'xylophone'").hint == ""
     assert run(shop, model, "red").hint == ""
+
+
+def test_a_value_that_a_row_far_from_the_query_has_is_not_called_missing(shop, model):
+    for i in range(220):
+        path = f"/shop/more-{i}.png"
+        vector = model.embed_images([image("red", (8, 8))])[0]
+        shop.add([Row(path, "/shop", path, path, vector, text="red coat", meta={"gender": "Women"})])
+    vector = model.embed_images([image("blue", (8, 8))])[0]
+    shop.add([Row("/shop/far.png", "/shop", "far.png", "far.png", vector, text="blue coat", meta={"gender": "women"})])
+    hits = run(shop, model, "red", by="text", where="gender = 'women'")
+    assert (hits, hits.hint) == ([], "")

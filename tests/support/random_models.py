@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from wordsight.checkpoint import Checkpoint
-from wordsight.nn.clip import build_model
+from wordsight.nn import clip
 from wordsight.spec import ModelSpec, PlainResNetTower, Preprocess, ResNetTower, TextTower, TokenizerSpec, VitTower
 
 RESNET = ResNetTower(image_size=64, width=8, layers=(1, 2, 1, 1), heads=4)
@@ -59,7 +59,7 @@ def random_checkpoint(spec: ModelSpec, seed: int = 0) -> Checkpoint:
     """Return a checkpoint in which every tensor matters: no bias is zero, no gain is one."""
     rng = np.random.default_rng(seed)
     with torch.device("meta"):  # names and shapes only
-        shapes = {name: tuple(tensor.shape) for name, tensor in build_model(spec).state_dict().items()}
+        shapes = {name: tuple(tensor.shape) for name, tensor in clip.CLIP(spec).state_dict().items()}
     tensors = {"logit_scale": np.float32(spec.logit_scale), "logit_bias": np.float32(spec.logit_bias or 0)}
     for name, shape in shapes.items():
         if name in tensors or name.endswith("num_batches_tracked"):

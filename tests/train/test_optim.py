@@ -8,7 +8,7 @@ from small_spec import RESNET, small_spec
 from torch import nn
 
 from wordsight.errors import InputError
-from wordsight.nn.clip import build_model
+from wordsight.nn.clip import CLIP
 from wordsight.train.compute.precision import Precision
 from wordsight.train.config import OptimConfig
 from wordsight.train.ema import WeightAverage
@@ -43,7 +43,7 @@ def test_no_warm_up():
 
 
 def test_gains_biases_and_the_scale_do_not_decay():
-    model = build_model(small_spec())
+    model = CLIP(small_spec())
     kept = {name for name, p in model.named_parameters() if not has_decay(name, p)}
     assert "logit_scale" in kept
     assert all(p.ndim < 2 for name, p in model.named_parameters() if name in kept)
@@ -56,7 +56,7 @@ def test_gains_biases_and_the_scale_do_not_decay():
 
 
 def test_groups_hold_every_parameter_that_learns_once():
-    model = build_model(small_spec())
+    model = CLIP(small_spec())
     model.visual.requires_grad_(False)  # a locked tower
     groups = parameter_groups(model, OptimConfig(weight_decay=0.2))
     held = [p for group in groups for p in group["params"]]
@@ -66,13 +66,13 @@ def test_groups_hold_every_parameter_that_learns_once():
 
 
 def test_nothing_that_learns_is_refused():
-    model = build_model(small_spec()).requires_grad_(False)
+    model = CLIP(small_spec()).requires_grad_(False)
     with pytest.raises(InputError, match="No parameter of the network learns"):
         parameter_groups(model, OptimConfig())
 
 
 def test_each_layer_learns_slower_than_the_one_above():
-    model = build_model(small_spec())
+    model = CLIP(small_spec())
     rates = layer_rates([name for name, _ in model.named_parameters()], 0.5)
     # The image tower has three blocks: what follows them has 1, they 1/2, 1/4, 1/8, the patches 1/16.
     assert rates["visual.proj"] == rates["visual.ln_post.weight"] == 1
@@ -86,7 +86,7 @@ def test_each_layer_learns_slower_than_the_one_above():
 
 
 def test_layers_of_a_resnet_are_its_blocks():
-    model = build_model(small_spec(RESNET))
+    model = CLIP(small_spec(RESNET))
     rates = layer_rates([name for name, _ in model.named_parameters()], 0.5)
     assert rates["visual.attnpool.positional_embedding"] == rates["visual.attnpool.c_proj.weight"] == 1
     assert rates["visual.layer4.0.conv1.weight"] == 1 / 2
@@ -96,7 +96,7 @@ def test_layers_of_a_resnet_are_its_blocks():
 
 
 def test_locking_layers_does_not_move_the_others():
-    model = build_model(small_spec())
+    model = CLIP(small_spec())
     model.visual.transformer.resblocks[:2].requires_grad_(False)
     groups = parameter_groups(model, OptimConfig(layer_decay=0.5))
     rate = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
@@ -105,7 +105,7 @@ def test_locking_layers_does_not_move_the_others():
 
 
 def test_the_optimizer_takes_the_rate_of_each_group():
-    model = build_model(small_spec())
+    model = CLIP(small_spec())
     optimizer = build_optimizer(model, OptimConfig(layer_decay=0.5))
     set_rate(optimizer, 0.1)
     assert {group["lr"] for group in optimizer.param_groups} == {0.1 * 0.5**n for n in range(5)}

@@ -27,6 +27,7 @@ from safetensors.numpy import load_file, save_file
 
 from wordsight.cli import group
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError, UnsafePickleError
+from wordsight.hashes import compute_sha256
 from wordsight.weights import catalog, hub, read, read_files, write
 from wordsight.weights.read import read_checkpoint
 from wordsight.weights.safetensors_file import read_safetensors, write_safetensors
@@ -363,7 +364,7 @@ def test_a_published_file_is_known_by_its_name_and_hash(
     with pytest.raises(CheckpointError, match="must not be guessed"):
         read_checkpoint(file)  # the name alone proves nothing
     name = "ViT-B-32/laion2b_e16"
-    entry = {**catalog.MODELS[name], "sha256": hub.compute_sha256(file)[:8], "image_size": 32, "embed_dim": 48}
+    entry = {**catalog.MODELS[name], "sha256": compute_sha256(file)[:8], "image_size": 32, "embed_dim": 48}
     monkeypatch.setitem(catalog.MODELS, name, entry)
     assert read_checkpoint(file).spec.image.activation == "gelu"  # type: ignore[union-attr]
 

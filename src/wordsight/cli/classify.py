@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from wordsight.cli._progress import progress_bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from wordsight.cli._classify.answers import Answer
+    from wordsight.cli._classify.answers import ImageAnswer
     from wordsight.images.skipped import Skipped
     from wordsight.model import Model
     from wordsight.output.sorting import Sorter
@@ -114,11 +115,12 @@ def _run(
 ) -> int:
     """Classify, place and print image by image; return the exit code."""
     from wordsight.cli._classify import answers, contact_sheet, placing
+    from wordsight.zeroshot.answer import NONE_LABEL
 
     form = _output_form(options)
     labels = [*classifier.labels]
     if options["multi"]:
-        labels.append(answers.NONE_LABEL)
+        labels.append(NONE_LABEL)
     render = answers.make_renderer(form, labels)
     tally = answers.Tally(labels, keep=options["html"] is not None)
     skips: list[Skipped] = []
@@ -127,9 +129,9 @@ def _run(
     stream = _answers(classifier, inputs.stream_embeddings(model, sources, exact=options["exact"]), options)
     with progress_bar(len(sources), "Sorting") as bar:
         for answer in placing.place_links_last(stream, sorter):
-            if sorter is not None and isinstance(answer, answers.Answer):
+            if sorter is not None and isinstance(answer, answers.ImageAnswer):
                 answer = placing.place(sorter, answer)
-            if isinstance(answer, answers.Answer):
+            if isinstance(answer, answers.ImageAnswer):
                 tally.add(answer)
                 bar.write(render(answer))
             else:
@@ -158,7 +160,7 @@ def _output_form(options: dict[str, Any]) -> str:
 
 def _answers(
     classifier: Classifier, stream: Iterator[tuple[Source, np.ndarray] | Skipped], options: dict[str, Any]
-) -> Iterator[Answer | Skipped]:
+) -> Iterator[ImageAnswer | Skipped]:
     """Turn a stream of (source, embedding) and Skipped into answers, in order."""
     if not options["together"]:
         judge = classifier.proba_multi_of_embeddings if options["multi"] else classifier.proba_of_embeddings
@@ -175,15 +177,13 @@ def _answers(
         yield _answer(classifier, entry[0], next(rows)[None], options) if isinstance(entry, tuple) else entry
 
 
-def _answer(classifier: Classifier, source: Source, proba_1K: np.ndarray, options: dict[str, Any]) -> Answer:
-    from wordsight.cli._classify.answers import NONE_LABEL, Answer
+def _answer(classifier: Classifier, source: Source, proba_1K: np.ndarray, options: dict[str, Any]) -> ImageAnswer:
+    from wordsight.cli._classify.answers import ImageAnswer
 
-    ranked = classifier.rank(proba_1K, len(classifier.labels))[0]
-    chosen, proba = ranked[:1], [float(p) for p in proba_1K[0]]
+    answer = classifier.answer(proba_1K[0], top=options["top"], multi=options["multi"])
     if options["multi"]:
         none = float((1 - proba_1K).prod())
-        chosen = [(name, p) for name, p in ranked if p > 0.5] or [(NONE_LABEL, none)]
-        proba.append(none)
+        answer = dataclasses.replace(answer, proba=(*answer.proba, none), none_proba=none)
     if isinstance(source, Page):
-        return Answer(source.path, chosen, ranked[: options["top"]], proba, source.number)
-    return Answer(source, chosen, ranked[: options["top"]], proba)
+        return ImageAnswer(source.path, answer, source.number)
+    return ImageAnswer(source, answer)

@@ -395,8 +395,9 @@ def _resize_axis_0(pixels: np.ndarray, wanted: int, interpolation: str) -> np.nd
     return out
 
 
-def _bicubic(x: float, a: float = -0.5) -> float:
-    """Keys' cubic convolution kernel (Keys 1981), a = −1/2 in Pillow."""
+def _bicubic(x: float) -> float:
+    """Keys' cubic convolution kernel (Keys 1981)."""
+    a = -0.5  # as in Pillow
     x = abs(x)
     if x < 1:
         return ((a + 2) * x - (a + 3)) * x * x + 1

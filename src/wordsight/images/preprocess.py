@@ -10,7 +10,7 @@ from PIL import Image
 from wordsight.errors import ImageError, InputError
 from wordsight.spec import Preprocess
 
-_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
 # An image more elongated than this is cropped before it is resized, so that its memory stays bounded.
 ELONGATED = 16
@@ -47,7 +47,7 @@ def preprocess(
 
 def _square(image: Image.Image, box: tuple[float, float, float, float], spec: Preprocess) -> np.ndarray:
     left, top, right, bottom = box
-    size, filter_ = spec.image_size, _FILTERS[spec.interpolation]
+    size, filter_ = spec.image_size, FILTERS[spec.interpolation]
     if spec.resize == "squash":
         return np.array(image.resize((size, size), filter_, box=box))
     if max(image.size) > ELONGATED * min(image.size):
@@ -88,4 +88,4 @@ def _crop_then_resize(image: Image.Image, box: tuple[float, float, float, float]
         spans.append((first, last, start - first, end - first))
     (left, right, x0, x1), (top, bottom, y0, y1) = spans
     window = image.crop((left, top, right, bottom))
-    return window.resize((size, size), _FILTERS[spec.interpolation], box=(x0, y0, x1, y1))
+    return window.resize((size, size), FILTERS[spec.interpolation], box=(x0, y0, x1, y1))

@@ -105,7 +105,8 @@ class PdfProcess:
             status = self._process.wait(1)
         except subprocess.TimeoutExpired:
             status = 0
-        self.end()
+        finally:
+            self.end()
         what = "the document"
         if page:
             what = f"page {page}"

@@ -17,7 +17,8 @@ class CLIP(TextTransformer):
     """Two towers and the scale of their cosines (Radford et al. 2021).
 
     Every checkpoint keeps the text tower's tensors at the root and the image tower's under `visual`, so this class
-    does too: it is a text tower that can also see. `logit_scale` is in log space.
+    does too: it is a text tower that can also see. Parameters are freshly initialised; `logit_scale`, in log space,
+    starts at the spec's.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -39,19 +40,14 @@ class CLIP(TextTransformer):
         return nn.functional.normalize(image_BD, dim=-1), nn.functional.normalize(text_BD, dim=-1)
 
 
-def build_model(spec: ModelSpec) -> CLIP:
-    """Network that `spec` describes, freshly initialised; `logit_scale` starts at the spec's."""
-    return CLIP(spec)
-
-
 def build_image_tower(spec: ModelSpec) -> nn.Module:
-    """Build the image tower alone: `visual` of `build_model(spec)`."""
+    """Build the image tower alone: `visual` of `CLIP(spec)`."""
     tower: nn.Module = find(architecture(spec).network)(spec.image, spec.embed_dim)
     return tower
 
 
 def build_text_tower(spec: ModelSpec) -> TextTransformer:
-    """Text tower alone: `build_model(spec)` without `visual` and `logit_scale`."""
+    """Text tower alone: `CLIP(spec)` without `visual` and `logit_scale`."""
     return TextTransformer(spec)
 
 

@@ -13,10 +13,10 @@ class ProjectionHead(nn.Sequential):
     Source: Chen et al. 2020, §2.1 and §4.2; the batch norm is in the authors' released code.
     """
 
-    def __init__(self, embed_dim: int, width: int = WIDTH) -> None:
+    def __init__(self, embed_dim: int) -> None:
         super().__init__(
             nn.Linear(embed_dim, embed_dim, bias=False),
             nn.BatchNorm1d(embed_dim),
             nn.ReLU(),
-            nn.Linear(embed_dim, width, bias=False),
+            nn.Linear(embed_dim, WIDTH, bias=False),
         )

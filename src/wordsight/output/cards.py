@@ -20,7 +20,7 @@ CARDS = 12  # shown at most, about 8 KB each
 SIDE = 160  # pixels of a thumbnail's longer side
 _TEXT = 120  # characters of a title or line
 _LINES = 4
-_LINK_SCHEMES = ("file:", "http:", "https:")
+LINK_SCHEMES = ("file:", "http:", "https:")
 
 _GRID = "display:flex;flex-wrap:wrap;gap:12px;margin:6px 0"
 _CARD = "width:170px;font-size:12px;line-height:1.35;overflow-wrap:anywhere"
@@ -86,7 +86,7 @@ def _card(card: Card) -> str:
     except (WordsightError, OSError) as error:  # moved, damaged, or the index is closed
         image = html.escape(_short(str(error)))
     title = f"<b>{title}</b>"
-    if card.link.startswith(_LINK_SCHEMES):
+    if card.link.startswith(LINK_SCHEMES):
         title = f'<a href="{html.escape(card.link)}">{title}</a>'
     lines = "".join(f"<div>{html.escape(_short(line))}</div>" for line in card.lines[:_LINES])
     return f'<div style="{_CARD}"><div style="{_FRAME}">{image}</div>{title}{lines}</div>'

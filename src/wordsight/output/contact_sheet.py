@@ -14,15 +14,14 @@ from pathlib import Path
 from PIL import Image
 
 from wordsight.images.names import source_name
-from wordsight.output.sheet_style import PAGE, STYLE
+from wordsight.output.cards import LINK_SCHEMES
+from wordsight.output.sheet_style import PAGE, STYLE, UNLIKELY
 from wordsight.output.thumbnails import Source, thumbnail_url
 from wordsight.text.snippet import Marked
 
 BARS = 3
 
 _BOX, _PAGE_BOX = (560, 400), (1000, 1000)  # pixels of an image; of a page, whose words are to be read
-UNLIKELY = "probably not"
-_LINK_SCHEMES = ("file:", "http:", "https:")
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _card(tile: Tile) -> str:
         box, kind = _PAGE_BOX, ' class="page"'
     data = thumbnail_url(tile.thumbnail or tile.image, box)
     image = f'<img src="{data}" alt="{label}" loading="lazy">'
-    if tile.link.startswith(_LINK_SCHEMES):
+    if tile.link.startswith(LINK_SCHEMES):
         link = html.escape(tile.link)
         image, name = f'<a href="{link}">{image}</a>', f'<a href="{link}">{name}</a>'
         heading = heading and f'<a href="{link}">{heading}</a>'

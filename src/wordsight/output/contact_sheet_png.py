@@ -13,11 +13,12 @@ from wordsight.output.thumbnails import GROUND, Source, scale_thumbnail
 _PAGE, _TILE, _TEXT, _FAINT = "#f2f3f5", "#ffffff", "#1d2127", "#6b7280"
 _BAR, _OTHER_BAR, _TRACK = "#2f6fde", "#9db7e8", "#e4e8ef"
 _TILE_W, _THUMB_H, _PAD, _GAP, _ROW_H, _LINE_H, _HEAD_H = 300, 220, 14, 18, 40, 20, 84
+_COLUMNS = 4
 
 
-def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "", *, columns: int = 4) -> Image.Image:
+def render_png(tiles: Sequence[Tile], title: str, subtitle: str = "") -> Image.Image:
     """The sheet as an RGB image. Labels in scripts that Pillow's own font lacks show as boxes: use HTML."""
-    columns = max(1, min(columns, len(tiles)))
+    columns = max(1, min(_COLUMNS, len(tiles)))
     rows = -(-len(tiles) // columns)
     bars = max((min(len(tile.ranked), BARS) for tile in tiles), default=0)
     lines = max((len(tile.lines) for tile in tiles), default=0)

@@ -1,5 +1,7 @@
 """Page and style of HTML contact sheets; they follow the reader's light or dark setting."""
 
+UNLIKELY = "probably not"  # heading of the results that are not likely, here and in terminals
+
 STYLE = """
 :root { color-scheme: light dark; --page: #f2f3f5; --tile: #fff; --ground: #e7e9ed; --text: #1d2127;
   --faint: #5c6470; --bar: #2f6fde; --bar2: #9db7e8; --track: #e4e8ef }

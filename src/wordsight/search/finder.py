@@ -80,8 +80,8 @@ class Finder:
         return self._find_by_vector(self._nearest(max(n, BEST)))
 
     def explain_nothing(self) -> str:
-        """Hint where no row meets the condition; "" where there is none to give."""
-        if not self.where:
+        """Hint where no row meets the condition; "" where one does, or there is none to give."""
+        if not self.where or self.index.nearest(self.query_D, 1, self.where):
             return ""
         return suggest_values(self.where, [match.row for match in self.index.nearest(self.query_D, CANDIDATES)])
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordsight.columns import Value
+from wordsight.errors import MissingExtraError
 from wordsight.index import Row
 from wordsight.row_images import locate_image, page_suffix
 from wordsight.search.relevance import LIKELY
-from wordsight.text.analysis import Word
+from wordsight.text.analysis import Word, matched_words
 
 if TYPE_CHECKING:
     from wordsight.index import Index
@@ -61,8 +62,6 @@ class Hit:
     @property
     def matched(self) -> tuple[str, ...]:
         """Words of the query that the image's text holds, as they are written there; () where it holds none."""
-        from wordsight.text.analysis import matched_words
-
         if self.bm25 is None:
             return ()
         spans = matched_words(self.words, self.row.text)
@@ -127,8 +126,6 @@ class Hits(list[Hit]):
 
     def to_pandas(self) -> Any:
         """DataFrame of the hits, a row for each, with a table's columns beside ours. Raises: MissingExtraError."""
-        from wordsight.errors import MissingExtraError
-
         try:
             import pandas
         except ImportError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +60,7 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
     return answers
 
 
-def _fold(index: Index, find: Any, options: SearchOptions) -> tuple[Found, list[tuple[int, ...]]]:
+def _fold(index: Index, find: Callable[[int], Found], options: SearchOptions) -> tuple[Found, list[tuple[int, ...]]]:
     """Found rows, and the positions that each hit stands for: at least `options.end` hits where there are so many."""
     if not options.fold:
         found = find(options.end)

@@ -14,7 +14,7 @@ from wordsight.index import Index, Row, RowVersion
 from wordsight.path_text import to_path, to_text
 
 _LOOKED_AT = 200  # rows of a source, at most, whose files are looked for in a new place
-_AT_ONCE = 1024  # rows that are changed in one step
+ROWS_AT_ONCE = 1024  # rows that are changed in one step
 _ENOUGH = 0.5  # of these: the others may have been changed or deleted since
 
 
@@ -131,8 +131,8 @@ def relocate(index: Index, moves: Collection[Move]) -> None:
         return
     move_of = {move.source: move for move in moves}
     found = [(version.id, version.source) for version in index.row_versions() if version.source in move_of]
-    for start in range(0, len(found), _AT_ONCE):
-        some = dict(found[start : start + _AT_ONCE])
+    for start in range(0, len(found), ROWS_AT_ONCE):
+        some = dict(found[start : start + ROWS_AT_ONCE])
         old = index.get(list(some))
         new = [move_of[some[row.id]].row(row) for row in old]
         index.add(new)

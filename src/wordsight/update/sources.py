@@ -23,14 +23,13 @@ from wordsight.ingest.scan import is_there, scan, source_root
 from wordsight.model import Model
 from wordsight.path_text import to_path
 from wordsight.update.counting import OnProgress, counted
-from wordsight.update.moved_sources import Move, find_copied, find_moves, folders_around, relocate
+from wordsight.update.moved_sources import ROWS_AT_ONCE, Move, find_copied, find_moves, folders_around, relocate
 from wordsight.update.run import Summary, UpdateOptions, update
 
 Source: TypeAlias = str | Path
 Units: TypeAlias = Callable[[], Iterator[Unit | Skipped]]  # lists what is to be read, again on each call
 
 SOURCES = "sources"  # note: source → how it is read
-_AT_ONCE = 1024  # rows that are changed in one step
 
 
 def read_sources(index: Index) -> dict[str, IngestOptions]:
@@ -165,8 +164,8 @@ class FollowedSources:
                 taken_by.update(dict.fromkeys(ids_by_path.pop(unit.path, ()), unit.source))
         ids = list(taken_by)
         try:
-            for start in range(0, len(ids), _AT_ONCE):
-                rows = self.index.get(ids[start : start + _AT_ONCE])
+            for start in range(0, len(ids), ROWS_AT_ONCE):
+                rows = self.index.get(ids[start : start + ROWS_AT_ONCE])
                 self.index.add([dataclasses.replace(row, source=taken_by[row.id]) for row in rows])
         finally:
             self.index.optimise()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wordsight.errors import CheckpointError, InputError, OfflineError, UnknownModelError
+from wordsight.hashes import compute_sha256
 from wordsight.locations import cache_dir
 from wordsight.weights import file_names
 
@@ -108,12 +109,6 @@ def _cached(repo_id: str, revision: str) -> Path | None:
     except Exception:  # not in the cache, or not whole: the caller says what happened first
         return None
     return folder
-
-
-def compute_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch_url(url: str, *, sha256: str = "", progress: Progress | None = None) -> Path:

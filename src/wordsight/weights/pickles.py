@@ -244,9 +244,9 @@ _ACTIONS: dict[str, Callable[[Interpreter, Any], None]] = {
 }
 
 
-def read_pickle(content: bytes | mmap.mmap, begin: int = 0) -> Any:
+def read_pickle(content: bytes | mmap.mmap) -> Any:
     """Value of a pickle; see `read_pickle_at`."""
-    return read_pickle_at(content, begin)[0]
+    return read_pickle_at(content, 0)[0]
 
 
 def read_pickle_at(content: bytes | mmap.mmap, begin: int) -> tuple[Any, int]:

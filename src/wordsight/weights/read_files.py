@@ -12,7 +12,8 @@ import numpy as np
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError
-from wordsight.weights import catalog, file_names, hub, lora, validate
+from wordsight.hashes import compute_sha256
+from wordsight.weights import catalog, file_names, lora, validate
 from wordsight.weights.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from wordsight.weights.layouts import open_clip_names, openai, prefixes, sentence_transformers
 from wordsight.weights.layouts.assemble import Layout, Parts, to_checkpoint
@@ -233,7 +234,7 @@ def _recognise(path: Path) -> str | None:
     if name is None:
         return None
     sha256 = catalog.MODELS[name].get("sha256")
-    if sha256 and hub.compute_sha256(path).startswith(sha256):
+    if sha256 and compute_sha256(path).startswith(sha256):
         return name
     return None
 

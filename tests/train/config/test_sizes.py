@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import reference
 from wordsight.errors import CheckpointError, InputError
-from wordsight.nn.clip import build_model
+from wordsight.nn.clip import CLIP
 from wordsight.spec import PlainResNetTower
 from wordsight.train.config.sizes import SIZES, for_sigmoid, size
 from wordsight.weights.layouts.open_clip import make_config
@@ -39,7 +39,7 @@ PLAIN = {"RN18": 11_689_512 - 1000 * 513, "RN50": 25_557_032 - 1000 * 2049}
 
 def counted(spec):
     with torch.device("meta"):
-        model = build_model(spec)
+        model = CLIP(spec)
     image = sum(p.numel() for p in model.visual.parameters())
     return sum(p.numel() for p in model.parameters()), image
 
@@ -61,7 +61,7 @@ def test_plain_resnets_have_torchvisions_numbers_and_a_projection(name):
 def test_every_size_fits_what_a_checkpoint_must_have(name):
     spec = size(name)
     with torch.device("meta"):
-        state = build_model(spec).state_dict()
+        state = CLIP(spec).state_dict()
     shapes = {n: tuple(t.shape) for n, t in state.items() if not n.endswith("num_batches_tracked")}
     assert shapes == expected_shapes(spec)
     assert spec.scale == pytest.approx(1 / 0.07)

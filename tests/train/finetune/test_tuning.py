@@ -16,7 +16,7 @@ import wordsight
 from wordsight.checkpoint import Checkpoint
 from wordsight.cli import group
 from wordsight.errors import CheckpointError, InputError
-from wordsight.nn.clip import build_model, to_tensors
+from wordsight.nn.clip import CLIP, to_tensors
 from wordsight.nn.vit import VisionTransformer
 from wordsight.spec import PlainResNetTower
 from wordsight.train.batch import Batch, Ids
@@ -162,7 +162,7 @@ def test_batch_norms_of_a_locked_tower_stand_still(tmp_path, table):
     image = PlainResNetTower(image_size=16, width=4, block="basic", layers=(1, 1, 1, 1))
     spec = small_spec(image=image)
     torch.manual_seed(0)
-    model = build_model(spec)
+    model = CLIP(spec)
     write_checkpoint(Checkpoint(spec, to_tensors(model.state_dict())), tmp_path / "start", "wordsight")
     for image_learns in ("locked", "full"):
         network, begun = prepared(tuned(table, tmp_path / "start", tuning={"image": image_learns}))

@@ -147,7 +147,7 @@ def test_a_loss_at_the_chance_of_the_negatives_that_are_left_is_an_alarm():
 
 
 def test_waiting_for_data_is_an_alarm_that_counts_processors(monkeypatch):
-    monkeypatch.setattr("wordsight.train.monitor.alarms._processors", lambda: 4)
+    monkeypatch.setattr("wordsight.train.monitor.alarms.decode_threads", lambda: 4)
     assert (
         "waits for data 45% of the time. Raise data.workers (now 0; this machine has 4 "
         in said(lambda n: {"wait_share": 0.45})[0]

@@ -13,28 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.cli._messages import plural
+from wordsight.zeroshot.answer import Answer
 
-NONE_LABEL = "none of these"  # as in wordsight.zeroshot.classifier, which `--help` need not load
 FIRST_COLUMNS = ("path", "label", "probability")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs a cell for
 _MANY = 12  # labels: of more, a summary names only those that occur
 
-Ranked = list[tuple[str, float]]
-
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer for one image.
+class ImageAnswer:
+    """A classifier's answer for one image. page: of a document, counted from 1; None for an image file.
 
-    chosen: the most probable label; of independent classes all that are probable, or "none of these".
-    ranked: the best labels, best first. proba: probability of every label, in the order of the labels of the run.
-    page: of a document, counted from 1; None for an image file.
+    `answer.proba` is in the order of the labels of the run, which end in "none of these" for independent classes too.
     """
 
     path: Path
-    chosen: Ranked
-    ranked: Ranked
-    proba: Sequence[float]
+    answer: Answer
     page: int | None = None
 
     @property
@@ -45,13 +39,13 @@ class Answer:
         return f"{self.path}#page={self.page}"
 
 
-Render = Callable[[Answer], str]
+Render = Callable[[ImageAnswer], str]
 
 
 def make_renderer(form: str, labels: Sequence[str]) -> Render:
     """Function that turns an answer into its line. form: "json", "csv" or "text"."""
     if form == "json":
-        return lambda answer: json.dumps(_to_dict(answer, labels))
+        return lambda image: json.dumps(_to_dict(image))
     if form == "csv":
         return _to_csv
     return _text_renderer(labels)
@@ -64,12 +58,13 @@ def _text_renderer(labels: Sequence[str]) -> Render:
 
     width = min(max(map(len, labels)), 30)
 
-    def render(answer: Answer) -> str:
+    def render(image: ImageAnswer) -> str:
+        answer = image.answer
         (label, proba), *more = answer.chosen
         chosen = ", ".join([label, *(f"{name} {p:.0%}" for name, p in more)])
         taken = {name for name, _ in answer.chosen}
         others = "  ".join(f"{name} {p:.0%}" for name, p in answer.ranked if p >= 0.01 and name not in taken)
-        line = f"{proba:6.1%}  {clean(chosen):<{width}}  {source_name(answer.name)}"
+        line = f"{proba:6.1%}  {clean(chosen):<{width}}  {source_name(image.name)}"
         if others:
             line += f"  ({clean(others)})"
         return line
@@ -77,16 +72,11 @@ def _text_renderer(labels: Sequence[str]) -> Render:
     return render
 
 
-def _to_dict(answer: Answer, labels: Sequence[str]) -> dict[str, Any]:
-    top = [{"label": label, "probability": round(p, 6)} for label, p in answer.ranked]
-    label, proba = answer.chosen[0]
-    entry: dict[str, Any] = {"path": str(answer.path)}
-    if answer.page is not None:
-        entry["page"] = answer.page
-    entry |= {"label": label, "probability": round(proba, 6), "labels": [name for name, _ in answer.chosen], "top": top}
-    if labels[-1] == NONE_LABEL:
-        entry["none_probability"] = round(float(answer.proba[-1]), 6)
-    return entry
+def _to_dict(image: ImageAnswer) -> dict[str, Any]:
+    entry: dict[str, Any] = {"path": str(image.path)}
+    if image.page is not None:
+        entry["page"] = image.page
+    return entry | image.answer.to_dict()
 
 
 def csv_header(labels: Sequence[str]) -> str:
@@ -94,10 +84,11 @@ def csv_header(labels: Sequence[str]) -> str:
     return _csv_row([*FIRST_COLUMNS, *(f"{name} (class)" if name in FIRST_COLUMNS else name for name in labels)])
 
 
-def _to_csv(answer: Answer) -> str:
+def _to_csv(image: ImageAnswer) -> str:
+    answer = image.answer
     chosen = "; ".join(name for name, _ in answer.chosen)
     probabilities = [f"{p:.6f}" for p in (answer.chosen[0][1], *answer.proba)]
-    return _csv_row([_csv_path(answer.name), chosen, *probabilities])
+    return _csv_row([_csv_path(image.name), chosen, *probabilities])
 
 
 def _csv_path(name: str) -> str:
@@ -122,14 +113,14 @@ class Tally:
     labels: Sequence[str]
     keep: bool = False
     counts: Counter[str] = field(default_factory=Counter)
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    answers: dict[str, list[ImageAnswer]] = field(default_factory=dict)
 
-    def add(self, answer: Answer) -> None:
+    def add(self, image: ImageAnswer) -> None:
         """Count an answer; of independent classes under each that it names."""
-        for label, _ in answer.chosen:
+        for label, _ in image.answer.chosen:
             self.counts[label] += 1
             if self.keep:
-                self.answers.setdefault(label, []).append(answer)
+                self.answers.setdefault(label, []).append(image)
 
     def summary(self, images: int) -> str:
         """The count of each label: "12 images: cat 7, dog 5, none of these 0"."""

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wordsight.cli._classify.answers import Answer, Tally, count_images
+from wordsight.cli._classify.answers import ImageAnswer, Tally, count_images
 
 if TYPE_CHECKING:
     from wordsight.output.contact_sheet import Tile
@@ -20,25 +20,25 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
 
     sections = []
     for label in tally.labels:
-        answers = sorted(tally.answers.get(label, []), key=lambda answer: -dict(answer.chosen)[label])
+        answers = sorted(tally.answers.get(label, []), key=lambda image: -dict(image.answer.chosen)[label])
         if answers:
             heading = f"{label} · {count_images(len(answers))}"
             if len(answers) > TILES_SHOWN:
                 heading += f", the first {TILES_SHOWN}"
-            sections.append(Section(heading, [_tile(answer) for answer in answers[:TILES_SHOWN]]))
+            sections.append(Section(heading, [_tile(image) for image in answers[:TILES_SHOWN]]))
     path.write_text(render_sections_html(sections, title, " · ".join(tally.labels)), encoding="utf-8")
 
 
-def _tile(answer: Answer) -> Tile:
+def _tile(image: ImageAnswer) -> Tile:
     """Tile of one image, which links to its file."""
     from wordsight.images.names import source_name
     from wordsight.output.contact_sheet import Tile, file_link
 
     thumbnail = b""
-    if answer.page is not None:
-        thumbnail = _thumbnail(answer.path, answer.page)
-    link = file_link(answer.path, answer.page)
-    return Tile(answer.path, answer.ranked, name=source_name(answer.name), link=link, thumbnail=thumbnail)
+    if image.page is not None:
+        thumbnail = _thumbnail(image.path, image.page)
+    link = file_link(image.path, image.page)
+    return Tile(image.path, image.answer.ranked, name=source_name(image.name), link=link, thumbnail=thumbnail)
 
 
 def _thumbnail(path: Path, page: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._classify.answers import Answer
+from wordsight.cli._classify.answers import ImageAnswer
 from wordsight.cli._classify.inputs import Page, Source
 from wordsight.cli._messages import DONE, SOME_SKIPPED, say
 from wordsight.errors import InputError
@@ -47,27 +47,29 @@ def check_sources(sorter: Sorter, sources: list[Source]) -> None:
         sources.sort(key=lambda source: isinstance(source, Path) and not source.is_symlink())
 
 
-def place_links_last(answers: Iterator[Answer | Skipped], sorter: Sorter | None) -> Iterator[Answer | Skipped]:
+def place_links_last(
+    answers: Iterator[ImageAnswer | Skipped], sorter: Sorter | None
+) -> Iterator[ImageAnswer | Skipped]:
     """The answers, links to move last: the new places of what they lead to are known then."""
-    links: list[Answer] = []
-    for answer in answers:
-        if sorter is not None and sorter.how == "move" and isinstance(answer, Answer) and answer.path.is_symlink():
-            links.append(answer)
+    links: list[ImageAnswer] = []
+    for image in answers:
+        if sorter is not None and sorter.how == "move" and isinstance(image, ImageAnswer) and image.path.is_symlink():
+            links.append(image)
         else:
-            yield answer
+            yield image
     yield from links
 
 
-def place(sorter: Sorter, answer: Answer) -> Answer | Skipped:
+def place(sorter: Sorter, image: ImageAnswer) -> ImageAnswer | Skipped:
     """Put one image into its folder, or into each of its folders, and pass its answer on; a failure is Skipped."""
     from wordsight.images.skipped import Skipped
 
-    for label, probability in answer.chosen:
+    for label, probability in image.answer.chosen:
         try:
-            sorter.place(answer.path, label, probability)
+            sorter.place(image.path, label, probability)
         except OSError as error:
-            return Skipped(answer.path, f"could not be put into the folder of {label!r} ({error.strerror or error})")
-    return answer
+            return Skipped(image.path, f"could not be put into the folder of {label!r} ({error.strerror or error})")
+    return image
 
 
 def report_placing(sorter: Sorter, folder: Path) -> None:

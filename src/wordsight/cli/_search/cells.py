@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wordsight.output.lead_columns import Lead
     from wordsight.search.hits import Hit
 
-UNLIKELY = "probably not"
 BAR = 6  # cells
 SNIPPET = 160  # characters of a document's text
 _EIGHTHS: tuple[str, ...] = ("", *"▏▎▍▌▋▊▉")

@@ -18,9 +18,12 @@ def summary(query: str, hits: Hits, gallery: Gallery, options: Mapping[str, Any]
     if not hits and not len(gallery):
         place = quote_index_option(options["location"])
         return f"the index {gallery.location} is empty; add images with: wordsight index FOLDER{place}"
-    if not hits and options["page"] > 1:
+    if not hits and options["page"] > 1 and not hits.hint:
         return f"no results on page {options['page']}; try an earlier page or a larger -k."
-    return _matches(query, hits, options) + _guesses(hits)
+    said = _matches(query, hits, options) + _guesses(hits)
+    if hits.hint:
+        said += f" {hits.hint}"
+    return said
 
 
 def _matches(query: str, hits: Hits, options: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import click
 from wordsight.cli._search import cells
 from wordsight.cli._search.text_width import pad, shorten, text_width
 from wordsight.images.names import source_name
+from wordsight.output.sheet_style import UNLIKELY
 
 if TYPE_CHECKING:
     from wordsight.search.hits import Hit
@@ -53,7 +54,7 @@ def table(hits: Sequence[Hit], first: int, *, width: int | None, show: str | Non
         lines.append(click.style((" " * _FRONT + pad("path", room) + columns_at(0)).rstrip(), dim=True))
     for i, hit in enumerate(hits):
         if cells.is_first_unlikely(hits, i):
-            lines.append(click.style(f"     ── {cells.UNLIKELY} ──", dim=True))
+            lines.append(click.style(f"     ── {UNLIKELY} ──", dim=True))
         bar = click.style(cells.probability_bar(hit.proba), fg="blue")
         line = f"{first + i:3}  {bar} {hit.proba:4.0%}  {pad(shorten(paths[i], room), room)}{columns_at(i + 1)}"
         lines.append(line.rstrip())

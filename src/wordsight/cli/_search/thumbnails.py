@@ -15,6 +15,7 @@ from wordsight.cli._search.table import table
 from wordsight.cli._search.text_width import shorten
 from wordsight.errors import ImageError
 from wordsight.images.names import source_name
+from wordsight.output.sheet_style import UNLIKELY
 
 if TYPE_CHECKING:
     from wordsight.index import Index
@@ -63,7 +64,7 @@ def _write_images(hits: Sequence[Hit], index: Index, *, first: int, way: Way, sh
     lead = lead_columns([hit.meta for hit in hits], show)
     for rank, hit in enumerate(hits, first):
         if cells.is_first_unlikely(hits, rank - first):
-            click.echo(click.style(f"── {cells.UNLIKELY} ──", dim=True), color=True)
+            click.echo(click.style(f"── {UNLIKELY} ──", dim=True), color=True)
         lines = _lines(rank, hit, width, lead)
         try:
             image = row_image(index, hit.row, at_least=320)

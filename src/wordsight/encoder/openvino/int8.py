@@ -7,7 +7,6 @@ were made and what they cost. Text towers stay as they are: texts are few, short
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import logging
@@ -25,6 +24,7 @@ from wordsight.encoder.openvino.graphs import image_model
 from wordsight.encoder.openvino.openvino_import import ov, without_telemetry
 from wordsight.encoder.openvino.ops import PROJECTION
 from wordsight.errors import InputError, MissingExtraError
+from wordsight.hashes import compute_sha256
 from wordsight.json_records import parse_json
 from wordsight.towers import architecture
 
@@ -86,18 +86,13 @@ def save_int8(model: Any, folder: Path, facts: dict[str, Any]) -> None:
 
 def save_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write what an int8 image tower was made of and what it costs, whole or not at all."""
-    facts = {**facts, "sha256": {name: _sha256(folder / name) for name in (GRAPH, WEIGHTS)}}
+    facts = {**facts, "sha256": {name: compute_sha256(folder / name) for name in (GRAPH, WEIGHTS)}}
     write_whole(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_sha256(path: Path) -> str:
     try:
-        return _sha256(path)
+        return compute_sha256(path)
     except OSError as error:
         return f"unknown ({error.strerror})"
 

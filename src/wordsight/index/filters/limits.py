@@ -9,6 +9,7 @@ from wordsight.errors import did_you_mean
 MOST_CHARACTERS = 500_000  # a list of some ten thousand values
 MOST_OPERATORS = 200  # and, or, not, case, signs: each goes one level deeper into the readers of stores
 MOST_NESTED = 50  # brackets within brackets
+EXAMPLE = "gender = 'Women' and price < 50"  # as messages show it
 SHOWN = 200  # characters of a condition that a message shows
 # None of these makes much more text, or longer lists, than it is given, as `repeat` and `range` do.
 _NAMES = """abs arrow_cast btrim cast ceil char_length coalesce concat contains current_date date_part date_trunc
@@ -17,7 +18,7 @@ regexp_match right round rtrim sign sqrt starts_with strpos substr substring to_
 FUNCTIONS = frozenset(_NAMES.split())
 _WORDS = "all and any between by case else escape from ilike in is like not or select then union when where"
 _KEYWORDS = frozenset(_WORDS.split())  # may stand before a bracket and are not functions
-_QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
+QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
 _OPERATOR = re.compile(r"\b(?:and|or|not|case)\b|[-+*/%|&^~]", re.IGNORECASE)
 _CALL = re.compile(r"\b([a-z_]\w*)\s*\(", re.IGNORECASE)
 
@@ -26,7 +27,7 @@ def find_excess(condition: str) -> str:
     """Reason why a condition is refused: too long, too deep, or a function that is not allowed; "" of a good one."""
     if len(condition) > MOST_CHARACTERS:
         return f"it has {len(condition):,} characters; at most {MOST_CHARACTERS:,} are read"
-    bare = _QUOTED.sub("''", condition)
+    bare = QUOTED.sub("''", condition)
     if (operators := len(_OPERATOR.findall(bare))) > MOST_OPERATORS:
         limit = f"it has {operators:,} operators, at most {MOST_OPERATORS} are read"
         return f"{limit}; name many values with: column in (…)"

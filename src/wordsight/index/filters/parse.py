@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from wordsight.errors import InputError, MissingExtraError, did_you_mean
-from wordsight.index.filters.limits import find_excess, shorten
+from wordsight.index.filters.limits import EXAMPLE, find_excess, shorten
 from wordsight.index.payload_fields import Scalar
 
-EXAMPLE = "gender = 'Women' and price < 50"
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
 # what a node of sqlglot's may say beside its kind; anything else would be ignored silently

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wordsight.errors import InputError, StoreError, WordsightError, did_you_mean
-from wordsight.index.filters.limits import find_excess, shorten
+from wordsight.index.filters.limits import EXAMPLE, QUOTED, find_excess, shorten
 
-EXAMPLE = "gender = 'Women' and price < 50"
 # where in its own sources an error arose, which Lance appends: ", scanner.rs:839:33"
 PLACE = re.compile(r",? ?\S*\.rs:\d+:\d+")
 # how a message begins about what a condition makes of some row, such as a division by nothing
@@ -26,7 +25,6 @@ REASONS = (
     (re.compile(rf"{OF_A_ROW}(?:Arrow error: )?(?P<why>.+?)(?:{PLACE.pattern}|$)"), "{why}"),
     (re.compile(r"Expression '(?P<what>.+)' is not supported"), "{what} is not supported"),
 )  # fmt: skip
-QUOTED = re.compile(r"""'(?:[^']|'')*'|`[^`]*`|"(?:[^"]|"")*\"""")
 PLACEHOLDER = re.compile(r"\?|\$\w+")
 KINDS = {"Int64": "integer", "Float64": "number", "Utf8": "text", "Boolean": "boolean"}
 

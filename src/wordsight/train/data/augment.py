@@ -8,13 +8,12 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from wordsight.images.decode import Decoded
-from wordsight.images.preprocess import preprocess, resized_size
+from wordsight.images.preprocess import FILTERS, preprocess, resized_size
 from wordsight.spec import Preprocess
 from wordsight.train.config import AugmentConfig
 
 Box = tuple[float, float, float, float]
 
-_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _RATIOS = (3 / 4, 4 / 3)  # of a crop's width to its height: Szegedy et al. 2015
 _TRIES = 10  # for a crop that lies within the image, as in torchvision
 # Chen et al. 2020 (SimCLR), appendix A: at strength s brightness, contrast and saturation change by factors within
@@ -42,7 +41,7 @@ def training_pixels(image: Decoded, spec: Preprocess, augment: AugmentConfig, rn
         pixels = _square(image, spec, rng)
     else:
         box = random_box(image.box, augment.min_area, rng)
-        pixels = image.image.resize((spec.image_size, spec.image_size), _FILTERS[spec.interpolation], box=box)
+        pixels = image.image.resize((spec.image_size, spec.image_size), FILTERS[spec.interpolation], box=box)
     if rng.random() < augment.flip:
         pixels = ImageOps.mirror(pixels)
     if augment.colour and rng.random() < _OFTEN:
@@ -87,7 +86,7 @@ def _square(image: Decoded, spec: Preprocess, rng: np.random.Generator) -> Image
     across, down = (right - left) / width, (bottom - top) / height
     box = (left + x * across, top + y * down, left + (x + size) * across, top + (y + size) * down)
     box = (*box[:2], min(box[2], right), min(box[3], bottom))
-    return image.image.resize((size, size), _FILTERS[spec.interpolation], box=box)
+    return image.image.resize((size, size), FILTERS[spec.interpolation], box=box)
 
 
 def _recoloured(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:

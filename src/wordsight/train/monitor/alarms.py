@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from wordsight.model import decode_threads
 from wordsight.train.config import TrainConfig
 from wordsight.train.monitor.baseline import chance_loss, chance_words
 from wordsight.train.monitor.reports import RunFacts, StepReport, TrainWarning, Watcher
@@ -108,7 +108,7 @@ class Alarms(Watcher):
         share = sum(step.wait_share for step in self._last) / len(self._last)
         if share < MUCH_WAITING:
             return None
-        processors, workers = _processors(), self.config.data.workers
+        processors, workers = decode_threads(), self.config.data.workers
         if workers < processors:
             advice = f"Raise data.workers (now {workers}; this machine has {processors} processors)"
         else:
@@ -139,9 +139,3 @@ class Alarms(Watcher):
             f"{report.skipped:,} samples, {share:.0%} of those drawn, could not be read and were left out. The "
             "reasons are listed at the end; if this is unexpected, check data.pairs and its columns now."
         )
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
