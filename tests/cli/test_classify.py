@@ -292,6 +292,7 @@ def test_an_image_that_cannot_be_placed_is_skipped(run, tmp_path):
     assert sum("skipped" in json.loads(line) for line in result.stdout.splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_warning_is_one_plain_line(run, monkeypatch):
     def embed(self, texts):
         warnings.warn("The text is too long.", UserWarning, stacklevel=2)

@@ -121,6 +121,7 @@ def test_no_summary_of_an_index_holds_a_secret(tmp_path, monkeypatch, server):
         assert "SIGNATURE" not in result.output
 
 
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 def test_no_answer_of_a_store_shows_the_key_that_was_sent(monkeypatch, server, capsys):
     pytest.importorskip("qdrant_client")
     monkeypatch.setenv("QDRANT_API_KEY", "QSECRETKEY")

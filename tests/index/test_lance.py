@@ -376,6 +376,7 @@ def test_a_newer_format_asks_for_an_update(made):
         open_index(made)
 
 
+@pytest.mark.filterwarnings("ignore:The snapshot .* is damaged")
 def test_a_damaged_snapshot_is_written_again(made):
     (snapshot,) = made.glob("snapshot-*.arrow")
     whole = snapshot.read_bytes()

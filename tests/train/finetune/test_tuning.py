@@ -309,6 +309,7 @@ def write_recipe(folder, config):
     return str(folder / "tune.py")
 
 
+@pytest.mark.filterwarnings("default::wordsight.errors.WordsightWarning")
 def test_a_run_that_forgets_is_not_called_good(table, start, tmp_path, known):
     wrong = wrong_captions(table, tmp_path / "wrong")
     config = tuned(wrong, start, steps=20, batch=16, optim__lr=3e-3, tuning={"forgetting": known, "keep": 0.9})
