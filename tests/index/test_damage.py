@@ -231,7 +231,7 @@ def test_an_index_of_which_no_version_can_be_read_is_said_to_be_lost(folder):
     check = index.check_files()
     assert check.is_lost
     assert len(check.damage) == len(list_manifests(folder))
-    with pytest.raises(StoreError, match="no version of it can be read. Delete it and make it again"):
+    with pytest.raises(StoreError, match=r"no version of it can be read\. Delete it and make it again"):
         index.repair()
 
 

@@ -68,5 +68,5 @@ def _advice(location: str, check: FileCheck) -> list[str]:
     if check.damage:
         return [f"Embed these images again with: wordsight index --repair --in {location}"]
     if check.unrecorded:
-        return [f"Record the checksums that lack with: wordsight index --repair --in {location}"]
+        return [f"Record the missing checksums with: wordsight index --repair --in {location}"]
     return []

@@ -103,7 +103,7 @@ def _is_newer(name: str, version: int) -> bool:
 
 
 def repair_files(folder: Path, uri: str, checksums: Checksums, damage: Collection[Damage]) -> None:
-    """Go back to the newest version that can be read; remove what is damaged in it; take the checksums that lack.
+    """Go back to the newest version that can be read; remove what is damaged in it; record missing checksums.
 
     States before, which hold the same files, can no longer be gone back to.
     """
