@@ -390,6 +390,14 @@ def test_a_table_that_was_moved_into_a_named_folder_is_a_source_still(gallery, t
     assert set(gallery.sources) == {str(now), str(tmp_path / "archive")}
 
 
+def test_a_gallery_in_the_home_folder_is_made_there(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with Gallery.create("~/pictures", model=colour_model()) as gallery:
+        assert gallery.location == str(tmp_path / "pictures")
+    assert (tmp_path / "pictures" / "items.lance").is_dir()
+
+
 @pytest.mark.parametrize("table", [False, True])
 def test_an_index_beside_its_images_moves_with_them(tmp_path, table):
     write_images(tmp_path / "disk1" / "photos", range(4))

@@ -55,11 +55,10 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
 
 
 def _find_folder(location: str | None) -> Path | None:
-    from wordsight.index import STORES
-    from wordsight.locations import default_index
+    from wordsight.index import is_folder, resolve_location
 
-    where = str(default_index()) if location is None else location
-    if "://" in where or where.startswith(tuple(STORES)):
+    where = resolve_location(location)
+    if not is_folder(where):
         return None
     return Path(where)
 
