@@ -341,6 +341,63 @@ def test_a_source_whose_images_came_back_in_part_is_not_taken_over(gallery, tmp_
     assert len(gallery) == 7
 
 
+def write_table(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("image,title\n" + "".join(f"{image},{title}\n" for image, title in rows))
+
+
+def titles(gallery):
+    rows = gallery.index.get([version.id for version in gallery.index.row_versions()])
+    return sorted(row.meta["title"] for row in rows if row.meta.get("title"))
+
+
+def test_a_folder_of_a_tables_images_does_not_take_the_place_of_the_table(gallery, tmp_path):
+    table = tmp_path / "p.csv"
+    write_table(table, [("in/000.png", "red"), ("in/001.png", "green")])
+    gallery.add(table)
+    table.rename(tmp_path / "away.csv")
+    summary = gallery.add(tmp_path / "in")
+    assert (summary.moved, summary.removed, summary.kept) == ({}, 0, (str(table),))
+    assert titles(gallery) == ["green", "red"]
+    assert set(gallery.sources) == {str(table), str(tmp_path / "in")}
+    (tmp_path / "away.csv").rename(table)
+    assert gallery.refresh().unchanged == 8
+
+
+def test_a_table_that_was_copied_is_taken_over_by_one_that_says_the_same(gallery, tmp_path):
+    table, other, copy = tmp_path / "p.csv", tmp_path / "other.csv", tmp_path / "copy.csv"
+    write_table(table, [("in/000.png", "red"), ("in/001.png", "green")])
+    write_table(other, [("in/000.png", "poppy"), ("in/001.png", "leaf")])
+    gallery.add(table)
+    copy.write_bytes(table.read_bytes())
+    table.unlink()
+    assert gallery.add(other).moved == {}
+    assert titles(gallery) == ["green", "leaf", "poppy", "red"]
+    assert gallery.add(copy).moved == {str(table): str(copy)}
+    assert titles(gallery) == ["green", "leaf", "poppy", "red"]
+
+
+def test_a_table_that_was_moved_into_a_named_folder_is_a_source_still(gallery, tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "in").rename(tmp_path / "old" / "in")
+    write_table(tmp_path / "old" / "p.csv", [("in/000.png", "red"), ("in/001.png", "green")])
+    gallery.add(tmp_path / "old" / "p.csv")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "old").rename(tmp_path / "archive" / "old")
+    now = tmp_path / "archive" / "old" / "p.csv"
+    assert gallery.add(tmp_path / "archive").moved == {str(tmp_path / "old" / "p.csv"): str(now)}
+    assert titles(gallery) == ["green", "red"]
+    assert set(gallery.sources) == {str(now), str(tmp_path / "archive")}
+
+
+def test_a_gallery_in_the_home_folder_is_made_there(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with Gallery.create("~/pictures", model=colour_model()) as gallery:
+        assert gallery.location == str(tmp_path / "pictures")
+    assert (tmp_path / "pictures" / "items.lance").is_dir()
+
+
 @pytest.mark.parametrize("table", [False, True])
 def test_an_index_beside_its_images_moves_with_them(tmp_path, table):
     write_images(tmp_path / "disk1" / "photos", range(4))

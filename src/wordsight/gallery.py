@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError
-from wordsight.index import Index, IndexInfo, create_index, is_local, open_index
+from wordsight.index import Index, IndexInfo, create_index, is_local, open_index, resolve_location
 from wordsight.index.base import check_same_model
-from wordsight.locations import default_index
 from wordsight.model import Model, lasting_name, load, load_once
 from wordsight.path_text import to_path, to_text
 
@@ -76,12 +75,13 @@ class Gallery:
     ) -> Gallery:
         """Gallery of an index that exists.
 
-        location: a folder, a URL ("s3://…", "qdrant:…", "pinecone:…"), or None for the user's personal index.
+        location: a folder ("~" is the user's home), a URL ("s3://…", "qdrant:…", "pinecone:…"), or None for the
+            user's personal index.
         model: needed only where the name that the index recorded does not lead to it.
         download: called with (bytes done, bytes in total) while a model's file is downloaded.
         Raises: StoreError if there is none, or it was made with another model.
         """
-        place = _resolve_location(location)
+        place = resolve_location(location)
         return cls(open_index(place), model, location=place, backend=backend, precision=precision, download=download)
 
     @classmethod
@@ -99,7 +99,7 @@ class Gallery:
         model: a name, file or folder that `wordsight.load` takes, or a Model.
         Raises: StoreError for an index of another model, naming both; what `wordsight.load` raises.
         """
-        place = _resolve_location(location)
+        place = resolve_location(location)
         made = model if isinstance(model, Model) else load(model, backend, precision, progress=download)
         info = IndexInfo(made.loaded_from or made.spec.name, made.fingerprint, made.spec.embed_dim, _now())
         return cls(create_index(place, info), made, location=place, backend=backend, precision=precision)
@@ -337,12 +337,6 @@ def _check_model(model: Model, info: IndexInfo, location: str) -> Model:
     """The model. Raises: StoreError where the index was made with another."""
     check_same_model(info, model.loaded_from or model.spec.name, model.fingerprint, model.spec.embed_dim, location)
     return model
-
-
-def _resolve_location(location: Source | None) -> str:
-    if location is None:
-        return str(default_index())
-    return os.fspath(location)
 
 
 def _make_lasting(location: str) -> str:

@@ -24,7 +24,7 @@ from wordsight.cli._search.query import title
 from wordsight.doctor.report import Finding, Report
 from wordsight.errors import InputError
 from wordsight.images.skipped import Skipped
-from wordsight.index.base import Damage
+from wordsight.index.base import Damage, FileCheck
 
 STEER = "\x1b]0;PWN\x07\x9b2J\u202e"
 ESCAPED = r"\x1b]0;PWN\x07\x9b2J\u202e"
@@ -137,13 +137,11 @@ def test_no_answer_of_a_store_shows_the_key_that_was_sent(monkeypatch, server, c
 
 @pytest.mark.parametrize("ids", [[f"{STEER}.png"], None, []])
 def test_no_check_of_an_index_steers_the_terminal(capsys, ids):
-    damage = [Damage(f"{STEER}.lance", ids)]
-    gallery = SimpleNamespace(location=f"/{STEER}", index=SimpleNamespace(find_damage=lambda: damage))
+    check = FileCheck((Damage(f"{STEER}.lance", ids),), compared=3)
+    gallery = SimpleNamespace(location=f"/{STEER}", index=SimpleNamespace(check_files=lambda: check))
     assert check_index(gallery, as_json=False) == 1
-    damage.clear()
-    assert check_index(gallery, as_json=False) == 0
     shown = capsys.readouterr().out
-    assert f"/{ESCAPED}: all files are as they were written." in shown
+    assert f"/{ESCAPED}: 3 files compared; 1 damaged or missing:" in shown
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
 
 

@@ -291,7 +291,7 @@ def test_repair_embeds_what_check_found_damaged_again(run, tmp_path):
     assert run("in").exit_code == 0
     first = run("--check")
     assert first.exit_code == 0
-    assert first.stdout == f"{tmp_path}/mine: all files are as they were written.\n"
+    assert re.fullmatch(rf"{tmp_path}/mine: \d+ files compared, as they were written\.\n", first.stdout)
     (path,) = (tmp_path / "mine" / "items.lance" / "data").iterdir()
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -310,3 +310,38 @@ def test_repair_embeds_what_check_found_damaged_again(run, tmp_path):
     after = run("--check --json")
     assert after.exit_code == 0
     assert json.loads(after.stdout)["damaged"] == []
+
+
+def test_check_says_how_many_files_have_no_checksum(run, tmp_path):
+    run("in")
+    path = tmp_path / "mine" / "checksums.json"
+    path.unlink()
+    result = run("--check")
+    assert result.exit_code == 0
+    first, last = result.stdout.splitlines()
+    assert re.fullmatch(r".*: 0 files compared, \d+ without a checksum \(written by an older version\)\.", first)
+    assert last.endswith(f"wordsight index --repair --in {tmp_path}/mine")
+    assert run("--repair").exit_code == 0
+    assert " files compared, as they were written." in run("--check").stdout
+    path.write_bytes(b"damaged")
+    result = run("--check")
+    assert (result.exit_code, "checksums.json is damaged: 0 images" in result.stdout) == (1, True)
+    assert json.loads(run("--check --json").stdout)["without_checksum"] > 5
+
+
+def test_repair_of_a_damaged_manifest_indexes_again_what_was_lost(run, tmp_path):
+    run("in")
+    run("--forget in")
+    write_images(tmp_path / "in", [9])
+    run("in")
+    newest = min((tmp_path / "mine" / "items.lance" / "_versions").glob("*.manifest"))
+    newest.write_bytes(newest.read_bytes()[:30])
+    checked = run("--check")
+    assert checked.exit_code == 1
+    assert f"{newest.name} is damaged; the images that it concerns cannot be told." in checked.stdout
+    assert run("--repair").exit_code == 0
+    assert run("--check").exit_code == 0
+    assert json.loads(run("--status --json").stdout)["images"] == 6
+    for path in (tmp_path / "mine" / "items.lance" / "_versions").glob("*.manifest"):
+        path.write_bytes(b"")
+    assert "No version of it can be read: delete" in run("--check").stdout

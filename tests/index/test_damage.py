@@ -145,10 +145,131 @@ def test_damaged_facts_and_checksums_are_written_again(folder):
     (folder / CHECKSUMS).write_bytes(b"\0" * 40)
     index = open_index(folder)
     assert index.info.model == "tiny"
-    assert index.find_damage() == []
+    assert [(damage.file, damage.ids) for damage in index.find_damage()] == [(CHECKSUMS, [])]
     index.set_note("n", {})
     assert "tiny" in record.read_text()
     assert json.loads((folder / CHECKSUMS).read_text())["files"]
+    assert index.find_damage() == []
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"[" * 9999)])
+def test_files_without_checksums_are_counted_and_repair_records_them(folder, damage):
+    index = open_index(folder)
+    whole = index.check_files()
+    assert (whole.damage, whole.unrecorded) == ((), 0)
+    assert whole.compared == len(Checksums(folder, "items.lance").list_files()) > 5
+    damage(folder / CHECKSUMS)
+    check = index.check_files()
+    assert (check.compared, check.unrecorded) == (0, whole.compared)
+    assert len(check.damage) == (folder / CHECKSUMS).exists()
+    index.repair()
+    after = index.check_files()
+    assert (after.damage, after.unrecorded, len(index)) == ((), 0, 60)
+
+
+def list_manifests(folder):
+    """Manifests, the newest first."""
+    return sorted((folder / "items.lance" / "_versions").glob("*.manifest"))
+
+
+def cut(path):
+    os.truncate(path, 30)
+
+
+def flip_middle(path):
+    flip(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("damage", [cut, flip_middle, Path.unlink], ids=["cut", "flipped", "missing"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_repair_goes_back_to_the_newest_version_that_can_be_read(folder, damage, recorded):
+    index = open_index(folder)
+    index.add([Row("late.jpg", "/s", "/s/late.jpg", "late", rows(1)[0].vector)])
+    index.set_note("sources", {"/s": {}})
+    index.close()
+    newest = list_manifests(folder)[0]
+    damage(newest)
+    if not recorded:
+        if damage is not cut:
+            return  # nothing tells that it is not as it was written
+        (folder / CHECKSUMS).unlink()
+    index = open_index(folder)
+    (found,) = index.find_damage()
+    assert (found.file, found.ids) == (f"items.lance/_versions/{newest.name}", None)
+    assert found.is_missing == (damage is Path.unlink)
+    index.repair()
+    assert index.find_damage() == []
+    assert len(index) == 61
+    assert index.note("sources") == {"/s": {}}
+    assert index.match_text("word7", 1)[0].row.id == "7.jpg"
+    index.close()
+    index = open_index(folder)
+    index.add([Row("x.jpg", "/s", "/s/x.jpg", "x", rows(1)[0].vector)])
+    assert len(index) == 62
+    assert index.find_damage() == []
+    assert index.nearest(rows(1)[0].vector, 9)
+
+
+def test_rows_of_a_version_that_is_lost_are_not_answers_of_an_old_snapshot(folder):
+    index = open_index(folder)
+    index.add([Row("late.jpg", "/s", "/s/late.jpg", "late", rows(1)[0].vector)])
+    index.optimise()
+    index.close()
+    assert "late.jpg" in {answer[0] for answer in answers(folder)}
+    for path in list_manifests(folder)[:-1]:
+        cut(path)
+    index = open_index(folder)
+    index.repair()
+    assert {version.id for version in index.row_versions()} == {row.id for row in rows(60)}
+    assert {match.row.id for match in index.nearest(rows(1)[0].vector, 70)} == {row.id for row in rows(60)}
+
+
+def test_an_index_of_which_no_version_can_be_read_is_said_to_be_lost(folder):
+    for path in list_manifests(folder):
+        cut(path)
+    index = open_index(folder)
+    check = index.check_files()
+    assert check.is_lost
+    assert len(check.damage) == len(list_manifests(folder))
+    with pytest.raises(StoreError, match=r"no version of it can be read\. Delete it and make it again"):
+        index.repair()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_missing_search_index_is_found_and_built_again(folder, recorded):
+    paths = sorted((folder / "items.lance" / "_indices").glob("*/*"))
+    if recorded:
+        paths[-1].unlink()
+    else:
+        shutil.rmtree(paths[0].parent)
+        (folder / CHECKSUMS).unlink()
+    index = open_index(folder)
+    (found,) = index.find_damage()
+    assert (found.ids, found.is_missing) == ([], True)
+    assert (folder / found.file) in (paths[-1], paths[0].parent)
+    index.repair()
+    assert index.find_damage() == []
+    assert (len(index), index.match_text("word7", 1)[0].row.id) == (60, "7.jpg")
+
+
+@pytest.mark.parametrize("damage", [flip_middle, Path.unlink], ids=["flipped", "missing"])
+def test_rows_whose_list_of_deleted_ones_is_damaged_are_removed(folder, damage):
+    index = open_index(folder)
+    index.remove(["3.jpg"])
+    index.close()
+    (path,) = (folder / "items.lance" / "_deletions").iterdir()
+    damage(path)
+    index = open_index(folder)
+    (found,) = index.find_damage()
+    assert found.file == f"items.lance/_deletions/{path.name}"
+    index.repair()
+    assert index.find_damage() == []
+    assert len(index) == 0
+
+
+def test_a_recorded_file_that_no_version_needs_may_be_missing(folder, old_file):
+    old_file.unlink()
+    assert open_index(folder).find_damage() == []
 
 
 def test_check_tells_the_images_of_a_damaged_fragment_and_repair_removes_them(folder):

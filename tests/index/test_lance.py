@@ -866,3 +866,31 @@ def test_placeholders_are_refused(index, condition, seen):
     with pytest.raises(InputError, match=f"holds the placeholder '{re.escape(seen)}'"):
         index.nearest(EAST, 1, condition)
     assert ids(index.nearest(EAST, 1, "path <> 'what?' and path <> '$1'")) == ["a"]
+
+
+# locations
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("foo://x", r"'foo://x' has the scheme 'foo', which is not supported; expected a folder, s3://…"),
+        ("s3://", r"'s3://' names nothing behind s3://; expected, for example, s3://BUCKET/FOLDER"),
+        ("s3:///folder", r"names nothing behind s3://"),
+        ("a\0b", r"'a\\x00b', which holds a NUL character"),
+    ],
+)
+def test_a_location_that_cannot_be_one_is_named(location, said):
+    for refused in (lambda: open_index(location), lambda: create_index(location, index_info(3))):
+        with pytest.raises(InputError, match=said):
+            refused()
+
+
+def test_the_home_folder_is_meant_by_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    create_index("~/x", index_info(3)).close()
+    assert (tmp_path / "home" / "x" / "items.lance").is_dir()
+    assert not (tmp_path / "~").exists()
+    assert open_index("~/x").location == str(tmp_path / "home" / "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 from wordsight.errors import InputError, MissingExtraError
@@ -14,15 +15,26 @@ __all__ = ["Index", "IndexInfo", "Match", "Row", "RowVersion", "create_index", "
 STORES = {"qdrant:": "wordsight.index.qdrant.opening", "pinecone:": "wordsight.index.pinecone.opening"}
 
 
+def resolve_location(location: str | Path | None) -> str:
+    """Location of an index: the user's own where none is named; a folder with "~" expanded."""
+    from wordsight.locations import default_index
+
+    where = str(default_index() if location is None else location)
+    if is_local(where):
+        where = os.path.expanduser(where)
+    return where
+
+
 def is_local(location: str) -> bool:
-    """Whether an index lies in a folder of its own on this machine: not at a URL, and not in another store."""
+    """Whether an index is in a folder of its own on this machine: not at a URL, and not in another store."""
     return "://" not in location and not location.startswith(tuple(STORES))
 
 
 def open_index(location: str | Path | None = None) -> Index:
     """Open an index: a folder, "s3://…", "qdrant:…" or "pinecone:…"; by default the user's own.
 
-    Raises: StoreError where there is none, or it cannot be read; MissingExtraError.
+    Raises: InputError for a location of another form; StoreError where there is none, or it cannot be read;
+    MissingExtraError.
     """
     return _open(location, None)
 
@@ -36,11 +48,11 @@ def create_index(location: str | Path | None, info: IndexInfo) -> Index:
 
 
 def _open(location: str | Path | None, info: IndexInfo | None) -> Index:
-    from wordsight.locations import default_index
-
-    where = str(default_index() if location is None else location)
+    where = resolve_location(location)
     if not where.strip():
         raise InputError(f"The place of the index is {where!r}; name a folder, or leave it out for your own index.")
+    if "\0" in where:
+        raise InputError(f"The place of the index is {where!r}, which holds a NUL character; name a folder without.")
     module = next(
         (store for start, store in STORES.items() if where.startswith(start)), "wordsight.index.lance.opening"
     )

@@ -126,6 +126,21 @@ class Damage:
 
     file: str
     ids: list[str] | None
+    is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """Comparison of an index's files with their checksums.
+
+    compared, unrecorded: numbers of files that have a checksum, and that have none, of which nothing is known.
+    is_lost: no version of the index can be read, so that it cannot be repaired.
+    """
+
+    damage: tuple[Damage, ...] = ()
+    compared: int = 0
+    unrecorded: int = 0
+    is_lost: bool = False
 
 
 COUNTED = 200  # rows looked at by a store that cannot count all of a kind
@@ -240,12 +255,19 @@ class Index(ABC):
     def close(self) -> None:
         """Close files and connections."""
 
+    def check_files(self) -> FileCheck:
+        """Comparison of all files with their checksums; empty of a store that looks after its files itself."""
+        return FileCheck()
+
     def find_damage(self) -> list[Damage]:
-        """Files of the index that are damaged; none of a store that looks after its files itself."""
-        return []
+        """Files of the index that are damaged or missing."""
+        return list(self.check_files().damage)
 
     def repair(self) -> None:  # noqa: B027 - a store without files of its own has nothing to do
-        """Remove what is damaged, with its rows: the next update embeds those again whose images are there."""
+        """Remove what is damaged, with its rows: the next update embeds those again whose images are there.
+
+        Raises: StoreError where nothing can be kept.
+        """
 
     def thumbnail(self, id: str) -> bytes:
         """Row's small JPEG, or b""."""

@@ -56,10 +56,9 @@ def _remove_ours(folder: Path, *, keep_folder: bool, error: BaseException) -> No
 
 
 def _find_folder(location: str | None) -> Path | None:
-    from wordsight.index import is_local
-    from wordsight.locations import default_index
+    from wordsight.index import is_local, resolve_location
 
-    where = str(default_index()) if location is None else location
+    where = resolve_location(location)
     return Path(where) if is_local(where) else None
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from wordsight.hashes import hash_text
 from wordsight.index import Index, Row, RowVersion
+from wordsight.ingest.kinds import SourceKind, file_kind
 from wordsight.path_text import to_path, to_text
 
 _LOOKED_AT = 200  # rows of a source, at most, whose files are looked for in a new place
 ROWS_AT_ONCE = 1024  # rows that are changed in one step
 _ENOUGH = 0.5  # of these: the others may have been changed or deleted since
+_WITH_METADATA = (SourceKind.TABLE, SourceKind.ARCHIVE)  # a dataset is never taken to be absent
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def _move(source: str, place: str, into: str) -> Move | None:
         return Move(source, place, into or place, source, place)
     if os.path.basename(place) != os.path.basename(source):
         return None
+    if file_kind(place) is SourceKind.TABLE:  # a folder does not list the tables in it, and would lose their rows
+        into = ""
     return Move(source, place, into or place, os.path.dirname(source), os.path.dirname(place))
 
 
@@ -102,24 +106,50 @@ def _is_same(move: Move, version: RowVersion) -> bool:
     return (status.st_size, status.st_mtime_ns) == (version.size, version.mtime_ns)
 
 
+def brings_metadata(source: str) -> bool:
+    """Whether a source says more of its images than their files do: a table or a tar, by its name or pattern."""
+    return file_kind(source) in _WITH_METADATA and not to_path(source).is_dir()
+
+
 def find_copied(absent: Collection[str], versions: Iterable[RowVersion], named: Collection[str]) -> dict[str, str]:
     """Absent source → named source that holds all of its contents: it was moved by copying, say.
 
-    Sources without rows are not among them.
+    What brings metadata is taken over only by a source of its kind that brings the same: a folder of the images that a
+    table names does not hold the table's columns. Sources without rows are not among them.
     """
     if not absent:
         return {}
     contents: dict[str, set[int]] = {source: set() for source in absent}
     holds: dict[str, set[int]] = {source: set() for source in named}
     for version in versions:
-        for found in (contents, holds):
-            if version.source in found:
-                found[version.source].add(hash_text(version.content_hash))
-    return {
-        source: next(name for name, held in holds.items() if wanted <= held)
-        for source, wanted in contents.items()
-        if wanted and any(wanted <= held for held in holds.values())
-    }
+        if version.source in contents:
+            contents[version.source].add(_content(version, described=_is_described(version)))
+        if version.source in holds:
+            holds[version.source].update(_content(version, described=described) for described in (False, True))
+    found = {}
+    for source, wanted in contents.items():
+        takers = [name for name, held in holds.items() if wanted <= held and _may_take_over(source, name)]
+        if wanted and takers:
+            found[source] = takers[0]
+    return found
+
+
+def _may_take_over(source: str, name: str) -> bool:
+    if not brings_metadata(source):
+        return True
+    return brings_metadata(name) and file_kind(name) is file_kind(source)
+
+
+def _is_described(version: RowVersion) -> bool:
+    """Whether something beside the image itself says what it shows: it is a table's row or a tar's member."""
+    return version.id != version.path and not version.id.startswith(f"{version.path}#page=")
+
+
+def _content(version: RowVersion, *, described: bool) -> int:
+    """Hash of a row's content, and of what is said of it."""
+    if described:
+        return hash_text(f"{version.content_hash} {version.annotation_hash}")
+    return hash_text(version.content_hash)
 
 
 def relocate(index: Index, moves: Collection[Move]) -> None:

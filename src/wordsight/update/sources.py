@@ -23,7 +23,15 @@ from wordsight.ingest.scan import is_there, scan, source_root
 from wordsight.model import Model
 from wordsight.path_text import to_path
 from wordsight.update.counting import OnProgress, counted
-from wordsight.update.moved_sources import ROWS_AT_ONCE, Move, find_copied, find_moves, folders_around, relocate
+from wordsight.update.moved_sources import (
+    ROWS_AT_ONCE,
+    Move,
+    brings_metadata,
+    find_copied,
+    find_moves,
+    folders_around,
+    relocate,
+)
 from wordsight.update.run import Summary, UpdateOptions, update
 
 Source: TypeAlias = str | Path
@@ -105,7 +113,13 @@ class FollowedSources:
             return summary
         copied = find_copied(absent, self.index.row_versions(), chosen)
         removed = sum(self.forget(source) for source in copied)
-        return dataclasses.replace(summary, removed=summary.removed + removed, moved={**summary.moved, **copied})
+        kept = [source for source in absent if brings_metadata(source) and source not in copied]
+        return dataclasses.replace(
+            summary,
+            removed=summary.removed + removed,
+            moved={**summary.moved, **copied},
+            kept=(*kept, *summary.kept),
+        )
 
     def refresh(self, how: UpdateOptions, progress: OnProgress | None) -> Summary:
         """Bring the index into agreement with all sources that are there; those that are not keep their images."""

@@ -67,14 +67,25 @@ class Checksums:
 
     def read(self) -> dict[str, str]:
         """Recorded hashes; none where the file is not there or is damaged itself."""
+        return self._read() or {}
+
+    def are_damaged(self) -> bool:
+        """Whether the record itself is there and is not as it was written."""
+        return (self._folder / CHECKSUMS).exists() and self._read() is None
+
+    def _read(self) -> dict[str, str] | None:
         try:
             said: Any = json.loads((self._folder / CHECKSUMS).read_bytes())
             text = said["files"]
             if checksum(text.encode()) != said["checksum"]:
-                return {}
+                return None
             return dict(json.loads(text))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def list_files(self) -> list[str]:
+        """Names of the files that are there and are written once."""
+        return [name for name, _ in self._files()]
 
     def find_damaged(
         self, limit: float = float("inf"), *, again: bool = False, of: Callable[[str], bool] = lambda _: True

@@ -55,29 +55,33 @@ def _checksum(said: Any) -> str:
 
 def newest_version(folder: Path) -> int | None:
     """Number of the newest version, from the names of the manifests alone; None if there is none."""
-    return max(_manifests(folder), default=None)
+    return max(list_manifests(folder), default=None)
 
 
 def newest_manifest(folder: Path) -> str | None:
     """Name of the newest version's manifest; None if there is none."""
-    manifests = _manifests(folder)
+    manifests = list_manifests(folder)
     if not manifests:
         return None
     return manifests[max(manifests)]
 
 
-def _manifests(folder: Path) -> dict[int, str]:
+def list_manifests(folder: Path) -> dict[int, str]:
     """Version → name of its manifest."""
     try:
         names = os.listdir(folder / ITEMS / "_versions")
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    found = {}
-    for name in names:
-        stem, _, suffix = name.partition(".")
-        if suffix == "manifest" and stem.isdigit():
-            number = int(stem)
-            if len(stem) == 20:
-                number = LAST_VERSION - number
-            found[number] = name
-    return found
+    numbers = ((manifest_number(name), name) for name in names)
+    return {number: name for number, name in numbers if number is not None}
+
+
+def manifest_number(name: str) -> int | None:
+    """Version that a manifest of this name is of; None for another file."""
+    stem, _, suffix = name.partition(".")
+    if suffix != "manifest" or not stem.isdigit():
+        return None
+    number = int(stem)
+    if len(stem) == 20:
+        number = LAST_VERSION - number
+    return number

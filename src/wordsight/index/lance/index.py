@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from wordsight.index.base import (
     ANALYSED_AGAIN,
     FORMAT,
     TEXTS_COMPARED,
-    Damage,
+    FileCheck,
     Floats,
     Index,
     IndexInfo,
@@ -38,7 +37,7 @@ from wordsight.index.lance import ITEMS, maintenance
 from wordsight.index.lance import folder as folders
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.checksums import Checksums, IndexDamagedError
-from wordsight.index.lance.damage import drop_damaged, find_damage
+from wordsight.index.lance.damage import check_files, repair_files
 from wordsight.index.lance.dataset import (
     NOTE,
     count_rows,
@@ -307,26 +306,40 @@ class LanceIndex(Index):
         finally:
             self._release()
 
-    def find_damage(self) -> list[Damage]:
-        """Damaged and missing files of an index in a folder; a snapshot that is damaged is made again instead."""
+    def check_files(self) -> FileCheck:
+        """Comparison of all files of an index in a folder; a snapshot that is damaged is made again instead."""
         if self._folder is None or self._checksums is None:
-            return []
+            return FileCheck()
         uri = dataset_address(self.location, self._folder)
-        return find_damage(self._folder, uri, self._checksums, self._open_snapshot(whole=True))
+        snapshot = self._open_snapshot(whole=True)
+        with store_errors(self.location, "read"):
+            return check_files(self._folder, uri, self._checksums, snapshot)
 
     def repair(self) -> None:
-        """Remove damaged fragments with their rows, build damaged search indexes again, and forget states before."""
-        if self._folder is None or not (damage := self.find_damage()):
+        """Go back to the newest version that can be read, remove damaged fragments with their rows, build damaged
+        search indexes again, and forget states before; take the checksums of files that have none.
+
+        Raises: StoreError where no version can be read.
+        """
+        if self._folder is None or self._checksums is None or self._snapshots is None:
             return
-        uri = dataset_address(self.location, self._folder)
+        check = self.check_files()
+        if check.is_lost:
+            raise StoreError(
+                f"The index {self.location} cannot be repaired: no version of it can be read. Delete it and make it "
+                "again with: wordsight index …"
+            )
+        if not check.damage and not check.unrecorded:
+            return
         with self._write_lock:
             self._take_lock()
+            self._reader.close()  # what is open may be of a version that goes
+            self._write_dataset = None
             with store_errors(self.location, "written"):
-                dataset = import_lance().dataset(uri)
-                drop_damaged(self._folder, uri, dataset, {each.file for each in damage})
-                dataset.cleanup_old_versions(timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False)
-                if self._checksums is not None:
-                    self._checksums.record()
+                if check.damage:
+                    self._snapshots.tidy(keep=None)
+                uri = dataset_address(self.location, self._folder)
+                repair_files(self._folder, uri, self._checksums, check.damage)
         self.optimise()
 
     def versions(self) -> list[Version]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from wordsight.errors import StoreError
+from wordsight.errors import InputError, StoreError, WordsightError
 from wordsight.index import is_local
 from wordsight.index.base import IndexInfo, check_same_model, describe_absence
 from wordsight.index.lance import ITEMS, maintenance
@@ -12,16 +13,25 @@ from wordsight.index.lance import folder as folders
 from wordsight.index.lance import schema as columns
 from wordsight.index.lance.dataset import dataset_address, import_lance
 from wordsight.index.lance.index import LanceIndex
-from wordsight.index.lance.messages import store_error, store_errors
+from wordsight.index.lance.messages import plain, store_error, store_errors
 from wordsight.writer_lock import LOCK
+
+_WITHOUT_HOST = ("file", "memory", "shared-memory")  # how schemes begin whose URLs name no bucket
+_UNKNOWN_SCHEME = re.compile(r"No object store provider found for scheme: '(?P<scheme>[^']*)'")
+_REFUSED = "Invalid user input: "  # how Lance's message begins about a URL, before anything is read
 
 
 def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
     """Open the index in a folder or at a URL; with `info`, make it where there is none.
 
-    Raises: StoreError where there is none, for a damaged one, or one of another model; MissingExtraError.
+    Raises: InputError for a URL that no store takes; StoreError where there is none, for a damaged one, or one of
+    another model; MissingExtraError.
     """
-    folder = Path(location) if is_local(location) else None
+    folder = None
+    if is_local(location):
+        folder = Path(location)
+    else:
+        _check_url(location)
     found = _found(location, folder)
     if info is None and found is None:
         raise StoreError(describe_absence(location))
@@ -31,6 +41,16 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
         assert info is not None
         found = _create(location, folder, info)
     return LanceIndex(location, folder, found)
+
+
+def _check_url(location: str) -> None:
+    """Raise InputError for a URL that names nothing behind its scheme."""
+    scheme, _, rest = location.partition("://")
+    if not rest.strip("/") or (rest.startswith("/") and not scheme.lower().startswith(_WITHOUT_HOST)):
+        raise InputError(
+            f"The index location {location!r} names nothing behind {scheme}://; expected, for example, "
+            "s3://BUCKET/FOLDER."
+        )
 
 
 def _found(location: str, folder: Path | None) -> IndexInfo | None:
@@ -55,10 +75,22 @@ def _found(location: str, folder: Path | None) -> IndexInfo | None:
     except ValueError as error:
         if folder is None and "was not found" in str(error):
             return None
-        raise store_error(location, "read", error) from error
+        raise _url_error(location, str(error)) or store_error(location, "read", error) from error
     except (OSError, RuntimeError) as error:
         raise store_error(location, "read", error) from error
     return columns.read_info(dataset.schema, location)
+
+
+def _url_error(location: str, said: str) -> WordsightError | None:
+    """Error for a URL that Lance refused with the message `said`; None where it is about something else."""
+    if is_local(location) or not said.startswith(_REFUSED):
+        return None
+    if found := _UNKNOWN_SCHEME.search(said):
+        return InputError(
+            f"The index location {location!r} has the scheme {found['scheme']!r}, which is not supported; expected a "
+            "folder, s3://…, gs://…, az://…, qdrant:… or pinecone:…."
+        )
+    return InputError(f"The index location {location!r} cannot be opened: {plain(said)}.")
 
 
 def _create(location: str, folder: Path | None, info: IndexInfo) -> IndexInfo:
