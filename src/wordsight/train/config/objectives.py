@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from wordsight.arguments import check_choice
 
@@ -92,7 +92,7 @@ OBJECTIVES: Mapping[ObjectiveName, ObjectiveTraits] = {
 def get_traits(name: str) -> ObjectiveTraits:
     """Facts of an objective by its name. Raises: InputError for an unknown name."""
     check_choice("objective.name", name, OBJECTIVES)
-    return OBJECTIVES[name]
+    return OBJECTIVES[cast(ObjectiveName, name)]
 
 
 def names_with(trait: str) -> list[str]:
