@@ -13,7 +13,7 @@ PACKAGE = ROOT / "src" / "wordsight"
 # Layers from the ground up; a module may import those of lower rows only.
 LAYERS = [
     {"errors", "durable", "path_text", "redaction"},
-    {"locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
+    {"arguments", "locations", "metrics", "json_records", "columns", "hashes", "writer_lock"},
     {"spec"},
     {"towers"},
     {"checkpoint", "samples", "text", "unique_ids"},

@@ -2,7 +2,10 @@
 
 import dataclasses
 import os
+import re
 import shutil
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from PIL import Image
 import wordsight
 from wordsight.errors import InputError, StoreError
 from wordsight.gallery import Gallery
+from wordsight.ingest.in_memory import given_item
 from wordsight.ingest.options import IngestOptions
 from wordsight.samples import sample_images
 from wordsight.update.row_state import is_gone
@@ -197,6 +201,52 @@ def test_images_in_memory_are_given_in_one_form(gallery):
             gallery.add(forgotten_list)
     with pytest.raises(InputError, match="add them in two calls"):
         gallery.add([("a", Image.new("RGB", (4, 4))), "folder"])
+
+
+def test_metadata_are_what_columns_hold(gallery):
+    pandas = pytest.importorskip("pandas")
+    meta = {
+        "integer": np.int64(3), "number": np.float32(0.5), "truth": np.bool_(True), "price": Decimal("1.25"),
+        "when": datetime(2024, 1, 2, 3, 4, tzinfo=UTC), "day": date(2024, 1, 2), "text": np.str_("red"), "none": None,
+        "nat": np.datetime64("NaT"), "na": pandas.NA, 7: "seven", "np_day": np.datetime64("2024-01-02"),
+        "np_time": np.datetime64("2024-01-02T03:04", "ns"),
+    }  # fmt: skip
+    image = Image.new("RGB", (4, 4))
+    assert gallery.add([("a", image, meta), ("b", image, None)]).skipped == ()
+    kept = gallery.index.get(["a"])[0].meta
+    assert {name: value for name, value in kept.items() if value is not None} == {
+        "integer": 3, "number": 0.5, "truth": True, "price": 1.25, "when": "2024-01-02T03:04:00+00:00",
+        "day": "2024-01-02", "text": "red", "7": "seven", "np_day": "2024-01-02",
+        "np_time": "2024-01-02T03:04:00.000000000",
+    }  # fmt: skip
+    assert not any(gallery.index.get(["b"])[0].meta.values())
+
+
+@pytest.mark.parametrize(
+    ("meta", "reason"),
+    [
+        ({"x": b"1"}, "metadata 'x' of 'b' is bytes; expected text, number, true/false or None"),
+        ({"x": object()}, "metadata 'x' of 'b' is object; expected"),
+        ({"x": np.timedelta64(1, "s")}, "metadata 'x' of 'b' is timedelta64; expected"),
+        ({"x": 10**5000}, "metadata 'x' of 'b' is a number of more than 64 bits; expected"),
+        ({"x": ["red"]}, "metadata 'x' of 'b' is list; expected"),
+        ({(1, 2): 3}, r"metadata of 'b' has the key \(1, 2\) \(tuple\); expected text"),
+        ("red", "metadata of 'b' is str; expected a dict or None"),
+    ],
+)
+def test_an_image_whose_metadata_cannot_be_kept_does_not_keep_the_others_out(gallery, meta, reason):
+    image = Image.new("RGB", (4, 4))
+    summary = gallery.add([("a", image, {"x": 1}), ("b", image, meta), ("c", image, {"x": 2})])
+    assert (len(gallery), [skip.item for skip in summary.skipped]) == (2, ["b"])
+    assert re.match(reason, summary.skipped[0].reason)
+    item = dataclasses.replace(given_item("b", image, {}, ""), meta=meta)
+    assert [re.match(reason, skip.reason) is not None for skip in gallery.add([item]).skipped] == [True]
+
+
+def test_an_empty_path_is_not_the_current_folder(gallery):
+    for empty in ("", [""]):
+        with pytest.raises(InputError, match=r"^'' does not exist; expected an image"):
+            gallery.add(empty)
 
 
 def test_progress_knows_the_total_in_time(gallery, tmp_path):

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,6 +37,7 @@ _TRUTH = {"true": True, "false": False}
 _LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which JSON can spell and no store can keep
 # what stands for nothing in a column of numbers (pandas, R, SQL); in a column of words it is a word
 _MISSING = frozenset({"na", "n/a", "nan", "null", "none", "-"})
+_NULLS = ("NAType", "NaTType")  # what pandas puts for a missing value of text, numbers or dates
 
 
 class ColumnKindError(InputError):
@@ -92,7 +94,7 @@ def value_kind(value: Any) -> str:
     """Kind of a value; "" of anything that no column holds: None, lists, integers of more than 64 bits."""
     if isinstance(value, bool | np.bool_):
         return "boolean"
-    if isinstance(value, int | np.integer):
+    if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return "integer" if int(value) in INT_64 else ""
     if isinstance(value, float | np.floating):
         return "number"
@@ -227,6 +229,32 @@ def plain(value: Any) -> Value:
     if not value:
         return None
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value is None, or what pandas puts in its place."""
+    return value is None or type(value).__name__ in _NULLS
+
+
+def as_python(value: Any) -> Any:
+    """A value of Python for one of NumPy, dates in ISO 8601 and decimals as numbers; other values as they are."""
+    if is_null(value):
+        return None
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value)
+    if isinstance(value, np.timedelta64):  # an integer to NumPy
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else float(value)
+    if callable(getattr(value, "isoformat", None)):
+        return str(value.isoformat())
+    return value
 
 
 def _unknown_kind(name: str, value: Any) -> str:

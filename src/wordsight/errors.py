@@ -54,8 +54,10 @@ class MissingExtraError(WordsightError):
 
 
 def did_you_mean(seen: str, known: Iterable[str], n: int = 3) -> str:
-    """Hint ' Did you mean: a, b?' with the closest of `known`, or an empty string."""
+    """Hint ' Did you mean: a, b?' with the closest of `known`, or an empty string; callers check that it is text."""
     import difflib
+
+    assert isinstance(seen, str), seen
 
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(seen.lower(), by_lower, n=n, cutoff=0.5)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wordsight.arguments import check_items, check_path
 from wordsight.errors import CheckpointError, InputError, StoreError, UnknownModelError
 from wordsight.index import Index, IndexInfo, create_index, is_local, open_index, resolve_location
 from wordsight.index.base import check_same_model
@@ -308,6 +309,10 @@ class Gallery:
 
         if isinstance(names, str | Path):
             names = [names]
+        check_items("names", names, "an id or path, or a list of them")
+        names = list(names)
+        for name in names:
+            check_path("The image to remove", name, "an id or path")
         wanted = {name if isinstance(name, str) else to_text(name) for name in names}
         wanted |= {to_text(os.path.abspath(to_path(name))) for name in wanted}
         return remove_rows(self.index, lambda version: version.id in wanted or version.path in wanted)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.arguments import check_count, check_items
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import Encoder, open_encoder
 from wordsight.errors import CheckpointError, ImageError, InputError
@@ -134,7 +135,10 @@ class Model:
 
         Raises: InputError for anything that is not a str, and of a model that has no trained text tower.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str):
+            texts = [texts]
+        check_items("texts", texts, "a text, or a list or other iterable of texts")
+        texts = list(texts)
         warn_of_paths(texts, "model.embed_images({})")
         tokens = self.tokenizer(texts)
         _warn_of_truncated(texts, tokens)
@@ -233,8 +237,8 @@ class Model:
         self, items: Iterable[Any], read: Callable[[Any], Any], batch_size: int | None = None
     ) -> Generator[list[tuple[Any, Any]], None, None]:
         """Batches of (item, embedding or what was read); a batch closes early where few need encoding."""
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}, expected 1 or more, or None for the backend's own.")
+        if batch_size is not None:
+            check_count("batch_size", batch_size, least=1, meaning="images per call, or None for the backend's own")
         size = batch_size or _BATCH.get(self.encoder.backend, 16)
         batch: list[tuple[Any, Any]] = []
         good = 0

@@ -162,6 +162,13 @@ def test_classes_come_from_a_file_too(run, tmp_path):
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["cold", "warm", "cold"]
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_class_is_not_dropped(run, empty):
+    error = run(["in", "--classes", empty, "cat"]).exception
+    assert isinstance(error, InputError)
+    assert f"A class is named {empty!r}; each class needs a name" in str(error)
+
+
 def test_the_list_of_images_may_come_on_standard_input(run):
     result = run("--classes red blue --top 1 -", input="in/red-1.png\nin/gone.png\n")
     assert result.exit_code == 1
@@ -200,6 +207,7 @@ def test_skipped_images_are_counted_listed_and_change_the_exit_code(run, tmp_pat
         ("in --classes red blue --multi --together", "--multi and --together cannot be combined"),
         ("in --classes red blue --multi --sort-into out --move", "it can move into one folder only; use --copy"),
         ("in --classes red blue --html sheet.png", "its name must end in .html"),
+        ("in --classes red blue --html gone/s.html", "the folder 'gone' does not exist"),
         ("in --classes red blue -0", 'add "-" or --from-file'),
         ("--from-file gone.txt --classes red blue", "The list 'gone.txt' cannot be read"),
         ("in --classes red blue --sidecars", "add --sort-into DIR --move"),

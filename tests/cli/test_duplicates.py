@@ -256,6 +256,7 @@ def test_where_nothing_can_be_learnt_the_usual_threshold_serves(run, library, mo
         (["-0"], "add -f"),
         (["-f", "--json"], "-f and --json cannot be combined"),
         (["--html", "photo.jpg"], "its name must end in .html"),
+        (["--html", "gone/s.html"], "the folder 'gone' does not exist"),
         (["--threshold", "0.9", "--learn", "x"], "--threshold and --learn cannot be combined"),
         (["--threshold", "90"], "expected a cosine"),
     ],

@@ -451,6 +451,12 @@ def test_a_contact_sheet_replaces_no_image(run, tmp_path):
     assert "--html is 'shop/red-0.png'" in str(error)
 
 
+def test_the_folder_of_a_contact_sheet_is_checked_before_the_search(run, monkeypatch):
+    monkeypatch.setattr("wordsight.gallery.Gallery.open", lambda *args, **options: pytest.fail("an index was opened"))
+    with pytest.raises(InputError, match=r"'/nonexistent/x\.html', but the folder '/nonexistent' does not exist"):
+        raise run("red", "--html", "/nonexistent/x.html").exception
+
+
 def test_what_only_words_speak_for_has_a_percentage_too(run):
     line = run("shirt", "4", "--by", "text", "-k", "1").stdout.splitlines()[-1]
     assert re.search(r"\d+%  \S+\.png", line)

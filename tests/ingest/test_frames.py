@@ -168,3 +168,14 @@ def test_cells_become_plain_values():
         (np.ones(4, np.float32), None), (pathlib.PurePosixPath("a/b"), "a/b"), (b"bytes", None),
     ]:  # fmt: skip
         assert cell_value(cell) == value, cell
+
+
+def test_names_of_columns_that_are_numbers_are_text(gallery, rows):
+    assert gallery.add([{"path": row["path"], 7: "seven"} for row in rows], image="path").added == 3
+    assert {row.meta["7"] for row in gallery.index.get([v.id for v in gallery.index.row_versions()])} == {"seven"}
+
+
+def test_numpys_dates_are_in_iso_8601():
+    assert cell_value(np.datetime64("2024-01-02T03:04", "ns")) == "2024-01-02T03:04:00.000000000"
+    assert cell_value(np.datetime64("NaT", "ns")) is None
+    assert cell_value(np.timedelta64(5, "D")) == "5 days"

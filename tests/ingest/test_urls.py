@@ -14,7 +14,8 @@ from wordsight.images.skipped import Skipped
 from wordsight.ingest import url_route
 from wordsight.ingest.urls import ascii_url, fetch
 
-TARGETS = {"/ftp": "ftp://localhost/x", "/file": "file:///etc/passwd", "/moved": "/a.png", "/loop": "/loop"}
+TARGETS = {"/ftp": "ftp://localhost/x", "/file": "file:///etc/passwd", "/moved": "/a.png", "/loop": "/loop",
+           "/credentials": "http://user:secret@127.0.0.1:9/x.png"}  # fmt: skip
 
 
 @pytest.fixture
@@ -106,6 +107,31 @@ def test_urls_are_sent_as_browsers_send_them(url, sent):
 def test_a_host_that_has_no_ascii_form_is_told():
     with pytest.raises(ImageError, match="the URL cannot be fetched"):
         fetch(f"http://{'ü' * 70}.example/")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://user:secret@host.example/x.jpg", "holds a user name or password, which is not sent"),
+        ("https://secret@host.example/x.jpg", "holds a user name or password"),
+        ("http://user:secret/more@host.example/x.jpg", "its port is not a number"),
+        ("http://[secret/x.jpg", "its host is malformed"),
+    ],
+)
+def test_credentials_are_neither_looked_up_nor_sent_nor_repeated(url, reason, monkeypatch):
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: asked.append(args) or [])
+    with pytest.raises(ImageError, match=reason) as caught:
+        fetch(url)
+    assert "secret" not in str(caught.value)
+    assert not asked
+
+
+def test_a_redirect_to_a_url_with_credentials_is_not_followed(server):
+    url, asked = server
+    with pytest.raises(ImageError, match="holds a user name or password"):
+        fetch(f"{url}/credentials")
+    assert [path for path, _ in asked] == ["/credentials"]
 
 
 def test_fetching_has_limits(shop, server):

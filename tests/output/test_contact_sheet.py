@@ -1,5 +1,6 @@
 """The contact sheet of search results and groups: pages, links, names that would break a page, what cannot be read."""
 
+import errno
 import html.parser
 import io
 import re
@@ -19,6 +20,7 @@ from wordsight.output.contact_sheet import (
     file_link,
     render_html,
     render_sections_html,
+    write_sheet,
 )
 from wordsight.output.contact_sheet_png import render_png
 from wordsight.search.hits import Hit
@@ -185,3 +187,22 @@ def test_the_png_grows_with_its_lines(tmp_path):
     write_images(tmp_path, ["red.png"])
     plain, lined = Tile(tmp_path / "red.png"), Tile(tmp_path / "red.png", lines=["one", "two"])
     assert render_png([lined], "x").height == render_png([plain], "x").height + 40
+
+
+def test_a_sheet_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    sheet, link = tmp_path / "sheet.html", tmp_path / "link.html"
+    write_sheet(sheet, "old \ud800")
+    link.symlink_to(sheet)
+    write_sheet(link, "new \ud800")
+    assert link.is_symlink()
+    assert sheet.read_text(encoding="utf-8") == "new \\ud800"
+
+    def fill_disk(path, content):
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_sheet(sheet, "newer")
+    assert sheet.read_text(encoding="utf-8") == "new \\ud800"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.html", "sheet.html"]

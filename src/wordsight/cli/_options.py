@@ -125,10 +125,18 @@ def html_option(help: str = "Write a contact sheet to FILE.") -> Callable[[F], F
 
 
 def check_html(html: Path | None) -> None:
-    """Raise InputError for a contact sheet that is not called .html, such as an image that it would replace."""
-    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+    """Raise InputError for a contact sheet that is not called .html, such as an image that it would replace.
+
+    Also for one in a folder that does not exist: a long search would be lost.
+    """
+    if html is None:
+        return
+    if html.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--html is {str(html)!r}, where the contact sheet would be written; its name must end in "
                          ".html.")  # fmt: skip
+    if not html.parent.is_dir():
+        raise InputError(f"--html is {str(html)!r}, but the folder {str(html.parent)!r} does not exist; create it, or "
+                         "name another file.")  # fmt: skip
 
 
 def check_path_options(options: Mapping[str, Any]) -> None:

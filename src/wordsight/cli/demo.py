@@ -26,7 +26,7 @@ def command(out: Path) -> None:
     Then search them by words, if the extra for searching is installed.
     """
     from wordsight.model import load
-    from wordsight.output.contact_sheet import Tile, render_html
+    from wordsight.output.contact_sheet import Tile, render_html, write_sheet
     from wordsight.output.contact_sheet_png import render_png
     from wordsight.samples import DEMO_CLASSES, sample_images
     from wordsight.zeroshot.classifier import Classifier
@@ -44,7 +44,7 @@ def command(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     png, page = out / "contact-sheet.png", out / "contact-sheet.html"
     render_png(tiles, title, subtitle).save(png)
-    page.write_text(render_html(tiles, title, subtitle), encoding="utf-8")
+    write_sheet(page, render_html(tiles, title, subtitle))
     click.echo(f"\n{len(images)} images, {len(DEMO_CLASSES)} classes, {seconds:.1f} s, no downloads.")
     click.echo("Mistakes are due to the small bundled model; docs/models/mini.md lists its weaknesses.")
     click.echo(f"Contact sheet: {page} and {png.name}")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.arguments import check_type
 from wordsight.duplicates.comparison import Comparison, CosineComparison, PixelComparison
 from wordsight.duplicates.neighbours import Progress, find_rows_with_neighbour
 from wordsight.duplicates.originals import Origin, rank_origins
@@ -121,6 +122,8 @@ def find_duplicates(
     progress: called with (rows compared, rows in total).
     Raises: InputError for a threshold that no cosine can be.
     """
+    if threshold is not None:
+        check_type("threshold", threshold, (int, float, np.number), "a cosine: -1 to 1, for near duplicates 0.8 to 1")
     if threshold is not None and not -1 <= threshold <= 1:
         raise InputError(f"The threshold is {threshold}, expected a cosine: -1 to 1, for near duplicates 0.8 to 1.")
     learnt = read_threshold(index) or UNLEARNT

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
+from wordsight.arguments import check_choice
 from wordsight.checkpoint import Checkpoint
-from wordsight.errors import InputError, MissingExtraError, did_you_mean
+from wordsight.errors import InputError, MissingExtraError
 
 BACKENDS = ("auto", "openvino", "torch", "reference")
 PRECISIONS = ("auto", "f32", "bf16", "int8")
@@ -46,9 +47,7 @@ def open_encoder(checkpoint: Checkpoint, backend: str = "auto", precision: str =
         does not have; MissingExtraError for backend "torch" without torch.
     """
     for kind, seen, known in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
-        if seen not in known:
-            hint = did_you_mean(seen, known)
-            raise InputError(f"{kind} is {seen!r}, expected one of {', '.join(known)}.{hint}")
+        check_choice(kind, seen, known)
     if backend == "auto":
         backend = "torch" if precision != "int8" and _torch_sees_a_gpu() else "openvino"
     if backend == "torch":

@@ -6,6 +6,7 @@ import importlib
 import os
 from pathlib import Path
 
+from wordsight.arguments import check_path
 from wordsight.errors import InputError, MissingExtraError
 from wordsight.index.base import Index, IndexInfo, Match, Row, RowVersion
 
@@ -19,7 +20,10 @@ def resolve_location(location: str | Path | None) -> str:
     """Location of an index: the user's own where none is named; a folder with "~" expanded."""
     from wordsight.locations import default_index
 
-    where = str(default_index() if location is None else location)
+    if location is None:
+        return str(default_index())
+    check_path("location", location, "a folder, a URL, or None for your personal index")
+    where = os.fspath(location)
     if is_local(where):
         where = os.path.expanduser(where)
     return where

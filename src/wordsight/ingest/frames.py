@@ -10,12 +10,11 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, make_meta, plain
+from wordsight.columns import TOO_MANY_COLUMNS, Kinds, Value, as_python, is_null, make_meta, plain
 from wordsight.errors import ImageError, InputError, did_you_mean
 from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image, is_frame, is_image_like
@@ -25,8 +24,6 @@ from wordsight.ingest.in_memory import SOURCE, given_item, given_units, hash_ima
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.urls import fetch, is_url
 from wordsight.path_text import name_words, to_text
-
-_MISSING = ("NAType", "NaTType")  # what pandas puts for a missing value of text, numbers or dates
 
 
 def frame_units(
@@ -113,7 +110,7 @@ def read_records(frame: Any) -> Iterator[dict[str, Any]]:
         for record in frame:
             if not isinstance(record, Mapping):
                 raise InputError(f"A row of the table is given as {type(record).__name__}, expected a dict.")
-            yield dict(record)
+            yield {str(name): cell for name, cell in record.items()}
     else:
         raise InputError(
             f"With image=…, a table is expected: a DataFrame, an Arrow table, or a list of dicts; given is "
@@ -131,19 +128,14 @@ def cell_value(cell: Any) -> Value:
         if cell.dtype.kind not in "OU":
             return None
         cell = cell.tolist()
-    if isinstance(cell, np.generic):
-        cell = cell.item()
-    if callable(getattr(cell, "isoformat", None)):
-        return str(cell.isoformat())
-    if isinstance(cell, Decimal):
-        return float(cell)
+    cell = as_python(cell)
     if not isinstance(cell, str | int | float | list | dict | None):
         cell = str(cell)
     return plain(cell)
 
 
 def _is_missing(cell: Any) -> bool:
-    if cell is None or type(cell).__name__ in _MISSING or (isinstance(cell, str) and not cell.strip()):
+    if is_null(cell) or (isinstance(cell, str) and not cell.strip()):
         return True
     if isinstance(cell, Mapping):
         return all(value is None for value in cell.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,27 +11,32 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from wordsight.columns import Value
+from wordsight.columns import Value, as_python, plain, value_kind
 from wordsight.errors import InputError
 from wordsight.hashes import hash_content
 from wordsight.images.inputs import ImageSource, as_image
+from wordsight.images.skipped import Skipped
 from wordsight.ingest import Content, Item, Unit
 from wordsight.ingest.files import read_file
 from wordsight.path_text import to_text
 
-Given: TypeAlias = "tuple[str, ImageSource] | tuple[str, ImageSource, Mapping[str, Value]] | Item"
+Given: TypeAlias = "tuple[str, ImageSource] | tuple[str, ImageSource, Mapping[str, Any] | None] | Item"
 
 SOURCE = "python"  # the `Row.source` of these images
 
 
-def given_units(given: Iterable[Given]) -> Iterator[Unit]:
+def given_units(given: Iterable[Given]) -> Iterator[Unit | Skipped]:
     """Yield a unit for each `Item` and each tuple (id, image) or (id, image, metadata).
 
     Texts among the metadata are what words are searched in. A row's path is its id, unless the image is a path.
+    An image whose metadata cannot be kept comes as `Skipped` (see `read_meta`).
     Raises: InputError for other tuples.
     """
     for one in given:
-        item = one if isinstance(one, Item) else _item(one)
+        item = _read_item(one)
+        if isinstance(item, Skipped):
+            yield item
+            continue
         yield Unit(
             item.source,
             item.path,
@@ -78,8 +84,37 @@ def hash_image(image: ImageSource) -> str:
     return hash_content(bytes(image))
 
 
-def _item(given: Any) -> Item:
-    if not 2 <= len(given) <= 3 or not isinstance(given[0], str):
+def read_meta(meta: Any, id: str) -> dict[str, Value]:
+    """Metadata of an image as columns hold it: Python's numbers, dates in ISO 8601; {} of None.
+
+    Keys that are whole numbers are written as text. Raises: InputError naming image, key and type for other values.
+    """
+    if meta is None:
+        return {}
+    if not isinstance(meta, Mapping):
+        raise InputError(f"metadata of {id!r} is {type(meta).__name__}; expected a dict or None")
+    read: dict[str, Value] = {}
+    for name, given in meta.items():
+        kind = type(given).__name__
+        if not isinstance(name, str | int | np.integer):
+            raise InputError(f"metadata of {id!r} has the key {name!r:.80} ({type(name).__name__}); expected text")
+        value = as_python(given)
+        if value is not None and not value_kind(value):
+            if isinstance(value, int):
+                kind = "a number of more than 64 bits"
+            raise InputError(f"metadata {str(name)!r} of {id!r} is {kind}; expected text, number, true/false or None")
+        read[str(plain(str(name)))] = plain(value)
+    return read
+
+
+def _read_item(given: Any) -> Item | Skipped:
+    if not isinstance(given, Item) and (not 2 <= len(given) <= 3 or not isinstance(given[0], str)):
         raise InputError(f"An image is given as {given!r:.80}, expected (id, image) or (id, image, metadata).")
-    id, image, meta = (*given, {})[:3]
+    try:
+        if isinstance(given, Item):
+            return dataclasses.replace(given, meta=read_meta(given.meta, given.id))
+        id, image, meta = (*given, None)[:3]
+        meta = read_meta(meta, id)
+    except InputError as error:
+        return Skipped(given.id if isinstance(given, Item) else given[0], str(error))
     return given_item(id, image, meta, joined_text(meta))

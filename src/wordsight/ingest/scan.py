@@ -67,6 +67,10 @@ def _units(source: str | Path, root: str, options: IngestOptions) -> Iterable[Un
         raise InputError(
             f"'{source_name(source)}' is a URL; download it first, or name a table of URLs and add --urls."
         )
+    if source == "":  # abspath makes it the current folder
+        raise InputError(
+            "'' does not exist; expected an image, a folder, a table (.csv, .tsv, .jsonl, .parquet), PDF or tar."
+        )
     path = _absolute(source)
     openers: dict[str, Opener] = {
         ".pdf": page_items,

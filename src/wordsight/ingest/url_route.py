@@ -80,6 +80,23 @@ def is_private(host: str) -> bool:
     return not mapped.is_global
 
 
+def check_authority(url: str) -> None:
+    """Raise ImageError for a URL with a user name or password, or with a port that is not a number.
+
+    The reason repeats neither: what follows the colon may be part of a password that holds a slash.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError as error:
+        raise ImageError("the URL cannot be fetched (its host is malformed)") from error
+    if "@" in parts.netloc:
+        raise ImageError("the URL holds a user name or password, which is not sent; give a URL without them")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ImageError("the URL cannot be fetched (its port is not a number from 0 to 65535)") from None
+
+
 class _HTTPConnection(http.client.HTTPConnection):
     def __init__(self, route: Route, host: str, **options: Any) -> None:
         super().__init__(host, **options)
@@ -127,6 +144,7 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
         there = urllib.parse.urlsplit(newurl)
         if there.scheme not in ("http", "https"):
             raise ImageError(f"the URL redirects to {there.scheme}:, which is not http or https; not followed")
+        check_authority(newurl)
         here = urllib.parse.urlsplit(req.full_url).hostname or ""
         if req.has_proxy() and is_private(there.hostname or "") and not is_private(here):
             raise ImageError("the URL redirects to a host of this machine or of a private network; not followed")

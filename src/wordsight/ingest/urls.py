@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 
 from wordsight.errors import ImageError, InputError
-from wordsight.ingest.url_route import Route
+from wordsight.ingest.url_route import Route, check_authority
 
 TIMEOUT = 20.0  # seconds without an answer
 TOTAL_TIMEOUT = 60.0  # seconds for the whole image, with redirects, headers and body
@@ -51,10 +51,12 @@ def fetch(url: str, *, timeout: float = TIMEOUT, total: float = TOTAL_TIMEOUT, s
     Redirects are followed to http and https only, and from a public host never to one of this machine or of a private
     network: a table from elsewhere could name them, to reach what only this machine can.
     timeout: seconds to wait for an answer; total: for all of it.
-    Raises: ImageError with the reason alone; InputError for another kind of URL.
+    Raises: ImageError with the reason alone, also for a URL with a user name or password; InputError for another kind
+        of URL.
     """
     if not is_url(url):
         raise InputError(f"{url!r} is not the URL of an image; expected one that begins with http:// or https://.")
+    check_authority(url)
     route = Route(total)
     try:
         with route.opener().open(ascii_url(url), timeout=timeout) as answer:

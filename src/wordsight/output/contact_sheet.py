@@ -7,12 +7,14 @@ Shared by everything that answers with images: classes, search results, groups o
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from wordsight.durable import write_whole
 from wordsight.images.names import source_name
 from wordsight.output.cards import LINK_SCHEMES
 from wordsight.output.sheet_style import PAGE, STYLE, UNLIKELY
@@ -90,6 +92,11 @@ def render_sections_html(sections: Sequence[Section], title: str, subtitle: str 
     """HTML page of several sections, each under its heading."""
     parts = (f"<h2>{html.escape(section.heading)}</h2>\n{_cards(section.tiles)}" for section in sections)
     return _page("\n".join(parts), title, subtitle, ())
+
+
+def write_sheet(path: Path, page: str) -> None:
+    """Write a contact sheet whole, through a link to its file; halves of characters, which UTF-8 lacks, escaped."""
+    write_whole(Path(os.path.realpath(path)), page.encode("utf-8", "backslashreplace"))
 
 
 def _page(body: str, title: str, subtitle: str, asked: Sequence[Source]) -> str:

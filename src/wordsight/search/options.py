@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from wordsight.arguments import check_count, check_type
 from wordsight.errors import InputError, did_you_mean
 from wordsight.search.query_parts import Query
 
@@ -37,12 +37,13 @@ class SearchOptions:
     fold: bool = False
 
     def __post_init__(self) -> None:
-        _check_count("k", self.k, least=1, meaning="the number of hits")
-        _check_count("offset", self.offset, least=0, meaning="the number of hits to skip")
+        check_count("k", self.k, least=1, meaning="the number of hits")
+        check_count("offset", self.offset, least=0, meaning="the number of hits to skip")
         if self.where is not None and not isinstance(self.where, str):
             raise InputError(f'where is {self.where!r}, expected an SQL condition such as "width > 1000".')
-        if self.by not in get_args(By):
-            known = get_args(By)
+        known = get_args(By)
+        check_type("by", self.by, str, f"one of: {', '.join(known)}")
+        if self.by not in known:
             raise InputError(f"by is {self.by!r}, expected one of: {', '.join(known)}.{did_you_mean(self.by, known)}")
 
     @property
@@ -56,13 +57,3 @@ class SearchOptions:
             raise InputError(f"by={self.by!r} searches texts, but the query has no positive text; add some.")
         if self.whiten and any(part.kind == "text" for part in query.parts):
             raise InputError("whiten compares images with images, but the query holds text; omit one of the two.")
-
-
-def _check_count(name: str, value: int, *, least: int, meaning: str) -> None:
-    """Raise InputError for what is not a whole number from `least` on."""
-    try:
-        valid = operator.index(value) >= least
-    except TypeError:
-        valid = False
-    if not valid:
-        raise InputError(f"{name} is {value!r}, expected a whole number, {least} or more: {meaning}.")

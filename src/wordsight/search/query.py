@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.arguments import check_items
 from wordsight.index import Index
 from wordsight.index.base import check_model
 from wordsight.model import Model
@@ -35,6 +36,7 @@ def search(index: Index, model: Model, query: Any, options: SearchOptions | None
 
 def search_many(index: Index, model: Model, queries: Iterable[Any], options: SearchOptions | None = None) -> list[Hits]:
     """Hits of each of many queries, in order, all embedded in one batch: see `search`."""
+    check_items("queries", queries, "a list of queries")
     options = options or SearchOptions()
     asked = [Query.of(query) for query in queries]
     for query in asked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wordsight.arguments import check_type
 from wordsight.errors import InputError
 from wordsight.images.inputs import is_frame
 from wordsight.ingest import Item
@@ -29,6 +30,11 @@ def read_given(sources: Any, *, image: str | None, id: str | None, options: Inge
 
     Raises: InputError for other kinds, tables without `image`, paths beside in-memory images, and no source.
     """
+    for name, column in (("image", image), ("id", id)):
+        if column is not None:
+            check_type(name, column, str, "the name of a column")
+    if options is not None:
+        check_type("options", options, IngestOptions, "ingest.IngestOptions")
     if image is not None and not isinstance(sources, str | Path):
         from wordsight.ingest.frames import frame_units
 

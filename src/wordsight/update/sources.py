@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from wordsight.arguments import check_path
 from wordsight.errors import InputError, WordsightError, did_you_mean
 from wordsight.images.skipped import Skipped
 from wordsight.index import Index, RowVersion
@@ -147,6 +148,7 @@ class FollowedSources:
 
         Returns the number of images removed. Raises: InputError for a source that is not followed.
         """
+        check_path("The source", source, "a path or name that the index follows")
         recorded = read_sources(self.index)
         root = str(source)
         if root not in recorded:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+from wordsight.arguments import check_path, check_type
 from wordsight.checkpoint import Checkpoint
-from wordsight.errors import CheckpointError, UnknownModelError, did_you_mean
+from wordsight.errors import CheckpointError, InputError, UnknownModelError, did_you_mean
 from wordsight.weights import catalog, file_names, hub
 from wordsight.weights.read_files import explain_failure, read_file, read_folder, read_path, reject_unneeded_like
 
 Progress = Callable[[int, int], None]
+
+_SHOWN = 200  # characters of a name in a message
 
 
 def read_checkpoint(
@@ -25,7 +29,12 @@ def read_checkpoint(
     Raises: UnknownModelError (with what was likely meant), OfflineError (with what to do), CheckpointError,
         UnsafePickleError; InputError for an unneeded `like`.
     """
+    check_path("The model", name_or_path, "a name, a file or a folder")
     asked = str(name_or_path)
+    if not asked:
+        raise InputError("The model is named ''; expected a name such as 'mini', a file or a folder.")
+    if like is not None:
+        check_type("like", like, str, "a name of `wordsight models`")
     if like is not None and catalog.find(like) is None:
         raise UnknownModelError(f"There is no model {like!r}.{did_you_mean(like, catalog.names())}")
     if isinstance(name_or_path, str):
@@ -39,22 +48,25 @@ def read_checkpoint(
                 return read_folder(folder, repo, f"https://huggingface.co/{repo}", like)
         if asked.startswith("local-dir:"):
             return read_path(Path(asked.removeprefix("local-dir:")).expanduser(), like)
-    path = Path(name_or_path).expanduser()
-    if path.exists():
+    path = Path(os.path.expanduser(name_or_path))
+    if os.path.exists(path):  # False for a name that is too long
         return read_path(path, like)
     if isinstance(name_or_path, str) and (name := catalog.find(asked)):
         reject_unneeded_like(like, asked)
         return _read_catalogued(name, progress)
+    shown = asked
+    if len(asked) > _SHOWN:
+        shown = f"{asked[:_SHOWN]}…"
     if (
-        isinstance(name_or_path, Path)
+        isinstance(name_or_path, os.PathLike)
         or path.suffix in file_names.CHECKPOINT_SUFFIXES
         or asked.startswith((".", "/", "~"))
     ):
         raise CheckpointError(
-            f"There is no file or folder {asked!r}; expected a checkpoint, or a name of `wordsight models`."
+            f"There is no file or folder {shown!r}; expected a checkpoint, or a name of `wordsight models`."
         )
     raise UnknownModelError(
-        f"The model {asked!r} is neither a file, a folder nor a known name.{did_you_mean(asked, catalog.names())} "
+        f"The model {shown!r} is neither a file, a folder nor a known name.{did_you_mean(shown, catalog.names())} "
         "`wordsight models` lists the names; any other model of the hub is hf-hub:org/repo."
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from wordsight.arguments import check_count
 from wordsight.errors import InputError
 from wordsight.zeroshot.answer import NONE_LABEL, Answer, Ranked
 from wordsight.zeroshot.class_embeddings import (
@@ -75,6 +76,8 @@ class Classifier:
             from wordsight.model import load
 
             model = load(model if isinstance(model, str) else Path(model))
+        if not callable(getattr(model, "embed_texts", None)):
+            raise InputError(f"The model is {model!r:.80}, expected a Model, or the name, file or folder of one.")
         self.model: ImageTextModel = model
         wordings = {name: _with_singular(name, words) for name, words in as_wordings(classnames).items()}
         self.classnames: tuple[str, ...] = tuple(wordings)
@@ -178,8 +181,7 @@ class Classifier:
 
     def rank(self, proba_NK: Floats, k: int = 5) -> list[list[tuple[str, float]]]:
         """The k best labels of each row of probabilities, most probable first."""
-        if k < 1:
-            raise InputError(f"The number of answers is {k}; expected 1 or more.")
+        check_count("k", k, least=1, meaning="the number of answers")
         order_NK = np.argsort(-proba_NK, axis=1, kind="stable")[:, :k]
         return [[(self.labels[j], float(row[j])) for j in order] for row, order in zip(proba_NK, order_NK, strict=True)]
 

@@ -7,12 +7,16 @@ Sources: Radford et al. 2021; openai/CLIP `data/prompts.md` (the 26 evaluation s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from wordsight.arguments import check_items
 from wordsight.errors import InputError, did_you_mean
 
 Templates = str | Path | Sequence[str]
+
+_SHOWN = 200  # characters of a text in a message
 
 TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
     # the bare class name, and the one template of CLIP's paper (§3.1.4)
@@ -279,18 +283,22 @@ def resolve_templates(templates: Templates) -> tuple[str, ...]:
     if isinstance(templates, Path):
         return _check_templates(_read(templates), f"The template file {str(templates)!r}")
     if not isinstance(templates, str):
+        check_items("templates", templates, "a set's name, a template with '{}', a list of these, or a file")
         return _check_templates(templates, "The list of templates")
     if "{}" in templates:
         return (templates,)
     if templates in TEMPLATE_SETS:
         return TEMPLATE_SETS[templates]
-    if Path(templates).is_file():
+    if os.path.isfile(templates):  # False for a name that is too long
         return _check_templates(_read(Path(templates)), f"The template file {templates!r}")
     if "{" in templates or " " in templates.strip():
         return _check_templates([templates], "The template")
+    shown = templates
+    if len(templates) > _SHOWN:
+        shown = f"{templates[:_SHOWN]}…"
     raise InputError(
-        f"{templates!r} is not a template set, a file or a template."
-        f"{did_you_mean(templates, TEMPLATE_SETS)} The sets are: {', '.join(sorted(TEMPLATE_SETS))}."
+        f"{shown!r} is not a template set, a file or a template."
+        f"{did_you_mean(shown, TEMPLATE_SETS)} The sets are: {', '.join(sorted(TEMPLATE_SETS))}."
     )
 
 
@@ -302,7 +310,7 @@ def fill(templates: Iterable[str], word: str) -> list[str]:
 def _read(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the name
         raise InputError(f"The template file {str(path)!r} cannot be read ({error}); expected UTF-8 text.") from error
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 

@@ -16,7 +16,7 @@ TILES_SHOWN = 300  # per class: the sheet holds its images
 
 def write_html(path: Path, tally: Tally, title: str) -> None:
     """Write a contact sheet with a section per label, the most probable images first."""
-    from wordsight.output.contact_sheet import Section, render_sections_html
+    from wordsight.output.contact_sheet import Section, render_sections_html, write_sheet
 
     sections = []
     for label in tally.labels:
@@ -26,7 +26,7 @@ def write_html(path: Path, tally: Tally, title: str) -> None:
             if len(answers) > TILES_SHOWN:
                 heading += f", the first {TILES_SHOWN}"
             sections.append(Section(heading, [_tile(image) for image in answers[:TILES_SHOWN]]))
-    path.write_text(render_sections_html(sections, title, " · ".join(tally.labels)), encoding="utf-8")
+    write_sheet(path, render_sections_html(sections, title, " · ".join(tally.labels)))
 
 
 def _tile(image: ImageAnswer) -> Tile:

@@ -66,6 +66,7 @@ def read_classes(paths: Sequence[str], options: dict[str, Any]) -> dict[str, tup
     if not paths and not options["from_file"]:
         raise InputError(f"No images are given; name files, folders or patterns before the options.{_hint(classes)}")
     if file is None:
+        _check_named(classes)
         wordings = parse_classes(classes)
     else:
         try:
@@ -77,6 +78,13 @@ def read_classes(paths: Sequence[str], options: dict[str, Any]) -> dict[str, tup
         only = next(iter(wordings))
         raise InputError(f"{only!r} is the only class, so every image would get it; add a class, or drop --no-none.")
     return wordings
+
+
+def _check_named(classes: Sequence[str]) -> None:
+    """Raise InputError for an empty class on the command line; of a file's lines, empty ones are skipped."""
+    for name in classes:
+        if not name.strip():
+            raise InputError(f"A class is named {name!r}; each class needs a name: --classes cat dog.")
 
 
 def _hint(classes: Sequence[str]) -> str:

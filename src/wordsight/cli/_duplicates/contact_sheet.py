@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def write_html(path: Path, groups: Sequence[Group], gallery: Gallery) -> None:
     """Write the contact sheet."""
     from wordsight.images.names import source_name
-    from wordsight.output.contact_sheet import Section, render_sections_html
+    from wordsight.output.contact_sheet import Section, render_sections_html, write_sheet
 
     sections = []
     for number, group in enumerate(groups, 1):
@@ -28,7 +28,7 @@ def write_html(path: Path, groups: Sequence[Group], gallery: Gallery) -> None:
             heading += f"; kept because {group.because}"
         sections.append(Section(heading, list(_tiles(group, gallery))))
     page = render_sections_html(sections, "Duplicates", clean(f"{len(groups)} groups in {gallery.location}"))
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    write_sheet(path, page)
     say(f"contact sheet written to {source_name(path)}")
 
 

@@ -48,7 +48,7 @@ def write_html(
     file: Path, hits: Sequence[Hit], gallery: Gallery, parts: Sequence[QueryPart], title: str, show: str | None = None
 ) -> None:
     """Write the contact sheet."""
-    from wordsight.output.contact_sheet import render_html
+    from wordsight.output.contact_sheet import render_html, write_sheet
     from wordsight.search.tiles import hit_tiles
 
     tiles = hit_tiles(
@@ -63,7 +63,7 @@ def write_html(
     n = len(gallery)
     subtitle = clean(f"{len(hits)} of {n:,} {plural(n, 'image')} in {gallery.location}")
     page = render_html(tiles, title, subtitle, asked=examples)
-    file.write_text(page, encoding="utf-8", errors="backslashreplace")
+    write_sheet(file, page)
     say(f"contact sheet written to {source_name(file)}")
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from wordsight.errors import InputError, did_you_mean
+from wordsight.arguments import check_choice
 
 ObjectiveName = Literal["info_nce", "sigmoid", "nt_xent", "bag_of_words", "caption"]
 NetworkName = Literal["two_towers", "two_views", "bag_of_words", "captioner"]
@@ -91,12 +91,8 @@ OBJECTIVES: Mapping[ObjectiveName, ObjectiveTraits] = {
 
 def get_traits(name: str) -> ObjectiveTraits:
     """Facts of an objective by its name. Raises: InputError for an unknown name."""
-    for known, traits in OBJECTIVES.items():
-        if known == name:
-            return traits
-    raise InputError(
-        f"objective.name is {name!r}, expected one of {', '.join(OBJECTIVES)}.{did_you_mean(name, OBJECTIVES)}"
-    )
+    check_choice("objective.name", name, OBJECTIVES)
+    return OBJECTIVES[cast(ObjectiveName, name)]
 
 
 def names_with(trait: str) -> list[str]:

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from typing import Any
 
+from wordsight.arguments import check_type
 from wordsight.errors import InputError, did_you_mean
 from wordsight.spec import (
     Activation,
@@ -87,6 +88,7 @@ def size(name: str, /, **changes: Any) -> ModelSpec:
 
     Raises: InputError for an unknown size or field (with what was likely meant), or a change that the size lacks.
     """
+    check_type("The size", name, str, f"one of {', '.join(SIZES)}")
     known = {known.lower(): known for known in SIZES}
     found = known.get(name.lower().replace("/", "-").replace("@", "-"))
     if found is None:

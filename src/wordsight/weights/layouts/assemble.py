@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from wordsight.arguments import check_choice
 from wordsight.checkpoint import Checkpoint
-from wordsight.errors import CheckpointError, InputError, did_you_mean
+from wordsight.errors import CheckpointError
 from wordsight.spec import ModelSpec
 from wordsight.towers import architecture, pools_by_attention
 from wordsight.weights import file_names, validate
@@ -173,10 +174,7 @@ def to_parts(checkpoint: Checkpoint, layout: Layout) -> Parts:
 
     Raises: InputError for an unknown layout; CheckpointError where the layout cannot hold the model (the facts named).
     """
-    if layout not in LAYOUTS:
-        raise InputError(
-            f"The layout is {layout!r}, expected one of {', '.join(LAYOUTS)}.{did_you_mean(layout, LAYOUTS)}"
-        )
+    check_choice("The layout", layout, LAYOUTS)
     held = _as_held(checkpoint, layout)
     parts = _WRITE[layout](held)
     back = _READ[layout](parts)
