@@ -33,7 +33,7 @@ def test_what_another_process_makes_is_left_alone(tmp_path, monkeypatch, message
 
 
 def test_what_another_process_writes_is_left_alone(tmp_path, monkeypatch):
-    from wordsight.writer_lock import WriterLock
+    from wordsight.index.writer_lock import WriterLock
 
     monkeypatch.chdir(tmp_path)
     other = WriterLock(tmp_path / "ix")

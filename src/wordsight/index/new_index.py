@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wordsight.errors import WordsightError
 from wordsight.index.lance import ITEMS
-from wordsight.writer_lock import WriterLock
+from wordsight.index.writer_lock import WriterLock
 
 # what a store says where another process was the first to make or to write an index: then it is not ours to remove
 _OF_ANOTHER = ("is in use", "already exists", "Not found")

@@ -52,10 +52,10 @@ from wordsight.index.lance.dataset import (
 from wordsight.index.lance.dataset_reader import DatasetReader
 from wordsight.index.lance.messages import store_error, store_errors
 from wordsight.index.lance.snapshot import ROWS_PER_BATCH, Snapshot, Snapshots, read_row_versions
+from wordsight.index.writer_lock import WriterLock
 from wordsight.text.analysis import Query, Word, query_terms, share_held
 from wordsight.text.analysis import terms as text_terms
 from wordsight.text.vocabulary import Vocabulary, with_spellings
-from wordsight.writer_lock import WriterLock
 
 HEAVY = ("_thumbnail", columns.TERMS)  # columns that no answer has
 VOCABULARY = "vocabulary.txt"  # in the folder: the terms of the texts, for words that none of them holds

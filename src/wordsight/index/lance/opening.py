@@ -14,7 +14,7 @@ from wordsight.index.lance import schema as columns
 from wordsight.index.lance.dataset import dataset_address, import_lance
 from wordsight.index.lance.index import LanceIndex
 from wordsight.index.lance.messages import plain, store_error, store_errors
-from wordsight.writer_lock import LOCK
+from wordsight.index.writer_lock import LOCK
 
 _WITHOUT_HOST = ("file", "memory", "shared-memory")  # how schemes begin whose URLs name no bucket
 _UNKNOWN_SCHEME = re.compile(r"No object store provider found for scheme: '(?P<scheme>[^']*)'")
