@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "wordsight"
 
 # Layers from the ground up; a module may import those of lower rows only.
 LAYERS = [
-    {"errors", "durable", "path_text", "redaction"},
+    {"errors", "durable", "path_text"},
     {"arguments", "locations", "metrics", "json_records", "columns", "hashes"},
     {"spec"},
     {"towers"},

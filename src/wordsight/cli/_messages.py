@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wordsight.redaction import redact
+from wordsight.cli._redaction import redact
 
 if TYPE_CHECKING:
     from wordsight.images.skipped import Skipped

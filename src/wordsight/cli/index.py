@@ -16,8 +16,8 @@ from wordsight.cli._index.check import check_index
 from wordsight.cli._index.summary import report, summary_text
 from wordsight.cli._messages import Interrupted, plain_warnings, say
 from wordsight.cli._options import NEW_INDEX, index_option, json_option, model_options
+from wordsight.cli._redaction import redact_values
 from wordsight.errors import InputError, StoreError
-from wordsight.redaction import redact_values
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery

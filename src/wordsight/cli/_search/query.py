@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordsight.cli._redaction import redact
 from wordsight.errors import ImageError, InputError
-from wordsight.redaction import redact
 
 if TYPE_CHECKING:
     from wordsight.search.query_parts import QueryPart

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wordsight.redaction import redact, redact_values
+from wordsight.cli._redaction import redact, redact_values
 
 
 @pytest.mark.parametrize(
