@@ -98,23 +98,20 @@ def check_authority(url: str) -> None:
 
 
 class _HTTPConnection(http.client.HTTPConnection):
+    """A connection that tells its route where it leads."""
+
     def __init__(self, route: Route, host: str, **options: Any) -> None:
         super().__init__(host, **options)
         self._route = route
 
     def connect(self) -> None:
+        """Connect, and let the route judge the address."""
         super().connect()
         self._route.connected(self.sock)
 
 
-class _HTTPSConnection(http.client.HTTPSConnection):
-    def __init__(self, route: Route, host: str, **options: Any) -> None:
-        super().__init__(host, **options)
-        self._route = route
-
-    def connect(self) -> None:
-        super().connect()
-        self._route.connected(self.sock)
+class _HTTPSConnection(_HTTPConnection, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 class _HTTPHandler(urllib.request.HTTPHandler):
@@ -123,6 +120,7 @@ class _HTTPHandler(urllib.request.HTTPHandler):
         self._route = route
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open an http URL on the route."""
         return self.do_open(functools.partial(_HTTPConnection, self._route), req)
 
 
@@ -132,6 +130,7 @@ class _HTTPSHandler(urllib.request.HTTPSHandler):
         self._route = route
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open an https URL on the route."""
         return self.do_open(functools.partial(_HTTPSConnection, self._route), req)
 
 
