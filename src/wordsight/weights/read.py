@@ -10,7 +10,14 @@ from wordsight.arguments import check_path, check_type
 from wordsight.checkpoint import Checkpoint
 from wordsight.errors import CheckpointError, InputError, UnknownModelError, did_you_mean
 from wordsight.weights import catalog, file_names, hub
-from wordsight.weights.read_files import explain_failure, read_file, read_folder, read_path, reject_unneeded_like
+from wordsight.weights.read_files import (
+    explain_failure,
+    make_absence_error,
+    read_file,
+    read_folder,
+    read_path,
+    reject_unneeded_like,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -62,9 +69,7 @@ def read_checkpoint(
         or path.suffix in file_names.CHECKPOINT_SUFFIXES
         or asked.startswith((".", "/", "~"))
     ):
-        raise CheckpointError(
-            f"There is no file or folder {shown!r}; expected a checkpoint, or a name of `wordsight models`."
-        )
+        raise make_absence_error(shown)
     raise UnknownModelError(
         f"The model {shown!r} is neither a file, a folder nor a known name.{did_you_mean(shown, catalog.names())} "
         "`wordsight models` lists the names; any other model of the hub is hf-hub:org/repo."

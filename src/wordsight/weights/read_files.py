@@ -29,12 +29,17 @@ def read_path(path: Path, like: str | None) -> Checkpoint:
     """Read the file or folder at a path that a user gave; see `weights.read.read_checkpoint`."""
     with explain_failure(path):
         if not path.exists():
-            raise CheckpointError(
-                f"There is no file or folder {str(path)!r}; expected a checkpoint, or a name of `wordsight models`."
-            )
+            raise make_absence_error(str(path))
         if path.is_dir():
             return read_folder(path, path.resolve().name, str(path), like)
         return read_file(path, path.stem, str(path), like)
+
+
+def make_absence_error(name: str) -> CheckpointError:
+    """Error for a path where there is nothing."""
+    return CheckpointError(
+        f"There is no file or folder {name!r}; expected a checkpoint, or a name of `wordsight models`."
+    )
 
 
 @contextlib.contextmanager
