@@ -46,6 +46,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; report Ctrl-C and end with its exit code."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:

@@ -161,6 +161,7 @@ class _Reader:
         self.columns = columns
 
     def read(self, node: Any, negated: bool) -> Condition:
+        """Condition of a node of the syntax tree, or its opposite."""
         kind = type(node).__name__
         if kind not in ("Column", "Boolean") and {name for name, value in node.args.items() if value} - KNOWN_ARGS:
             raise self.unknown(node)
@@ -195,6 +196,7 @@ class _Reader:
         raise self.unknown(node)
 
     def compared(self, node: Any, left: Any, order: str, right: Any, negated: bool) -> Condition:
+        """Condition of a comparison of a column with a value, on either side."""
         left, right = left.unnest(), right.unnest()
         if type(left).__name__ != "Column":
             left, right, order = right, left, FLIPPED[order]
@@ -215,6 +217,7 @@ class _Reader:
         return Compared(name, order, value)
 
     def membership(self, node: Any, negated: bool) -> Condition:
+        """Condition of `column in (…)`."""
         if not node.expressions:
             raise self.unknown(node)
         name = self.column(node.this)
@@ -227,6 +230,7 @@ class _Reader:
         return OneOf(name, there)
 
     def is_it(self, node: Any, negated: bool) -> Condition:
+        """Condition of `column is …`."""
         name = self.column(node.this)
         kind = type(node.expression).__name__
         if kind == "Null":
@@ -239,6 +243,7 @@ class _Reader:
         raise self.unknown(node)
 
     def alike(self, node: Any, negated: bool) -> Condition:
+        """Condition of `column like …`."""
         escape = ""
         if type(node).__name__ == "Escape":
             node, escape = node.this, str(node.expression.this)
@@ -272,6 +277,7 @@ class _Reader:
         )
 
     def column(self, node: Any) -> str:
+        """Name of the column that a node is. Raises: InputError for another node, or an unknown column."""
         node = node.unnest()
         if type(node).__name__ != "Column" or node.table:
             raise self.unknown(node)
@@ -314,6 +320,7 @@ class _Reader:
         return value
 
     def unknown(self, node: Any) -> InputError:
+        """Error for a node that no condition here can have."""
         return InputError(
             f"The condition {self.where!r} has {shorten(node.sql())!r}, which this store cannot do; it knows columns "
             "compared with values (=, !=, <, <=, >, >=, between, in, like, is null), joined by and, or, not."
