@@ -83,8 +83,8 @@ def tasks(model: Any, half: int) -> Iterator[Task]:
             shopper[query].add(i)
     asked = [query for query, right in shopper.items() if len(right) > 1]
     asked = [asked[i] for i in np.random.default_rng(0).permutation(len(asked))[:QUERIES]]
-    strangers = [q for q in everyday_queries.everyday_queries() if not set(q.split()) & CLOTHES][::4]
-    yield Task("shopper, titles", vectors_ND, titles, {q: shopper.get(q, set()) for q in (*asked, *strangers)})
+    unrelated = [q for q in everyday_queries.everyday_queries() if not set(q.split()) & CLOTHES][::4]
+    yield Task("shopper, titles", vectors_ND, titles, {q: shopper.get(q, set()) for q in (*asked, *unrelated)})
     titled: dict[str, set[int]] = defaultdict(set)
     for i, title in enumerate(titles[:QUERIES]):
         titled[title].add(i)

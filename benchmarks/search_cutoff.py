@@ -201,9 +201,9 @@ def products(images: Images, half: int) -> Collection:
         for query in (kind, coloured, f"{WHOSE[row['gender']]} {coloured}"):
             answers.setdefault(query, np.zeros(len(vectors_ND), bool))[i] = True
     answers = {query: right for query, right in answers.items() if right.sum() >= 2}
-    strangers = [q for q in everyday_queries.everyday_queries() if not set(q.split()) & CLOTHES][half::2]
+    unrelated = [q for q in everyday_queries.everyday_queries() if not set(q.split()) & CLOTHES][half::2]
     return Collection(
-        f"products {half}", vectors_ND, answers | {query: np.zeros(len(vectors_ND), bool) for query in strangers}
+        f"products {half}", vectors_ND, answers | {query: np.zeros(len(vectors_ND), bool) for query in unrelated}
     )
 
 
@@ -218,9 +218,9 @@ def labelled(images: Images, names: Sequence[str]) -> list[Collection]:
         vectors_ND = images.embed(name, [DATA / "transfer" / name / image for image, _ in sets[name]])
         labels = np.array([label for _, label in sets[name]][: len(vectors_ND)])
         other = sets[names[(at + 1) % len(names)]]
-        strangers = sorted({label for _, label in other} - set(labels))[: max(5, len(set(labels)) // 3)]
+        unrelated = sorted({label for _, label in other} - set(labels))[: max(5, len(set(labels)) // 3)]
         answers = {label: labels == label for label in dict.fromkeys(labels)}
-        found.append(Collection(name, vectors_ND, answers | {s: np.zeros(len(labels), bool) for s in strangers}))
+        found.append(Collection(name, vectors_ND, answers | {s: np.zeros(len(labels), bool) for s in unrelated}))
     return found
 
 
