@@ -52,10 +52,11 @@ HOMES = {
     "pypdfium2": ("ingest/pdf_worker.py",),
     "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
-    "datasets": ("ingest/",),
+    "datasets": ("ingest/", "evaluate/datasets/"),
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
-    "matplotlib": ("train/",),
+    "matplotlib": ("train/", "evaluate/report/charts.py"),
+    "scipy": ("evaluate/", "metrics/"),
     "xxhash": ("hashes.py", "index/lance/"),
     "filelock": ("weights/hub.py", "index/writer_lock.py"),
     "snowballstemmer": ("text/english.py",),
@@ -132,7 +133,7 @@ def test_no_module_is_named_after_nothing():
 
 HEAVY = {"torch", "openvino", "nncf", "numpy", "PIL", "tokenizers", "huggingface_hub", "rich", "safetensors",
          "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2",
-         "peft", "matplotlib", "snowballstemmer"}  # fmt: skip
+         "peft", "matplotlib", "snowballstemmer", "scipy"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

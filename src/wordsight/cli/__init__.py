@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "Show the facts of a model and check each.",
     "duplicates": "Find duplicate images in an index.",
     "embed": "Write the embeddings of images to a file.",
+    "eval": "Measure models on labelled images, compare them, and find what works better.",
     "export": "Export an index as clip-retrieval files.",
     "import": "Import clip-retrieval files into an index.",
     "index": "Index images, products and PDF pages for search; rerun to update.",

@@ -1,15 +1,48 @@
-"""Models as evaluation sees them: opened by `wordsight.load`, or networks in training behind the same methods."""
+"""Models as evaluation sees them: opened by name, networks in training, servers, or image features of another kind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from wordsight.images.skipped import Skipped
+
+
+class ImageEmbedder(Protocol):
+    """A model that embeds images: enough for few-shot classification and similarity."""
+
+    @property
+    def name(self) -> str:
+        """Name that results carry."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that determines the embeddings, backend and precision included; names their cache."""
+
+    def stream_images(self, images: Any) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
+        """(Item, unit embedding (D,)) of each image in order, or Skipped."""
+
+
+@runtime_checkable
+class ImageTextEmbedder(ImageEmbedder, Protocol):
+    """A model that embeds images and texts into one space; `wordsight.Model` becomes one by `open_embedder`."""
+
+    @property
+    def scale(self) -> float:
+        """Factor on cosines before the softmax."""
+
+    @property
+    def bias(self) -> float | None:
+        """SigLIP's additive bias, or None."""
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit embeddings (N, D) of texts."""
+
 
 class Embedder(Protocol):
-    """A model that embeds texts and pixels into one space; `wordsight.Model` is one."""
+    """A model that embeds texts and pixels into one space, as a training run measures it; `wordsight.Model` is one."""
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,44 @@
+"""`wordsight eval`: measure models on labelled images; each subcommand is a module, imported only when called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from wordsight.errors import did_you_mean
+
+# subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
+SUBCOMMANDS: dict[str, str] = {}
+
+
+class _LazyEval(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of `SUBCOMMANDS`."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand; None for an unknown one."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"wordsight.cli.eval.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Reject an unknown subcommand, and suggest what was likely meant."""
+        if args and args[0] not in SUBCOMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], SUBCOMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands from `SUBCOMMANDS`, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUBCOMMANDS.items()))
+
+
+@click.group(cls=_LazyEval)
+def command(**_: Any) -> None:
+    """Measure how well models work on labelled images, whether a difference is real, and what would work better."""

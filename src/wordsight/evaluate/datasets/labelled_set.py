@@ -1,0 +1,101 @@
+"""Labelled set: images with the classes that are true of them, whatever form they were found in."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.errors import InputError
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """N images of K classes, in a fixed order.
+
+    images: paths, encoded bytes, or uint8 arrays (H, W, 3). keys: a name of each image that is unique in the set and
+    the same in every run (its path below the folder, its row's key). labels: the class of each image, (N,) int64, -1
+    where it is not known; or (N, K) bool of a multi-label set. classnames: as templates take them. templates: those
+    that come with the set, or none. columns: further facts of each image by name, such as "region", one text or None
+    per image. split: "test", "train", …
+    """
+
+    name: str
+    images: Sequence[Any]
+    keys: tuple[str, ...]
+    labels: NDArray[Any]
+    classnames: tuple[str, ...]
+    templates: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        """Raise InputError for parts that contradict each other."""
+        n, k = len(self.images), len(self.classnames)
+        if not n:
+            raise InputError(f"The set {self.name!r} holds no labelled image.")
+        if len(self.keys) != n or len(self.labels) != n or any(len(column) != n for column in self.columns.values()):
+            raise InputError(f"The set {self.name!r} has {n} images but another number of keys, labels or cells.")
+        if len(set(self.keys)) != n:
+            raise InputError(f"The set {self.name!r} has keys that are not unique; each image needs one of its own.")
+        if self.is_multilabel and self.labels.shape[1] != k:
+            raise InputError(f"The set {self.name!r} has {self.labels.shape[1]} marks per image for {k} classes.")
+        if not self.is_multilabel and not ((self.labels >= -1) & (self.labels < k)).all():
+            raise InputError(f"The set {self.name!r} has labels outside 0 to {k - 1}, the numbers of its classes.")
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether an image may have several classes, or none."""
+        return self.labels.ndim == 2
+
+    @functools.cached_property
+    def images_hash(self) -> str:
+        """Hash of the keys and contents of the images, in order: names the cache of their features."""
+        running = hashlib.blake2b(digest_size=16)
+        for key, image in zip(self.keys, self.images, strict=True):
+            running.update(key.encode("utf-8", "surrogatepass") + b"\0")
+            _hash_image(running, image)
+        return running.hexdigest()
+
+    @functools.cached_property
+    def content_hash(self) -> str:
+        """Hash of images, labels and class names: results with the same hash were measured on the same set."""
+        running = hashlib.blake2b(self.images_hash.encode(), digest_size=16)
+        running.update(np.ascontiguousarray(self.labels).tobytes())
+        running.update("\0".join(self.classnames).encode("utf-8", "surrogatepass"))
+        return running.hexdigest()
+
+    def take(self, places: Sequence[int] | NDArray[Any]) -> LabelledSet:
+        """Set of some of the images, with all classes."""
+        places = [int(place) for place in places]
+        return replace(
+            self,
+            images=[self.images[i] for i in places],
+            keys=tuple(self.keys[i] for i in places),
+            labels=self.labels[places],
+            columns={name: tuple(cells[i] for i in places) for name, cells in self.columns.items()},
+        )
+
+
+def _hash_image(running: Any, image: Any) -> None:
+    """Add the content of an image; of a file that cannot be read its absence, which its reader will report."""
+    if isinstance(image, bytes | bytearray):
+        running.update(image)
+    elif isinstance(image, np.ndarray):
+        running.update(str(image.shape).encode())
+        running.update(np.ascontiguousarray(image).tobytes())
+    else:
+        try:
+            with open(os.fspath(image), "rb") as file:
+                while chunk := file.read(_CHUNK):
+                    running.update(chunk)
+        except OSError:
+            running.update(b"\0unreadable\0")

@@ -1,0 +1,1 @@
+"""Report of an evaluation: sections of words, tables, charts and images, on one self-contained page."""
