@@ -72,7 +72,7 @@ class LinearHead:
     @property
     def dim(self) -> int:
         """Number of values in the embeddings that it reads, D."""
-        return self.coefficient_KD.shape[1]
+        return int(self.coefficient_KD.shape[1])
 
     def logits_of_embeddings(self, image_ND: NDArray[Any]) -> Floats:
         """Logits (N, K) of embeddings (N, D), which are taken as they are: a head reads what it was fitted on.
