@@ -25,6 +25,11 @@ class LoadedModel:
         self.fingerprint = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
 
     @property
+    def space(self) -> str:
+        """Fingerprint of the checkpoint: the embeddings of all backends and precisions lie in one space."""
+        return self.model.fingerprint
+
+    @property
     def scale(self) -> float:
         """Factor on cosines."""
         return self.model.scale
