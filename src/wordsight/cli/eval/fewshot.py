@@ -77,6 +77,7 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     over draws of the shots and test images; and in words, how many images zero-shot is worth.
     """
     from wordsight.evaluate.fewshot import curves, report, saving
+    from wordsight.evaluate.fewshot.methods import find_method
     from wordsight.evaluate.fewshot.shots import parse_shots
     from wordsight.evaluate.fewshot.task import open_pool, prepare_task
     from wordsight.evaluate.result_folder import result_folder
@@ -85,6 +86,8 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     check_report(options["report"])
     saving.check_save(options["save"], options["methods"])
     shots, templates = parse_shots(options["shots"]), resolve_templates(options["templates"])
+    for name in options["methods"]:
+        find_method(name)
     data = open_dataset(dataset, options)
     pool = open_pool(dataset, data, open_dataset, options)
     model = open_model(options["model"], options)

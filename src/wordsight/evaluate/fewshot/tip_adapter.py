@@ -106,7 +106,7 @@ def train_keys(shots: Shots) -> list[TipScorer]:
         for rows in np.array_split(rng.permutation(len(key_ND)), batches):
             rate = _RATE * 0.5 * (1 + np.cos(np.pi * step / (_EPOCHS * batches)))
             step += 1
-            slope_ND = _key_slope(dataclasses.replace(start, key_ND=key_ND), shots, rows)
+            slope_ND = key_slope(dataclasses.replace(start, key_ND=key_ND), shots, rows)
             first_ND = _FIRST * first_ND + (1 - _FIRST) * slope_ND
             second_ND = _SECOND * second_ND + (1 - _SECOND) * slope_ND**2
             size_ND = np.sqrt(second_ND / (1 - _SECOND**step)) + _EPSILON
@@ -115,7 +115,7 @@ def train_keys(shots: Shots) -> list[TipScorer]:
     return scorers
 
 
-def _key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[Any]:
+def key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[Any]:
     """Gradient of the mean cross-entropy of some shots by the keys."""
     image_BD = shots.image_ND[rows].astype(np.float64)
     near_BN = np.exp(scorer.beta * (image_BD @ scorer.key_ND.T - 1))
