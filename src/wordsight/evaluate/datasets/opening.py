@@ -11,6 +11,7 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.classes import warn_of_empty_classes, warn_of_same_names
+from wordsight.evaluate.datasets.coop import find_split_file, load_coop
 from wordsight.evaluate.datasets.folders import holds_class_folders, load_folder
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.request import Request
@@ -21,6 +22,7 @@ from wordsight.evaluate.datasets.set_tables import (
     load_from_inside,
     load_labels,
 )
+from wordsight.evaluate.datasets.webdataset import is_webdataset, load_webdataset
 from wordsight.ingest.kinds import SourceKind, source_kind
 
 
@@ -37,6 +39,8 @@ FORMS = (
     Form("a table", lambda path: source_kind(path) is SourceKind.TABLE, load_labels),
     Form("a folder with its table of labels in it or beside it", find_table_inside, load_from_inside),
     Form("a folder with its table of labels in it or beside it", find_table_above, load_from_above),
+    Form("a file of splits as of CoOp", find_split_file, load_coop),
+    Form("shards in CLIP_benchmark's layout", is_webdataset, load_webdataset),
     Form("a folder with a folder for each class", holds_class_folders, load_folder),
 )
 _EXPECTED = ", ".join(dict.fromkeys(form.name for form in FORMS))

@@ -13,7 +13,7 @@ from wordsight.columns import plain
 from wordsight.errors import InputError, did_you_mean
 from wordsight.evaluate.datasets.class_lists import read_class_list_beside, read_templates_beside
 from wordsight.evaluate.datasets.classes import check_class_count, read_labels
-from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.datasets.labelled_set import LabelledSet, number_keys
 from wordsight.evaluate.datasets.request import DatasetWarning, Request, choose_split, refuse_split
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_file import Record, TableFile
@@ -79,7 +79,7 @@ def build_set(request: Request, rows: Sequence[_Row], problems: Counter[str], *,
     return LabelledSet(
         name=name,
         images=[row.image for row in rows],
-        keys=name_keys(rows),
+        keys=number_keys([row.name for row in rows]),
         labels=labels,
         classnames=classnames,
         templates=read_templates_beside(os.path.dirname(request.path)),
@@ -145,22 +145,6 @@ def find_class_column(named: str | None, table: TableFile, images: ImageColumn) 
         f"No column of the table {table.path!r} is called like a class ({', '.join(_CLASS_COLUMNS)}); its columns are "
         f"{', '.join(table.columns)}. Name one with --class-column."
     )
-
-
-def name_keys(rows: Sequence[_Row]) -> tuple[str, ...]:
-    """Key of each row: its image's name as written, else its own; "#2" and so on where several name one image."""
-    seen: Counter[str] = Counter()
-    taken: set[str] = set()
-    keys = []
-    for row in rows:
-        name = row.name
-        key = name
-        while key in taken:
-            seen[name] += 1
-            key = f"{name}#{seen[name] + 1}"
-        taken.add(key)
-        keys.append(key)
-    return tuple(keys)
 
 
 def warn_of_rows(problems: Counter[str], source: str) -> None:
