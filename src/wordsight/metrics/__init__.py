@@ -12,6 +12,7 @@ from wordsight.metrics.classification import (
     rank_labels,
     top_k_accuracy,
 )
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -35,11 +36,13 @@ from wordsight.metrics.rankings import (
 
 __all__ = [
     "DRAWS",
+    "CrossedDraws",
     "Estimate",
     "Reliability",
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
+    "bootstrap_crossed",
     "bootstrap_difference",
     "bootstrap_hits",
     "bootstrap_mean",

@@ -78,9 +78,7 @@ class Shots:
 
     def take(self, rows: NDArray[Any]) -> Shots:
         """Some of the images, with all classes."""
-        return Shots(
-            self.image_ND[rows], self.label_N[rows], self.class_count, self.class_KD, self.scale, self.seed
-        )
+        return Shots(self.image_ND[rows], self.label_N[rows], self.class_count, self.class_KD, self.scale, self.seed)
 
     def hold_out(self) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Rows to fit on and rows to choose by: a quarter of each class of four images or more, drawn with `seed`.

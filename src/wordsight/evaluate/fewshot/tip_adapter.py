@@ -58,18 +58,20 @@ def fit_tip_f(shots: Shots) -> TipScorer:
     return train_keys(shots)[-1]
 
 
-def publish_tip(shots: Shots, test: Shots) -> TipScorer:
+def publish_tip(shots: Shots, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
     """Tip-Adapter with the alpha and beta that suit the test images best: shows what that choice is worth, no more."""
-    return _search(fit_tip(shots), test)
+    return _search(fit_tip(shots), image_MD, label_M)
 
 
-def publish_tip_f(shots: Shots, test: Shots) -> TipScorer:
+def publish_tip_f(shots: Shots, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
     """Tip-Adapter-F with the epoch, and then alpha and beta, that suit the test images best."""
     epochs = train_keys(shots)
-    hits = [_count_hits(scorer.score(test.image_ND), test) for scorer in epochs]
+    hits = [_count_hits(scorer.score(image_MD), label_M) for scorer in epochs]
     best = epochs[int(np.argmax(hits))]
-    searched = _search(best, test)
-    return max(searched, best, key=lambda scorer: _count_hits(scorer.score(test.image_ND), test))
+    searched = _search(best, image_MD, label_M)
+    if _count_hits(searched.score(image_MD), label_M) > max(hits):
+        return searched
+    return best
 
 
 def train_keys(shots: Shots) -> list[TipScorer]:
@@ -104,19 +106,19 @@ def _key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[A
     return np.asarray(pull_BN.T @ image_BD)
 
 
-def _search(scorer: TipScorer, test: Shots) -> TipScorer:
+def _search(scorer: TipScorer, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
     """The alpha and beta of the code's grid with the most hits; the first of equally good ones."""
-    text_NK = scorer.scale * test.image_ND @ scorer.text_KD.T
-    cosine_NM = test.image_ND @ scorer.key_ND.T
+    text_MK = scorer.scale * image_MD @ scorer.text_KD.T
+    cosine_MN = image_MD @ scorer.key_ND.T
     best, most = scorer, -1
     for beta in _BETAS:
-        cache_NK = np.exp(beta * (cosine_NM - 1)) @ scorer.value_NK
+        cache_MK = np.exp(beta * (cosine_MN - 1)) @ scorer.value_NK
         for alpha in _ALPHAS:
-            hits = _count_hits(text_NK + alpha * cache_NK, test)
+            hits = _count_hits(text_MK + alpha * cache_MK, label_M)
             if hits > most:
                 best, most = dataclasses.replace(scorer, alpha=alpha, beta=beta), hits
     return best
 
 
-def _count_hits(score_NK: NDArray[Any], test: Shots) -> int:
-    return int((score_NK.argmax(axis=1) == test.label_N).sum())
+def _count_hits(score_MK: NDArray[Any], label_M: NDArray[Any]) -> int:
+    return int((score_MK.argmax(axis=1) == label_M).sum())
