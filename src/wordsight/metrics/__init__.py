@@ -12,6 +12,7 @@ from wordsight.metrics.classification import (
     rank_labels,
     top_k_accuracy,
 )
+from wordsight.metrics.crossed import bootstrap_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -40,6 +41,7 @@ __all__ = [
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
+    "bootstrap_crossed",
     "bootstrap_difference",
     "bootstrap_hits",
     "bootstrap_mean",

@@ -10,7 +10,10 @@ import click
 from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "prompts": "Compare prompts on labelled images.",
+    "wordings": "Show how much the answer for one image depends on the wording.",
+}
 
 
 class _LazyEval(click.Group):

@@ -43,17 +43,22 @@ class TemplateScore:
 
 @dataclass(frozen=True)
 class TemplateScores:
-    """T templates on a set: each of them, the ensemble, and its gain over one of them drawn at random."""
+    """T templates on a set: each of them, the ensemble, and its gain over one of them drawn at random.
+
+    disputed: share of images that the templates, each by itself, do not all give the same class.
+    """
 
     each: tuple[TemplateScore, ...]
     ensemble: Estimate
     gain: Estimate
+    disputed: Estimate
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
         return {
             "ensemble": self.ensemble.to_dict(),
             "gain_over_one_template": self.gain.to_dict(),
+            "disputed": self.disputed.to_dict(),
             "templates": [score.to_dict() for score in self.each],
         }
 
@@ -73,7 +78,9 @@ def score_templates(
             contribution = bootstrap_difference(without_N, hit_N, seed=seed)
         each.append(TemplateScore(template, bootstrap_hits(alone_N, seed=seed), contribution))
     gain = bootstrap_mean(hit_N - hit_TN.mean(axis=0), seed=seed)
-    return TemplateScores(tuple(each), bootstrap_hits(hit_N, seed=seed), gain)
+    guess_TN = np.stack([(image_ND @ vectors_KD.T).argmax(axis=1) for vectors_KD in vectors_TKD])
+    disputed = bootstrap_hits((guess_TN != guess_TN[0]).any(axis=0), seed=seed)
+    return TemplateScores(tuple(each), bootstrap_hits(hit_N, seed=seed), gain, disputed)
 
 
 def find_hits(image_ND: Floats, label_N: NDArray[np.int64], class_KD: Floats) -> NDArray[np.float64]:

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wordsight.errors import InputError
-from wordsight.metrics import DRAWS, Estimate
-
-_LEVELS = (2.5, 97.5)
+from wordsight.metrics.estimates import DRAWS, Estimate, percentile_estimate
 
 
 def bootstrap_crossed(values_SN: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
@@ -27,5 +25,4 @@ def bootstrap_crossed(values_SN: ArrayLike, *, seed: int = 0, draws: int = DRAWS
         share_S = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds) / seeds
         share_N = np.bincount(rng.integers(images, size=images), minlength=images) / images
         means[draw] = share_S @ values_SN @ share_N
-    low, high = np.percentile(means, _LEVELS)
-    return Estimate(float(values_SN.mean()), float(low), float(high), images)
+    return percentile_estimate(float(values_SN.mean()), means, images)
