@@ -70,16 +70,9 @@ def prune_templates(
         raise InputError("There is one template only, so none can be left out; give a set such as imagenet-80.")
     if len(label_N) < folds:
         raise InputError(f"There are {len(label_N)} images, fewer than the {folds} folds; give more images.")
-    choose = _CHOICES[how]
     all_N = find_hits(image_ND, label_N, normalise_rows(vectors_TKD.sum(axis=0)))
-    fold_N = assign_folds(label_N, folds, seed)
-    held_N = np.zeros(len(label_N))
-    for fold in range(folds):
-        test_N = fold_N == fold
-        if test_N.any():
-            kept = choose(image_ND[~test_N], label_N[~test_N], vectors_TKD)
-            held_N[test_N] = _ensemble_hits(image_ND[test_N], label_N[test_N], vectors_TKD, kept)
-    kept = choose(image_ND, label_N, vectors_TKD)
+    held_N = prune_hits(image_ND, label_N, vectors_TKD, how=how, folds=folds, seed=seed)
+    kept = _CHOICES[how](image_ND, label_N, vectors_TKD)
     seen_N = _ensemble_hits(image_ND, label_N, vectors_TKD, kept)
     return PrunedTemplates(
         how,
@@ -89,6 +82,26 @@ def prune_templates(
         float((seen_N - all_N).mean()),
         folds,
     )
+
+
+def prune_hits(
+    image_ND: Floats,
+    label_N: NDArray[np.int64],
+    vectors_TKD: Floats,
+    *,
+    how: Pruning = "greedy",
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Hits (N,) of the images of each fold by the templates that are chosen on the other folds."""
+    fold_N = assign_folds(label_N, folds, seed)
+    held_N = np.zeros(len(label_N))
+    for fold in range(folds):
+        test_N = fold_N == fold
+        if test_N.any():
+            kept = _CHOICES[how](image_ND[~test_N], label_N[~test_N], vectors_TKD)
+            held_N[test_N] = _ensemble_hits(image_ND[test_N], label_N[test_N], vectors_TKD, kept)
+    return held_N
 
 
 def assign_folds(label_N: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
