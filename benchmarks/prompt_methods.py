@@ -36,7 +36,7 @@ from wordsight.evaluate.prompts.prompt_set import PromptSet, count_truncated, em
 from wordsight.evaluate.prompts.pruning import prune_hits
 from wordsight.evaluate.prompts.templates_scored import find_hits, find_hits_each
 from wordsight.evaluate.prompts.waffle import build_control
-from wordsight.metrics import bootstrap_difference, bootstrap_hits, rank_labels
+from wordsight.metrics import bootstrap_difference, rank_labels
 from wordsight.metrics.comparison import measure_across_sets, measure_on_set
 from wordsight.zeroshot.class_embeddings import normalise_rows
 from wordsight.zeroshot.logistic import softmax

@@ -62,7 +62,9 @@ def compare_with_control(
     find_hits: hits (N,) of class vectors (K, D) on the same images.
     """
     controls = [build_control(prompts, classnames, number) for number in range(seeds)]
-    random_SN = np.stack([find_hits(embed_prompts(model, control, cache=False).class_vectors()) for control in controls])
+    random_SN = np.stack(
+        [find_hits(embed_prompts(model, control, cache=False).class_vectors()) for control in controls]
+    )
     return ControlResult(
         prompts.name,
         bootstrap_crossed(random_SN, seed=seed),

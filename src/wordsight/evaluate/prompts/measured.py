@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_gain, estimate_share
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,12 @@ class Measured:
         }
 
 
-def measure(
-    name: str, hit_N: ArrayLike, *, against: str | None = None, before_N: ArrayLike | None = None, seed: int = 0
-) -> Measured:
+def measure(name: str, hit_N: ArrayLike, *, against: str | None = None, before_N: ArrayLike | None = None) -> Measured:
     """Measure hits (N,), and their gain over the hits `before_N` of `against` on the same images."""
     gain = None
     if before_N is not None:
-        gain = bootstrap_difference(before_N, hit_N, seed=seed)
-    return Measured(name, bootstrap_hits(hit_N, seed=seed), against, gain)
+        gain = estimate_gain(before_N, hit_N)
+    return Measured(name, estimate_share(hit_N), against, gain)
 
 
 def describe_gain(gain: Estimate, better: str, worse: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError, did_you_mean
-from wordsight.metrics import Estimate, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_share
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 from wordsight.zeroshot.plurals import find_singular
 
@@ -65,7 +65,7 @@ def find_confused_names(
         if any(same_K):
             other = int(np.argmax(same_K))
         if len(guesses) and (any(same_K) or count_K[other] >= least * len(guesses)):
-            taken = bootstrap_hits(guesses == other)
+            taken = estimate_share(guesses == other)
             found.append(ConfusedName(name, classnames[other], taken, float(nearness_KK[k, other]), any(same_K)))
     return tuple(sorted(found, key=lambda name: -name.taken.value))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wordsight.arguments import check_count
 from wordsight.errors import InputError
 from wordsight.evaluate.prompts.templates_scored import find_hits, find_hits_each
-from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_gain, estimate_share
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 
 PRUNINGS = ("greedy", "rank")
@@ -77,8 +77,8 @@ def prune_templates(
     return PrunedTemplates(
         how,
         tuple(templates[t] for t in kept),
-        bootstrap_hits(held_N, seed=seed),
-        bootstrap_difference(all_N, held_N, seed=seed),
+        estimate_share(held_N),
+        estimate_gain(all_N, held_N),
         float((seen_N - all_N).mean()),
         folds,
     )

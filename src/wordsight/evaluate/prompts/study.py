@@ -170,7 +170,7 @@ class _Study:
     def _measure(
         self, prompts: PromptSet, hit_N: NDArray[np.float64], against: str | None, before_N: NDArray[np.float64] | None
     ) -> Measured:
-        measured = measure(prompts.name, hit_N, against=against, before_N=before_N, seed=self.config.seed)
+        measured = measure(prompts.name, hit_N, against=against, before_N=before_N)
         return replace(measured, prompts=prompts.count, truncated=count_truncated(self.model, prompts.flat))
 
     def _measure_sets(self) -> tuple[Measured, ...]:
@@ -237,10 +237,10 @@ class _Study:
         ways["priors by EM"] = label_free.estimate_priors(proba_NK)[1]
         ways["equal priors (Sinkhorn)"] = label_free.match_priors(proba_NK)
         ways["--together"] = joint_proba(self.image_ND, class_KD, self.model.scale)
-        measured = [measure(prompts.name, before_N, seed=self.config.seed)]
+        measured = [measure(prompts.name, before_N)]
         for name, scores_NK in ways.items():
             hit_N = rank_labels(scores_NK, self.label_N) < 1
-            measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N, seed=self.config.seed))
+            measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N))
         return tuple(measured)
 
     def _naming(self, prompts: PromptSet) -> tuple[Measured, ...]:
@@ -273,7 +273,7 @@ class _Study:
             hit_N = self._hits(replace(vectors, vectors_PD=split_PD).class_vectors())
             name = f"{prompts.name}, long prompts split"
             before_N = self._set_hits(prompts)
-            measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N, seed=self.config.seed))
+            measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N))
         return tuple(measured)
 
 

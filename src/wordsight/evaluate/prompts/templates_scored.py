@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits, bootstrap_mean, rank_labels
+from wordsight.metrics import Estimate, bootstrap_mean, estimate_gain, estimate_share, rank_labels
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 
 
@@ -75,12 +75,12 @@ def score_templates(
         contribution = None
         if len(templates) > 1:
             without_N = find_hits(image_ND, label_N, normalise_rows(total_KD - vectors_KD))
-            contribution = bootstrap_difference(without_N, hit_N, seed=seed)
-        each.append(TemplateScore(template, bootstrap_hits(alone_N, seed=seed), contribution))
+            contribution = estimate_gain(without_N, hit_N)
+        each.append(TemplateScore(template, estimate_share(alone_N), contribution))
     gain = bootstrap_mean(hit_N - hit_TN.mean(axis=0), seed=seed)
     guess_TN = np.stack([(image_ND @ vectors_KD.T).argmax(axis=1) for vectors_KD in vectors_TKD])
-    disputed = bootstrap_hits((guess_TN != guess_TN[0]).any(axis=0), seed=seed)
-    return TemplateScores(tuple(each), bootstrap_hits(hit_N, seed=seed), gain, disputed)
+    disputed = estimate_share((guess_TN != guess_TN[0]).any(axis=0))
+    return TemplateScores(tuple(each), estimate_share(hit_N), gain, disputed)
 
 
 def find_hits(image_ND: Floats, label_N: NDArray[np.int64], class_KD: Floats) -> NDArray[np.float64]:
