@@ -11,7 +11,7 @@ Result: a drawing finds drawings of other documents with a mAP of 0.458, the bun
     overlap), the untrained tower with 0.320, grey pixels with 0.273; over all kinds of pages 0.414, and CLIP 0.462
     (`benchmarks/simclr_pages.py`). The loss ends at 5.8, against a chance level of 6.24.
 
-The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-images-doc`, 487 documents): text,
+The pages are those of the manuals of LaTeX's drawing packages (Debian's `texlive-pictures-doc`, 487 documents): text,
 code, diagrams, plots, circuits. No label is used. The benchmark asks pages of other documents, which are labelled by
 hand; those of circuit-macros are among them, and so are not trained on. The finished folder opens with
 `wordsight.load` and searches by example; it knows no words.
@@ -41,7 +41,7 @@ from wordsight.train import (
 )
 
 WORK = Path(os.environ.get("WORDSIGHT_PAGES", Path.home() / ".cache/wordsight-recipes/simclr_pages"))
-PACKAGE = "texlive-images-doc"
+PACKAGE = "texlive-pictures-doc"
 DEBIAN = Path(__file__).resolve().parents[1] / "tests/support/debian.sh"
 ASKED = "circuit-macros"  # the folder of the documents that the benchmark asks about
 LONGEST = 256  # pixels of a rendered page's longer side: more than twice the tower's, since crops are enlarged to it

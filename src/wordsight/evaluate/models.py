@@ -10,12 +10,16 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
+from wordsight.evaluate.other_features import PIXELS, RESNET50, open_pixels, open_resnet50
 from wordsight.images.skipped import Skipped
 from wordsight.model import Model, load
 
 
-class LoadedModel:
-    """A `wordsight.Model` as evaluation sees it, under the name by which it was asked for."""
+class LoadedImageModel:
+    """The image tower of a `wordsight.Model` as evaluation sees it, under the name by which it was asked for.
+
+    All there is of a model that was trained without texts, such as SimCLR's.
+    """
 
     def __init__(self, model: Model, name: str) -> None:
         self.model = model
@@ -23,6 +27,19 @@ class LoadedModel:
         encoder = model.encoder
         facts = f"{model.fingerprint}\0{encoder.backend}\0{encoder.precision}"
         self.fingerprint = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+
+    def stream_images(self, images: Any) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
+        """(Item, unit embedding (D,)) of each image, or Skipped."""
+        return self.model.stream_images(images)
+
+
+class LoadedModel(LoadedImageModel):
+    """A `wordsight.Model` with both towers as evaluation sees it."""
+
+    @property
+    def space(self) -> str:
+        """Fingerprint of the checkpoint: the embeddings of all backends and precisions lie in one space."""
+        return self.model.fingerprint
 
     @property
     def scale(self) -> float:
@@ -38,19 +55,23 @@ class LoadedModel:
         """Unit embeddings (N, D)."""
         return self.model.embed_texts(texts)
 
-    def stream_images(self, images: Any) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
-        """(Item, unit embedding (D,)) of each image, or Skipped."""
-        return self.model.stream_images(images)
-
 
 def open_embedder(
     name: str, *, backend: str = "auto", precision: str = "auto", progress: Callable[..., Any] | None = None
 ) -> ImageEmbedder:
-    """Open a model by name: what `wordsight.load` takes.
+    """Open a model by name: what `wordsight.load` takes, "pixels:16", or "resnet50:FOLDER" (see `other_features`).
 
+    One that embeds images only is not an `ImageTextEmbedder`.
     Raises: InputError and CheckpointError as `load`.
     """
-    return LoadedModel(load(name, backend=backend, precision=precision, progress=progress), name)
+    if name.startswith(PIXELS):
+        return open_pixels(name)
+    if name.startswith(RESNET50):
+        return open_resnet50(name, precision)
+    model = load(name, backend=backend, precision=precision, progress=progress)
+    if not np.any(model.checkpoint.tensors["text_projection"]):  # as `train` leaves it where there are no texts
+        return LoadedImageModel(model, name)
+    return LoadedModel(model, name)
 
 
 def open_image_text_embedder(name: str, **options: Any) -> ImageTextEmbedder:
