@@ -96,4 +96,4 @@ def test_figures_that_do_not_fit_together_are_refused():
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"Drawing charts needs the package 'matplotlib'.*wordsight\[eval\]"):
-        bar_chart(["a"], [1.0], caption="c")
+        bar_chart(["a"], [1.0], caption="c").to_svg()

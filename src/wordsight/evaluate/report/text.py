@@ -9,7 +9,7 @@ from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Tabl
 from wordsight.images.names import source_name
 from wordsight.output.text_width import pad, shorten, text_width
 
-ROWS_SHOWN = 40  # of a table; the page and the JSON hold them all
+ROWS_SHOWN = 20  # of a table; the page and the JSON hold them all
 TILES_SHOWN = 8
 _NARROWEST = 8  # cells that a column keeps
 _GAP = "  "
@@ -18,7 +18,7 @@ _GAP = "  "
 def render_text(report: Report, *, width: int = 100) -> str:
     """The report as lines of at most `width` cells: answer, then each section's paragraph, tables and images.
 
-    Charts are left to the page. A table of more than 40 rows ends with the number of those left out; cells that do
+    Charts are left to the page. A table of more than 20 rows ends with the number of those left out; cells that do
     not fit lose their middle. Control characters are left as they are: whoever prints it escapes them.
     """
     blocks = [_wrapped(report.answer, width)]
