@@ -10,7 +10,10 @@ import click
 from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "zeroshot": "Measure how well models name the classes of images without training.",
+    "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
+}
 
 
 class _LazyEval(click.Group):

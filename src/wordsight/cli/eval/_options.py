@@ -82,7 +82,7 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
     Values that are the default, and where results go, are left out. only: parameters of which another value is
     recorded, such as the one model of several to which a file belongs: `record_command(ctx, models=["mini"])`.
     """
-    path = ctx.command_path.split()[1:]
+    path = _command_names(ctx)
     arguments: list[str] = []
     for param in ctx.command.params:
         value = only.get(param.name or "", ctx.params.get(param.name or ""))
@@ -94,6 +94,15 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
         elif isinstance(param, click.Option):
             arguments += _option_arguments(param, value, values)
     return (*path, *arguments)
+
+
+def _command_names(ctx: click.Context) -> list[str]:
+    """Names of a command and its groups behind the program's: ["eval", "zeroshot"]."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name or "")
+        ctx = ctx.parent
+    return names
 
 
 def _option_arguments(param: click.Option, value: Any, values: list[str]) -> list[str]:

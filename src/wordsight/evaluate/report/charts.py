@@ -165,6 +165,8 @@ def bar_chart(
         _finish_rows(axes, names, _title(title, unit))
         spread = float(np.ptp([*ends_N, 0.0])) or 1.0
         axes.set_xlim(min(0.0, ends_N.min() - 0.2 * spread), max(0.0, ends_N.max() + 0.2 * spread))
+        if unit == PERCENT and 60 < ends_N.max() <= 100 and ends_N.min() >= 0:
+            axes.set_xticks(range(0, 101, 20))  # shares end at 100 %
 
     return DrawnChart(caption, _height_of_rows(len(names)), draw)
 

@@ -53,7 +53,10 @@ def _section(section: Section, width: int) -> Iterator[str]:
     title = section.title
     if title:
         title = f"{title}\n{'-' * min(text_width(title), width)}"
-    yield "\n".join(filter(None, (title, _wrapped(section.text, width))))
+    head = [part for part in (title, _wrapped(section.text, width)) if part]
+    if shown and not section.text:  # nothing stands between the heading and the first table
+        head.append(shown.pop(0))
+    yield "\n".join(head)
     yield from shown
 
 
@@ -66,8 +69,11 @@ def _part(part: object, width: int) -> str:
 
 
 def _tiles(tiles: ImageTiles, width: int) -> str:
-    lines = [f"  {shorten(f'{_one_line(text)}  {source_name(image)}', width - 2)}" for image, text in
-             tiles.tiles[:TILES_SHOWN]]  # fmt: skip
+    lines = []
+    for image, text in tiles.tiles[:TILES_SHOWN]:
+        said = shorten(_one_line(text), width - 2)
+        room = max(_NARROWEST, width - text_width(said) - 4)
+        lines.append(f"  {said}  {shorten(source_name(image), room)}")
     if not lines:
         return ""
     if tiles.caption:
