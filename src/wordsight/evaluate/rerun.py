@@ -155,8 +155,8 @@ def _find_repeated(folder: Path, origin: Origin) -> Predictions:
         if (each.origin.task, each.origin.model, each.origin.method) == (origin.task, origin.model, origin.method):
             return each
     raise InputError(
-        f"The recorded command wrote no predictions of {origin.model} by {origin.method!r}, but {len(found)} other files "
-        "of predictions."
+        f"The recorded command wrote no predictions of {origin.model} by {origin.method!r}, but {len(found)} other "
+        "files of predictions."
     )
 
 
