@@ -14,6 +14,8 @@ SUBCOMMANDS: dict[str, str] = {
     "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
     "prompts": "Compare prompts on labelled images.",
     "wordings": "Show how much the answer for one image depends on the wording.",
+    "zeroshot": "Measure how well models name the classes of images without training.",
+    "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
 }
 
 
