@@ -18,10 +18,10 @@ from wordsight.cli import group
 from wordsight.cli._search import cells, output
 from wordsight.cli._search.query import join_words, read_terms, title
 from wordsight.cli._search.table import table
-from wordsight.cli._search.text_width import text_width
 from wordsight.cli.search import command
 from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
+from wordsight.output.text_width import text_width
 from wordsight.search.hits import Hit
 
 COLOURS = ("red", "green", "blue")

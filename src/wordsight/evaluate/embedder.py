@@ -25,6 +25,15 @@ class ImageEmbedder(Protocol):
         """(Item, unit embedding (D,)) of each image in order, or Skipped."""
 
 
+def space_of(model: ImageEmbedder) -> str:
+    """Fingerprint of the space that a model embeds into: what a `LinearHead` that is fitted on its features carries.
+
+    Of a CLIP model that of its checkpoint, since another backend or precision moves embeddings by less than matters to
+    a head; of others that of the features.
+    """
+    return str(getattr(model, "space", model.fingerprint))
+
+
 @runtime_checkable
 class ImageTextEmbedder(ImageEmbedder, Protocol):
     """A model that embeds images and texts into one space; `wordsight.Model` becomes one by `open_embedder`."""

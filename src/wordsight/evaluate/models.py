@@ -37,6 +37,11 @@ class LoadedModel(LoadedImageModel):
     """A `wordsight.Model` with both towers as evaluation sees it."""
 
     @property
+    def space(self) -> str:
+        """Fingerprint of the checkpoint: the embeddings of all backends and precisions lie in one space."""
+        return self.model.fingerprint
+
+    @property
     def scale(self) -> float:
         """Factor on cosines."""
         return self.model.scale

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from wordsight.cli._search import cells
-from wordsight.cli._search.text_width import pad, shorten, text_width
 from wordsight.images.names import source_name
 from wordsight.output.sheet_style import UNLIKELY
+from wordsight.output.text_width import pad, shorten, text_width
 
 if TYPE_CHECKING:
     from wordsight.search.hits import Hit

@@ -12,10 +12,10 @@ import click
 
 from wordsight.cli._search import cells
 from wordsight.cli._search.table import table
-from wordsight.cli._search.text_width import shorten
 from wordsight.errors import ImageError
 from wordsight.images.names import source_name
 from wordsight.output.sheet_style import UNLIKELY
+from wordsight.output.text_width import shorten
 
 if TYPE_CHECKING:
     from wordsight.index import Index

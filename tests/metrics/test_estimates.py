@@ -1,26 +1,16 @@
-"""Estimates and measures: worked by hand, against float64 loops, scikit-learn and scipy, and by simulation."""
+"""Estimates: worked by hand, against float64 loops and scipy, and by simulation."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import (
-    average_precision_score,
-    balanced_accuracy_score,
-    ndcg_score,
-    recall_score,
-    top_k_accuracy_score,
-)
+from sklearn.metrics import balanced_accuracy_score
 
-from wordsight import metrics
 from wordsight.errors import InputError
 from wordsight.metrics import (
+    DRAWS,
     Estimate,
-    average_precision,
     bootstrap_clusters,
     bootstrap_difference,
     bootstrap_hits,
@@ -28,17 +18,9 @@ from wordsight.metrics import (
     bootstrap_ratio,
     bootstrap_statistic,
     bootstrap_strata,
-    hit_rate_at_k,
-    mark_relevant,
-    measure_reliability,
-    ndcg_at_k,
-    precision_at_k,
-    rank_labels,
-    recall_at_k,
+    estimates,
     widest_margin,
 )
-
-MARKS = np.array([[1, 0, 1, 0], [0, 1, 1, 1]], bool)
 
 
 def test_an_estimate_is_shown_with_its_interval():
@@ -53,11 +35,11 @@ def test_an_estimate_is_shown_with_its_interval():
 def test_the_interval_of_a_mean_is_that_of_a_loop_over_resamples(monkeypatch):
     values = np.random.default_rng(3).random(57)
     rng = np.random.default_rng(0)
-    means = [np.mean([values[i] for i in rng.integers(57, size=57)]) for _ in range(metrics.DRAWS)]
+    means = [np.mean([values[i] for i in rng.integers(57, size=57)]) for _ in range(DRAWS)]
     seen = bootstrap_mean(values)
     assert (seen.value, seen.n) == (values.mean(), 57)
     assert (seen.low, seen.high) == pytest.approx(np.percentile(means, [2.5, 97.5]))
-    monkeypatch.setattr(metrics, "_DRAWN_AT_ONCE", 100)
+    monkeypatch.setattr(estimates, "_DRAWN_AT_ONCE", 100)
     assert bootstrap_mean(values) == seen  # in parts
 
 
@@ -169,8 +151,6 @@ def test_intervals_hold_the_truth_95_times_of_100(clustered):
         (lambda: bootstrap_difference([1.0], [1.0, 0.0]), r"There are 1 and 2 values; expected two of each image"),
         (lambda: bootstrap_ratio([0, 0], [1, 0]), "None of the 2 images was a hit before; a ratio needs one at least"),
         (lambda: bootstrap_clusters([1.0], "ab"), "There are 1 values and 2 names of their groups"),
-        (lambda: recall_at_k([[1], [0]], 1), "Query 1 has no relevant item; leave it out"),
-        (lambda: average_precision([[0]]), "Query 0 has no relevant item"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, message):
@@ -183,93 +163,3 @@ def test_the_widest_margin_is_that_of_a_share_of_a_half():
     assert widest_margin(0) <= 1
     seen = bootstrap_hits(np.arange(400) % 2)
     assert (seen.high - seen.low) / 2 == pytest.approx(widest_margin(400), abs=0.005)
-
-
-def test_measures_of_rankings_by_hand():
-    assert recall_at_k(MARKS, 2).tolist() == [1 / 2, 1 / 3]
-    assert recall_at_k(MARKS, 2, total_Q=[4, 5]).tolist() == [1 / 4, 1 / 5]
-    assert hit_rate_at_k(MARKS, 1).tolist() == [1, 0]
-    assert precision_at_k(MARKS, 3).tolist() == [2 / 3, 2 / 3]
-    assert average_precision(MARKS) == pytest.approx([(1 + 2 / 3) / 2, (1 / 2 + 2 / 3 + 3 / 4) / 3])
-    # the first and third of four answer, of two in all: (1 + 1/2) / (1 + 1/log2(3))
-    assert ndcg_at_k(MARKS, 10)[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
-    assert ndcg_at_k([[1, 1]], 2, total_Q=[3]) == [1]  # no order shows three in two places
-    assert ndcg_at_k([[0, 0]], 2, total_Q=[1]) == recall_at_k([[0, 0]], 2, total_Q=[1]) == [0]
-
-
-def test_rankings_of_ids_become_marks():
-    marks, total = mark_relevant([["x", "a", "b"], ["a"], []], [{"a", "b"}, {"a"}, {"c"}], 2)
-    assert marks.tolist() == [[False, True], [True, False], [False, False]]
-    assert total.tolist() == [2, 1, 1]
-    assert recall_at_k(marks, 2, total).tolist() == [1 / 2, 1, 0]
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.lists(st.booleans(), min_size=14, max_size=14).filter(any), min_size=1, max_size=5))
-def test_measures_of_rankings_are_those_of_scikit_learn(rows):
-    marks = np.array(rows)
-    scores = -np.arange(14.0)
-    of_each = [average_precision_score(row, scores) for row in marks]
-    assert average_precision(marks) == pytest.approx(of_each)
-    assert ndcg_at_k(marks, 10).mean() == pytest.approx(ndcg_score(marks, np.tile(scores, (len(marks), 1)), k=10))
-    first = np.arange(14) < 10
-    assert recall_at_k(marks, 10) == pytest.approx([recall_score(row, first) for row in marks])
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.permutations(range(14)), st.sets(st.integers(0, 13), min_size=1), st.integers(1, 14))
-def test_measures_of_rankings_are_those_of_a_loop(order, relevant, k):
-    marks, total = mark_relevant([order], [relevant], k)
-    found = [rank for rank, item in enumerate(order[:k], start=1) if item in relevant]
-    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
-    assert ndcg_at_k(marks, k, total) == [sum(1 / math.log2(rank + 1) for rank in found) / ideal]  # bit-identical
-    assert recall_at_k(marks, k, total) == [len(found) / len(relevant)]
-    assert hit_rate_at_k(marks, k) == [float(bool(found))]
-    expected = sum(sum(other <= rank for other in found) / rank for rank in found) / len(relevant)
-    assert average_precision(marks, total) == pytest.approx([expected])
-
-
-def test_ranks_of_labels_give_the_accuracy_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores, labels = rng.random((200, 7)), rng.integers(7, size=200)
-    ranks = rank_labels(scores, labels)
-    for k in (1, 3, 5):
-        assert (ranks < k).mean() == pytest.approx(top_k_accuracy_score(labels, scores, k=k))
-    assert ((ranks < 1) == (scores.argmax(axis=1) == labels)).all()
-
-
-def test_of_equal_scores_the_lower_class_comes_first():
-    assert rank_labels([[1.0, 1.0, 0.0]] * 3, [0, 1, 2]).tolist() == [0, 1, 2]
-    assert rank_labels([[np.nan, 1.0]], [1]).tolist() == [1]
-    assert rank_labels([[np.nan, 1.0]], [0]).tolist() != [0]  # not a number is not a hit
-
-
-@pytest.mark.parametrize(("binning", "strategy"), [("equal_mass", "quantile"), ("equal_width", "uniform")])
-def test_reliability_is_that_of_scikit_learn(binning, strategy):
-    rng = np.random.default_rng(0)
-    confidence = rng.beta(3, 2, size=500)
-    hits = rng.random(500) < confidence**2
-    table = measure_reliability(confidence, hits, 10, binning=binning)
-    accuracy, mean = calibration_curve(hits, confidence, n_bins=10, strategy=strategy)
-    assert table.accuracy_B == pytest.approx(accuracy)
-    assert table.confidence_B == pytest.approx(mean)
-    assert table.weight_B.sum() == 500
-    assert table.error == pytest.approx(sum(table.weight_B * abs(accuracy - mean)) / 500)
-
-
-def test_calibration_by_hand():
-    table = measure_reliability([0.9, 0.9, 0.5, 0.5], [1, 1, 1, 0], 2)
-    assert table.weight_B.tolist() == [2, 2]
-    assert table.accuracy_B.tolist() == [0.5, 1.0]
-    assert table.error == pytest.approx(0.05)
-    same = measure_reliability([0.7] * 10, [1] * 7 + [0] * 3)
-    assert (same.weight_B.tolist(), same.error) == ([10], pytest.approx(0))
-
-
-def test_a_prediction_of_weight_two_counts_as_two():
-    rng = np.random.default_rng(0)
-    confidence, hits, weight = rng.random(60), rng.random(60) < 0.5, rng.integers(1, 4, size=60)
-    once = measure_reliability(confidence, hits, 5, weight_N=weight)
-    often = measure_reliability(np.repeat(confidence, weight), np.repeat(hits, weight), 5)
-    assert once.weight_B.tolist() == often.weight_B.tolist()
-    assert once.error == pytest.approx(often.error)

@@ -1,0 +1,25 @@
+"""Where results of a model on a dataset are written: FOLDER/<dataset>/<model>/."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PREDICTIONS, RESULT = "predictions.parquet", "result.json"
+
+_ODD = re.compile(r"[^\w.+-]+")
+_LONGEST = 80
+
+
+def result_folder(out: Path, dataset: str, model: str) -> Path:
+    """Folder of the results of a model on a dataset; it is not made here."""
+    return out / folder_name(dataset) / folder_name(model)
+
+
+def folder_name(name: str) -> str:
+    """Name of a dataset or model as the name of one folder: "ViT-B-32/openai" → "ViT-B-32_openai".
+
+    Of a long name, such as a path, the end is kept.
+    """
+    plain = _ODD.sub("_", name).strip("._")
+    return plain[-_LONGEST:].lstrip("._") or "unnamed"

@@ -1,0 +1,193 @@
+"""Estimates with 95 % intervals of a bootstrap.
+
+Intervals are percentile intervals of a bootstrap with a fixed seed: equal seeds draw equal samples.
+Source of the intervals: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", §13.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wordsight.errors import InputError
+
+DRAWS = 1000  # resamples of a bootstrap
+_LEVELS = (2.5, 97.5)  # percentiles that bound an interval of 95 %
+_DRAWN_AT_ONCE = 1 << 22  # numbers of the resamples that are held at a time
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value measured on `n` images, queries or groups of them, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON holds them."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Show a share in percent: "41.2 % [37.1, 45.0] of 400"."""
+        return f"{self:.1%} of {self.n:,}"
+
+    def __format__(self, spec: str) -> str:
+        """Format value and interval alike: ".1%" gives "41.2 % [37.1, 45.0]", ".3f" gives "0.412 [0.371, 0.450]"."""
+        if not spec:
+            return str(self)
+        if not spec.endswith("%"):
+            return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        value, low, high = (f"{100 * number:{spec[:-1]}f}" for number in (self.value, self.low, self.high))
+        return f"{value} % [{low}, {high}]"
+
+
+def bootstrap_mean(values_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """Mean of values (N,), each of which is resampled by itself. Raises: InputError for no values."""
+    values_N = check_values(values_N)
+    rng = np.random.default_rng(seed)
+    return percentile_estimate(values_N.mean(), _resample_means(values_N, rng, draws), len(values_N))
+
+
+def bootstrap_hits(hits_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """Share of hits (N,), each 0 or 1: `bootstrap_mean` without its N × draws numbers.
+
+    A resample of N hits holds a binomial number of them. Raises: InputError for no hits.
+    """
+    hits_N = check_values(hits_N)
+    counts = np.random.default_rng(seed).binomial(len(hits_N), hits_N.mean(), draws)
+    return percentile_estimate(hits_N.mean(), counts / len(hits_N), len(hits_N))
+
+
+def bootstrap_clusters(
+    values_N: ArrayLike, cluster_N: Sequence[Hashable], *, seed: int = 0, draws: int = DRAWS
+) -> Estimate:
+    """Mean of values (N,), resampled by whole clusters, such as all the captions of an image.
+
+    cluster_N: name of the cluster of each value. Source: Davison and Hinkley 1997, §3.8.
+    """
+    values_N = check_values(values_N)
+    clusters = _split(cluster_N, len(values_N))
+    sums_G = np.array([values_N[rows].sum() for rows in clusters])
+    sizes_G = np.array([len(rows) for rows in clusters])
+    resamples = _resample(len(clusters), np.random.default_rng(seed), draws)
+    means = np.concatenate([sums_G[some].sum(axis=1) / sizes_G[some].sum(axis=1) for some in resamples])
+    return percentile_estimate(values_N.mean(), means, len(values_N))
+
+
+def bootstrap_strata(
+    values_N: ArrayLike, stratum_N: Sequence[Hashable], *, seed: int = 0, draws: int = DRAWS
+) -> Estimate:
+    """Mean of the strata's means; values are resampled within each stratum, such as a class or a dataset.
+
+    stratum_N: name of the stratum of each value. Of hits by class it is the mean accuracy per class.
+    Source: Davison and Hinkley 1997, §3.2.
+    """
+    values_N = check_values(values_N)
+    rng = np.random.default_rng(seed)
+    strata = [values_N[rows] for rows in _split(stratum_N, len(values_N))]
+    means = np.mean([_resample_means(values, rng, draws) for values in strata], axis=0)
+    return percentile_estimate(np.mean([values.mean() for values in strata]), means, len(values_N))
+
+
+def bootstrap_difference(before_N: ArrayLike, after_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """Mean of after - before, of the same images or queries (N,): pairs are resampled together."""
+    before_N, after_N = check_pairs(before_N, after_N)
+    return bootstrap_mean(after_N - before_N, seed=seed, draws=draws)
+
+
+def bootstrap_ratio(before_N: ArrayLike, after_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """Share of hits after over that before, of the same images (N,), each 0 or 1: pairs are resampled together.
+
+    Raises: InputError where there is no hit before.
+    """
+    before_N, after_N = check_pairs(before_N, after_N)
+    if not before_N.any():
+        raise InputError(f"None of the {len(before_N)} images was a hit before; a ratio needs one at least.")
+    # Images fall into four kinds (hit or not, before and after), of which a resample has multinomial numbers.
+    kinds = [before_N * after_N, before_N * (1 - after_N), (1 - before_N) * after_N]
+    shares = [float(kind.mean()) for kind in kinds]
+    shares.append(max(0.0, 1 - sum(shares)))
+    both, lost, won, _ = np.random.default_rng(seed).multinomial(len(before_N), shares, draws).T
+    ratios = (both + won) / np.maximum(both + lost, 1)
+    return percentile_estimate(after_N.mean() / before_N.mean(), ratios, len(before_N))
+
+
+def bootstrap_statistic(
+    statistic: Callable[[NDArray[np.intp]], float],
+    n: int,
+    cluster_N: Sequence[Hashable] | None = None,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Estimate:
+    """Any statistic of `n` rows, such as a median of ranks; it is asked for the numbers of the rows that were drawn.
+
+    cluster_N: name of the cluster of each row, where rows are resampled by whole clusters.
+    """
+    if n < 1:
+        raise InputError("There is nothing to measure: no image or query is left.")
+    rng = np.random.default_rng(seed)
+    if cluster_N is None:
+        cluster_N = range(n)
+    clusters = _split(cluster_N, n)
+    resamples = (some for part in _resample(len(clusters), rng, draws) for some in part)
+    seen = [statistic(np.concatenate([clusters[i] for i in some])) for some in resamples]
+    return percentile_estimate(statistic(np.arange(n)), np.array(seen), n)
+
+
+def widest_margin(n: int) -> float:
+    """Half of the widest 95 % interval that a share of `n` can have, by the normal approximation at a share of 0.5."""
+    return min(1.0, 0.98 / math.sqrt(max(n, 1)))
+
+
+def _resample_means(values_N: Floats, rng: np.random.Generator, draws: int) -> Floats:
+    """Means of `draws` resamples, (draws,)."""
+    return np.concatenate([values_N[some].mean(axis=1) for some in _resample(len(values_N), rng, draws)])
+
+
+def _resample(size: int, rng: np.random.Generator, draws: int) -> Iterator[NDArray[np.int64]]:
+    """Numbers below `size`, as many of them, in `draws` rows, of which a part is held at a time."""
+    step = max(1, _DRAWN_AT_ONCE // size)
+    for start in range(0, draws, step):
+        yield rng.integers(size, size=(min(step, draws - start), size))
+
+
+def percentile_estimate(value: float | np.floating[Any], resampled: Floats, n: int) -> Estimate:
+    """Estimate with the interval that the percentiles of the resampled values bound."""
+    low, high = np.percentile(resampled, _LEVELS)
+    return Estimate(float(value), float(low), float(high), n)
+
+
+def _split(names: Sequence[Hashable], n: int) -> list[NDArray[np.intp]]:
+    """Rows of each name, in the order of the names' first rows."""
+    if len(names) != n:
+        raise InputError(f"There are {n} values and {len(names)} names of their groups; expected a name for each.")
+    rows: dict[Hashable, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return [np.array(some, np.intp) for some in rows.values()]
+
+
+def check_values(values_N: ArrayLike) -> Floats:
+    """Values as float64. Raises: InputError for none."""
+    values_N = np.asarray(values_N, np.float64)
+    if not len(values_N):
+        raise InputError("There is nothing to measure: no image or query is left.")
+    return values_N
+
+
+def check_pairs(first_N: ArrayLike, second_N: ArrayLike) -> tuple[Floats, Floats]:
+    """Two values of each image or query, as float64. Raises: InputError for none, or for unequal numbers."""
+    first_N, second_N = check_values(first_N), check_values(second_N)
+    if len(first_N) != len(second_N):
+        raise InputError(f"There are {len(first_N)} and {len(second_N)} values; expected two of each image or query.")
+    return first_N, second_N
