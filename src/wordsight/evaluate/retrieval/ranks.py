@@ -23,7 +23,7 @@ class Ranks:
     answers: tuple[NDArray[np.int64], ...]
 
     @property
-    def best_Q(self) -> NDArray[np.int64]:  # noqa: N802 – the shape's letter
+    def best_Q(self) -> NDArray[np.int64]:
         """Rank of each query's best-scoring answer."""
         return np.array([ranks[0] for ranks in self.answers], np.int64)
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.evaluate.captioned import CaptionedSet
 from wordsight.evaluate.embedder import Embedder, ImageTextEmbedder
-from wordsight.evaluate.features import embed_set
+from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.pixels import IMAGES_AT_ONCE, Pixels
-from wordsight.evaluate.ranks import Ranks, rank_positives
-from wordsight.images.skipped import Skipped
+from wordsight.evaluate.retrieval.captioned import CaptionedSet
+from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
 from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_hits, bootstrap_statistic
 from wordsight.spec import Preprocess
 
@@ -33,7 +32,7 @@ class Direction:
     """
 
     ranks: Ranks
-    image_Q: np.ndarray  # noqa: N815 – the shape's letter
+    image_Q: np.ndarray
     gallery: int
     hit: Mapping[int, Estimate]
     true: Mapping[int, Estimate]
@@ -76,17 +75,26 @@ class Retrieval:
     shared: int
     published: Mapping[str, float]
     failures: tuple[Failure, ...]
-    skipped: tuple[Skipped, ...]
+    features: Features
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, CLIP_benchmark's among them."""
         return {
-            "dataset": self.data.name, "dataset_hash": self.data.content_hash, "task": "zeroshot_retrieval",
-            "model": self.model, "fingerprint": self.fingerprint, "metrics": dict(self.published),
-            "text_to_image": self.text_to_image.to_dict(), "image_to_text": self.image_to_text.to_dict(),
-            "shared_captions": self.shared, "skipped_images": len(self.skipped), "seconds": dict(self.seconds),
-        }  # fmt: skip
+            "dataset": self.data.name,
+            "dataset_hash": self.data.content_hash,
+            "task": "zeroshot_retrieval",
+            "model": self.model,
+            "pretrained": self.model,
+            "language": "en",
+            "fingerprint": self.fingerprint,
+            "metrics": dict(self.published),
+            "text_to_image": self.text_to_image.to_dict(),
+            "image_to_text": self.image_to_text.to_dict(),
+            "shared_captions": self.shared,
+            "skipped_images": len(self.features.skipped),
+            "seconds": dict(self.seconds),
+        }
 
 
 def evaluate_retrieval(
@@ -118,7 +126,7 @@ def evaluate_retrieval(
     seconds = {"images": features.seconds, "texts": embedded - started, "ranking": time.perf_counter() - embedded}
     return Retrieval(
         data=data, model=model.name, fingerprint=model.fingerprint, text_to_image=there, image_to_text=back,
-        shared=shared, published=published, skipped=features.skipped, seconds=seconds,
+        shared=shared, published=published, features=features, seconds=seconds,
         failures=_find_failures(features.image_MD, text_QD, pairs, there, features.places),
     )  # fmt: skip
 
@@ -218,7 +226,8 @@ def compare_recall(
     one, other = getattr(before, direction), getattr(after, direction)
     if before.data.content_hash != after.data.content_hash or not np.array_equal(one.image_Q, other.image_Q):
         raise InputError(
-            f"The results of {before.model!r} and {after.model!r} are on different images; measure both on the same set."
+            f"The results of {before.model!r} and {after.model!r} are on different images; measure both on the same "
+            "set."
         )
     difference_Q = other.ranks.hit_recall(k) - one.ranks.hit_recall(k)
     return bootstrap_clusters(difference_Q, one.image_Q.tolist(), seed=seed)
