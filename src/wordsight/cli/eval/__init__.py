@@ -11,6 +11,7 @@ from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
+    "pairs": "Measure whether captions of nearly the same words are told apart.",
     "retrieval": "Measure how well captions find their images, and images their captions.",
 }
 
