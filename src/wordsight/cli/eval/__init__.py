@@ -16,6 +16,8 @@ SUBCOMMANDS: dict[str, str] = {
     "wordings": "Show how much the answer for one image depends on the wording.",
     "zeroshot": "Measure how well models name the classes of images without training.",
     "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
+    "pairs": "Measure whether captions of nearly the same words are told apart.",
+    "retrieval": "Measure how well captions find their images, and images their captions.",
 }
 
 
