@@ -110,8 +110,8 @@ def _recognise(folder: str, split: str, labels: NDArray[np.int64]) -> KnownSet:
             return known
     raise InputError(
         f"The labels in {folder!r} are numbers without names, and not those of "
-        f"{' or '.join(known.name for known in KNOWN_SETS)}; write {CLASSNAMES} beside them, the name of a class in each "
-        "line, from number 0 on."
+        f"{' or '.join(known.name for known in KNOWN_SETS)}; write {CLASSNAMES} beside them, the name of a class "
+        "in each line, from number 0 on."
     )
 
 
