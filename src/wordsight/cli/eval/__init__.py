@@ -10,7 +10,9 @@ import click
 from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "compare": "Compare models by their predictions: is a difference real?",
+}
 
 
 class _LazyEval(click.Group):
