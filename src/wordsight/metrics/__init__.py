@@ -34,7 +34,7 @@ from wordsight.metrics.estimates import (
     bootstrap_strata,
     widest_margin,
 )
-from wordsight.metrics.hits import PairedTest, estimate_gain, estimate_share, images_to_separate, mcnemar
+from wordsight.metrics.hits import PairedTest, adjust_holm, estimate_gain, estimate_share, images_to_separate, mcnemar
 from wordsight.metrics.rankings import (
     average_precision,
     hit_rate_at_k,
@@ -51,6 +51,7 @@ __all__ = [
     "JointMeans",
     "PairedTest",
     "Reliability",
+    "adjust_holm",
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
