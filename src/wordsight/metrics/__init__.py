@@ -21,7 +21,7 @@ from wordsight.metrics.comparison import (
     rank_intervals,
     tie_with_best,
 )
-from wordsight.metrics.crossed import bootstrap_crossed
+from wordsight.metrics.crossed import estimate_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -53,7 +53,6 @@ __all__ = [
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
-    "bootstrap_crossed",
     "bootstrap_difference",
     "bootstrap_hits",
     "bootstrap_mean",
@@ -61,6 +60,7 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_crossed",
     "estimate_gain",
     "estimate_share",
     "hit_rate_at_k",
