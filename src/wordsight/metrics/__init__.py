@@ -1,6 +1,6 @@
 """Measures, their 95 % intervals, and tests of differences; shares are 0 to 1.
 
-`estimates` holds the intervals; `rankings`, `classification` and `calibration` the measures.
+`estimates` holds the intervals; `rankings`, `classification`, `clustering` and `calibration` the measures.
 """
 
 from wordsight.metrics.calibration import Reliability, measure_reliability
@@ -12,6 +12,7 @@ from wordsight.metrics.classification import (
     rank_labels,
     top_k_accuracy,
 )
+from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -37,6 +38,7 @@ __all__ = [
     "DRAWS",
     "Estimate",
     "Reliability",
+    "adjusted_rand_index",
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
@@ -49,6 +51,7 @@ __all__ = [
     "confusion_matrix",
     "hit_rate_at_k",
     "mark_relevant",
+    "match_clusters",
     "mean_average_precision",
     "mean_per_class_recall",
     "measure_reliability",

@@ -10,7 +10,9 @@ import click
 from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "limits": "Show what not to trust in a model, on images drawn for it.",
+}
 
 
 class _LazyEval(click.Group):
