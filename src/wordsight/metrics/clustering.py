@@ -23,7 +23,7 @@ def match_clusters(cluster_N: ArrayLike, label_N: ArrayLike) -> NDArray[np.bool_
 
 
 def adjusted_rand_index(cluster_N: ArrayLike, label_N: ArrayLike) -> float:
-    """Share of pairs that clusters and classes agree on, adjusted for chance: 1 if they are equal, 0 on average if random.
+    """Share of pairs that clusters and classes agree on, adjusted for chance: 1 if equal, 0 on average if random.
 
     Source: Hubert and Arabie 1985, "Comparing partitions", eq. 5.
     """

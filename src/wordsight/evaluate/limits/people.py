@@ -108,7 +108,7 @@ def measure_people(
         chance_high=float(np.percentile(chance_P, 95)),
         nearest=_estimate(same_N, label_N, seed),
         nearest_chance=float(((sizes_N - 1) / (len(label_N) - 1)).mean()),
-        mixed=tuple((data.images[i], "grouped with others") for i in np.flatnonzero(~kmeans_N)),
+        mixed=tuple((data.images[int(i)], "grouped with others") for i in np.flatnonzero(~kmeans_N)),
     )
 
 
@@ -131,11 +131,13 @@ def cluster_by_linkage(vector_ND: NDArray[np.float64], k: int) -> NDArray[np.int
 
 def _run_kmeans(vector_ND: NDArray[np.float64], k: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], float]:
     """Clusters and the sum of squared distances to their means."""
-    centre_KD = vector_ND[[rng.integers(len(vector_ND))]]
+    centre_KD = vector_ND[[int(rng.integers(len(vector_ND)))]]
     while len(centre_KD) < k:
         nearest_N = _distances(vector_ND, centre_KD).min(axis=1)
         total = nearest_N.sum()
-        chosen = rng.choice(len(vector_ND), p=nearest_N / total) if total > 0 else rng.integers(len(vector_ND))
+        if total == 0:
+            nearest_N, total = np.ones(len(vector_ND)), float(len(vector_ND))  # fewer different vectors than clusters
+        chosen = int(rng.choice(len(vector_ND), p=nearest_N / total))
         centre_KD = np.concatenate([centre_KD, vector_ND[[chosen]]])
     cluster_N = np.full(len(vector_ND), -1)
     for _ in range(_STEPS):

@@ -71,8 +71,8 @@ def _explain(result: LimitResult) -> Section:
     worst, best = result.by_wording
     text = (
         f"{result.verdict.words[:1].upper()}{result.verdict.words[1:]}. Right: {result.accuracy:.0%}, chance "
-        f"{percent(result.chance)}; with a single wording {percent(worst)} to {percent(best)}. Control, {result.test.control}: "
-        f"{result.control:.0%}, chance {percent(result.control_chance)}."
+        f"{percent(result.chance)}; with a single wording {percent(worst)} to {percent(best)}. Control, "
+        f"{result.test.control}: {result.control:.0%}, chance {percent(result.control_chance)}."
     )
     parts: list[Table | ImageTiles | Chart] = []
     if len(result.by_condition) > 1:
