@@ -164,9 +164,7 @@ def two_levels(rng_of: Callable[[int], np.random.Generator], runs: int) -> Itera
             measured = [[measure_on_set(h) for h in hits] for hits in samples]
             methods = {
                 "measure_across_sets": [bounds(measure_across_sets(each).estimate_gain(0, 1)) for each in measured],
-                "these sets only": [
-                    bounds(measure_on_sets(each).estimate_gain(0, 1)) for each in measured
-                ],
+                "these sets only": [bounds(measure_on_sets(each).estimate_gain(0, 1)) for each in measured],
                 "sets resampled": [resample_sets(hits, False) for hits in samples],
                 "sets and images resampled": [resample_sets(hits, True) for hits in samples],
             }

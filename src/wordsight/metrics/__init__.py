@@ -21,6 +21,7 @@ from wordsight.metrics.comparison import (
     rank_intervals,
     tie_with_best,
 )
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -45,6 +46,7 @@ from wordsight.metrics.rankings import (
 
 __all__ = [
     "DRAWS",
+    "CrossedDraws",
     "Estimate",
     "JointMeans",
     "PairedTest",
@@ -52,6 +54,7 @@ __all__ = [
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
+    "bootstrap_crossed",
     "bootstrap_difference",
     "bootstrap_hits",
     "bootstrap_mean",
