@@ -18,8 +18,8 @@ class Colours(ColourModel):
         self.name, self.fingerprint = name, name
 
     def _text(self, text):
-        if self.name == "blind":  # knows no word but red
-            text = text.replace("blue", "thing").replace("green", "other")
+        if self.name == "blind":  # takes red for green
+            text = text.replace("red", "?").replace("green", "red").replace("?", "green")
         return super()._text(text)
 
 
