@@ -13,6 +13,7 @@ from wordsight.errors import did_you_mean
 SUBCOMMANDS: dict[str, str] = {
     "pairs": "Measure whether captions of nearly the same words are told apart.",
     "retrieval": "Measure how well captions find their images, and images their captions.",
+    "similarity": "Measure how well images find the others of their class.",
 }
 
 
