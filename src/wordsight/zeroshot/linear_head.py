@@ -198,7 +198,8 @@ def _check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def _check_numbers(meaning: str, values: Any, dims: int) -> Floats:
     with np.errstate(over="ignore"):  # what float32 cannot hold is told below
-        numbers: Floats = np.array(values, np.float32)
+        # safetensors writes the memory as it lies: of a transposed array, as scikit-learn's are, that is another matrix
+        numbers: Floats = np.array(values, np.float32, order="C")
     if numbers.ndim != dims or not numbers.size:
         raise InputError(f"The {meaning} of a linear head have the shape {numbers.shape}, expected {dims} dimensions.")
     if not np.isfinite(numbers).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wordsight.cli._options import backend_options, json_option
-from wordsight.errors import InputError
+from wordsight.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
@@ -81,7 +82,7 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
     Values that are the default, and where results go, are left out. only: parameters of which another value is
     recorded, such as the one model of several to which a file belongs: `record_command(ctx, models=["mini"])`.
     """
-    path = ctx.command_path.split()[1:]
+    path = _command_names(ctx)
     arguments: list[str] = []
     for param in ctx.command.params:
         value = only.get(param.name or "", ctx.params.get(param.name or ""))
@@ -93,6 +94,15 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
         elif isinstance(param, click.Option):
             arguments += _option_arguments(param, value, values)
     return (*path, *arguments)
+
+
+def _command_names(ctx: click.Context) -> list[str]:
+    """Names of a command and its groups behind the program's: ["eval", "zeroshot"]."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name or "")
+        ctx = ctx.parent
+    return names
 
 
 def _option_arguments(param: click.Option, value: Any, values: list[str]) -> list[str]:
@@ -107,9 +117,14 @@ def _option_arguments(param: click.Option, value: Any, values: list[str]) -> lis
 
 
 def check_report(report: Path | None) -> None:
-    """Raise InputError for a report whose name does not end in .html, or in a folder that does not exist."""
+    """Raise InputError for a report whose name does not end in .html, or in a folder that does not exist.
+
+    Raises: MissingExtraError too where its charts cannot be drawn: all of it would otherwise be told after a long run.
+    """
     if report is None:
         return
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("--report", "matplotlib", "eval")
     if report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html.")
     if not report.parent.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
+from wordsight.evaluate.datasets.lazy_images import take_images
 
 _CHUNK = 1 << 20
 
@@ -78,11 +80,26 @@ class LabelledSet:
         places = [int(place) for place in places]
         return replace(
             self,
-            images=[self.images[i] for i in places],
+            images=take_images(self.images, places),
             keys=tuple(self.keys[i] for i in places),
             labels=self.labels[places],
             columns={name: tuple(cells[i] for i in places) for name, cells in self.columns.items()},
         )
+
+
+def number_keys(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of images as keys: "#2" and so on where several are called the same."""
+    seen: Counter[str] = Counter()
+    taken: set[str] = set()
+    keys = []
+    for name in names:
+        key = name
+        while key in taken:
+            seen[name] += 1
+            key = f"{name}#{seen[name] + 1}"
+        taken.add(key)
+        keys.append(key)
+    return tuple(keys)
 
 
 def _hash_image(running: Any, image: Any) -> None:

@@ -1,0 +1,1 @@
+"""Few-shot classification: classifiers of image features, learnt from a few labelled images of each class."""

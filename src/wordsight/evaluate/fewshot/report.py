@@ -1,0 +1,167 @@
+"""Report of few-shot curves: in words where zero-shot stands, a table, a chart, and the protocol of each method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from wordsight.evaluate.fewshot.curves import Crossover, FewShotResult
+from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
+from wordsight.evaluate.fewshot.shots import ALL, Count
+from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
+from wordsight.evaluate.report.sections import Report, Section, Table
+
+
+def build_report(result: FewShotResult, command: str, *, with_chart: bool = True) -> Report:
+    """Report of the curves of one model on one set."""
+    accuracy = Section("Accuracy by shots", _say_what_is_shown(result), [_tabulate(result)])
+    if with_chart:
+        accuracy = Section(accuracy.title, accuracy.text, [draw_curves(result), *accuracy.parts])
+    sections = [accuracy]
+    if result.crossovers:
+        sections.append(_compare_with_zero_shot(result))
+    sections.append(_list_protocols(result))
+    if result.notes:
+        sections.append(Section("Left out", ". ".join(map(_capitalise, result.notes)) + "."))
+    title = f"Few-shot classification of {result.dataset} with {result.model}"
+    return Report(title, answer_in_words(result), command, sections, result.to_dict())
+
+
+def answer_in_words(result: FewShotResult) -> str:
+    """The best method and, with texts, how many shots zero-shot is worth."""
+    most = result.counts[-1]
+    honest = [name for name in result.accuracy if name in METHODS]
+    ranked = sorted(honest or result.accuracy, key=lambda name: -result.accuracy[name][most].value)
+    best = ranked[0]
+    said = f"With {_name_count(result, most)}, {_title(best)} is right on {result.accuracy[best][most]:.1%}"
+    if result.zero_shot is None:
+        return f"{said} of {result.test_images:,} test images."
+    gain = result.gains[best][most]
+    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {_say_gain(gain)}."
+    reference = "probe"
+    if reference not in result.crossovers:
+        reference = best
+    return f"{said} {say_crossover(result, reference)}"
+
+
+def say_crossover(result: FewShotResult, method: str) -> str:
+    """Sentence on the number of shots with which a method is as good as zero-shot."""
+    crossing = result.crossovers[method]
+    title, most = _title(method), result.counts[-1]
+    if crossing.shots == 0:
+        return f"The {title} is as good as zero-shot from {_name_count(result, result.counts[0])} on."
+    if math.isinf(crossing.shots):
+        doubt = ""
+        if math.isfinite(crossing.low):
+            doubt = f", though from {_number(crossing.low)} shots on that is within chance"
+        return f"Zero-shot is better than the {title} even with {_name_count(result, most)}{doubt}."
+    return f"Zero-shot equals a {_number(crossing.shots)}-shot {title} ({_say_range(result, crossing)})."
+
+
+def draw_curves(result: FewShotResult) -> DrawnChart:
+    """Lines of accuracy over the number of shots with their intervals, and zero-shot as a horizontal line."""
+    series = [
+        Series.from_estimates(_title(name), list(by_count.values())) for name, by_count in result.accuracy.items()
+    ]
+    baselines = {}
+    if result.zero_shot is not None:
+        baselines["zero-shot"] = result.zero_shot.value
+    return line_chart(
+        series,
+        [str(count) for count in result.counts],
+        caption=f"Accuracy on {result.dataset} by labelled images of each class, {result.model}",
+        baselines=baselines,
+        x_title="labelled images of each class",
+        y_title="accuracy",
+    )
+
+
+def _say_what_is_shown(result: FewShotResult) -> str:
+    said = (
+        f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes, mean of {result.seeds} "
+        "draws of the shots, with 95 % intervals over draws and test images."
+    )
+    if ALL in result.counts:
+        said += f" “{ALL}” is {result.mean_shots:.3g} images a class."
+    return said
+
+
+def _tabulate(result: FewShotResult) -> Table:
+    rows = []
+    if result.zero_shot is not None:
+        rows.append(["zero-shot", *[f"{result.zero_shot:.1%}"] + ["〃"] * (len(result.counts) - 1)])
+    for name, by_count in result.accuracy.items():
+        rows.append([_title(name), *(f"{estimate:.1%}" for estimate in by_count.values())])
+    return Table(["Method", *(_head(count) for count in result.counts)], rows)
+
+
+def _compare_with_zero_shot(result: FewShotResult) -> Section:
+    rows = []
+    for name, by_count in result.gains.items():
+        rows.append([_title(name), *(_points(estimate) for estimate in by_count.values())])
+    table = Table(["Method", *(_head(count) for count in result.counts)], rows, "Points above zero-shot, same images")
+    sentences = " ".join(say_crossover(result, name) for name in result.crossovers if name in METHODS)
+    return Section("Against zero-shot", sentences, [table])
+
+
+def _list_protocols(result: FewShotResult) -> Section:
+    rows = []
+    for name in result.accuracy:
+        seconds = result.seconds[name]
+        rows.append([name, find_method(name).protocol, f"{seconds:.2g}"])
+    text = f"Without a choice of your own use {DEFAULT!r}, the validation-free method that did best on other sets."
+    if any(name in PUBLISHED for name in result.accuracy):
+        text += " Methods “as published” were tuned on the test images: no figure to compare with, only shown."
+    return Section("How each method is fitted", text, [Table(["Method", "Protocol", "Seconds"], rows)])
+
+
+def _say_gain(gain: object) -> str:
+    return f"{_points(gain)} points"
+
+
+def _points(gain: object) -> str:
+    value, low, high = (100 * getattr(gain, part) for part in ("value", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _say_range(result: FewShotResult, crossing: Crossover) -> str:
+    first, last = result.counts[0], result.counts[-1]
+    low, high = _number(crossing.low), _number(crossing.high)
+    if crossing.low == 0:
+        low = f"fewer than {first}"
+    if math.isinf(crossing.high):
+        high = f"more than {_number(result.mean_shots) if last == ALL else last}"
+    return f"{low} to {high}"
+
+
+def _number(shots: float) -> str:
+    if shots >= 10:
+        return f"{shots:.0f}"
+    return f"{shots:.1f}".removesuffix(".0")
+
+
+def _name_count(result: FewShotResult, count: Count) -> str:
+    if count == ALL:
+        return f"all {result.mean_shots:.3g} images a class"
+    if int(count) == 1:
+        return "1 image a class"
+    return f"{count} images a class"
+
+
+def _head(count: Count) -> str:
+    if count == ALL:
+        return ALL
+    return f"{count}-shot"
+
+
+def _title(name: str) -> str:
+    return find_method(name).title
+
+
+def _capitalise(note: str) -> str:
+    return note[:1].upper() + note[1:]
+
+
+def list_titles(names: Sequence[str]) -> list[str]:
+    """Titles of methods."""
+    return [_title(name) for name in names]

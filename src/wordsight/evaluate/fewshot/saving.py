@@ -1,0 +1,63 @@
+"""Keeping what a method learnt as a linear head, for sorting and search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.evaluate.embedder import ImageEmbedder
+from wordsight.evaluate.fewshot.curves import FewShotResult
+from wordsight.evaluate.fewshot.learned import LinearScorer
+from wordsight.evaluate.fewshot.methods import METHODS, Method, find_method
+from wordsight.evaluate.fewshot.task import FewShotTask
+from wordsight.zeroshot.linear_head import LinearHead
+
+
+def check_save(path: Path | None, methods: Sequence[str]) -> None:
+    """Raise InputError where a classifier is to be saved but cannot be: no linear method, no folder for the file."""
+    if path is None:
+        return
+    find_linear(methods)
+    if not path.parent.is_dir():
+        raise InputError(f"--save is {str(path)!r}, but the folder {str(path.parent)!r} does not exist; create it.")
+
+
+def find_linear(methods: Sequence[str]) -> str:
+    """First method whose result is linear in the features. Raises: InputError where there is none."""
+    for name in methods:
+        method = find_method(name)
+        if isinstance(method, Method) and method.is_linear:
+            return name
+    linear = ", ".join(name for name, method in METHODS.items() if method.is_linear)
+    raise InputError(
+        f"{', '.join(methods)} cannot be saved as a linear head: the answer is not linear in the features, or was "
+        f"tuned on the test images. Name one of: {linear}."
+    )
+
+
+def fit_head(task: FewShotTask, methods: Sequence[str], model: ImageEmbedder, result: FewShotResult) -> LinearHead:
+    """Head of the first linear method, fitted on all images of the task, the test part too.
+
+    Its facts tell the accuracy that was measured with the pool alone, which the head should at least have.
+    """
+    name = find_linear(methods)
+    shots = task.everything()
+    method = METHODS[name]
+    scorer = method.fit(shots)
+    assert isinstance(scorer, LinearScorer), name
+    most = result.counts[-1]
+    facts: dict[str, Any] = {
+        **scorer.facts,
+        "model": task.model,
+        "dataset": task.name,
+        "images": len(shots.label_N),
+        "protocol": method.protocol,
+        "accuracy_measured": result.accuracy[name][most].value,
+        "accuracy_measured_with": f"{most} shots",
+    }
+    fingerprint = str(getattr(model, "space", model.fingerprint))
+    return LinearHead(
+        name, task.pool.classnames, scorer.coefficient_KD, scorer.intercept_K, fingerprint=fingerprint, facts=facts
+    )
