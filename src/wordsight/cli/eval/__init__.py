@@ -20,6 +20,7 @@ SUBCOMMANDS: dict[str, str] = {
     "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
     "pairs": "Measure whether captions of nearly the same words are told apart.",
     "retrieval": "Measure how well captions find their images, and images their captions.",
+    "similarity": "Measure how well images find the others of their class.",
 }
 
 
