@@ -23,7 +23,7 @@ from pathlib import Path
 import clothing_data
 from clothing_data import CLASS, TITLE, WORDS
 
-from wordsight.evaluate.retrieval import measure_retrieval
+from wordsight.evaluate.retrieval.measure import measure_retrieval
 from wordsight.metrics import Estimate
 from wordsight.model import Model, load
 from wordsight.train import (

@@ -11,7 +11,7 @@ from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.embedder import Embedder
 from wordsight.evaluate.labelled import find_labelled
 from wordsight.evaluate.pixels import Pixels
-from wordsight.evaluate.retrieval import estimate_recall
+from wordsight.evaluate.retrieval.measure import estimate_recall
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from wordsight.search.query_parts import Query, QueryPart
     from wordsight.text.tokenizer import TextTruncatedWarning, UnknownScriptWarning
     from wordsight.zeroshot.classifier import Classifier
+    from wordsight.zeroshot.head_classifier import HeadClassifier
+    from wordsight.zeroshot.linear_head import LinearHead
 
 __version__ = "0.1.0"
 
@@ -38,10 +40,12 @@ _HOMES = {
     "CheckpointError": "errors",
     "Classifier": "zeroshot.classifier",
     "Gallery": "gallery",
+    "HeadClassifier": "zeroshot.head_classifier",
     "Hit": "search.hits",
     "ImageError": "errors",
     "IngestOptions": "ingest.options",
     "InputError": "errors",
+    "LinearHead": "zeroshot.linear_head",
     "MissingExtraError": "errors",
     "Model": "model",
     "OfflineError": "errors",
@@ -65,10 +69,12 @@ __all__ = [
     "CheckpointError",
     "Classifier",
     "Gallery",
+    "HeadClassifier",
     "Hit",
     "ImageError",
     "IngestOptions",
     "InputError",
+    "LinearHead",
     "MissingExtraError",
     "Model",
     "OfflineError",

@@ -5,13 +5,15 @@ import io
 import json
 import warnings
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from colour_model import ColourModel, image, write_images
+from colour_model import DIM, ColourModel, image, write_images
 
 from wordsight.cli import group
 from wordsight.cli._options import spread
 from wordsight.errors import InputError
+from wordsight.zeroshot.linear_head import LinearHead
 
 
 def stream_pages(self, items, read):
@@ -162,6 +164,42 @@ def test_classes_come_from_a_file_too(run, tmp_path):
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["cold", "warm", "cold"]
 
 
+@pytest.fixture
+def probe(tmp_path, run):
+    """File of a head that tells warm images from cold ones by how red and how blue they are."""
+    coefficient = np.zeros((2, DIM))
+    coefficient[0, 0] = coefficient[1, 2] = 20
+    head = LinearHead("probe", ("warm", "cold"), coefficient, [0, 1], "colour", {"model": "colours"})
+    head.save(tmp_path / "probe.safetensors")
+    return head
+
+
+def test_a_probe_brings_its_classes(run, probe, tmp_path):
+    result = run("in --probe probe.safetensors --json --html sheet.html")
+    assert result.exit_code == 0, result.output
+    rows = {row["path"]: row for row in map(json.loads, result.stdout.splitlines())}
+    assert {path: row["label"] for path, row in rows.items()} == {
+        "in/red-1.png": "warm", "in/blue-1.png": "cold", "in/sub/green-1.png": "cold"}  # fmt: skip
+    assert "none_probability" not in rows["in/red-1.png"]
+    assert result.stderr == "wordsight: 3 images: warm 1, cold 2\n"
+    page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
+    assert "3 images sorted by the probe probe.safetensors" in page
+    result = run("in --probe probe.safetensors --csv")
+    assert result.stdout.splitlines()[0] == "path,label,probability,warm,cold"
+
+
+def test_images_are_sorted_into_folders_by_a_probe(run, probe, tmp_path):
+    run("in --probe probe.safetensors --no-none --sort-into out --link")
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")) == [
+        "cold/blue-1.png", "cold/green-1.png", "warm/red-1.png"]  # fmt: skip
+
+
+def test_a_probe_of_another_model_is_refused(run, probe, monkeypatch):
+    monkeypatch.setattr(ColourModel, "fingerprint", "another")
+    with pytest.raises(InputError, match=r"fitted on embeddings of colours \(colour\), not of colour \(another\)"):
+        raise run("in --probe probe.safetensors").exception
+
+
 @pytest.mark.parametrize("empty", ["", " "])
 def test_an_empty_class_is_not_dropped(run, empty):
     error = run(["in", "--classes", empty, "cat"]).exception
@@ -194,6 +232,16 @@ def test_skipped_images_are_counted_listed_and_change_the_exit_code(run, tmp_pat
         ("in", "No classes are given"),
         ("--classes red in", r"No images are given.*'in' was read as a class"),
         ("in --classes red RED", "more than once"),
+        ("in --classes red --probe p.safetensors", "--classes and --probe cannot be combined: a probe brings its"),
+        ("in --classes-file f --probe p.safetensors", "--classes-file and --probe cannot be combined"),
+        ("in --templates plain --probe p.safetensors", "--templates and --probe cannot be combined"),
+        ("in --none --probe p.safetensors", "--none and --probe cannot be combined: .* cannot say that an image shows"),
+        ("in --multi --probe p.safetensors", "--multi and --probe cannot be combined: a probe says which one"),
+        ("in --together --probe p.safetensors", "--together and --probe cannot be combined"),
+        ("--probe p.safetensors", "No images are given"),
+        ("in --probe p.safetensors", "linear head 'p.safetensors' cannot be read"),
+        ("in --probe in/red-1.png", "'in/red-1.png' cannot be used as a linear head"),
+        ("--sort-into out --probe p.safetensors --undo", "--undo takes only --sort-into DIR"),
         ("in --classes red --classes-file f.txt", "--classes and --classes-file cannot be combined"),
         ("in --classes-file missing.txt", "'missing.txt' cannot be read"),
         ("in --classes red --templates imagenet80", "Did you mean: imagenet-80"),

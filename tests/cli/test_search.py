@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from colour_model import ColourModel, image
@@ -23,6 +24,7 @@ from wordsight.errors import ImageError, InputError, StoreError
 from wordsight.index import Row
 from wordsight.output.text_width import text_width
 from wordsight.search.hits import Hit
+from wordsight.zeroshot.linear_head import LinearHead
 
 COLOURS = ("red", "green", "blue")
 
@@ -460,3 +462,56 @@ def test_the_folder_of_a_contact_sheet_is_checked_before_the_search(run, monkeyp
 def test_what_only_words_speak_for_has_a_percentage_too(run):
     line = run("shirt", "4", "--by", "text", "-k", "1").stdout.splitlines()[-1]
     assert re.search(r"\d+%  \S+\.png", line)
+
+
+@pytest.fixture
+def probe(tmp_path):
+    """File of a head that tells warm images from cold ones by how red and how blue they are."""
+    coefficient = np.zeros((2, 256))
+    coefficient[0, 0] = coefficient[1, 2] = 20
+    path = tmp_path / "probe.safetensors"
+    LinearHead("probe", ("warm", "cold"), coefficient, [0, 1], "colour").save(path)
+    return str(path)
+
+
+def test_a_class_of_a_probe_ranks_by_its_probability(run, probe, tmp_path):
+    result = run("--probe", probe, "--class", "cold", "--json", "-k", "6", "--html", str(tmp_path / "found.html"))
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {os.path.basename(row["path"]).split("-")[0] for row in rows} == {"blue"}
+    head = LinearHead.load(probe)
+    expected = head.proba_of_embeddings(ColourModel().embed_images([rows[0]["path"]]))[0, 1]
+    assert rows[0]["probability"] == pytest.approx(expected, abs=1e-5)
+    assert "class cold" in (tmp_path / "found.html").read_text(encoding="utf-8")
+
+
+def test_a_class_of_a_probe_goes_with_other_terms_and_their_weights(run, probe):
+    result = run("--probe", probe, "--class", "warm", "--weight", "30", "green", "--json", "-k", "6")
+    assert os.path.basename(json.loads(result.stdout.splitlines()[0])["path"]).startswith(
+        ("red", "plan")
+    )  # the plan is red
+    result = run("--probe", probe, "--class", "warm", "--weight", "0.1", "green", "--json", "-k", "6")
+    assert os.path.basename(json.loads(result.stdout.splitlines()[0])["path"]).startswith("green")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--class", "warm"], "--class names a class of a probe; add --probe FILE"),
+        (["red", "--probe", "PROBE"], "--probe needs the class to look for; add --class NAME, one of: warm, cold"),
+        (["--probe", "PROBE"], "query is empty.*or --probe FILE --class NAME"),
+        (["--probe", "PROBE", "--class", "wam"], "class is 'wam', expected one of warm, cold.* Did you mean: warm"),
+        (["--probe", "PROBE", "--class", "warm", "--whiten"], "whiten=True does not go with a class of a linear head"),
+        (["red", "--probe", "PROBE", "--class", "warm", "--by", "text"], "by='text' does not go with a class"),
+        (["--probe", "nowhere", "--class", "warm"], "linear head 'nowhere' cannot be read"),
+    ],
+)
+def test_mistakes_about_probes_are_named(run, probe, arguments, message):
+    with pytest.raises(InputError, match=message):
+        raise run(*[probe if argument == "PROBE" else argument for argument in arguments]).exception
+
+
+def test_a_probe_of_another_model_is_refused(run, probe, shop):
+    LinearHead("probe", ("warm", "cold"), np.eye(2, 256), [0, 1], "another").save(probe)
+    with pytest.raises(InputError, match=r"embeddings of another model \(another\), not of the index's model colour"):
+        raise run("--probe", probe, "--class", "warm").exception

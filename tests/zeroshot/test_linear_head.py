@@ -63,6 +63,14 @@ def test_a_saved_head_is_the_same_head(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["head.safetensors"]  # nothing unfinished beside it
 
 
+def test_a_matrix_that_lies_transposed_in_memory_is_saved_as_it_reads(tmp_path):
+    matrix = np.asfortranarray(RANDOM.standard_normal((3, 5)))  # scikit-learn's `coef_` is such a one
+    head(coefficient_KD=matrix).save(tmp_path / "head.safetensors")
+    np.testing.assert_array_equal(
+        LinearHead.load(tmp_path / "head.safetensors").coefficient_KD, matrix.astype(np.float32)
+    )
+
+
 def test_a_head_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         head().coefficient_KD[0, 0] = 1

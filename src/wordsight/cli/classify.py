@@ -1,4 +1,4 @@
-"""`wordsight classify`: sort images by words."""
+"""`wordsight classify`: sort images by words, or by a linear head that was fitted to labelled images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wordsight.cli._classify import inputs
 from wordsight.cli._classify.inputs import Page, Source
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wordsight.cli._classify.answers import ImageAnswer
+    from wordsight.cli._classify.classes import Classes
     from wordsight.images.skipped import Skipped
     from wordsight.model import Model
     from wordsight.output.sorting import Sorter
-    from wordsight.zeroshot.classifier import Classifier
+    from wordsight.zeroshot.image_classifier import ImageClassifier
 
 EPILOG = """\b
 Examples:
@@ -31,6 +33,7 @@ Examples:
   wordsight classify 'photos/**/*.jpg' --classes-file classes.txt --csv > answers.csv
   wordsight classify photos/ --classes cat cup --multi
   wordsight classify photos/ --classes-file classes.txt --together --html sorted.html
+  wordsight classify photos/ --probe garments.safetensors --html sorted.html
   find . -name '*.png' -print0 | wordsight classify - -0 --classes diagram photo --json
   wordsight classify manual.pdf --classes "circuit diagram" "page of text"
   wordsight classify photos/ --classes invoice receipt --sort-into sorted --move
@@ -41,6 +44,9 @@ Put PATHS before --classes, or after a lone "--". A class may have several wordi
 
 The answer is the most probable label, which may be "none of these" unless --no-none is given. The count per class is
 printed to standard error at the end.
+
+With --probe the classes are those that the probe learnt from labelled images. It always answers one of them: it has
+seen no image of anything else.
 
 \b
 Exit codes: 0 all images classified; 1 some were skipped (listed on standard error) or could not be restored;
@@ -53,6 +59,8 @@ Exit codes: 0 all images classified; 1 some were skipped (listed on standard err
 @click.option("--classes", multiple=True, metavar="NAME...", help="Class names: one or more, up to the next option.")
 @click.option("--classes-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Read class names from FILE, one per line.")  # fmt: skip
+@click.option("--probe", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Take the classes from a linear head, fitted to labelled images, instead of words.")  # fmt: skip
 @click.option("--templates", default="photo", show_default=True, metavar="TEMPLATES",
               help="Prompt templates: a built-in set, a template with {}, or a file.")  # fmt: skip
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Answers per image.")
@@ -83,40 +91,36 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> No
     they are known, one line per image.
     """
     from wordsight.cli._classify import placing
-    from wordsight.zeroshot.templates import resolve_templates
+    from wordsight.cli._classify.classes import read_classes
 
     if options["undo"]:
         ctx.exit(placing.undo_sorting(paths, options))
     inputs.check_conflicts(options)
-    wordings = inputs.read_classes(paths, options)
-    resolve_templates(options["templates"])
-    sorter = placing.make_sorter(tuple(wordings), paths, options)
+    given = {name for name in options if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    classes = read_classes(paths, options, given)
+    sorter = placing.make_sorter(classes, paths, options)
     sources = inputs.find_sources(paths, options)
     if sorter is not None:
         placing.check_sources(sorter, sources)
 
     from wordsight.cli._progress import download_progress
     from wordsight.model import load
-    from wordsight.zeroshot.classifier import Classifier
 
     with download_progress() as progress:
         model = load(options["model_name"], backend=options["backend"], precision=options["precision"],
                      progress=progress)  # fmt: skip
-    with plain_warnings():
-        none = options["none"] and not options["multi"]
-        classifier = Classifier(model, wordings, templates=options["templates"], none=none)
-        if none or options["multi"]:
-            _ = classifier.judge  # embeds the bank, which may warn too
-    ctx.exit(_run(classifier, model, sources, sorter, options))
+    ctx.exit(_run(classes, model, sources, sorter, options))
 
 
 def _run(
-    classifier: Classifier, model: Model, sources: Sequence[Source], sorter: Sorter | None, options: dict[str, Any]
+    classes: Classes, model: Model, sources: Sequence[Source], sorter: Sorter | None, options: dict[str, Any]
 ) -> int:
     """Classify, place and print image by image; return the exit code."""
     from wordsight.cli._classify import answers, contact_sheet, placing
     from wordsight.zeroshot.answer import NONE_LABEL
 
+    with plain_warnings():
+        classifier = classes.build(model)
     form = _output_form(options)
     labels = [*classifier.labels]
     if options["multi"]:
@@ -141,7 +145,7 @@ def _run(
             bar.advance()
     done = len(sources) - len(skips)
     if options["html"]:
-        contact_sheet.write_html(options["html"], tally, f"{answers.count_images(done)} sorted by words")
+        contact_sheet.write_html(options["html"], tally, f"{answers.count_images(done)} sorted by {classes.title}")
     code = report_skips(skips, len(sources))
     if done:
         say(tally.summary(done))
@@ -159,7 +163,7 @@ def _output_form(options: dict[str, Any]) -> str:
 
 
 def _answers(
-    classifier: Classifier, stream: Iterator[tuple[Source, np.ndarray] | Skipped], options: dict[str, Any]
+    classifier: Any, stream: Iterator[tuple[Source, np.ndarray] | Skipped], options: dict[str, Any]
 ) -> Iterator[ImageAnswer | Skipped]:
     """Turn a stream of (source, embedding) and Skipped into answers, in order."""
     if not options["together"]:
@@ -177,7 +181,7 @@ def _answers(
         yield _answer(classifier, entry[0], next(rows)[None], options) if isinstance(entry, tuple) else entry
 
 
-def _answer(classifier: Classifier, source: Source, proba_1K: np.ndarray, options: dict[str, Any]) -> ImageAnswer:
+def _answer(classifier: ImageClassifier, source: Source, proba_1K: np.ndarray, options: dict[str, Any]) -> ImageAnswer:
     from wordsight.cli._classify.answers import ImageAnswer
 
     answer = classifier.answer(proba_1K[0], top=options["top"], multi=options["multi"])

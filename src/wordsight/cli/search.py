@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +22,7 @@ from wordsight.cli._options import (
     path_end,
     path_options,
 )
-from wordsight.cli._search.query import ORDER, TERMS, SearchCommand, make_parts, read_terms, title
+from wordsight.cli._search.query import ORDER, TERMS, SearchCommand, make_parts, read_head, read_terms, title
 
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
@@ -37,10 +38,14 @@ Examples:
   wordsight search --image dress.jpg --weight 2 "in green" --where "price < 50 and gender = 'Women'"
   wordsight search "circuit diagram" --in drawings-index --html found.html --open
   wordsight search --image manual.pdf#page=12 --whiten --in drawings-index
+  wordsight search --probe garments.safetensors --class dress --where "price < 50"
   wordsight search sunset -k 100 -f -0 | xargs -0 cp -t sunsets/
 
 Adjacent words are one term. Terms add up: words, --image, and, to exclude, --not and --not-image. --weight W sets the
 weight of the preceding term; the default is 1, and 0.5 for --not and --not-image.
+
+--probe and --class rank by the probability that a probe gives to one of its classes, beside other terms if there are
+any.
 
 The percentage is the probability that an image answers the query. The best -k results are always shown, in that order;
 those below 50 % follow below a line. They are often right where the query is a phrase. --likely hides them.
@@ -55,6 +60,9 @@ Exit codes: 0 likely matches found; 1 none found; 2 the command or an input is w
 @click.option("--image", multiple=True, metavar="FILE|URL", help="Query image, or a page of a PDF: FILE.pdf#page=3.")
 @click.option("--not", "no_words", multiple=True, metavar="WORDS", help="Text to exclude (negative query).")
 @click.option("--not-image", "no_image", multiple=True, metavar="FILE|URL", help="Negative example image.")
+@click.option("--probe", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Linear head, fitted to labelled images, whose class to look for.")  # fmt: skip
+@click.option("--class", "class_name", multiple=True, metavar="NAME", help="Class of the probe to look for.")
 @click.option("--weight", multiple=True, type=float, metavar="W", help="Weight of the preceding query term.")
 @index_option()
 @click.option("--where", metavar="SQL", help='Filter by an SQL condition, such as "width > 1000 and page = 1".')
@@ -86,9 +94,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for kind, value, _ in terms:
         if kind == "text" and os.path.isfile(value):
             say(f"{value!r} is searched as words; to search by the image of that name, use --image")
+    head = read_head(options["probe"], terms)
     query = title(terms)
     with _open(options) as gallery:
-        parts = list(make_parts(terms))
+        parts = list(make_parts(terms, head))
         hits = _find(gallery, parts, options)
         _write(hits, gallery, options)
         if options["html"] and hits:

@@ -28,6 +28,11 @@ class LoadedImageModel:
         facts = f"{model.fingerprint}\0{encoder.backend}\0{encoder.precision}"
         self.fingerprint = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
 
+    @property
+    def space(self) -> str:
+        """Fingerprint of the checkpoint: the embeddings of all backends and precisions lie in one space."""
+        return self.model.fingerprint
+
     def stream_images(self, images: Any) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
         """(Item, unit embedding (D,)) of each image, or Skipped."""
         return self.model.stream_images(images)
@@ -35,11 +40,6 @@ class LoadedImageModel:
 
 class LoadedModel(LoadedImageModel):
     """A `wordsight.Model` with both towers as evaluation sees it."""
-
-    @property
-    def space(self) -> str:
-        """Fingerprint of the checkpoint: the embeddings of all backends and precisions lie in one space."""
-        return self.model.fingerprint
 
     @property
     def scale(self) -> float:

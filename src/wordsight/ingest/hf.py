@@ -1,4 +1,4 @@
-"""Datasets of the `datasets` library, "hf:NAME_OR_FOLDER[:SPLIT]": saved on disk, a folder of images, a name."""
+"""Datasets of the `datasets` library, "hf:NAME_OR_FOLDER[/CONFIG][:SPLIT]": on disk, a folder of images, a name."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from wordsight.ingest.items import Content, Item, Unit
 from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
 from wordsight.ingest.options import IngestOptions
 from wordsight.path_text import name_words, to_path, to_text
+
+_NO_CONFIG = "Config name is missing"  # how the library's message begins
 
 
 def parse(source: str) -> tuple[str, str | None]:
@@ -99,7 +101,7 @@ class DatasetReader:
         kinds.settle()
         if kinds.too_many:
             yield Skipped(self.root, TOO_MANY_COLUMNS)
-        paths, held = self._cells()
+        paths, held = self.cells()
         for row in range(len(self.data)):
             values = kinds.typed(self._values(self.rest[row]))
             wanted = self.options.text_columns
@@ -128,7 +130,7 @@ class DatasetReader:
         path = to_text(os.path.abspath(file))
         yield make(path=path, read=read, size=status.st_size, mtime_ns=status.st_mtime_ns, text=text)
 
-    def _cells(self) -> tuple[Any, Any]:
+    def cells(self) -> tuple[Any, Any]:
         """Images' paths and whether each holds bytes, as columns of Arrow: no bytes are read for it."""
         import pyarrow.compute
 
@@ -168,10 +170,15 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
         elif source_kind(folder) is SourceKind.SAVED_DATASET:
             loaded = datasets.load_from_disk(folder)
         else:
-            loaded = datasets.load_dataset(folder if os.path.isdir(folder) else name)
+            loaded = datasets.load_dataset(*_split_config(folder, name))
     except Exception as error:  # the library raises its own kinds, the hub's, pyarrow's and built-in ones
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"The dataset {name!r} cannot be loaded ({first}).") from error
+        lines = (str(error).strip() or type(error).__name__).splitlines()
+        if lines[0].startswith(_NO_CONFIG):  # the next line lists them
+            raise InputError(
+                f"The dataset {name!r} has several configurations; name one, as in '{DATASET_PREFIX}{name}/CONFIG' "
+                f"({' '.join(lines[1:2])})."
+            ) from error
+        raise InputError(f"The dataset {name!r} cannot be loaded ({lines[0]}).") from error
     if not isinstance(loaded, dict):
         if split not in (None, str(loaded.split)):
             raise InputError(f"The dataset {name!r} has no split {split!r}; it is one set without splits.")
@@ -183,6 +190,16 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
             f"The dataset {name!r} has no split {split!r}; it has {', '.join(loaded)}.{did_you_mean(split, loaded)}"
         )
     return {split: loaded[split]}
+
+
+def _split_config(folder: str, name: str) -> tuple[str, ...]:
+    """Folder or name, and the configuration where one follows: "org/cats/small" → ("org/cats", "small")."""
+    if os.path.isdir(folder):
+        return (folder,)
+    above, _, config = folder.rpartition("/")
+    if config and (os.path.isdir(above) or name.count("/") == 2):
+        return above, config
+    return (name,)
 
 
 def _image_column(data: Any, root: str, named: str | None) -> str:

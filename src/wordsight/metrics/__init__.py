@@ -1,6 +1,7 @@
 """Measures, their 95 % intervals, and tests of differences; shares are 0 to 1.
 
-`estimates` holds the intervals; `rankings`, `classification` and `calibration` the measures.
+`estimates` and `hits` hold the intervals, `rankings`, `classification`, `clustering` and `calibration` the measures,
+`comparison` what can be said of several models.
 """
 
 from wordsight.metrics.calibration import Reliability, measure_reliability
@@ -12,7 +13,16 @@ from wordsight.metrics.classification import (
     rank_labels,
     top_k_accuracy,
 )
-from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
+from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
+from wordsight.metrics.comparison import (
+    JointMeans,
+    measure_across_sets,
+    measure_on_set,
+    measure_on_sets,
+    rank_intervals,
+    tie_with_best,
+)
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed, estimate_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -25,6 +35,7 @@ from wordsight.metrics.estimates import (
     bootstrap_strata,
     widest_margin,
 )
+from wordsight.metrics.hits import PairedTest, adjust_holm, estimate_gain, estimate_share, images_to_separate, mcnemar
 from wordsight.metrics.rankings import (
     average_precision,
     hit_rate_at_k,
@@ -38,7 +49,11 @@ __all__ = [
     "DRAWS",
     "CrossedDraws",
     "Estimate",
+    "JointMeans",
+    "PairedTest",
     "Reliability",
+    "adjust_holm",
+    "adjusted_rand_index",
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
@@ -50,15 +65,26 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_crossed",
+    "estimate_gain",
+    "estimate_share",
     "hit_rate_at_k",
+    "images_to_separate",
     "mark_relevant",
+    "match_clusters",
+    "mcnemar",
     "mean_average_precision",
     "mean_per_class_recall",
+    "measure_across_sets",
+    "measure_on_set",
+    "measure_on_sets",
     "measure_reliability",
     "ndcg_at_k",
     "precision_at_k",
+    "rank_intervals",
     "rank_labels",
     "recall_at_k",
+    "tie_with_best",
     "top_k_accuracy",
     "widest_margin",
 ]

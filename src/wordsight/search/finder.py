@@ -152,14 +152,25 @@ class Finder:
         seen_ND = np.concatenate([near_KD, self.sample_ND])
         if not len(seen_ND):
             return Relevance(0.0, 1.0)
+        return fit_relevance(self._mixed_logits(seen_ND), seen_ND @ self.query_D)
+
+    def _mixed_logits(self, image_ND: Floats) -> np.ndarray:
+        """Log-odds that images answer, (N, D) → (N,): the mean of those of the wanted parts, less the unwanted ones."""
         wanted = sum(part.weight for part in self.query.parts if part.weight > 0)
-        logit_N = np.zeros(len(seen_ND))
+        logit_N = np.zeros(len(image_ND))
         for part, part_D in zip(self.query.parts, self.parts_PD, strict=True):
-            own_N = self._judge_part(part, part_D).logits(seen_ND @ part_D)
+            own_N = self._part_logits(part, part_D, image_ND)
             if part.weight < 0:
                 own_N = np.logaddexp(0, own_N)
             logit_N += part.weight / wanted * own_N
-        return fit_relevance(logit_N, seen_ND @ self.query_D)
+        return logit_N
+
+    def _part_logits(self, part: QueryPart, part_D: Floats, image_ND: Floats) -> np.ndarray:
+        """Log-odds of one part."""
+        if part.kind == "class":
+            log_odds_N: np.ndarray = part.value.log_odds(image_ND)
+            return log_odds_N
+        return self._judge_part(part, part_D).logits(image_ND @ part_D)
 
     def _judge_part(self, part: QueryPart, part_D: Floats, near_KD: Floats | None = None) -> Relevance:
         """Curve of one part; near_KD: the images nearest to it, asked of the store where they are not given."""
@@ -205,13 +216,6 @@ class WhitenedFinder(Finder):
         number = int((proba_K >= LIKELY).sum())
         more = number == len(rows) >= max(n, _WHITENED)
         return Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, more))
-
-
-def open_finder(index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions) -> Finder:
-    """Finder of a query as its options ask; parts_PD: the unit vectors of its parts."""
-    if options.whiten:
-        return WhitenedFinder(index, reference, query, parts_PD, options)
-    return Finder(index, reference, query, parts_PD, options)
 
 
 def choose_fusion(index: Index, query: Query, by: By) -> Fusion | None:

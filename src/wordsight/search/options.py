@@ -57,3 +57,9 @@ class SearchOptions:
             raise InputError(f"by={self.by!r} searches texts, but the query has no positive text; add some.")
         if self.whiten and any(part.kind == "text" for part in query.parts):
             raise InputError("whiten compares images with images, but the query holds text; omit one of the two.")
+        for name, chosen in (("by", self.by not in ("auto", "vector")), ("whiten", self.whiten)):
+            if chosen and query.head_classes:
+                raise InputError(
+                    f"{name}={getattr(self, name)!r} does not go with a class of a linear head, which judges images by "
+                    "their embeddings; omit one of the two."
+                )

@@ -10,15 +10,16 @@ import numpy as np
 
 from wordsight.arguments import check_items
 from wordsight.index import Index
-from wordsight.index.base import check_model
+from wordsight.index.base import Floats, check_model
 from wordsight.model import Model
 from wordsight.path_text import to_path
-from wordsight.search.finder import Found, open_finder
+from wordsight.search.finder import Finder, Found, WhitenedFinder
 from wordsight.search.fold import fold_copies, fold_threshold
+from wordsight.search.head_finder import HeadFinder
 from wordsight.search.hits import Hit, Hits
 from wordsight.search.options import SearchOptions
 from wordsight.search.query_parts import Query, embed_parts, mask_title_blocks
-from wordsight.search.reference import load_reference
+from wordsight.search.reference import Reference, load_reference
 
 _MOST_COPIES = 2000  # rows beyond those asked for, after which a page of few hits has to do
 _SPARE = 20  # rows taken beyond those asked for, of which some are copies of others
@@ -42,6 +43,8 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
     for query in asked:
         options.check_query(query)
     check_model(index, model)
+    for one in (one for query in asked for one in query.head_classes):
+        one.head.check_model(index.info.fingerprint, f"the index's model {index.info.model}")
     if any(source.get("mask_title_block") for source in (index.note("sources") or {}).values()):
         asked = list(map(mask_title_blocks, asked))
     parts_PD = embed_parts(model, [part for query in asked for part in query.parts])
@@ -60,6 +63,15 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
             hint = finder.explain_nothing()
         answers.append(Hits(hits, likely, at_least, hint, index=index))
     return answers
+
+
+def open_finder(index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions) -> Finder:
+    """Finder of a query as its options ask; parts_PD: the unit vectors of its parts."""
+    if query.head_classes:
+        return HeadFinder(index, reference, query, parts_PD, options)
+    if options.whiten:
+        return WhitenedFinder(index, reference, query, parts_PD, options)
+    return Finder(index, reference, query, parts_PD, options)
 
 
 def _fold(index: Index, find: Callable[[int], Found], options: SearchOptions) -> tuple[Found, list[tuple[int, ...]]]:

@@ -16,9 +16,10 @@ from wordsight.images.inputs import is_image_like, warn_of_paths
 from wordsight.images.names import source_name
 from wordsight.index.base import Floats
 from wordsight.model import Model
+from wordsight.search.head_class import HeadClass
 from wordsight.zeroshot.class_embeddings import normalise_rows
 
-Kind: TypeAlias = Literal["text", "image", "vector"]
+Kind: TypeAlias = Literal["text", "image", "vector", "class"]
 
 # a good weight of an unwanted part: of products of a type but not of a colour, most are found at -0.5 (of the first 10,
 # 85 %; 79 % or less at -1, which pushes away from the type too, and 68 % without)
@@ -30,7 +31,8 @@ LARGEST_WEIGHT = 1e6  # far beyond what makes the other part negligible
 class QueryPart:
     """One part of a query. weight: how much it counts; a negative one asks for images unlike it.
 
-    value: of "text" a str; of "image" what `images.decode.read_image` takes; of "vector" a vector (D,) of any length.
+    value: of "text" a str; of "image" what `images.decode.read_image` takes; of "vector" a vector (D,) of any length;
+    of "class" a `HeadClass`, a class of a linear head.
     """
 
     kind: Kind
@@ -39,9 +41,12 @@ class QueryPart:
 
     def __repr__(self) -> str:
         """The text, or the name of the image, and a weight other than 1; not bytes or pixels."""
-        value = source_name(self.value)
         if self.kind == "text":
             value = repr(self.value)
+        elif self.kind == "class":
+            value = repr(self.value.classname)
+        else:
+            value = source_name(self.value)
         if self.weight != 1:
             value += f", weight {self.weight:g}"
         return f"<QueryPart {self.kind} {value}>"
@@ -65,7 +70,8 @@ class Query:
     def of(cls, asked: Any) -> Query:
         """Query of what a caller gives: a str is text; a Path, PIL image, bytes or a uint8 array is an image.
 
-        A 1-D array of floats is a vector. A list holds any of these, and pairs (one of these, weight).
+        A 1-D array of floats is a vector, a `HeadClass` a class of a linear head. A list holds any of these, and pairs
+        (one of these, weight).
         Raises: InputError for anything else, an empty text, no parts, and weights that are 0 or not finite.
         """
         if isinstance(asked, cls):
@@ -82,7 +88,12 @@ class Query:
     @property
     def is_one_image(self) -> bool:
         """Whether the query is one image, or the vector of one."""
-        return len(self.parts) == 1 and self.parts[0].kind != "text"
+        return len(self.parts) == 1 and self.parts[0].kind in ("image", "vector")
+
+    @property
+    def head_classes(self) -> tuple[HeadClass, ...]:
+        """Classes of linear heads among the parts."""
+        return tuple(part.value for part in self.parts if part.kind == "class")
 
 
 def query_vector(query: Query, parts_PD: Floats, sample_ND: Floats) -> Floats:
@@ -134,6 +145,8 @@ def embed_parts(model: Model, parts: Sequence[QueryPart]) -> Floats:
     for i, part in enumerate(parts):
         if part.kind == "vector":
             vectors_PD[i] = _normalise(part.value, model.spec.embed_dim)
+        elif part.kind == "class":
+            vectors_PD[i] = _normalise(part.value.direction_D, model.spec.embed_dim)
     return vectors_PD
 
 
@@ -150,6 +163,8 @@ def _split(asked: Any) -> Iterator[QueryPart]:
         yield asked
     elif isinstance(asked, str):
         yield QueryPart("text", asked)
+    elif isinstance(asked, HeadClass):
+        yield QueryPart("class", asked)
     elif isinstance(asked, np.ndarray) and asked.ndim == 1 and asked.dtype.kind == "f":
         yield QueryPart("vector", asked)
     elif is_image_like(asked):
@@ -157,7 +172,7 @@ def _split(asked: Any) -> Iterator[QueryPart]:
     else:
         raise InputError(
             f"The query holds {type(asked).__name__}, expected text (str), an image (Path, PIL image, bytes, open "
-            "file, array or tensor), a vector, or a list of these or of pairs (one of these, weight)."
+            "file, array or tensor), a vector, a HeadClass, or a list of these or of pairs (one of these, weight)."
         )
 
 
@@ -167,6 +182,8 @@ def _check_part(part: QueryPart) -> None:
         raise InputError(f"A part of the query is of kind {part.kind!r}, expected one of {', '.join(get_args(Kind))}.")
     if part.kind == "text" and (not isinstance(part.value, str) or not part.value.strip()):
         raise InputError(f"A text of the query is {part.value!r}, which is empty; give some words.")
+    if part.kind == "class" and not isinstance(part.value, HeadClass):
+        raise InputError(f"A class of the query is {part.value!r:.80}, expected a HeadClass(head, classname).")
     if not 0 < abs(part.weight) <= LARGEST_WEIGHT:  # nor NaN
         raise InputError(
             f"A weight of the query is {part.weight:g}, expected a number other than 0, from {-LARGEST_WEIGHT:g} to "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from collections.abc import Iterable
@@ -11,9 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wordsight.arguments import check_count
 from wordsight.errors import InputError
-from wordsight.zeroshot.answer import NONE_LABEL, Answer, Ranked
+from wordsight.zeroshot.answer import NONE_LABEL
 from wordsight.zeroshot.class_embeddings import (
     ClassNames,
     Floats,
@@ -22,6 +20,7 @@ from wordsight.zeroshot.class_embeddings import (
     embed_classes,
     normalise_rows,
 )
+from wordsight.zeroshot.image_classifier import ImageClassifier, ImageModel
 from wordsight.zeroshot.logistic import sigmoid, softmax
 from wordsight.zeroshot.none_of_these import NoneOfThese
 from wordsight.zeroshot.plurals import find_singular
@@ -29,8 +28,8 @@ from wordsight.zeroshot.templates import Templates, resolve_templates
 from wordsight.zeroshot.transductive import joint_proba
 
 
-class ImageTextModel(TextEmbedder, Protocol):
-    """The part of a model that a classifier needs; `wordsight.load` returns one."""
+class ImageTextModel(ImageModel, TextEmbedder, Protocol):
+    """The part of a model that a classifier by words needs; `wordsight.load` returns one."""
 
     @property
     def scale(self) -> float:
@@ -40,11 +39,8 @@ class ImageTextModel(TextEmbedder, Protocol):
     def bias(self) -> float | None:
         """SigLIP's additive bias; None means softmax."""
 
-    def embed_images(self, images: Iterable[Any], *, exact: bool = False) -> Floats:
-        """Unit vectors of images, (N, D)."""
 
-
-class Classifier:
+class Classifier(ImageClassifier):
     """Sorts images by words.
 
     model: a Model, or a name, file or folder that `wordsight.load` takes.
@@ -89,19 +85,10 @@ class Classifier:
         self.class_embeddings = embed_classes(model, wordings, self.templates, cache=cache)
         self.labels: tuple[str, ...] = (*self.classnames, NONE_LABEL) if none else self.classnames
 
-    def __repr__(self) -> str:
-        """The first classes, their number, and the model."""
-        shown = ", ".join(self.labels[:5]) + ", …" * (len(self.labels) > 5)
-        return f"<Classifier {len(self.classnames)} classes ({shown}), {repr(self.model).strip('<>')}>"
-
     @functools.cached_property
     def judge(self) -> NoneOfThese:
         """Judge of the classes against unrelated words; the bank is embedded on first use."""
         return NoneOfThese.build(self.model, self.class_embeddings, self.templates, cache=self.cache)
-
-    def predict(self, images: Iterable[Any]) -> list[str]:
-        """One label per image: the most probable one, "none of these" included where it was asked for."""
-        return self._most_probable(self.predict_proba(images))
 
     def predict_proba(self, images: Iterable[Any]) -> Floats:
         """Probabilities (N, K), or (N, K + 1) with "none of these" last.
@@ -110,7 +97,7 @@ class Classifier:
         SigLIP without `none`: a sigmoid for each class by itself, so rows need not sum to 1.
         Raises: ImageError for an image that cannot be read.
         """
-        return self.proba_of_embeddings(self.model.embed_images(images))
+        return super().predict_proba(images)
 
     def predict_together(self, images: Iterable[Any]) -> list[str]:
         """One label per image, as `predict` gives it, all images of the call judged jointly."""
@@ -138,10 +125,6 @@ class Classifier:
         """
         return self.proba_multi_of_embeddings(self.model.embed_images(images))
 
-    def top_k(self, images: Iterable[Any], k: int = 5) -> list[list[tuple[str, float]]]:
-        """The k best labels of each image with their probabilities, best first."""
-        return self.rank(self.predict_proba(images), k)
-
     def proba_of_embeddings(self, image_ND: Floats) -> Floats:
         """Probabilities as of `predict_proba`, of images already embedded: (N, D) → (N, K) or (N, K + 1)."""
         image_ND = self._check_embeddings(image_ND)
@@ -162,31 +145,6 @@ class Classifier:
     def proba_multi_of_embeddings(self, image_ND: Floats) -> Floats:
         """Probabilities as of `predict_proba_multi`, of images already embedded: (N, D) → (N, K)."""
         return self.judge.independent_proba(self._check_embeddings(image_ND))
-
-    def answer(self, proba_K: Floats, *, top: int = 5, multi: bool = False) -> Answer:
-        """Answer for one row of probabilities (K,) or (K + 1,).
-
-        top: number of labels in `Answer.ranked`. multi: the row is of `predict_proba_multi`, whose answer is every
-        probable class, or "none of these".
-        """
-        ranked = self.rank(proba_K[None], len(self.labels))[0]
-        chosen: Ranked = ranked[:1]
-        if multi:
-            nothing = (NONE_LABEL, float((1 - proba_K).prod()))
-            chosen = [(name, p) for name, p in ranked if p > 0.5] or [nothing]
-        answer = Answer(tuple(chosen), tuple(ranked[:top]), tuple(map(float, proba_K)))
-        if self.none and len(proba_K) == len(self.labels):
-            answer = dataclasses.replace(answer, none_proba=float(proba_K[-1]))
-        return answer
-
-    def rank(self, proba_NK: Floats, k: int = 5) -> list[list[tuple[str, float]]]:
-        """The k best labels of each row of probabilities, most probable first."""
-        check_count("k", k, least=1, meaning="the number of answers")
-        order_NK = np.argsort(-proba_NK, axis=1, kind="stable")[:, :k]
-        return [[(self.labels[j], float(row[j])) for j in order] for row, order in zip(proba_NK, order_NK, strict=True)]
-
-    def _most_probable(self, proba_NK: Floats) -> list[str]:
-        return [self.labels[j] for j in proba_NK.argmax(axis=1)]
 
     def _check_embeddings(self, image_ND: Floats) -> Floats:
         """Embeddings as unit rows (N, D). Raises: InputError for those of another model."""

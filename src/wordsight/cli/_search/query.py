@@ -15,14 +15,18 @@ from wordsight.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from wordsight.search.query_parts import QueryPart
+    from wordsight.zeroshot.linear_head import LinearHead
 
-TERMS = ("words", "image", "no_words", "no_image", "weight")
+TERMS = ("words", "image", "no_words", "no_image", "class_name", "weight")
 TITLE = 100  # characters of a term that are repeated to the user
 ORDER = "wordsight.search.order"  # in click's meta: the terms' options as they were given, each as often as it was
 
 PAGE = re.compile(r"(?P<file>.+\.pdf)(#page=(?P<number>\d+))?", re.IGNORECASE | re.DOTALL)
 
-Term = tuple[str, str, float]  # "text" or "image", what was typed, weight
+# kind of a term by its option
+_KINDS = {"words": "text", "image": "image", "no_words": "text", "no_image": "image", "class_name": "class"}
+
+Term = tuple[str, str, float]  # "text", "image" or "class", what was typed, weight
 
 
 class SearchCommand(click.Command):
@@ -73,13 +77,13 @@ def read_terms(order: Sequence[str], given: Mapping[str, Sequence[Any]]) -> list
     for name in order:
         value = next(values[name])
         if name != "weight":
-            terms.append(("image" if "image" in name else "text", value, _default_weight(name)))
+            terms.append((_KINDS[name], value, _default_weight(name)))
             weighed = False
             continue
         if weighed:
             raise InputError(
                 f"--weight {value:g} does not follow a term of the query; put it right after the words, --image, "
-                "--not or --not-image that it is for."
+                "--not, --not-image or --class that it is for."
             )
         if not value > 0:
             raise InputError(f"--weight is {value:g}, expected more than 0; to exclude something, use --not.")
@@ -87,7 +91,8 @@ def read_terms(order: Sequence[str], given: Mapping[str, Sequence[Any]]) -> list
         terms[-1] = (kind, text, math.copysign(value, weight))
         weighed = True
     if not terms:
-        raise InputError('The query is empty; give some words, as in wordsight search "a red car", or --image FILE.')
+        raise InputError('The query is empty; give some words, as in wordsight search "a red car", or --image FILE, or '
+                         "--probe FILE --class NAME.")  # fmt: skip
     return terms
 
 
@@ -104,7 +109,9 @@ def title(terms: Sequence[Term]) -> str:
     line = ""
     for kind, value, weight in terms:
         name = value
-        if kind == "image":
+        if kind == "class":
+            name = f"class {value}"
+        elif kind == "image":
             name = redact(value).rpartition("/")[2] or value
         if len(name) > TITLE:
             name = f"{name[: TITLE - 1]}…"
@@ -118,13 +125,36 @@ def title(terms: Sequence[Term]) -> str:
     return line.strip()
 
 
-def make_parts(terms: Sequence[Term]) -> Iterator[QueryPart]:
-    """Parts of the query; an image given by its URL is fetched, a page of a PDF is rendered."""
+def read_head(probe: Path | None, terms: Sequence[Term]) -> LinearHead | None:
+    """Linear head of --probe, None without one. Raises: InputError for --class without it, and it without --class."""
+    asked = any(kind == "class" for kind, _, _ in terms)
+    if probe is None:
+        if asked:
+            raise InputError("--class names a class of a probe; add --probe FILE.")
+        return None
+    from wordsight.zeroshot.linear_head import LinearHead
+
+    head = LinearHead.load(probe)
+    if not asked:
+        raise InputError(
+            f"--probe needs the class to look for; add --class NAME, one of: {', '.join(head.classnames)}."
+        )
+    return head
+
+
+def make_parts(terms: Sequence[Term], head: LinearHead | None = None) -> Iterator[QueryPart]:
+    """Parts of the query; an image given by its URL is fetched, a page of a PDF is rendered. head: of the classes."""
     from wordsight.search.query_parts import QueryPart
 
     for kind, value, weight in terms:
         if kind == "text":
             yield QueryPart("text", value, weight)
+            continue
+        if kind == "class":
+            from wordsight.search.head_class import HeadClass
+
+            assert head is not None
+            yield QueryPart("class", HeadClass(head, value), weight)
             continue
         try:
             yield QueryPart("image", _read_image(value), weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wordsight.cli._options import backend_options, json_option
-from wordsight.errors import InputError
+from wordsight.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Names of parameters, which are the keys of the `options` that commands take.
-_NOT_RECORDED = frozenset({"out", "report", "as_json"})
+_NOT_RECORDED = frozenset({"out", "report", "as_json", "save"})
 
 dataset_argument = click.argument("dataset", metavar="DATASET")
 datasets_argument = click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
@@ -26,8 +27,8 @@ out_option = click.option("--out", type=click.Path(file_okay=False, path_type=Pa
                           show_default=True, metavar="FOLDER", help="Write results to FOLDER/<dataset>/<model>/."
                           )  # fmt: skip
 report_option = click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                             help="Write a page with charts and images to FILE.html, and its figures to FILE.json "
-                             "beside it.")  # fmt: skip
+                             help="Write a page with charts and images to FILE.html (or FILE.md with charts as PNG), "
+                             "and its figures to FILE.json beside it.")  # fmt: skip
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                            help="Seed of all random draws.")  # fmt: skip
 one_json_option = json_option("Print the figures as one JSON object.")
@@ -81,7 +82,7 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
     Values that are the default, and where results go, are left out. only: parameters of which another value is
     recorded, such as the one model of several to which a file belongs: `record_command(ctx, models=["mini"])`.
     """
-    path = ctx.command_path.split()[1:]
+    path = _command_names(ctx)
     arguments: list[str] = []
     for param in ctx.command.params:
         value = only.get(param.name or "", ctx.params.get(param.name or ""))
@@ -93,6 +94,15 @@ def record_command(ctx: click.Context, **only: Any) -> tuple[str, ...]:
         elif isinstance(param, click.Option):
             arguments += _option_arguments(param, value, values)
     return (*path, *arguments)
+
+
+def _command_names(ctx: click.Context) -> list[str]:
+    """Names of a command and its groups behind the program's: ["eval", "zeroshot"]."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name or "")
+        ctx = ctx.parent
+    return names
 
 
 def _option_arguments(param: click.Option, value: Any, values: list[str]) -> list[str]:
@@ -107,11 +117,17 @@ def _option_arguments(param: click.Option, value: Any, values: list[str]) -> lis
 
 
 def check_report(report: Path | None) -> None:
-    """Raise InputError for a report whose name does not end in .html, or in a folder that does not exist."""
+    """Raise InputError for a report whose name does not end in .html, or in a folder that does not exist.
+
+    Raises: MissingExtraError too where its charts cannot be drawn: all of it would otherwise be told after a long run.
+    """
     if report is None:
         return
-    if report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html.")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("--report", "matplotlib", "eval")
+    if report.suffix.lower() not in (".html", ".htm", ".md"):
+        raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html, or "
+                         "in .md for Markdown.")  # fmt: skip
     if not report.parent.is_dir():
         raise InputError(f"--report is {str(report)!r}, but the folder {str(report.parent)!r} does not exist; create "
                          "it, or name another file.")  # fmt: skip

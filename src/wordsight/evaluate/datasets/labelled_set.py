@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, did_you_mean
+from wordsight.evaluate.datasets.lazy_images import take_images
 
 _CHUNK = 1 << 20
 
@@ -78,11 +80,53 @@ class LabelledSet:
         places = [int(place) for place in places]
         return replace(
             self,
-            images=[self.images[i] for i in places],
+            images=take_images(self.images, places),
             keys=tuple(self.keys[i] for i in places),
             labels=self.labels[places],
             columns={name: tuple(cells[i] for i in places) for name, cells in self.columns.items()},
         )
+
+
+def rename_classes(data: LabelledSet, names: Mapping[str, str], setting: str) -> LabelledSet:
+    """Set whose classes have other names; those that get the same name become one class.
+
+    names: new name by the present one, in which "_" may stand for a space. setting: where they were given.
+    Raises: InputError for a name that no class has.
+    """
+    known = {name.replace("_", " "): name for name in data.classnames}
+    new_of: dict[str, str] = {}
+    for name, new in names.items():
+        if name.replace("_", " ") not in known:
+            raise InputError(
+                f"{setting} names {name!r}, but the classes are {', '.join(data.classnames)}."
+                f"{did_you_mean(name, data.classnames)}"
+            )
+        new_of[known[name.replace("_", " ")]] = new
+    renamed = [new_of.get(name, name) for name in data.classnames]
+    classnames = tuple(dict.fromkeys(renamed))
+    label_K = np.array([classnames.index(name) for name in renamed])
+    if data.is_multilabel:
+        mark_NK = np.zeros((len(data.labels), len(classnames)), bool)
+        for old, new_label in enumerate(label_K):
+            mark_NK[:, new_label] |= data.labels[:, old]
+        return replace(data, labels=mark_NK, classnames=classnames)
+    labels = np.where(data.labels >= 0, label_K[data.labels], -1)
+    return replace(data, labels=labels, classnames=classnames)
+
+
+def number_keys(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of images as keys: "#2" and so on where several are called the same."""
+    seen: Counter[str] = Counter()
+    taken: set[str] = set()
+    keys = []
+    for name in names:
+        key = name
+        while key in taken:
+            seen[name] += 1
+            key = f"{name}#{seen[name] + 1}"
+        taken.add(key)
+        keys.append(key)
+    return tuple(keys)
 
 
 def _hash_image(running: Any, image: Any) -> None:

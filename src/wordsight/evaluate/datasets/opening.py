@@ -10,8 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from wordsight.errors import InputError
+from wordsight.evaluate.datasets.cifar import is_cifar, load_cifar
 from wordsight.evaluate.datasets.classes import warn_of_empty_classes, warn_of_same_names
+from wordsight.evaluate.datasets.coop import find_split_file, load_coop
+from wordsight.evaluate.datasets.digits import is_digits, load_digits
 from wordsight.evaluate.datasets.folders import holds_class_folders, load_folder
+from wordsight.evaluate.datasets.hugging_face import is_dataset, load_dataset
+from wordsight.evaluate.datasets.idx import find_idx_folder, load_idx
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.request import Request
 from wordsight.evaluate.datasets.set_tables import (
@@ -21,6 +26,7 @@ from wordsight.evaluate.datasets.set_tables import (
     load_from_inside,
     load_labels,
 )
+from wordsight.evaluate.datasets.webdataset import is_webdataset, load_webdataset
 from wordsight.ingest.kinds import SourceKind, source_kind
 
 
@@ -34,9 +40,15 @@ class Form(NamedTuple):
 
 # in the order in which they are tried
 FORMS = (
+    Form("a dataset (hf:NAME)", is_dataset, load_dataset),
+    Form("'digits' of scikit-learn", is_digits, load_digits),
     Form("a table", lambda path: source_kind(path) is SourceKind.TABLE, load_labels),
+    Form("a folder of MNIST or CIFAR-10 as packages hold them", find_idx_folder, load_idx),
+    Form("a folder of MNIST or CIFAR-10 as packages hold them", is_cifar, load_cifar),
     Form("a folder with its table of labels in it or beside it", find_table_inside, load_from_inside),
     Form("a folder with its table of labels in it or beside it", find_table_above, load_from_above),
+    Form("a file of splits as of CoOp", find_split_file, load_coop),
+    Form("shards in CLIP_benchmark's layout", is_webdataset, load_webdataset),
     Form("a folder with a folder for each class", holds_class_folders, load_folder),
 )
 _EXPECTED = ", ".join(dict.fromkeys(form.name for form in FORMS))
@@ -87,11 +99,12 @@ def spread(data: LabelledSet, limit: int) -> LabelledSet:
 
 
 def _find_form(request: Request) -> Form:
+    form = next((form for form in FORMS if form.matches(request.path)), None)
+    if form is not None:
+        return form
+    problem = "is not a labelled set in a form that is known"
     if not os.path.exists(request.path):
-        raise InputError(f"The dataset {request.source!r} does not exist; expected {_EXPECTED}.")
-    for form in FORMS:
-        if form.matches(request.path):
-            return form
-    if os.path.isdir(request.path) and not os.listdir(request.path):
-        raise InputError(f"The folder {request.source!r} is empty; expected {_EXPECTED}.")
-    raise InputError(f"{request.source!r} is not a labelled set in a form that is known; expected {_EXPECTED}.")
+        problem = "does not exist"
+    elif os.path.isdir(request.path) and not os.listdir(request.path):
+        problem = "is an empty folder"
+    raise InputError(f"The dataset {request.source!r} {problem}; expected {_EXPECTED}.")

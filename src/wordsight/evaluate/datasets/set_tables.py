@@ -29,7 +29,7 @@ def find_table_above(folder: str) -> str | None:
     """Path of the labels table beside a folder that has rows of the set with the folder's name."""
     folder = os.path.abspath(folder)
     path = find_table_inside(os.path.dirname(folder))
-    if path is None:
+    if path is None or not os.path.isdir(folder):
         return None
     table = open_table(path)
     columns = _find_columns(table)

@@ -13,7 +13,7 @@ from wordsight.columns import plain
 from wordsight.errors import InputError, did_you_mean
 from wordsight.evaluate.datasets.class_lists import read_class_list_beside, read_templates_beside
 from wordsight.evaluate.datasets.classes import check_class_count, read_labels
-from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.datasets.labelled_set import LabelledSet, number_keys
 from wordsight.evaluate.datasets.request import DatasetWarning, Request, choose_split, refuse_split
 from wordsight.ingest.options import IngestOptions
 from wordsight.ingest.table_file import Record, TableFile
@@ -23,7 +23,7 @@ from wordsight.ingest.urls import is_url
 from wordsight.path_text import to_path, to_text
 
 # usual names of columns of classes, the likeliest first, in lower case
-_CLASS_COLUMNS = ("class", "classname", "class_name", "label", "labels", "category", "target", "kind")
+CLASS_COLUMNS = ("class", "classname", "class_name", "label", "labels", "category", "target", "kind")
 _SPLIT_COLUMN = "split"
 _UNNAMED = "column_"  # how columns are called of a table without a header
 
@@ -79,7 +79,7 @@ def build_set(request: Request, rows: Sequence[_Row], problems: Counter[str], *,
     return LabelledSet(
         name=name,
         images=[row.image for row in rows],
-        keys=name_keys(rows),
+        keys=number_keys([row.name for row in rows]),
         labels=labels,
         classnames=classnames,
         templates=read_templates_beside(os.path.dirname(request.path)),
@@ -115,7 +115,7 @@ def read_rows(
                 image=_locate(image, folder),
                 label=label if isinstance(label, list) else str(label).strip(),
                 split=str(record.get(split_column) or "") if split_column else "",
-                cells={name: _read_cell(record.get(name)) for name in others if name != split_column},
+                cells={name: read_cell(record.get(name)) for name in others if name != split_column},
             )
         )
     return rows, problems
@@ -134,7 +134,7 @@ def find_class_column(named: str | None, table: TableFile, images: ImageColumn) 
             f"{did_you_mean(named, table.columns)}"
         )
     by_lower = {name.lower(): name for name in table.columns if name not in images.needs}
-    usual = [by_lower[name] for name in _CLASS_COLUMNS if name in by_lower]
+    usual = [by_lower[name] for name in CLASS_COLUMNS if name in by_lower]
     if usual:
         first = next((record for record in table.records(usual, nested=True) if isinstance(record, dict)), {})
         return next((name for name in usual if not _is_number(first.get(name))), usual[0])
@@ -142,25 +142,9 @@ def find_class_column(named: str | None, table: TableFile, images: ImageColumn) 
     if len(others) == 1 and others[0].startswith(_UNNAMED):
         return others[0]
     raise InputError(
-        f"No column of the table {table.path!r} is called like a class ({', '.join(_CLASS_COLUMNS)}); its columns are "
+        f"No column of the table {table.path!r} is called like a class ({', '.join(CLASS_COLUMNS)}); its columns are "
         f"{', '.join(table.columns)}. Name one with --class-column."
     )
-
-
-def name_keys(rows: Sequence[_Row]) -> tuple[str, ...]:
-    """Key of each row: its image's name as written, else its own; "#2" and so on where several name one image."""
-    seen: Counter[str] = Counter()
-    taken: set[str] = set()
-    keys = []
-    for row in rows:
-        name = row.name
-        key = name
-        while key in taken:
-            seen[name] += 1
-            key = f"{name}#{seen[name] + 1}"
-        taken.add(key)
-        keys.append(key)
-    return tuple(keys)
 
 
 def warn_of_rows(problems: Counter[str], source: str) -> None:
@@ -199,7 +183,7 @@ def _name_image(image: Any, record: Record, images: ImageColumn, number: int) ->
     return f"row={number}"
 
 
-def _read_cell(value: Any) -> str | None:
+def read_cell(value: Any) -> str | None:
     """Cell of another column as text; None of an empty one, and of lists and bytes."""
     if isinstance(value, list | dict | bytes):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,35 @@ PERCENT = "%"
 
 @dataclass(frozen=True)
 class DrawnChart:
-    """A chart as matplotlib drew it. figure: its `Figure`, which no window and no global state knows."""
+    """A chart that is drawn when it is asked for, on a figure that no window and no global state of matplotlib knows.
+
+    height: inches. draw: called with the figure and its axes. Raises: MissingExtraError without matplotlib, when drawn.
+    """
 
     caption: str
-    figure: Any = field(repr=False)
+    height: float = field(repr=False)
+    draw: Callable[[Any, Any], None] = field(repr=False)
 
     def to_svg(self) -> str:
         """An <svg> element that needs nothing else; its colours follow the page's, where that has any."""
         file = io.StringIO()
-        with _style():
-            self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Type": None})
+        self._save(file, format="svg", metadata={"Date": None, "Creator": None, "Type": None})
         return page_svg(file.getvalue(), self.caption)
 
     def write_png(self, path: Path) -> None:
         """Write it as a PNG file on white, 1,040 pixels wide."""
-        with _style(), written_whole(path) as part:
-            self.figure.savefig(part, format="png", dpi=_PNG_DPI, facecolor="white")
+        with written_whole(path) as part:
+            self._save(part, format="png", dpi=_PNG_DPI, facecolor="white")
+
+    def _save(self, file: Any, **options: Any) -> None:
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise MissingExtraError("Drawing charts", "matplotlib", "eval") from None
+        with _style():
+            figure = Figure(figsize=(_WIDTH, self.height), layout="constrained")
+            self.draw(figure, figure.subplots())
+            figure.savefig(file, **options)
 
 
 @dataclass(frozen=True)
@@ -95,19 +108,18 @@ def line_chart(
     """Lines over the same labelled places, such as 1, 2, 4, 8, 16 shots, with bands for their intervals.
 
     baselines: name → value of horizontal lines, such as zero-shot accuracy.
-    Raises: InputError for a series of another length; MissingExtraError without matplotlib.
+    Raises: InputError for a series of another length.
     """
     places = np.arange(len(x_labels))
-    figure, axes = _new_figure(3.5)
-    with _style():
-        for number, line in enumerate(series):
-            values = _scaled(line.values, unit, len(places), line.name)
+    names = [clean_label(line.name) for line in series]
+    lines = [[_scaled(values, unit, len(places), line.name) for values in _ends_of(line)] for line in series]
+
+    def draw(figure: Any, axes: Any) -> None:
+        for number, (values, lows, highs) in enumerate(lines):
             colour = SERIES[number % len(SERIES)]
-            if line.lows is not None and line.highs is not None:
-                lows, highs = (_scaled(ends, unit, len(places), line.name) for ends in (line.lows, line.highs))
-                axes.fill_between(places, lows, highs, color=colour, alpha=0.16, linewidth=0)
+            axes.fill_between(places, lows, highs, color=colour, alpha=0.16, linewidth=0)
             axes.plot(places, values, color=colour, marker=MARKERS[number % len(MARKERS)], markersize=4,
-                      linestyle=DASHES[number // len(SERIES) % len(DASHES)], label=clean_label(line.name))  # fmt: skip
+                      linestyle=DASHES[number // len(SERIES) % len(DASHES)], label=names[number])  # fmt: skip
         for number, (name, value) in enumerate((baselines or {}).items()):
             axes.axhline(float(_scaled([value], unit)[0]), color=FAINT, linewidth=1.2,
                          linestyle=DASHES[1 + number % (len(DASHES) - 1)], label=clean_label(name))  # fmt: skip
@@ -117,7 +129,8 @@ def line_chart(
         axes.grid(axis="y")
         if len(series) + len(baselines or {}) > 1:
             figure.legend(loc="outside lower center", ncols=2)
-    return DrawnChart(caption, figure)
+
+    return DrawnChart(caption, 3.5, draw)
 
 
 def bar_chart(
@@ -138,21 +151,24 @@ def bar_chart(
     """
     value_N = _scaled(values, unit, len(names), "bar_chart")
     rows = np.arange(len(names))
-    figure, axes = _new_figure(_height_of_rows(len(names)))
-    with _style():
+
+    def draw(_: Any, axes: Any) -> None:
         axes.barh(rows, np.nan_to_num(value_N), height=0.66, color=SERIES[0], alpha=0.75, linewidth=0)
         ends_N = np.nan_to_num(value_N)
         if lows is not None and highs is not None:
             low_N, high_N = (_scaled(ends, unit, len(names), "bar_chart") for ends in (lows, highs))
             axes.hlines(rows, low_N, high_N, color=TEXT, linewidth=1.2)
             ends_N = np.where(value_N < 0, np.fmin(low_N, ends_N), np.fmax(high_N, ends_N))
-        _write_values(axes, rows, ends_N, value_N)
+        _write_values(axes, rows, ends_N, value_N, unit)
         if baseline is not None:
             axes.axvline(float(_scaled([baseline], unit)[0]), color=FAINT, linestyle="--", linewidth=1.2)
         _finish_rows(axes, names, _title(title, unit))
         spread = float(np.ptp([*ends_N, 0.0])) or 1.0
         axes.set_xlim(min(0.0, ends_N.min() - 0.2 * spread), max(0.0, ends_N.max() + 0.2 * spread))
-    return DrawnChart(caption, figure)
+        if unit == PERCENT and 60 < ends_N.max() <= 100 and ends_N.min() >= 0:
+            axes.set_xticks(range(0, 101, 20))  # shares end at 100 %
+
+    return DrawnChart(caption, _height_of_rows(len(names)), draw)
 
 
 def interval_chart(
@@ -165,24 +181,25 @@ def interval_chart(
 ) -> DrawnChart:
     """Estimates as points on their 95 % intervals, one a row, the first on top (a forest plot).
 
-    chance: chance level of the rows that have one, drawn as a tick. Raises: MissingExtraError without matplotlib.
+    chance: chance level of the rows that have one, drawn as a tick.
     """
     places = np.arange(len(rows))
-    figure, axes = _new_figure(_height_of_rows(len(rows)))
-    with _style():
+
+    def draw(figure: Any, axes: Any) -> None:
         value_N, low_N, high_N = (
             _scaled([getattr(estimate, part) for estimate in rows.values()], unit) for part in ("value", "low", "high")
         )
         axes.hlines(places, low_N, high_N, color=SERIES[0], linewidth=2)
         axes.plot(value_N, places, "o", color=SERIES[0], markersize=5)
-        _write_values(axes, places, high_N, value_N)
+        _write_values(axes, places, high_N, value_N, unit)
         levels = {place: (chance or {})[name] for place, name in enumerate(rows) if name in (chance or {})}
         if levels:
             axes.plot(_scaled(list(levels.values()), unit), list(levels), "|", color=SERIES[4], markersize=13,
                       markeredgewidth=2, label="chance level")  # fmt: skip
             figure.legend(loc="outside lower center")
         _finish_rows(axes, list(rows), _title(title, unit))
-    return DrawnChart(caption, figure)
+
+    return DrawnChart(caption, _height_of_rows(len(rows)), draw)
 
 
 def heat_map(
@@ -198,14 +215,14 @@ def heat_map(
     """Matrix (R, C) as shaded cells with their numbers, such as a confusion matrix or cosines of classes.
 
     The darkest cell holds the greatest value. form: how a number is written in its cell; "" leaves them out.
-    Raises: InputError for other numbers of names; MissingExtraError without matplotlib.
+    Raises: InputError for other numbers of names.
     """
     value_RC = np.asarray(matrix_RC, np.float64)
     if value_RC.shape != (len(row_names), len(column_names)):
         raise InputError(f"The matrix is {value_RC.shape} but has {len(row_names)} row and {len(column_names)} column "
                          "names; expected a name for each.")  # fmt: skip
-    figure, axes = _new_figure(min(8.0, 1.7 + 0.3 * len(row_names)))
-    with _style():
+
+    def draw(_: Any, axes: Any) -> None:
         from matplotlib.patches import Rectangle
 
         finite = value_RC[np.isfinite(value_RC)]
@@ -226,7 +243,8 @@ def heat_map(
         axes.set_yticks(range(len(row_names)), [clean_label(name, 18) for name in row_names], fontsize=size)
         axes.set(xlabel=column_title, ylabel=row_title)
         axes.tick_params(length=0)
-    return DrawnChart(caption, figure)
+
+    return DrawnChart(caption, min(8.0, 1.7 + 0.3 * len(row_names)), draw)
 
 
 def scatter_chart(
@@ -241,13 +259,13 @@ def scatter_chart(
 ) -> DrawnChart:
     """Named points, such as quality over speed. front: names of those that a line connects (the Pareto front).
 
-    Raises: InputError for a name of the front that no point has; MissingExtraError without matplotlib.
+    Raises: InputError for a name of the front that no point has.
     """
     by_name = {point.name: point for point in points}
     if missing := [name for name in front if name not in by_name]:
         raise InputError(f"The front names {missing[0]!r}, but the points are {', '.join(by_name)}.")
-    figure, axes = _new_figure(3.7)
-    with _style():
+
+    def draw(_: Any, axes: Any) -> None:
         line = sorted((by_name[name] for name in front), key=lambda point: point.x)
         axes.plot([p.x for p in line], _scaled([p.y for p in line], unit), "-", color=SERIES[1], linewidth=1.4)
         for point in points:
@@ -263,18 +281,8 @@ def scatter_chart(
         axes.margins(x=0.22, y=0.14)
         axes.set(xlabel=x_title, ylabel=_title(y_title, unit))
         axes.grid()
-    return DrawnChart(caption, figure)
 
-
-def _new_figure(height: float) -> tuple[Any, Any]:
-    """Figure and axes, inches high, without pyplot and its list of open figures."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("Drawing charts", "matplotlib", "eval") from None
-    with _style():
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-        return figure, figure.subplots()
+    return DrawnChart(caption, 3.7, draw)
 
 
 @contextlib.contextmanager
@@ -305,6 +313,15 @@ def _set_log_scale(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
+def _ends_of(line: Series) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+    """Values, lows and highs of a series; where it has no interval, one without width."""
+    return (
+        line.values,
+        line.values if line.lows is None else line.lows,
+        line.values if line.highs is None else line.highs,
+    )
+
+
 def _scaled(values: Sequence[float], unit: str, length: int | None = None, name: str = "") -> NDArray[np.float64]:
     """Values as they are drawn: shares in percent where the unit is that."""
     if length is not None and len(values) != length:
@@ -321,12 +338,12 @@ def _height_of_rows(n: int) -> float:
     return 0.85 + 0.24 * max(n, 2)
 
 
-def _write_values(axes: Any, rows: NDArray[Any], ends_N: NDArray[Any], value_N: NDArray[Any]) -> None:
+def _write_values(axes: Any, rows: NDArray[Any], ends_N: NDArray[Any], value_N: NDArray[Any], unit: str) -> None:
     """Write each value behind the end of its bar or interval."""
     for row, end, value in zip(rows, ends_N, value_N, strict=True):
         if np.isfinite(value):
             side = -1 if value < 0 else 1
-            axes.annotate(f"{value:.4g}" if abs(value) < 1 else f"{value:.1f}", (end, row), xytext=(4 * side, 0),
+            axes.annotate(f"{value:.1f}" if unit == PERCENT else f"{value:.4g}", (end, row), xytext=(4 * side, 0),
                           textcoords="offset points", va="center", ha="right" if side < 0 else "left",
                           fontsize=8.5)  # fmt: skip
 

@@ -9,7 +9,7 @@ from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Tabl
 from wordsight.images.names import source_name
 from wordsight.output.text_width import pad, shorten, text_width
 
-ROWS_SHOWN = 40  # of a table; the page and the JSON hold them all
+ROWS_SHOWN = 20  # of a table; the page and the JSON hold them all
 TILES_SHOWN = 8
 _NARROWEST = 8  # cells that a column keeps
 _GAP = "  "
@@ -18,11 +18,11 @@ _GAP = "  "
 def render_text(report: Report, *, width: int = 100) -> str:
     """The report as lines of at most `width` cells: answer, then each section's paragraph, tables and images.
 
-    Charts are left to the page. A table of more than 40 rows ends with the number of those left out; cells that do
+    Charts are left to the page. A table of more than 20 rows ends with the number of those left out; cells that do
     not fit lose their middle. Control characters are left as they are: whoever prints it escapes them.
     """
     blocks = [_wrapped(report.answer, width)]
-    blocks += ["\n\n".join(_section(section, width)) for section in report.sections]
+    blocks += ["\n\n".join(_section(section, width)) for section in report.sections if not section.detail]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -53,7 +53,10 @@ def _section(section: Section, width: int) -> Iterator[str]:
     title = section.title
     if title:
         title = f"{title}\n{'-' * min(text_width(title), width)}"
-    yield "\n".join(filter(None, (title, _wrapped(section.text, width))))
+    head = [part for part in (title, _wrapped(section.text, width)) if part]
+    if shown and not section.text:  # nothing stands between the heading and the first table
+        head.append(shown.pop(0))
+    yield "\n".join(head)
     yield from shown
 
 
@@ -66,8 +69,11 @@ def _part(part: object, width: int) -> str:
 
 
 def _tiles(tiles: ImageTiles, width: int) -> str:
-    lines = [f"  {shorten(f'{_one_line(text)}  {source_name(image)}', width - 2)}" for image, text in
-             tiles.tiles[:TILES_SHOWN]]  # fmt: skip
+    lines = []
+    for image, text in tiles.tiles[:TILES_SHOWN]:
+        said = shorten(_one_line(text), width - 2)
+        room = max(_NARROWEST, width - text_width(said) - 4)
+        lines.append(f"  {said}  {shorten(source_name(image), room)}")
     if not lines:
         return ""
     if tiles.caption:

@@ -1,0 +1,89 @@
+"""`wordsight eval rerun`: repeat a recorded evaluation, and say whether it comes out the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from wordsight.cli._messages import clean, say
+from wordsight.cli.eval._options import one_json_option
+
+EQUAL, NOT_EQUAL = 0, 1
+_SHARED = ("weights", "locks", "openvino")  # parts of the cache that a rerun takes as they are
+
+EPILOG = """\b
+Examples:
+  wordsight eval rerun eval/photos/mini/predictions.parquet
+  wordsight eval rerun eval/photos/mini/result.json --json
+  wordsight eval rerun eval/captions/mini/retrieval.json
+
+The recorded command runs as it was given, so relative paths in it are looked up from the current folder. Images are
+embedded again: cached features are neither read nor written.
+
+\b
+Exit codes: 0 equal: the same classes with bit-identical scores, or the same figures; 1 not equal;
+2 the command or an input is wrong.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@one_json_option
+@click.pass_context
+def command(ctx: click.Context, /, file: Path, as_json: bool) -> None:
+    """Repeat a recorded evaluation, and say whether it comes out the same.
+
+    FILE is what `wordsight eval` wrote: predictions, the result.json beside them, or the JSON file of a task without
+    predictions.
+    """
+    import json
+
+    from wordsight.evaluate import rerun
+
+    result = rerun.rerun(file, _run)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+    else:
+        click.echo(clean(rerun.describe(result)))
+    ctx.exit(EQUAL if result.equal else NOT_EQUAL)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Run a command of the program in this process, its output left out, with a cache of its own."""
+    import shlex
+
+    from wordsight.cli import group
+
+    say(f"running: wordsight {shlex.join(arguments)}")
+    with _own_cache(), contextlib.redirect_stdout(io.StringIO()):
+        group.main(list(arguments), prog_name="wordsight", standalone_mode=False)
+
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[None]:
+    """A cache without features and class embeddings, removed at the end: nothing measured is taken from an earlier run.
+
+    Downloaded weights and compiled graphs are those of the usual cache, where the system can link to them.
+    """
+    from wordsight.locations import cache_dir
+
+    before = os.environ.get("WORDSIGHT_CACHE")
+    with tempfile.TemporaryDirectory(prefix="wordsight-cache-") as folder:
+        for part in _SHARED:
+            if cache_dir(part).is_dir():
+                with contextlib.suppress(OSError):  # Windows without the right to link
+                    os.symlink(cache_dir(part).resolve(), Path(folder) / part, target_is_directory=True)
+        os.environ["WORDSIGHT_CACHE"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["WORDSIGHT_CACHE"]
+            else:
+                os.environ["WORDSIGHT_CACHE"] = before

@@ -1,0 +1,128 @@
+"""`wordsight eval zeroshot`: how well models name the classes of images without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wordsight.cli._messages import plain_warnings
+from wordsight.cli.eval._options import (
+    check_report,
+    dataset_options,
+    datasets_argument,
+    models_option,
+    open_dataset,
+    record_command,
+    result_options,
+)
+
+if TYPE_CHECKING:
+    from wordsight.evaluate.datasets.labelled_set import LabelledSet
+    from wordsight.evaluate.features import Features
+    from wordsight.evaluate.zeroshot.report import Evaluated
+
+EPILOG = """\b
+Examples:
+  wordsight eval zeroshot photos/                     a folder for each class
+  wordsight eval zeroshot labels.csv --by region      a table; the worst region
+  wordsight eval zeroshot photos/ --model mini --model ViT-B-32/openai
+  wordsight eval zeroshot photos/ --templates imagenet-80 --report zeroshot.html
+
+\b
+Written to FOLDER/<dataset>/<model>/ (--out):
+  predictions.parquet   the best classes of each image, from which all figures are computed
+  result.json           the figures, with CLIP_benchmark's keys
+and to FOLDER/eval_results-<model>.jsonl the figures of all datasets, as DataComp writes them.
+
+\b
+Exit codes: 0 all images measured; 1 some could not be read (listed on standard error); 2 the command or an input is
+wrong.
+"""
+
+
+@click.command(epilog=EPILOG)
+@datasets_argument
+@models_option
+@click.option("--templates", metavar="TEMPLATES", help="Prompt templates: a built-in set, a template with {}, or a "
+              "file (default: those of the dataset, else \"photo\").")  # fmt: skip
+@click.option("--by", multiple=True, metavar="COLUMN", help="Also measure each group of a column, and name the worst; "
+              "repeatable.")  # fmt: skip
+@dataset_options
+@result_options
+@click.pass_context
+def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str, ...], **options: Any) -> None:
+    """Measure how well models name the classes of images without training.
+
+    DATASET is a folder with a folder for each class, a table, or another form of labelled images.
+    """
+    from wordsight.zeroshot.templates import resolve_templates
+
+    check_report(options["report"])
+    if options["templates"] is not None:
+        resolve_templates(options["templates"])
+    with plain_warnings():
+        sets = {source: open_dataset(source, options) for source in datasets}
+        for data in sets.values():
+            _check_columns(data, options["by"])
+        evaluated: list[Evaluated] = []
+        measured: list[Features] = []
+        for model_name in dict.fromkeys(models):
+            for each, features in _evaluate(ctx, model_name, sets, options):
+                evaluated.append(each)
+                measured.append(features)
+    ctx.exit(_deliver(ctx, evaluated, measured, options))
+
+
+def _evaluate(
+    ctx: click.Context, model_name: str, sets: dict[str, LabelledSet], options: dict[str, Any]
+) -> Sequence[tuple[Evaluated, Features]]:
+    """Measure one model on all sets, and write each result as soon as it is there."""
+    from wordsight.cli.eval._results import image_progress, open_text_model
+    from wordsight.evaluate.predictions import write_predictions
+    from wordsight.evaluate.result_folder import PREDICTIONS, result_folder
+    from wordsight.evaluate.zeroshot.report import Evaluated
+    from wordsight.evaluate.zeroshot.run import run_zero_shot
+    from wordsight.evaluate.zeroshot.summary import summarise
+
+    model = open_text_model(model_name, options)
+    results = []
+    for source, data in sets.items():
+        recorded = record_command(ctx, datasets=[source], models=[model_name])
+        with image_progress(len(data.images), f"{model_name} on {data.name}") as progress:
+            run = run_zero_shot(model, data, templates=options["templates"], command=recorded, progress=progress)
+        folder = result_folder(options["out"], data.name, model_name)
+        write_predictions(folder / PREDICTIONS, run.predictions)
+        summary = summarise(run.predictions, by=options["by"], seed=options["seed"])
+        _write_figures(folder, options["out"], Evaluated(run.predictions, summary))
+        results.append((Evaluated(run.predictions, summary, data), run.features))
+    return results
+
+
+def _write_figures(folder: Path, out: Path, evaluated: Evaluated) -> None:
+    from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
+    from wordsight.evaluate.result_folder import RESULT, folder_name
+
+    predictions, summary = evaluated.predictions, evaluated.summary
+    write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
+    write_datacomp_line(out / f"eval_results-{folder_name(predictions.origin.model)}.jsonl", predictions, summary)
+
+
+def _deliver(
+    ctx: click.Context, evaluated: Sequence[Evaluated], measured: Sequence[Features], options: dict[str, Any]
+) -> int:
+    """Print and write the report; return the exit code."""
+    from wordsight.cli.eval._results import deliver, report_all_skips
+    from wordsight.evaluate.zeroshot.overview import build_overview
+
+    deliver(build_overview(evaluated, record_command(ctx)), options)
+    return report_all_skips(measured)
+
+
+def _check_columns(data: LabelledSet, columns: Sequence[str]) -> None:
+    """Raise InputError for a column that a set lacks, before anything is computed."""
+    from wordsight.evaluate.zeroshot.summary import check_columns
+
+    check_columns(data.name, data.columns, columns)

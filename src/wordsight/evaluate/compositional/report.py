@@ -1,0 +1,154 @@
+"""Report on compositional pairs: scores by kind beside their chance level, and the clearest failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
+from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.metrics import Estimate, bootstrap_clusters
+
+_FAILURES = 6  # shown of each model
+
+
+def build_report(results: Sequence[PairScores], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
+    """Report on one set by one model or more. charts: as `draw_charts` makes them."""
+    first = results[0]
+    sections = [Section("Scores", _explain(first), [_table(result) for result in results] + list(charts))]
+    if len(results) > 1:
+        sections.append(_differences(results, seed))
+    sections += [_failures(result) for result in results]
+    if first.data.left_out:
+        shown = "\n".join(first.data.left_out[:20])
+        sections.append(Section("Left out", f"{len(first.data.left_out)} rows are no tests:\n{shown}"))
+    figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
+    answer = " ".join(_answer(result) for result in results)
+    return Report(f"Compositional pairs of {first.data.name}", answer, command, sections, figures)
+
+
+def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
+    """Scores by kind with their chance level, a chart for each model. Raises: MissingExtraError without matplotlib."""
+    from wordsight.evaluate.report.charts import interval_chart
+
+    charts: list[Chart] = []
+    for result in results:
+        chance = CHANCE[result.data.form]
+        rows = {
+            _row_name(kind, score, len(chance)): (estimate, chance[score])
+            for kind, scores in result.by_kind.items()
+            for score, estimate in scores.items()
+        }
+        estimates = {name: estimate for name, (estimate, _) in rows.items()}
+        levels = {name: level for name, (_, level) in rows.items()}
+        caption = f"{result.model}: share of tests passed by kind, with 95 % intervals and chance level"
+        charts.append(interval_chart(estimates, caption=caption, chance=levels, title="tests passed"))
+    return charts
+
+
+def _row_name(kind: str, score: str, scores: int) -> str:
+    if scores == 1:
+        return kind
+    return f"{kind}: {score}"
+
+
+def judge_against_chance(estimate: Estimate, chance: float) -> str:
+    """Words for where an estimate's interval lies: "above chance", "below chance", "as chance"."""
+    if estimate.low > chance:
+        return "above chance"
+    if estimate.high < chance:
+        return "below chance"
+    return "as chance"
+
+
+def _answer(result: PairScores) -> str:
+    overall = result.by_kind.get(ALL) or next(iter(result.by_kind.values()))
+    chance = CHANCE[result.data.form]
+    score = list(overall)[-1]
+    estimate = overall[score]
+    judged = {"above chance": "above", "below chance": "below", "as chance": "not told apart from"}
+    said = (
+        f"{result.model} passes {estimate:.1%} of the {estimate.n:,} tests of {result.data.name}"
+        f"{_by_group(result)}, {judged[judge_against_chance(estimate, chance[score])]} the chance level of "
+        f"{100 * chance[score]:.1f} %."
+    )
+    guessed = [
+        kind
+        for kind, scores in result.by_kind.items()
+        if kind != ALL and judge_against_chance(scores[score], chance[score]) != "above chance"
+    ]
+    if guessed and ALL in result.by_kind:
+        said += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
+    return said
+
+
+def _by_group(result: PairScores) -> str:
+    return " by group score" if result.data.form == "two images" else ""
+
+
+def _explain(result: PairScores) -> str:
+    if result.data.form == "one image":
+        return "Share of tests in which the image scores higher with the right caption than with the wrong one."
+    return (
+        "Two images, two captions of nearly the same words. Text: both images score higher with their own caption; "
+        "image: both captions with their own image; group: both."
+    )
+
+
+def _table(result: PairScores) -> Table:
+    chance = CHANCE[result.data.form]
+    rows = []
+    for kind, scores in result.by_kind.items():
+        judged = judge_against_chance(scores[list(chance)[-1]], chance[list(chance)[-1]])
+        cells = [f"{scores[score]:.1%}" for score in chance]
+        rows.append([kind, f"{next(iter(scores.values())).n:,}", *cells, judged])
+    rows.append(["chance level", "–", *(f"{100 * level:.1f} %" for level in chance.values()), "–"])
+    last = list(chance)[-1]
+    columns = ["kind", "tests", *chance, last if len(chance) == 1 else f"{last} score"]
+    columns[-1] = f"{columns[-1]} is"
+    return Table(columns, rows, result.model)
+
+
+def _differences(results: Sequence[PairScores], seed: int) -> Section:
+    first = results[0]
+    rows = []
+    for other in results[1:]:
+        if [item.images for item in other.items] != [item.images for item in first.items]:
+            continue
+        cells = []
+        for score, hit_N in other.hits.items():
+            difference_N = hit_N.astype(float) - first.hits[score]
+            found = bootstrap_clusters(difference_N, [item.images[0] for item in first.items], seed=seed)
+            cells.append(f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
+        rows.append([other.model, *cells])
+    text = f"Points by which each model is above {first.model}, on the same tests, resampled together."
+    return Section("Differences", text, [Table(["model", *first.hits], rows)])
+
+
+def _failures(result: PairScores) -> Section:
+    """The tests that go wrong most clearly."""
+    tiles: list[tuple[Any, str]] = []
+    cosine_NIT = result.cosine
+    if result.data.form == "one image":
+        margin_N = cosine_NIT[:, 0, 0] - cosine_NIT[:, 0, 1]
+        for row in np.argsort(margin_N, kind="stable")[:_FAILURES]:
+            item = result.items[row]
+            if margin_N[row] <= 0:
+                right, wrong = cosine_NIT[row, 0]
+                text = f"{item.kind}: took “{item.texts[1]}” ({wrong:.3f}) for “{item.texts[0]}” ({right:.3f})"
+                tiles.append((result.data.images[item.images[0]], text))
+    else:
+        margin_N = np.minimum(cosine_NIT[:, [0, 1], [0, 1]].min(axis=1) - cosine_NIT[:, [0, 1], [1, 0]].max(axis=1), 0)
+        for row in np.argsort(margin_N, kind="stable")[:_FAILURES]:
+            item = result.items[row]
+            if margin_N[row] < 0:
+                for image in (0, 1):
+                    own, other = cosine_NIT[row, image, image], cosine_NIT[row, image, 1 - image]
+                    text = f"{item.kind}: “{item.texts[image]}” {own:.3f}, “{item.texts[1 - image]}” {other:.3f}"
+                    tiles.append((result.data.images[item.images[image]], text))
+    if not tiles:
+        return Section(f"Failures of {result.model}", "None.")
+    caption = "The tests that go wrong most clearly, with cosines"
+    return Section(f"Failures of {result.model}", "", [ImageTiles(tiles, caption)])

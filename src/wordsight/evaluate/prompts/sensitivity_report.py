@@ -1,0 +1,77 @@
+"""The sensitivity of one image to wordings as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wordsight.evaluate.prompts.sensitivity import Sensitivity, WordingScore
+from wordsight.evaluate.report.charts import bar_chart
+from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+
+_SHOWN = 40  # wordings in a chart
+
+
+def build_sensitivity_report(seen: Sensitivity, command: str = "", *, charts: Sequence[Chart] = ()) -> Report:
+    """Report of an image's scores by wording, the best first. charts: as `draw_wordings` gives it."""
+    shown = (ImageTiles([(seen.image, seen.classes[seen.usual])]), *charts) if charts else ()
+    section = Section("Wordings", _explain(seen), (_table(seen, _ordered(seen)), *shown))
+    return Report("How much the wording matters", _answer(seen), command, [section], seen.to_dict())
+
+
+def draw_wordings(seen: Sensitivity) -> Chart:
+    """Cosine of the image with each wording, the best first. Raises: MissingExtraError without matplotlib."""
+    shown = _ordered(seen)[:_SHOWN]
+    name = seen.classes[seen.usual]
+    return bar_chart(
+        [wording.texts[seen.usual] for wording in shown],
+        [wording.cosine[seen.usual] for wording in shown],
+        caption=f"Cosine of the image with each wording of {name!r}",
+        title="cosine",
+        unit="",
+    )
+
+
+def _ordered(seen: Sensitivity) -> list[WordingScore]:
+    return sorted(seen.wordings, key=lambda wording: -wording.cosine[seen.usual])
+
+
+def _answer(seen: Sensitivity) -> str:
+    cosines = [wording.cosine[seen.usual] for wording in seen.wordings]
+    probas = [wording.proba[seen.usual] for wording in seen.wordings]
+    spread = f"the cosine runs from {min(cosines):.3f} to {max(cosines):.3f}"
+    proba = f"the probability from {min(probas):.0%} to {max(probas):.0%}"
+    count = len(seen.wordings)
+    if len(seen.classes) == 1:
+        return f"Over {count} wordings of {seen.classes[0]!r} {spread}, {proba}."
+    usual = f"{count - len(seen.flipped)} of {count} wordings give {seen.classes[seen.usual]!r}"
+    if seen.flipped:
+        others = sorted({seen.classes[wording.best] for wording in seen.flipped})
+        usual += f", {len(seen.flipped)} another class ({', '.join(map(repr, others))})"
+    return f"{usual}; of {seen.classes[seen.usual]!r} {spread}, {proba}."
+
+
+def _explain(seen: Sensitivity) -> str:
+    if len(seen.classes) == 1:
+        return "Probability that the text is true of the image, judged against some 500 unrelated texts."
+    return "Every class name is worded in the same way; probabilities are over the classes."
+
+
+def _table(seen: Sensitivity, ordered: list[WordingScore]) -> Table:
+    if len(seen.classes) == 1:
+        rows = [
+            (wording.texts[0], wording.kind, f"{wording.cosine[0]:.3f}", f"{wording.proba[0]:.0%}")
+            for wording in ordered
+        ]
+        return Table(("wording", "varies", "cosine", "probability"), rows)
+    rows = [
+        (
+            wording.texts[seen.usual],
+            wording.kind,
+            f"{wording.cosine[seen.usual]:.3f}",
+            f"{wording.proba[seen.usual]:.0%}",
+            seen.classes[wording.best],
+            f"{wording.proba[wording.best]:.0%}",
+        )
+        for wording in ordered
+    ]
+    return Table(("wording", "varies", "cosine", "probability", "answer", "its probability"), rows)

@@ -1,0 +1,180 @@
+"""Result files as other tools write and read them: CLIP_benchmark's JSON and DataComp's eval_results.jsonl.
+
+Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) and
+`metrics/zeroshot_classification.py` (its measures); mlfoundations/datacomp `evaluate.py` (a line of its file) and
+`tasklist.yml` (`random_score`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wordsight.durable import write_whole
+from wordsight.errors import InputError
+from wordsight.evaluate.predictions import Origin, Predictions
+from wordsight.evaluate.report.page import as_json
+from wordsight.evaluate.zeroshot.summary import Summary, known_labels
+
+# tasks of this package → names that CLIP_benchmark gives them
+_TASKS = {
+    "zeroshot": "zeroshot_classification",
+    "retrieval": "zeroshot_retrieval",
+    "fewshot": "linear_probe",
+    "probe": "linear_probe",
+}
+OURS = "wordsight"  # key of what CLIP_benchmark's files do not hold
+MAIN = "main_metric"
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """One result of a file: figures of a model on a dataset.
+
+    metrics: by name; what is not a finite number, as other tools write NaN, is left out. ours: what this package wrote
+    beside them, such as intervals, origin and predictions; empty in files of other tools.
+    """
+
+    dataset: str
+    model: str
+    task: str
+    metrics: Mapping[str, float]
+    ours: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> float | None:
+        """Figure that stands for the result: `main_metric`, else mAP, else top-1 accuracy; None where none is there."""
+        for name in (MAIN, "mean_average_precision", "acc1"):
+            if name in self.metrics:
+                return self.metrics[name]
+        return None
+
+
+def clip_benchmark_metrics(summary: Summary) -> dict[str, float | None]:
+    """Metrics of a summary by CLIP_benchmark's names and definitions; acc5 is None of fewer than five classes.
+
+    Of multi-label sets its mean average precision counts a class without images as 0; `Summary` leaves it out.
+    """
+    if summary.mean_average_precision is not None:
+        precisions = [0.0 if each.recall is None else each.recall.value for each in summary.classes]
+        return {"mean_average_precision": float(np.mean(precisions))}
+    return {
+        "acc1": summary.top1.value,
+        "acc5": None if summary.top5 is None else summary.top5.value,
+        "mean_per_class_recall": None if summary.mean_recall is None else summary.mean_recall.value,
+    }
+
+
+def write_result(path: Path, origin: Origin, metrics: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Write a result with exactly CLIP_benchmark's keys, and all of ours under one further key, "wordsight".
+
+    ours: such as `Summary.to_dict()`; the origin is written beside it. NaN is written as null, which its file is not.
+    """
+    model, pretrained = split_model(origin.model)
+    result = {
+        "dataset": origin.dataset,
+        "model": model,
+        "pretrained": pretrained,
+        "task": _TASKS.get(origin.task, origin.task),
+        "metrics": metrics,
+        "language": "en",
+        OURS: {**ours, "origin": asdict(origin)},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, *, main: str = "acc1") -> None:
+    """Add a dataset's line to an eval_results.jsonl of DataComp, in place of the line it has there already.
+
+    main: metric that stands for the set; of multi-label sets the mean average precision does. random_score: what
+    drawing classes by their frequency would reach, as in DataComp's list of tasks.
+    Raises: InputError where the file holds something else.
+    """
+    origin = predictions.origin
+    metrics = clip_benchmark_metrics(summary)
+    if summary.mean_average_precision is not None:
+        main = "mean_average_precision"
+    line = {
+        "key": origin.dataset,
+        "dataset": origin.dataset,
+        "metrics": {**metrics, MAIN: metrics[main]},
+        "random_score": chance_by_frequency(predictions),
+        OURS: {"model": origin.model, "low": summary.main.low, "high": summary.main.high, "n": summary.n},
+    }
+    kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
+    text = "".join(json.dumps(as_json(each), ensure_ascii=False, allow_nan=False) + "\n" for each in [*kept, line])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
+
+
+def chance_by_frequency(predictions: Predictions) -> float:
+    """Expected share of hits of drawing each class as often as it occurs: Σ p²; of multi-label sets, mean share."""
+    known = known_labels(predictions)
+    if predictions.is_multilabel:
+        return float(predictions.labels.mean())
+    share_K = np.bincount(predictions.labels[known], minlength=len(predictions.classnames)) / len(known)
+    return float((share_K**2).sum())
+
+
+def split_model(name: str) -> tuple[str, str]:
+    """Architecture and pre-training as CLIP_benchmark tells them apart: "ViT-B-32/openai" → ("ViT-B-32", "openai").
+
+    A name of another form is the model, with an empty pre-training.
+    """
+    model, slash, pretrained = name.partition("/")
+    if not slash or not model or "/" in pretrained or ":" in name or Path(name).exists():
+        return name, ""
+    return model, pretrained
+
+
+def read_results(path: Path) -> list[ResultRecord]:
+    """Results of a file that this package, CLIP_benchmark or DataComp wrote.
+
+    Bare NaN and Infinity, which their files hold and JSON does not, are read and left out.
+    Raises: InputError for a file that cannot be read or holds no results.
+    """
+    lines = list(_read_lines(path))
+    records = []
+    for line in lines:
+        metrics = line.get("metrics")
+        if not isinstance(metrics, Mapping) or "dataset" not in line:
+            raise InputError(
+                f'{str(path)!r} holds no result of an evaluation: expected the keys "dataset" and "metrics", as '
+                "`wordsight eval`, CLIP_benchmark and DataComp write them."
+            )
+        model, pretrained = str(line.get("model") or ""), str(line.get("pretrained") or "")
+        ours = line.get(OURS) or {}
+        name = f"{model}/{pretrained}" if pretrained else model or str(ours.get("model") or "")
+        numbers = {str(key): float(value) for key, value in metrics.items() if _is_number(value)}
+        records.append(ResultRecord(str(line["dataset"]), name, str(line.get("task") or ""), numbers, ours))
+    return records
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Objects of a JSON file (one) or of JSON Lines."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} cannot be read as a file of results ({error}).") from error
+    try:
+        objects = [json.loads(text)]
+    except ValueError:
+        try:
+            objects = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError as error:
+            raise InputError(f"{str(path)!r} is neither JSON nor JSON Lines ({error}).") from error
+    for each in objects:
+        if not isinstance(each, dict):
+            raise InputError(f"{str(path)!r} holds {type(each).__name__}, expected an object for each result.")
+        yield each
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

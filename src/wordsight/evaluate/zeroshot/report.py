@@ -1,0 +1,289 @@
+"""Report of predictions: the answer in words, then classes, confusions, groups, calibration and the worst errors."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.predictions import Predictions
+from wordsight.evaluate.report.charts import Series, bar_chart, heat_map, interval_chart, line_chart
+from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.zeroshot.summary import FEW, ClassResult, Confusion, Summary, known_labels
+from wordsight.metrics import Estimate, confusion_matrix
+
+_ERRORS = 24  # images of the most confident errors
+_BARS = 30  # classes that a bar chart shows
+_CELLS = 16  # classes that a confusion matrix shows
+_WORDS = 3  # confusions that are told in a sentence
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Predictions with what they say; data: their set, for its images, which reports show where it is given."""
+
+    predictions: Predictions
+    summary: Summary
+    data: LabelledSet | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Origin and measures, as JSON holds them."""
+        return {"origin": asdict(self.predictions.origin), "summary": self.summary.to_dict()}
+
+
+def build_report(evaluated: Evaluated, command: Sequence[str]) -> Report:
+    """Report of one model on one set. command: arguments behind `wordsight`."""
+    origin = evaluated.predictions.origin
+    return Report(
+        title=f"{origin.method.capitalize()} classification of {origin.dataset} by {origin.model}",
+        answer=describe(evaluated),
+        command=f"wordsight {shlex.join(command)}",
+        sections=list(build_sections(evaluated)),
+        data=evaluated.to_dict(),
+    )
+
+
+def describe(evaluated: Evaluated) -> str:
+    """The result in a few sentences: accuracy, chance level, the worst classes and groups."""
+    summary, origin = evaluated.summary, evaluated.predictions.origin
+    sentences = [_describe_main(evaluated)]
+    measured = [each for each in summary.classes if each.recall is not None]
+    if len(measured) > 2 and not evaluated.predictions.is_multilabel:
+        enough = [each for each in measured if each.n >= FEW] or measured
+        worst = min(enough, key=lambda each: (each.recall or summary.top1).value)
+        assert worst.recall is not None
+        sentences.append(
+            f"The class recognised least is {worst.name!r}: {worst.recall:.1%} of {worst.n}{_taken(worst)}."
+        )
+    for column in summary.groups:
+        sentences.append(describe_groups(summary, column))
+    if origin.task == "zeroshot" and summary.main.low <= summary.chance:
+        sentences.append("This is not reliably better than chance: the model does not know these classes by name.")
+    return "\n".join(sentences)
+
+
+def describe_groups(summary: Summary, column: str) -> str:
+    """The worst group of a column in words, and how far it is below the best one."""
+    groups = summary.groups[column]
+    if len(groups) < 2:
+        return f"All images have the same {column!r}: {groups[0].name}."
+    worst, best = summary.worst_group(column), summary.best_group(column)
+    gap = 100 * (best.accuracy.value - worst.accuracy.value)
+    text = (
+        f"By {column}, the worst of {len(groups)} groups is {worst.name!r}: {worst.accuracy:.1%} of {worst.accuracy.n} "
+        f"images, {gap:.1f} points below {best.name!r}"
+    )
+    if worst.accuracy.high >= best.accuracy.low:
+        text += "; their intervals overlap, so the order may be due to chance"
+    if worst.expected is None:
+        return f"{text}."
+    return f"{text}. Its mix of classes alone would give {percent(worst.expected)}."
+
+
+def describe_confusions(confusions: Sequence[Confusion]) -> str:
+    """The largest confusions in words."""
+    told = [
+        f"{pair.true!r} is taken for {pair.guessed!r} ({pair.count} of {pair.n} images)" for pair in confusions[:_WORDS]
+    ]
+    if not told:
+        return "No image was taken for another class."
+    return f"Most often {'; '.join(told)}."
+
+
+def describe_calibration(summary: Summary) -> str:
+    """Whether the probabilities can be believed, in words."""
+    assert summary.overconfidence is not None
+    assert summary.calibration_error is not None
+    gap = summary.overconfidence
+    error = f"Calibration error (ECE, bins of equal mass): {100 * summary.calibration_error:.1f} points."
+    if gap.low <= 0 <= gap.high:
+        return f"The probabilities are neither too high nor too low on average. {error}"
+    side = "too high" if gap.value > 0 else "too low"
+    points = f"{100 * abs(gap.value):.1f} points"
+    return f"The probabilities are {side} by {points} on average: they say {_said(summary)}. {error}"
+
+
+def build_sections(evaluated: Evaluated) -> Iterator[Section]:
+    """Sections of a report on one model and one set."""
+    summary, predictions = evaluated.summary, evaluated.predictions
+    yield Section("Accuracy", parts=[Table(["measure", "value", "95 % interval"], list(_measures(summary)))])
+    yield _classes_section(evaluated)
+    if summary.confusions:
+        chart = _confusion_chart(predictions)
+        yield Section("Confusions", describe_confusions(summary.confusions), [_confusion_table(summary), chart])
+    for column in summary.groups:
+        yield _group_section(summary, column)
+    if summary.reliability is not None and predictions.origin.task == "zeroshot":
+        yield Section("Calibration", describe_calibration(summary), [_reliability_chart(summary)])
+    if evaluated.data is not None and (tiles := find_confident_errors(predictions, evaluated.data)).tiles:
+        yield Section("Most confident errors", parts=[tiles])
+    yield Section("This run", parts=[Table(["fact", "value"], list(_facts(predictions)))])
+
+
+def find_confident_errors(predictions: Predictions, data: LabelledSet, *, most: int = _ERRORS) -> ImageTiles:
+    """Images whose best class is wrong, the highest score first: errors of the model, or of the labels."""
+    known = known_labels(predictions)
+    wrong = known[~predictions.hits[known]]
+    order = wrong[np.argsort(-predictions.score[wrong, 0], kind="stable")][:most]
+    place_of = {key: place for place, key in enumerate(data.keys)}
+    names = predictions.classnames
+    tiles = []
+    for i in order:
+        score = predictions.score[i, 0]
+        shown = f"{score:.2f}" if predictions.is_multilabel else f"{100 * score:.0f} %"
+        text = f"“{names[predictions.top[i, 0]]}” {shown}; the label is {_label_text(predictions, i)}"
+        tiles.append((data.images[place_of[predictions.keys[i]]], text))
+    return ImageTiles(tiles, f"{len(order)} of {len(wrong)} errors; some may be wrong labels")
+
+
+def _describe_main(evaluated: Evaluated) -> str:
+    summary, origin = evaluated.summary, evaluated.predictions.origin
+    images, k = f"{summary.n:,} images", len(summary.classes)
+    if evaluated.predictions.is_multilabel:
+        assert summary.mean_average_precision is not None
+        return (
+            f"{origin.model} finds the images of {k} classes with a mean average precision of "
+            f"{summary.mean_average_precision:.1%} on {images} of {origin.dataset}; a random order would reach "
+            f"{100 * summary.chance:.1f} %."
+        )
+    return (
+        f"{origin.model} names the class of {summary.top1:.1%} of {images} of {origin.dataset}, out of {k} classes; "
+        f"chance level is {100 * summary.chance:.1f} %."
+    )
+
+
+def _taken(result: ClassResult) -> str:
+    if not result.taken_for:
+        return " images"
+    return f" images; {result.taken} are taken for {result.taken_for!r}"
+
+
+def _said(summary: Summary) -> str:
+    assert summary.overconfidence is not None
+    confidence = 100 * (summary.top1.value + summary.overconfidence.value)
+    return f"{confidence:.1f} %, and {100 * summary.top1.value:.1f} % are right"
+
+
+def _measures(summary: Summary) -> Iterator[tuple[str, str, str]]:
+    rows = {
+        "top-1": summary.top1,
+        "top-5": summary.top5,
+        "mean per-class recall": summary.mean_recall,
+        "mean average precision (mAP)": summary.mean_average_precision,
+    }
+    for name, estimate in rows.items():
+        if estimate is not None:
+            yield name, percent(estimate.value), interval(estimate)
+    yield "chance level", percent(summary.chance), ""
+    yield "always the most frequent class", percent(summary.commonest), ""
+
+
+def percent(share: float) -> str:
+    """A share as a cell: "71.2 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def interval(estimate: Estimate) -> str:
+    """The 95 % interval of a share as a cell: "68.0 to 74.1"; nothing where there is none."""
+    if not np.isfinite(estimate.low):
+        return ""
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+
+
+def _classes_section(evaluated: Evaluated) -> Section:
+    """Classes by their recall, the least recognised first."""
+    measured = [(each, each.recall) for each in evaluated.summary.classes if each.recall is not None]
+    measured.sort(key=lambda pair: pair[1].value)
+    measure = "average precision" if evaluated.predictions.is_multilabel else "recall"
+    columns = ["class", "images", measure, "95 % interval", "most often taken for"]
+    rows = [
+        [each.name, str(each.n), percent(recall.value), interval(recall), _other(each)] for each, recall in measured
+    ]
+    if evaluated.predictions.is_multilabel:
+        columns, rows = columns[:3], [row[:3] for row in rows]
+    parts: list[Table | ImageTiles | Chart] = [Table(columns, rows)]
+    if 1 < len(measured) <= _BARS:
+        names, values = [each.name for each, _ in measured], [recall.value for _, recall in measured]
+        lows, highs = [recall.low for _, recall in measured], [recall.high for _, recall in measured]
+        parts.append(bar_chart(names, values, lows=lows, highs=highs, baseline=evaluated.summary.chance, title=measure,
+                               caption=f"{measure.capitalize()} of each class; dashed: chance level"))  # fmt: skip
+    empty = [each.name for each in evaluated.summary.classes if each.recall is None]
+    text = f"Without images, and not measured: {', '.join(empty)}." if empty else ""
+    return Section("By class", text, parts)
+
+
+def _other(result: ClassResult) -> str:
+    return f"{result.taken_for} ({result.taken})" if result.taken_for else ""
+
+
+def _confusion_table(summary: Summary) -> Table:
+    rows = [
+        [pair.true, pair.guessed, str(pair.count), percent(pair.count / pair.n)] for pair in summary.confusions[:10]
+    ]
+    return Table(["true class", "taken for", "images", "of the class"], rows)
+
+
+def _confusion_chart(predictions: Predictions) -> Chart:
+    """Confusion matrix; of many classes only those with the most errors."""
+    known = known_labels(predictions)
+    names = predictions.classnames
+    count_KK = confusion_matrix(predictions.labels[known], predictions.top[known, 0], len(names))
+    caption = "Images by true class (rows) and predicted class (columns)"
+    shown = np.arange(len(names))
+    if len(names) > _CELLS:
+        wrong_KK = count_KK - np.diag(np.diag(count_KK))
+        shown = np.sort(np.argsort(-(wrong_KK.sum(axis=0) + wrong_KK.sum(axis=1)), kind="stable")[:_CELLS])
+        caption += f", of the {_CELLS} classes with the most errors"
+    shown_names = [names[k] for k in shown]
+    return heat_map(count_KK[np.ix_(shown, shown)], shown_names, shown_names, row_title="true class",
+                    column_title="predicted class", caption=caption)  # fmt: skip
+
+
+def _group_section(summary: Summary, column: str) -> Section:
+    groups = summary.groups[column]
+    columns = [column, "images", "top-1", "95 % interval", "expected of its classes"]
+    rows = [
+        [group.name, str(group.accuracy.n), percent(group.accuracy.value), interval(group.accuracy),
+         "" if group.expected is None else percent(group.expected)]
+        for group in groups
+    ]  # fmt: skip
+    parts: list[Table | ImageTiles | Chart] = [Table(columns, rows)]
+    if 1 < len(groups) <= _BARS:
+        rows_by_name = {group.name: group.accuracy for group in groups}
+        parts.append(interval_chart(rows_by_name, title="top-1", caption=f"Top-1 accuracy by {column}"))
+    few = sum(group.accuracy.n < FEW for group in groups)
+    note = f" {few} of the groups have fewer than {FEW} images." if few else ""
+    return Section(f"By {column}", describe_groups(summary, column) + note, parts)
+
+
+def _reliability_chart(summary: Summary) -> Chart:
+    assert summary.reliability is not None
+    bins = summary.reliability
+    labels = [f"{100 * value:.0f}".replace("100", ">99") for value in bins.confidence_B]
+    series = [
+        Series("share that is right", bins.accuracy_B.tolist()),
+        Series("mean probability", bins.confidence_B.tolist()),
+    ]
+    caption = "Right answers by the probability given; where both lines agree it can be believed"
+    return line_chart(series, labels, x_title="mean probability of the bin (%)", y_title="images", caption=caption)
+
+
+def _label_text(predictions: Predictions, place: int) -> str:
+    if predictions.is_multilabel:
+        own = [predictions.classnames[k] for k in np.flatnonzero(predictions.labels[place])]
+        return ", ".join(f"“{name}”" for name in own) or "none"
+    return f"“{predictions.classnames[predictions.labels[place]]}”"
+
+
+def _facts(predictions: Predictions) -> Iterator[tuple[str, str]]:
+    origin = predictions.origin
+    templates = f"{len(origin.templates)}, such as {origin.templates[0]!r}" if origin.templates else "none"
+    yield "model", f"{origin.model} ({origin.fingerprint[:12]}{', ' + origin.precision if origin.precision else ''})"
+    yield "dataset", f"{origin.dataset}, {predictions.split} split ({origin.dataset_hash[:12]})"
+    yield "templates", templates
+    yield "version", f"wordsight {origin.version}"
+    yield "seconds", ", ".join(f"{name} {value:.1f}" for name, value in origin.seconds.items())

@@ -1,0 +1,135 @@
+"""Several models on the same images: against single intervals and simulation."""
+
+import numpy as np
+import pytest
+
+from wordsight.errors import InputError
+from wordsight.metrics import (
+    bootstrap_clusters,
+    bootstrap_mean,
+    estimate_gain,
+    measure_across_sets,
+    measure_on_set,
+    measure_on_sets,
+    rank_intervals,
+    tie_with_best,
+)
+
+
+def sets_of_hits(rng, sets, gain_M, *, differing=0.05, n=120):
+    """Hits (N, M) of models on sets: models err on the same images half the time, and differ more on some sets."""
+    for _ in range(sets):
+        share_M = 0.6 + gain_M + 0.1 * rng.normal() + differing * rng.normal(size=len(gain_M))
+        common = rng.random((n, 1)) < 0.5
+        chance_NM = np.where(common, rng.random((n, 1)), rng.random((n, len(gain_M))))
+        yield chance_NM < np.clip(share_M, 0, 1)
+
+
+def test_two_models_on_a_set_have_the_interval_of_a_gain():
+    (hits,) = sets_of_hits(np.random.default_rng(0), 1, np.array([0, 0.05]))
+    means, alone = measure_on_set(hits), estimate_gain(hits[:, 0], hits[:, 1])
+    seen = means.estimate_gain(0, 1)
+    assert (seen.value, seen.low, seen.high, seen.n) == pytest.approx(
+        (alone.value, alone.low, alone.high, 120), abs=0.002
+    )
+    back = means.estimate_gain(1, 0)
+    assert (back.low, back.high) == pytest.approx((-seen.high, -seen.low))
+
+
+def test_values_and_clusters_have_the_intervals_of_the_bootstrap():
+    rng = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(100), rng.integers(1, 5, size=100))
+    values = rng.normal(size=(100, 2))[cluster] + rng.normal(size=(len(cluster), 2))
+    plain, clustered = measure_on_set(values).estimate(1), measure_on_set(values, cluster.tolist()).estimate(1)
+    assert (clustered.n, plain.n) == (100, len(cluster))
+    for seen, alone in (
+        (plain, bootstrap_mean(values[:, 1], draws=5000)),
+        (clustered, bootstrap_clusters(values[:, 1], cluster.tolist(), draws=5000)),
+    ):
+        assert (seen.value, seen.low, seen.high) == pytest.approx((alone.value, alone.low, alone.high), abs=0.01)
+
+
+def test_sets_count_alike_and_other_sets_would_differ_more():
+    rng = np.random.default_rng(0)
+    sets = [measure_on_set(hits) for hits in sets_of_hits(rng, 12, np.array([0, 0.05]), differing=0.1)]
+    here, anywhere = measure_on_sets(sets).estimate_gain(0, 1), measure_across_sets(sets).estimate_gain(0, 1)
+    mean = np.mean([each.estimate_gain(0, 1).value for each in sets])
+    assert here.value == anywhere.value == pytest.approx(mean)
+    assert (here.n, anywhere.n) == (12 * 120, 12)
+    assert anywhere.high - anywhere.low > 1.5 * (here.high - here.low)
+
+
+def test_sets_that_agree_by_chance_do_not_hide_the_noise_of_their_images():
+    same = measure_on_set(np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 10))
+    here, anywhere = (measure([same] * 5).estimate_gain(0, 1) for measure in (measure_on_sets, measure_across_sets))
+    assert (anywhere.low, anywhere.high) == pytest.approx((here.low / 2, here.high / 2), rel=0.02)
+
+
+@pytest.mark.parametrize("runs", [300, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sets", [5, 20])
+def test_a_gain_over_sets_is_held_95_times_of_100(sets, runs):
+    held = 0
+    for run in range(runs):
+        drawn = sets_of_hits(np.random.default_rng([3, run]), sets, np.array([0, 0.05]))
+        seen = measure_across_sets([measure_on_set(hits) for hits in drawn]).estimate_gain(0, 1)
+        held += seen.low <= 0.05 <= seen.high
+    allowed = 0.025 if runs < 1000 else 0.01
+    assert 0.95 - allowed <= held / runs <= 0.95 + allowed
+
+
+@pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("gain_M", [[0, 0, 0, 0], [0, -0.01, -0.02, -0.03], [0, -0.001, -0.1, -0.2]])
+def test_ranks_and_the_best_model_are_held_95_times_of_100(gain_M, runs):
+    gain_M = np.array(gain_M)
+    first_M = 1 + (gain_M[None] > gain_M[:, None]).sum(axis=1)
+    last_M = len(gain_M) - (gain_M[None] < gain_M[:, None]).sum(axis=1)
+    ranks, best = [], []
+    for run in range(runs):
+        drawn = sets_of_hits(np.random.default_rng([5, run]), 15, gain_M)
+        means = measure_across_sets([measure_on_set(hits) for hits in drawn])
+        seen = rank_intervals(means, draws=1000)
+        ranks.append((seen[:, 0] <= first_M) & (last_M <= seen[:, 1]))
+        best.append(tie_with_best(seen)[0])
+    allowed = 0.05 if runs < 1000 else 0.015
+    assert np.mean(ranks, axis=0).min() >= 0.95 - allowed
+    assert np.mean(best) >= 0.95 - allowed
+
+
+def test_models_far_apart_have_one_rank_each_and_no_tie():
+    rng = np.random.default_rng(0)
+    gain_M = np.array([-0.2, 0.2, 0.0])
+    means = measure_across_sets([measure_on_set(hits) for hits in sets_of_hits(rng, 30, gain_M)])
+    assert rank_intervals(means).tolist() == [[3, 3], [1, 1], [2, 2]]
+    assert tie_with_best(rank_intervals(means)).tolist() == [False, True, False]
+
+
+def test_models_that_answer_alike_are_tied():
+    hits = np.random.default_rng(0).random(80) < 0.5
+    means = measure_on_set(np.stack([hits, hits, np.zeros(80, bool)], axis=1))
+    assert tie_with_best(rank_intervals(means)).tolist() == [True, True, False]
+    assert rank_intervals(means).tolist() == [[1, 2], [1, 2], [3, 3]]
+    assert rank_intervals(measure_on_set(hits[:, None])).tolist() == [[1, 1]]
+
+
+def test_the_seed_decides_what_is_drawn():
+    (hits,) = sets_of_hits(np.random.default_rng(0), 1, np.zeros(8))
+    means = measure_on_set(hits)
+    assert (rank_intervals(means, seed=3) == rank_intervals(means, seed=3)).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: measure_on_set([[1, 0]]), "There is 1 image or cluster of them; .* from two on"),
+        (lambda: measure_on_set([[1, 0], [1, 1]], "aa"), "There is 1 image or cluster"),
+        (
+            lambda: measure_on_set([1, 0]),
+            r"The values have the shape \(2,\); expected a row an image, a column",
+        ),
+        (lambda: measure_on_set(np.zeros((0, 2))), "nothing to measure"),
+        (lambda: measure_across_sets([measure_on_set([[1, 0], [1, 1]])]), "There is 1 set; .* from two on"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
