@@ -62,8 +62,8 @@ Shots are drawn from the train split where there is one, else from half of each 
               help='Images of each class to learn from: numbers, and "all".')  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True,
               help="Draws of the shots for each number.")  # fmt: skip
-@click.option("--templates", default="photo", show_default=True, metavar="TEMPLATES",
-              help="Prompt templates: a built-in set, a template with {}, or a file.")  # fmt: skip
+@click.option("--templates", metavar="TEMPLATES", help="Prompt templates: a built-in set, a template with {}, or a "
+              "file (default: those of the dataset, else \"photo\").")  # fmt: skip
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Fit the first linear method of --methods on all images, and write it to FILE for "
               "`wordsight classify --probe`.")  # fmt: skip
@@ -81,14 +81,15 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     from wordsight.evaluate.fewshot.shots import parse_shots
     from wordsight.evaluate.fewshot.task import open_pool, prepare_task
     from wordsight.evaluate.result_folder import result_folder
-    from wordsight.zeroshot.templates import resolve_templates
+    from wordsight.evaluate.zeroshot.run import choose_templates
 
     check_report(options["report"])
     saving.check_save(options["save"], options["methods"])
-    shots, templates = parse_shots(options["shots"]), resolve_templates(options["templates"])
+    shots = parse_shots(options["shots"])
     for name in options["methods"]:
         find_method(name)
     data = open_dataset(dataset, options)
+    templates = choose_templates(data, options["templates"])
     pool = open_pool(dataset, data, open_dataset, options)
     model = open_model(options["model"], options)
     images = sum(len(part.images) for part in (data, pool) if part is not None)

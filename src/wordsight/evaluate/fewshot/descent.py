@@ -83,7 +83,7 @@ def fit_lp_plus(shots: Shots) -> LinearScorer:
     velocity_KD = np.zeros_like(prototype_KD)
     for step in range(1, _LPP_STEPS + 1):
         error_NK = (_softmax(image_ND @ prototype_KD.T + cosine_NK * alpha_K) - one_hot_NK) / count
-        velocity_KD = _MOMENTUM * velocity_KD + error_NK.T @ image_ND
+        velocity_KD = np.asarray(_MOMENTUM * velocity_KD + error_NK.T @ image_ND, np.float32)
         prototype_KD -= rate * velocity_KD
         if step % _LPP_EVERY == 0:
             alpha_K -= alpha_rate * (error_NK * cosine_NK).sum(axis=0)

@@ -119,7 +119,7 @@ def prepare_task(
     else:
         drawn, drawn_PD = _match_classes(measured[1].of(parts[1]), test.classnames), measured[1].image_MD
     drawn, test, kept_M = _keep_learnable(drawn, test, notes)
-    class_KD, scale = _embed_texts(model, drawn.classnames, templates, cache)
+    class_KD, scale = embed_texts(model, drawn.classnames, templates, cache)
     return FewShotTask(
         name=data.name,
         model=model.name,
@@ -191,9 +191,10 @@ def _keep_learnable(
     )
 
 
-def _embed_texts(
-    model: ImageEmbedder, classnames: Sequence[str], templates: Sequence[str], cache: bool
+def embed_texts(
+    model: ImageEmbedder, classnames: Sequence[str], templates: Sequence[str], cache: bool = True
 ) -> tuple[Floats | None, float]:
+    """Class embeddings (K, D) and the factor on cosines; None of a model that embeds images only."""
     if not isinstance(model, ImageTextEmbedder):
         return None, _COSINE_SCALE
     return embed_classes(model, {name: (name,) for name in classnames}, templates, cache=cache), model.scale
