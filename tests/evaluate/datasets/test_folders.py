@@ -102,9 +102,11 @@ def test_a_limit_takes_of_every_class_its_share(tmp_path):
 
 
 def test_templates_beside_the_classes_come_along(tmp_path):
-    folder = write_images(tmp_path, CLASSES)
+    folder = write_images(tmp_path / "pets", CLASSES)
     (folder / "zeroshot_classification_templates.txt").write_text("a photo of a {c}.\n\nart of a {}\n")
     assert open_set(folder).templates == ("a photo of a {}.", "art of a {}")
+    split = write_images(folder / "val", CLASSES)
+    assert open_set(split).templates == ("a photo of a {}.", "art of a {}")
     (folder / "zeroshot_classification_templates.txt").write_text("a photo of a {c}.\na photo\n")
     with pytest.raises(InputError, match=r"Line 2 of .* is the template 'a photo', which lacks '\{\}' or '\{c\}'"):
         open_set(folder)
