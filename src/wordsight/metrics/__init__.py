@@ -21,7 +21,7 @@ from wordsight.metrics.comparison import (
     rank_intervals,
     tie_with_best,
 )
-from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed, estimate_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -63,6 +63,7 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_crossed",
     "estimate_gain",
     "estimate_share",
     "hit_rate_at_k",
