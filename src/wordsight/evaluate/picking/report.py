@@ -19,7 +19,7 @@ def build_report(picking: Picking, command: str, *, charts: bool = False) -> Rep
         f"Zero-shot accuracy on {picking.images:,} images of {picking.dataset} with intervals of 95 %; images per "
         "second from files to embeddings, the median of rounds in which the candidates took turns, each in a fresh "
         "process, with the slowest and the fastest; the most memory of such a process; seconds until the first image. "
-        "* marks the best trade-offs: no other is as accurate and as fast."
+        "A good trade is one that no other candidate beats in accuracy and in speed."
     )
     sections = [Section("Candidates", text, parts)]
     if picking.unavailable:
@@ -69,17 +69,23 @@ def _table(picking: Picking) -> Table:
     slowest = min(each.images_per_second for each in picking.candidates)
     rows = [
         [
-            f"{'*' if each.best_trade else ' '} {each.label}",
+            each.label,
             f"{each.accuracy:.1%}",
             f"{each.images_per_second:.1f} ({each.slowest:.1f}–{each.fastest:.1f})",
             f"{each.images_per_second / slowest:.2f}×",
             "?" if each.peak_bytes is None else f"{each.peak_bytes / 2**20:,.0f} MiB",
             f"{each.start_seconds:.1f} s",
-            "take" if each.label == picking.advised else "",
+            _verdict(each, picking.advised),
         ]
         for each in picking.candidates
     ]
-    return Table(["Candidate", "Accuracy", "Images/s", "Speed", "Memory", "Start", ""], rows)
+    return Table(["Candidate", "Accuracy", "Images/s", "Speed", "Memory", "Start", "Verdict"], rows)
+
+
+def _verdict(each: Candidate, advised: str) -> str:
+    if each.label == advised:
+        return "take"
+    return "a good trade" if each.best_trade else "–"
 
 
 def _chart(picking: Picking) -> Chart:
