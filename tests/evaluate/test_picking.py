@@ -110,7 +110,7 @@ def test_the_report_holds_every_figure(answers, squares):
     answers["m f32"] = np.arange(N) < 1600, [2.0] * 3
     answers["n f32"] = np.arange(N) < 1700, [1.0] * 3
     picking = take(squares, ["m", "n"], ["f32", "bf16"])
-    report = build_report(picking, "wordsight eval pick", charts=True)
+    report = build_report(picking, "wordsight eval pick")
     table, chart = report.sections[0].parts
     assert [row[0] for row in table.rows] == ["n f32", "m f32"]
     assert table.rows[0][3:] == ["2.00×", "300 MiB", "1.5 s", "take"]

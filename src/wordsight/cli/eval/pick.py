@@ -81,4 +81,4 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
         progress=lambda step: click.echo(f"{step} …", err=True),
     )
     words = shlex.join(["wordsight", *record_command(ctx)])
-    deliver(build_report(picking, words, charts=options["report"] is not None), options)
+    deliver(build_report(picking, words), options)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from wordsight.evaluate.comparison.words import lead, negate, percent, points
 from wordsight.evaluate.picking.pick import Candidate, Picking
+from wordsight.evaluate.report.charts import Point, scatter_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 
 ALIKE = 0.01  # a loss of a point at most is as good
 _CLEARLY_FASTER = 1.05  # rounds of the same candidate differ by some percent
 
 
-def build_report(picking: Picking, command: str, *, charts: bool = False) -> Report:
-    """Report on a picking. charts: draw the trade-off, which takes matplotlib."""
-    parts: list[Table | Chart] = [_table(picking)]
-    if charts:
-        parts.append(_chart(picking))
+def build_report(picking: Picking, command: str) -> Report:
+    """Report on a picking."""
     text = (
         f"Zero-shot accuracy on {picking.images:,} images of {picking.dataset} with intervals of 95 %; images per "
         "second from files to embeddings, the median of rounds in which the candidates took turns, each in a fresh "
         "process, with the slowest and the fastest; the most memory of such a process; seconds until the first image. "
         "A good trade is one that no other candidate beats in accuracy and in speed."
     )
-    sections = [Section("Candidates", text, parts)]
+    sections = [Section("Candidates", text, [_table(picking), _chart(picking)])]
     if picking.unavailable:
         reasons = "\n".join(f"{each.label}: {each.reason}" for each in picking.unavailable)
         sections.append(Section("Not available here", reasons))
@@ -89,8 +87,6 @@ def _verdict(each: Candidate, advised: str) -> str:
 
 
 def _chart(picking: Picking) -> Chart:
-    from wordsight.evaluate.report.charts import Point, scatter_chart
-
     points_of = [
         Point(each.label, each.images_per_second, each.accuracy.value, each.accuracy.low, each.accuracy.high)
         for each in picking.candidates
