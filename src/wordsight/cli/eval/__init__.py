@@ -12,6 +12,7 @@ from wordsight.errors import did_you_mean
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
     "compare": "Compare models by their predictions: is a difference real?",
+    "pick": "Find the model and precision to use: accuracy, speed and memory.",
     "limits": "Show what not to trust in a model, on images drawn for it.",
     "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
     "prompts": "Compare prompts on labelled images.",
