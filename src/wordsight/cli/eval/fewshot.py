@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wordsight.evaluate.fewshot.curves import Run
     from wordsight.evaluate.predictions import Predictions
 
-_METHODS = ("probe", "nearest-mean", "gda", "clap", "tip-adapter")
+_METHODS = ("probe", "nearest-mean", "gda", "prior-probe", "clap", "tip-adapter")
 
 
 class _SpreadCommand(click.Command):
@@ -46,7 +46,7 @@ Examples:
   wordsight classify new/ --probe products.safetensors
 
 \b
-Methods: probe, nearest-mean, gda, gda-held-out, prior-probe, zero-shot-start, clap, lp++, tip-adapter, tip-adapter-f;
+Methods: probe, nearest-mean, gda, gda-fixed, prior-probe, zero-shot-start, clap, lp++, tip-adapter, tip-adapter-f;
 tip-adapter:published and tip-adapter-f:published are tuned on the test images, to show what that is worth.
 
 Shots are drawn from the train split where there is one, else from half of each class; the rest is tested on.
@@ -70,13 +70,14 @@ Shots are drawn from the train split where there is one, else from half of each 
 @dataset_options
 @result_options
 @click.pass_context
-def command(ctx: click.Context, dataset: str, **options: Any) -> None:
+def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     """Measure what a few labelled images of each class add to zero-shot.
 
     Curves of accuracy by the number of labelled images, for linear probes and their relatives, with 95 % intervals
     over draws of the shots and test images; and in words, how many images zero-shot is worth.
     """
     from wordsight.evaluate.fewshot import curves, report, saving
+    from wordsight.evaluate.fewshot.methods import find_method
     from wordsight.evaluate.fewshot.shots import parse_shots
     from wordsight.evaluate.fewshot.task import open_pool, prepare_task
     from wordsight.evaluate.result_folder import result_folder
@@ -85,6 +86,8 @@ def command(ctx: click.Context, dataset: str, **options: Any) -> None:
     check_report(options["report"])
     saving.check_save(options["save"], options["methods"])
     shots, templates = parse_shots(options["shots"]), resolve_templates(options["templates"])
+    for name in options["methods"]:
+        find_method(name)
     data = open_dataset(dataset, options)
     pool = open_pool(dataset, data, open_dataset, options)
     model = open_model(options["model"], options)

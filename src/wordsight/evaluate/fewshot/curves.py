@@ -120,9 +120,8 @@ def plan_counts(task: FewShotTask, shots: Sequence[Count], notes: list[str]) -> 
     for count in kept:
         smaller = task.labels.count_smaller(0 if count == ALL else int(count))
         if smaller:
-            notes.append(
-                f"{count} shots: {smaller} of {task.labels.class_count} classes have fewer images and give all they have"
-            )
+            of = f"{smaller} of {task.labels.class_count} classes"
+            notes.append(f"{count} shots: {of} have fewer images and give all they have")
     return kept
 
 
@@ -254,7 +253,7 @@ def _first_crossing(count_C: NDArray[Any], curve_DC: NDArray[Any], base_D: NDArr
     """First number of shots at which each curve reaches its base: 0 if at once, infinity if never."""
     order = np.argsort(count_C, kind="stable")
     count_C, curve_DC = count_C[order], curve_DC[:, order]
-    reached_DC = curve_DC >= base_D[:, None]
+    reached_DC = curve_DC >= base_D[:, None] - 1e-9  # equal means may differ by a rounding
     first_D = np.where(reached_DC.any(axis=1), reached_DC.argmax(axis=1), -1)
     found = np.full(len(base_D), math.inf)
     found[first_D == 0] = 0.0

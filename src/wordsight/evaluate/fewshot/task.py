@@ -182,11 +182,11 @@ def _keep_learnable(
     notes.append(f"{missing} of {len(count_K)} classes have no image to learn from and are left out")
     number_K = np.full(len(count_K), -1)
     number_K[kept_K] = np.arange(len(kept_K))
-    names = tuple(drawn.classnames[k] for k in kept_K)
+    classnames = tuple(drawn.classnames[k] for k in kept_K)
     test = test.take(kept_M)
     return (
-        replace(drawn, labels=number_K[drawn.labels], classnames=names),
-        replace(test, labels=number_K[test.labels], classnames=names),
+        replace(drawn, labels=number_K[drawn.labels], classnames=classnames),
+        replace(test, labels=number_K[test.labels], classnames=classnames),
         kept_M,
     )
 
