@@ -1,4 +1,4 @@
-"""Models of this package under `mteb.evaluate`: the tasks of MTEB and MIEB, in images, texts, or both.
+"""Models of this package as mteb evaluates them: on the tasks of MTEB and MIEB, in images, texts, or both.
 
     import mteb
     from wordsight.evaluate.mteb import MTEBModel
