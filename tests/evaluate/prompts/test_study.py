@@ -51,7 +51,10 @@ def test_a_rename_that_says_what_is_meant_gains():
     by_name = {way.name: way for way in seen.naming}
     assert by_name['"a photo of a {}.", renamed'].gain.low > 0
     assert by_name["imagenet-7, a type of thing, renamed"].against == "imagenet-7"
-    assert len(by_name) == 6
+    own = by_name['"a photo of a {}.", renamed: their own images']
+    assert own.accuracy.n == 20
+    assert own.gain.low > by_name['"a photo of a {}.", renamed'].gain.low
+    assert len(by_name) == 8
     assert "crane" in {each.name for each in seen.confused}
 
 

@@ -62,9 +62,9 @@ def estimate_priors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shares (K,) of the classes among images, by expectation maximisation, and their probabilities (N, K) under them.
 
-    proba_NK: probabilities under the shares before_K (equal if not given), which must be calibrated: confident ones
-    that are wrong are made wronger. Source: Saerens et al. 2002, "Adjusting the outputs of a classifier to new a
-    priori probabilities", eq. 2.9.
+    proba_NK: probabilities under the shares before_K (equal if not given), which must be calibrated: of vaguer ones
+    than the answers deserve, as CLIP models often give for many classes, large classes swallow the small.
+    Source: Saerens et al. 2002, "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.9.
     """
     proba_NK = np.asarray(proba_NK, np.float64)
     if before_K is None:

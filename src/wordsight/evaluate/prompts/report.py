@@ -18,7 +18,7 @@ _NEAR = 0.95  # nearness of two names from which they are called alike
 _LABEL_FREE = (
     "Corrections that see the images but no label. Equal priors suit collections whose classes are about equally "
     "frequent, as most benchmarks are and most folders are not. Priors by EM take the model's probabilities at their "
-    "word: if they are too sure, large classes swallow small ones."
+    "word: where these are vague, large classes swallow small ones."
 )
 _SENSE = "Try other wordings of these names with --rename 'NAME=WORDING', or a category for all with --kind."
 

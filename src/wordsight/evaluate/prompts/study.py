@@ -252,21 +252,29 @@ class _Study:
         return tuple(measured)
 
     def _naming(self, prompts: PromptSet) -> tuple[Measured, ...]:
-        """Renames and category, each by itself and, where both are asked for, together."""
+        """Renames and category, each by itself and, where both are asked for, together.
+
+        Renames are measured on all images and on those of the renamed classes, which others may take or give back.
+        """
         names, kind = self.data.classnames, self.config.kind
         words = apply_renames(names, self.config.renames)
+        own_N = np.isin(self.label_N, [k for k, name in enumerate(names) if words[k] != name])
         measured = []
         for base in dict.fromkeys((self.baseline, prompts)):
+            before_N = self._set_hits(base)
             tried: list[PromptSet] = []
             if self.config.renames:
-                tried.append(PromptSet.of_templates(f"{base.name}, renamed", words, base.templates))
+                renamed = PromptSet.of_templates(f"{base.name}, renamed", words, base.templates)
+                tried.append(renamed)
+                if own_N.any():
+                    own = renamed.renamed(f"{base.name}, renamed: their own images")
+                    measured.append(self._measure(own, self._set_hits(own)[own_N], base.name, before_N[own_N]))
             if kind is not None:
                 templates = add_kind(base.templates, kind)
                 tried.append(PromptSet.of_templates(f"{base.name}, a type of {kind}", names, templates))
                 if self.config.renames:
                     name = f"{base.name}, a type of {kind}, renamed"
                     tried.append(PromptSet.of_templates(name, words, templates))
-            before_N = self._set_hits(base)
             measured += [self._measure(changed, self._set_hits(changed), base.name, before_N) for changed in tried]
         return tuple(measured)
 
