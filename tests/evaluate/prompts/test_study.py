@@ -8,9 +8,10 @@ import pytest
 from prompt_model import WordModel, labelled_words
 
 from wordsight.errors import InputError
+from wordsight.evaluate.prompts.config import PromptStudyConfig
 from wordsight.evaluate.prompts.measured import describe_gain
 from wordsight.evaluate.prompts.report import build_report, draw_charts
-from wordsight.evaluate.prompts.study import PromptStudyConfig, study_prompts
+from wordsight.evaluate.prompts.study import study_prompts
 from wordsight.evaluate.report.page import render_page, report_json
 from wordsight.evaluate.report.text import render_text
 from wordsight.metrics import Estimate

@@ -2,65 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.arguments import check_count
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageTextEmbedder
 from wordsight.evaluate.features import Features
 from wordsight.evaluate.prompts import label_free
+from wordsight.evaluate.prompts.config import PromptStudyConfig, check_study, collect_sets
 from wordsight.evaluate.prompts.control import ControlResult, compare_with_control
-from wordsight.evaluate.prompts.files import read_cupl, read_dclip
 from wordsight.evaluate.prompts.long_texts import embed_long_texts
 from wordsight.evaluate.prompts.measured import Measured, measure
 from wordsight.evaluate.prompts.naming import ConfusedName, add_kind, apply_renames, find_confused_names
 from wordsight.evaluate.prompts.prompt_set import (
     PromptSet,
     PromptVectors,
-    check_single_label,
     count_truncated,
     embed_prompts,
 )
-from wordsight.evaluate.prompts.pruning import PrunedTemplates, Pruning, prune_templates
+from wordsight.evaluate.prompts.pruning import PrunedTemplates, prune_templates
 from wordsight.evaluate.prompts.templates_scored import TemplateScores, find_hits, score_templates
 from wordsight.metrics import rank_labels
 from wordsight.zeroshot.class_embeddings import Floats
 from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.templates import resolve_templates
 from wordsight.zeroshot.transductive import joint_proba
-
-BASELINE = "a photo of a {}."  # Radford et al. 2021, §3.1.4
-SEEDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptStudyConfig:
-    """What is tried on a set besides the one baseline template.
-
-    templates: sets by name, single templates and files, each an ensemble; those that come with the set are added.
-    cupl, dclip: prompt files. renames: "crane=crane bird". kind: a category for ", a type of {kind}". prune: choose
-    fewer templates of each ensemble. control: "waffle" compares each with as many random prompts of `seeds` seeds.
-    bank_MD: unit vectors of unrelated images, for ZPE's weights.
-    """
-
-    templates: tuple[str | Path, ...] = ("imagenet-7",)
-    baseline: str = BASELINE
-    cupl: tuple[Path, ...] = ()
-    dclip: tuple[Path, ...] = ()
-    renames: tuple[str, ...] = ()
-    kind: str | None = None
-    prune: Pruning | None = None
-    control: Literal["waffle"] | None = None
-    seeds: int = SEEDS
-    bank_MD: Floats | None = field(default=None, repr=False, compare=False)
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,19 +76,6 @@ class PromptStudy:
         }
 
 
-def check_study(data: LabelledSet, config: PromptStudyConfig) -> None:
-    """Raise InputError for what a study of the set cannot be done with, before its images are embedded."""
-    check_single_label(data.name, data.labels)
-    check_count("seeds", config.seeds, least=1, meaning="random prompt sets to compare with")
-    resolve_templates((config.baseline,))
-    sets = _collect_sets(data, config)
-    if config.prune is not None and not any(len(prompts.templates) > 1 for prompts in sets):
-        raise InputError("There is no set of several templates to prune; give one such as imagenet-80.")
-    apply_renames(data.classnames, config.renames)
-    if config.kind is not None:
-        add_kind((config.baseline,), config.kind)
-
-
 def study_prompts(
     model: ImageTextEmbedder, data: LabelledSet, features: Features, config: PromptStudyConfig
 ) -> PromptStudy:
@@ -144,7 +102,7 @@ class _Study:
             raise InputError(f"No image of {data.name!r} that can be read has a label, so no prompt can be scored.")
         baseline = resolve_templates((config.baseline,))
         self.baseline = PromptSet.of_templates(f'"{config.baseline}"', data.classnames, baseline)
-        self.sets = _collect_sets(data, config)
+        self.sets = collect_sets(data, config)
         self.vectors: dict[str, PromptVectors] = {}
 
     def run(self) -> PromptStudy:
@@ -291,27 +249,3 @@ class _Study:
             before_N = self._set_hits(prompts)
             measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N))
         return tuple(measured)
-
-
-def _collect_sets(data: LabelledSet, config: PromptStudyConfig) -> list[PromptSet]:
-    """Prompt sets in the order asked for, under names that differ."""
-    sets = [
-        PromptSet.of_templates(str(templates), data.classnames, resolve_templates(templates))
-        for templates in config.templates
-    ]
-    if data.templates:
-        sets.append(PromptSet.of_templates("the set's own", data.classnames, data.templates))
-    sets += [read_cupl(path, data.classnames) for path in config.cupl]
-    sets += [read_dclip(path, data.classnames) for path in config.dclip]
-    return _name_apart(sets)
-
-
-def _name_apart(sets: Sequence[PromptSet]) -> list[PromptSet]:
-    """The sets, those of a name that is taken with a number behind it."""
-    named: dict[str, PromptSet] = {}
-    for prompts in sets:
-        name, number = prompts.name, 2
-        while name in named:
-            name, number = f"{prompts.name} ({number})", number + 1
-        named[name] = prompts.renamed(name)
-    return list(named.values())
