@@ -26,6 +26,7 @@ from wordsight.evaluate.prompts.prompt_set import (
     embed_prompts,
 )
 from wordsight.evaluate.prompts.pruning import PrunedTemplates, prune_templates
+from wordsight.evaluate.prompts.senses import Sense, find_wordnet, list_senses
 from wordsight.evaluate.prompts.templates_scored import TemplateScores, find_hits, score_templates
 from wordsight.metrics import rank_labels
 from wordsight.zeroshot.class_embeddings import Floats
@@ -40,7 +41,8 @@ class PromptStudy:
 
     ways: the baseline first, then each prompt set against it. templates, pruned: by prompt set. label_free: against
     the uniform ensemble of the first template set. naming: renames and category, against the same prompts without.
-    long_texts: long prompts split and pooled, against truncated. confused: names that go wrong under the baseline.
+    long_texts: long prompts split and pooled, against truncated. confused: names that go wrong under the baseline;
+    senses: those of them that WordNet knows in several senses, where it is installed.
     """
 
     dataset: str
@@ -56,6 +58,7 @@ class PromptStudy:
     naming: tuple[Measured, ...]
     long_texts: tuple[Measured, ...]
     confused: tuple[ConfusedName, ...]
+    senses: Mapping[str, tuple[Sense, ...]]
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
@@ -73,6 +76,7 @@ class PromptStudy:
             "naming": [way.to_dict() for way in self.naming],
             "long_texts": [way.to_dict() for way in self.long_texts],
             "confused_names": [name.to_dict() for name in self.confused],
+            "senses": {name: [sense.to_dict() for sense in own] for name, own in self.senses.items()},
         }
 
 
@@ -109,6 +113,9 @@ class _Study:
         """Measure part by part."""
         first = next((prompts for prompts in self.sets if len(prompts.templates) > 1), None)
         baseline_KD = self._embed(self.baseline).class_vectors()
+        confused = find_confused_names(self.data.classnames, baseline_KD, self.image_ND, self.label_N)
+        wordnet = find_wordnet()
+        senses = {each.name: list_senses(each.name, wordnet) for each in confused}
         return PromptStudy(
             dataset=self.data.name,
             dataset_hash=self.data.content_hash,
@@ -122,7 +129,8 @@ class _Study:
             label_free=self._label_free(first or self.baseline),
             naming=self._naming(first or self.baseline),
             long_texts=self._long_texts(),
-            confused=find_confused_names(self.data.classnames, baseline_KD, self.image_ND, self.label_N),
+            confused=confused,
+            senses={name: own for name, own in senses.items() if len(own) > 1},
         )
 
     def _embed(self, prompts: PromptSet) -> PromptVectors:
