@@ -18,6 +18,7 @@ _METHOD = (
     'the drawing is not to blame. "compared" is the share right when an answer\'s scores are compared between the '
     "images of a scene, as a search does, instead of between answers."
 )
+_TESTS = ("test", "tests")
 _AVOIDED = ("at chance", "misled", "hardly")
 _CURVES = "Share of the sample photos recognised among 16 names, by level. Levels go from none to the strongest."
 
@@ -59,10 +60,10 @@ def summarise_limits(limits: Limits) -> Section:
             for r in curves
         ]
         parts.append(Table(("photos", "as they are", "at the worst", "verdict"), rows))
-    images = sum(r.accuracy.n for r in limits.results)
+    number, questions = len(limits.results), sum(r.accuracy.n for r in limits.results)
     text = (
-        f"{len(limits.results)} tests, {images:,} questions, seed {limits.seed}. control: an easier question about the "
-        "same images, which shows that they are recognised. compared: share right when images are compared with each "
+        f"{number} {_TESTS[number > 1]}, {questions:,} questions, seed {limits.seed}. control: an easier question about "
+        "the same images, which shows that they are recognised. compared: share right when images are compared with each "
         "other, as a search does, instead of the answers."
     )
     return Section("What not to trust", text, parts)
