@@ -22,7 +22,7 @@ from wordsight.metrics.comparison import (
     rank_intervals,
     tie_with_best,
 )
-from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed, estimate_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -35,7 +35,7 @@ from wordsight.metrics.estimates import (
     bootstrap_strata,
     widest_margin,
 )
-from wordsight.metrics.hits import PairedTest, estimate_gain, estimate_share, images_to_separate, mcnemar
+from wordsight.metrics.hits import PairedTest, adjust_holm, estimate_gain, estimate_share, images_to_separate, mcnemar
 from wordsight.metrics.rankings import (
     average_precision,
     hit_rate_at_k,
@@ -52,6 +52,7 @@ __all__ = [
     "JointMeans",
     "PairedTest",
     "Reliability",
+    "adjust_holm",
     "adjusted_rand_index",
     "average_precision",
     "average_precision_of_classes",
@@ -64,6 +65,7 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_crossed",
     "estimate_gain",
     "estimate_share",
     "hit_rate_at_k",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Names of parameters, which are the keys of the `options` that commands take.
-_NOT_RECORDED = frozenset({"out", "report", "as_json"})
+_NOT_RECORDED = frozenset({"out", "report", "as_json", "save"})
 
 dataset_argument = click.argument("dataset", metavar="DATASET")
 datasets_argument = click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
