@@ -55,16 +55,16 @@ def summarise_limits(limits: Limits) -> Section:
         ]
         parts.append(Table(("test", "right", "chance", "control", "compared", "verdict"), rows))
     if curves:
-        rows = [
+        curve_rows = [
             (r.test.name, f"{r.control:.0%}", f"{list(r.by_condition.values())[-1]:.0%}", r.verdict.short)
             for r in curves
         ]
-        parts.append(Table(("photos", "as they are", "at the worst", "verdict"), rows))
+        parts.append(Table(("photos", "as they are", "at the worst", "verdict"), curve_rows))
     number, questions = len(limits.results), sum(r.accuracy.n for r in limits.results)
     text = (
-        f"{number} {_TESTS[number > 1]}, {questions:,} questions, seed {limits.seed}. control: an easier question about "
-        "the same images, which shows that they are recognised. compared: share right when images are compared with each "
-        "other, as a search does, instead of the answers."
+        f"{number} {_TESTS[number > 1]}, {questions:,} questions, seed {limits.seed}. control: an easier question "
+        "about the same images, which shows that they are recognised. compared: share right when images are compared "
+        "with each other, as a search does, instead of the answers."
     )
     return Section("What not to trust", text, parts)
 
