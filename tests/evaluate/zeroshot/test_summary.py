@@ -8,6 +8,8 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Origin, Predictions
+from wordsight.evaluate.report.page import render_page
+from wordsight.evaluate.report.text import render_text
 from wordsight.evaluate.result_files import clip_benchmark_metrics
 from wordsight.evaluate.zeroshot.report import Evaluated, build_report, describe, find_confident_errors
 from wordsight.evaluate.zeroshot.summary import NO_GROUP, score_matrix, summarise
@@ -158,3 +160,15 @@ def test_confident_errors_come_first():
         "“dog” 60 %; the label is “cat”",
     ]
     assert tiles.tiles[0][0] is data.images[5]
+
+
+def test_a_report_of_several_labels_speaks_of_average_precision():
+    labels = np.array([[True, True, False], [False, True, False], [True, False, False]])
+    predictions, data = predict([[0.3, 0.2, 0.1], [0.3, 0.2, 0.1], [0.2, 0.1, 0.3]], labels, ["cat", "dog", "axolotl"])
+    report = build_report(Evaluated(predictions, summarise(predictions), data), ["eval", "zeroshot", "x"])
+    assert "finds the images of 3 classes with a mean average precision of" in report.answer
+    text = render_text(report)
+    assert "“axolotl” 0.30; the label is “cat”" in text
+    assert "Without images, and not measured: axolotl." in text
+    page = render_page(report)
+    assert page.count("<svg") == 1
