@@ -61,6 +61,10 @@ def describe(evaluated: Evaluated) -> str:
         )
     for column in summary.groups:
         sentences.append(describe_groups(summary, column))
+    if summary.commonest > summary.main.value and not evaluated.predictions.is_multilabel:
+        sentences.append(
+            f"Always naming the most frequent class would be right more often: {percent(summary.commonest)}."
+        )
     if origin.task == "zeroshot" and summary.main.low <= summary.chance:
         sentences.append("This is not reliably better than chance: the model does not know these classes by name.")
     return "\n".join(sentences)
@@ -171,7 +175,7 @@ def _said(summary: Summary) -> str:
 def _measures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     rows = {
         "top-1": summary.top1,
-        "top-5": summary.top5,
+        "top-5": summary.top5 if len(summary.classes) > 5 else None,  # of five classes all are among the five best
         "mean per-class recall": summary.mean_recall,
         "mean average precision (mAP)": summary.mean_average_precision,
     }
