@@ -11,6 +11,8 @@ from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
+    "compare": "Compare models by their predictions: is a difference real?",
+    "limits": "Show what not to trust in a model, on images drawn for it.",
     "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
     "prompts": "Compare prompts on labelled images.",
     "wordings": "Show how much the answer for one image depends on the wording.",
@@ -18,6 +20,7 @@ SUBCOMMANDS: dict[str, str] = {
     "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
     "pairs": "Measure whether captions of nearly the same words are told apart.",
     "retrieval": "Measure how well captions find their images, and images their captions.",
+    "similarity": "Measure how well images find the others of their class.",
 }
 
 
