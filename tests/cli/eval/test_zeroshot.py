@@ -63,6 +63,13 @@ def test_models_are_compared_in_words(run):
     assert pair["pair"]["gain"]["value"] == pytest.approx(-7 / 13)
 
 
+def test_the_folder_of_results_can_be_compared(run):
+    run("zeroshot colours --model mini --model blind")
+    result = run("compare eval")
+    assert result.exit_code == 0, result.output
+    assert "mini is better than blind by 53.8 points (" in " ".join(result.stdout.split())
+
+
 def test_two_datasets_of_one_name_would_write_to_one_folder(run, tmp_path):
     write_images(tmp_path / "more" / "colours", ["red/red-0.png", "green/green-0.png"])
     message = "Two datasets are called 'colours': 'colours' and 'more/colours'; measure them one at a time"

@@ -103,11 +103,11 @@ def _evaluate(
 
 def _write_figures(folder: Path, out: Path, evaluated: Evaluated) -> None:
     from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
-    from wordsight.evaluate.result_folder import RESULT, folder_name
+    from wordsight.evaluate.result_folder import RESULT, lines_path
 
     predictions, summary = evaluated.predictions, evaluated.summary
     write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
-    write_datacomp_line(out / f"eval_results-{folder_name(predictions.origin.model)}.jsonl", predictions, summary)
+    write_datacomp_line(lines_path(out, predictions.origin.model), predictions, summary)
 
 
 def _deliver(
