@@ -156,8 +156,8 @@ def test_confident_errors_come_first():
     predictions, data = predict(*TWO)
     tiles = find_confident_errors(predictions, data)
     assert [text for _, text in tiles.tiles] == [
-        "“cat” 95 %; the label is “dog”",
-        "“dog” 60 %; the label is “cat”",
+        "“cat” 95 %; the label is “dog” (5.jpg)",
+        "“dog” 60 %; the label is “cat” (3.jpg)",
     ]
     assert tiles.tiles[0][0] is data.images[5]
 
@@ -168,7 +168,7 @@ def test_a_report_of_several_labels_speaks_of_average_precision():
     report = build_report(Evaluated(predictions, summarise(predictions), data), ["eval", "zeroshot", "x"])
     assert "finds the images of 3 classes with a mean average precision of" in report.answer
     text = render_text(report)
-    assert "“axolotl” 0.30; the label is “cat”" in text
+    assert "“axolotl” 0.30; the label is “cat” (2.jpg)\n" in text
     assert "Without images, and not measured: axolotl." in text
     page = render_page(report)
     assert page.count("<svg") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -140,7 +141,10 @@ def find_confident_errors(predictions: Predictions, data: LabelledSet, *, most: 
         score = predictions.score[i, 0]
         shown = f"{score:.2f}" if predictions.is_multilabel else f"{100 * score:.0f} %"
         text = f"“{names[predictions.top[i, 0]]}” {shown}; the label is {_label_text(predictions, i)}"
-        tiles.append((data.images[place_of[predictions.keys[i]]], text))
+        image = data.images[place_of[predictions.keys[i]]]
+        if not isinstance(image, str | os.PathLike):  # an image without a name of its own
+            text += f" ({predictions.keys[i]})"
+        tiles.append((image, text))
     return ImageTiles(tiles, f"{len(order)} of {len(wrong)} errors; some may be wrong labels")
 
 
