@@ -172,3 +172,15 @@ def test_a_report_of_several_labels_speaks_of_average_precision():
     assert "Without images, and not measured: axolotl." in text
     page = render_page(report)
     assert page.count("<svg") == 1
+
+
+def test_names_in_another_order_than_the_labels_are_told():
+    labels = np.arange(120) % 4
+    swapped = np.array([1, 0, 2, 3])[labels]  # the model says "b" of what is called "a", and the other way round
+    predictions, data = predict(0.1 + 0.6 * np.eye(4)[swapped], labels, ["a", "b", "c", "d"])
+    summary = summarise(predictions)
+    report = build_report(Evaluated(predictions, summary, data), ["eval", "zeroshot", "x"])
+    assert "label 0 is called 'a', but looks like 'b'" in report.answer
+    assert "Names that may belong to other labels" in [section.title for section in report.sections]
+    right = summarise(predict(0.1 + 0.6 * np.eye(4)[labels], labels)[0])
+    assert not right.label_order.is_suspicious

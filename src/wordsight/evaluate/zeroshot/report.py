@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.evaluate.datasets.label_order import LabelOrder
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
 from wordsight.evaluate.report.charts import Series, bar_chart, heat_map, interval_chart, line_chart
@@ -52,6 +53,8 @@ def describe(evaluated: Evaluated) -> str:
     """The result in a few sentences: accuracy, chance level, the worst classes and groups."""
     summary, origin = evaluated.summary, evaluated.predictions.origin
     sentences = [_describe_main(evaluated)]
+    if summary.label_order is not None and summary.label_order.is_suspicious:
+        sentences.append(summary.label_order.sentence)
     measured = [each for each in summary.classes if each.recall is not None]
     if len(measured) > 2 and not evaluated.predictions.is_multilabel:
         enough = [each for each in measured if each.n >= FEW] or measured
@@ -117,6 +120,8 @@ def build_sections(evaluated: Evaluated) -> Iterator[Section]:
     summary, predictions = evaluated.summary, evaluated.predictions
     yield Section("Accuracy", parts=[Table(["measure", "value", "95 % interval"], list(_measures(summary)))])
     yield _classes_section(evaluated)
+    if summary.label_order is not None and summary.label_order.is_suspicious:
+        yield _names_section(summary.label_order)
     if summary.confusions:
         chart = _confusion_chart(predictions)
         yield Section("Confusions", describe_confusions(summary.confusions), [_confusion_table(summary), chart])
@@ -226,6 +231,16 @@ def _classes_section(evaluated: Evaluated) -> Section:
 
 def _other(result: ClassResult) -> str:
     return f"{result.taken_for} ({result.taken})" if result.taken_for else ""
+
+
+def _names_section(order: LabelOrder) -> Section:
+    """Labels whose images look like another class."""
+    rows = [
+        [str(each.label), each.name, each.looks_like, str(each.count), str(each.hits), str(each.others)]
+        for each in order.misnamed
+    ]
+    columns = ["label", "name", "looks like", "images", "given its name", "given the other"]
+    return Section("Names that may belong to other labels", order.sentence, [Table(columns, rows)])
 
 
 def _confusion_table(summary: Summary) -> Table:
