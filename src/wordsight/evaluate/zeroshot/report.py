@@ -51,27 +51,27 @@ def build_report(evaluated: Evaluated, command: Sequence[str]) -> Report:
 
 def describe(evaluated: Evaluated) -> str:
     """The result in a few sentences: accuracy, chance level, the worst classes and groups."""
-    summary, origin = evaluated.summary, evaluated.predictions.origin
+    summary = evaluated.summary
     sentences = [_describe_main(evaluated)]
     if summary.label_order is not None and summary.label_order.is_suspicious:
         sentences.append(summary.label_order.sentence)
-    measured = [each for each in summary.classes if each.recall is not None]
-    if len(measured) > 2 and not evaluated.predictions.is_multilabel:
-        enough = [each for each in measured if each.n >= FEW] or measured
-        worst = min(enough, key=lambda each: (each.recall or summary.top1).value)
-        assert worst.recall is not None
-        sentences.append(
-            f"The class recognised least is {worst.name!r}: {worst.recall:.1%} of {worst.n}{_taken(worst)}."
-        )
-    for column in summary.groups:
-        sentences.append(describe_groups(summary, column))
-    if summary.commonest > summary.main.value and not evaluated.predictions.is_multilabel:
-        sentences.append(
-            f"Always naming the most frequent class would be right more often: {percent(summary.commonest)}."
-        )
-    if origin.task == "zeroshot" and summary.main.low <= summary.chance:
-        sentences.append("This is not reliably better than chance: the model does not know these classes by name.")
+    elif not evaluated.predictions.is_multilabel:
+        sentences += _describe_weakness(summary)
+    sentences += [describe_groups(summary, column) for column in summary.groups]
     return "\n".join(sentences)
+
+
+def _describe_weakness(summary: Summary) -> Iterator[str]:
+    """The class recognised least, and whether a trivial answer does as well."""
+    measured = [(each, each.recall) for each in summary.classes if each.recall is not None]
+    enough = [pair for pair in measured if pair[0].n >= FEW] or measured
+    if len(measured) > 2:
+        worst, recall = min(enough, key=lambda pair: pair[1].value)
+        yield f"The class recognised least is {worst.name!r}: {recall:.1%} of {worst.n}{_taken(worst)}."
+    if summary.commonest > summary.top1.value:
+        yield f"Always naming the most frequent class would be right more often: {percent(summary.commonest)}."
+    if summary.top1.low <= summary.chance:
+        yield "This is not reliably better than chance: the model does not know these classes by name."
 
 
 def describe_groups(summary: Summary, column: str) -> str:
