@@ -164,7 +164,7 @@ def two_levels(rng_of: Callable[[int], np.random.Generator], runs: int) -> Itera
             measured = [[measure_on_set(h) for h in hits] for hits in samples]
             methods = {
                 "measure_across_sets": [bounds(measure_across_sets(each).estimate_gain(0, 1)) for each in measured],
-                "these sets only": [bounds(measure_on_sets(each).estimate_gain(0, 1)) for each in measured],
+                "images alone varied": [bounds(measure_on_sets(each).estimate_gain(0, 1)) for each in measured],
                 "sets resampled": [resample_sets(hits, False) for hits in samples],
                 "sets and images resampled": [resample_sets(hits, True) for hits in samples],
             }
@@ -198,12 +198,13 @@ def ranks(rng_of: Callable[[int], np.random.Generator], runs: int) -> Iterator[d
                 rng = rng_of(run)
                 measured = [measure_on_set(h) for h in sets_of_hits(rng, sets, gain_M, 0.04)]
                 means = measure_across_sets(measured)
-                for name, ranks_M2 in (("rank_intervals", rank_intervals(means, draws=2000)),
+                ours_M2 = rank_intervals(means, draws=2000)
+                for name, ranks_M2 in (("rank_intervals", ours_M2),
                                        ("bootstrap of ranks", bootstrap_ranks(measured, rng))):  # fmt: skip
                     # a model that equals others has all of their ranks
                     held[name].append((ranks_M2[:, 0] <= first_M) & (last_M <= ranks_M2[:, 1]))
                     widths[name].append(float((ranks_M2[:, 1] - ranks_M2[:, 0]).mean()) + 1)
-                tied_M = tie_with_best(means, draws=2000)
+                tied_M = tie_with_best(ours_M2)
                 best.append(tied_M[gain_M.argmax()])
                 sizes.append(int(tied_M.sum()))
             for name in held:

@@ -36,8 +36,7 @@ from wordsight.evaluate.prompts.prompt_set import PromptSet, count_truncated, em
 from wordsight.evaluate.prompts.pruning import prune_hits
 from wordsight.evaluate.prompts.templates_scored import find_hits, find_hits_each
 from wordsight.evaluate.prompts.waffle import build_control
-from wordsight.metrics import bootstrap_difference, rank_labels
-from wordsight.metrics.comparison import measure_across_sets, measure_on_set
+from wordsight.metrics import bootstrap_difference, measure_across_sets, measure_on_set, rank_labels
 from wordsight.zeroshot.class_embeddings import normalise_rows
 from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.templates import TEMPLATE_SETS
@@ -64,7 +63,7 @@ def measure_set(model: ImageTextEmbedder, data: LabelledSet) -> Ways:
     names = data.classnames
     sets = {name: PromptSet.of_templates(name, names, TEMPLATE_SETS[name]) for name in ("plain", "photo", "imagenet-7")}
     sets["imagenet-80"] = PromptSet.of_templates("imagenet-80", names, TEMPLATE_SETS["imagenet-80"])
-    vectors = {name: embed_prompts(model, prompts, cache=False) for name, prompts in sets.items()}
+    vectors = {name: embed_prompts(model, prompts) for name, prompts in sets.items()}
     hits = {name: find_hits(image_ND, label_N, each.class_vectors()) for name, each in vectors.items()}
     ways: Ways = {name: ("photo", hits[name]) for name in ("plain", "imagenet-7", "imagenet-80")}
     all_TKD = vectors["imagenet-80"].by_template()
@@ -90,7 +89,7 @@ def measure_label_free(model: ImageTextEmbedder, data: LabelledSet, bank_MD: np.
     """Hits of weights and priors without labels, against the uniform ensemble of the 80."""
     image_ND, label_N = embed_set(model, data).image_MD, data.labels
     prompts = PromptSet.of_templates("imagenet-80", data.classnames, TEMPLATE_SETS["imagenet-80"])
-    vectors_TKD = embed_prompts(model, prompts, cache=False).by_template()
+    vectors_TKD = embed_prompts(model, prompts).by_template()
     class_KD = normalise_rows(vectors_TKD.sum(axis=0))
     score_NK = image_ND @ class_KD.T
     proba_NK = softmax(model.scale * score_NK.astype(np.float64))

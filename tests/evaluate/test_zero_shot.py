@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from labelled_squares import SPEC, open_model, squares, zero_shot  # noqa: F401
 from random_models import random_checkpoint
+from training import COLOURS
 
 import wordsight
 from wordsight.errors import InputError
 from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.pixels import EvaluationWarning
-from wordsight.evaluate.zero_shot import ZeroShot
+from wordsight.evaluate.zero_shot import ZeroShot, open_held_out
 from wordsight.metrics import bootstrap_hits
 from wordsight.zeroshot.classifier import Classifier
 
@@ -21,8 +22,8 @@ from wordsight.zeroshot.classifier import Classifier
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": "nowhere"}, "'nowhere' are not there; expected a folder or a table"),
-        ({"classes": {"red_ting": "red"}}, r"zero_shot\.classes names 'red_ting', but .*Did you mean: red_thing"),
+        ({"images": "nowhere"}, "'nowhere' does not exist; expected .*a folder with a folder for each class"),
+        ({"classes": {"red_ting": "red"}}, r"zero_shot\.classes names 'red_ting', but .*Did you mean: red thing"),
         ({"limit": 0}, "limit is 0, expected 1 or more"),
         ({"templates": ("a photo",)}, "lacks '{}'"),
     ],
@@ -30,6 +31,38 @@ from wordsight.zeroshot.classifier import Classifier
 def test_held_out_images_that_cannot_be_used_are_refused_at_once(squares, changes, message):
     with pytest.raises(InputError, match=message):
         ZeroShot(ZeroShotConfig(**({"images": str(squares / "held_out")} | changes)), SPEC.preprocess)
+
+
+def test_classes_get_the_names_of_the_config(squares):
+    data = open_held_out(zero_shot(squares, classes={"red_thing": "scarlet", "blue thing": "azure"}))
+    assert data.classnames == (
+        "black thing", "azure", "green thing", "orange thing", "purple thing", "scarlet", "white thing", "yellow thing",
+    )  # fmt: skip
+    assert all("red_thing" in data.images[place] for place in np.flatnonzero(data.labels == 5))
+
+
+def test_classes_that_get_the_same_name_become_one(squares):
+    data = open_held_out(zero_shot(squares, classes={"red_thing": "warm", "orange_thing": "warm"}))
+    assert len(data.classnames) == 7
+    assert (data.labels == data.classnames.index("warm")).sum() == 6
+
+
+def test_a_table_is_answered_in_the_words_of_the_config(squares):
+    table = str(squares / "all" / "colours.csv")
+    with pytest.raises(InputError, match=r"its columns are file, colour\. Name one with zero_shot\.class_column"):
+        open_held_out(ZeroShotConfig(images=table))
+    (squares / "labels.csv").write_text("label,n\nred,1\nblue,2\n")
+    with pytest.raises(InputError, match=r"No column of the table .* Name one with zero_shot\.image_column"):
+        open_held_out(ZeroShotConfig(images=str(squares / "labels.csv")))
+    data = open_held_out(ZeroShotConfig(images=table, class_column="colour"))
+    assert (len(data.images), data.classnames) == (24, tuple(sorted(COLOURS)))
+
+
+def test_images_of_several_classes_are_refused(squares):
+    table = squares / "all" / "several.csv"
+    table.write_text("file,label\n000.png,red|warm\n001.png,cold\n")
+    with pytest.raises(InputError, match="have several classes each, of which zero-shot accuracy knows one"):
+        open_held_out(ZeroShotConfig(images=str(table)))
 
 
 def test_images_that_cannot_be_read_are_left_out_and_said_once(squares):
@@ -64,7 +97,7 @@ def test_the_bundled_model_knows_clothes():
 def test_the_accuracy_is_that_of_the_classifier_on_the_folder(squares, templates):
     model = open_model(random_checkpoint(SPEC, seed=3))
     task = ZeroShot(zero_shot(squares, templates=templates), SPEC.preprocess)
-    names = task.labelled.names
+    names = task.data.classnames
     sorter = Classifier(model, names, templates=task.templates, cache=False)
-    right = np.array(sorter.predict(task.labelled.images)) == [names[label] for label in task.labelled.labels]
+    right = np.array(sorter.predict(task.data.images)) == [names[label] for label in task.data.labels]
     assert task.measure(model) == bootstrap_hits(right)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from wordsight.errors import InputError
-from wordsight.metrics import Estimate, estimate_gain, estimate_share, images_to_separate, mcnemar
+from wordsight.metrics import Estimate, adjust_holm, estimate_gain, estimate_share, images_to_separate, mcnemar
 
 
 def two_classifiers(gained, lost, n):
@@ -97,3 +97,9 @@ def test_hits_that_cannot_be_measured_are_refused(call, message):
 def test_no_interval_leaves_0_to_1():
     assert estimate_share(np.ones(9)) == Estimate(1.0, pytest.approx(0.7009, abs=1e-4), 1.0, 9)
     assert estimate_gain([0, 0], [1, 1]).high == 1.0
+
+
+def test_holms_correction_by_hand():
+    assert adjust_holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert adjust_holm([0.9, 0.8]).tolist() == [1.0, 1.0]
+    assert adjust_holm([]).tolist() == []

@@ -23,9 +23,9 @@ def test_a_network_in_training_is_as_good_as_the_classifier_on_its_folder(square
     task = ZeroShotInTraining(zero_shot(squares, templates=templates), SPEC, TOKENIZER)
     seen = task.measure(build_clip(checkpoint))
     assert seen == task.measure(model)
-    names = task.labelled.names
+    names = task.data.classnames
     sorter = Classifier(model, names, templates=task.templates, cache=False)
-    right = np.array(sorter.predict(task.labelled.images)) == [names[label] for label in task.labelled.labels]
+    right = np.array(sorter.predict(task.data.images)) == [names[label] for label in task.data.labels]
     assert seen == bootstrap_hits(right)
 
 

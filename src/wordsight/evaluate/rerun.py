@@ -1,10 +1,13 @@
-"""Repeating a recorded evaluation, and whether its predictions come out the same."""
+"""Repeating a recorded evaluation, and whether its predictions or figures come out the same."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,7 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Origin, Predictions, read_predictions
-from wordsight.evaluate.result_files import read_results
-from wordsight.evaluate.result_folder import PREDICTIONS
+from wordsight.evaluate.result_folder import PREDICTIONS, RESULT
 
 _SOME = float(np.finfo(np.float64).tiny)  # of a difference whose size is not recorded
 
@@ -28,28 +30,30 @@ _FACTS = {
     "templates": "templates",
     "method": "method",
 }
+_NOT_COMPARED = re.compile(r"(^|/)(version|command|seconds\w*|\w*_per_second)$")  # what a rerun need not repeat
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rerun:
-    """Predictions as recorded and as repeated.
+    """Results as recorded and as repeated.
 
-    images: that both hold. changed: whose best class differs. largest: difference of two scores of the same class.
-    missing, added: images that only the recorded, only the repeated predictions hold. different: facts of the origins
-    that are not the same, with both values.
+    compared: images, or figures of a task without predictions. changed: images whose best class differs, or figures.
+    largest: difference of two scores of the same class, or of two figures. missing, added: images or figures that only
+    the recorded, only the repeated result holds. different: facts of their origins that are not the same, with both.
     """
 
     command: tuple[str, ...]
-    images: int
+    of_images: bool
+    compared: int
     changed: int
     largest: float
     missing: int
     added: int
-    different: dict[str, tuple[Any, Any]]
+    different: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Whether the same images got the same classes and bit-identical scores."""
+        """Whether the same images got the same classes and bit-identical scores, or all figures are the same."""
         return not (self.changed or self.largest or self.missing or self.added)
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,33 +62,32 @@ class Rerun:
 
 
 def rerun(path: Path, run: Run) -> Rerun:
-    """Repeat the command that a predictions.parquet, or the result.json beside it, records.
+    """Repeat the command that a file records: predictions of any task, the result.json beside them, or figures.
 
     run: runs a command line, given behind `wordsight`; it is given the recorded one with an `--out` that lies in a
     temporary folder, which is removed again. Whether features come from a cache is its own affair.
-    Raises: InputError for a file without a command, and where the command writes no such predictions.
+    Raises: InputError for a file without a command, and where the command writes no such result.
     """
-    recorded = read_predictions(find_predictions(path))
+    found = find_record(path)
+    if found.suffix == ".json":
+        return _rerun_figures(found, run)
+    recorded = read_predictions(found)
     if not recorded.origin.command:
-        raise InputError(
-            f"{str(path)!r} records no command: its predictions were made by a program, which only it can repeat."
-        )
+        raise _no_command(path)
     with tempfile.TemporaryDirectory(prefix="wordsight-rerun-") as folder:
         run([*recorded.origin.command, "--out", folder])
         repeated = _find_repeated(Path(folder), recorded.origin)
     return compare_predictions(recorded, repeated)
 
 
-def find_predictions(path: Path) -> Path:
-    """The predictions.parquet that a path names itself, or by a result.json or a folder beside or around it.
+def find_record(path: Path) -> Path:
+    """The file that a rerun is compared with: of a folder, or of the result.json in it, its predictions.parquet.
 
     Raises: InputError where there is none.
     """
     if not path.exists():
-        raise InputError(f"{str(path)!r} does not exist; expected a {PREDICTIONS}, or a result.json beside one.")
-    if path.suffix == ".json":
-        read_results(path)  # says what is wrong with a file that is not a result
-    if path.suffix != ".json" and not path.is_dir():
+        raise InputError(f"{str(path)!r} does not exist; expected a {PREDICTIONS}, or a JSON file of `wordsight eval`.")
+    if not path.is_dir() and path.name != RESULT:
         return path
     folder = path if path.is_dir() else path.parent
     found = folder / PREDICTIONS
@@ -106,35 +109,62 @@ def compare_predictions(recorded: Predictions, repeated: Predictions) -> Rerun:
         if before.keys() != after.keys():  # a class that only one of them keeps: at least the gap to the other's last
             largest = max(largest, abs(min(before.values()) - min(after.values())), _SOME)
     was, now = asdict(recorded.origin), asdict(repeated.origin)
-    different = {name: (was[name], now[name]) for name in _FACTS if was[name] != now[name]}
     return Rerun(
         command=recorded.origin.command,
-        images=len(common),
+        of_images=True,
+        compared=len(common),
         changed=changed,
         largest=float(largest),
         missing=len(recorded.keys) - len(common),
         added=len(repeated.keys) - len(common),
+        different={name: (was[name], now[name]) for name in _FACTS if was[name] != now[name]},
+    )
+
+
+def compare_figures(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Rerun:
+    """How far repeated figures differ from those recorded; versions, commands and seconds are not compared."""
+    was, now = dict(_flatten(recorded)), dict(_flatten(repeated))
+    common = was.keys() & now.keys()
+    gaps = [_gap(was[name], now[name]) for name in common]
+    different = {}
+    if recorded.get("version") != repeated.get("version"):
+        different["version"] = (recorded.get("version"), repeated.get("version"))
+    return Rerun(
+        command=tuple(recorded.get("command") or ()),
+        of_images=False,
+        compared=len(common),
+        changed=sum(gap > 0 for gap in gaps),
+        largest=max(gaps, default=0.0),
+        missing=len(was) - len(common),
+        added=len(now) - len(common),
         different=different,
     )
 
 
 def describe(result: Rerun) -> str:
     """Whether a rerun is equal, in words, and what may explain a difference."""
+    noun = "images" if result.of_images else "figures"
     if result.equal:
-        text = f"Equal: all {result.images} images have the same classes with bit-identical scores."
-    else:
+        same = "have the same classes with bit-identical scores" if result.of_images else "are the same to the last bit"
+        text = f"Equal: all {result.compared} {noun} {same}."
+    elif result.of_images:
         text = (
-            f"Not equal: {result.changed} of {result.images} images have another class; the largest difference of a "
+            f"Not equal: {result.changed} of {result.compared} images have another class; the largest difference of a "
             f"score is {result.largest:.3g}."
         )
-        if result.missing or result.added:
-            text += f" {result.missing} images are missing now, and {result.added} are new."
+    else:
+        text = (
+            f"Not equal: {result.changed} of {result.compared} figures differ; the largest difference is "
+            f"{result.largest:.3g}."
+        )
+    if result.missing or result.added:
+        text += f" {result.missing} {noun} are missing now, and {result.added} are new."
     facts = "; ".join(
         f"{_FACTS[name]}: {_short(before)} → {_short(after)}" for name, (before, after) in result.different.items()
     )
     if facts:
         return f"{text}\nDifferent from the record: {facts}."
-    if not result.equal:
+    if result.of_images and not result.equal:
         return (
             f"{text}\nVersion, model, precision, dataset and templates are those of the record; what is left is the "
             "machine: another processor, or other versions of its libraries."
@@ -142,9 +172,56 @@ def describe(result: Rerun) -> str:
     return text
 
 
+def _rerun_figures(path: Path, run: Run) -> Rerun:
+    """Repeat a task that writes figures only, such as retrieval, and compare the file of the same name."""
+    recorded = _read_figures(path)
+    command = recorded.get("command")
+    if not command:
+        raise _no_command(path)
+    with tempfile.TemporaryDirectory(prefix="wordsight-rerun-") as folder:
+        run([*command, "--out", folder])
+        found = [each for each in sorted(Path(folder).rglob(path.name)) if each.parent.name == path.parent.name]
+        if not found:
+            raise InputError(f"The recorded command wrote no {path.parent.name}/{path.name} to compare with.")
+        return compare_figures(recorded, _read_figures(found[0]))
+
+
+def _read_figures(path: Path) -> dict[str, Any]:
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} cannot be read as a JSON file of `wordsight eval` ({error}).") from error
+    if not isinstance(figures, dict):
+        raise InputError(f"{str(path)!r} holds {type(figures).__name__}, expected an object of figures.")
+    return figures
+
+
+def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Path and value of each figure in nested objects and lists, without those that are not compared."""
+    if _NOT_COMPARED.search(name):
+        return
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten(item, f"{name}/{key}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _flatten(item, f"{name}/{place}")
+    else:
+        yield name, value
+
+
+def _gap(before: Any, after: Any) -> float:
+    """Difference of two numbers; 0 of equal values of any kind, infinite of others."""
+    if before == after:
+        return 0.0
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return abs(before - after)
+    return math.inf
+
+
 def _named_scores(predictions: Predictions, place: int) -> dict[str, float]:
-    """Scores of an image's best classes by name, best first."""
-    names = (predictions.classnames[k] for k in predictions.top[place])
+    """Scores of an image's best classes by number and name, best first."""
+    names = (f"{k} {predictions.classnames[k]}" for k in predictions.top[place])
     return dict(zip(names, predictions.score[place].tolist(), strict=True))
 
 
@@ -157,6 +234,12 @@ def _find_repeated(folder: Path, origin: Origin) -> Predictions:
     raise InputError(
         f"The recorded command wrote no predictions of {origin.model} by {origin.method!r}, but {len(found)} other "
         "files of predictions."
+    )
+
+
+def _no_command(path: Path) -> InputError:
+    return InputError(
+        f"{str(path)!r} records no command: a program wrote it and not `wordsight eval`, so only that can repeat it."
     )
 
 

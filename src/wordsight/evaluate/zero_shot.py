@@ -7,9 +7,11 @@ from typing import cast
 
 import numpy as np
 
+from wordsight.errors import InputError
 from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.datasets.labelled_set import LabelledSet, rename_classes
+from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.embedder import Embedder, TextScorer
-from wordsight.evaluate.labelled import find_labelled
 from wordsight.evaluate.pixels import IMAGES_AT_ONCE, Pixels
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.spec import Preprocess
@@ -17,19 +19,41 @@ from wordsight.zeroshot.class_embeddings import embed_classes
 from wordsight.zeroshot.templates import fill, resolve_templates
 
 
+def open_held_out(config: ZeroShotConfig) -> LabelledSet:
+    """Labelled images that a config names, with the names it gives to their classes.
+
+    Raises: InputError as `open_set`, for a set in which images have several classes, and for a name in `classes` that
+    no class has.
+    """
+    try:
+        data = open_set(
+            config.images, image_column=config.image_column, class_column=config.class_column, limit=config.limit
+        )
+    except InputError as error:
+        message = str(error).replace("--image-column", "zero_shot.image_column")
+        raise InputError(message.replace("--class-column", "zero_shot.class_column")) from error
+    if data.is_multilabel:
+        raise InputError(
+            f"The images of {config.images!r} have several classes each, of which zero-shot accuracy knows one; name "
+            "a set of one class an image."
+        )
+    return rename_classes(data, config.classes, "zero_shot.classes")
+
+
 class ZeroShot:
     """Zero-shot top-1 accuracy on the images of a config, for any number of models that share a preprocessing.
 
     The images are found at construction, read at the first measuring and kept in memory as far as they fit.
-    Raises: InputError as `find_labelled`, and for templates without a place for the name.
+    Raises: InputError as `open_set`, for a set in which images have several classes, for a name in `classes` that no
+    class has, and for templates without a place for the name.
     """
 
     def __init__(self, config: ZeroShotConfig, preprocess: Preprocess) -> None:
         self.config = config
-        self.labelled = find_labelled(config)
+        self.data = open_held_out(config)
         # one word is the name of a set, as in `--templates imagenet-80`
         self.templates = resolve_templates(config.templates[0] if len(config.templates) == 1 else config.templates)
-        self.pixels = Pixels(self.labelled.images, preprocess)
+        self.pixels = Pixels(self.data.images, preprocess)
 
     def measure(self, model: Embedder | TextScorer) -> Estimate:
         """Share of images whose best-scoring class is theirs."""
@@ -37,14 +61,14 @@ class ZeroShot:
 
     def find_hits(self, model: Embedder | TextScorer) -> np.ndarray:
         """Whether each image that can be read is classified correctly, (N,) bool."""
-        label_N = np.array(self.labelled.labels)
+        label_N = self.data.labels
         score = self._build_scorer(model)
         batches = self.pixels.batches(IMAGES_AT_ONCE)
         return np.concatenate([rank_labels(score(pixels), label_N[places]) < 1 for places, pixels in batches])
 
     def _build_scorer(self, model: Embedder | TextScorer) -> Callable[[np.ndarray], np.ndarray]:
         """Build the function from pixels (B,S,S,3) to scores of the classes (B,K)."""
-        names = self.labelled.names
+        names = self.data.classnames
         if isinstance(model, TextScorer) and model.scores_texts:
             scorer: TextScorer = model
             prompts = [prompt for name in names for prompt in fill(self.templates, name)]

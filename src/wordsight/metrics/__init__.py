@@ -1,7 +1,7 @@
 """Measures, their 95 % intervals, and tests of differences; shares are 0 to 1.
 
-`estimates` and `hits` hold the intervals, `rankings`, `classification` and `calibration` the measures, `comparison`
-what can be said of several models.
+`estimates` and `hits` hold the intervals, `rankings`, `classification`, `clustering` and `calibration` the measures,
+`comparison` what can be said of several models.
 """
 
 from wordsight.metrics.calibration import Reliability, measure_reliability
@@ -13,6 +13,7 @@ from wordsight.metrics.classification import (
     rank_labels,
     top_k_accuracy,
 )
+from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
 from wordsight.metrics.comparison import (
     JointMeans,
     measure_across_sets,
@@ -21,7 +22,7 @@ from wordsight.metrics.comparison import (
     rank_intervals,
     tie_with_best,
 )
-from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed
+from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed, estimate_crossed
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
@@ -34,7 +35,7 @@ from wordsight.metrics.estimates import (
     bootstrap_strata,
     widest_margin,
 )
-from wordsight.metrics.hits import PairedTest, estimate_gain, estimate_share, images_to_separate, mcnemar
+from wordsight.metrics.hits import PairedTest, adjust_holm, estimate_gain, estimate_share, images_to_separate, mcnemar
 from wordsight.metrics.rankings import (
     average_precision,
     hit_rate_at_k,
@@ -51,6 +52,8 @@ __all__ = [
     "JointMeans",
     "PairedTest",
     "Reliability",
+    "adjust_holm",
+    "adjusted_rand_index",
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
@@ -62,11 +65,13 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_crossed",
     "estimate_gain",
     "estimate_share",
     "hit_rate_at_k",
     "images_to_separate",
     "mark_relevant",
+    "match_clusters",
     "mcnemar",
     "mean_average_precision",
     "mean_per_class_recall",

@@ -88,6 +88,19 @@ def mcnemar(before_N: ArrayLike, after_N: ArrayLike) -> PairedTest:
     return PairedTest(gained, lost, exact, exact - float(probability_K[-1]))
 
 
+def adjust_holm(p_H: ArrayLike) -> Floats:
+    """P-values (H,) of H tests that are looked at together: of those below 0.05 none is a chance find with 95 %.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    p_H = np.asarray(p_H, np.float64)
+    order_H = np.argsort(p_H, kind="stable")
+    stepped_H = np.maximum.accumulate(p_H[order_H] * np.arange(len(p_H), 0, -1))
+    adjusted_H = np.empty_like(p_H)
+    adjusted_H[order_H] = np.minimum(1.0, stepped_H)
+    return adjusted_H
+
+
 def images_to_separate(gain: float, discordance: float, *, power: float = POWER) -> int:
     """Number of images at which McNemar's test tells two classifiers apart with probability `power`.
 

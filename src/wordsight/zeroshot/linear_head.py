@@ -43,8 +43,8 @@ class LinearHead:
 
     kind: str
     classnames: tuple[str, ...]
-    coefficient_KD: Floats
-    intercept_K: Floats
+    coefficient_KD: NDArray[Any]  # float32, as the intercepts, whatever is given
+    intercept_K: NDArray[Any]
     fingerprint: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
 

@@ -1,7 +1,6 @@
 """Sets in folders of classes: classes, keys, splits, and the folders that are not quite that."""
 
 import os
-import warnings
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.datasets.request import DatasetWarning
 
 CLASSES = ("big_cat/1.png", "big_cat/deep/2.png", "dog/1.png")
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DatasetWarning)
-        yield
 
 
 def test_the_first_folder_on_the_way_is_the_class_and_the_path_below_the_key(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ def write_table(folder, *rows, name="pets.csv"):
     write_images(folder, sorted({cell for row in rows for cell in row.split(",") if cell.endswith(".png")}))
     (folder / name).write_text("\n".join(rows) + "\n")
     return folder / name
-
-
-@pytest.fixture(autouse=True)
-def _warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DatasetWarning)
-        yield
 
 
 def test_other_columns_become_facts_of_the_images(tmp_path):

@@ -14,13 +14,6 @@ from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.datasets.request import DatasetWarning
 
 
-@pytest.fixture(autouse=True)
-def _warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DatasetWarning)
-        yield
-
-
 def npy(values):
     buffer = io.BytesIO()
     np.save(buffer, np.array(values))

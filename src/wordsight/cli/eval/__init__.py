@@ -11,6 +11,8 @@ from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
+    "compare": "Compare models by their predictions: is a difference real?",
+    "limits": "Show what not to trust in a model, on images drawn for it.",
     "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
     "prompts": "Compare prompts on labelled images.",
     "wordings": "Show how much the answer for one image depends on the wording.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Names of parameters, which are the keys of the `options` that commands take.
-_NOT_RECORDED = frozenset({"out", "report", "as_json"})
+_NOT_RECORDED = frozenset({"out", "report", "as_json", "save"})
 
 dataset_argument = click.argument("dataset", metavar="DATASET")
 datasets_argument = click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
@@ -27,8 +27,8 @@ out_option = click.option("--out", type=click.Path(file_okay=False, path_type=Pa
                           show_default=True, metavar="FOLDER", help="Write results to FOLDER/<dataset>/<model>/."
                           )  # fmt: skip
 report_option = click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                             help="Write a page with charts and images to FILE.html, and its figures to FILE.json "
-                             "beside it.")  # fmt: skip
+                             help="Write a page with charts and images to FILE.html (or FILE.md with charts as PNG), "
+                             "and its figures to FILE.json beside it.")  # fmt: skip
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                            help="Seed of all random draws.")  # fmt: skip
 one_json_option = json_option("Print the figures as one JSON object.")
@@ -125,8 +125,9 @@ def check_report(report: Path | None) -> None:
         return
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("--report", "matplotlib", "eval")
-    if report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html.")
+    if report.suffix.lower() not in (".html", ".htm", ".md"):
+        raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html, or "
+                         "in .md for Markdown.")  # fmt: skip
     if not report.parent.is_dir():
         raise InputError(f"--report is {str(report)!r}, but the folder {str(report.parent)!r} does not exist; create "
                          "it, or name another file.")  # fmt: skip

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,10 +34,19 @@ def deliver(report: Report, options: Mapping[str, Any]) -> None:
 
         click.echo(clean(render_text(report, width=_terminal_width())))
     if options.get("report"):
-        from wordsight.evaluate.report.page import write_report
-
-        figures = write_report(options["report"], report)
+        figures = _write_report(options["report"], report)
         say(f"report written to {options['report']}, its figures to {figures.name} beside it.")
+
+
+def _write_report(path: Path, report: Report) -> Path:
+    """Write the report in the form that its name asks for; returns the path of its figures."""
+    if path.suffix.lower() == ".md":
+        from wordsight.evaluate.report.markdown import write_markdown
+
+        return write_markdown(path, report)
+    from wordsight.evaluate.report.page import write_report
+
+    return write_report(path, report)
 
 
 def report_all_skips(measured: Sequence[Features]) -> int:

@@ -51,7 +51,8 @@ def command(ctx: click.Context, /, tables: tuple[str, ...], models: tuple[str, .
         with plain_warnings(), image_progress(len(data.images), name) as progress:
             results.append(score_pairs(model, data, seed=options["seed"], progress=progress))
     for result in results:
-        write_figures(options["out"], data.name, result.model, "pairs", result.to_dict())
+        repeat = record_command(ctx, models=[result.model])
+        write_figures(options["out"], data.name, result.model, "pairs", result.to_dict(), command=repeat)
     charts = draw_charts(results) if options["report"] else []
     words = shlex.join(["wordsight", *record_command(ctx)])
     deliver(build_report(results, words, charts=charts, seed=options["seed"]), options)

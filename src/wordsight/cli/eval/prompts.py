@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ reports their gain on others. For one image and many wordings, see wordsight eva
 Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong.
 """
 
+_CONFIG = ("templates", "baseline", "cupl", "dclip", "renames", "kind", "prune", "control", "seeds", "seed")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -70,16 +72,15 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
     from wordsight.cli.eval._results import deliver, image_progress, open_text_model, report_all_skips
     from wordsight.evaluate.features import embed_set
     from wordsight.evaluate.prompts.report import build_report, draw_charts
-    from wordsight.evaluate.prompts.study import PromptStudyConfig, study_prompts
+    from wordsight.evaluate.prompts.study import PromptStudyConfig, check_study, study_prompts
 
     check_report(options["report"])
     data = open_dataset(dataset, options)
+    config = PromptStudyConfig(**{name: options[name] for name in _CONFIG})
+    check_study(data, config)
     embedder = open_text_model(model, options)
-    names = ("templates", "baseline", "cupl", "dclip", "renames", "kind", "prune", "control", "seeds", "seed")
-    bank_MD = None
     if options["bank"]:
-        bank_MD = _embed_bank(embedder, options["bank"])
-    config = PromptStudyConfig(**{name: options[name] for name in names}, bank_MD=bank_MD)
+        config = replace(config, bank_MD=_embed_bank(embedder, options["bank"]))
     with image_progress(len(data.images), model) as progress:
         features = embed_set(embedder, data, progress=progress)
     study = study_prompts(embedder, data, features, config)

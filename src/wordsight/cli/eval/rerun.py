@@ -21,12 +21,14 @@ EPILOG = """\b
 Examples:
   wordsight eval rerun eval/photos/mini/predictions.parquet
   wordsight eval rerun eval/photos/mini/result.json --json
+  wordsight eval rerun eval/captions/mini/retrieval.json
 
 The recorded command runs as it was given, so relative paths in it are looked up from the current folder. Images are
 embedded again: cached features are neither read nor written.
 
 \b
-Exit codes: 0 equal: the same classes with bit-identical scores; 1 not equal; 2 the command or an input is wrong.
+Exit codes: 0 equal: the same classes with bit-identical scores, or the same figures; 1 not equal;
+2 the command or an input is wrong.
 """
 
 
@@ -37,7 +39,8 @@ Exit codes: 0 equal: the same classes with bit-identical scores; 1 not equal; 2 
 def command(ctx: click.Context, /, file: Path, as_json: bool) -> None:
     """Repeat a recorded evaluation, and say whether it comes out the same.
 
-    FILE is a predictions.parquet that `wordsight eval` wrote, or the result.json beside it.
+    FILE is what `wordsight eval` wrote: predictions, the result.json beside them, or the JSON file of a task without
+    predictions.
     """
     import json
 

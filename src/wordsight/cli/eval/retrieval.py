@@ -68,6 +68,7 @@ def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **opti
     words = record_command(ctx)
     charts = draw_charts(results) if options["report"] else []
     for result in results:
-        write_figures(options["out"], data.name, result.model, "retrieval", result.to_dict())
+        repeat = record_command(ctx, models=[result.model])
+        write_figures(options["out"], data.name, result.model, "retrieval", result.to_dict(), command=repeat)
     deliver(build_report(results, shlex.join(["wordsight", *words]), charts=charts, seed=options["seed"]), options)
     ctx.exit(report_all_skips([result.features for result in results]))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.errors import InputError
+from wordsight.errors import InputError, did_you_mean
 from wordsight.evaluate.datasets.lazy_images import take_images
 
 _CHUNK = 1 << 20
@@ -85,6 +85,33 @@ class LabelledSet:
             labels=self.labels[places],
             columns={name: tuple(cells[i] for i in places) for name, cells in self.columns.items()},
         )
+
+
+def rename_classes(data: LabelledSet, names: Mapping[str, str], setting: str) -> LabelledSet:
+    """Set whose classes have other names; those that get the same name become one class.
+
+    names: new name by the present one, in which "_" may stand for a space. setting: where they were given.
+    Raises: InputError for a name that no class has.
+    """
+    known = {name.replace("_", " "): name for name in data.classnames}
+    new_of: dict[str, str] = {}
+    for name, new in names.items():
+        if name.replace("_", " ") not in known:
+            raise InputError(
+                f"{setting} names {name!r}, but the classes are {', '.join(data.classnames)}."
+                f"{did_you_mean(name, data.classnames)}"
+            )
+        new_of[known[name.replace("_", " ")]] = new
+    renamed = [new_of.get(name, name) for name in data.classnames]
+    classnames = tuple(dict.fromkeys(renamed))
+    label_K = np.array([classnames.index(name) for name in renamed])
+    if data.is_multilabel:
+        mark_NK = np.zeros((len(data.labels), len(classnames)), bool)
+        for old, new_label in enumerate(label_K):
+            mark_NK[:, new_label] |= data.labels[:, old]
+        return replace(data, labels=mark_NK, classnames=classnames)
+    labels = np.where(data.labels >= 0, label_K[data.labels], -1)
+    return replace(data, labels=labels, classnames=classnames)
 
 
 def number_keys(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from wordsight.errors import InputError
+from wordsight.evaluate.datasets.cifar import is_cifar, load_cifar
 from wordsight.evaluate.datasets.classes import warn_of_empty_classes, warn_of_same_names
 from wordsight.evaluate.datasets.coop import find_split_file, load_coop
+from wordsight.evaluate.datasets.digits import is_digits, load_digits
 from wordsight.evaluate.datasets.folders import holds_class_folders, load_folder
 from wordsight.evaluate.datasets.hugging_face import is_dataset, load_dataset
+from wordsight.evaluate.datasets.idx import find_idx_folder, load_idx
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.request import Request
 from wordsight.evaluate.datasets.set_tables import (
@@ -38,7 +41,10 @@ class Form(NamedTuple):
 # in the order in which they are tried
 FORMS = (
     Form("a dataset (hf:NAME)", is_dataset, load_dataset),
+    Form("'digits' of scikit-learn", is_digits, load_digits),
     Form("a table", lambda path: source_kind(path) is SourceKind.TABLE, load_labels),
+    Form("a folder of MNIST or CIFAR-10 as packages hold them", find_idx_folder, load_idx),
+    Form("a folder of MNIST or CIFAR-10 as packages hold them", is_cifar, load_cifar),
     Form("a folder with its table of labels in it or beside it", find_table_inside, load_from_inside),
     Form("a folder with its table of labels in it or beside it", find_table_above, load_from_above),
     Form("a file of splits as of CoOp", find_split_file, load_coop),

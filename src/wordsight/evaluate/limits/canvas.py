@@ -64,7 +64,14 @@ class Canvas:
         self.image.paste(small, (left, top), small)
 
     def write(
-        self, text: str, centre: Point, height: float, colour: Colour = (0, 0, 0), *, width: float = 0.94, stroke: int = 0
+        self,
+        text: str,
+        centre: Point,
+        height: float,
+        colour: Colour = (0, 0, 0),
+        *,
+        width: float = 0.94,
+        stroke: int = 0,
     ) -> tuple[float, float, float, float]:
         """Write a text around a place and return its box; it is made smaller until it is no wider than `width`."""
         font = load_font(round(height * _DRAWN))
@@ -79,7 +86,7 @@ class Canvas:
 
     def rotate(self, degrees: float, paper: Colour) -> None:
         """Turn everything counter-clockwise around the middle."""
-        self.image = self.image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=paper)
+        self.image = self.image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=paper)
         self.draw = ImageDraw.Draw(self.image)
 
     def finish(self) -> Pixels:

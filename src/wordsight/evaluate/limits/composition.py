@@ -8,6 +8,7 @@ behave like bags-of-words".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -156,11 +157,11 @@ def ask_jumbled(rng: np.random.Generator) -> list[Question]:
 def _jumble(rng: np.random.Generator, sentence: str) -> str:
     """The words in an order in which no two neighbours stay neighbours, or nearly so after 50 attempts."""
     words = sentence.split()
-    neighbours = set(zip(words, words[1:], strict=False))
+    neighbours = set(itertools.pairwise(words))
     best, kept = words, len(words)
     for _ in range(50):
         order = [words[i] for i in rng.permutation(len(words))]
-        stayed = sum(pair in neighbours for pair in zip(order, order[1:], strict=False))
+        stayed = sum(pair in neighbours for pair in itertools.pairwise(order))
         if stayed < kept:
             best, kept = order, stayed
     return " ".join(best)

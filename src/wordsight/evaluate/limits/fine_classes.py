@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from wordsight.evaluate.limits.canvas import COLOURS, PAPERS, Canvas, Colour, Pixels
-from wordsight.evaluate.limits.objects import SHAPES, canvas_corners, draw_shape, polygon
+from wordsight.evaluate.limits.objects import SHAPES, add_article, canvas_corners, draw_shape, polygon
 from wordsight.evaluate.limits.question import Choices, Question, word
 
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _CLOCK = ("a clock that shows {0} o'clock", "a clock at {1}:00", "the time is {0} o'clock")
 _DIE = ("a dice that shows {0}", "a dice face with {0} dots", "the side of a dice with {1} dots")
 _SUIT = ("the ace of {0}", "a playing card, the ace of {0}", "a playing card of the suit {0}")
-_POLYGON = ("a {0}", "an image of a {0}", "a drawing of a {0}, a geometric shape")
+_POLYGON = ("{0}", "an image of {0}", "a drawing of {0}, a geometric shape")
 _KINDS = ("{0}", "an image of {0}", "a drawing of {0}")
 _OTHERS = ("a clock face", "a dice", "a playing card", "a hexagon", "a page of text")
 _INKS: tuple[Colour, ...] = ((20, 20, 20), (20, 40, 110), (110, 20, 20), (20, 80, 40))
@@ -57,7 +57,11 @@ def ask_dice(rng: np.random.Generator) -> list[Question]:
         for k in range(6):
             canvas = Canvas(paper)
             canvas.draw.rounded_rectangle(
-                canvas.box((0.5, 0.5), size), canvas.scale(size / 6)[0], body, (60, 60, 60), round(canvas.scale(0.01)[0])
+                canvas.box((0.5, 0.5), size),
+                canvas.scale(size / 6)[0],
+                body,
+                (60, 60, 60),
+                round(canvas.scale(0.01)[0]),
             )
             for x, y in _DOTS[k]:
                 canvas.draw.ellipse(canvas.box((0.5 + x * size * 0.27, 0.5 + y * size * 0.27), size * 0.18), dots)
@@ -82,9 +86,8 @@ def ask_suits(rng: np.random.Generator) -> list[Question]:
 
 def ask_polygons(rng: np.random.Generator) -> list[Question]:
     """Kind of a regular polygon, out of five."""
-    choices = word(_POLYGON, [(name,) for name in _POLYGONS])
-    names = ("geometric shape", "cat", "cup of coffee")
-    control = word(("a {0}", "an image of a {0}", "a drawing of a {0}"), [(name,) for name in names])
+    choices = word(_POLYGON, [(add_article(name),) for name in _POLYGONS])
+    control = word(_KINDS, [("a geometric shape",), ("a cat",), ("a cup of coffee",)])
     questions = []
     for scene in range(24):
         colour, paper = COLOURS[str(rng.choice(list(COLOURS)))], _pick(rng, PAPERS)
@@ -128,7 +131,9 @@ def _draw_clock(hour: int, ink: Colour, paper: Colour, *, figures: bool, size: f
 def _draw_ace(canvas: Canvas, suit: str) -> None:
     colour = COLOURS["red"] if suit in ("hearts", "diamonds") else COLOURS["black"]
     left, top, right, bottom = canvas.scale(0.22, 0.1, 0.78, 0.9)
-    canvas.draw.rounded_rectangle((left, top, right, bottom), canvas.scale(0.04)[0], (255, 255, 255), (120, 120, 120), 2)
+    canvas.draw.rounded_rectangle(
+        (left, top, right, bottom), canvas.scale(0.04)[0], (255, 255, 255), (120, 120, 120), 2
+    )
     for at, size in (((0.5, 0.5), 0.26), ((0.285, 0.26), 0.06)):
         _draw_suit(canvas, suit, at, size, colour)
     canvas.write("A", (0.285, 0.18), 0.09, colour)

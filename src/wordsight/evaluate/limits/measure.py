@@ -124,7 +124,9 @@ def measure_test(model: ImageTextEmbedder, test: LimitTest, *, seed: int = 0, ca
     scenes = [question.scene for question in questions]
 
     scores = [_score(vectors[id(q.image)], q.choices, texts) for q in questions]
-    hit_N = np.array([share_right(score_KW.mean(axis=1), q.answer) for score_KW, q in zip(scores, questions, strict=True)])
+    hit_N = np.array(
+        [share_right(score_KW.mean(axis=1), q.answer) for score_KW, q in zip(scores, questions, strict=True)]
+    )
     wordings = np.array([
         [share_right(score_K, q.answer) for score_K in single_KW.T]
         for single_KW, q in ((_score_singly(vectors[id(q.image)], q.choices, texts), q) for q in questions)
@@ -141,8 +143,7 @@ def measure_test(model: ImageTextEmbedder, test: LimitTest, *, seed: int = 0, ca
         loss = _estimate_by([q.condition for q in questions], control_N - hit_N, scenes)
         verdict = judge_curve(test.trust, control, by_condition, loss, chance)
     else:
-        verdict = judge_share(test.trust, accuracy, chance, control=control, control_chance=control_chance,
-                              compared=compared)  # fmt: skip
+        verdict = judge_share(test.trust, accuracy, chance, control=control, control_chance=control_chance)
     return LimitResult(
         test=test,
         accuracy=accuracy,
@@ -196,9 +197,7 @@ def _score_singly(image_D: NDArray[Any], choices: Choices, texts: dict[str, Floa
     return np.array([[float(texts[text] @ image_D) for text in wordings] for wordings in choices])
 
 
-def _ask_control(
-    question: Question, vectors: dict[int, NDArray[Any]], texts: dict[str, Floats]
-) -> tuple[float, float]:
+def _ask_control(question: Question, vectors: dict[int, NDArray[Any]], texts: dict[str, Floats]) -> tuple[float, float]:
     """Whether the control is answered rightly, and its chance."""
     choices, answer, image = question.control, 0, question.image
     if not choices:
@@ -210,7 +209,7 @@ def _ask_control(
 
 
 def _compare(questions: Sequence[Question], scores: Sequence[NDArray[Any]]) -> Estimate | None:
-    """Share right after an answer's mean score over the scene's images is taken off, where it is asked of all answers."""
+    """Share right after an answer's mean score over the scene's images is taken off; None where not all are asked."""
     hit_N = np.zeros(len(questions))
     scenes = [q.scene for q in questions]
     for rows in _group(scenes).values():

@@ -14,7 +14,7 @@ _HARDLY = 0.25  # of the way from chance to all right: below it nobody would use
 _SEEN = 0.5  # of that way: below it, the control says that the drawings are not recognised
 _MISLED = 0.75  # of chance: answers that are surely below it are systematically wrong, not only guessed
 _TOUCHES = 1e-9
-_LOST = 0.02  # share of answers that may be lost by chance
+_LOST = 0.05  # share of answers that may be lost by chance
 
 Kind = Literal["reliable", "partly", "hardly", "at chance", "misled", "not seen"]
 
@@ -26,6 +26,11 @@ class Verdict:
     kind: Kind
     words: str
 
+    @property
+    def short(self) -> str:
+        """The words without what is not to be trusted, for a table that names it anyway."""
+        return self.words.split(": do not trust", 1)[0]
+
 
 def judge_share(
     trust: str,
@@ -34,24 +39,21 @@ def judge_share(
     *,
     control: Estimate,
     control_chance: float,
-    compared: Estimate | None = None,
 ) -> Verdict:
     """Verdict on an ability by the interval against chance, and by what the control says."""
     if accuracy.value >= RELIABLE and accuracy.low >= _RELIABLE_LOW:
         return Verdict("reliable", "reliable")
-    ranked = ""
-    if compared is not None and compared.low > max(accuracy.high, _on_the_way(_HARDLY, chance)):
-        ranked = f"; {compared.value:.0%} right when images are compared with each other"
     if accuracy.high < _MISLED * chance:
-        return Verdict("misled", f"worse than chance: do not trust {trust}{ranked}")
+        return Verdict("misled", f"worse than chance: do not trust {trust}")
     if accuracy.low <= chance + _TOUCHES:
         if control.value < _on_the_way(_SEEN, control_chance):
-            return Verdict("not seen", f"at chance, but so may be the drawings: only {control.value:.0%} recognised")
-        return Verdict("at chance", f"at chance: do not trust {trust}{ranked}")
-    wrong = f"wrong {say_odds(1 - accuracy.value)}"
+            return Verdict(
+                "not seen", f"cannot be judged: the drawings are not recognised (control {percent(control.value)})"
+            )
+        return Verdict("at chance", f"at chance: do not trust {trust}")
     if accuracy.value < _on_the_way(_HARDLY, chance):
-        return Verdict("hardly", f"hardly better than chance, {wrong}: do not trust {trust}{ranked}")
-    return Verdict("partly", f"better than chance: {wrong}{ranked}")
+        return Verdict("hardly", f"hardly better than chance: do not trust {trust}")
+    return Verdict("partly", f"better than chance: wrong {say_odds(1 - accuracy.value)}")
 
 
 def judge_curve(
@@ -59,20 +61,27 @@ def judge_curve(
 ) -> Verdict:
     """Verdict on a degradation: `accuracy` and `loss` against `clean` by its levels, of the same images."""
     if clean.value < _on_the_way(_SEEN, chance):
-        return Verdict("not seen", f"cannot be judged: only {clean.value:.0%} of the photos are recognised undegraded")
+        return Verdict(
+            "not seen", f"cannot be judged: only {percent(clean.value)} of the photos are recognised undegraded"
+        )
     if all(lost.value <= _LOST for lost in loss.values()):
-        return Verdict("reliable", f"as good as {clean.value:.0%} without, at all levels")
+        return Verdict("reliable", "no worse at any level")
     last = list(accuracy)[-1]
     fallen = [level for level, lost in loss.items() if lost.low > 0]
     if not fallen:
-        return Verdict("partly", f"perhaps worse: {accuracy[last].value:.0%} at {last}, {clean.value:.0%} without; "
-                       "too few photos to say")  # fmt: skip
-    words = f"falls from {clean.value:.0%} to {accuracy[fallen[0]].value:.0%} at {fallen[0]}"
+        change = f"{percent(clean.value)} to {percent(accuracy[last].value)} at {last}"
+        return Verdict("partly", f"perhaps worse: {change}, too few photos to be sure")
+    words = f"falls from {percent(clean.value)} to {percent(accuracy[fallen[0]].value)} at {fallen[0]}"
     if last != fallen[0]:
-        words += f" and {accuracy[last].value:.0%} at {last}"
+        words += f" and {percent(accuracy[last].value)} at {last}"
     if accuracy[last].low <= chance:
         return Verdict("at chance", f"{words}: do not trust {trust}")
     return Verdict("partly", words)
+
+
+def percent(share: float) -> str:
+    """A share as estimates show theirs: "41 %"."""
+    return f"{100 * share:.0f} %"
 
 
 def say_odds(share: float) -> str:

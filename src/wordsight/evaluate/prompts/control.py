@@ -13,7 +13,7 @@ from wordsight.evaluate.embedder import ImageTextEmbedder
 from wordsight.evaluate.prompts.measured import describe_gain
 from wordsight.evaluate.prompts.prompt_set import PromptSet, count_truncated, embed_prompts
 from wordsight.evaluate.prompts.waffle import build_control
-from wordsight.metrics import Estimate, bootstrap_crossed
+from wordsight.metrics import Estimate, estimate_crossed
 from wordsight.zeroshot.class_embeddings import Floats
 
 
@@ -55,7 +55,6 @@ def compare_with_control(
     *,
     hit_N: NDArray[np.float64],
     seeds: int,
-    seed: int = 0,
 ) -> ControlResult:
     """Compare a prompt set, whose hits are hit_N, with random prompts of `seeds` seeds.
 
@@ -67,8 +66,8 @@ def compare_with_control(
     )
     return ControlResult(
         prompts.name,
-        bootstrap_crossed(random_SN, seed=seed),
-        bootstrap_crossed(hit_N - random_SN, seed=seed),
+        estimate_crossed(random_SN),
+        estimate_crossed(hit_N - random_SN),
         seeds,
         count_truncated(model, [text for control in controls for text in control.flat]),
     )

@@ -105,13 +105,25 @@ class PromptStudy:
         }
 
 
+def check_study(data: LabelledSet, config: PromptStudyConfig) -> None:
+    """Raise InputError for what a study of the set cannot be done with, before its images are embedded."""
+    check_single_label(data.name, data.labels)
+    check_count("seeds", config.seeds, least=1, meaning="random prompt sets to compare with")
+    resolve_templates((config.baseline,))
+    sets = _collect_sets(data, config)
+    if config.prune is not None and not any(len(prompts.templates) > 1 for prompts in sets):
+        raise InputError("There is no set of several templates to prune; give one such as imagenet-80.")
+    apply_renames(data.classnames, config.renames)
+    if config.kind is not None:
+        add_kind((config.baseline,), config.kind)
+
+
 def study_prompts(
     model: ImageTextEmbedder, data: LabelledSet, features: Features, config: PromptStudyConfig
 ) -> PromptStudy:
     """Measure what a config asks on the images of a set that can be read and have a label.
 
-    features: of the set by the model (`embed_set`). Raises: InputError for a multi-label set, templates, files,
-    renames that cannot be used, and fewer than one seed.
+    features: of the set by the model (`embed_set`). Raises: InputError as `check_study`.
     """
     return _Study(model, data, features, config).run()
 
@@ -122,8 +134,7 @@ class _Study:
     def __init__(
         self, model: ImageTextEmbedder, data: LabelledSet, features: Features, config: PromptStudyConfig
     ) -> None:
-        check_single_label(data.name, data.labels)
-        check_count("seeds", config.seeds, least=1, meaning="random prompt sets to compare with")
+        check_study(data, config)
         self.model, self.config, self.data = model, config, data
         label_N = features.of(data).labels
         known_N = label_N >= 0
@@ -188,8 +199,6 @@ class _Study:
         if how is None:
             return {}
         ensembles = [prompts for prompts in self.sets if len(prompts.templates) > 1]
-        if not ensembles:
-            raise InputError("There is no set of several templates to prune; give one such as imagenet-80.")
         return {
             prompts.name: prune_templates(
                 self.image_ND,
@@ -216,7 +225,6 @@ class _Study:
                     self._hits,
                     hit_N=hit_N,
                     seeds=self.config.seeds,
-                    seed=self.config.seed,
                 )
             )
         return tuple(results)

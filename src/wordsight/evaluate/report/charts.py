@@ -159,7 +159,7 @@ def bar_chart(
             low_N, high_N = (_scaled(ends, unit, len(names), "bar_chart") for ends in (lows, highs))
             axes.hlines(rows, low_N, high_N, color=TEXT, linewidth=1.2)
             ends_N = np.where(value_N < 0, np.fmin(low_N, ends_N), np.fmax(high_N, ends_N))
-        _write_values(axes, rows, ends_N, value_N)
+        _write_values(axes, rows, ends_N, value_N, unit)
         if baseline is not None:
             axes.axvline(float(_scaled([baseline], unit)[0]), color=FAINT, linestyle="--", linewidth=1.2)
         _finish_rows(axes, names, _title(title, unit))
@@ -191,7 +191,7 @@ def interval_chart(
         )
         axes.hlines(places, low_N, high_N, color=SERIES[0], linewidth=2)
         axes.plot(value_N, places, "o", color=SERIES[0], markersize=5)
-        _write_values(axes, places, high_N, value_N)
+        _write_values(axes, places, high_N, value_N, unit)
         levels = {place: (chance or {})[name] for place, name in enumerate(rows) if name in (chance or {})}
         if levels:
             axes.plot(_scaled(list(levels.values()), unit), list(levels), "|", color=SERIES[4], markersize=13,
@@ -338,12 +338,12 @@ def _height_of_rows(n: int) -> float:
     return 0.85 + 0.24 * max(n, 2)
 
 
-def _write_values(axes: Any, rows: NDArray[Any], ends_N: NDArray[Any], value_N: NDArray[Any]) -> None:
+def _write_values(axes: Any, rows: NDArray[Any], ends_N: NDArray[Any], value_N: NDArray[Any], unit: str) -> None:
     """Write each value behind the end of its bar or interval."""
     for row, end, value in zip(rows, ends_N, value_N, strict=True):
         if np.isfinite(value):
             side = -1 if value < 0 else 1
-            axes.annotate(f"{value:.4g}" if abs(value) < 1 else f"{value:.1f}", (end, row), xytext=(4 * side, 0),
+            axes.annotate(f"{value:.1f}" if unit == PERCENT else f"{value:.4g}", (end, row), xytext=(4 * side, 0),
                           textcoords="offset points", va="center", ha="right" if side < 0 else "left",
                           fontsize=8.5)  # fmt: skip
 

@@ -41,11 +41,15 @@ class ImageTiles:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report: a heading, a paragraph, and what is shown below it."""
+    """One part of a report: a heading, a paragraph, and what is shown below it.
+
+    detail: whether a terminal leaves it out, and only the page shows it.
+    """
 
     title: str
     text: str = ""
     parts: Sequence[Table | ImageTiles | Chart] = ()
+    detail: bool = False
 
 
 @dataclass(frozen=True)

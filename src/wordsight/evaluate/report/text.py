@@ -22,7 +22,7 @@ def render_text(report: Report, *, width: int = 100) -> str:
     not fit lose their middle. Control characters are left as they are: whoever prints it escapes them.
     """
     blocks = [_wrapped(report.answer, width)]
-    blocks += ["\n\n".join(_section(section, width)) for section in report.sections]
+    blocks += ["\n\n".join(_section(section, width)) for section in report.sections if not section.detail]
     return "\n\n".join(block for block in blocks if block)
 
 

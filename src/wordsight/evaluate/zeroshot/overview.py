@@ -25,14 +25,14 @@ def build_overview(evaluated: Sequence[Evaluated], command: Sequence[str]) -> Re
         by_set.setdefault(each.predictions.origin.dataset, []).append(each)
     differences = [sentence for results in by_set.values() for sentence in compare_on_set(results)]
     sections = [_table_section(by_set)]
-    if differences:
+    if len(by_set) > 1 and differences:
         sections.append(Section("Differences", "\n".join(differences)))
     if len(evaluated) <= _DETAILED:
         sections += [section for each in evaluated for section in _own_sections(each)]
     models = len({each.predictions.origin.model for each in evaluated})
     return Report(
         title=f"Zero-shot classification of {_count(len(by_set), 'dataset')} by {_count(models, 'model')}",
-        answer="\n".join([*map(_describe_best, by_set.values()), *_describe_mean(by_set)]),
+        answer="\n".join(_describe_all(by_set, differences)),
         command=f"wordsight {shlex.join(command)}",
         sections=sections,
         data={"results": [each.to_dict() for each in evaluated], "differences": differences},
@@ -73,27 +73,24 @@ def _common_hits(first: Evaluated, second: Evaluated) -> tuple[np.ndarray, np.nd
     return np.array([hits_by_key[0][key] for key in common]), np.array([hits_by_key[1][key] for key in common])
 
 
-def _describe_best(results: Sequence[Evaluated]) -> str:
-    """The best result of a set in one sentence."""
-    best = max(results, key=lambda each: each.summary.main.value)
-    first, *_ = describe(best).splitlines()
-    return first
-
-
-def _describe_mean(by_set: dict[str, list[Evaluated]]) -> Iterator[str]:
-    """Mean of each model over the sets, where there are several."""
-    if len(by_set) < 2:
+def _describe_all(by_set: dict[str, list[Evaluated]], differences: Sequence[str]) -> Iterator[str]:
+    """Of one set the best result and the differences to it; of several sets the mean of each model."""
+    if len(by_set) == 1:
+        (results,) = by_set.values()
+        best = max(results, key=lambda each: each.summary.main.value)
+        yield describe(best).splitlines()[0]
+        yield from differences
         return
-    for model, values in _by_model(by_set).items():
-        yield f"{model}: {100 * np.mean(values):.1f} % in the mean of {len(values)} datasets."
-
-
-def _by_model(by_set: dict[str, list[Evaluated]]) -> dict[str, list[float]]:
-    values: dict[str, list[float]] = {}
-    for results in by_set.values():
+    by_model: dict[str, dict[str, float]] = {}
+    for name, results in by_set.items():
         for each in results:
-            values.setdefault(each.predictions.origin.model, []).append(each.summary.main.value)
-    return values
+            by_model.setdefault(each.predictions.origin.model, {})[name] = each.summary.main.value
+    for model, values in by_model.items():
+        worst, best_set = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+        yield (
+            f"{model}: {100 * np.mean(list(values.values())):.1f} % in the mean of {len(values)} datasets, from "
+            f"{100 * values[worst]:.1f} % ({worst}) to {100 * values[best_set]:.1f} % ({best_set})."
+        )
 
 
 def _table_section(by_set: dict[str, list[Evaluated]]) -> Section:
@@ -113,7 +110,8 @@ def _table_section(by_set: dict[str, list[Evaluated]]) -> Section:
 def _own_sections(each: Evaluated) -> Iterator[Section]:
     origin = each.predictions.origin
     for section in build_sections(each):
-        yield Section(f"{origin.model} on {origin.dataset}: {section.title.lower()}", section.text, section.parts)
+        title = f"{origin.model} on {origin.dataset}: {section.title.lower()}"
+        yield Section(title, section.text, section.parts, detail=True)
 
 
 def _count(n: int, noun: str) -> str:

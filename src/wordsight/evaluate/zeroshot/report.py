@@ -53,7 +53,8 @@ def describe(evaluated: Evaluated) -> str:
     sentences = [_describe_main(evaluated)]
     measured = [each for each in summary.classes if each.recall is not None]
     if len(measured) > 2 and not evaluated.predictions.is_multilabel:
-        worst = min(measured, key=lambda each: (each.recall or summary.top1).value)
+        enough = [each for each in measured if each.n >= FEW] or measured
+        worst = min(enough, key=lambda each: (each.recall or summary.top1).value)
         assert worst.recall is not None
         sentences.append(
             f"The class recognised least is {worst.name!r}: {worst.recall:.1%} of {worst.n}{_taken(worst)}."
@@ -78,7 +79,9 @@ def describe_groups(summary: Summary, column: str) -> str:
     )
     if worst.accuracy.high >= best.accuracy.low:
         text += "; their intervals overlap, so the order may be due to chance"
-    return f"{text}."
+    if worst.expected is None:
+        return f"{text}."
+    return f"{text}. Its mix of classes alone would give {percent(worst.expected)}."
 
 
 def describe_confusions(confusions: Sequence[Confusion]) -> str:
@@ -242,10 +245,13 @@ def _confusion_chart(predictions: Predictions) -> Chart:
 
 def _group_section(summary: Summary, column: str) -> Section:
     groups = summary.groups[column]
+    columns = [column, "images", "top-1", "95 % interval", "expected of its classes"]
     rows = [
-        [group.name, str(group.accuracy.n), percent(group.accuracy.value), interval(group.accuracy)] for group in groups
-    ]
-    parts: list[Table | ImageTiles | Chart] = [Table([column, "images", "top-1", "95 % interval"], rows)]
+        [group.name, str(group.accuracy.n), percent(group.accuracy.value), interval(group.accuracy),
+         "" if group.expected is None else percent(group.expected)]
+        for group in groups
+    ]  # fmt: skip
+    parts: list[Table | ImageTiles | Chart] = [Table(columns, rows)]
     if 1 < len(groups) <= _BARS:
         rows_by_name = {group.name: group.accuracy for group in groups}
         parts.append(interval_chart(rows_by_name, title="top-1", caption=f"Top-1 accuracy by {column}"))

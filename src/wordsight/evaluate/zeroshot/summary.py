@@ -57,10 +57,15 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Group:
-    """Images with the same cell in a column: the share of them that was classified correctly."""
+    """Images with the same cell in a column: the share of them that was classified correctly.
+
+    expected: the share that the classes of its images would give, each with its recall on all groups; what is left of
+    a gap is not due to the group's mix of classes. None of multi-label sets.
+    """
 
     name: str
     accuracy: Estimate
+    expected: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +142,8 @@ def summarise(predictions: Predictions, *, by: Sequence[str] = (), seed: int = 0
     hits_N = predictions.hits[known]
     names = predictions.classnames
     cells = {column: np.array(predictions.columns[column], object)[known] for column in by}
-    groups = {column: _measure_groups(hits_N, cells[column]) for column in by}
     if predictions.is_multilabel:
+        groups = {column: _measure_groups(hits_N, cells[column]) for column in by}
         return _summarise_multilabel(predictions, hits_N, groups, seed)
     label_N, top_NT = predictions.labels[known], predictions.top[known]
     confusion_KK = confusion_matrix(label_N, top_NT[:, 0], len(names))
@@ -159,7 +164,7 @@ def summarise(predictions: Predictions, *, by: Sequence[str] = (), seed: int = 0
         reliability=measure_reliability(confidence_N, hits_N),
         overconfidence=bootstrap_mean(confidence_N - hits_N, seed=seed),
         confusions=find_confusions(confusion_KK, names),
-        groups=groups,
+        groups={column: _measure_groups(hits_N, cells[column], per_class, label_N) for column in by},
     )
 
 
@@ -251,8 +256,18 @@ def _mean_recall(
     return replace(mean_per_class_recall(hits_N, label_N, seed=seed), value=float(value))
 
 
-def _measure_groups(hits_N: NDArray[np.bool_], cells: NDArray[Any]) -> tuple[Group, ...]:
+def _measure_groups(
+    hits_N: NDArray[np.bool_],
+    cells: NDArray[Any],
+    classes: Sequence[ClassResult] = (),
+    label_N: NDArray[np.int64] | None = None,
+) -> tuple[Group, ...]:
     """Accuracy of each group, the lowest first."""
     names = np.array([cell or NO_GROUP for cell in cells], object)
-    groups = [Group(str(name), estimate_share(hits_N[names == name])) for name in dict.fromkeys(names)]
+    recall_K = np.array([each.recall.value if each.recall else np.nan for each in classes])
+    groups = []
+    for name in dict.fromkeys(names):
+        rows = names == name
+        expected = None if label_N is None else float(recall_K[label_N[rows]].mean())
+        groups.append(Group(str(name), estimate_share(hits_N[rows]), expected))
     return tuple(sorted(groups, key=lambda group: group.accuracy.value))

@@ -68,7 +68,7 @@ class Judge:
         if self.original is not None and self.start is not None:
             model = open_for_measuring(self.start, device)
             self._before = self.original.find_hits(model, autocast=autocast)
-            warn_at_chance_level(judge(self._before, self._before, 0.0).before, len(self.original.labelled.names))
+            warn_at_chance_level(judge(self._before, self._before, 0.0).before, len(self.original.data.classnames))
 
     def finish(self, network: Network, autocast: Autocast) -> Finished:
         """Finished model of a network, interpolated with its start where `tuning.alphas` ask for it."""

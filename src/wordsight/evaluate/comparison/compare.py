@@ -1,0 +1,206 @@
+"""Comparison of contenders on each dataset, and over all datasets that they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wordsight.errors import InputError
+from wordsight.evaluate.comparison.pairing import PairedHits, pair_predictions
+from wordsight.evaluate.comparison.results import Result, Unread, label_results
+from wordsight.evaluate.comparison.standings import Standings
+from wordsight.metrics import (
+    Estimate,
+    JointMeans,
+    PairedTest,
+    estimate_share,
+    images_to_separate,
+    mcnemar,
+    measure_across_sets,
+    measure_on_set,
+    measure_on_sets,
+)
+
+SMALLEST_GAIN = 0.01  # what is worth telling apart where no difference was seen
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two contenders on one dataset: the second's gain, McNemar's test, and the images that its size would need.
+
+    needed: images at which this gain, or one of a point where there is none, is found four times of five.
+    """
+
+    gain: Estimate
+    test: PairedTest
+    needed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON holds them."""
+        return {"gain": self.gain.to_dict(), "mcnemar": self.test.to_dict(), "images_needed": self.needed}
+
+
+@dataclass(frozen=True)
+class SetComparison:
+    """Contenders on one dataset.
+
+    standings: None where only accuracies are known. unpaired: contenders whose images are not known. pair: of two
+    contenders that are paired.
+    """
+
+    dataset: str
+    labels: tuple[str, ...]
+    accuracies: tuple[Estimate, ...]
+    images: int
+    standings: Standings | None
+    lacking: Mapping[str, int]
+    unlabelled: int = 0
+    unpaired: tuple[str, ...] = ()
+    pair: Pair | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON holds them."""
+        return {
+            "dataset": self.dataset,
+            "images": self.images,
+            "accuracy": {name: each.to_dict() for name, each in zip(self.labels, self.accuracies, strict=True)},
+            "standings": self.standings and self.standings.to_dict(),
+            "pair": self.pair and self.pair.to_dict(),
+            "lacking": dict(self.lacking),
+            "unlabelled": self.unlabelled,
+            "unpaired": list(self.unpaired),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Contenders on all datasets.
+
+    common: datasets that all contenders have. across: over these as a sample of datasets; here: on just these, which
+    needs all images of all; both None for a single dataset. left_out: contender → datasets that it lacks.
+    """
+
+    labels: tuple[str, ...]
+    sets: tuple[SetComparison, ...]
+    common: tuple[str, ...]
+    across: Standings | None
+    here: Standings | None
+    left_out: Mapping[str, tuple[str, ...]]
+    unread: tuple[Unread, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields by name, as JSON holds them."""
+        return {
+            "contenders": list(self.labels),
+            "sets": [each.to_dict() for each in self.sets],
+            "common_sets": list(self.common),
+            "across_sets": self.across and self.across.to_dict(),
+            "on_these_sets": self.here and self.here.to_dict(),
+            "lacking_sets": {name: list(sets) for name, sets in self.left_out.items()},
+            "unread": [{"path": str(each.path), "reason": each.reason} for each in self.unread],
+        }
+
+
+def compare_results(
+    results: Sequence[Result], unread: Sequence[Unread] = (), *, cluster: str = "", seed: int = 0
+) -> Comparison:
+    """Compare the models, or methods, of results that `find_results` found.
+
+    cluster: column of the images' groups, such as the film of a frame, that are drawn together.
+    Raises: InputError for fewer than two contenders, none on a common dataset, and as `pair_predictions`.
+    """
+    labels = label_results(results)
+    names = tuple(dict.fromkeys(labels))
+    by_set: dict[str, dict[str, Result]] = {}
+    for label, result in zip(labels, results, strict=True):
+        by_set.setdefault(result.dataset, {})[label] = result
+    if len(names) < 2:
+        raise InputError(f"There are only results of {names[0]!r}; a comparison needs two models or methods.")
+    measured = [
+        _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
+        for dataset, found in by_set.items()
+        if len(found) > 1
+    ]
+    if not measured:
+        has = "; ".join(f"{dataset}: {', '.join(found)}" for dataset, found in by_set.items())
+        raise InputError(f"No two contenders have results on the same dataset ({has}); measure them on one.")
+    whole = [(means, each) for each, means in measured if each.labels == names]
+    across = here = None
+    if len(whole) > 1:
+        means = [each for each, _ in whole]
+        across = Standings.rank(names, measure_across_sets(means), seed)
+        if all(each.standings is not None for _, each in whole):
+            here = Standings.rank(names, measure_on_sets(means), seed)
+    lacks = {name: tuple(dataset for dataset, found in by_set.items() if name not in found) for name in names}
+    return Comparison(
+        names,
+        tuple(each for each, _ in measured),
+        tuple(each.dataset for _, each in whole),
+        across,
+        here,
+        {name: datasets for name, datasets in lacks.items() if datasets},
+        tuple(unread),
+    )
+
+
+def _compare_on_set(
+    dataset: str, found: Mapping[str, Result], cluster: str, seed: int
+) -> tuple[SetComparison, JointMeans]:
+    labels = tuple(found)
+    known = {name: each.predictions for name, each in found.items() if each.predictions is not None}
+    if not known:  # figures only: nothing tells how sure they are
+        accuracy_M = np.array([each.accuracy for each in found.values()])
+        means = JointMeans(accuracy_M, np.zeros((len(labels), len(labels))), 1, 0)
+        figures = tuple(Estimate(value, value, value, 0) for value in accuracy_M.tolist())
+        return SetComparison(dataset, labels, figures, 0, None, {}, 0, labels), means
+    paired = pair_predictions(dataset, known, cluster)
+    means = _measure_with_figures(found, tuple(known), paired)
+    images = len(paired.hit_NM)
+    shares = {name: estimate_share(hit_N) for name, hit_N in zip(known, paired.hit_NM.T, strict=True)}
+    unpaired = tuple(name for name in labels if name not in known)
+    accuracies = tuple(shares.get(name) or means.estimate(place) for place, name in enumerate(labels))
+    pair = None
+    if len(labels) == 2 and not unpaired:
+        pair = _compare_pair(paired, means)
+    comparison = SetComparison(
+        dataset=dataset,
+        labels=labels,
+        accuracies=accuracies,
+        images=images,
+        standings=Standings.rank(labels, means, seed, shares=accuracies),
+        lacking=paired.lacking,
+        unlabelled=paired.unlabelled,
+        unpaired=unpaired,
+        pair=pair,
+    )
+    return comparison, means
+
+
+def _measure_with_figures(found: Mapping[str, Result], known: Sequence[str], paired: PairedHits) -> JointMeans:
+    """Means of all contenders; those of which only the accuracy is known vary by themselves, as on as many images."""
+    means = measure_on_set(paired.hit_NM, paired.cluster_N)
+    if len(known) == len(found):
+        return means
+    places = [list(found).index(name) for name in known]
+    mean_M = np.array([each.accuracy for each in found.values()])
+    mean_M[places] = means.mean_M
+    n = len(paired.hit_NM)
+    covariance_MM = np.diag((mean_M * (1 - mean_M) + 0.5 / n) / n)
+    covariance_MM[np.ix_(places, places)] = means.covariance_MM
+    return JointMeans(mean_M, covariance_MM, means.freedom, means.n)
+
+
+def _compare_pair(paired: PairedHits, means: JointMeans) -> Pair:
+    test = mcnemar(paired.hit_NM[:, 0], paired.hit_NM[:, 1])
+    n = len(paired.hit_NM)
+    gain = means.estimate_gain(0, 1)
+    discordance = (test.gained + test.lost + 1) / (n + 2)  # with one image of doubt, as the gain's interval
+    size = abs(gain.value) or min(SMALLEST_GAIN, discordance)
+    needed = images_to_separate(size, max(discordance, size))
+    if paired.cluster_N is not None:  # images that are alike tell less
+        alone = measure_on_set(paired.hit_NM)
+        needed = round(needed * max(1.0, (means.error_MM[0, 1] / alone.error_MM[0, 1]) ** 2))
+    return Pair(gain, test, needed)

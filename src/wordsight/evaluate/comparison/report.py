@@ -1,0 +1,199 @@
+"""Report on a comparison: standings over datasets, each dataset, and what could not be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from wordsight.evaluate.comparison.compare import Comparison, SetComparison
+from wordsight.evaluate.comparison.standings import Standings
+from wordsight.evaluate.comparison.words import describe_comparison, name_some, percent, points, rounded
+from wordsight.evaluate.report.sections import Chart, Report, Section, Table
+from wordsight.metrics import Estimate, adjust_holm
+
+_CONFIDENT = 0.05
+
+
+def build_report(comparison: Comparison, command: str, *, charts: bool = False) -> Report:
+    """Report on a comparison. charts: draw them, which takes matplotlib. Raises: MissingExtraError without it."""
+    sections = [*_standings_sections(comparison, charts), *_sets_sections(comparison, charts)]
+    if notes := list(_notes(comparison)):
+        sections.append(Section("Not compared", "\n".join(notes)))
+    return Report(
+        f"Comparison of {', '.join(comparison.labels)}",
+        describe_comparison(comparison),
+        command,
+        sections,
+        comparison.to_dict(),
+    )
+
+
+def _standings_sections(comparison: Comparison, charts: bool) -> Iterator[Section]:
+    if comparison.across is not None:
+        text = (
+            f"Mean accuracy over the {len(comparison.common)} datasets that all have, each of which counts alike. "
+            "Intervals of 95 % take these datasets as a sample of datasets like them"
+        )
+        if comparison.here is None:
+            yield _standings_section("Over all datasets", f"{text}.", comparison.across, charts)
+        else:
+            text += '; "these only" would change with other images, but not with other datasets.'
+            yield _standings_section("Over all datasets", text, comparison.across, charts, comparison.here)
+    elif len(comparison.sets) == 1 and comparison.sets[0].standings is not None:
+        each = comparison.sets[0]
+        text = f"Accuracy on the {each.images:,} images of {each.dataset} that all have, with intervals of 95 %."
+        if each.pair is not None:
+            test = each.pair.test
+            text += (
+                f" Only {each.labels[0]} is right about {test.lost:,} of them, only {each.labels[1]} about "
+                f"{test.gained:,}: McNemar's p = {test.mid:.2g} (mid-p), {test.exact:.2g} (exact)."
+            )
+        yield _standings_section("Standings", text, each.standings, charts)
+
+
+def _standings_section(
+    title: str, text: str, standings: Standings, charts: bool, here: Standings | None = None
+) -> Section:
+    """Table of standings; with more than two contenders also of ranks, which two do not need."""
+    many = len(standings.rows) > 2
+    columns = ["Model", "Accuracy", "Behind the best"]
+    if here is not None:
+        columns.append("Behind, these only")
+    if many:
+        columns += ["Rank", "May be the best"]
+        text += " Ranks are those that a model may have; it may be the best where nothing tells it from the best."
+    behind_here = {row.label: row.behind for row in here.rows} if here is not None else {}
+    rows = []
+    for place, row in enumerate(standings.rows):
+        cells = [row.label, f"{row.mean:.1%}", _behind(row.behind) if place else "–"]
+        if here is not None:
+            cells.append(_behind(behind_here[row.label]) if place else "–")
+        if many:
+            cells += [rank_range(row.ranks), "yes" if row.may_be_best else "no"]
+        rows.append(cells)
+    parts: list[Table | Chart] = [Table(columns, rows)]
+    if charts:
+        parts += _standings_charts(standings, many)
+    return Section(title, text, parts)
+
+
+def _standings_charts(standings: Standings, many: bool) -> Iterator[Chart]:
+    from wordsight.evaluate.report.charts import interval_chart
+
+    yield interval_chart(
+        {row.label: row.mean for row in standings.rows},
+        caption="Accuracy with its interval of 95 %. Of models measured on the same images, intervals that overlap "
+        "may belong to models that do differ: see how far each is behind.",
+        title="accuracy",
+    )
+    if many:
+        best = standings.rows[0].label
+        yield interval_chart(
+            {row.label: row.behind for row in standings.rows[1:]},
+            caption=f"Points behind {best}, paired, with intervals of 95 %; at 0 nothing tells them apart.",
+            title=f"behind {best}",
+        )
+        yield interval_chart(
+            {row.label: Estimate(place, *row.ranks, row.mean.n) for place, row in enumerate(standings.rows, start=1)},
+            caption="Rank by the mean, and the ranks that each model may have with 95 %.",
+            title="rank",
+            unit="",
+        )
+
+
+def _sets_sections(comparison: Comparison, charts: bool) -> Iterator[Section]:
+    if len(comparison.sets) < 2:
+        return
+    if len(comparison.labels) == 2:
+        yield _pairs_section(comparison, charts)
+        return
+    rows = []
+    for each in comparison.sets:
+        if each.standings is None:
+            places = np.argsort([-mean.value for mean in each.accuracies], kind="stable")
+            rows.append([each.dataset, "?", each.labels[places[0]], percent(each.accuracies[places[0]].value), "?"])
+            continue
+        best = each.standings.rows[0]
+        tied = [name for name in each.standings.tied if name != best.label]
+        rows.append(
+            [each.dataset, f"{each.images:,}", best.label, f"{best.mean:.1%}", name_some(tied, 2) if tied else "–"]
+        )
+    table = Table(["Dataset", "Images", "Best", "Its accuracy", "May be the best too"], rows)
+    yield Section("Each dataset", "Images that all have, paired.", [table])
+
+
+def _pairs_section(comparison: Comparison, charts: bool) -> Section:
+    first, second = comparison.labels
+    paired = [(each, each.pair) for each in comparison.sets if each.pair is not None]
+    adjusted = dict(
+        zip([each.dataset for each, _ in paired], adjust_holm([pair.test.mid for _, pair in paired]), strict=True)
+    )
+    wins = {first: 0, second: 0}
+    rows = []
+    for each in comparison.sets:
+        better, gain, needed, p = "", _signed(each), "?", "?"
+        if each.pair is not None:
+            p, needed = f"{each.pair.test.mid:.2g}", f"{rounded(each.pair.needed):,}"
+            if adjusted[each.dataset] < _CONFIDENT:
+                better = second if each.pair.gain.value > 0 else first
+                wins[better] += 1
+        accuracies = [percent(mean.value) for mean in each.accuracies]
+        rows.append([each.dataset, f"{each.images:,}", *accuracies, gain, p, needed, better or "–"])
+    text = (
+        f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; on the others the "
+        "images do not tell (McNemar's mid-p test, Holm's correction for the number of datasets). Needed are images at "
+        "which a difference of the size seen is found four times of five."
+    )
+    if not paired:
+        text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
+    columns = ["Dataset", "Images", first, second, f"{second} − {first}, points", "p", "Needed", "Better"]
+    parts: list[Table | Chart] = [Table(columns, rows)]
+    if charts and paired:
+        parts.append(_gain_chart(comparison, paired))
+    return Section("Each dataset", text, parts)
+
+
+def _gain_chart(comparison: Comparison, paired: list[tuple[SetComparison, object]]) -> Chart:
+    from wordsight.evaluate.report.charts import interval_chart
+
+    first, second = comparison.labels
+    gains = {each.dataset: each.pair.gain for each, _ in paired if each.pair is not None}
+    ordered = dict(sorted(gains.items(), key=lambda item: -item[1].value))
+    return interval_chart(
+        ordered,
+        caption=f"Accuracy of {second} less that of {first} on each dataset, paired by image, with intervals of 95 %.",
+        title=f"{second} − {first}",
+    )
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    for each in comparison.sets:
+        for name, lacks in each.lacking.items():
+            yield f"{each.dataset}: {lacks:,} images that others have are not in the predictions of {name}."
+        if each.unlabelled:
+            yield f"{each.dataset}: {each.unlabelled:,} images without a label."
+        if each.unpaired and each.standings is not None:
+            yield f"{each.dataset}: of {', '.join(each.unpaired)} only the accuracy is known, compared without pairing."
+    for name, datasets in comparison.left_out.items():
+        shown = ", ".join(datasets[:5]) + (f" and {len(datasets) - 5} more" if len(datasets) > 5 else "")
+        yield f"No result of {name} on {shown}."
+    yield from (f"{each.path}: {each.reason}" for each in comparison.unread)
+
+
+def rank_range(ranks: tuple[int, int]) -> str:
+    """Ranks from first to last: "1–3", or "2"."""
+    first, last = ranks
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _behind(gain: Estimate) -> str:
+    return points(gain).replace(" points", "")
+
+
+def _signed(each: SetComparison) -> str:
+    """Second less first, in points with its interval, where that is known."""
+    if each.pair is None:
+        return f"{100 * (each.accuracies[1].value - each.accuracies[0].value):+.1f}"
+    gain = each.pair.gain
+    return f"{100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"

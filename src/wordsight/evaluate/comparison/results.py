@@ -1,0 +1,182 @@
+"""Results to compare: predictions of wordsight, found in folders, and single figures of other tools."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import InputError
+from wordsight.evaluate.predictions import Predictions, read_predictions
+
+_TASKS = ("zeroshot_classification", "linear_probe")  # of CLIP_benchmark's: those that have an accuracy
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model's result on one dataset.
+
+    predictions: of each image, where wordsight wrote them; accuracy: the share of hits, all that other tools tell.
+    given: the path under which the user named it.
+    """
+
+    dataset: str
+    model: str
+    method: str
+    path: Path
+    given: str
+    precision: str = ""
+    prompts: str = ""
+    predictions: Predictions | None = None
+    accuracy: float = math.nan
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file, or a part of one, that was found but cannot be compared."""
+
+    path: Path
+    reason: str
+
+
+def find_results(paths: Sequence[str | Path]) -> tuple[list[Result], list[Unread]]:
+    """Results in files and, searched with all their subfolders, in folders; in the order of the paths, then by name.
+
+    Of folders are taken: *.parquet with predictions, and .json and .jsonl of other tools where there are none beside.
+    Raises: InputError for a path that is not there, a folder without a result, and a file that is named but unreadable.
+    """
+    results: list[Result] = []
+    unread: list[Unread] = []
+    for given in map(str, paths):
+        path = Path(given).expanduser()
+        if path.is_dir():
+            found, bad = _search(path, given)
+        elif path.is_file():
+            found, bad = _read(path, given)
+        else:
+            raise InputError(f"There is no file or folder {given!r}; expected predictions that `wordsight eval` wrote.")
+        if not found:
+            reason = f" ({bad[0].path.name}: {bad[0].reason})" if bad else ""
+            raise InputError(
+                f"{given!r} holds no result to compare{reason}; expected predictions.parquet, as `wordsight eval "
+                "zeroshot` writes it, or JSON of CLIP_benchmark with an accuracy."
+            )
+        results += found
+        unread += bad
+    return results, unread
+
+
+def label_results(results: Sequence[Result]) -> list[str]:
+    """Name of each result's contender: model, and what else tells contenders apart, such as method or precision.
+
+    Equal names on several datasets are one contender. Raises: InputError where nothing tells two results apart.
+    """
+    facts = [[result.model, result.method, result.precision, result.prompts] for result in results]
+    if _find_double(results, facts) is not None:  # the same model twice: by where the user found them
+        facts = [[*fact, result.given] for fact, result in zip(facts, results, strict=True)]
+    double = _find_double(results, facts)
+    if double is not None:
+        one, other = double
+        raise InputError(
+            f"{str(one.path)!r} and {str(other.path)!r} both hold results of {one.model!r} on {one.dataset!r}, by "
+            "the same method; name one of them, or each by itself."
+        )
+    varying = [place for place, values in enumerate(zip(*facts, strict=True)) if len(set(values)) > 1]
+    model_varies = 0 in varying
+    shown = varying if model_varies or varying else [0]
+    return [" · ".join(filter(None, (fact[place] for place in shown))) or fact[0] for fact in facts]
+
+
+def _find_double(results: Sequence[Result], facts: Sequence[Sequence[str]]) -> tuple[Result, Result] | None:
+    seen: dict[tuple[str, ...], Result] = {}
+    for result, fact in zip(results, facts, strict=True):
+        key = (result.dataset, *fact)
+        if key in seen:
+            return seen[key], result
+        seen[key] = result
+    return None
+
+
+def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
+    results: list[Result] = []
+    unread: list[Unread] = []
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".json", ".jsonl"))
+    with_predictions = {path.parent for path in files if path.suffix == ".parquet"}
+    for path in files:
+        if path.suffix != ".parquet" and path.parent in with_predictions:
+            continue  # figures of the predictions beside
+        try:
+            found, bad = _read(path, given)
+        except InputError as error:
+            unread.append(Unread(path, str(error)))
+            continue
+        results += found
+        if found:
+            unread += bad  # a .json of something else is not worth a word
+    return results, unread
+
+
+def _read(path: Path, given: str) -> tuple[list[Result], list[Unread]]:
+    if path.suffix == ".parquet":
+        return [_read_parquet(path, given)], []
+    if path.suffix not in (".json", ".jsonl"):
+        raise InputError(f"{str(path)!r} is not a result; expected .parquet, .json or .jsonl.")
+    results: list[Result] = []
+    unread: list[Unread] = []
+    for record in _read_records(path):
+        result, reason = _read_foreign(record, path)
+        if result is not None:
+            results.append(replace(result, given=given))
+        else:
+            unread.append(Unread(path, reason))
+    return results, unread
+
+
+def _read_parquet(path: Path, given: str) -> Result:
+    predictions = read_predictions(path)
+    origin = predictions.origin
+    dataset = origin.dataset
+    if predictions.split != "test":
+        dataset = f"{dataset} ({predictions.split})"
+    prompts = f"{len(origin.templates)} prompts" if origin.templates else ""
+    return Result(dataset, origin.model, origin.method, path, given, origin.precision, prompts, predictions)
+
+
+def _read_records(path: Path) -> Iterator[Mapping[str, Any]]:
+    """JSON objects of a file: one, a list of them, or one a line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = [json.loads(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else (
+            json.loads(text))  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is not JSON ({error}).") from error
+    records: Iterable[Any] = content if isinstance(content, list) else [content]
+    yield from (record for record in records if isinstance(record, dict))
+
+
+def _read_foreign(record: Mapping[str, Any], path: Path) -> tuple[Result | None, str]:
+    """Result of CLIP_benchmark ("acc1") or DataComp ("main_metric"), or the reason why there is none."""
+    metrics = record.get("metrics")
+    if not isinstance(metrics, dict) or not isinstance(record.get("dataset"), str):
+        return None, "no dataset with metrics"
+    dataset = record["dataset"].rsplit("/", 1)[-1]
+    task = record.get("task", _TASKS[0])
+    if task not in _TASKS:
+        return None, f"{dataset}: the task {task!r} has no accuracy"
+    for name in ("acc1", "main_metric", "lp_acc1"):
+        accuracy = metrics.get(name)
+        if isinstance(accuracy, int | float):
+            break
+    else:
+        return None, f"{dataset}: no acc1 among {', '.join(map(str, metrics)) or 'no metrics'}"
+    if not math.isfinite(accuracy):
+        return None, f"{dataset}: {name} is {accuracy}"
+    if not 0 <= accuracy <= 1:
+        return None, f"{dataset}: {name} is {accuracy:g}, expected a share of 0 to 1"
+    names = [str(record[key]) for key in ("model", "pretrained") if record.get(key)]
+    model = "/".join(names) or path.parent.name
+    method = "zero-shot" if task == _TASKS[0] else "linear probe"
+    return Result(dataset, model, method, path, "", accuracy=float(accuracy)), ""

@@ -1,0 +1,1 @@
+"""Classifiers of images with scikit-learn's interface, for pipelines and cross-validation; they run without it."""

@@ -1,0 +1,132 @@
+"""Report on what not to trust in a model: the verdicts, an overview with chance ticks, and images it fails on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wordsight.evaluate.limits.measure import LimitResult, Limits
+from wordsight.evaluate.limits.verdicts import percent
+from wordsight.evaluate.report.charts import Series, interval_chart, line_chart
+from wordsight.evaluate.report.sections import Chart, ImageTiles, Section, Table
+from wordsight.metrics import Estimate
+
+_METHOD = (
+    "The images are drawn by the command, or are the bundled sample images; people answer all of these questions. "
+    "Each question has two or more answers, each in several wordings whose embeddings are averaged. Every scene is "
+    "drawn once for each answer, so that a liking for one of the sentences gains nothing. Intervals: 95 %, bootstrap "
+    'by scene. "control" is an easier question about the same images: where it is answered and the question is not, '
+    'the drawing is not to blame. "compared" is the share right when an answer\'s scores are compared between the '
+    "images of a scene, as a search does, instead of between answers."
+)
+_CURVES = "Share of the sample photos recognised among 16 names, by level. Levels go from none to the strongest."
+
+
+def answer_limits(limits: Limits) -> str:
+    """What not to trust, what to take with care and what to rely on, in up to three sentences."""
+    by_kind = {kind: [r for r in limits.results if r.verdict.kind == kind] for kind in _KINDS}
+    avoid = [r.test.trust for kind in ("at chance", "misled", "hardly") for r in by_kind[kind]]
+    sentences = []
+    if avoid:
+        sentences.append(f"Do not trust {limits.model} on {_join(avoid)}.")
+    if partly := by_kind["partly"]:
+        sentences.append(f"With care: {_join([r.test.trust for r in partly])}.")
+    if reliable := by_kind["reliable"]:
+        sentences.append(f"Reliable: {_join([r.test.trust for r in reliable])}.")
+    if unseen := by_kind["not seen"]:
+        sentences.append(f"Not judged, as the drawings were not recognised: {_join([r.test.trust for r in unseen])}.")
+    return " ".join(sentences)
+
+
+def summarise_limits(limits: Limits) -> Section:
+    """Section with a row for each test."""
+    rows = [
+        (
+            r.test.name,
+            f"{r.accuracy:.0%}",
+            percent(r.chance),
+            percent(r.control.value),
+            _show(r.compared),
+            r.verdict.short,
+        )
+        for r in limits.results
+    ]
+    images = sum(r.accuracy.n for r in limits.results)
+    table = Table(("test", "right", "chance", "control", "compared", "verdict"), rows)
+    return Section("What not to trust", f"{len(rows)} tests, {images:,} questions, seed {limits.seed}.", (table,))
+
+
+def illustrate_limits(limits: Limits) -> list[Section]:
+    """Sections with charts, and of each test that is not reliable some images it fails on."""
+    asked = [r for r in limits.results if not r.test.is_curve]
+    curves = [r for r in limits.results if r.test.is_curve]
+    sections = [Section("How it was measured", _METHOD)]
+    if asked:
+        sections.append(Section("Overview", "", (_draw_overview(asked),)))
+    if curves:
+        sections.append(Section("Degraded photos", _CURVES, (_draw_curves(curves), _tabulate_conditions(curves))))
+    return [*sections, *(_explain(result) for result in asked)]
+
+
+def _explain(result: LimitResult) -> Section:
+    worst, best = result.by_wording
+    text = (
+        f"{result.verdict.words[:1].upper()}{result.verdict.words[1:]}. Right: {result.accuracy:.0%}, chance "
+        f"{percent(result.chance)}; with a single wording {percent(worst)} to {percent(best)}. Control, "
+        f"{result.test.control}: {result.control:.0%}, chance {percent(result.control_chance)}."
+    )
+    parts: list[Table | ImageTiles | Chart] = []
+    if len(result.by_condition) > 1:
+        parts.append(_tabulate_conditions([result]))
+    if result.wrong and result.verdict.kind != "reliable":
+        tiles = [(wrong.image, f"answered: {wrong.chosen}; true: {wrong.true}") for wrong in result.wrong]
+        parts.append(ImageTiles(tiles, "Wrong answers"))
+    return Section(result.test.title, text, parts)
+
+
+def _tabulate_conditions(results: Sequence[LimitResult]) -> Table:
+    rows = []
+    for result in results:
+        if result.test.is_curve:
+            rows.append((result.test.name, "none", f"{result.control:.0%}"))
+        rows += [(result.test.name, name, f"{estimate:.0%}") for name, estimate in result.by_condition.items()]
+    return Table(("test", "condition", "right"), rows)
+
+
+def _draw_overview(results: Sequence[LimitResult]) -> Chart:
+    return interval_chart(
+        {r.test.title: r.accuracy for r in results},
+        chance={r.test.title: r.chance for r in results},
+        caption="Share of right answers by test with 95 % intervals; ticks are the chance levels.",
+        title="right answers",
+    )
+
+
+def _draw_curves(results: Sequence[LimitResult]) -> Chart:
+    levels = max(len(r.by_condition) for r in results)
+    series = []
+    for r in results:
+        values = [r.control.value, *(estimate.value for estimate in r.by_condition.values())]
+        series.append(Series(r.test.name, [*values, *[float("nan")] * (levels + 1 - len(values))]))
+    return line_chart(
+        series,
+        ["none", *(str(level) for level in range(1, levels + 1))],
+        caption="Share of degraded photos recognised, by level of the degradation.",
+        baselines={"chance": results[0].chance},
+        x_title="level",
+        y_title="recognised",
+    )
+
+
+def _show(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return percent(estimate.value)
+
+
+_KINDS = ("at chance", "misled", "hardly", "partly", "reliable", "not seen")
+
+
+def _join(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

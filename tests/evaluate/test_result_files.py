@@ -1,0 +1,107 @@
+"""Result files: the keys of other tools exactly, no bare NaN written, theirs read all the same."""
+
+import json
+
+import numpy as np
+import pytest
+
+from wordsight.errors import InputError
+from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.predictions import Origin, Predictions
+from wordsight.evaluate.result_files import (
+    clip_benchmark_metrics,
+    read_results,
+    split_model,
+    write_datacomp_line,
+    write_result,
+)
+from wordsight.evaluate.zeroshot.summary import summarise
+
+
+def predictions_of(dataset="pets", model="ViT-B-32/openai"):
+    origin = Origin(task="zeroshot", dataset=dataset, dataset_hash="d", model=model, fingerprint="f", version="0")
+    images = [np.zeros((2, 2, 3), np.uint8)] * 4
+    data = LabelledSet(dataset, images, ("a", "b", "c", "d"), np.array([0, 0, 0, 1]), ("cat", "dog"))
+    return Predictions.from_scores(origin, data, np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]]))
+
+
+def test_a_result_has_the_keys_of_clip_benchmark_and_ours_under_one_more(tmp_path):
+    predictions = predictions_of()
+    summary = summarise(predictions)
+    path = tmp_path / "new" / "result.json"
+    write_result(path, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
+    text = path.read_text(encoding="utf-8")
+    result = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert list(result) == ["dataset", "model", "pretrained", "task", "metrics", "language", "wordsight"]
+    assert (result["model"], result["pretrained"], result["language"]) == ("ViT-B-32", "openai", "en")
+    assert result["task"] == "zeroshot_classification"
+    # CLIP_benchmark writes a bare NaN where there are fewer than five classes
+    assert result["metrics"] == {"acc1": 0.75, "acc5": None, "mean_per_class_recall": (2 / 3 + 1) / 2}
+    assert result["wordsight"]["origin"]["dataset_hash"] == "d"
+    assert result["wordsight"]["summary"]["top1"]["low"] < 0.75
+
+
+def test_results_are_read_back(tmp_path):
+    predictions = predictions_of()
+    write_result(tmp_path / "r.json", predictions.origin, {"acc1": 0.75, "acc5": None}, {"summary": {"n": 4}})
+    (record,) = read_results(tmp_path / "r.json")
+    assert (record.dataset, record.model, record.task) == ("pets", "ViT-B-32/openai", "zeroshot_classification")
+    assert (record.metrics, record.main, record.ours["summary"]["n"]) == ({"acc1": 0.75}, 0.75, 4)
+
+
+def test_a_line_for_each_dataset_as_datacomp_writes_them(tmp_path):
+    path = tmp_path / "eval_results.jsonl"
+    for dataset in ("pets", "birds", "pets"):  # the second run of a dataset takes the place of the first
+        predictions = predictions_of(dataset)
+        write_datacomp_line(path, predictions, summarise(predictions))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["key"] for line in lines] == ["birds", "pets"]
+    assert lines[0]["metrics"] == {
+        "acc1": 0.75,
+        "acc5": None,
+        "mean_per_class_recall": (2 / 3 + 1) / 2,
+        "main_metric": 0.75,
+    }
+    assert lines[0]["random_score"] == pytest.approx(0.75**2 + 0.25**2)
+    assert [record.main for record in read_results(path)] == [0.75, 0.75]
+
+
+def test_files_of_other_tools_are_read_with_their_nan(tmp_path):
+    path = tmp_path / "theirs.json"
+    path.write_text('{"dataset": "wds/vtab/pets", "model": "ViT-B-32", "pretrained": "laion2b", "task": '
+                    '"zeroshot_classification", "metrics": {"acc1": 0.9, "acc5": NaN}, "language": "en"}')  # fmt: skip
+    (record,) = read_results(path)
+    assert (record.model, record.metrics, record.ours) == ("ViT-B-32/laion2b", {"acc1": 0.9}, {})
+    path.write_text('{"key": "retrieval/flickr30k", "dataset": "Flickr", "metrics": {"main_metric": null}}\n')
+    assert read_results(path)[0].main is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1]", "holds list, expected an object for each result"),
+        ('{"a": 1}', 'expected the keys "dataset" and "metrics"'),
+        ("not JSON", "is neither JSON nor JSON Lines"),
+        (None, "cannot be read as a file of results"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("ViT-B-32/openai", ("ViT-B-32", "openai")),
+        ("mini", ("mini", "")),
+        ("hf-hub:org/repo", ("hf-hub:org/repo", "")),
+        ("http://localhost/v1", ("http://localhost/v1", "")),
+        ("a/b/c.pt", ("a/b/c.pt", "")),
+    ],
+)
+def test_names_of_models_in_two_parts(name, parts):
+    assert split_model(name) == parts
