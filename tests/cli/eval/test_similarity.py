@@ -42,9 +42,8 @@ def test_similarity_compares_models_and_writes_sheet_and_page(run, tmp_path, squ
 
 
 def test_similarity_says_what_is_wrong(run, squares):
-    assert "expected a name that ends in .png, and two models" in str(
-        run(f"similarity {squares} --sheet a.png").exception
-    )
+    assert "name another one with --model" in str(run(f"similarity {squares} --sheet a.png").exception)
+    assert "its name must end in .png" in str(run(f"similarity {squares} --sheet a.jpg").exception)
     assert "has no column 'page'" in str(run(f"similarity {squares} --class-column kind --apart page").exception)
 
 
@@ -57,3 +56,12 @@ def test_pairs_are_scored_by_kind(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "of the 6 tests of tests, above the chance level of 50.0 %" in result.stdout
     assert json.loads((tmp_path / "eval/tests/mini/pairs.json").read_text())["by_kind"]["animal"]["accuracy"]["n"] == 6
+
+
+def test_labels_are_examined(run, tmp_path, squares):
+    result = run(f"labels {squares} --class-column kind --sheet out.png --report out.html")
+    assert result.exit_code == 0, result.output
+    assert "labels of" in result.stdout
+    (file,) = (tmp_path / "eval").glob("*/mini/labels.json")
+    assert json.loads(file.read_text())["way"] == "prior-probe"
+    assert (tmp_path / "out.png").is_file()

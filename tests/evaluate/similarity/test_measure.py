@@ -14,7 +14,7 @@ from wordsight.evaluate.similarity.report import (
     draw_charts,
     find_cases,
     illustrate_cases,
-    write_contact_sheet,
+    write_cases_sheet,
 )
 
 
@@ -121,7 +121,7 @@ def test_the_report_says_who_is_better_and_shows_where(results, tmp_path):
     assert [case.better.model for case in cases[:3]] == ["good"] * 3
     tiles = report.sections[-1].parts[0].tiles
     assert [text.split(" ")[0] for _, text in tiles] == ["query", *["good"] * 3, *["bad"] * 3]
-    write_contact_sheet(tmp_path / "sheet.png", results)
+    write_cases_sheet(tmp_path / "sheet.png", results)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 1000
 

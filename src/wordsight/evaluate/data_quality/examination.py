@@ -130,7 +130,11 @@ def build_report(result: Examination, command: str) -> Report:
         rows = [[given, likely, str(n)] for (given, likely), n in confused.items()]
         sections += [
             Section("Classes", "", [Table(["labelled", "looks like", "images"], rows)]),
-            Section("Likely errors", "Likeliest first; all are in the JSON.", [_table(result, suspects), _tiles(result)]),
+            Section(
+                "Likely errors",
+                "Likeliest first; all are in the JSON.",
+                [_table(result, suspects), show_suspects(result)],
+            ),
         ]
     return Report(f"Labels of {result.data.name}", _answer(result), command, sections, result.to_dict())
 
@@ -142,8 +146,8 @@ def _answer(result: Examination) -> str:
     said = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({found / n:.1%})."
     if result.trust is not None:
         said += (
-            f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}, and of as many first suspects "
-            f"{result.trust.first:.0%} are changed ones: look at the first ones yourself before changing any."
+            f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}, and of as many first "
+            f"suspects {result.trust.first:.0%} are changed ones: look at the first ones yourself before changing any."
         )
     return said
 
@@ -164,7 +168,9 @@ def _explain(result: Examination) -> str:
             f"{result.trust.precision:.0%} of the suspects are changed ones, where labels that are wrong to begin with "
             "count against it."
         )
-    lines.append(f"Estimated share of wrong labels: {result.errors.share:.1%}, which includes the model's own mistakes.")
+    lines.append(
+        f"Estimated share of wrong labels: {result.errors.share:.1%}, which includes the model's own mistakes."
+    )
     return "\n".join([*lines, *result.notes])
 
 
@@ -177,10 +183,11 @@ def _table(result: Examination, suspects: Sequence[Suspect]) -> Table:
     return Table(["image", "labelled", "looks like"], rows)
 
 
-def _tiles(result: Examination) -> ImageTiles:
-    tiles = [
-        (result.data.images[each.row],
-         f"labelled {result.classnames[each.given]}, looks like {result.classnames[each.likely]} ({each.likely_proba:.0%})")
-        for each in result.errors.suspects[:_TILES]
-    ]  # fmt: skip
+def show_suspects(result: Examination) -> ImageTiles:
+    """The likeliest errors as images."""
+    tiles = []
+    for each in result.errors.suspects[:_TILES]:
+        given, likely = result.classnames[each.given], result.classnames[each.likely]
+        text = f"labelled {given}\nlooks like {likely} ({each.likely_proba:.0%})"
+        tiles.append((result.data.images[each.row], text))
     return ImageTiles(tiles, "Images with a likely wrong label")
