@@ -94,12 +94,13 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
 
 def _read_training(options: Mapping[str, Any], model: LoadedImageModel) -> TrainingImages:
     from wordsight.cli.eval._results import image_progress
-    from wordsight.evaluate.data_quality.training_images import find_training_images, read_folder, read_index
+    from wordsight.evaluate.data_quality.training_images import read_folder, read_index
+    from wordsight.images.files import find_images
     from wordsight.index import open_index
 
     if options["location"] is not None:
         return read_index(open_index(options["location"]), model, options["location"])
-    paths = find_training_images(options["train"])
+    paths = [str(path) for path in find_images([options["train"]])]
     with image_progress(len(paths), "training images") as progress:
         return read_folder(options["train"], paths, model, progress=progress)
 

@@ -15,7 +15,6 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.features import Floats, embed_set
 from wordsight.evaluate.models import LoadedImageModel
 from wordsight.images.decode import read_image
-from wordsight.images.files import find_images
 from wordsight.index import Index
 from wordsight.row_images import row_image
 
@@ -54,14 +53,6 @@ def read_index(index: Index, model: LoadedImageModel, name: str) -> TrainingImag
         return row_image(index, rows[ids[place]], at_least=READ_AT_LEAST)
 
     return TrainingImages(name, np.concatenate(parts), names, read, learnt.candidates)
-
-
-def find_training_images(source: str) -> list[str]:
-    """Paths of the images of a folder, a file or a pattern. Raises: InputError where there is none."""
-    paths = [str(path) for path in find_images([source])]
-    if not paths:
-        raise InputError(f"{source!r} holds no image; expected a folder of training images.")
-    return paths
 
 
 def read_folder(
