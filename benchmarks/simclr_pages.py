@@ -84,11 +84,11 @@ def rows_of(result: Similarity, best: Similarity) -> Iterator[dict[str, Any]]:
         ("drawing → drawings", "precision@10", drawings["precision@10"]),
     ):
         numbers = {field: round(value, 4) for field, value in dataclasses.asdict(seen).items()}
-        yield {"task": task, "way": result.model, "metric": name, **numbers}
+        yield {"task": task, "way": result.short, "metric": name, **numbers}
     if result is not best:
         difference = compare_similarity(result, best)
         numbers = {field: round(value, 4) for field, value in dataclasses.asdict(difference).items()}
-        yield {"task": f"{best.model} less {result.model}", "way": result.model, "metric": "mAP", **numbers}
+        yield {"task": f"{best.short} less {result.short}", "way": result.short, "metric": "mAP", **numbers}
 
 
 def main() -> None:

@@ -132,4 +132,8 @@ def _find_hits(predictions: Path | None, model: LoadedImageModel, data: Labelled
 
 def _known(labels: np.ndarray) -> np.ndarray:
     """Whether each image's class is known."""
-    return labels.any(axis=1) if labels.ndim == 2 else labels >= 0
+    import numpy as np
+
+    if labels.ndim == 2:
+        return np.asarray(labels.any(axis=1))
+    return np.asarray(labels >= 0)
