@@ -20,6 +20,8 @@ SUBCOMMANDS: dict[str, str] = {
     "wordings": "Show how much the answer for one image depends on the wording.",
     "zeroshot": "Measure how well models name the classes of images without training.",
     "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
+    "contamination": "Find test images with a copy among training images.",
+    "labels": "Find labels that are likely wrong.",
     "pairs": "Measure whether captions of nearly the same words are told apart.",
     "retrieval": "Measure how well captions find their images, and images their captions.",
     "similarity": "Measure how well images find the others of their class.",
