@@ -45,7 +45,7 @@ class Unread:
 def find_results(paths: Sequence[str | Path]) -> tuple[list[Result], list[Unread]]:
     """Results in files and, searched with all their subfolders, in folders; in the order of the paths, then by name.
 
-    Of folders are taken: *.parquet with predictions, and .json and .jsonl of other tools where there are none beside.
+    Of folders are taken: *.parquet with predictions; only where there are none, .json and .jsonl of other tools.
     Raises: InputError for a path that is not there, a folder without a result, and a file that is named but unreadable.
     """
     results: list[Result] = []
@@ -103,11 +103,10 @@ def _find_double(results: Sequence[Result], facts: Sequence[Sequence[str]]) -> t
 def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
     results: list[Result] = []
     unread: list[Unread] = []
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".json", ".jsonl"))
-    with_predictions = {path.parent for path in files if path.suffix == ".parquet"}
+    files = sorted(folder.rglob("*.parquet"))
+    if not files:  # else these hold figures of the predictions
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".jsonl"))
     for path in files:
-        if path.suffix != ".parquet" and path.parent in with_predictions:
-            continue  # figures of the predictions beside
         try:
             found, bad = _read(path, given)
         except InputError as error:
@@ -141,7 +140,9 @@ def _read_parquet(path: Path, given: str) -> Result:
     dataset = origin.dataset
     if predictions.split != "test":
         dataset = f"{dataset} ({predictions.split})"
-    prompts = f"{len(origin.templates)} prompts" if origin.templates else ""
+    prompts = ""
+    if origin.templates:
+        prompts = f"{len(origin.templates)} prompt{'s' * (len(origin.templates) > 1)}"
     return Result(dataset, origin.model, origin.method, path, given, origin.precision, prompts, predictions)
 
 
