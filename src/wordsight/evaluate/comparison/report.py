@@ -61,8 +61,10 @@ def _standings_section(title: str, text: str, standings: Standings, here: Standi
         columns.append("Behind, these only")
     if many:
         columns += ["Rank", "May be the best"]
-        text += " Ranks are those that a model may have; it may be the best where nothing tells it from the best. They "
-            "allow for all comparisons at once, the intervals each for its own."
+        text += (
+            " Ranks are those that a model may have; it may be the best where nothing tells it from the best. Ranks "
+            "allow for all comparisons at once, each interval only for its own."
+        )
     behind_here = {row.label: row.behind for row in here.rows} if here is not None else {}
     rows = []
     for place, row in enumerate(standings.rows):

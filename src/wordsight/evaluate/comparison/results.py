@@ -11,6 +11,7 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Predictions, read_predictions
+from wordsight.evaluate.result_folder import is_lines_path
 
 _TASKS = ("zeroshot_classification", "linear_probe")  # of CLIP_benchmark's: those that have an accuracy
 
@@ -45,7 +46,7 @@ class Unread:
 def find_results(paths: Sequence[str | Path]) -> tuple[list[Result], list[Unread]]:
     """Results in files and, searched with all their subfolders, in folders; in the order of the paths, then by name.
 
-    Of folders are taken: *.parquet with predictions; only where there are none, .json and .jsonl of other tools.
+    Of folders are taken: *.parquet with predictions, and .json and .jsonl of other tools where there are none beside.
     Raises: InputError for a path that is not there, a folder without a result, and a file that is named but unreadable.
     """
     results: list[Result] = []
@@ -103,10 +104,13 @@ def _find_double(results: Sequence[Result], facts: Sequence[Sequence[str]]) -> t
 def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
     results: list[Result] = []
     unread: list[Unread] = []
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:  # else these hold figures of the predictions
-        files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".jsonl"))
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".json", ".jsonl"))
+    with_predictions = {path.parent for path in files if path.suffix == ".parquet"}
     for path in files:
+        if path.suffix != ".parquet" and (
+            path.parent in with_predictions or (with_predictions and is_lines_path(path))
+        ):
+            continue  # figures of the predictions beside or below
         try:
             found, bad = _read(path, given)
         except InputError as error:
