@@ -14,7 +14,7 @@ from wordsight.evaluate.similarity.report import (
     draw_charts,
     find_cases,
     illustrate_cases,
-    write_contact_sheet,
+    write_cases_sheet,
 )
 
 
@@ -121,7 +121,7 @@ def test_the_report_says_who_is_better_and_shows_where(results, tmp_path):
     assert [case.better.model for case in cases[:3]] == ["good"] * 3
     tiles = report.sections[-1].parts[0].tiles
     assert [text.split(" ")[0] for _, text in tiles] == ["query", *["good"] * 3, *["bad"] * 3]
-    write_contact_sheet(tmp_path / "sheet.png", results)
+    write_cases_sheet(tmp_path / "sheet.png", results)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 1000
 
@@ -146,3 +146,15 @@ def test_names_of_models_that_are_paths_are_shortened(tmp_path):
     (tmp_path / "other" / "run").mkdir(parents=True)
     both = [str(tmp_path / "run"), str(tmp_path / "other" / "run")]
     assert shorten_names(both) == both
+
+
+def test_the_mean_of_classes_is_resampled_by_group():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 12)
+    vectors_ND = unit(np.eye(2)[labels] + 0.8 * np.repeat(rng.normal(size=(6, 2)), 4, axis=0))
+    data = labelled(labels, sheet=tuple(f"{n // 4}" for n in range(24)))
+    (grouped,) = measure_similarity([Known("a", vectors_ND)], data, apart="sheet", cache=False)
+    estimate = grouped.over_classes["mAP"]
+    assert estimate.value == pytest.approx(np.mean([e["mAP"].value for e in grouped.by_class.values()]))
+    assert estimate.high - estimate.low > 0.05
+    assert "queries resampled by sheet, of which there are 6" in build_report([grouped], "").sections[0].text

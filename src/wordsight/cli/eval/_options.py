@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Names of parameters, which are the keys of the `options` that commands take.
-_NOT_RECORDED = frozenset({"out", "report", "as_json", "save"})
+_NOT_RECORDED = frozenset({"out", "report", "sheet", "as_json", "save"})
 
 dataset_argument = click.argument("dataset", metavar="DATASET")
 datasets_argument = click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
@@ -31,6 +31,8 @@ report_option = click.option("--report", type=click.Path(dir_okay=False, path_ty
                              "and its figures to FILE.json beside it.")  # fmt: skip
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
                            help="Seed of all random draws.")  # fmt: skip
+sheet_option = click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                            help="Write the images to look at to FILE.png.")  # fmt: skip
 one_json_option = json_option("Print the figures as one JSON object.")
 
 
@@ -51,14 +53,16 @@ def models_option(command: F) -> F:
     """Add --model, which may be given several times, --backend and --precision."""
     command = backend_options(command)
     return click.option("--model", "models", multiple=True, default=("mini",), show_default=True, metavar="MODEL",
-                        help="Model: name, file, folder or hf-hub:org/repo; repeatable.")(command)  # fmt: skip
+                        help="Model: name, file, folder, hf-hub:org/repo, or an embeddings server: "
+                        "http://HOST/v1#NAME; repeatable.")(command)  # fmt: skip
 
 
 def model_option(command: F) -> F:
     """Add --model, --backend and --precision, of a command that works with one model."""
     command = backend_options(command)
     return click.option("--model", default="mini", show_default=True, metavar="MODEL",
-                        help="Model: name, file, folder or hf-hub:org/repo.")(command)  # fmt: skip
+                        help="Model: name, file, folder, hf-hub:org/repo, or an embeddings server: "
+                        "http://HOST/v1#NAME.")(command)  # fmt: skip
 
 
 def result_options(command: F) -> F:
@@ -131,3 +135,14 @@ def check_report(report: Path | None) -> None:
     if not report.parent.is_dir():
         raise InputError(f"--report is {str(report)!r}, but the folder {str(report.parent)!r} does not exist; create "
                          "it, or name another file.")  # fmt: skip
+
+
+def check_sheet(sheet: Path | None) -> None:
+    """Raise InputError for a contact sheet whose name does not end in .png, or in a folder that does not exist."""
+    if sheet is None:
+        return
+    if sheet.suffix.lower() != ".png":
+        raise InputError(f"--sheet is {str(sheet)!r}, where an image would be written; its name must end in .png.")
+    if not sheet.parent.is_dir():
+        raise InputError(f"--sheet is {str(sheet)!r}, but the folder {str(sheet.parent)!r} does not exist; create it, "
+                         "or name another file.")  # fmt: skip

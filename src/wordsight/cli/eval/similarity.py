@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
 
 from wordsight.cli.eval._options import (
     check_report,
+    check_sheet,
     dataset_argument,
     dataset_options,
     models_option,
     open_dataset,
     record_command,
     result_options,
+    sheet_option,
 )
 from wordsight.errors import InputError
 
@@ -47,8 +48,7 @@ Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2
 @click.option("--apart", metavar="COLUMN", help="Column of groups whose images are not each other's answers.")
 @click.option("-k", "ks", multiple=True, type=click.IntRange(1), default=(1, 10), show_default=True, metavar="K",
               help="Number of first results of which precision is measured; repeatable.")  # fmt: skip
-@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write queries won and lost by most, with their first results, to FILE.png.")  # fmt: skip
+@sheet_option
 @result_options
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **options: Any) -> None:
@@ -56,14 +56,12 @@ def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **opti
     from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_model, report_all_skips
     from wordsight.evaluate.similarity.measure import measure_similarity
-    from wordsight.evaluate.similarity.report import build_report, draw_charts, illustrate_cases, write_contact_sheet
+    from wordsight.evaluate.similarity.report import build_report, draw_charts, illustrate_cases, write_cases_sheet
 
     check_report(options["report"])
-    if options["sheet"] is not None and (len(models) < 2 or options["sheet"].suffix.lower() != ".png"):
-        raise InputError(
-            f"--sheet is {str(options['sheet'])!r} with {len(models)} models; expected a name that ends in .png, and "
-            "two models or more to compare."
-        )
+    check_sheet(options["sheet"])
+    if options["sheet"] is not None and len(models) < 2:
+        raise InputError("--sheet shows where two models differ; name another one with --model.")
     data = open_dataset(dataset, options)
     opened = [open_model(name, options) for name in models]
     with image_progress(len(data.images) * len(opened), "Embedding") as progress:
@@ -72,12 +70,13 @@ def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **opti
             progress=progress,
         )  # fmt: skip
     for result in results:
-        write_figures(options["out"], data.name, result.model, "similarity", result.to_dict())
+        recorded = record_command(ctx, models=[result.model])
+        write_figures(options["out"], data.name, result.model, "similarity", result.to_dict(), command=recorded)
     shown: dict[str, Any] = {}
     if options["report"]:
         shown = {"charts": draw_charts(results), "cases": illustrate_cases(results)}
     words = shlex.join(["wordsight", *record_command(ctx)])
     deliver(build_report(results, words, **shown), options)
     if options["sheet"] is not None:
-        write_contact_sheet(options["sheet"], results)
+        write_cases_sheet(options["sheet"], results)
     ctx.exit(report_all_skips([result.features for result in results]))

@@ -15,7 +15,14 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.report.names import shorten_names
-from wordsight.metrics import Estimate, average_precision, bootstrap_clusters, bootstrap_strata, precision_at_k
+from wordsight.metrics import (
+    Estimate,
+    average_precision,
+    bootstrap_clusters,
+    bootstrap_statistic,
+    bootstrap_strata,
+    precision_at_k,
+)
 
 KS = (1, 10)
 FIRST = 10  # results of each query that are kept to be shown
@@ -30,7 +37,8 @@ class Similarity:
 
     short: the model's name as it is shown. asked: (Q,) rows of the queries in `data`. values: measure ("mAP",
     "precision@1", …) → (Q,). first: (Q, 10) rows of the first results, -1 where there are fewer. features: of the whole
-    set, with what was skipped. clusters: group of each query, by which queries are resampled.
+    set, with what was skipped. clusters: group of each query, by which queries are resampled; apart: the
+    column of these groups.
     """
 
     data: LabelledSet
@@ -43,6 +51,7 @@ class Similarity:
     chance: Mapping[str, float]
     features: Features
     clusters: tuple[Hashable, ...]
+    apart: str | None = None
     seed: int = 0
 
     @functools.cached_property
@@ -60,9 +69,20 @@ class Similarity:
     @functools.cached_property
     def over_classes(self) -> dict[str, Estimate]:
         """Mean of each measure over classes, so that large ones do not decide."""
-        return {
-            name: bootstrap_strata(values_Q, self.classes, seed=self.seed) for name, values_Q in self.values.items()
-        }
+        if self.apart is None:
+            return {
+                name: bootstrap_strata(each_Q, self.classes, seed=self.seed) for name, each_Q in self.values.items()
+            }
+        class_Q = np.unique(np.array(self.classes), return_inverse=True)[1]
+
+        def estimate(values_Q: Values) -> Estimate:
+            def average(rows: NDArray[np.intp]) -> float:
+                sum_K, count_K = np.bincount(class_Q[rows], values_Q[rows]), np.bincount(class_Q[rows])
+                return float((sum_K[count_K > 0] / count_K[count_K > 0]).mean())
+
+            return bootstrap_statistic(average, len(values_Q), self.clusters, seed=self.seed)
+
+        return {name: estimate(values_Q) for name, values_Q in self.values.items()}
 
     @functools.cached_property
     def by_class(self) -> dict[str, dict[str, Estimate]]:
@@ -90,6 +110,7 @@ class Similarity:
             "task": "similarity",
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "apart": self.apart,
             "queries": len(self.asked),
             "images": len(self.data.images),
             "overall": plain(self.overall),
@@ -142,7 +163,7 @@ def measure_similarity(
             Similarity(
                 kept, model.name, name, model.fingerprint, asked, values, first,
                 chance=_chance(kept.labels, groups, asked, ks), features=features,
-                clusters=tuple(groups[row] for row in asked), seed=seed,
+                clusters=tuple(groups[row] for row in asked), apart=apart, seed=seed,
             )
         )  # fmt: skip
     return results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from wordsight.durable import write_whole
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.sheets import write_contact_sheet
 from wordsight.evaluate.similarity.measure import Similarity, class_words, compare_similarity
 from wordsight.metrics import Estimate
-from wordsight.output.contact_sheet import Tile
-from wordsight.output.contact_sheet_png import render_png
 
 _CASES = 3  # wins, and losses, shown of each comparison
 _RESULTS = 3  # first results shown of each model
@@ -87,38 +84,26 @@ def find_cases(first: Similarity, other: Similarity) -> list[Case]:
     return cases
 
 
-def write_contact_sheet(path: Path, results: Sequence[Similarity]) -> None:
+def write_cases_sheet(path: Path, results: Sequence[Similarity]) -> None:
     """Write wins and losses of the first model as one PNG: each query with the first results of both models."""
     first = results[0]
-    tiles = [tile for other in results[1:] for case in find_cases(first, other) for tile in _sheet_tiles(case)]
+    parts = [_sheet_tiles(case) for other in results[1:] for case in find_cases(first, other)]
     names = ", ".join(result.short for result in results[1:])
-    sheet = render_png(tiles, f"{first.short} against {names}", f"{first.data.name}: queries won and lost by most")
-    content = io.BytesIO()
-    sheet.save(content, "PNG")
-    write_whole(path, content.getvalue())
+    title = f"{first.short} against {names}"
+    write_contact_sheet(path, parts, title, f"{first.data.name}: queries won and lost by most")
 
 
-def _sheet_tiles(case: Case) -> list[Tile]:
+def _sheet_tiles(case: Case) -> ImageTiles:
     """Two rows of four: the query and the first results of the better model, then of the worse."""
-    tiles = []
+    tiles: list[tuple[Any, str]] = []
     for result in (case.better, case.worse):
         precision = result.values["mAP"][case.row]
+        query = result.data.images[int(result.asked[case.row])]
         shown = _results(case, result)
-        tiles.append(_tile(result, int(result.asked[case.row]), f"query: {result.classes[case.row]}",
-                           f"{result.short}: {precision:.2f}"))  # fmt: skip
-        tiles += [_tile(result, row, words, "") for row, words in shown]
-        tiles += [Tile(Path(""), heading=" ", thumbnail=Image.new("RGB", (8, 8), "white"))] * (_RESULTS - len(shown))
-    return tiles
-
-
-def _tile(result: Similarity, row: int, heading: str, line: str) -> Tile:
-    image = result.data.images[row]
-    lines = [line] if line else []
-    if isinstance(image, np.ndarray):
-        return Tile(Path(result.data.keys[row]), heading=heading, lines=lines, thumbnail=Image.fromarray(image))
-    if isinstance(image, bytes | bytearray):
-        return Tile(Path(result.data.keys[row]), heading=heading, lines=lines, thumbnail=bytes(image))
-    return Tile(Path(image), heading=heading, lines=lines)
+        tiles.append((query, f"query: {result.classes[case.row]}\n{result.short}: {precision:.2f}"))
+        tiles += [(result.data.images[row], words) for row, words in shown]
+        tiles += [(Image.new("RGB", (8, 8), "white"), "")] * (_RESULTS - len(shown))
+    return ImageTiles(tiles, case.words)
 
 
 def _results(case: Case, result: Similarity) -> list[tuple[int, str]]:
@@ -154,9 +139,16 @@ def describe_difference(first: Similarity, other: Similarity, difference: Estima
 
 
 def _explain(result: Similarity) -> str:
+    text = (
+        f"Each of the {len(result.asked):,} images that have an answer asks once and ranks all "
+        "others; those of its class are the answers. In brackets: 95 % intervals, queries resampled"
+    )
+    if result.apart is None:
+        return f"{text}."
+    groups = len(set(result.clusters))
     return (
-        f"Each of the {len(result.asked):,} images that have another one of their class asks once and ranks all "
-        "others; those of its class are the answers. In brackets: 95 % intervals, queries resampled."
+        f"{text} by {result.apart}, of which there are {groups:,}. Images of the same {result.apart} are left out of "
+        "each other's rankings."
     )
 
 

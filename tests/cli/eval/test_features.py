@@ -1,7 +1,8 @@
-"""`wordsight eval similarity` and `wordsight eval pairs` on squares of colours and the sample images."""
+"""`wordsight eval similarity`, `pairs`, `labels` and `contamination` on squares of colours and the sample images."""
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -42,9 +43,8 @@ def test_similarity_compares_models_and_writes_sheet_and_page(run, tmp_path, squ
 
 
 def test_similarity_says_what_is_wrong(run, squares):
-    assert "expected a name that ends in .png, and two models" in str(
-        run(f"similarity {squares} --sheet a.png").exception
-    )
+    assert "name another one with --model" in str(run(f"similarity {squares} --sheet a.png").exception)
+    assert "its name must end in .png" in str(run(f"similarity {squares} --sheet a.jpg").exception)
     assert "has no column 'page'" in str(run(f"similarity {squares} --class-column kind --apart page").exception)
 
 
@@ -57,3 +57,37 @@ def test_pairs_are_scored_by_kind(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "of the 6 tests of tests, above the chance level of 50.0 %" in result.stdout
     assert json.loads((tmp_path / "eval/tests/mini/pairs.json").read_text())["by_kind"]["animal"]["accuracy"]["n"] == 6
+
+
+def test_labels_are_examined(run, tmp_path, squares):
+    result = run(f"labels {squares} --class-column kind --sheet out.png --report out.html")
+    assert result.exit_code == 0, result.output
+    assert "labels of" in result.stdout
+    (file,) = (tmp_path / "eval").glob("*/mini/labels.json")
+    assert json.loads(file.read_text())["way"] == "prior-probe"
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_contamination_takes_a_folder_or_an_index(run, tmp_path, squares):
+    result = run(f"contamination {squares} --class-column kind --train squares/003.png --sheet out.png")
+    assert result.exit_code == 0, result.output
+    assert "of the 24 images of" in result.stdout
+    assert "training images: " in result.stdout
+    (file,) = (tmp_path / "eval").glob("*/mini/contamination.json")
+    figures = json.loads(file.read_text())
+    assert figures["accuracy"]["n"] == 24
+    assert "003.png" in {match["key"] for match in figures["matches"]}
+    assert "either --train, a folder, or --in" in str(run(f"contamination {squares}").exception)
+
+
+def test_contamination_of_other_predictions(run, squares):
+    run(f"zeroshot {squares} --class-column kind")
+    predictions = next(Path("eval").glob("*/mini/predictions.parquet"))
+    line = f"contamination {squares} --class-column kind --train squares/003.png --predictions {predictions}"
+    assert run(line).exit_code == 0
+    line = f"contamination cats --train squares/003.png --predictions {predictions}"
+    folder = Path("cats")
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"{name}.jpg").write_bytes(sample_images()[3].read_bytes())
+    assert "holds predictions of another set: no key is one of 'cats'" in str(run(line).exception)
