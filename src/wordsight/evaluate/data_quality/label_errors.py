@@ -112,7 +112,7 @@ def _calibrate(joint_KK: NDArray[np.float64], count_K: NDArray[np.int64]) -> NDA
     """Joint whose rows sum to the number of images of each given class. Source: ibid., eq. 3."""
     row_K = joint_KK.sum(axis=1)
     joint_KK = joint_KK + np.diag(np.where(row_K == 0, 1.0, 0.0))  # a class without a confident image keeps its own
-    return joint_KK / joint_KK.sum(axis=1, keepdims=True) * count_K[:, None]
+    return np.asarray(joint_KK / joint_KK.sum(axis=1, keepdims=True) * count_K[:, None])
 
 
 def estimate_proba(
