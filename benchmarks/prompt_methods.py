@@ -217,7 +217,8 @@ def main() -> None:
     facts = {"role": options.role, "model": options.model}
     write_rows(f"prompt_methods_{options.role}", [facts | row for row in [*means, *rows]])
     print(table([{key: row[key] for key in row if key != "set"} for row in means]))
-    print(table([row for row in rows if row["set"] == "grocery"][1:] or means[:1]))
+    if grocery := [row for row in rows if row["set"] == "grocery"]:
+        print(table(grocery[1:]))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ HOMES = {
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
     "matplotlib": ("train/", "evaluate/report/charts.py"),
+    "sklearn": ("evaluate/estimators/base.py",),
+    "mteb": ("evaluate/mteb.py",),
     "scipy": ("evaluate/", "metrics/"),
     "xxhash": ("hashes.py", "index/lance/"),
     "filelock": ("weights/hub.py", "index/writer_lock.py"),
@@ -133,7 +135,7 @@ def test_no_module_is_named_after_nothing():
 
 HEAVY = {"torch", "openvino", "nncf", "numpy", "PIL", "tokenizers", "huggingface_hub", "rich", "safetensors",
          "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2",
-         "peft", "matplotlib", "snowballstemmer", "scipy"}  # fmt: skip
+         "peft", "matplotlib", "snowballstemmer", "scipy", "sklearn"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

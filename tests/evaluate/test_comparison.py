@@ -14,6 +14,7 @@ from wordsight.evaluate.comparison.report import build_report
 from wordsight.evaluate.comparison.results import find_results
 from wordsight.evaluate.comparison.words import describe_comparison
 from wordsight.evaluate.predictions import Origin, Predictions, write_predictions
+from wordsight.evaluate.report.sections import Table
 from wordsight.metrics import estimate_gain, mcnemar
 
 CLASSES = ("cat", "dog")
@@ -121,7 +122,8 @@ def test_many_models_have_ranks_over_datasets(tmp_path):
     assert "weak is behind" in said
     report = build_report(comparison, "wordsight eval compare")
     assert json.loads(json.dumps(report.data, allow_nan=False))["across_sets"]["weak"]["ranks"] == [3, 3]
-    assert [len(part.rows) for section in report.sections for part in section.parts] == [3, 12]
+    tables = [part for section in report.sections for part in section.parts if isinstance(part, Table)]
+    assert [len(table.rows) for table in tables] == [3, 12]
 
 
 def test_two_models_over_datasets(tmp_path):

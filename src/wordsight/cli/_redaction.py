@@ -15,6 +15,7 @@ SECRET_VARIABLES = (
     "HUGGING_FACE_HUB_TOKEN",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    "WORDSIGHT_API_KEY",
 )
 _SHORTEST = 6  # characters: a shorter value may be an ordinary word
 

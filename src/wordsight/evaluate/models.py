@@ -11,7 +11,9 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
 from wordsight.evaluate.other_features import PIXELS, RESNET50, open_pixels, open_resnet50
+from wordsight.evaluate.server.embedder import ServerModel
 from wordsight.images.skipped import Skipped
+from wordsight.ingest.urls import is_url
 from wordsight.model import Model, load
 
 
@@ -59,7 +61,8 @@ class LoadedModel(LoadedImageModel):
 def open_embedder(
     name: str, *, backend: str = "auto", precision: str = "auto", progress: Callable[..., Any] | None = None
 ) -> ImageEmbedder:
-    """Open a model by name: what `wordsight.load` takes, "pixels:16", or "resnet50:FOLDER" (see `other_features`).
+    """Open a model by name: what `wordsight.load` takes, "pixels:16", "resnet50:FOLDER" (see `other_features`), or the
+    address of an embeddings server, "http://host/v1#model" (see `server`), to which the images are then sent.
 
     One that embeds images only is not an `ImageTextEmbedder`.
     Raises: InputError and CheckpointError as `load`.
@@ -68,6 +71,8 @@ def open_embedder(
         return open_pixels(name)
     if name.startswith(RESNET50):
         return open_resnet50(name, precision)
+    if is_url(name):
+        return ServerModel(name)
     model = load(name, backend=backend, precision=precision, progress=progress)
     if not np.any(model.checkpoint.tensors["text_projection"]):  # as `train` leaves it where there are no texts
         return LoadedImageModel(model, name)

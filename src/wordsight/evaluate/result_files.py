@@ -1,4 +1,6 @@
-"""Result files as other tools write and read them: CLIP_benchmark's JSON and DataComp's eval_results.jsonl.
+"""Result files as other tools read them: CLIP_benchmark's JSON and DataComp's eval_results.jsonl.
+
+`wordsight eval compare` reads those of other tools (`comparison.results`).
 
 Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) and
 `metrics/zeroshot_classification.py` (its measures); mlfoundations/datacomp `evaluate.py` (a line of its file) and
@@ -8,9 +10,8 @@ Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +32,6 @@ _TASKS = {
 }
 OURS = "wordsight"  # key of what CLIP_benchmark's files do not hold
 MAIN = "main_metric"
-
-
-@dataclass(frozen=True)
-class ResultRecord:
-    """One result of a file: figures of a model on a dataset.
-
-    metrics: by name; what is not a finite number, as other tools write NaN, is left out. ours: what this package wrote
-    beside them, such as intervals, origin and predictions; empty in files of other tools.
-    """
-
-    dataset: str
-    model: str
-    task: str
-    metrics: Mapping[str, float]
-    ours: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def main(self) -> float | None:
-        """Figure that stands for the result: `main_metric`, else mAP, else top-1 accuracy; None where none is there."""
-        for name in (MAIN, "mean_average_precision", "acc1"):
-            if name in self.metrics:
-                return self.metrics[name]
-        return None
 
 
 def clip_benchmark_metrics(summary: Summary) -> dict[str, float | None]:
@@ -134,47 +112,13 @@ def split_model(name: str) -> tuple[str, str]:
     return model, pretrained
 
 
-def read_results(path: Path) -> list[ResultRecord]:
-    """Results of a file that this package, CLIP_benchmark or DataComp wrote.
-
-    Bare NaN and Infinity, which their files hold and JSON does not, are read and left out.
-    Raises: InputError for a file that cannot be read or holds no results.
-    """
-    lines = list(_read_lines(path))
-    records = []
-    for line in lines:
-        metrics = line.get("metrics")
-        if not isinstance(metrics, Mapping) or "dataset" not in line:
-            raise InputError(
-                f'{str(path)!r} holds no result of an evaluation: expected the keys "dataset" and "metrics", as '
-                "`wordsight eval`, CLIP_benchmark and DataComp write them."
-            )
-        model, pretrained = str(line.get("model") or ""), str(line.get("pretrained") or "")
-        ours = line.get(OURS) or {}
-        name = f"{model}/{pretrained}" if pretrained else model or str(ours.get("model") or "")
-        numbers = {str(key): float(value) for key, value in metrics.items() if _is_number(value)}
-        records.append(ResultRecord(str(line["dataset"]), name, str(line.get("task") or ""), numbers, ours))
-    return records
-
-
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Objects of a JSON file (one) or of JSON Lines."""
+    """Objects of a JSON Lines file; bare NaN, which JSON does not have and other tools write, is read."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as a file of results ({error}).") from error
-    try:
-        objects = [json.loads(text)]
-    except ValueError:
-        try:
-            objects = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as error:
-            raise InputError(f"{str(path)!r} is neither JSON nor JSON Lines ({error}).") from error
+        objects = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} cannot be read as a file of results to add to ({error}).") from error
     for each in objects:
         if not isinstance(each, dict):
             raise InputError(f"{str(path)!r} holds {type(each).__name__}, expected an object for each result.")
         yield each
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

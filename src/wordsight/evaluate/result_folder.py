@@ -7,6 +7,8 @@ from pathlib import Path
 
 PREDICTIONS, RESULT = "predictions.parquet", "result.json"
 
+_LINES = "eval_results-"  # how the names of files with a line for each dataset begin
+
 _ODD = re.compile(r"[^\w.+-]+")
 _LONGEST = 80
 
@@ -14,6 +16,16 @@ _LONGEST = 80
 def result_folder(out: Path, dataset: str, model: str) -> Path:
     """Folder of the results of a model on a dataset; it is not made here."""
     return out / folder_name(dataset) / folder_name(model)
+
+
+def lines_path(out: Path, model: str) -> Path:
+    """File with a line for each dataset on which a model was measured, as DataComp writes them."""
+    return out / f"{_LINES}{folder_name(model)}.jsonl"
+
+
+def is_lines_path(path: Path) -> bool:
+    """Whether a file is called as `lines_path` calls it."""
+    return path.suffix == ".jsonl" and path.name.startswith(_LINES)
 
 
 def folder_name(name: str) -> str:

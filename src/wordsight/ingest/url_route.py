@@ -31,9 +31,7 @@ class Route:
 
         opener = urllib.request.OpenerDirector()
         for handler in (
-            urllib.request.ProxyHandler(),
-            _HTTPHandler(self),
-            _HTTPSHandler(self),
+            *self.handlers(),
             urllib.request.HTTPDefaultErrorHandler(),
             _RedirectHandler(),
             urllib.request.HTTPErrorProcessor(),
@@ -42,6 +40,10 @@ class Route:
             opener.add_handler(handler)
         opener.addheaders = [("User-Agent", f"wordsight/{__version__}"), ("Accept", "image/*,*/*;q=0.5")]
         return opener
+
+    def handlers(self) -> tuple[urllib.request.BaseHandler, ...]:
+        """Handlers of http and https, also by a proxy, on this route; they follow no redirect."""
+        return urllib.request.ProxyHandler(), _HTTPHandler(self), _HTTPSHandler(self)
 
     def connected(self, connection: socket.socket) -> None:
         """Take note of a connection. Raises: ImageError where a redirect led to it from a public host to a private."""

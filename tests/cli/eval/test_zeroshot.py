@@ -56,10 +56,24 @@ def test_figures_are_printed_and_all_files_written(run, tmp_path):
 def test_models_are_compared_in_words(run):
     result = run("zeroshot colours --model mini --model blind")
     assert result.exit_code == 0, result.output
-    assert "colours: mini is better than blind by" in result.stdout
-    close = run("zeroshot colours --model mini --model also")
-    assert "cannot be told apart on these 13 images: 0.0 points (" in close.stdout
-    assert "blind" in json.loads(run("zeroshot colours --model mini --model blind --json").stdout)["differences"][0]
+    assert "mini is better than blind by 53.8 points (" in " ".join(result.stdout.split())
+    alike = run("zeroshot colours --model mini --model also")
+    assert "mini and also are right about the same images" in alike.stdout
+    (pair,) = json.loads(run("zeroshot colours --model mini --model blind --json").stdout)["comparison"]["sets"]
+    assert pair["pair"]["gain"]["value"] == pytest.approx(-7 / 13)
+
+
+def test_the_folder_of_results_can_be_compared(run):
+    run("zeroshot colours --model mini --model blind")
+    result = run("compare eval")
+    assert result.exit_code == 0, result.output
+    assert "mini is better than blind by 53.8 points (" in " ".join(result.stdout.split())
+
+
+def test_two_datasets_of_one_name_would_write_to_one_folder(run, tmp_path):
+    write_images(tmp_path / "more" / "colours", ["red/red-0.png", "green/green-0.png"])
+    message = "Two datasets are called 'colours': 'colours' and 'more/colours'; measure them one at a time"
+    assert message in str(run("zeroshot colours more/colours").exception)
 
 
 def test_several_sets_have_a_table_and_a_mean(run, tmp_path):

@@ -102,12 +102,46 @@ def test_a_limit_takes_of_every_class_its_share(tmp_path):
 
 
 def test_templates_beside_the_classes_come_along(tmp_path):
-    folder = write_images(tmp_path, CLASSES)
+    folder = write_images(tmp_path / "pets", CLASSES)
     (folder / "zeroshot_classification_templates.txt").write_text("a photo of a {c}.\n\nart of a {}\n")
     assert open_set(folder).templates == ("a photo of a {}.", "art of a {}")
+    split = write_images(folder / "val", CLASSES)
+    assert open_set(split).templates == ("a photo of a {}.", "art of a {}")
     (folder / "zeroshot_classification_templates.txt").write_text("a photo of a {c}.\na photo\n")
     with pytest.raises(InputError, match=r"Line 2 of .* is the template 'a photo', which lacks '\{\}' or '\{c\}'"):
         open_set(folder)
+
+
+def test_folders_called_by_numbers_are_named_by_a_list(tmp_path):
+    folder = write_images(tmp_path, ("7/1.png", "12/1.png"))
+    with pytest.warns(DatasetWarning, match=r"numbers that no model knows \('12', '7'\); rename them, .*'12 cat'"):
+        assert open_set(folder).classnames == ("12", "7")
+    (folder / "classnames.txt").write_text("7 dog\n12 big cat\n")
+    data = open_set(folder)
+    assert dict(zip(data.keys, (data.classnames[label] for label in data.labels), strict=True)) == {
+        "7/1.png": "dog", "12/1.png": "big cat",
+    }  # fmt: skip
+    (folder / "classnames.txt").write_text("\n".join(f"kind{n}" for n in range(13)))
+    assert open_set(folder).classnames == ("kind12", "kind7")
+    (folder / "classnames.txt").write_text("dog\ncat\n")
+    with pytest.raises(InputError, match=r"label 12 in the folders beside .* has no name"):
+        open_set(folder)
+
+
+def test_a_list_that_names_other_folders_is_refused(tmp_path):
+    folder = write_images(tmp_path, CLASSES)
+    (folder / "classnames.txt").write_text("dog\nbig cat\n")
+    assert open_set(folder).classnames == ("big cat", "dog")
+    (folder / "classnames.txt").write_text("cat\ndog\n")
+    with pytest.raises(InputError, match=r"does not name the folder 'big_cat'; write lines .* or remove the list"):
+        open_set(folder)
+
+
+def test_imagenette_has_its_names_and_digits_are_names(tmp_path):
+    folder = write_images(tmp_path / "imagenette2", ("val/n01440764/1.png", "val/n02102040/1.png"))
+    assert open_set(folder).classnames == ("English springer", "tench")
+    digits = write_images(tmp_path / "digits", [f"{digit}/1.png" for digit in range(10)])
+    assert open_set(digits).classnames == tuple("0123456789")
 
 
 def test_the_photos_of_clothes_open_by_split():

@@ -82,6 +82,16 @@ def test_priors_by_em_are_told_from_which_shares_the_probabilities_come():
     np.testing.assert_allclose(estimate_priors(proba, before)[0], truth, atol=0.03)
 
 
+def test_priors_by_em_lose_where_probabilities_are_vaguer_than_the_answers_deserve():
+    rng = np.random.default_rng(2)
+    labels = rng.choice(3, size=3000, p=[0.5, 0.3, 0.2])
+    scores = rng.normal(size=(3000, 3)) + 2 * np.eye(3)[labels]
+    vague = scipy_softmax(0.5 * scores, axis=1)  # the posterior would be the softmax of 2 × scores
+    priors, adjusted = estimate_priors(vague)
+    assert priors[0] > 0.6
+    assert (adjusted.argmax(axis=1) == labels).mean() < (vague.argmax(axis=1) == labels).mean() - 0.1
+
+
 @pytest.mark.parametrize("priors", [None, [0.5, 0.3, 0.2]])
 def test_matched_probabilities_have_the_expected_shares(priors):
     proba = scipy_softmax(3 * np.random.default_rng(0).normal(size=(50, 3)) + [2, 0, 0], axis=1)

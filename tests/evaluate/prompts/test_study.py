@@ -8,9 +8,11 @@ import pytest
 from prompt_model import WordModel, labelled_words
 
 from wordsight.errors import InputError
+from wordsight.evaluate.prompts.config import PromptStudyConfig
 from wordsight.evaluate.prompts.measured import describe_gain
 from wordsight.evaluate.prompts.report import build_report, draw_charts
-from wordsight.evaluate.prompts.study import PromptStudyConfig, study_prompts
+from wordsight.evaluate.prompts.senses import Sense
+from wordsight.evaluate.prompts.study import study_prompts
 from wordsight.evaluate.report.page import render_page, report_json
 from wordsight.evaluate.report.text import render_text
 from wordsight.metrics import Estimate
@@ -51,8 +53,20 @@ def test_a_rename_that_says_what_is_meant_gains():
     by_name = {way.name: way for way in seen.naming}
     assert by_name['"a photo of a {}.", renamed'].gain.low > 0
     assert by_name["imagenet-7, a type of thing, renamed"].against == "imagenet-7"
-    assert len(by_name) == 6
+    own = by_name['"a photo of a {}.", renamed: their own images']
+    assert own.accuracy.n == 20
+    assert own.gain.low > by_name['"a photo of a {}.", renamed'].gain.low
+    assert len(by_name) == 8
     assert "crane" in {each.name for each in seen.confused}
+
+
+def test_names_that_go_wrong_and_mean_several_things_are_told_with_their_senses(monkeypatch):
+    senses = {"crane": (Sense(("crane",), "lifts objects"), Sense(("crane",), "wading bird"))}
+    monkeypatch.setattr("wordsight.evaluate.prompts.study.list_senses", lambda name, _: senses.get(name, ()))
+    seen = study()
+    assert set(seen.senses) == {"crane"}
+    assert "wading bird" in render_text(build_report(seen))
+    assert seen.to_dict()["senses"]["crane"][1]["gloss"] == "wading bird"
 
 
 def test_weights_and_priors_are_measured_against_the_uniform_ensemble():

@@ -12,6 +12,7 @@ from wordsight.errors import InputError, MissingExtraError
 from wordsight.evaluate.report.charts import (
     Point,
     Series,
+    _spread_labels,
     bar_chart,
     heat_map,
     interval_chart,
@@ -97,3 +98,11 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"Drawing charts needs the package 'matplotlib'.*wordsight\[eval\]"):
         bar_chart(["a"], [1.0], caption="c").to_svg()
+
+
+def test_labels_of_points_that_lie_close_do_not_cover_each_other():
+    points = [Point("a model", 1.0, 0.6), Point("another model", 1.01, 0.601), Point("far away", 9.0, 0.2)]
+    heights = _spread_labels(points, log_x=False)
+    assert heights[0] == heights[2] == 5
+    assert abs(heights[1] - heights[0]) >= 11
+    assert _spread_labels([], log_x=True) == []

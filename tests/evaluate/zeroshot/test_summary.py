@@ -8,6 +8,8 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Origin, Predictions
+from wordsight.evaluate.report.page import render_page
+from wordsight.evaluate.report.text import render_text
 from wordsight.evaluate.result_files import clip_benchmark_metrics
 from wordsight.evaluate.zeroshot.report import Evaluated, build_report, describe, find_confident_errors
 from wordsight.evaluate.zeroshot.summary import NO_GROUP, score_matrix, summarise
@@ -154,7 +156,31 @@ def test_confident_errors_come_first():
     predictions, data = predict(*TWO)
     tiles = find_confident_errors(predictions, data)
     assert [text for _, text in tiles.tiles] == [
-        "“cat” 95 %; the label is “dog”",
-        "“dog” 60 %; the label is “cat”",
+        "“cat” 95 %; the label is “dog” (5.jpg)",
+        "“dog” 60 %; the label is “cat” (3.jpg)",
     ]
     assert tiles.tiles[0][0] is data.images[5]
+
+
+def test_a_report_of_several_labels_speaks_of_average_precision():
+    labels = np.array([[True, True, False], [False, True, False], [True, False, False]])
+    predictions, data = predict([[0.3, 0.2, 0.1], [0.3, 0.2, 0.1], [0.2, 0.1, 0.3]], labels, ["cat", "dog", "axolotl"])
+    report = build_report(Evaluated(predictions, summarise(predictions), data), ["eval", "zeroshot", "x"])
+    assert "finds the images of 3 classes with a mean average precision of" in report.answer
+    text = render_text(report)
+    assert "“axolotl” 0.30; the label is “cat” (2.jpg)\n" in text
+    assert "Without images, and not measured: axolotl." in text
+    page = render_page(report)
+    assert page.count("<svg") == 1
+
+
+def test_names_in_another_order_than_the_labels_are_told():
+    labels = np.arange(120) % 4
+    swapped = np.array([1, 0, 2, 3])[labels]  # the model says "b" of what is called "a", and the other way round
+    predictions, data = predict(0.1 + 0.6 * np.eye(4)[swapped], labels, ["a", "b", "c", "d"])
+    summary = summarise(predictions)
+    report = build_report(Evaluated(predictions, summary, data), ["eval", "zeroshot", "x"])
+    assert "label 0 is called 'a', but looks like 'b'" in report.answer
+    assert "Names that may belong to other labels" in [section.title for section in report.sections]
+    right = summarise(predict(0.1 + 0.6 * np.eye(4)[labels], labels)[0])
+    assert not right.label_order.is_suspicious

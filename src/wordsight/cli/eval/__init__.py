@@ -12,8 +12,10 @@ from wordsight.errors import did_you_mean
 # subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
     "compare": "Compare models by their predictions: is a difference real?",
+    "pick": "Find the model and precision to use: accuracy, speed and memory.",
     "limits": "Show what not to trust in a model, on images drawn for it.",
     "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
+    "suite": "Measure models on many datasets: zero-shot, linear probe, few shots.",
     "prompts": "Compare prompts on labelled images.",
     "wordings": "Show how much the answer for one image depends on the wording.",
     "zeroshot": "Measure how well models name the classes of images without training.",

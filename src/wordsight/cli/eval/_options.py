@@ -53,14 +53,16 @@ def models_option(command: F) -> F:
     """Add --model, which may be given several times, --backend and --precision."""
     command = backend_options(command)
     return click.option("--model", "models", multiple=True, default=("mini",), show_default=True, metavar="MODEL",
-                        help="Model: name, file, folder or hf-hub:org/repo; repeatable.")(command)  # fmt: skip
+                        help="Model: name, file, folder, hf-hub:org/repo, or an embeddings server: "
+                        "http://HOST/v1#NAME; repeatable.")(command)  # fmt: skip
 
 
 def model_option(command: F) -> F:
     """Add --model, --backend and --precision, of a command that works with one model."""
     command = backend_options(command)
     return click.option("--model", default="mini", show_default=True, metavar="MODEL",
-                        help="Model: name, file, folder or hf-hub:org/repo.")(command)  # fmt: skip
+                        help="Model: name, file, folder, hf-hub:org/repo, or an embeddings server: "
+                        "http://HOST/v1#NAME.")(command)  # fmt: skip
 
 
 def result_options(command: F) -> F:

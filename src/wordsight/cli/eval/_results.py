@@ -23,8 +23,11 @@ _WIDEST = 120  # cells of a line that are easily read
 _WITHOUT_TERMINAL = 100
 
 
-def deliver(report: Report, options: Mapping[str, Any]) -> None:
-    """Print a report as text, or with --json its figures, and write the page that --report names."""
+def deliver(report: Report, options: Mapping[str, Any], *, written: Report | None = None) -> None:
+    """Print a report as text, or with --json its figures, and write the page that --report names.
+
+    written: the report that the page holds, where that is longer than what is printed.
+    """
     if options["as_json"]:
         from wordsight.evaluate.report.page import report_json
 
@@ -34,7 +37,7 @@ def deliver(report: Report, options: Mapping[str, Any]) -> None:
 
         click.echo(clean(render_text(report, width=_terminal_width())))
     if options.get("report"):
-        figures = _write_report(options["report"], report)
+        figures = _write_report(options["report"], written or report)
         say(f"report written to {options['report']}, its figures to {figures.name} beside it.")
 
 

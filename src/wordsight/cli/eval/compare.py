@@ -46,4 +46,4 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> No
     results, unread = find_results(paths)
     comparison = compare_results(results, unread, cluster=options["cluster"], seed=options["seed"])
     words = shlex.join(["wordsight", *record_command(ctx)])
-    deliver(build_report(comparison, words, charts=options["report"] is not None), options)
+    deliver(build_report(comparison, words), options)

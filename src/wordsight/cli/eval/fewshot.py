@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wordsight.evaluate.fewshot.curves import Run
     from wordsight.evaluate.predictions import Predictions
 
-_METHODS = ("probe", "nearest-mean", "gda", "clap", "tip-adapter")
+_METHODS = ("probe", "nearest-mean", "gda", "prior-probe", "clap", "tip-adapter")
 
 
 class _SpreadCommand(click.Command):
@@ -46,7 +46,7 @@ Examples:
   wordsight classify new/ --probe products.safetensors
 
 \b
-Methods: probe, nearest-mean, gda, gda-held-out, prior-probe, zero-shot-start, clap, lp++, tip-adapter, tip-adapter-f;
+Methods: probe, nearest-mean, gda, gda-fixed, prior-probe, zero-shot-start, clap, lp++, tip-adapter, tip-adapter-f;
 tip-adapter:published and tip-adapter-f:published are tuned on the test images, to show what that is worth.
 
 Shots are drawn from the train split where there is one, else from half of each class; the rest is tested on.
@@ -62,30 +62,34 @@ Shots are drawn from the train split where there is one, else from half of each 
               help='Images of each class to learn from: numbers, and "all".')  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True,
               help="Draws of the shots for each number.")  # fmt: skip
-@click.option("--templates", default="photo", show_default=True, metavar="TEMPLATES",
-              help="Prompt templates: a built-in set, a template with {}, or a file.")  # fmt: skip
+@click.option("--templates", metavar="TEMPLATES", help="Prompt templates: a built-in set, a template with {}, or a "
+              "file (default: those of the dataset, else \"photo\").")  # fmt: skip
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Fit the first linear method of --methods on all images, and write it to FILE for "
               "`wordsight classify --probe`.")  # fmt: skip
 @dataset_options
 @result_options
 @click.pass_context
-def command(ctx: click.Context, dataset: str, **options: Any) -> None:
+def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     """Measure what a few labelled images of each class add to zero-shot.
 
     Curves of accuracy by the number of labelled images, for linear probes and their relatives, with 95 % intervals
     over draws of the shots and test images; and in words, how many images zero-shot is worth.
     """
     from wordsight.evaluate.fewshot import curves, report, saving
+    from wordsight.evaluate.fewshot.methods import find_method
     from wordsight.evaluate.fewshot.shots import parse_shots
     from wordsight.evaluate.fewshot.task import open_pool, prepare_task
     from wordsight.evaluate.result_folder import result_folder
-    from wordsight.zeroshot.templates import resolve_templates
+    from wordsight.evaluate.zeroshot.run import choose_templates
 
     check_report(options["report"])
     saving.check_save(options["save"], options["methods"])
-    shots, templates = parse_shots(options["shots"]), resolve_templates(options["templates"])
+    shots = parse_shots(options["shots"])
+    for name in options["methods"]:
+        find_method(name)
     data = open_dataset(dataset, options)
+    templates = choose_templates(data, options["templates"])
     pool = open_pool(dataset, data, open_dataset, options)
     model = open_model(options["model"], options)
     images = sum(len(part.images) for part in (data, pool) if part is not None)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._messages import say
 from wordsight.cli.eval import _options
-from wordsight.cli.eval._results import deliver, image_progress, open_text_model
+from wordsight.cli.eval._results import deliver, image_progress, open_model, open_text_model
 from wordsight.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,12 +61,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     _options.check_report(options["report"])
     findings = _measure(options)
     command_line = "wordsight " + shlex.join(_options.record_command(ctx))
-    deliver(build_report(findings, command_line, illustrated=False), {**options, "report": None})
+    written = None
     if options["report"]:
-        from wordsight.evaluate.report.page import write_report
-
-        figures = write_report(options["report"], build_report(findings, command_line))
-        say(f"report written to {options['report']}, its figures to {figures.name} beside it.")
+        written = build_report(findings, command_line)
+    deliver(build_report(findings, command_line, illustrated=False), options, written=written)
 
 
 def _measure(options: Mapping[str, Any]) -> Findings:
@@ -88,8 +85,11 @@ def _measure(options: Mapping[str, Any]) -> Findings:
         images = read_images(options["images"], names.kind, names.by_language.get("en", {}))
     if not tests and names is None and options["people"] is None:
         raise InputError("With --tests none there is nothing to measure; add --languages or --people.")
-    model = open_text_model(options["model"], options)
     limits = languages = people = None
+    if not tests and names is None:  # portraits need no words
+        people = measure_people(open_model(options["model"], options), options["people"], seed=options["seed"])
+        return Findings(people.model, people=people)
+    model = open_text_model(options["model"], options)
     if tests:
         with image_progress(len(tests), "Testing") as advance:
             limits = measure_limits(model, tests, seed=options["seed"], progress=_advance(advance))

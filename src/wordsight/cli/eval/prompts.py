@@ -71,8 +71,9 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
     """Compare prompts on labelled images: templates, ensembles, files of prompts, other names, and random words."""
     from wordsight.cli.eval._results import deliver, image_progress, open_text_model, report_all_skips
     from wordsight.evaluate.features import embed_set
+    from wordsight.evaluate.prompts.config import PromptStudyConfig, check_study
     from wordsight.evaluate.prompts.report import build_report, draw_charts
-    from wordsight.evaluate.prompts.study import PromptStudyConfig, check_study, study_prompts
+    from wordsight.evaluate.prompts.study import study_prompts
 
     check_report(options["report"])
     data = open_dataset(dataset, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from wordsight.cli.eval._options import (
     record_command,
     result_options,
 )
+from wordsight.errors import InputError
 
 if TYPE_CHECKING:
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
@@ -65,8 +66,7 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
         resolve_templates(options["templates"])
     with plain_warnings():
         sets = {source: open_dataset(source, options) for source in datasets}
-        for data in sets.values():
-            _check_columns(data, options["by"])
+        _check_sets(sets, options["by"])
         evaluated: list[Evaluated] = []
         measured: list[Features] = []
         for model_name in dict.fromkeys(models):
@@ -103,11 +103,11 @@ def _evaluate(
 
 def _write_figures(folder: Path, out: Path, evaluated: Evaluated) -> None:
     from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
-    from wordsight.evaluate.result_folder import RESULT, folder_name
+    from wordsight.evaluate.result_folder import RESULT, lines_path
 
     predictions, summary = evaluated.predictions, evaluated.summary
     write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
-    write_datacomp_line(out / f"eval_results-{folder_name(predictions.origin.model)}.jsonl", predictions, summary)
+    write_datacomp_line(lines_path(out, predictions.origin.model), predictions, summary)
 
 
 def _deliver(
@@ -117,12 +117,23 @@ def _deliver(
     from wordsight.cli.eval._results import deliver, report_all_skips
     from wordsight.evaluate.zeroshot.overview import build_overview
 
-    deliver(build_overview(evaluated, record_command(ctx)), options)
+    deliver(build_overview(evaluated, record_command(ctx), seed=options["seed"]), options)
     return report_all_skips(measured)
 
 
-def _check_columns(data: LabelledSet, columns: Sequence[str]) -> None:
-    """Raise InputError for a column that a set lacks, before anything is computed."""
+def _check_sets(sets: Mapping[str, LabelledSet], by: Sequence[str]) -> None:
+    """Raise InputError for two sets of one name, whose results would be one, and for a column that a set lacks.
+
+    Before anything is computed.
+    """
     from wordsight.evaluate.zeroshot.summary import check_columns
 
-    check_columns(data.name, data.columns, columns)
+    source_of: dict[str, str] = {}
+    for source, data in sets.items():
+        if data.name in source_of:
+            raise InputError(
+                f"Two datasets are called {data.name!r}: {source_of[data.name]!r} and {source!r}; measure them one "
+                "at a time, each with its own --out."
+            )
+        source_of[data.name] = source
+        check_columns(data.name, data.columns, by)

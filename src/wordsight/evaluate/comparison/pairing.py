@@ -58,7 +58,7 @@ def pair_predictions(dataset: str, contenders: Mapping[str, Predictions], cluste
             )
         columns.append(predictions.hits[places_N])
     assert labels is not None
-    known_N = labels.any(axis=1) if labels.ndim == 2 else labels >= 0
+    known_N = np.asarray(labels >= 0 if labels.ndim == 1 else labels.any(axis=1), np.bool_)
     if not known_N.any():
         raise InputError(f"None of the {len(keys)} common images of {dataset!r} has a label.")
     return PairedHits(

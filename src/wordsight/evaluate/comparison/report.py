@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from wordsight.evaluate.comparison.compare import Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.comparison.words import describe_comparison, name_some, percent, points, rounded
+from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.metrics import Estimate, adjust_holm
 
 _CONFIDENT = 0.05
 
 
-def build_report(comparison: Comparison, command: str, *, charts: bool = False) -> Report:
-    """Report on a comparison. charts: draw them, which takes matplotlib. Raises: MissingExtraError without it."""
-    sections = [*_standings_sections(comparison, charts), *_sets_sections(comparison, charts)]
+def build_report(comparison: Comparison, command: str) -> Report:
+    """Report on a comparison."""
+    sections = [*_standings_sections(comparison), *_sets_sections(comparison)]
     if notes := list(_notes(comparison)):
         sections.append(Section("Not compared", "\n".join(notes)))
     return Report(
@@ -29,32 +30,30 @@ def build_report(comparison: Comparison, command: str, *, charts: bool = False) 
     )
 
 
-def _standings_sections(comparison: Comparison, charts: bool) -> Iterator[Section]:
+def _standings_sections(comparison: Comparison) -> Iterator[Section]:
+    (first, *more) = comparison.sets
     if comparison.across is not None:
         text = (
             f"Mean accuracy over the {len(comparison.common)} datasets that all have, each of which counts alike. "
             "Intervals of 95 % take these datasets as a sample of datasets like them"
         )
         if comparison.here is None:
-            yield _standings_section("Over all datasets", f"{text}.", comparison.across, charts)
+            yield _standings_section("Over all datasets", f"{text}.", comparison.across)
         else:
             text += '; "these only" would change with other images, but not with other datasets.'
-            yield _standings_section("Over all datasets", text, comparison.across, charts, comparison.here)
-    elif len(comparison.sets) == 1 and comparison.sets[0].standings is not None:
-        each = comparison.sets[0]
-        text = f"Accuracy on the {each.images:,} images of {each.dataset} that all have, with intervals of 95 %."
-        if each.pair is not None:
-            test = each.pair.test
+            yield _standings_section("Over all datasets", text, comparison.across, comparison.here)
+    elif not more and first.standings is not None:
+        text = f"Accuracy on the {first.images:,} images of {first.dataset} that all have, with intervals of 95 %."
+        if first.pair is not None:
+            test = first.pair.test
             text += (
-                f" Only {each.labels[0]} is right about {test.lost:,} of them, only {each.labels[1]} about "
+                f" Only {first.labels[0]} is right about {test.lost:,} of them, only {first.labels[1]} about "
                 f"{test.gained:,}: McNemar's p = {test.mid:.2g} (mid-p), {test.exact:.2g} (exact)."
             )
-        yield _standings_section("Standings", text, each.standings, charts)
+        yield _standings_section("Standings", text, first.standings)
 
 
-def _standings_section(
-    title: str, text: str, standings: Standings, charts: bool, here: Standings | None = None
-) -> Section:
+def _standings_section(title: str, text: str, standings: Standings, here: Standings | None = None) -> Section:
     """Table of standings; with more than two contenders also of ranks, which two do not need."""
     many = len(standings.rows) > 2
     columns = ["Model", "Accuracy", "Behind the best"]
@@ -72,15 +71,10 @@ def _standings_section(
         if many:
             cells += [rank_range(row.ranks), "yes" if row.may_be_best else "no"]
         rows.append(cells)
-    parts: list[Table | Chart] = [Table(columns, rows)]
-    if charts:
-        parts += _standings_charts(standings, many)
-    return Section(title, text, parts)
+    return Section(title, text, [Table(columns, rows), *_standings_charts(standings, many)])
 
 
 def _standings_charts(standings: Standings, many: bool) -> Iterator[Chart]:
-    from wordsight.evaluate.report.charts import interval_chart
-
     yield interval_chart(
         {row.label: row.mean for row in standings.rows},
         caption="Accuracy with its interval of 95 %. Of models measured on the same images, intervals that overlap "
@@ -102,11 +96,11 @@ def _standings_charts(standings: Standings, many: bool) -> Iterator[Chart]:
         )
 
 
-def _sets_sections(comparison: Comparison, charts: bool) -> Iterator[Section]:
+def _sets_sections(comparison: Comparison) -> Iterator[Section]:
     if len(comparison.sets) < 2:
         return
     if len(comparison.labels) == 2:
-        yield _pairs_section(comparison, charts)
+        yield _pairs_section(comparison)
         return
     rows = []
     for each in comparison.sets:
@@ -123,7 +117,7 @@ def _sets_sections(comparison: Comparison, charts: bool) -> Iterator[Section]:
     yield Section("Each dataset", "Images that all have, paired.", [table])
 
 
-def _pairs_section(comparison: Comparison, charts: bool) -> Section:
+def _pairs_section(comparison: Comparison) -> Section:
     first, second = comparison.labels
     paired = [(each, each.pair) for each in comparison.sets if each.pair is not None]
     adjusted = dict(
@@ -149,16 +143,13 @@ def _pairs_section(comparison: Comparison, charts: bool) -> Section:
         text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
     columns = ["Dataset", "Images", first, second, f"{second} − {first}, points", "p", "Needed", "Better"]
     parts: list[Table | Chart] = [Table(columns, rows)]
-    if charts and paired:
-        parts.append(_gain_chart(comparison, paired))
+    if paired:
+        parts.append(_gain_chart(comparison, {each.dataset: pair.gain for each, pair in paired}))
     return Section("Each dataset", text, parts)
 
 
-def _gain_chart(comparison: Comparison, paired: list[tuple[SetComparison, object]]) -> Chart:
-    from wordsight.evaluate.report.charts import interval_chart
-
+def _gain_chart(comparison: Comparison, gains: Mapping[str, Estimate]) -> Chart:
     first, second = comparison.labels
-    gains = {each.dataset: each.pair.gain for each, _ in paired if each.pair is not None}
     ordered = dict(sorted(gains.items(), key=lambda item: -item[1].value))
     return interval_chart(
         ordered,

@@ -11,6 +11,7 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Predictions, read_predictions
+from wordsight.evaluate.result_folder import is_lines_path
 
 _TASKS = ("zeroshot_classification", "linear_probe")  # of CLIP_benchmark's: those that have an accuracy
 
@@ -106,8 +107,10 @@ def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".json", ".jsonl"))
     with_predictions = {path.parent for path in files if path.suffix == ".parquet"}
     for path in files:
-        if path.suffix != ".parquet" and path.parent in with_predictions:
-            continue  # figures of the predictions beside
+        if path.suffix != ".parquet" and (
+            path.parent in with_predictions or (with_predictions and is_lines_path(path))
+        ):
+            continue  # figures of the predictions beside or below
         try:
             found, bad = _read(path, given)
         except InputError as error:

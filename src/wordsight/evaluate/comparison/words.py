@@ -49,7 +49,7 @@ def describe_set(each: SetComparison) -> str:
     if not gain.value:
         size = f"a difference of {100 * SMALLEST_GAIN:.0f} point"
     return (
-        f"{first} and {second} cannot be told apart {on}: {second} is {_signed(gain)}. About "
+        f"{first} and {second} cannot be told apart {on}: {second} is {lead(gain)}. About "
         f"{rounded(each.pair.needed):,} images would be needed for {size}."
     )
 
@@ -65,7 +65,7 @@ def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
             answer = f"{best.label} is better than {other.label} by {points(other.behind)} {over}."
         else:
             answer = (
-                f"{best.label} and {other.label} cannot be told apart {over}: {best.label} is {_signed(other.behind)}."
+                f"{best.label} and {other.label} cannot be told apart {over}: {best.label} is {lead(other.behind)}."
             )
             if other.behind.value > 0:
                 needed = sets_needed(other.behind, datasets)
@@ -141,8 +141,8 @@ def name_some(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
 
 
-def _signed(gain: Estimate) -> str:
-    """Such as "0.4 points ahead (-1.1 to 1.9)"."""
+def lead(gain: Estimate) -> str:
+    """Difference in words, such as "0.4 points ahead (−1.1 to 1.9)"."""
     side = "behind" if gain.value < 0 else "ahead"
     if not round(100 * gain.value, 1):
         side = "apart"

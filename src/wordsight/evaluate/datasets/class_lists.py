@@ -8,6 +8,16 @@ from wordsight.errors import InputError
 
 CLASSNAMES = "classnames.txt"  # as in CLIP_benchmark's layout
 TEMPLATES = "zeroshot_classification_templates.txt"
+TYPE = "dataset_type.txt"
+
+
+def find_lists_above(folder: str) -> str:
+    """Folder of the lists of one split: its own, or the one above that has them."""
+    above = os.path.dirname(folder)
+    for name in (CLASSNAMES, TEMPLATES, TYPE):
+        if os.path.isfile(os.path.join(above, name)) and not os.path.isfile(os.path.join(folder, name)):
+            return above
+    return folder
 
 
 def read_class_list_beside(folder: str) -> tuple[str, ...] | None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.evaluate.datasets.class_lists import read_templates_beside
+from wordsight.evaluate.datasets.class_lists import find_lists_above, read_templates_beside
 from wordsight.evaluate.datasets.classes import check_class_count, index_names, shorten
+from wordsight.evaluate.datasets.folder_names import name_folders
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.request import (
     DatasetWarning,
@@ -36,12 +37,14 @@ def load_folder(request: Request) -> LabelledSet:
     """
     refuse_columns(request, "a folder")
     folder = os.path.abspath(request.path)
-    roots = find_splits(folder)
+    roots, beside = find_splits(folder), folder
     if roots:
         split = choose_split(list(roots), request.split, request.source)
         name = os.path.basename(folder)
     else:
         roots, split, name = _read_own_name(folder, request)
+        if split_kind(os.path.basename(folder)):
+            beside = find_lists_above(folder)
     found = list(_scan(roots[split]))
     stray = [path for class_name, path in found if not class_name]
     if stray:
@@ -57,18 +60,19 @@ def load_folder(request: Request) -> LabelledSet:
         if other != split:
             raw += _list_classes(root)
     _warn_of_empty_folders(roots[split], raw, request.source)
-    label_by_name, classnames = index_names(raw, f"the folder {request.source!r}")
+    names = name_folders(list(dict.fromkeys(raw)), beside, request.source)
+    label_by_name, classnames = index_names(names.values(), f"the folder {request.source!r}")
     check_class_count(classnames, f"The folder {request.source!r}", _EXPECTED + _find_deeper(roots[split], raw))
     if not found:
         raise InputError(f"The split {split!r} of {request.source!r} holds no image; expected {_EXPECTED}.")
-    found.sort(key=lambda pair: label_by_name[pair[0]])
+    found.sort(key=lambda pair: label_by_name[names[pair[0]]])
     return LabelledSet(
         name=name,
         images=[path for _, path in found],
         keys=tuple(to_text(os.path.relpath(path, roots[split])).replace(os.sep, "/") for _, path in found),
-        labels=np.array([label_by_name[class_name] for class_name, _ in found], np.int64),
+        labels=np.array([label_by_name[names[class_name]] for class_name, _ in found], np.int64),
         classnames=classnames,
-        templates=read_templates_beside(folder),
+        templates=read_templates_beside(beside),
         split=split,
     )
 

@@ -8,13 +8,10 @@ Source: github.com/LAION-AI/CLIP_benchmark, `clip_benchmark/datasets/builder.py`
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +19,14 @@ from numpy.typing import NDArray
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.class_lists import (
     CLASSNAMES,
-    TEMPLATES,
+    TYPE,
+    find_lists_above,
     read_class_list_beside,
     read_templates_beside,
 )
 from wordsight.evaluate.datasets.classes import check_class_count, check_label
 from wordsight.evaluate.datasets.labelled_set import LabelledSet, number_keys
+from wordsight.evaluate.datasets.labelled_shards import LabelledShards, read_shards
 from wordsight.evaluate.datasets.lazy_images import LazyImages
 from wordsight.evaluate.datasets.request import (
     DatasetWarning,
@@ -37,31 +36,8 @@ from wordsight.evaluate.datasets.request import (
     refuse_split,
     split_kind,
 )
-from wordsight.images.skipped import describe_error
-from wordsight.ingest.tars import Member, Sample, image_extensions, samples
 
-_TYPE = "dataset_type.txt"
 _COUNT = "nshards.txt"
-_IMAGES = (".webp", ".png", ".jpg", ".jpeg")  # in the order in which CLIP_benchmark prefers them
-_MARKS_LIMIT = 1 << 20  # bytes of a .cls or .npy
-
-
-@dataclass
-class _Found:
-    """Images of the shards read so far: where their bytes lie, and what stands in their .cls or .npy."""
-
-    shards: list[str] = field(default_factory=list)
-    ranges: list[tuple[int, int, int]] = field(default_factory=list)  # shard, start, size
-    keys: list[str] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    problems: Counter[str] = field(default_factory=Counter)
-
-    def read(self, place: int) -> bytes:
-        """Bytes of an image."""
-        shard, start, size = self.ranges[place]
-        with open(self.shards[shard], "rb") as file:
-            file.seek(start)
-            return file.read(size)
 
 
 def is_webdataset(path: str) -> bool:
@@ -82,18 +58,18 @@ def load_webdataset(request: Request) -> LabelledSet:
     refuse_columns(request, "a folder of shards")
     path = os.path.abspath(request.path)
     if os.path.isfile(path):
-        split, shards, beside = "test", [path], _find_lists(os.path.dirname(path))
+        split, shards, beside = "test", [path], find_lists_above(os.path.dirname(path))
         refuse_split(request)
         name = os.path.splitext(os.path.basename(path))[0]
     else:
         roots = _find_roots(path)
         split = choose_split(list(roots), request.split, request.source)
-        shards, beside = _list_shards(roots[split], request.source), _find_lists(roots[split])
+        shards, beside = _list_shards(roots[split], request.source), find_lists_above(roots[split])
         name = os.path.basename(path)
         if roots[split] == path and split_kind(name):
             name = os.path.basename(os.path.dirname(path))
     kind = _read_type(beside)
-    found = _read_shards(shards, ".npy" if kind == "multilabel" else ".cls")
+    found = read_shards(shards, ".npy" if kind == "multilabel" else ".cls")
     _warn_of_problems(found, request.source)
     if not found.keys:
         raise InputError(f"The shards of {request.source!r} hold no image with a label beside it.{_hint(found)}")
@@ -127,15 +103,6 @@ def _tars(folder: str) -> list[str]:
     return sorted(names, key=lambda name: (len(name), name))
 
 
-def _find_lists(folder: str) -> str:
-    """Folder of the class list: that of the shards, or the one above."""
-    above = os.path.dirname(folder)
-    for name in (CLASSNAMES, TEMPLATES, _TYPE):
-        if os.path.isfile(os.path.join(above, name)) and not os.path.isfile(os.path.join(folder, name)):
-            return above
-    return folder
-
-
 def _list_shards(folder: str, source: str) -> list[str]:
     """Paths of a split's shards: as many as nshards.txt says, else all."""
     there = _tars(folder)
@@ -163,7 +130,7 @@ def _list_shards(folder: str, source: str) -> list[str]:
 
 
 def _read_type(folder: str) -> str:
-    path = os.path.join(folder, _TYPE)
+    path = os.path.join(folder, TYPE)
     if not os.path.isfile(path):
         return "classification"
     with open(path, encoding="utf-8-sig", errors="replace") as file:
@@ -178,66 +145,6 @@ def _read_type(folder: str) -> str:
     return kind
 
 
-def _read_shards(shards: Sequence[str], extension: str) -> _Found:
-    found = _Found()
-    for path in shards:
-        found.shards.append(path)
-        try:
-            with open(path, "rb") as file:
-                for sample in samples(path, file):
-                    if isinstance(sample, Sample):
-                        _add(found, sample, file, extension)
-                    else:
-                        found.problems[f"the shard {os.path.basename(path)} {sample.reason}"] += 1
-        except OSError as error:
-            found.problems[f"the shard {os.path.basename(path)}: {describe_error(error)}"] += 1
-    return found
-
-
-def _add(found: _Found, sample: Sample, file: IO[bytes], extension: str) -> None:
-    """Take note of a sample, or of why it is left out."""
-    image = next((sample.members[end] for end in _order(sample)), None)
-    member = sample.members.get(extension)
-    if image is None:
-        found.problems["a sample holds no image"] += 1
-        return
-    if member is None:
-        found.problems[f"a sample holds no {extension}"] += 1
-        return
-    content = _read_member(member, file)
-    try:
-        label = _parse_marks(content) if extension == ".npy" else int(content)
-    except ValueError:
-        wanted = "one number for each class" if extension == ".npy" else "the number of a class"
-        found.problems[f"a {extension} does not hold {wanted}"] += 1
-        return
-    found.labels.append(label)
-    found.keys.append(sample.key)
-    found.ranges.append((len(found.shards) - 1, image.start, image.size))
-
-
-def _order(sample: Sample) -> Iterator[str]:
-    """Extensions of a sample's images, the preferred first."""
-    yield from (end for end in _IMAGES if end in sample.members)
-    yield from image_extensions(sample)
-
-
-def _read_member(member: Member, file: IO[bytes]) -> bytes:
-    file.seek(member.start)
-    return file.read(min(member.size, _MARKS_LIMIT))
-
-
-def _parse_marks(content: bytes) -> NDArray[np.bool_]:
-    """Marks (K,) of a .npy. Raises: ValueError for anything else; pickles are not read."""
-    try:
-        marks = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, EOFError) as error:
-        raise ValueError(str(error)) from error
-    if marks.ndim != 1 or marks.dtype.kind not in "biuf":
-        raise ValueError("not a row of numbers")
-    return np.asarray(marks > 0)
-
-
 def _name_classes(folder: str, source: str) -> tuple[str, ...]:
     listed = read_class_list_beside(folder)
     if listed is None:
@@ -249,7 +156,7 @@ def _name_classes(folder: str, source: str) -> tuple[str, ...]:
     return listed
 
 
-def _check_labels(found: _Found, classnames: Sequence[str], kind: str, source: str) -> NDArray[Any]:
+def _check_labels(found: LabelledShards, classnames: Sequence[str], kind: str, source: str) -> NDArray[Any]:
     if kind != "multilabel":
         for key, label in zip(found.keys, found.labels, strict=True):
             check_label(label, classnames, f"{key}.cls of {source!r}")
@@ -263,14 +170,14 @@ def _check_labels(found: _Found, classnames: Sequence[str], kind: str, source: s
     return np.stack(found.labels)
 
 
-def _warn_of_problems(found: _Found, source: str) -> None:
+def _warn_of_problems(found: LabelledShards, source: str) -> None:
     if found.problems:
         reasons = "; ".join(f"{count} × {reason}" for reason, count in found.problems.most_common(3))
         warnings.warn(f"Parts of the shards of {source!r} are left out: {reasons}.", DatasetWarning, stacklevel=5)
 
 
-def _hint(found: _Found) -> str:
+def _hint(found: LabelledShards) -> str:
     """Hint at multi-label sets that do not say that they are one."""
     if found.problems["a sample holds no .cls"]:
-        return f" Labels are expected in .cls, or in .npy where {_TYPE} says multilabel."
+        return f" Labels are expected in .cls, or in .npy where {TYPE} says multilabel."
     return ""

@@ -118,10 +118,14 @@ class EmbeddingClassifier:
         self.to_head().save(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Fitted estimator of a file that `save` wrote, with the default parameters. Raises: as `LinearHead.load`."""
+    def load(cls, path: str | os.PathLike[str], **params: Any) -> Self:
+        """Fitted estimator of a linear head that `save` or `wordsight eval fewshot --save` wrote.
+
+        params: of the constructor; with model=… it answers images, which must be the model that the head was fitted
+        with. Raises: as `LinearHead.load`.
+        """
         head = LinearHead.load(path)
-        made = cls()
+        made = cls(**params)
         made._take_head(head)
         return made
 
@@ -141,6 +145,8 @@ class EmbeddingClassifier:
     def _embed(self, X: Any, *, first: bool) -> NDArray[Any]:
         """Embeddings of X, checked; first: in `fit`, which takes down what later calls are compared with."""
         if self.model is not None and not is_embeddings(X):
+            if not first:
+                self._check_model()
             X = self._open_model().embed_images(X)
         if first:
             names = feature_names(X)
@@ -158,6 +164,15 @@ class EmbeddingClassifier:
                 self.fingerprint_ = self._open_model().fingerprint
         check_width(image_ND.shape[1], self)
         return image_ND
+
+    def _check_model(self) -> None:
+        """Raise ArrayError where the model is not the one of `fit`."""
+        seen = self._open_model().fingerprint
+        if self.fingerprint_ not in ("", seen):
+            raise ArrayError(
+                f"The {type(self).__name__} was fitted on embeddings of another model ({self.fingerprint_[:12]}) than "
+                f"{self.model!r:.80} ({seen[:12]}); set that model, or fit again."
+            )
 
     def _open_model(self) -> Any:
         """The model among the parameters, loaded where it is a name."""

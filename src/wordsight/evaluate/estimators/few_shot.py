@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wordsight.arguments import check_choice
 from wordsight.errors import InputError
 from wordsight.evaluate.estimators.base import EmbeddingClassifier
@@ -11,6 +14,7 @@ from wordsight.evaluate.estimators.class_words import WordedClassifier
 from wordsight.evaluate.fewshot.learned import Shots
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS
 from wordsight.evaluate.fewshot.probe import fit_path, fit_probe
+from wordsight.zeroshot.linear_head import LinearHead
 from wordsight.zeroshot.templates import Templates
 
 
@@ -64,7 +68,8 @@ class FewShotClassifier(WordedClassifier):
         of `ZeroShotClassifier`; methods without texts ("probe", "nearest-mean") do without. random_state: of all that a
         method draws.
 
-    Embeddings are expected to have unit length, as models give them. Each method's paper is named in `METHODS`.
+    Embeddings are expected to have unit length, as models give them; for methods that are not linear in them, and so
+    are never saved as a head that reads them as they are, they are brought to it. Papers are named in `METHODS`.
     """
 
     def __init__(
@@ -105,6 +110,18 @@ class FewShotClassifier(WordedClassifier):
         shots = Shots(image_ND, label_N, len(self.classes_), class_KD, scale, _seed(self.random_state))
         self.scorer_ = method.fit(shots)
         return self
+
+    def _embed(self, X: Any, *, first: bool) -> NDArray[Any]:
+        image_ND = super()._embed(X, first=first)
+        if METHODS[self.method].is_linear:
+            return image_ND
+        image_ND = image_ND.astype(np.float64)
+        return np.asarray(image_ND / np.maximum(np.linalg.norm(image_ND, axis=1, keepdims=True), 1e-12))
+
+    def _take_head(self, head: LinearHead) -> None:
+        super()._take_head(head)
+        if head.kind in METHODS:
+            self.method = head.kind
 
 
 def _seed(random_state: Any) -> int:

@@ -1,4 +1,4 @@
-"""Classifiers in closed form: nearest class mean, and Gaussian discriminant analysis beside the zero-shot classifier."""
+"""Classifiers in closed form: nearest class mean, and Gaussian discriminant analysis beside zero-shot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 
 ALPHAS = tuple(10.0**power for power in range(-4, 3))  # that the paper's code tries (mrflogs/ICLR24)
-FIXED_ALPHA = 0.1  # weight of the discriminants, the best of ALPHAS on the learn sets (fewshot_methods.py)
+FIXED_ALPHA = 0.01  # weight of the discriminants, the best of ALPHAS on the learn sets (fewshot_methods.py)
 
 
 def fit_nearest_mean(shots: Shots) -> LinearScorer:
@@ -22,7 +22,7 @@ def fit_nearest_mean(shots: Shots) -> LinearScorer:
     return LinearScorer(shots.scale * mean_KD, -0.5 * shots.scale * (mean_KD**2).sum(axis=1))
 
 
-def fit_gda(shots: Shots, alpha: float = FIXED_ALPHA) -> LinearScorer:
+def fit_gda_fixed(shots: Shots, alpha: float = FIXED_ALPHA) -> LinearScorer:
     """Zero-shot scores plus alpha times those of Gaussians with a shared covariance.
 
     Source: Wang et al. 2024 (2402.04087), eq. 7–9, for unit features; alpha times theirs by (N - 1 + D) / D, with
@@ -34,20 +34,20 @@ def fit_gda(shots: Shots, alpha: float = FIXED_ALPHA) -> LinearScorer:
     return LinearScorer(text_KD + alpha * found.coefficient_KD, alpha * found.intercept_K, facts)
 
 
-def fit_gda_held_out(shots: Shots) -> LinearScorer:
-    """`fit_gda` with the alpha of `ALPHAS` that classifies the held-out quarter of the shots best.
+def fit_gda(shots: Shots) -> LinearScorer:
+    """`fit_gda_fixed` with the alpha of `ALPHAS` that classifies the held-out quarter of the shots best.
 
     Of equally good alphas the lowest, which stays nearest to zero-shot. Where no class has four images: FIXED_ALPHA.
     """
     parts = shots.hold_out()
     if parts is None:
-        return fit_gda(shots)
+        return fit_gda_fixed(shots)
     fitted, held = fit_discriminants(shots.take(parts[0])), parts[1]
     image_MD, label_M = shots.image_ND[held], shots.label_N[held]
     text_MK = shots.scale * image_MD @ shots.texts_KD.T
     seen_MK = fitted.score(image_MD)
     hits = [((text_MK + alpha * seen_MK).argmax(axis=1) == label_M).sum() for alpha in ALPHAS]
-    return fit_gda(shots, ALPHAS[int(np.argmax(hits))])
+    return fit_gda_fixed(shots, ALPHAS[int(np.argmax(hits))])
 
 
 def fit_discriminants(shots: Shots) -> LinearScorer:
@@ -71,10 +71,10 @@ def _apply_precision(shots: Shots, vector_KD: NDArray[np.float64]) -> NDArray[An
     factor = count - 1 + width
     if trace <= 1e-12:
         total = float(((image_ND - image_ND.mean(axis=0)) ** 2).sum()) / (count - 1)
-        return vector_KD * (width / max(total, 1e-12))
+        return np.asarray(vector_KD * (width / max(total, 1e-12)))
     if count < width:  # Woodbury: (CᵀC + tI)⁻¹ = (I - Cᵀ (CCᵀ + tI)⁻¹ C) / t
         inner_NN = centred_ND @ centred_ND.T + trace * np.eye(count)
         inner_NK = np.linalg.solve(inner_NN, centred_ND @ vector_KD.T)
-        return factor * (vector_KD - inner_NK.T @ centred_ND) / trace
+        return np.asarray(factor * (vector_KD - inner_NK.T @ centred_ND) / trace)
     scatter_DD = centred_ND.T @ centred_ND + trace * np.eye(width)
-    return factor * np.linalg.solve(scatter_DD, vector_KD.T).T
+    return np.asarray(factor * np.linalg.solve(scatter_DD, vector_KD.T).T)

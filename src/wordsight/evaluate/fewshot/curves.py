@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 import wordsight
 from wordsight.errors import InputError
-from wordsight.evaluate.fewshot.learned import Scorer
 from wordsight.evaluate.fewshot.methods import Method, find_method, fit_method
 from wordsight.evaluate.fewshot.shots import ALL, Count, parse_shots
 from wordsight.evaluate.fewshot.task import FewShotTask
@@ -120,9 +119,8 @@ def plan_counts(task: FewShotTask, shots: Sequence[Count], notes: list[str]) -> 
     for count in kept:
         smaller = task.labels.count_smaller(0 if count == ALL else int(count))
         if smaller:
-            notes.append(
-                f"{count} shots: {smaller} of {task.labels.class_count} classes have fewer images and give all they have"
-            )
+            of = f"{smaller} of {task.labels.class_count} classes"
+            notes.append(f"{count} shots: {of} have fewer images and give all they have")
     return kept
 
 
@@ -168,14 +166,20 @@ def run_methods(
     for name in methods:
         for count in counts:
             for seed in range(1 if count == ALL else seeds):
-                started = time.perf_counter()
-                scorer = fit_method(name, task.shots(count, seed), task.test_MD, task.test.labels)
-                seconds = time.perf_counter() - started
-                origin = describe_origin(task, f"{name} {count} shots seed {seed}", command, {"fit": seconds})
-                runs.append(Run(name, count, seed, _predict(task, scorer, origin), scorer.facts, seconds))
+                runs.append(fit_run(task, name, count, seed, command))
                 if progress is not None:
                     progress(1)
     return runs
+
+
+def fit_run(task: FewShotTask, method: str, count: Count, seed: int, command: Sequence[str] = ()) -> Run:
+    """Fit a method once, and predict the test part."""
+    started = time.perf_counter()
+    scorer = fit_method(method, task.shots(count, seed), task.test_MD, task.test.labels)
+    seconds = time.perf_counter() - started
+    origin = describe_origin(task, f"{method} {count} shots seed {seed}", command, {"fit": seconds})
+    predictions = Predictions.from_scores(origin, task.test, softmax(scorer.score(task.test_MD)))
+    return Run(method, count, seed, predictions, scorer.facts, seconds)
 
 
 def describe_origin(task: FewShotTask, method: str, command: Sequence[str], seconds: Mapping[str, float]) -> Origin:
@@ -254,7 +258,7 @@ def _first_crossing(count_C: NDArray[Any], curve_DC: NDArray[Any], base_D: NDArr
     """First number of shots at which each curve reaches its base: 0 if at once, infinity if never."""
     order = np.argsort(count_C, kind="stable")
     count_C, curve_DC = count_C[order], curve_DC[:, order]
-    reached_DC = curve_DC >= base_D[:, None]
+    reached_DC = curve_DC >= base_D[:, None] - 1e-9  # equal means may differ by a rounding
     first_D = np.where(reached_DC.any(axis=1), reached_DC.argmax(axis=1), -1)
     found = np.full(len(base_D), math.inf)
     found[first_D == 0] = 0.0
@@ -276,10 +280,6 @@ def _stack_hits(runs: Sequence[Run]) -> dict[str, dict[Count, NDArray[np.float64
         name: {count: np.stack(hits).astype(np.float64) for count, hits in by_count.items()}
         for name, by_count in rows.items()
     }
-
-
-def _predict(task: FewShotTask, scorer: Scorer, origin: Origin) -> Predictions:
-    return Predictions.from_scores(origin, task.test, softmax(scorer.score(task.test_MD)))
 
 
 def _by_text(figures: Mapping[str, Mapping[Count, Estimate]]) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,8 @@ Features are cached, so that all shots are one batch and images are not augmente
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +55,9 @@ def _descend_cosines(shots: Shots, multiplier_K: _Array) -> LinearScorer:
         error_NK = _softmax(gain * image_ND @ unit_KD.T) - one_hot_NK
         slope_KD = error_NK.T @ image_ND * (gain / len(image_ND))
         slope_KD -= (slope_KD * unit_KD).sum(axis=1, keepdims=True) * unit_KD  # the length of a prototype is free
-        velocity_KD = _MOMENTUM * velocity_KD + slope_KD / length_K1 + pull_K1 * (prototype_KD - text_KD)
-        prototype_KD -= _RATE * 0.5 * (1 + np.cos(np.pi * step / _STEPS)) * velocity_KD
+        pulled_KD = slope_KD / length_K1 + pull_K1 * (prototype_KD - text_KD)
+        velocity_KD = np.asarray(_MOMENTUM * velocity_KD + pulled_KD, np.float32)
+        prototype_KD -= _RATE * 0.5 * (1 + math.cos(math.pi * step / _STEPS)) * velocity_KD
     unit_KD = prototype_KD / np.linalg.norm(prototype_KD, axis=1, keepdims=True)
     facts = {"mean_multiplier": float(multiplier_K.mean())}
     return LinearScorer(gain * unit_KD.astype(np.float64), np.zeros(shots.class_count), facts)
@@ -80,7 +83,7 @@ def fit_lp_plus(shots: Shots) -> LinearScorer:
     velocity_KD = np.zeros_like(prototype_KD)
     for step in range(1, _LPP_STEPS + 1):
         error_NK = (_softmax(image_ND @ prototype_KD.T + cosine_NK * alpha_K) - one_hot_NK) / count
-        velocity_KD = _MOMENTUM * velocity_KD + error_NK.T @ image_ND
+        velocity_KD = np.asarray(_MOMENTUM * velocity_KD + error_NK.T @ image_ND, np.float32)
         prototype_KD -= rate * velocity_KD
         if step % _LPP_EVERY == 0:
             alpha_K -= alpha_rate * (error_NK * cosine_NK).sum(axis=0)

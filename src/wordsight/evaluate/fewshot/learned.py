@@ -62,12 +62,12 @@ class Shots:
         """Mean of the features of each class, not normalised again."""
         sum_KD = np.zeros((self.class_count, self.image_ND.shape[1]))
         np.add.at(sum_KD, self.label_N, self.image_ND.astype(np.float64))
-        return sum_KD / self.count_K[:, None]
+        return np.asarray(sum_KD / self.count_K[:, None])
 
     @functools.cached_property
     def one_hot_NK(self) -> NDArray[np.float64]:
         """Labels as rows of zeros and a one."""
-        return np.eye(self.class_count)[self.label_N]
+        return np.asarray(np.eye(self.class_count)[self.label_N])
 
     @property
     def texts_KD(self) -> NDArray[np.float64]:
@@ -79,6 +79,10 @@ class Shots:
     def take(self, rows: NDArray[Any]) -> Shots:
         """Some of the images, with all classes."""
         return Shots(self.image_ND[rows], self.label_N[rows], self.class_count, self.class_KD, self.scale, self.seed)
+
+    def take_any(self, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Features and labels of some of the images, where not every class need be among them."""
+        return self.image_ND[rows], self.label_N[rows]
 
     def hold_out(self) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Rows to fit on and rows to choose by: a quarter of each class of four images or more, drawn with `seed`.

@@ -17,8 +17,10 @@ from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 
 GRID = tuple(10.0**power for power in range(-6, 7, 2))  # where the paper's search starts
 STEPS_PER_DECADE = 8  # and the resolution it ends with: 97 values of C from 1e-6 to 1e6
-FIXED_C = 10.0  # where no shot can be held out: the best of GRID's decades on the learn sets (fewshot_methods.py)
-PRIOR_C = 10.0  # of the probe with the zero-shot classifier as prior, chosen on the learn sets too
+FIXED_C = (
+    10.0  # where no shot can be held out: all of GRID from 1 to 10,000 are equal on the learn sets (fewshot_methods.py)
+)
+PRIOR_C = 30.0  # of the probe with the zero-shot classifier as prior, chosen on the learn sets too
 Sweep = Literal["paper", "grid", "fixed"]
 
 _CHOOSING, _FINAL = 1e-2, 1e-4  # distance from the best coefficients to stop at, relative to the largest of them
@@ -47,7 +49,8 @@ def fit_prior_probe(shots: Shots, c: float = PRIOR_C) -> LinearScorer:
     Convex, so that it has one minimum: what a probe that starts at the class embeddings and is stopped early aims at.
     """
     text_KD = shots.scale * shots.texts_KD
-    problem = _Problem(shots.image_ND, shots.one_hot_NK, shots.image_ND @ text_KD.T)
+    offset_NK = shots.image_ND @ text_KD.T
+    problem = _Problem(shots.image_ND, shots.one_hot_NK, offset_NK, size=float(np.abs(text_KD).max()))
     coefficient_KD, intercept_K = problem.expand(problem.solve(c, None, _FINAL))
     return LinearScorer(text_KD + coefficient_KD, intercept_K, {"C": c})
 
@@ -95,6 +98,7 @@ class _Problem:
 
     The best coefficients lie in the span of the centred features, at most N directions of D; along their principal
     axes each coordinate is scaled by the curvature of the objective there. Centring moves the intercept only.
+    size: of the coefficients that the offset stands for; the precision asked for is relative to it too.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class _Problem:
         image_ND: NDArray[Any],
         one_hot_NK: NDArray[np.float64],
         offset_NK: NDArray[np.float64] | float = 0.0,
+        size: float = 0.0,
     ) -> None:
         image_ND = np.asarray(image_ND, np.float64)
         self.mean_D = image_ND.mean(axis=0)
@@ -113,7 +118,7 @@ class _Problem:
         rotation_RR = np.linalg.eigh(reduced_NR.T @ reduced_NR)[1]
         self.basis_DR = basis_DR @ rotation_RR
         self.feature_NR = np.ascontiguousarray(reduced_NR @ rotation_RR)
-        self.one_hot_NK, self.offset_NK = one_hot_NK, offset_NK
+        self.one_hot_NK, self.offset_NK, self.size = one_hot_NK, offset_NK, size
         self._square_NR = np.column_stack([self.feature_NR**2, np.ones(len(image_ND))])
 
     def solve(self, c: float, start: NDArray[np.float64] | None, tolerance: float) -> NDArray[np.float64]:
@@ -146,7 +151,7 @@ class _Problem:
             nonlocal close
             weight = flat.reshape(start.shape) * scale_R1
             loss, gradient = probe_loss(weight, self.feature_NR, self.one_hot_NK, strength, self.offset_NK)
-            size = float(np.abs(weight[:-1]).max())
+            size = max(float(np.abs(weight[:-1]).max()), self.size)
             miss = max(float(np.abs(gradient[:-1]).max()), float(np.abs(gradient[-1] * scale_R1[-1] ** 2).max()) * size)
             close = miss <= tolerance * size
             return loss, (gradient * scale_R1).ravel()

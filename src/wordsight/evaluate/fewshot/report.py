@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from wordsight.evaluate.fewshot.curves import Crossover, FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
+from wordsight.metrics import Estimate
+
+_MANY = 1000  # test images, from which on tenths of a percent say something
 
 
 def build_report(result: FewShotResult, command: str, *, with_chart: bool = True) -> Report:
@@ -37,7 +39,7 @@ def answer_in_words(result: FewShotResult) -> str:
     if result.zero_shot is None:
         return f"{said} of {result.test_images:,} test images."
     gain = result.gains[best][most]
-    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {_say_gain(gain)}."
+    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {_points(gain)} points."
     reference = "probe"
     if reference not in result.crossovers:
         reference = best
@@ -60,9 +62,7 @@ def say_crossover(result: FewShotResult, method: str) -> str:
 
 def draw_curves(result: FewShotResult) -> DrawnChart:
     """Lines of accuracy over the number of shots with their intervals, and zero-shot as a horizontal line."""
-    series = [
-        Series.from_estimates(_title(name), list(by_count.values())) for name, by_count in result.accuracy.items()
-    ]
+    series = [Series.from_estimates(name, list(by_count.values())) for name, by_count in result.accuracy.items()]
     baselines = {}
     if result.zero_shot is not None:
         baselines["zero-shot"] = result.zero_shot.value
@@ -87,41 +87,75 @@ def _say_what_is_shown(result: FewShotResult) -> str:
 
 
 def _tabulate(result: FewShotResult) -> Table:
+    places = int(result.test_images >= _MANY and len(result.counts) < 6)
     rows = []
     if result.zero_shot is not None:
-        rows.append(["zero-shot", *[f"{result.zero_shot:.1%}"] + ["〃"] * (len(result.counts) - 1)])
+        rows.append(["zero-shot", *[_short(result.zero_shot, places)] * len(result.counts)])
     for name, by_count in result.accuracy.items():
-        rows.append([_title(name), *(f"{estimate:.1%}" for estimate in by_count.values())])
-    return Table(["Method", *(_head(count) for count in result.counts)], rows)
+        rows.append([name, *(_short(estimate, places) for estimate in by_count.values())])
+    return Table(["Method", *map(_head, result.counts)], rows, "Accuracy in percent")
 
 
 def _compare_with_zero_shot(result: FewShotResult) -> Section:
+    first, last = result.counts[0], result.counts[-1]
     rows = []
-    for name, by_count in result.gains.items():
-        rows.append([_title(name), *(_points(estimate) for estimate in by_count.values())])
-    table = Table(["Method", *(_head(count) for count in result.counts)], rows, "Points above zero-shot, same images")
-    sentences = " ".join(say_crossover(result, name) for name in result.crossovers if name in METHODS)
-    return Section("Against zero-shot", sentences, [table])
+    for name, gain in result.gains.items():
+        rows.append([name, _say_worth(result, name), _points(gain[first]), _points(gain[last])])
+    head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
+    text = (
+        "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
+        "below zero-shot on the same images."
+    )
+    return Section("Against zero-shot", text, [Table(head, rows)])
+
+
+def _say_worth(result: FewShotResult, name: str) -> str:
+    """Cell of a crossover: "2.6 shots [1.2, 4.1]"."""
+    crossing, first = result.crossovers[name], result.counts[0]
+    most = _number(_as_number(result, result.counts[-1]))
+    if crossing.shots == 0:
+        worth = f"< {first} shot"
+    elif math.isinf(crossing.shots):
+        worth = f"> {most} shots"
+    else:
+        worth = f"{_number(crossing.shots)} shots"
+    if crossing.low == crossing.high == crossing.shots:
+        return worth
+    low, high = _number(crossing.low), _number(crossing.high)
+    if crossing.low == 0:
+        low = f"< {first}"
+    if math.isinf(crossing.high):
+        high = f"> {most}"
+    return f"{worth} [{low}, {high}]"
 
 
 def _list_protocols(result: FewShotResult) -> Section:
     rows = []
     for name in result.accuracy:
-        seconds = result.seconds[name]
-        rows.append([name, find_method(name).protocol, f"{seconds:.2g}"])
-    text = f"Without a choice of your own use {DEFAULT!r}, the validation-free method that did best on other sets."
+        rows.append([name, find_method(name).protocol, f"{result.seconds[name]:.2g}"])
+    text = f"Without a reason for another, use {DEFAULT}: the validation-free method that did best on other sets."
     if any(name in PUBLISHED for name in result.accuracy):
-        text += " Methods “as published” were tuned on the test images: no figure to compare with, only shown."
+        text += (
+            " Methods “:published” are tuned on the very images that they are measured on, as the published code "
+            "does: their figures are too high, and shown for that only."
+        )
     return Section("How each method is fitted", text, [Table(["Method", "Protocol", "Seconds"], rows)])
 
 
-def _say_gain(gain: object) -> str:
-    return f"{_points(gain)} points"
-
-
-def _points(gain: object) -> str:
-    value, low, high = (100 * getattr(gain, part) for part in ("value", "low", "high"))
+def _points(gain: Estimate) -> str:
+    value, low, high = (100 * part for part in (gain.value, gain.low, gain.high))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _short(estimate: Estimate, places: int) -> str:
+    """Cell of an accuracy: "52 [42, 62]"."""
+    return f"{100 * estimate.value:.{places}f} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+
+
+def _as_number(result: FewShotResult, count: Count) -> float:
+    if count == ALL:
+        return result.mean_shots
+    return float(count)
 
 
 def _say_range(result: FewShotResult, crossing: Crossover) -> str:
@@ -150,8 +184,8 @@ def _name_count(result: FewShotResult, count: Count) -> str:
 
 def _head(count: Count) -> str:
     if count == ALL:
-        return ALL
-    return f"{count}-shot"
+        return "all"
+    return f"{count} shot" + "s" * (count != 1)
 
 
 def _title(name: str) -> str:
@@ -160,8 +194,3 @@ def _title(name: str) -> str:
 
 def _capitalise(note: str) -> str:
     return note[:1].upper() + note[1:]
-
-
-def list_titles(names: Sequence[str]) -> list[str]:
-    """Titles of methods."""
-    return [_title(name) for name in names]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wordsight.errors import InputError
 from wordsight.evaluate.embedder import ImageEmbedder
 from wordsight.evaluate.fewshot.curves import FewShotResult
@@ -58,6 +60,6 @@ def fit_head(task: FewShotTask, methods: Sequence[str], model: ImageEmbedder, re
         "accuracy_measured_with": f"{most} shots",
     }
     fingerprint = str(getattr(model, "space", model.fingerprint))
-    return LinearHead(
-        name, task.pool.classnames, scorer.coefficient_KD, scorer.intercept_K, fingerprint=fingerprint, facts=facts
-    )
+    coefficient_KD = scorer.coefficient_KD.astype(np.float32)
+    intercept_K = scorer.intercept_K.astype(np.float32)
+    return LinearHead(name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=fingerprint, facts=facts)

@@ -119,7 +119,7 @@ def prepare_task(
     else:
         drawn, drawn_PD = _match_classes(measured[1].of(parts[1]), test.classnames), measured[1].image_MD
     drawn, test, kept_M = _keep_learnable(drawn, test, notes)
-    class_KD, scale = _embed_texts(model, drawn.classnames, templates, cache)
+    class_KD, scale = embed_texts(model, drawn.classnames, templates, cache)
     return FewShotTask(
         name=data.name,
         model=model.name,
@@ -182,18 +182,19 @@ def _keep_learnable(
     notes.append(f"{missing} of {len(count_K)} classes have no image to learn from and are left out")
     number_K = np.full(len(count_K), -1)
     number_K[kept_K] = np.arange(len(kept_K))
-    names = tuple(drawn.classnames[k] for k in kept_K)
+    classnames = tuple(drawn.classnames[k] for k in kept_K)
     test = test.take(kept_M)
     return (
-        replace(drawn, labels=number_K[drawn.labels], classnames=names),
-        replace(test, labels=number_K[test.labels], classnames=names),
+        replace(drawn, labels=number_K[drawn.labels], classnames=classnames),
+        replace(test, labels=number_K[test.labels], classnames=classnames),
         kept_M,
     )
 
 
-def _embed_texts(
-    model: ImageEmbedder, classnames: Sequence[str], templates: Sequence[str], cache: bool
+def embed_texts(
+    model: ImageEmbedder, classnames: Sequence[str], templates: Sequence[str], cache: bool = True
 ) -> tuple[Floats | None, float]:
+    """Class embeddings (K, D) and the factor on cosines; None of a model that embeds images only."""
     if not isinstance(model, ImageTextEmbedder):
         return None, _COSINE_SCALE
     return embed_classes(model, {name: (name,) for name in classnames}, templates, cache=cache), model.scale

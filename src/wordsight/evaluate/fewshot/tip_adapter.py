@@ -48,35 +48,54 @@ class TipScorer:
         return np.asarray(self.scale * image_ND @ self.text_KD.T + self.alpha * (near_NM @ self.value_NK))
 
 
-def fit_tip(shots: Shots) -> TipScorer:
+def start_tip(shots: Shots) -> TipScorer:
     """Tip-Adapter without training: the shots are the keys; alpha and beta are the paper's."""
     return TipScorer(shots.image_ND.astype(np.float64), shots.one_hot_NK, shots.texts_KD, shots.scale)
 
 
+def fit_tip(shots: Shots) -> TipScorer:
+    """Tip-Adapter with the alpha and beta that suit the held-out quarter of the shots best, and all shots as keys.
+
+    Where no class has four images: the paper's alpha and beta.
+    """
+    parts = shots.hold_out()
+    if parts is None:
+        return start_tip(shots)
+    fitted, held = shots.take(parts[0]), shots.take_any(parts[1])
+    chosen = _search(start_tip(fitted), *held)
+    return dataclasses.replace(start_tip(shots), alpha=chosen.alpha, beta=chosen.beta)
+
+
 def fit_tip_f(shots: Shots) -> TipScorer:
-    """Tip-Adapter-F: the keys are trained for 20 epochs, and the last epoch counts."""
-    return train_keys(shots)[-1]
+    """Tip-Adapter-F with the epoch, and then alpha and beta, that suit the held-out quarter; trained again on all.
+
+    Where no class has four images: the last of the 20 epochs, and the paper's alpha and beta.
+    """
+    parts = shots.hold_out()
+    if parts is None:
+        return train_keys(shots)[-1]
+    image_MD, label_M = shots.take_any(parts[1])
+    epochs = train_keys(shots.take(parts[0]))
+    epoch = int(np.argmax([_count_hits(scorer.score(image_MD), label_M) for scorer in epochs]))
+    chosen = _search(epochs[epoch], image_MD, label_M)
+    return dataclasses.replace(train_keys(shots)[epoch], alpha=chosen.alpha, beta=chosen.beta)
 
 
 def publish_tip(shots: Shots, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
     """Tip-Adapter with the alpha and beta that suit the test images best: shows what that choice is worth, no more."""
-    return _search(fit_tip(shots), image_MD, label_M)
+    return _search(start_tip(shots), image_MD, label_M)
 
 
 def publish_tip_f(shots: Shots, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
     """Tip-Adapter-F with the epoch, and then alpha and beta, that suit the test images best."""
     epochs = train_keys(shots)
-    hits = [_count_hits(scorer.score(image_MD), label_M) for scorer in epochs]
-    best = epochs[int(np.argmax(hits))]
-    searched = _search(best, image_MD, label_M)
-    if _count_hits(searched.score(image_MD), label_M) > max(hits):
-        return searched
-    return best
+    epoch = int(np.argmax([_count_hits(scorer.score(image_MD), label_M) for scorer in epochs]))
+    return _search(epochs[epoch], image_MD, label_M)
 
 
 def train_keys(shots: Shots) -> list[TipScorer]:
     """Tip-Adapter-F after each epoch: keys trained by AdamW on the cross-entropy of the shots, with a falling rate."""
-    start = fit_tip(shots)
+    start = start_tip(shots)
     rng = np.random.default_rng(shots.seed)
     key_ND = start.key_ND.copy()
     first_ND, second_ND = np.zeros_like(key_ND), np.zeros_like(key_ND)
@@ -87,7 +106,7 @@ def train_keys(shots: Shots) -> list[TipScorer]:
         for rows in np.array_split(rng.permutation(len(key_ND)), batches):
             rate = _RATE * 0.5 * (1 + np.cos(np.pi * step / (_EPOCHS * batches)))
             step += 1
-            slope_ND = _key_slope(dataclasses.replace(start, key_ND=key_ND), shots, rows)
+            slope_ND = key_slope(dataclasses.replace(start, key_ND=key_ND), shots, rows)
             first_ND = _FIRST * first_ND + (1 - _FIRST) * slope_ND
             second_ND = _SECOND * second_ND + (1 - _SECOND) * slope_ND**2
             size_ND = np.sqrt(second_ND / (1 - _SECOND**step)) + _EPSILON
@@ -96,7 +115,7 @@ def train_keys(shots: Shots) -> list[TipScorer]:
     return scorers
 
 
-def _key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[Any]:
+def key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[Any]:
     """Gradient of the mean cross-entropy of some shots by the keys."""
     image_BD = shots.image_ND[rows].astype(np.float64)
     near_BN = np.exp(scorer.beta * (image_BD @ scorer.key_ND.T - 1))
@@ -107,10 +126,10 @@ def _key_slope(scorer: TipScorer, shots: Shots, rows: NDArray[Any]) -> NDArray[A
 
 
 def _search(scorer: TipScorer, image_MD: NDArray[Any], label_M: NDArray[Any]) -> TipScorer:
-    """The alpha and beta of the code's grid with the most hits; the first of equally good ones."""
+    """The alpha and beta of the code's grid with the most hits; of equally good ones the scorer's own, or the first."""
     text_MK = scorer.scale * image_MD @ scorer.text_KD.T
     cosine_MN = image_MD @ scorer.key_ND.T
-    best, most = scorer, -1
+    best, most = scorer, _count_hits(scorer.score(image_MD), label_M)
     for beta in _BETAS:
         cache_MK = np.exp(beta * (cosine_MN - 1)) @ scorer.value_NK
         for alpha in _ALPHAS:

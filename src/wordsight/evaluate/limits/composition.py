@@ -18,6 +18,7 @@ from wordsight.evaluate.limits.objects import HOLLOW, SHAPES, Thing, add_article
 from wordsight.evaluate.limits.question import Choices, Question, word
 
 _SCENES = 60  # of two images each
+_INNER = 0.32  # of the outer shape's size
 
 LEFT_RIGHT = (
     "{0} to the left of {1}",
@@ -133,7 +134,9 @@ def ask_inside(rng: np.random.Generator) -> list[Question]:
         for k, (inner, outer) in enumerate(((first, second), (second, first))):
             canvas = Canvas(paper)
             draw_shape(canvas, outer, at, size, COLOURS[line], line=0.025)
-            draw_shape(canvas, inner, at, size * 0.32, COLOURS[colour])
+            # the middle of a triangle is lower than that of its box, of which the place is said
+            lower = 0.1 * size * ((outer == "triangle") - _INNER * (inner == "triangle"))
+            draw_shape(canvas, inner, (at[0], at[1] + lower), size * _INNER, COLOURS[colour])
             questions.append(Question(canvas.finish(), str(scene), k, choices, "", control))
     return questions
 

@@ -16,7 +16,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageTextEmbedder
 from wordsight.evaluate.features import embed_set
 from wordsight.evaluate.limits.language_files import LanguageNames, Names
-from wordsight.metrics import Estimate, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_share
 from wordsight.zeroshot.class_embeddings import Floats, embed_classes
 
 _RECALL = 5
@@ -159,9 +159,9 @@ def _measure(
     text_KD = embed_classes(model, {key: own[key] for key in keys}, _TEMPLATES, cache=cache)
     rank_N = rank_names(np.stack([image_by_key[key] for key in keys]) @ text_KD.T, [own[key] for key in keys])
     n = len(keys)
-    top1, recall5 = bootstrap_hits(rank_N < 1), bootstrap_hits(rank_N < _RECALL)
+    top1, recall5 = estimate_share(rank_N < 1), estimate_share(rank_N < _RECALL)
     differs = np.array([code == "en" or not _same(own[key], english[key]) for key in keys])
-    foreign = bootstrap_hits(rank_N[differs] < _RECALL) if differs.sum() >= 10 else None
+    foreign = estimate_share(rank_N[differs] < _RECALL) if differs.sum() >= 10 else None
     chance5 = min(1.0, _RECALL / n)
     wanted = _KNOWN
     if reference is not None:

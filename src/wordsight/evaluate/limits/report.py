@@ -18,53 +18,72 @@ _METHOD = (
     'the drawing is not to blame. "compared" is the share right when an answer\'s scores are compared between the '
     "images of a scene, as a search does, instead of between answers."
 )
+_TESTS = ("test", "tests")
+_AVOIDED = ("at chance", "misled", "hardly")
 _CURVES = "Share of the sample photos recognised among 16 names, by level. Levels go from none to the strongest."
 
 
 def answer_limits(limits: Limits) -> str:
-    """What not to trust, what to take with care and what to rely on, in up to three sentences."""
-    by_kind = {kind: [r for r in limits.results if r.verdict.kind == kind] for kind in _KINDS}
-    avoid = [r.test.trust for kind in ("at chance", "misled", "hardly") for r in by_kind[kind]]
-    sentences = []
-    if avoid:
-        sentences.append(f"Do not trust {limits.model} on {_join(avoid)}.")
-    if partly := by_kind["partly"]:
-        sentences.append(f"With care: {_join([r.test.trust for r in partly])}.")
-    if reliable := by_kind["reliable"]:
-        sentences.append(f"Reliable: {_join([r.test.trust for r in reliable])}.")
-    if unseen := by_kind["not seen"]:
-        sentences.append(f"Not judged, as the drawings were not recognised: {_join([r.test.trust for r in unseen])}.")
-    return " ".join(sentences)
+    """What not to trust, what to take with care and what to rely on, in a sentence each."""
+    asked, curves = _split_curves(limits)
+    groups = (
+        (f"Do not trust {limits.model} on {{}}.", [r for r in limits.results if r.verdict.kind in _AVOIDED]),
+        ("With care: {}.", [r for r in limits.results if r.verdict.kind == "partly"]),
+        ("Reliable: {}.", [r for r in asked if r.verdict.kind == "reliable"]),
+        ("As good as on other photos: {}.", [r for r in curves if r.verdict.kind == "reliable"]),
+        ("Not judged, as the drawings were not recognised: {}.", [r for r in asked if r.verdict.kind == "not seen"]),
+        ("Not judged, as the photos were not recognised: {}.", [r for r in curves if r.verdict.kind == "not seen"]),
+    )
+    return " ".join(sentence.format(_join([r.test.trust for r in group])) for sentence, group in groups if group)
 
 
 def summarise_limits(limits: Limits) -> Section:
     """Section with a row for each test."""
-    rows = [
-        (
-            r.test.name,
-            f"{r.accuracy:.0%}",
-            percent(r.chance),
-            percent(r.control.value),
-            _show(r.compared),
-            r.verdict.short,
-        )
-        for r in limits.results
-    ]
-    images = sum(r.accuracy.n for r in limits.results)
-    table = Table(("test", "right", "chance", "control", "compared", "verdict"), rows)
-    return Section("What not to trust", f"{len(rows)} tests, {images:,} questions, seed {limits.seed}.", (table,))
+    asked, curves = _split_curves(limits)
+    parts = []
+    if asked:
+        rows = [
+            (
+                r.test.name,
+                f"{r.accuracy:.0%}",
+                percent(r.chance),
+                percent(r.control.value),
+                _show(r.compared),
+                r.verdict.short,
+            )
+            for r in asked
+        ]
+        parts.append(Table(("test", "right", "chance", "control", "compared", "verdict"), rows))
+    if curves:
+        curve_rows = [
+            (r.test.name, f"{r.control:.0%}", f"{list(r.by_condition.values())[-1]:.0%}", r.verdict.short)
+            for r in curves
+        ]
+        parts.append(Table(("photos", "as they are", "at the worst", "verdict"), curve_rows))
+    number, questions = len(limits.results), sum(r.accuracy.n for r in limits.results)
+    text = (
+        f"{number} {_TESTS[number > 1]}, {questions:,} questions, seed {limits.seed}. control: an easier question "
+        "about the same images, which shows that they are recognised. compared: share right when images are compared "
+        "with each other, as a search does, instead of the answers."
+    )
+    return Section("What not to trust", text, parts)
 
 
 def illustrate_limits(limits: Limits) -> list[Section]:
     """Sections with charts, and of each test that is not reliable some images it fails on."""
-    asked = [r for r in limits.results if not r.test.is_curve]
-    curves = [r for r in limits.results if r.test.is_curve]
+    asked, curves = _split_curves(limits)
     sections = [Section("How it was measured", _METHOD)]
     if asked:
         sections.append(Section("Overview", "", (_draw_overview(asked),)))
     if curves:
         sections.append(Section("Degraded photos", _CURVES, (_draw_curves(curves), _tabulate_conditions(curves))))
     return [*sections, *(_explain(result) for result in asked)]
+
+
+def _split_curves(limits: Limits) -> tuple[list[LimitResult], list[LimitResult]]:
+    """Questions, and degradations of photos."""
+    asked = [r for r in limits.results if not r.test.is_curve]
+    return asked, [r for r in limits.results if r.test.is_curve]
 
 
 def _explain(result: LimitResult) -> Section:
@@ -121,9 +140,6 @@ def _show(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     return percent(estimate.value)
-
-
-_KINDS = ("at chance", "misled", "hardly", "partly", "reliable", "not seen")
 
 
 def _join(names: Sequence[str]) -> str:

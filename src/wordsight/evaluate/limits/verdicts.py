@@ -28,8 +28,8 @@ class Verdict:
 
     @property
     def short(self) -> str:
-        """The words without what is not to be trusted, for a table that names it anyway."""
-        return self.words.split(": do not trust", 1)[0]
+        """The words without those that a table beside them says anyway."""
+        return self.words.split(": do not trust", 1)[0].removeprefix("better than chance: ")
 
 
 def judge_share(

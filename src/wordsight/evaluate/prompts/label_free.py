@@ -62,24 +62,23 @@ def estimate_priors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shares (K,) of the classes among images, by expectation maximisation, and their probabilities (N, K) under them.
 
-    proba_NK: probabilities under the shares before_K (equal if not given), which must be calibrated: confident ones
-    that are wrong are made wronger. Source: Saerens et al. 2002, "Adjusting the outputs of a classifier to new a
-    priori probabilities", eq. 2.9.
+    proba_NK: probabilities under the shares before_K (equal if not given), which must be calibrated: of vaguer ones
+    than the answers deserve, as CLIP models often give for many classes, large classes swallow the small.
+    Source: Saerens et al. 2002, "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.9.
     """
-    proba_NK = np.asarray(proba_NK, np.float64)
-    if before_K is None:
-        before_K = np.full(proba_NK.shape[1], 1 / proba_NK.shape[1])
-    before_K = np.asarray(before_K, np.float64)
-    prior_K = after_K = before_K
-    adjusted_NK = proba_NK
+    classes = proba_NK.shape[1]
+    given_NK: NDArray[np.float64] = np.asarray(proba_NK, np.float64)
+    given_K: NDArray[np.float64] = np.full(classes, 1 / classes)
+    if before_K is not None:
+        given_K = np.asarray(before_K, np.float64)
+    prior_K, adjusted_NK = given_K, given_NK
     for _ in range(ROUNDS):
-        adjusted_NK = proba_NK * (prior_K / before_K)
-        adjusted_NK = adjusted_NK / np.maximum(adjusted_NK.sum(axis=1, keepdims=True), 1e-300)
-        after_K = np.asarray(adjusted_NK.mean(axis=0))
-        if np.abs(after_K - prior_K).max() < _ENOUGH:
+        weighted_NK = given_NK * (prior_K / given_K)
+        adjusted_NK = np.asarray(weighted_NK / np.maximum(weighted_NK.sum(axis=1, keepdims=True), 1e-300), np.float64)
+        last_K, prior_K = prior_K, np.asarray(adjusted_NK.mean(axis=0), np.float64)
+        if np.abs(prior_K - last_K).max() < _ENOUGH:
             break
-        prior_K = after_K
-    return after_K, np.asarray(adjusted_NK)
+    return prior_K, adjusted_NK
 
 
 def match_priors(proba_NK: NDArray[np.floating], prior_K: NDArray[np.floating] | None = None) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from wordsight.zeroshot.vector_cache import cached_vectors
 
 Pooling = Literal["embeddings", "similarities"]
 _AT_ONCE = 1024
+_MOST_KEPT = 50_000  # prompts of a set that are kept on disk: 100 MB of 512 numbers each
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,11 @@ class PromptVectors:
 def embed_prompts(model: ImageTextEmbedder, prompts: PromptSet, *, cache: bool = True) -> PromptVectors:
     """Unit vectors of all prompts of a set; each distinct prompt is embedded once.
 
-    cache: keep them under `cache_dir("prompts")`.
+    cache: keep them under `cache_dir("prompts")`, unless they are so many that they would take hundreds of megabytes.
     """
     texts = list(dict.fromkeys(prompts.flat))
     place = {text: row for row, text in enumerate(texts)}
-    if cache:
+    if cache and len(texts) <= _MOST_KEPT:
         unique_UD = cached_vectors("prompts", model, texts, len(texts), lambda: _embed(model, texts))
     else:
         unique_UD = _embed(model, texts)

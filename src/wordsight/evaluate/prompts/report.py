@@ -18,7 +18,7 @@ _NEAR = 0.95  # nearness of two names from which they are called alike
 _LABEL_FREE = (
     "Corrections that see the images but no label. Equal priors suit collections whose classes are about equally "
     "frequent, as most benchmarks are and most folders are not. Priors by EM take the model's probabilities at their "
-    "word: if they are too sure, large classes swallow small ones."
+    "word: where these are vague, large classes swallow small ones."
 )
 _SENSE = "Try other wordings of these names with --rename 'NAME=WORDING', or a category for all with --kind."
 
@@ -171,13 +171,19 @@ def _label_free(study: PromptStudy) -> Section:
 def _names(study: PromptStudy) -> Iterator[Section]:
     if study.naming:
         yield Section("Other wordings of the names", "", (_gains(study.naming),))
-    if study.confused:
-        rows = [
-            (name.name, name.taken_by, f"{name.taken:.0%}", str(name.taken.n), _alike(name.nearness, name.same))
-            for name in study.confused
-        ]
-        columns = ("class", "taken by", "share of its images", "images", "the two names")
-        yield Section("Names that go wrong", _SENSE, (Table(columns, rows),))
+    if not study.confused:
+        return
+    rows = [
+        (name.name, name.taken_by, f"{name.taken:.0%}", str(name.taken.n), _alike(name.nearness, name.same))
+        for name in study.confused
+    ]
+    tables = [Table(("class", "taken by", "share of its images", "images", "the two names"), rows)]
+    senses = [
+        (name, str(number), sense.gloss) for name, own in study.senses.items() for number, sense in enumerate(own, 1)
+    ]
+    if senses:
+        tables.append(Table(("name", "", "sense in WordNet"), senses, "Names among these that mean several things"))
+    yield Section("Names that go wrong", _SENSE, tables)
 
 
 def _gains(ways: Sequence[Measured]) -> Table:

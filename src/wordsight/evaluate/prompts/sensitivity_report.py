@@ -13,8 +13,10 @@ _SHOWN = 40  # wordings in a chart
 
 def build_sensitivity_report(seen: Sensitivity, command: str = "", *, charts: Sequence[Chart] = ()) -> Report:
     """Report of an image's scores by wording, the best first. charts: as `draw_wordings` gives it."""
-    shown = (ImageTiles([(seen.image, seen.classes[seen.usual])]), *charts) if charts else ()
-    section = Section("Wordings", _explain(seen), (_table(seen, _ordered(seen)), *shown))
+    parts: list[Table | ImageTiles | Chart] = [_table(seen, _ordered(seen))]
+    if charts:
+        parts += [ImageTiles([(seen.image, seen.classes[seen.usual])]), *charts]
+    section = Section("Wordings", _explain(seen), parts)
     return Report("How much the wording matters", _answer(seen), command, [section], seen.to_dict())
 
 
@@ -57,21 +59,14 @@ def _explain(seen: Sensitivity) -> str:
 
 
 def _table(seen: Sensitivity, ordered: list[WordingScore]) -> Table:
-    if len(seen.classes) == 1:
-        rows = [
-            (wording.texts[0], wording.kind, f"{wording.cosine[0]:.3f}", f"{wording.proba[0]:.0%}")
-            for wording in ordered
-        ]
-        return Table(("wording", "varies", "cosine", "probability"), rows)
-    rows = [
-        (
-            wording.texts[seen.usual],
-            wording.kind,
-            f"{wording.cosine[seen.usual]:.3f}",
-            f"{wording.proba[seen.usual]:.0%}",
-            seen.classes[wording.best],
-            f"{wording.proba[wording.best]:.0%}",
-        )
+    usual = seen.usual
+    rows: list[tuple[str, ...]] = [
+        (wording.texts[usual], wording.kind, f"{wording.cosine[usual]:.3f}", f"{wording.proba[usual]:.0%}")
         for wording in ordered
     ]
-    return Table(("wording", "varies", "cosine", "probability", "answer", "its probability"), rows)
+    columns: tuple[str, ...] = ("wording", "varies", "cosine", "probability")
+    if len(seen.classes) > 1:
+        answers = [(seen.classes[wording.best], f"{wording.proba[wording.best]:.0%}") for wording in ordered]
+        rows = [row + answer for row, answer in zip(rows, answers, strict=True)]
+        columns += ("answer", "its probability")
+    return Table(columns, rows)

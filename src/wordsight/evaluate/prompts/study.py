@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.arguments import check_count
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageTextEmbedder
 from wordsight.evaluate.features import Features
 from wordsight.evaluate.prompts import label_free
+from wordsight.evaluate.prompts.config import PromptStudyConfig, check_study, collect_sets
 from wordsight.evaluate.prompts.control import ControlResult, compare_with_control
-from wordsight.evaluate.prompts.files import read_cupl, read_dclip
 from wordsight.evaluate.prompts.long_texts import embed_long_texts
 from wordsight.evaluate.prompts.measured import Measured, measure
 from wordsight.evaluate.prompts.naming import ConfusedName, add_kind, apply_renames, find_confused_names
 from wordsight.evaluate.prompts.prompt_set import (
     PromptSet,
     PromptVectors,
-    check_single_label,
     count_truncated,
     embed_prompts,
 )
-from wordsight.evaluate.prompts.pruning import PrunedTemplates, Pruning, prune_templates
+from wordsight.evaluate.prompts.pruning import PrunedTemplates, prune_templates
+from wordsight.evaluate.prompts.senses import Sense, find_wordnet, list_senses
 from wordsight.evaluate.prompts.templates_scored import TemplateScores, find_hits, score_templates
 from wordsight.metrics import rank_labels
 from wordsight.zeroshot.class_embeddings import Floats
 from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.templates import resolve_templates
 from wordsight.zeroshot.transductive import joint_proba
-
-BASELINE = "a photo of a {}."  # Radford et al. 2021, §3.1.4
-SEEDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptStudyConfig:
-    """What is tried on a set besides the one baseline template.
-
-    templates: sets by name, single templates and files, each an ensemble; those that come with the set are added.
-    cupl, dclip: prompt files. renames: "crane=crane bird". kind: a category for ", a type of {kind}". prune: choose
-    fewer templates of each ensemble. control: "waffle" compares each with as many random prompts of `seeds` seeds.
-    bank_MD: unit vectors of unrelated images, for ZPE's weights.
-    """
-
-    templates: tuple[str | Path, ...] = ("imagenet-7",)
-    baseline: str = BASELINE
-    cupl: tuple[Path, ...] = ()
-    dclip: tuple[Path, ...] = ()
-    renames: tuple[str, ...] = ()
-    kind: str | None = None
-    prune: Pruning | None = None
-    control: Literal["waffle"] | None = None
-    seeds: int = SEEDS
-    bank_MD: Floats | None = field(default=None, repr=False, compare=False)
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +41,8 @@ class PromptStudy:
 
     ways: the baseline first, then each prompt set against it. templates, pruned: by prompt set. label_free: against
     the uniform ensemble of the first template set. naming: renames and category, against the same prompts without.
-    long_texts: long prompts split and pooled, against truncated. confused: names that go wrong under the baseline.
+    long_texts: long prompts split and pooled, against truncated. confused: names that go wrong under the baseline;
+    senses: those of them that WordNet knows in several senses, where it is installed.
     """
 
     dataset: str
@@ -85,6 +58,7 @@ class PromptStudy:
     naming: tuple[Measured, ...]
     long_texts: tuple[Measured, ...]
     confused: tuple[ConfusedName, ...]
+    senses: Mapping[str, tuple[Sense, ...]]
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
@@ -102,20 +76,8 @@ class PromptStudy:
             "naming": [way.to_dict() for way in self.naming],
             "long_texts": [way.to_dict() for way in self.long_texts],
             "confused_names": [name.to_dict() for name in self.confused],
+            "senses": {name: [sense.to_dict() for sense in own] for name, own in self.senses.items()},
         }
-
-
-def check_study(data: LabelledSet, config: PromptStudyConfig) -> None:
-    """Raise InputError for what a study of the set cannot be done with, before its images are embedded."""
-    check_single_label(data.name, data.labels)
-    check_count("seeds", config.seeds, least=1, meaning="random prompt sets to compare with")
-    resolve_templates((config.baseline,))
-    sets = _collect_sets(data, config)
-    if config.prune is not None and not any(len(prompts.templates) > 1 for prompts in sets):
-        raise InputError("There is no set of several templates to prune; give one such as imagenet-80.")
-    apply_renames(data.classnames, config.renames)
-    if config.kind is not None:
-        add_kind((config.baseline,), config.kind)
 
 
 def study_prompts(
@@ -144,13 +106,16 @@ class _Study:
             raise InputError(f"No image of {data.name!r} that can be read has a label, so no prompt can be scored.")
         baseline = resolve_templates((config.baseline,))
         self.baseline = PromptSet.of_templates(f'"{config.baseline}"', data.classnames, baseline)
-        self.sets = _collect_sets(data, config)
+        self.sets = collect_sets(data, config)
         self.vectors: dict[str, PromptVectors] = {}
 
     def run(self) -> PromptStudy:
         """Measure part by part."""
         first = next((prompts for prompts in self.sets if len(prompts.templates) > 1), None)
         baseline_KD = self._embed(self.baseline).class_vectors()
+        confused = find_confused_names(self.data.classnames, baseline_KD, self.image_ND, self.label_N)
+        wordnet = find_wordnet()
+        senses = {each.name: list_senses(each.name, wordnet) for each in confused}
         return PromptStudy(
             dataset=self.data.name,
             dataset_hash=self.data.content_hash,
@@ -164,7 +129,8 @@ class _Study:
             label_free=self._label_free(first or self.baseline),
             naming=self._naming(first or self.baseline),
             long_texts=self._long_texts(),
-            confused=find_confused_names(self.data.classnames, baseline_KD, self.image_ND, self.label_N),
+            confused=confused,
+            senses={name: own for name, own in senses.items() if len(own) > 1},
         )
 
     def _embed(self, prompts: PromptSet) -> PromptVectors:
@@ -252,21 +218,29 @@ class _Study:
         return tuple(measured)
 
     def _naming(self, prompts: PromptSet) -> tuple[Measured, ...]:
-        """Renames and category, each by itself and, where both are asked for, together."""
+        """Renames and category, each by itself and, where both are asked for, together.
+
+        Renames are measured on all images and on those of the renamed classes, which others may take or give back.
+        """
         names, kind = self.data.classnames, self.config.kind
         words = apply_renames(names, self.config.renames)
+        own_N = np.isin(self.label_N, [k for k, name in enumerate(names) if words[k] != name])
         measured = []
         for base in dict.fromkeys((self.baseline, prompts)):
+            before_N = self._set_hits(base)
             tried: list[PromptSet] = []
             if self.config.renames:
-                tried.append(PromptSet.of_templates(f"{base.name}, renamed", words, base.templates))
+                renamed = PromptSet.of_templates(f"{base.name}, renamed", words, base.templates)
+                tried.append(renamed)
+                if own_N.any():
+                    own = renamed.renamed(f"{base.name}, renamed: their own images")
+                    measured.append(self._measure(own, self._set_hits(own)[own_N], base.name, before_N[own_N]))
             if kind is not None:
                 templates = add_kind(base.templates, kind)
                 tried.append(PromptSet.of_templates(f"{base.name}, a type of {kind}", names, templates))
                 if self.config.renames:
                     name = f"{base.name}, a type of {kind}, renamed"
                     tried.append(PromptSet.of_templates(name, words, templates))
-            before_N = self._set_hits(base)
             measured += [self._measure(changed, self._set_hits(changed), base.name, before_N) for changed in tried]
         return tuple(measured)
 
@@ -283,27 +257,3 @@ class _Study:
             before_N = self._set_hits(prompts)
             measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N))
         return tuple(measured)
-
-
-def _collect_sets(data: LabelledSet, config: PromptStudyConfig) -> list[PromptSet]:
-    """Prompt sets in the order asked for, under names that differ."""
-    sets = [
-        PromptSet.of_templates(str(templates), data.classnames, resolve_templates(templates))
-        for templates in config.templates
-    ]
-    if data.templates:
-        sets.append(PromptSet.of_templates("the set's own", data.classnames, data.templates))
-    sets += [read_cupl(path, data.classnames) for path in config.cupl]
-    sets += [read_dclip(path, data.classnames) for path in config.dclip]
-    return _name_apart(sets)
-
-
-def _name_apart(sets: Sequence[PromptSet]) -> list[PromptSet]:
-    """The sets, those of a name that is taken with a number behind it."""
-    named: dict[str, PromptSet] = {}
-    for prompts in sets:
-        name, number = prompts.name, 2
-        while name in named:
-            name, number = f"{prompts.name} ({number})", number + 1
-        named[name] = prompts.renamed(name)
-    return list(named.values())

@@ -268,13 +268,13 @@ def scatter_chart(
     def draw(_: Any, axes: Any) -> None:
         line = sorted((by_name[name] for name in front), key=lambda point: point.x)
         axes.plot([p.x for p in line], _scaled([p.y for p in line], unit), "-", color=SERIES[1], linewidth=1.4)
-        for point in points:
+        for point, up in zip(points, _spread_labels(points, log_x), strict=True):
             y, low, high = _scaled([point.y, *(point.y if end is None else end for end in (point.low, point.high))],
                                    unit)  # fmt: skip
             colour = SERIES[1] if point.name in front else SERIES[0]
             axes.vlines(point.x, low, high, color=colour, alpha=0.5, linewidth=1.5)
             axes.plot([point.x], [y], "o", color=colour, markersize=6)
-            axes.annotate(clean_label(point.name, 26), (point.x, y), xytext=(6, 5), textcoords="offset points",
+            axes.annotate(clean_label(point.name, 26), (point.x, y), xytext=(6, up), textcoords="offset points",
                           fontsize=8.5)  # fmt: skip
         if log_x:
             _set_log_scale(axes)
@@ -301,6 +301,30 @@ def _style() -> Iterator[None]:
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         warnings.filterwarnings("ignore", r".*Matplotlib currently does not support", UserWarning)
         yield
+
+
+def _spread_labels(points: Sequence[Point], log_x: bool) -> list[float]:
+    """Height of each point's label over the point, in typographic points, such that no label covers another."""
+    across, up, line, letter = 200.0, 150.0, 11.0, 4.8  # points: the ranges of x and y as drawn; a line and a letter
+    x_N = np.array([point.x for point in points], np.float64)
+    if log_x:
+        x_N = np.log(x_N)
+    y_N = np.array([point.y for point in points], np.float64)
+    if not len(points):
+        return []
+    ends = [end for point in points for end in (point.low, point.y, point.high) if end is not None]
+    left_N = across * x_N / (float(np.ptp(x_N)) or 1.0)
+    base_N = up * y_N / (float(np.ptp(ends)) or 1.0)
+    placed: list[tuple[float, float, float]] = []  # left, right, height
+    heights = []
+    for point, left, base in zip(points, left_N, base_N, strict=True):
+        right = left + letter * len(clean_label(point.name, 26))
+        beside = [height - base for start, end, height in placed if left < end and start < right]
+        steps = (5 + sign * number * line for number in range(len(points) + 1) for sign in (1, -1))
+        over = next(step for step in steps if all(abs(step - height) >= line for height in beside))
+        placed.append((left, right, base + over))
+        heights.append(over)
+    return heights
 
 
 def _set_log_scale(axes: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -72,8 +73,9 @@ def _tiles(tiles: ImageTiles, width: int) -> str:
     lines = []
     for image, text in tiles.tiles[:TILES_SHOWN]:
         said = shorten(_one_line(text), width - 2)
-        room = max(_NARROWEST, width - text_width(said) - 4)
-        lines.append(f"  {said}  {shorten(source_name(image), room)}")
+        if isinstance(image, str | os.PathLike):
+            said += f"  {shorten(source_name(image), max(_NARROWEST, width - text_width(said) - 4))}"
+        lines.append(f"  {said}")
     if not lines:
         return ""
     if tiles.caption:

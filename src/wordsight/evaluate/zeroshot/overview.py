@@ -4,83 +4,73 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from wordsight.evaluate.comparison.compare import Comparison, compare_results
+from wordsight.evaluate.comparison.results import Result
+from wordsight.evaluate.comparison.words import describe_comparison, describe_set
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.zeroshot.report import Evaluated, build_report, build_sections, describe
-from wordsight.evaluate.zeroshot.summary import known_labels
-from wordsight.metrics import Estimate, estimate_gain
 
 _DETAILED = 6  # results whose own sections a report holds; all of them are in the files
 
 
-def build_overview(evaluated: Sequence[Evaluated], command: Sequence[str]) -> Report:
-    """Report of any number of results; of a single one its own. command: arguments behind `wordsight`."""
+def build_overview(evaluated: Sequence[Evaluated], command: Sequence[str], *, seed: int = 0) -> Report:
+    """Report of any number of results; of a single one its own.
+
+    command: arguments behind `wordsight`. seed: of the ranks of several models.
+    """
     if len(evaluated) == 1:
         return build_report(evaluated[0], command)
     by_set: dict[str, list[Evaluated]] = {}
     for each in evaluated:
         by_set.setdefault(each.predictions.origin.dataset, []).append(each)
-    differences = [sentence for results in by_set.values() for sentence in compare_on_set(results)]
+    comparison = compare_models(evaluated, seed=seed)
     sections = [_table_section(by_set)]
-    if len(by_set) > 1 and differences:
-        sections.append(Section("Differences", "\n".join(differences)))
+    if comparison is not None and len(by_set) > 1:
+        sections.append(Section("Differences on each dataset", "\n".join(map(describe_set, comparison.sets))))
     if len(evaluated) <= _DETAILED:
         sections += [section for each in evaluated for section in _own_sections(each)]
     models = len({each.predictions.origin.model for each in evaluated})
     return Report(
         title=f"Zero-shot classification of {_count(len(by_set), 'dataset')} by {_count(models, 'model')}",
-        answer="\n".join(_describe_all(by_set, differences)),
+        answer="\n".join(_describe_all(by_set, comparison)),
         command=f"wordsight {shlex.join(command)}",
         sections=sections,
-        data={"results": [each.to_dict() for each in evaluated], "differences": differences},
+        data={"results": [each.to_dict() for each in evaluated], "comparison": comparison},
     )
 
 
-def compare_on_set(results: Sequence[Evaluated]) -> Iterator[str]:
-    """Difference of the best model of a set to each other one, in words; images that both have read are compared.
-
-    Of multi-label sets nothing is said: their measure is not a share of images.
-    """
-    ordered = sorted(results, key=lambda each: -each.summary.main.value)
-    best = ordered[0]
-    for other in ordered[1:]:
-        if best.predictions.is_multilabel:
-            continue
-        gain = estimate_gain(*_common_hits(other, best))
-        names = best.predictions.origin.model, other.predictions.origin.model
-        yield f"{best.predictions.origin.dataset}: {describe_gain(*names, gain)}"
+def compare_models(evaluated: Sequence[Evaluated], *, seed: int = 0) -> Comparison | None:
+    """Comparison of the models, image by image; None of one model, and of multi-label sets, which have no hits."""
+    results = [
+        Result(origin.dataset, origin.model, origin.method, Path(), "", origin.precision, "", each.predictions)
+        for each in evaluated
+        if not each.predictions.is_multilabel
+        for origin in [each.predictions.origin]
+    ]
+    if len({result.model for result in results}) < 2:
+        return None
+    return compare_results(results, seed=seed)
 
 
-def describe_gain(better: str, worse: str, gain: Estimate) -> str:
-    """A difference in accuracy in words: "B is better than A by 1.8 points (0.6 to 3.1)."."""
-    points = f"{100 * gain.value:.1f} points ({100 * gain.low:.1f} to {100 * gain.high:.1f})"
-    if gain.low > 0:
-        return f"{better} is better than {worse} by {points}."
-    return f"{better} and {worse} cannot be told apart on these {gain.n} images: {points}."
-
-
-def _common_hits(first: Evaluated, second: Evaluated) -> tuple[np.ndarray, np.ndarray]:
-    """Hits of two models on the images that both have, in one order."""
-    hits_by_key = []
-    for each in (first, second):
-        known = known_labels(each.predictions)
-        hits = each.predictions.hits[known].tolist()
-        hits_by_key.append(dict(zip((each.predictions.keys[i] for i in known), hits, strict=True)))
-    common = [key for key in hits_by_key[0] if key in hits_by_key[1]]
-    return np.array([hits_by_key[0][key] for key in common]), np.array([hits_by_key[1][key] for key in common])
-
-
-def _describe_all(by_set: dict[str, list[Evaluated]], differences: Sequence[str]) -> Iterator[str]:
-    """Of one set the best result and the differences to it; of several sets the mean of each model."""
+def _describe_all(by_set: dict[str, list[Evaluated]], comparison: Comparison | None) -> Iterator[str]:
+    """Of one set the best result, of several sets the mean of each model; then which differences are real."""
     if len(by_set) == 1:
         (results,) = by_set.values()
         best = max(results, key=lambda each: each.summary.main.value)
         yield describe(best).splitlines()[0]
-        yield from differences
-        return
+    else:
+        yield from _describe_means(by_set)
+    if comparison is not None:
+        yield describe_comparison(comparison)
+
+
+def _describe_means(by_set: dict[str, list[Evaluated]]) -> Iterator[str]:
+    """Mean of each model over the sets, and its range."""
     by_model: dict[str, dict[str, float]] = {}
     for name, results in by_set.items():
         for each in results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.evaluate.datasets.label_order import LabelOrder
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
 from wordsight.evaluate.report.charts import Series, bar_chart, heat_map, interval_chart, line_chart
@@ -49,21 +51,27 @@ def build_report(evaluated: Evaluated, command: Sequence[str]) -> Report:
 
 def describe(evaluated: Evaluated) -> str:
     """The result in a few sentences: accuracy, chance level, the worst classes and groups."""
-    summary, origin = evaluated.summary, evaluated.predictions.origin
+    summary = evaluated.summary
     sentences = [_describe_main(evaluated)]
-    measured = [each for each in summary.classes if each.recall is not None]
-    if len(measured) > 2 and not evaluated.predictions.is_multilabel:
-        enough = [each for each in measured if each.n >= FEW] or measured
-        worst = min(enough, key=lambda each: (each.recall or summary.top1).value)
-        assert worst.recall is not None
-        sentences.append(
-            f"The class recognised least is {worst.name!r}: {worst.recall:.1%} of {worst.n}{_taken(worst)}."
-        )
-    for column in summary.groups:
-        sentences.append(describe_groups(summary, column))
-    if origin.task == "zeroshot" and summary.main.low <= summary.chance:
-        sentences.append("This is not reliably better than chance: the model does not know these classes by name.")
+    if summary.label_order is not None and summary.label_order.is_suspicious:
+        sentences.append(summary.label_order.sentence)
+    elif not evaluated.predictions.is_multilabel:
+        sentences += _describe_weakness(summary)
+    sentences += [describe_groups(summary, column) for column in summary.groups]
     return "\n".join(sentences)
+
+
+def _describe_weakness(summary: Summary) -> Iterator[str]:
+    """The class recognised least, and whether a trivial answer does as well."""
+    measured = [(each, each.recall) for each in summary.classes if each.recall is not None]
+    enough = [pair for pair in measured if pair[0].n >= FEW] or measured
+    if len(measured) > 2:
+        worst, recall = min(enough, key=lambda pair: pair[1].value)
+        yield f"The class recognised least is {worst.name!r}: {recall:.1%} of {worst.n}{_taken(worst)}."
+    if summary.commonest > summary.top1.value:
+        yield f"Always naming the most frequent class would be right more often: {percent(summary.commonest)}."
+    if summary.top1.low <= summary.chance:
+        yield "This is not reliably better than chance: the model does not know these classes by name."
 
 
 def describe_groups(summary: Summary, column: str) -> str:
@@ -112,6 +120,8 @@ def build_sections(evaluated: Evaluated) -> Iterator[Section]:
     summary, predictions = evaluated.summary, evaluated.predictions
     yield Section("Accuracy", parts=[Table(["measure", "value", "95 % interval"], list(_measures(summary)))])
     yield _classes_section(evaluated)
+    if summary.label_order is not None and summary.label_order.is_suspicious:
+        yield _names_section(summary.label_order)
     if summary.confusions:
         chart = _confusion_chart(predictions)
         yield Section("Confusions", describe_confusions(summary.confusions), [_confusion_table(summary), chart])
@@ -136,7 +146,10 @@ def find_confident_errors(predictions: Predictions, data: LabelledSet, *, most: 
         score = predictions.score[i, 0]
         shown = f"{score:.2f}" if predictions.is_multilabel else f"{100 * score:.0f} %"
         text = f"“{names[predictions.top[i, 0]]}” {shown}; the label is {_label_text(predictions, i)}"
-        tiles.append((data.images[place_of[predictions.keys[i]]], text))
+        image = data.images[place_of[predictions.keys[i]]]
+        if not isinstance(image, str | os.PathLike):  # an image without a name of its own
+            text += f" ({predictions.keys[i]})"
+        tiles.append((image, text))
     return ImageTiles(tiles, f"{len(order)} of {len(wrong)} errors; some may be wrong labels")
 
 
@@ -171,7 +184,7 @@ def _said(summary: Summary) -> str:
 def _measures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     rows = {
         "top-1": summary.top1,
-        "top-5": summary.top5,
+        "top-5": summary.top5 if len(summary.classes) > 5 else None,  # of five classes all are among the five best
         "mean per-class recall": summary.mean_recall,
         "mean average precision (mAP)": summary.mean_average_precision,
     }
@@ -218,6 +231,16 @@ def _classes_section(evaluated: Evaluated) -> Section:
 
 def _other(result: ClassResult) -> str:
     return f"{result.taken_for} ({result.taken})" if result.taken_for else ""
+
+
+def _names_section(order: LabelOrder) -> Section:
+    """Labels whose images look like another class."""
+    rows = [
+        [str(each.label), each.name, each.looks_like, str(each.count), str(each.hits), str(each.others)]
+        for each in order.misnamed
+    ]
+    columns = ["label", "name", "looks like", "images", "given its name", "given the other"]
+    return Section("Names that may belong to other labels", order.sentence, [Table(columns, rows)])
 
 
 def _confusion_table(summary: Summary) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError, did_you_mean
+from wordsight.evaluate.datasets.label_order import LabelOrder, check_label_order
 from wordsight.evaluate.predictions import Predictions
 from wordsight.metrics import (
     Estimate,
@@ -75,7 +76,8 @@ class Summary:
     n: images with a known label. chance: share of hits of guessing among the classes. commonest: share of the largest
     class, which always naming it would reach. top5: None of fewer than five classes. mean_average_precision: of
     multi-label sets, which have no top5, mean_recall, calibration and confusions. overconfidence: mean of the
-    probabilities less the share of hits.
+    probabilities less the share of hits. label_order: whether names seem to belong to other labels; of zero-shot
+    predictions, since others learn the labels as they are.
     """
 
     n: int
@@ -90,6 +92,7 @@ class Summary:
     overconfidence: Estimate | None
     confusions: tuple[Confusion, ...]
     groups: Mapping[str, tuple[Group, ...]]
+    label_order: LabelOrder | None = None
 
     @property
     def main(self) -> Estimate:
@@ -165,6 +168,7 @@ def summarise(predictions: Predictions, *, by: Sequence[str] = (), seed: int = 0
         overconfidence=bootstrap_mean(confidence_N - hits_N, seed=seed),
         confusions=find_confusions(confusion_KK, names),
         groups={column: _measure_groups(hits_N, cells[column], per_class, label_N) for column in by},
+        label_order=_check_names(predictions, confusion_KK, seed),
     )
 
 
@@ -203,6 +207,12 @@ def find_confusions(confusion_KK: NDArray[np.int64], names: Sequence[str]) -> tu
     places = np.argwhere(wrong_KK).tolist()
     found = [Confusion(names[i], names[j], int(wrong_KK[i, j]), int(n_K[i])) for i, j in places]
     return tuple(sorted(found, key=lambda pair: (-pair.count, -pair.count / pair.n)))
+
+
+def _check_names(predictions: Predictions, confusion_KK: NDArray[np.int64], seed: int) -> LabelOrder | None:
+    if predictions.origin.task != "zeroshot":
+        return None
+    return check_label_order(confusion_KK, predictions.classnames, seed=seed)
 
 
 def _summarise_multilabel(

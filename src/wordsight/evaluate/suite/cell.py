@@ -1,0 +1,165 @@
+"""One cell of a suite: a model on a set, by zero-shot and by few-shot methods; kept on disk run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import wordsight
+from wordsight.errors import InputError
+from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
+from wordsight.evaluate.features import Features, embed_set
+from wordsight.evaluate.fewshot.curves import ZERO_SHOT, describe_origin, fit_run, plan_methods, predict_zero_shot
+from wordsight.evaluate.fewshot.methods import DEFAULT
+from wordsight.evaluate.fewshot.shots import ALL, Count
+from wordsight.evaluate.fewshot.task import FewShotTask, embed_texts, prepare_task
+from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
+from wordsight.evaluate.result_folder import folder_name, result_folder
+from wordsight.zeroshot.logistic import softmax
+
+PROBE = "probe"
+SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16)
+SEEDS = 3
+Measure = tuple[str, Count]  # (method, number of shots); zero-shot has 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a suite measures of each model on each set.
+
+    methods: with the numbers of shots in `shots`, as far as a set has images, and each with all images of its pool.
+    out: folder where predictions are written, and found again by a second run. command: recorded in them.
+    """
+
+    out: Path
+    methods: tuple[str, ...] = (PROBE, DEFAULT)
+    shots: tuple[Count, ...] = SHOTS
+    seeds: int = SEEDS
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Results of a model on a set. hits: measure → share of the seeds that were right on each test image, (M,).
+
+    class_count, test_images: of the set as it was tested. notes: measures that its images do not allow, and why.
+    """
+
+    dataset: str
+    model: str
+    class_count: int
+    test_images: int
+    hits: dict[Measure, NDArray[np.float64]]
+    notes: tuple[str, ...] = ()
+    features: tuple[Features, ...] = field(default=(), repr=False)
+    reused: int = 0
+
+
+def measure_cell(
+    model: ImageEmbedder,
+    data: LabelledSet,
+    plan: Plan,
+    *,
+    pool: LabelledSet | None = None,
+    templates: Sequence[str] = ("a photo of a {}.",),
+    progress: Callable[[int], object] | None = None,
+) -> Cell:
+    """Measure a model on a set, reading what an earlier run has written.
+
+    A set with one image a class is measured by zero-shot only, on all of its images.
+    Raises: InputError for a set that nothing can be measured on, such as one with one class.
+    """
+    if pool is None and not data.is_multilabel and np.bincount(data.labels[data.labels >= 0], minlength=1).max() == 1:
+        return _measure_single_images(model, data, plan, templates, progress)
+    task = prepare_task(model, data, pool=pool, templates=templates, progress=progress)
+    folder = result_folder(plan.out, data.name, model.name) / "suite"
+    notes: list[str] = list(task.notes)
+    hits: dict[Measure, NDArray[np.float64]] = {}
+    reused = 0
+    zero_shot = predict_zero_shot(task, plan.command)
+    if zero_shot is not None:
+        write_predictions(folder / f"{ZERO_SHOT}.parquet", zero_shot)
+        hits[ZERO_SHOT, 0] = zero_shot.hits.astype(np.float64)
+    for name in plan_methods(task, plan.methods, notes):
+        for count in (*_allowed(task, plan), ALL):
+            rows = []
+            for seed in range(1 if count == ALL else plan.seeds):
+                predictions, found = _read_or_fit(folder, task, (name, count, seed), plan)
+                rows.append(predictions.hits)
+                reused += found
+            hits[name, count] = np.mean(rows, axis=0)
+    return Cell(
+        data.name,
+        model.name,
+        len(task.test.classnames),
+        len(task.test.images),
+        hits,
+        tuple(notes),
+        task.features,
+        reused,
+    )
+
+
+def _allowed(task: FewShotTask, plan: Plan) -> list[Count]:
+    """Numbers of shots that every class but the smallest tenth has images for, which makes sets comparable."""
+    count_K = np.bincount(task.pool.labels, minlength=len(task.pool.classnames))
+    return [count for count in plan.shots if int(count) <= np.quantile(count_K, 0.1, method="lower")]
+
+
+def _read_or_fit(folder: Path, task: FewShotTask, run: tuple[str, Count, int], plan: Plan) -> tuple[Predictions, bool]:
+    """Predictions of one run, and whether they were there already."""
+    name, count, seed = run
+    path = folder / f"{folder_name(f'{name}-{count}-shots-seed-{seed}')}.parquet"
+    if path.exists():
+        try:
+            there = read_predictions(path)
+        except InputError:
+            there = None
+        wanted = describe_origin(task, f"{name} {count} shots seed {seed}", (), {})
+        if there is not None and _identity(there.origin) == _identity(wanted):
+            return there, True
+    predictions = fit_run(task, name, count, seed, plan.command).predictions
+    write_predictions(path, predictions)
+    return predictions, False
+
+
+def _identity(origin: Origin) -> tuple[object, ...]:
+    """What makes two runs the same: data, model, method, prompts and version."""
+    return origin.dataset_hash, origin.fingerprint, origin.method, origin.templates, origin.version
+
+
+def _measure_single_images(
+    model: ImageEmbedder,
+    data: LabelledSet,
+    plan: Plan,
+    templates: Sequence[str],
+    progress: Callable[[int], object] | None,
+) -> Cell:
+    """Zero-shot on all images of a set that has one image of each class."""
+    note = "one image a class, so that nothing is left to learn from: zero-shot only, on all images"
+    if not isinstance(model, ImageTextEmbedder):
+        raise InputError(f"{data.name!r} has one image a class, and {model.name} embeds images only.")
+    features = embed_set(model, data, progress=progress)
+    there = features.of(data)
+    class_KD, scale = embed_texts(model, data.classnames, templates)
+    assert class_KD is not None
+    origin = Origin(
+        task="suite",
+        dataset=data.name,
+        dataset_hash=there.content_hash,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        version=wordsight.__version__,
+        method=ZERO_SHOT,
+        templates=tuple(templates),
+        command=plan.command,
+    )
+    predictions = Predictions.from_scores(origin, there, softmax(scale * features.image_MD @ class_KD.T))
+    write_predictions(result_folder(plan.out, data.name, model.name) / "suite" / f"{ZERO_SHOT}.parquet", predictions)
+    hits: dict[Measure, NDArray[np.float64]] = {(ZERO_SHOT, 0): predictions.hits.astype(np.float64)}
+    return Cell(data.name, model.name, len(data.classnames), len(there.images), hits, (note,), (features,))

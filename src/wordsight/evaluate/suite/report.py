@@ -1,0 +1,208 @@
+"""Report of a suite: where zero-shot beats the probe, the mean curve, and a table of all sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from wordsight.evaluate.fewshot.curves import ZERO_SHOT
+from wordsight.evaluate.fewshot.shots import ALL
+from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line_chart
+from wordsight.evaluate.report.sections import Report, Section, Table
+from wordsight.evaluate.suite.cell import PROBE, Measure
+from wordsight.evaluate.suite.summary import MeanResult, SetResult, SuiteResult, list_counts
+from wordsight.metrics import Estimate
+
+
+def build_suite_report(result: SuiteResult, command: str) -> Report:
+    """Report of models on many sets."""
+    names = len({each.dataset for each in result.sets})
+    sections = [_tabulate_means(result)]
+    for model in result.models:
+        own = [each for each in result.sets if each.model == model]
+        sections += _describe_model(model, own, [curve for curve in result.curves if curve.model == model])
+    if missing := _tell_left_out(result):
+        sections.append(Section("Left out", "\n".join(missing)))
+    title = f"{names} datasets × {len(result.models)} model{'s' * (len(result.models) > 1)}"
+    return Report(title, "\n".join(answer_suite(result)), command, sections, result.to_dict())
+
+
+def answer_suite(result: SuiteResult) -> Iterator[str]:
+    """A sentence on each model."""
+    for mean in result.means:
+        if mean.group != "all sets":
+            continue
+        said = f"{mean.model}, mean of {mean.sets} datasets: "
+        parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
+        yield said + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
+
+
+def draw_gaps(sets: Sequence[SetResult], model: str) -> DrawnChart:
+    """Bars of zero-shot less probe for each set, the best for zero-shot on top (Radford et al. 2021, figure 5)."""
+    ordered = sorted((each for each in sets if each.gap is not None), key=lambda each: -_value(each.gap))
+    gaps = [each.gap for each in ordered if each.gap is not None]
+    return bar_chart(
+        [f"{each.dataset} ({each.class_count})" for each in ordered],
+        [gap.value for gap in gaps],
+        lows=[gap.low for gap in gaps],
+        highs=[gap.high for gap in gaps],
+        caption=f"Zero-shot less linear probe on each dataset (number of classes), {model}, with 95 % intervals",
+        title="zero-shot less probe, points",
+    )
+
+
+def draw_mean_curve(curve: MeanResult) -> DrawnChart:
+    """Mean accuracy over sets by the number of shots, and zero-shot as a line (Radford et al. 2021, figure 6)."""
+    methods = list(dict.fromkeys(name for name, count in curve.accuracy if count != 0))
+    counts = list_counts(curve, methods[0])
+    series = [Series.from_estimates(name, [curve.accuracy[name, count] for count in counts]) for name in methods]
+    baselines = {}
+    if (ZERO_SHOT, 0) in curve.accuracy:
+        baselines[ZERO_SHOT] = curve.accuracy[ZERO_SHOT, 0].value
+    return line_chart(
+        series,
+        [str(count) for count in counts],
+        baselines=baselines,
+        caption=f"Mean accuracy over {curve.sets} datasets by labelled images of each class, {curve.model}",
+        x_title="labelled images of each class",
+        y_title="mean accuracy",
+    )
+
+
+def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
+    """Write the charts of each model into a folder, as PNG and SVG; returns the PNG files."""
+    from wordsight.evaluate.result_folder import folder_name
+
+    written: list[Path] = []
+    for model in result.models:
+        own = [each for each in result.sets if each.model == model]
+        charts = {"curve": draw_mean_curve(curve) for curve in result.curves if curve.model == model}
+        if any(each.gap is not None for each in own):
+            charts["gaps"] = draw_gaps(own, model)
+        for name, chart in charts.items():
+            path = folder / f"suite-{folder_name(model)}-{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            chart.write_png(path)
+            path.with_suffix(".svg").write_text(chart.to_svg(), encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def _describe_model(model: str, sets: Sequence[SetResult], curves: Sequence[MeanResult]) -> Iterator[Section]:
+    parts: list[DrawnChart | Table] = []
+    if any(each.gap is not None for each in sets):
+        parts.append(draw_gaps(sets, model))
+    parts += [draw_mean_curve(curve) for curve in curves]
+    text = (
+        "Sorted by zero-shot less probe. Accuracy in percent, with the numbers of shots that a dataset has images for."
+    )
+    yield Section(f"Datasets: {model}", text, [*parts, _tabulate_sets(sets)])
+    for curve in curves:
+        yield Section(f"Mean curve: {model}", _say_curve(curve), [_tabulate_curve(curve)])
+
+
+def _tabulate_means(result: SuiteResult) -> Section:
+    rows = []
+    for mean in result.means:
+        cells = [_cell(mean.accuracy.get(measure)) for measure in ((ZERO_SHOT, 0), (PROBE, ALL))]
+        rows.append([mean.model, mean.group, str(mean.sets), *cells, _points(mean.gap)])
+    head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
+    text = (
+        "Each dataset counts alike; datasets without both measures are not in the mean. Intervals are those of other "
+        "datasets like these. Whether one model is better than another is for `wordsight eval compare` to say, on the "
+        "predictions written here."
+    )
+    return Section("Mean over datasets", text, [Table(head, rows)])
+
+
+def _tabulate_sets(sets: Sequence[SetResult]) -> Table:
+    """Table of the main measures of each set: zero-shot, probe with all images, and two numbers of shots."""
+    few = [m for m in dict.fromkeys(m for each in sets for m in each.accuracy) if m[0] != PROBE and m[1] in (1, 4)]
+    measures: list[Measure] = [(ZERO_SHOT, 0), (PROBE, ALL), *few]
+    ordered = sorted(sets, key=lambda each: (each.gap is None, -_value(each.gap)))
+    rows = []
+    for each in ordered:
+        figures = [_short(each.accuracy.get(measure)) for measure in measures]
+        rows.append([each.dataset, str(each.class_count), str(each.test_images), *figures, _points(each.gap)])
+    head = ["Dataset", "Classes", "Images", "Zero-shot", "Probe", *(f"{n} shot{'s' * (n != 1)}" for _, n in few)]
+    methods = ", ".join(dict.fromkeys(name for name, _ in few))
+    caption = "Accuracy in percent; the probe learns from all images of the pool"
+    if methods:
+        caption += f", {methods} from a few"
+    return Table([*head, "Zero-shot less probe"], rows, caption)
+
+
+def _tabulate_curve(curve: MeanResult) -> Table:
+    methods = list(dict.fromkeys(name for name, count in curve.accuracy if count != 0))
+    counts = list_counts(curve, methods[0])
+    rows = [[name, *(_cell(curve.accuracy[name, count]) for count in counts)] for name in methods]
+    if (ZERO_SHOT, 0) in curve.accuracy:
+        rows.insert(0, [ZERO_SHOT, *[_cell(curve.accuracy[ZERO_SHOT, 0])] * len(counts)])
+    return Table(["Method", *(f"{count} shot{'s' * (count != 1)}" for count in counts)], rows)
+
+
+def _say_curve(curve: MeanResult) -> str:
+    """Sentence on the fewest shots with which each method beats zero-shot on the mean of the sets."""
+    if (ZERO_SHOT, 0) not in curve.accuracy:
+        return f"Mean of the {curve.sets} datasets with enough images."
+    base = curve.accuracy[ZERO_SHOT, 0].value
+    said = []
+    for method in dict.fromkeys(name for name, count in curve.accuracy if count != 0):
+        counts = list_counts(curve, method)
+        first = next((count for count in counts if curve.accuracy[method, count].value >= base), None)
+        if first is None:
+            said.append(f"{method} is below zero-shot up to {counts[-1]} shots")
+        else:
+            said.append(f"{method} is as good as zero-shot from {first} shot{'s' * (first != 1)} on")
+    return f"Mean of the {curve.sets} datasets with enough images: {'; '.join(said)}."
+
+
+def _say_gap(mean: MeanResult, sets: Sequence[SetResult]) -> str:
+    if mean.gap is None:
+        return ""
+    gaps = [each.gap for each in sets if each.gap is not None]
+    ahead, behind = sum(gap.low > 0 for gap in gaps), sum(gap.high < 0 for gap in gaps)
+    return (
+        f"; zero-shot less probe {_points(mean.gap)} points. Zero-shot is clearly better on {ahead} datasets, the "
+        f"probe on {behind}, and {len(gaps) - ahead - behind} do not tell"
+    )
+
+
+def _tell_left_out(result: SuiteResult) -> list[str]:
+    lines = [f"{name}: {reason}" for name, reason in result.left_out]
+    told: dict[str, list[str]] = {}
+    for each in result.sets:
+        for note in each.notes:
+            told.setdefault(note, []).append(each.dataset)
+    return lines + [f"{', '.join(dict.fromkeys(names))}: {note}." for note, names in told.items()]
+
+
+def _title(measure: Measure) -> str:
+    name, count = measure
+    if count == 0:
+        return "Zero-shot"
+    return f"{name}, {count}"
+
+
+def _short(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{100 * estimate.value:.0f}"
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{100 * estimate.value:.1f} [{100 * max(0.0, estimate.low):.0f}, {100 * min(1.0, estimate.high):.0f}]"
+
+
+def _points(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+
+
+def _value(estimate: Estimate | None) -> float:
+    if estimate is None:
+        return 0.0
+    return estimate.value
