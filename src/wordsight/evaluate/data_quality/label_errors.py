@@ -22,7 +22,8 @@ from wordsight.zeroshot.logistic import softmax
 
 FOLDS = 5
 LEAST = 2  # images of a class, so that one is left to learn from
-# Ways to come by probabilities that the image's own label has no part in.
+# Ways to come by probabilities that the image's own label has no part in; the first finds most of what is changed on
+# purpose in the learn sets (benchmarks/label_errors.py).
 WAYS = ("prior-probe", "probe", "zero-shot")
 
 Proba = NDArray[np.float64]

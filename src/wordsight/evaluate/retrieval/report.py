@@ -45,7 +45,7 @@ def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
         chance = getattr(results[0], name).chance
         series.append(Series("random ranking", [chance[k] for k in ks]))
         caption = f"Hit recall at k, {words}, with 95 % intervals over images"
-        charts.append(line_chart(series, [str(k) for k in ks], caption=caption, x_title="k", y_title=words))
+        charts.append(line_chart(series, [str(k) for k in ks], caption=caption, x_title="k", y_title="hit recall"))
     return charts
 
 
