@@ -10,7 +10,7 @@ from wordsight.evaluate.fewshot.shots import ALL
 from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.suite.cell import PROBE, Measure
-from wordsight.evaluate.suite.summary import MeanResult, SetResult, SuiteResult, list_counts
+from wordsight.evaluate.suite.summary import ALL_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
 
 
@@ -30,7 +30,7 @@ def build_suite_report(result: SuiteResult, command: str) -> Report:
 def answer_suite(result: SuiteResult) -> Iterator[str]:
     """A sentence on each model."""
     for mean in result.means:
-        if mean.group != "all sets":
+        if mean.group != ALL_SETS:
             continue
         said = f"{mean.model}, mean of {mean.sets} datasets: "
         parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
@@ -47,7 +47,7 @@ def draw_gaps(sets: Sequence[SetResult], model: str) -> DrawnChart:
         lows=[gap.low for gap in gaps],
         highs=[gap.high for gap in gaps],
         caption=f"Zero-shot less linear probe on each dataset (number of classes), {model}, with 95 % intervals",
-        title="zero-shot less probe, points",
+        title="zero-shot less probe",
     )
 
 
@@ -63,7 +63,7 @@ def draw_mean_curve(curve: MeanResult) -> DrawnChart:
         series,
         [str(count) for count in counts],
         baselines=baselines,
-        caption=f"Mean accuracy over {curve.sets} datasets by labelled images of each class, {curve.model}",
+        caption=f"Mean accuracy over {curve.sets} datasets ({curve.group}) by labelled images a class, {curve.model}",
         x_title="labelled images of each class",
         y_title="mean accuracy",
     )
@@ -76,11 +76,14 @@ def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
     written: list[Path] = []
     for model in result.models:
         own = [each for each in result.sets if each.model == model]
-        charts = {"curve": draw_mean_curve(curve) for curve in result.curves if curve.model == model}
+        charts: dict[str, DrawnChart] = {}
         if any(each.gap is not None for each in own):
             charts["gaps"] = draw_gaps(own, model)
+        for curve in result.curves:
+            if curve.model == model:
+                charts[f"curve-{curve.group}"] = draw_mean_curve(curve)
         for name, chart in charts.items():
-            path = folder / f"suite-{folder_name(model)}-{name}.png"
+            path = folder / f"suite-{folder_name(f'{model}-{name}')}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             chart.write_png(path)
             path.with_suffix(".svg").write_text(chart.to_svg(), encoding="utf-8")
@@ -92,13 +95,11 @@ def _describe_model(model: str, sets: Sequence[SetResult], curves: Sequence[Mean
     parts: list[DrawnChart | Table] = []
     if any(each.gap is not None for each in sets):
         parts.append(draw_gaps(sets, model))
-    parts += [draw_mean_curve(curve) for curve in curves]
-    text = (
-        "Sorted by zero-shot less probe. Accuracy in percent, with the numbers of shots that a dataset has images for."
-    )
+    text = "Sorted by zero-shot less probe; a dash where a dataset has too few images."
     yield Section(f"Datasets: {model}", text, [*parts, _tabulate_sets(sets)])
     for curve in curves:
-        yield Section(f"Mean curve: {model}", _say_curve(curve), [_tabulate_curve(curve)])
+        title = f"Mean curve: {model}, {curve.group}"
+        yield Section(title, _say_curve(curve), [draw_mean_curve(curve), _tabulate_curve(curve)])
 
 
 def _tabulate_means(result: SuiteResult) -> Section:

@@ -11,9 +11,16 @@ import numpy as np
 from wordsight.evaluate.fewshot.curves import ZERO_SHOT
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.suite.cell import PROBE, Cell, Measure
-from wordsight.metrics import Estimate, JointMeans, measure_across_sets, measure_on_set
+from wordsight.metrics import (
+    Estimate,
+    JointMeans,
+    estimate_gain,
+    estimate_share,
+    measure_across_sets,
+    measure_on_set,
+)
 
-_ALL_SETS = "all sets"
+ALL_SETS = "all sets"
 
 
 @dataclass(frozen=True)
@@ -104,11 +111,11 @@ def summarise_suite(
     curves: list[MeanResult] = []
     for model in dict.fromkeys(cell.model for cell in cells):
         own = [cell for cell in cells if cell.model == model]
-        names = [_ALL_SETS, *sorted({groups[cell.dataset] for cell in own if cell.dataset in groups})]
+        names = [ALL_SETS, *sorted({groups[cell.dataset] for cell in own if cell.dataset in groups})]
         for group in names:
-            members = [cell for cell in own if group in (_ALL_SETS, groups.get(cell.dataset))]
+            members = [cell for cell in own if group in (ALL_SETS, groups.get(cell.dataset))]
             means += _average(members, model, group, [(ZERO_SHOT, 0), (PROBE, ALL)])
-        curves += _average(own, model, _ALL_SETS, find_curve_measures(own))
+            curves += _average(members, model, group, find_curve_measures(members))
     return SuiteResult(sets, tuple(means), tuple(curves), tuple(left_out))
 
 
@@ -123,8 +130,14 @@ def find_curve_measures(cells: Sequence[Cell]) -> list[Measure]:
 
 
 def _summarise_set(cell: Cell, group: str) -> SetResult:
-    joint, places = _join([cell], list(cell.hits))
-    accuracy = {measure: joint.estimate(place) for measure, place in places.items()}
+    accuracy: dict[Measure, Estimate] = {}
+    for measure, share_N in cell.hits.items():
+        accuracy[measure] = measure_on_set(share_N[:, None]).estimate(0)
+        if np.isin(share_N, (0, 1)).all():
+            accuracy[measure] = estimate_share(share_N)
+    gap = None
+    if (ZERO_SHOT, 0) in cell.hits and (PROBE, ALL) in cell.hits:
+        gap = estimate_gain(cell.hits[PROBE, ALL], cell.hits[ZERO_SHOT, 0])
     return SetResult(
         dataset=cell.dataset,
         model=cell.model,
@@ -132,7 +145,7 @@ def _summarise_set(cell: Cell, group: str) -> SetResult:
         class_count=cell.class_count,
         test_images=cell.test_images,
         accuracy=accuracy,
-        gap=_find_gap(joint, places),
+        gap=gap,
         notes=cell.notes,
     )
 
@@ -143,18 +156,10 @@ def _average(cells: Sequence[Cell], model: str, group: str, measures: Sequence[M
     able = [cell for cell in cells if all(measure in cell.hits for measure in measures)]
     if len(able) < 2 or not measures:
         return []
-    joint, places = _join(able, measures)
+    each = [measure_on_set(np.stack([cell.hits[measure] for measure in measures], axis=1)) for cell in able]
+    joint, places = measure_across_sets(each), {measure: place for place, measure in enumerate(measures)}
     accuracy = {measure: joint.estimate(place) for measure, place in places.items()}
     return [MeanResult(model, group, len(able), accuracy, _find_gap(joint, places))]
-
-
-def _join(cells: Sequence[Cell], measures: Sequence[Measure]) -> tuple[JointMeans, dict[Measure, int]]:
-    """Joint means of the measures on one set, or over several, and the place of each measure in them."""
-    each = [measure_on_set(np.stack([cell.hits[measure] for measure in measures], axis=1)) for cell in cells]
-    joint = each[0]
-    if len(each) > 1:
-        joint = measure_across_sets(each)
-    return joint, {measure: place for place, measure in enumerate(measures)}
 
 
 def _find_gap(joint: JointMeans, places: Mapping[Measure, int]) -> Estimate | None:

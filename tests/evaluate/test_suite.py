@@ -1,0 +1,131 @@
+"""Suite of few-shot results over sets: what is measured, kept, averaged and said."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from trees import ImagesOnly, WithTexts, make_set
+
+from wordsight.errors import InputError
+from wordsight.evaluate.predictions import read_predictions
+from wordsight.evaluate.suite import cell as cells
+from wordsight.evaluate.suite.cell import Cell, Plan, measure_cell
+from wordsight.evaluate.suite.report import answer_suite, build_suite_report, write_charts
+from wordsight.evaluate.suite.summary import summarise_suite
+from wordsight.metrics import measure_across_sets, measure_on_set
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORDSIGHT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(tmp_path / "out", shots=(1, 2, 8), seeds=2)
+
+
+def test_a_cell_has_zero_shot_and_each_method_with_the_shots_that_there_are(plan):
+    found = measure_cell(WithTexts(), make_set(), plan)
+    assert list(found.hits) == [
+        ("zero-shot", 0), ("probe", 1), ("probe", 2), ("probe", "all"),
+        ("prior-probe", 1), ("prior-probe", 2), ("prior-probe", "all"),
+    ]  # fmt: skip
+    assert {len(hits) for hits in found.hits.values()} == {found.test_images} == {12}
+
+
+def test_what_is_there_is_not_fitted_again(plan, monkeypatch):
+    first = measure_cell(WithTexts(), make_set(), plan)
+    monkeypatch.setattr(cells, "fit_run", lambda *_: pytest.fail("fitted again"))
+    second = measure_cell(WithTexts(), make_set(), plan)
+    assert (first.reused, second.reused) == (0, 10)
+    assert all((first.hits[measure] == second.hits[measure]).all() for measure in first.hits)
+
+
+def test_what_is_of_another_model_or_set_or_damaged_is_fitted_again(plan):
+    measure_cell(WithTexts(), make_set(), plan)
+    other = WithTexts()
+    other.fingerprint = "other weights"
+    assert measure_cell(other, make_set(), plan).reused == 0
+    assert measure_cell(other, make_set(seed=1), plan).reused == 0
+    next((plan.out / "trees" / "with-texts" / "suite").glob("probe-1-*")).write_bytes(b"damaged")
+    assert measure_cell(other, make_set(seed=1), plan).reused == 9
+
+
+def test_predictions_are_kept_for_comparisons(plan):
+    found = measure_cell(WithTexts(), make_set(), plan)
+    there = read_predictions(plan.out / "trees" / "with-texts" / "suite" / "probe-all-shots-seed-0.parquet")
+    assert (there.hits == found.hits["probe", "all"]).all()
+
+
+def test_one_image_a_class_is_measured_by_zero_shot_only(plan):
+    found = measure_cell(WithTexts(), make_set((1, 1, 1)), plan)
+    assert list(found.hits) == [("zero-shot", 0)]
+    assert found.test_images == 3
+    assert "one image a class" in found.notes[0]
+    with pytest.raises(InputError, match="one image a class, and images-only embeds images only"):
+        measure_cell(ImagesOnly(), make_set((1, 1, 1)), plan)
+
+
+def test_one_class_cannot_be_measured(plan):
+    with pytest.raises(InputError, match="nothing to tell apart"):
+        measure_cell(WithTexts(), make_set((5, 0, 0)), plan)
+
+
+def test_features_without_texts_have_the_probe_only(plan):
+    found = measure_cell(ImagesOnly(), make_set(), plan)
+    assert {name for name, _ in found.hits} == {"probe"}
+
+
+def make_cell(dataset, seed, probe=0.7, model="mini"):
+    rng = np.random.default_rng(seed)
+    base, better = rng.random(40) < 0.5, rng.random(40) < probe
+    hits = {("zero-shot", 0): base * 1.0, ("probe", 1): base * 0.5, ("probe", "all"): better * 1.0}
+    return Cell(dataset, model, 5, 40, hits)
+
+
+CELLS = [make_cell(name, seed) for seed, name in enumerate(("ash", "birch", "cedar", "dogwood"))]
+
+
+def test_the_mean_counts_each_set_alike_and_takes_other_sets_into_account():
+    mean = summarise_suite(CELLS).means[0]
+    assert mean.sets == 4
+    joint = measure_across_sets([
+        measure_on_set(np.stack([c.hits["zero-shot", 0], c.hits["probe", "all"]], axis=1)) for c in CELLS
+    ])  # fmt: skip
+    assert mean.accuracy["probe", "all"] == joint.estimate(1)
+    assert mean.gap == joint.estimate_gain(1, 0)
+    assert mean.gap.value == pytest.approx(mean.accuracy["zero-shot", 0].value - mean.accuracy["probe", "all"].value)
+
+
+def test_groups_have_means_of_their_own():
+    result = summarise_suite(CELLS, groups={"ash": "seen", "birch": "seen", "cedar": "new"})
+    assert [(mean.group, mean.sets) for mean in result.means] == [("all sets", 4), ("seen", 2)]  # one set has no mean
+
+
+def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table():
+    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones(3)}, ("one image a class",))
+    result = summarise_suite([*CELLS, single])
+    assert result.means[0].sets == 4
+    report = build_suite_report(result, "wordsight eval suite")
+    assert "flags" in [row[0] for row in report.sections[1].parts[-1].rows]
+    assert report.sections[-1].text == "flags: one image a class."
+
+
+def test_the_answer_counts_the_sets_where_each_is_better():
+    clear = [dataclasses.replace(make_cell(name, seed, probe=1.0), dataset=name) for seed, name in enumerate("abc")]
+    said = " ".join(answer_suite(summarise_suite(clear)))
+    assert said.startswith("mini, mean of 3 datasets: Zero-shot ")
+    assert "Zero-shot is clearly better on 0 datasets, the probe on 3, and 0 do not tell." in said
+
+
+def test_a_report_is_json_and_its_charts_are_written(tmp_path):
+    import json
+
+    result = summarise_suite(CELLS, left_out=[("pcb", "only one class")])
+    report = build_suite_report(result, "wordsight eval suite")
+    json.dumps(report.data, allow_nan=False)
+    assert report.sections[-1].text == "pcb: only one class"
+    names = [path.name for path in write_charts(result, tmp_path)]
+    assert names == ["suite-mini-gaps.png", "suite-mini-curve-all_sets.png"]
+    assert all((tmp_path / name).with_suffix(".svg").exists() for name in names)
