@@ -74,7 +74,7 @@ def test_a_gain_over_sets_is_held_95_times_of_100(sets, runs):
         seen = measure_across_sets([measure_on_set(hits) for hits in drawn]).estimate_gain(0, 1)
         held += seen.low <= 0.05 <= seen.high
     allowed = 0.025 if runs < 1000 else 0.01
-    assert 0.95 - allowed <= held / runs <= 0.95 + allowed
+    assert 0.95 - allowed <= held / runs <= 0.975 + allowed  # more than 95 % where images are most of the noise
 
 
 @pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
