@@ -8,9 +8,9 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, to
 from wordsight.errors import InputError
 from wordsight.metrics import (
     average_precision_of_classes,
-    bootstrap_hits,
     classification,
     confusion_matrix,
+    estimate_share,
     mean_average_precision,
     mean_per_class_recall,
     rank_labels,
@@ -52,7 +52,7 @@ def test_top_k_accuracy_is_that_of_scikit_learn():
     label, _, scores = scored_images()
     for k in (1, 2, 4):
         assert top_k_accuracy(scores, label, k).value == pytest.approx(top_k_accuracy_score(label, scores, k=k))
-    assert top_k_accuracy(scores, label) == bootstrap_hits(scores.argmax(axis=1) == label)
+    assert top_k_accuracy(scores, label) == estimate_share(scores.argmax(axis=1) == label)
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn():

@@ -170,7 +170,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
         elif source_kind(folder) is SourceKind.SAVED_DATASET:
             loaded = datasets.load_from_disk(folder)
         else:
-            loaded = datasets.load_dataset(*_split_config(folder, name))
+            loaded = datasets.load_dataset(*split_config(folder, name))
     except Exception as error:  # the library raises its own kinds, the hub's, pyarrow's and built-in ones
         lines = (str(error).strip() or type(error).__name__).splitlines()
         if lines[0].startswith(_NO_CONFIG):  # the next line lists them
@@ -192,7 +192,7 @@ def _load(name: str, split: str | None) -> dict[str, Any]:
     return {split: loaded[split]}
 
 
-def _split_config(folder: str, name: str) -> tuple[str, ...]:
+def split_config(folder: str, name: str) -> tuple[str, ...]:
     """Folder or name, and the configuration where one follows: "org/cats/small" → ("org/cats", "small")."""
     if os.path.isdir(folder):
         return (folder,)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wordsight.errors import InputError
-from wordsight.metrics.estimates import DRAWS, Estimate, Floats, bootstrap_hits, bootstrap_strata, percentile_estimate
+from wordsight.metrics.estimates import DRAWS, Estimate, Floats, bootstrap_strata, percentile_estimate
+from wordsight.metrics.hits import estimate_share
 
 _COUNTED_AT_ONCE = 1 << 22  # numbers of the resamples that are held at a time
 
@@ -25,9 +26,9 @@ def rank_labels(scores_NK: ArrayLike, label_N: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(before_NK.sum(axis=1))
 
 
-def top_k_accuracy(scores_NK: ArrayLike, label_N: ArrayLike, k: int = 1, *, seed: int = 0) -> Estimate:
+def top_k_accuracy(scores_NK: ArrayLike, label_N: ArrayLike, k: int = 1) -> Estimate:
     """Share of images whose own class is among the k best by score, ties as `rank_labels` breaks them."""
-    return bootstrap_hits(rank_labels(scores_NK, label_N) < k, seed=seed)
+    return estimate_share(rank_labels(scores_NK, label_N) < k)
 
 
 def confusion_matrix(label_N: ArrayLike, guess_N: ArrayLike, classes: int) -> NDArray[np.int64]:

@@ -223,7 +223,9 @@ def _levels(freedom: int, widening: float) -> tuple[float, float]:
 
 
 def _estimate(value: float | np.floating[Any], resampled: Floats, n: int, levels: tuple[float, float]) -> Estimate:
-    low, high = np.percentile(resampled, levels)
+    # "weibull": of all resamples, p % are below the p-th percentile of those drawn, in expectation; numpy's default is
+    # nearer to the middle, which costs 0.4 % of coverage with 500 draws
+    low, high = np.percentile(resampled, levels, method="weibull")
     return Estimate(float(value), float(low), float(high), n)
 
 

@@ -82,7 +82,7 @@ def test_splits_and_configurations(tmp_path):
     with pytest.raises(InputError, match=r"several configurations; name one, as in 'hf:.*/CONFIG' .*'large', 'small'"):
         open_set(f"hf:{folder}")
     data = open_set(f"hf:{folder}/small")
-    assert (data.name, data.split) == ("small", "validation")
+    assert (data.name, data.split) == ("repo-small", "validation")
     assert open_set(f"hf:{folder}/small:train").split == "train"
     assert open_set(f"hf:{folder}/small", split="val").split == "validation"
     with pytest.raises(InputError, match="has no split 'dev2'; it has train, validation"):

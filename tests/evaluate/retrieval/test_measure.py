@@ -220,3 +220,10 @@ def test_a_shared_caption_is_said_in_the_report():
     said = build_report([result], "").sections[0].text
     assert "Captions that several images have: 1." in said
     assert "By CLIP_benchmark's count" in said
+
+
+def test_captions_that_do_not_tell_images_apart_are_called_that():
+    data, image_ND, texts = known_set(10)
+    alike = dataclasses.replace(data, captions=(("text 0",),) * 10)
+    answer = build_report([evaluate_retrieval(Known("good", image_ND, texts), alike, cache=False)], "").answer
+    assert "Most images share their captions, so this tells little: a random ranking reaches 100.0 %." in answer

@@ -11,8 +11,9 @@ from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.evaluate.report.page import render_page
 from wordsight.evaluate.report.text import render_text
 from wordsight.evaluate.result_files import clip_benchmark_metrics
-from wordsight.evaluate.zeroshot.report import Evaluated, build_report, describe, find_confident_errors
+from wordsight.evaluate.zeroshot.report import build_report, find_confident_errors
 from wordsight.evaluate.zeroshot.summary import NO_GROUP, score_matrix, summarise
+from wordsight.evaluate.zeroshot.words import Evaluated, describe
 from wordsight.zeroshot.logistic import softmax
 
 ORIGIN = Origin(task="zeroshot", dataset="animals", dataset_hash="d" * 32, model="mini", fingerprint="f" * 32,

@@ -23,7 +23,7 @@ from wordsight.errors import InputError
 if TYPE_CHECKING:
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
     from wordsight.evaluate.features import Features
-    from wordsight.evaluate.zeroshot.report import Evaluated
+    from wordsight.evaluate.zeroshot.words import Evaluated
 
 EPILOG = """\b
 Examples:
@@ -83,9 +83,9 @@ def _evaluate(
     from wordsight.cli.eval._results import image_progress, open_text_model
     from wordsight.evaluate.predictions import write_predictions
     from wordsight.evaluate.result_folder import PREDICTIONS, result_folder
-    from wordsight.evaluate.zeroshot.report import Evaluated
     from wordsight.evaluate.zeroshot.run import run_zero_shot
     from wordsight.evaluate.zeroshot.summary import summarise
+    from wordsight.evaluate.zeroshot.words import Evaluated
 
     model = open_text_model(model_name, options)
     results = []

@@ -61,7 +61,10 @@ def _standings_section(title: str, text: str, standings: Standings, here: Standi
         columns.append("Behind, these only")
     if many:
         columns += ["Rank", "May be the best"]
-        text += " Ranks are those that a model may have; it may be the best where nothing tells it from the best."
+        text += (
+            " Ranks are those that a model may have; it may be the best where nothing tells it from the best. Ranks "
+            "allow for all comparisons at once, each interval only for its own."
+        )
     behind_here = {row.label: row.behind for row in here.rows} if here is not None else {}
     rows = []
     for place, row in enumerate(standings.rows):
@@ -134,14 +137,16 @@ def _pairs_section(comparison: Comparison) -> Section:
                 wins[better] += 1
         accuracies = [percent(mean.value) for mean in each.accuracies]
         rows.append([each.dataset, f"{each.images:,}", *accuracies, gain, p, needed, better or "–"])
+    undecided = len(paired) - sum(wins.values())
     text = (
-        f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; on the others the "
-        "images do not tell (McNemar's mid-p test, Holm's correction for the number of datasets). Needed are images at "
-        "which a difference of the size seen is found four times of five."
+        f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; of {undecided} the "
+        "images do not tell (McNemar's mid-p test, with Holm's correction for the number of datasets). Difference: "
+        f"points of {second} less those of {first}. Needed: images at which a difference of this size is found four "
+        "times of five."
     )
     if not paired:
         text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
-    columns = ["Dataset", "Images", first, second, f"{second} − {first}, points", "p", "Needed", "Better"]
+    columns = ["Dataset", "Images", first, second, "Difference", "p", "Needed", "Better"]
     parts: list[Table | Chart] = [Table(columns, rows)]
     if paired:
         parts.append(_gain_chart(comparison, {each.dataset: pair.gain for each, pair in paired}))

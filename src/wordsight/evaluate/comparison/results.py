@@ -144,7 +144,9 @@ def _read_parquet(path: Path, given: str) -> Result:
     dataset = origin.dataset
     if predictions.split != "test":
         dataset = f"{dataset} ({predictions.split})"
-    prompts = f"{len(origin.templates)} prompts" if origin.templates else ""
+    prompts = ""
+    if origin.templates:
+        prompts = f"{len(origin.templates)} prompt{'s' * (len(origin.templates) > 1)}"
     return Result(dataset, origin.model, origin.method, path, given, origin.precision, prompts, predictions)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
+from wordsight.evaluate.report.names import shorten_names
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.metrics import Estimate, bootstrap_clusters
 
@@ -16,6 +18,8 @@ _FAILURES = 6  # shown of each model
 
 def build_report(results: Sequence[PairScores], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more. charts: as `draw_charts` makes them."""
+    figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
+    results = _name_briefly(results)
     first = results[0]
     sections = [Section("Scores", _explain(first), [_table(result) for result in results] + list(charts))]
     if len(results) > 1:
@@ -24,7 +28,6 @@ def build_report(results: Sequence[PairScores], command: str, *, charts: Sequenc
     if first.data.left_out:
         shown = "\n".join(first.data.left_out[:20])
         sections.append(Section("Left out", f"{len(first.data.left_out)} rows are no tests:\n{shown}"))
-    figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
     answer = " ".join(_answer(result) for result in results)
     return Report(f"Compositional pairs of {first.data.name}", answer, command, sections, figures)
 
@@ -34,7 +37,7 @@ def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
     from wordsight.evaluate.report.charts import interval_chart
 
     charts: list[Chart] = []
-    for result in results:
+    for result in _name_briefly(results):
         chance = CHANCE[result.data.form]
         rows = {
             _row_name(kind, score, len(chance)): (estimate, chance[score])
@@ -46,6 +49,12 @@ def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
         caption = f"{result.model}: share of tests passed by kind, with 95 % intervals and chance level"
         charts.append(interval_chart(estimates, caption=caption, chance=levels, title="tests passed"))
     return charts
+
+
+def _name_briefly(results: Sequence[PairScores]) -> list[PairScores]:
+    """The results with their models' names as they are shown."""
+    names = shorten_names([result.model for result in results])
+    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
 
 
 def _row_name(kind: str, score: str, scores: int) -> str:
@@ -128,27 +137,40 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
 
 
 def _failures(result: PairScores) -> Section:
-    """The tests that go wrong most clearly."""
+    """The tests that go wrong most clearly, one of each image."""
     tiles: list[tuple[Any, str]] = []
-    cosine_NIT = result.cosine
-    if result.data.form == "one image":
-        margin_N = cosine_NIT[:, 0, 0] - cosine_NIT[:, 0, 1]
-        for row in np.argsort(margin_N, kind="stable")[:_FAILURES]:
-            item = result.items[row]
-            if margin_N[row] <= 0:
-                right, wrong = cosine_NIT[row, 0]
-                text = f"{item.kind}: took “{item.texts[1]}” ({wrong:.3f}) for “{item.texts[0]}” ({right:.3f})"
-                tiles.append((result.data.images[item.images[0]], text))
-    else:
-        margin_N = np.minimum(cosine_NIT[:, [0, 1], [0, 1]].min(axis=1) - cosine_NIT[:, [0, 1], [1, 0]].max(axis=1), 0)
-        for row in np.argsort(margin_N, kind="stable")[:_FAILURES]:
-            item = result.items[row]
-            if margin_N[row] < 0:
-                for image in (0, 1):
-                    own, other = cosine_NIT[row, image, image], cosine_NIT[row, image, 1 - image]
-                    text = f"{item.kind}: “{item.texts[image]}” {own:.3f}, “{item.texts[1 - image]}” {other:.3f}"
-                    tiles.append((result.data.images[item.images[image]], text))
+    seen: set[int] = set()
+    margin_N = _margins(result.cosine)
+    for row in np.argsort(margin_N, kind="stable"):
+        item = result.items[row]
+        if margin_N[row] > 0 or len(seen) == _FAILURES:
+            break
+        if item.images[0] not in seen:
+            seen.add(item.images[0])
+            tiles += _failure_tiles(result, int(row))
     if not tiles:
         return Section(f"Failures of {result.model}", "None.")
-    caption = "The tests that go wrong most clearly, with cosines"
+    caption = "The tests that go wrong most clearly, one of each image, with cosines"
     return Section(f"Failures of {result.model}", "", [ImageTiles(tiles, caption)])
+
+
+def _margins(cosine_NIT: np.ndarray) -> np.ndarray:
+    """Lead of the worst right pair over the best wrong one, (N,)."""
+    if cosine_NIT.shape[1] == 1:
+        return np.asarray(cosine_NIT[:, 0, 0] - cosine_NIT[:, 0, 1])
+    right_N = cosine_NIT[:, [0, 1], [0, 1]].min(axis=1)
+    return np.asarray(right_N - cosine_NIT[:, [0, 1], [1, 0]].max(axis=1))
+
+
+def _failure_tiles(result: PairScores, row: int) -> list[tuple[Any, str]]:
+    """Images of a failed test with its texts and their cosines."""
+    item, cosine_IT = result.items[row], result.cosine[row]
+    images = [result.data.images[place] for place in item.images]
+    if result.data.form == "one image":
+        right, wrong = cosine_IT[0]
+        return [(images[0], f"{item.kind}: took “{item.texts[1]}” ({wrong:.3f}) for “{item.texts[0]}” ({right:.3f})")]
+    tiles = []
+    for n, image in enumerate(images):
+        own, other = cosine_IT[n, n], cosine_IT[n, 1 - n]
+        tiles.append((image, f"{item.kind}: “{item.texts[n]}” {own:.3f}, “{item.texts[1 - n]}” {other:.3f}"))
+    return tiles

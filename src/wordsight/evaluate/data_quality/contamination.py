@@ -17,7 +17,7 @@ from wordsight.duplicates.similarity import compare_images
 from wordsight.errors import ImageError
 from wordsight.evaluate.data_quality.training_images import TrainingImages
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
-from wordsight.evaluate.features import Features, Floats
+from wordsight.evaluate.features import Features
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_statistic
 
@@ -25,6 +25,7 @@ NEIGHBOURS = 5  # training images whose pixels are compared with a test image's,
 _SCORES = 1 << 24  # cosines that are held at once
 _TILES = 20
 _ROWS = 200
+_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _gain(hit_N: NDArray[Any], copied_N: NDArray[Any]) -> float:
     return float(hit_N.mean() - hit_N[~copied_N].mean())
 
 
-def _match(data: LabelledSet, image_ND: Floats, trained: TrainingImages) -> list[Match]:
+def _match(data: LabelledSet, image_ND: _Floats, trained: TrainingImages) -> list[Match]:
     found: list[Match] = []
     step = max(1, _SCORES // max(1, len(trained.names)))
     for start in range(0, len(image_ND), step):

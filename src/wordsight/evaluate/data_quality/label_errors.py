@@ -22,7 +22,8 @@ from wordsight.zeroshot.logistic import softmax
 
 FOLDS = 5
 LEAST = 2  # images of a class, so that one is left to learn from
-# Ways to come by probabilities that the image's own label has no part in.
+# Ways to come by probabilities that the image's own label has no part in; the first finds most of what is changed on
+# purpose in the learn sets (benchmarks/label_errors.py).
 WAYS = ("prior-probe", "probe", "zero-shot")
 
 Proba = NDArray[np.float64]
@@ -112,7 +113,7 @@ def _calibrate(joint_KK: NDArray[np.float64], count_K: NDArray[np.int64]) -> NDA
     """Joint whose rows sum to the number of images of each given class. Source: ibid., eq. 3."""
     row_K = joint_KK.sum(axis=1)
     joint_KK = joint_KK + np.diag(np.where(row_K == 0, 1.0, 0.0))  # a class without a confident image keeps its own
-    return joint_KK / joint_KK.sum(axis=1, keepdims=True) * count_K[:, None]
+    return np.asarray(joint_KK / joint_KK.sum(axis=1, keepdims=True) * count_K[:, None])
 
 
 def estimate_proba(

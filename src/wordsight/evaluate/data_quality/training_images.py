@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from wordsight.duplicates.groups import UNLEARNT, read_threshold
 from wordsight.duplicates.miniature import READ_AT_LEAST
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
-from wordsight.evaluate.features import Floats, embed_set
+from wordsight.evaluate.features import embed_set
 from wordsight.evaluate.models import LoadedImageModel
 from wordsight.images.decode import read_image
 from wordsight.index import Index
 from wordsight.row_images import row_image
+
+_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class TrainingImages:
     """
 
     name: str
-    vectors_ND: Floats
+    vectors_ND: _Floats
     names: tuple[str, ...]
     read: Callable[[int], Image.Image]
     candidates: float = UNLEARNT.candidates
@@ -39,7 +42,7 @@ def read_index(index: Index, model: LoadedImageModel, name: str) -> TrainingImag
 
     check_model(index, model.model)
     ids: list[str] = []
-    parts: list[Floats] = []
+    parts: list[_Floats] = []
     for some, vectors_BD in index.batches():
         ids += some
         parts.append(np.asarray(vectors_BD, np.float32))

@@ -17,7 +17,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.lazy_images import LazyImages
 from wordsight.evaluate.datasets.request import DatasetWarning, Request, choose_split, refuse_split
 from wordsight.evaluate.datasets.tables import CLASS_COLUMNS, read_cell
-from wordsight.ingest.hf import DatasetReader, format_source, open_splits, parse
+from wordsight.ingest.hf import DatasetReader, format_source, open_splits, parse, split_config
 from wordsight.ingest.kinds import DATASET_PREFIX, SourceKind, source_kind
 from wordsight.ingest.options import IngestOptions
 
@@ -46,7 +46,12 @@ def load_dataset(request: Request) -> LabelledSet:
     else:
         chosen = choose_split(list(readers), request.split, request.source)
     data = _build_set(readers[chosen], request)
-    return replace(data, name=os.path.basename(name.rstrip("/")), split=chosen or "test")
+    return replace(data, name=_name_set(name), split=chosen or "test")
+
+
+def _name_set(name: str) -> str:
+    """Name of a set in results: "cats" of "org/cats", "cats-small" of its configuration "small"."""
+    return "-".join(os.path.basename(part.rstrip("/")) for part in split_config(name, name))
 
 
 def _build_set(reader: DatasetReader, request: Request) -> LabelledSet:

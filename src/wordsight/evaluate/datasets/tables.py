@@ -67,7 +67,7 @@ def build_set(request: Request, rows: Sequence[_Row], problems: Counter[str], *,
     listed = read_class_list_beside(os.path.dirname(request.path))
     labels, classnames = read_labels([(row.row, row.label) for row in rows], listed, where=where)
     if labels.ndim == 1:
-        check_class_count(classnames, f"The table {request.source!r}", "an image and its class in each row")
+        check_class_count(classnames, f"The dataset {request.source!r}", "an image and its class in each row")
     split = "test"
     there = list(dict.fromkeys(row.split for row in rows))
     if there == [""]:

@@ -18,9 +18,9 @@ _DRAWN = 30  # languages in the chart
 _NAMED = 12  # languages in the answer
 _LANGUAGES_TEXT = (
     "Each image is to be matched with its own name among all names in that language. top-1: its name is the best; "
-    "recall@5: it is among the five best. own: recall@5 of the names that are not spelled as in English, by which the "
-    "verdict is given; a language works if that is, surely, half of the recall in English or more. A model that was "
-    "trained on these images finds them better than others of the kind."
+    "recall@5: it is among the five best. own: recall@5 of the names without a word that is spelled nearly as in "
+    "English, by which the verdict is given; a language works if that is, surely, half of the recall in English or "
+    "more. A model that was trained on these images finds them better than others of the kind."
 )
 
 
@@ -63,7 +63,7 @@ def answer_languages(languages: Languages) -> str:
     english = languages.english
     if english.kind != "works":
         return (
-            f"Languages cannot be judged: {languages.model} does not know these images by their English names either "
+            f"Languages cannot be judged: {languages.model} hardly knows these images by their English names "
             f"(recall@5 {english.recall5:.0%}, chance {percent(english.chance5)})."
         )
     groups = {kind: [r for r in languages.results if r.kind == kind] for kind in ("works", "partly", "does not")}
@@ -133,8 +133,8 @@ def _explain_people(people: PeopleResult, illustrated: bool) -> Iterator[Section
     text = (
         f"{people.n} portraits of {len(people.people)} people, as many clusters as people, matched one to one. "
         f"Adjusted Rand index of k-means: {people.adjusted_rand:.2f} (1: equal, 0: random). Chance of clusters: labels "
-        f"in random order, 95 % of them below {percent(people.chance_high)}. Intervals: portraits resampled within "
-        "each person."
+        f"in random order, 95 % of them below {percent(people.chance_high)}. Intervals are of portraits of these "
+        "people, not of other people."
     )
     parts: list[Any] = [table]
     if illustrated and people.mixed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ from wordsight.zeroshot.class_embeddings import Floats, embed_classes
 _RECALL = 5
 _COVERED = 0.75  # of the images must have a name in a language that is measured
 _WORKS = 0.5  # of the recall in English, from which a language is called understood
-_KNOWN = 0.25  # recall in English below which the images are not known, and no language can be judged
+_NEAR = 0.65  # of the letters of two words in common, in order: they are spelled nearly alike
+_LETTERS = re.compile(r"[^\W\d_]{3,}")
+_KNOWN = 0.2  # of the way from chance to all: recall in English below it says that the images are not known
 _TEMPLATES = ("{}",)
 
 Kind = Literal["works", "partly", "does not"]
@@ -33,8 +37,8 @@ class LanguageResult:
     """How well names in a language find their images.
 
     top1, recall5: share of images whose own name is the best, or one of the five best, of all names in that language.
-    own: recall5 of the names that are not spelled as in English (of English: of all); None where there are fewer than
-    10. chance1, chance5: of the two recalls.
+    own: recall5 of the names without a word that is spelled nearly as in English (of English: of all); None where
+    there are fewer than 10. chance1, chance5: of the two recalls.
     """
 
     code: str
@@ -160,12 +164,12 @@ def _measure(
     rank_N = rank_names(np.stack([image_by_key[key] for key in keys]) @ text_KD.T, [own[key] for key in keys])
     n = len(keys)
     top1, recall5 = estimate_share(rank_N < 1), estimate_share(rank_N < _RECALL)
-    differs = np.array([code == "en" or not _same(own[key], english[key]) for key in keys])
+    differs = np.array([code == "en" or not looks_english(own[key], english[key]) for key in keys])
     foreign = estimate_share(rank_N[differs] < _RECALL) if differs.sum() >= 10 else None
     chance5 = min(1.0, _RECALL / n)
-    wanted = _KNOWN
+    wanted = chance5 + _KNOWN * (1 - chance5)
     if reference is not None:
-        wanted = max(_KNOWN / 2, _WORKS * reference.recall5.value)
+        wanted = max(wanted / 2, _WORKS * reference.recall5.value)
     kind = _judge(foreign or recall5, wanted, chance5)
     return LanguageResult(code, LANGUAGES.get(code, code), top1, recall5, foreign, 1 / n, chance5, kind)
 
@@ -188,8 +192,18 @@ def _judge(own: Estimate, wanted: float, chance: float) -> Kind:
     return "does not"
 
 
-def _same(some: Sequence[str], others: Sequence[str]) -> bool:
-    return bool({name.casefold() for name in some} & {name.casefold() for name in others})
+def looks_english(some: Sequence[str], english: Sequence[str]) -> bool:
+    """Whether a name has a word that is spelled nearly as one of the English name: "Kaktus", "i-cactus"."""
+    words = [word for name in some for word in _LETTERS.findall(name.casefold())]
+    others = [word for name in english for word in _LETTERS.findall(name.casefold())]
+    return any(_is_near(word, other) for word in words for other in others)
+
+
+def _is_near(word: str, other: str) -> bool:
+    if word == other:
+        return True
+    matcher = difflib.SequenceMatcher(None, word, other, autojunk=False)
+    return matcher.real_quick_ratio() > _NEAR and matcher.quick_ratio() > _NEAR and matcher.ratio() > _NEAR
 
 
 # names of the languages that most people would look for; the others are shown by their codes

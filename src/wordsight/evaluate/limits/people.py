@@ -19,7 +19,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.request import Request
 from wordsight.evaluate.embedder import ImageEmbedder
 from wordsight.evaluate.features import embed_set
-from wordsight.metrics import Estimate, adjusted_rand_index, bootstrap_strata, match_clusters
+from wordsight.metrics import Estimate, adjusted_rand_index, estimate_share, match_clusters
 
 NOTE = (
     "CLIP is not made for recognising people, and this figure is no reason to use it so. Portraits are personal data, "
@@ -37,8 +37,8 @@ _STEPS = 100
 class PeopleResult:
     """How far portraits are grouped by person, with as many clusters as there are people.
 
-    kmeans, linkage: share of portraits in the cluster that is matched with their person; intervals by portraits,
-    resampled within each person. chance: mean of that share for labels in random order, and `chance_high` its 95th
+    kmeans, linkage: share of portraits in the cluster that is matched with their person; intervals are
+    Wilson's, by portraits. chance: mean of that share for labels in random order, and `chance_high` its 95th
     percentile. nearest: share of portraits whose nearest other portrait is of the same person.
     """
 
@@ -101,12 +101,12 @@ def measure_people(
         model=model.name,
         people=tuple(data.classnames[label] for label in np.unique(label_N)),
         n=len(label_N),
-        kmeans=_estimate(kmeans_N, label_N, seed),
-        linkage=_estimate(linkage_N, label_N, seed),
+        kmeans=estimate_share(kmeans_N),
+        linkage=estimate_share(linkage_N),
         adjusted_rand=adjusted_rand_index(cluster_N, label_N),
         chance=float(chance_P.mean()),
         chance_high=float(np.percentile(chance_P, 95)),
-        nearest=_estimate(same_N, label_N, seed),
+        nearest=estimate_share(same_N),
         nearest_chance=float(((sizes_N - 1) / (len(label_N) - 1)).mean()),
         mixed=tuple((data.images[int(i)], "grouped with others") for i in np.flatnonzero(~kmeans_N)),
     )
@@ -160,11 +160,6 @@ def _permute(cluster_N: NDArray[np.int64], label_N: NDArray[np.int64], seed: int
     """Accuracies (P,) of the same clusters against labels in random order."""
     rng = np.random.default_rng(seed)
     return np.array([match_clusters(cluster_N, rng.permutation(label_N)).mean() for _ in range(_PERMUTATIONS)])
-
-
-def _estimate(hit_N: NDArray[np.bool_], label_N: NDArray[np.int64], seed: int) -> Estimate:
-    """Share of hits, resampled within each person; every person counts alike."""
-    return bootstrap_strata(hit_N, list(map(int, label_N)), seed=seed)
 
 
 def _check_people(data: LabelledSet) -> NDArray[np.int64]:

@@ -45,15 +45,14 @@ def judge_share(
         return Verdict("reliable", "reliable")
     if accuracy.high < _MISLED * chance:
         return Verdict("misled", f"worse than chance: do not trust {trust}")
+    if accuracy.low > chance + _TOUCHES and accuracy.value >= _on_the_way(_HARDLY, chance):
+        return Verdict("partly", f"better than chance: wrong {say_odds(1 - accuracy.value)}")
+    if control.value < _on_the_way(_SEEN, control_chance):
+        recognised = percent(control.value)
+        return Verdict("not seen", f"cannot be judged: the drawings are not recognised (control {recognised})")
     if accuracy.low <= chance + _TOUCHES:
-        if control.value < _on_the_way(_SEEN, control_chance):
-            return Verdict(
-                "not seen", f"cannot be judged: the drawings are not recognised (control {percent(control.value)})"
-            )
         return Verdict("at chance", f"at chance: do not trust {trust}")
-    if accuracy.value < _on_the_way(_HARDLY, chance):
-        return Verdict("hardly", f"hardly better than chance: do not trust {trust}")
-    return Verdict("partly", f"better than chance: wrong {say_odds(1 - accuracy.value)}")
+    return Verdict("hardly", f"hardly better than chance: do not trust {trust}")
 
 
 def judge_curve(

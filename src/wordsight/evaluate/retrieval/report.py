@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from wordsight.evaluate.report.names import shorten_names
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.retrieval.measure import Direction, Retrieval, compare_recall
 from wordsight.metrics import Estimate
 
+_ALIKE = 0.1  # share of first hits of a random ranking, above which captions do not tell images apart
 _DIRECTIONS = {"text_to_image": "text → image", "image_to_text": "image → text"}
 
 
 def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more; differences are to the first. charts: as `draw_charts` makes them."""
+    figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
+    results = _name_briefly(results)
     data = results[0].data
     sections = [
         Section("Recall", _explain(results[0]), [*(_recall_table(results, name) for name in _DIRECTIONS), *charts]),
@@ -22,7 +27,6 @@ def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence
     ]
     if data.left_out:
         sections.append(Section("Left out", "\n".join(data.left_out)))
-    figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
     return Report(f"Retrieval on {data.name}", _answer(results), command, sections, figures)
 
 
@@ -31,6 +35,7 @@ def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
     from wordsight.evaluate.report.charts import Series, line_chart
 
     charts: list[Chart] = []
+    results = _name_briefly(results)
     for name, words in _DIRECTIONS.items():
         directions = {result.model: getattr(result, name) for result in results}
         ks = list(getattr(results[0], name).hit)
@@ -40,8 +45,14 @@ def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
         chance = getattr(results[0], name).chance
         series.append(Series("random ranking", [chance[k] for k in ks]))
         caption = f"Hit recall at k, {words}, with 95 % intervals over images"
-        charts.append(line_chart(series, [str(k) for k in ks], caption=caption, x_title="k", y_title=words))
+        charts.append(line_chart(series, [str(k) for k in ks], caption=caption, x_title="k", y_title="hit recall"))
     return charts
+
+
+def _name_briefly(results: Sequence[Retrieval]) -> list[Retrieval]:
+    """The results with their models' names as they are shown."""
+    names = shorten_names([result.model for result in results])
+    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
 
 
 def _answer(results: Sequence[Retrieval]) -> str:
@@ -54,6 +65,9 @@ def _answer(results: Sequence[Retrieval]) -> str:
         f"{_among(high)} for {there.hit[high]:.1%}, of {there.gallery:,} images of {first.data.name}; a caption of an "
         f"image is {_among(low)} for {back.hit[low]:.1%} of the images."
     )
+    if there.chance[low] > _ALIKE:
+        random = f"{100 * there.chance[low]:.1f} %"
+        said += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
         difference = compare_recall(first, other, high)
         said += f" {_compare(first, other, high, difference)}"

@@ -13,7 +13,8 @@ from wordsight.evaluate.comparison.results import Result
 from wordsight.evaluate.comparison.words import describe_comparison, describe_set
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
-from wordsight.evaluate.zeroshot.report import Evaluated, build_report, build_sections, describe
+from wordsight.evaluate.zeroshot.report import build_report, build_sections
+from wordsight.evaluate.zeroshot.words import Evaluated, describe
 
 _DETAILED = 6  # results whose own sections a report holds; all of them are in the files
 
