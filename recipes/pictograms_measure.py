@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.embedder import Embedder
-from wordsight.evaluate.pixels import Pixels
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.pixels import Pixels
+from wordsight.evaluate.held_out.zero_shot import open_held_out
 from wordsight.evaluate.retrieval.measure import estimate_recall
-from wordsight.evaluate.zero_shot import open_held_out
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
