@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from wordsight.evaluate.fewshot.curves import Crossover, FewShotResult
+from wordsight.evaluate.fewshot.crossover import Crossover
+from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
