@@ -18,7 +18,7 @@ from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 GRID = tuple(10.0**power for power in range(-6, 7, 2))  # where the paper's search starts
 STEPS_PER_DECADE = 8  # and the resolution it ends with: 97 values of C from 1e-6 to 1e6
 # Both from benchmarks/results/fewshot_constants.jsonl: where no shot can be held out, for which 1 to 10,000 are alike;
-# and of the probe with the zero-shot classifier as prior, the best of 1 to 100.
+# and of the probe with the zero-shot classifier as prior, the best of 1 to 100 over good and weak texts.
 FIXED_C, PRIOR_C = 10.0, 100.0
 Sweep = Literal["paper", "grid", "fixed"]
 
