@@ -134,7 +134,10 @@ def _list_protocols(result: FewShotResult) -> Section:
     rows = []
     for name in result.accuracy:
         rows.append([name, find_method(name).protocol, f"{result.seconds[name]:.2g}"])
-    text = f"Without a reason for another, use {DEFAULT}: it needs no validation, and did well with good and with poor texts."
+    text = (
+        f"Without a reason for another, use {DEFAULT}: it needs no validation, and did well with good and with poor "
+        "texts."
+    )
     if any(name in PUBLISHED for name in result.accuracy):
         text += (
             " Methods “:published” are tuned on the very images that they are measured on, as the published code "
