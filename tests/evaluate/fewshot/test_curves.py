@@ -9,6 +9,7 @@ from trees import NAMES, ImagesOnly, WithTexts, make_set
 
 from wordsight.errors import InputError
 from wordsight.evaluate.fewshot import curves, report, saving
+from wordsight.evaluate.fewshot.crossover import Crossover, find_crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.task import open_pool, prepare_task
 from wordsight.metrics import CrossedDraws, bootstrap_crossed
@@ -148,7 +149,7 @@ def test_the_train_split_is_the_pool_where_there_is_one():
 )
 def test_the_crossover_is_where_a_curve_first_reaches_zero_shot(curve, base, shots):
     hits = {count: share_of(value) for count, value in curve.items()}
-    found = curves.find_crossover(hits, share_of(base)[0], 9.0, CrossedDraws.draw(1, 10))
+    found = find_crossover(hits, share_of(base)[0], 9.0, CrossedDraws.draw(1, 10))
     assert found.shots == pytest.approx(shots)
     assert found.low <= found.shots <= found.high
 
@@ -159,7 +160,7 @@ def share_of(value):
 
 def result_with(crossover, zero_shot=True):
     result, _ = measure(prepare(), ("probe",))
-    return dataclasses.replace(result, crossovers={"probe": curves.Crossover(*crossover)})
+    return dataclasses.replace(result, crossovers={"probe": Crossover(*crossover)})
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ PUBLISHED: dict[str, PublishedMethod] = {
                                                "tip-adapter-f"),
 }  # fmt: skip
 
-# Validation-free method with the best mean over the learn sets (benchmarks/results/fewshot_methods.jsonl)
+# Validation-free method with the best mean over the learn sets, with good and with weak texts. With good texts alone
+# CLAP is ahead; LP++ and the probe are as good or better on other sets (benchmarks/fewshot_methods.py says how chosen).
 DEFAULT = "prior-probe"
 
 

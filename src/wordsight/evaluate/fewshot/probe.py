@@ -17,10 +17,9 @@ from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 
 GRID = tuple(10.0**power for power in range(-6, 7, 2))  # where the paper's search starts
 STEPS_PER_DECADE = 8  # and the resolution it ends with: 97 values of C from 1e-6 to 1e6
-FIXED_C = (
-    10.0  # where no shot can be held out: from 1 to 10,000 all are alike on the learn sets (fewshot_constants.jsonl)
-)
-PRIOR_C = 100.0  # of the probe with the zero-shot classifier as prior, the best of 1 to 100 on the learn sets too
+# Both from benchmarks/results/fewshot_constants.jsonl: where no shot can be held out, for which 1 to 10,000 are alike;
+# and of the probe with the zero-shot classifier as prior, the best of 1 to 100 over good and weak texts.
+FIXED_C, PRIOR_C = 10.0, 100.0
 Sweep = Literal["paper", "grid", "fixed"]
 
 _CHOOSING, _FINAL = 1e-2, 1e-4  # distance from the best coefficients to stop at, relative to the largest of them

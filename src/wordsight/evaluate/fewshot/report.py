@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from wordsight.evaluate.fewshot.curves import Crossover, FewShotResult
+from wordsight.evaluate.fewshot.crossover import Crossover
+from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
@@ -133,7 +134,10 @@ def _list_protocols(result: FewShotResult) -> Section:
     rows = []
     for name in result.accuracy:
         rows.append([name, find_method(name).protocol, f"{result.seconds[name]:.2g}"])
-    text = f"Without a reason for another, use {DEFAULT}: the validation-free method that did best on other sets."
+    text = (
+        f"Without a reason for another, use {DEFAULT}: it needs no validation, and did well with good and with poor "
+        "texts."
+    )
     if any(name in PUBLISHED for name in result.accuracy):
         text += (
             " Methods “:published” are tuned on the very images that they are measured on, as the published code "
