@@ -10,7 +10,7 @@ EVERYWHERE := -m "not slow and not gpu and not browser"
 CODE := src tests examples recipes benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-precisions test-slow test-gpu test-browser lint docs
+.PHONY: help demo examples test test-precisions test-slow test-gpu test-browser lint docs results
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -60,3 +60,6 @@ lint: $(VENV)/.dev ## style, formatting and types
 docs: $(VENV)/.dev ## write what is generated, build the site
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
+
+results: $(VENV)/.dev ## measure the bundled model, and write docs/results.md
+	$(BIN)/python docs/results.py

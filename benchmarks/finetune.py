@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from harness import write_rows
 
-from wordsight.evaluate.config import ZeroShotConfig
-from wordsight.evaluate.zero_shot import ZeroShot
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.zero_shot import ZeroShot
 from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
 from wordsight.model import Model, load
 from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher, watched_by

@@ -115,7 +115,7 @@ FIRST_WORDS = {
 DATA = {
     "CHANGELOG.md": r"TextCutWarning",
     "src/wordsight/duplicates/threshold.py": r"pictures",  # key of older notes
-    "src/wordsight/evaluate/config.py": r"pictures",  # key of older recipes
+    "src/wordsight/evaluate/held_out/config.py": r"pictures",  # key of older recipes
     "src/wordsight/ingest/tables.py": r"picture",  # name of a column
     "src/wordsight/text/english.py": r"pictures?",  # in queries
 }

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.embedder import Embedder
-from wordsight.evaluate.labelled import find_labelled
-from wordsight.evaluate.pixels import Pixels
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.pixels import Pixels
+from wordsight.evaluate.held_out.zero_shot import open_held_out
 from wordsight.evaluate.retrieval.measure import estimate_recall
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.model import Model
@@ -44,8 +44,8 @@ def measured(model: Model | nn.Module, table: Path, spec: ModelSpec, tokenizer: 
 
 def chance(table: Path) -> dict[str, float]:
     """Chance levels on a table: shares, under the names of `measured`'s figures."""
-    found = find_labelled(labelled(table))
-    classes, images = len(found.names), len(found.labels)
+    found = open_held_out(labelled(table))
+    classes, images = len(found.classnames), len(found.labels)
     # Of a class with n images none is among the first ten with the chance of ten draws from the others.
     missed_K = [
         np.prod([max(0, images - n - i) / (images - i) for i in range(min(AT, images))])
@@ -55,12 +55,12 @@ def chance(table: Path) -> dict[str, float]:
 
 
 def _figures(model: Embedder, table: Path, spec: ModelSpec) -> dict[str, Estimate]:
-    found = find_labelled(labelled(table))
+    found = open_held_out(labelled(table))
     places, parts = [], []
     for some, pixels_BHWC in Pixels(found.images, spec.preprocess).batches(BATCH):
         places += some
         parts.append(model.embed_pixels(pixels_BHWC))
-    names, labels_N, images_ND = found.names, np.array(found.labels)[places], np.concatenate(parts)
+    names, labels_N, images_ND = found.classnames, np.array(found.labels)[places], np.concatenate(parts)
     classes_KD = model.embed_texts([TEMPLATE.format(name) for name in names])
     ranks_N = rank_labels(images_ND @ classes_KD.T, labels_N)
     asked = [k for k in range(len(names)) if (labels_N == k).any()]

@@ -89,7 +89,7 @@ def test_files_that_are_not_read_whole_say_why(tmp_path):
 
 def test_pairs_and_evaluation_load_no_torch():
     code = (
-        "import sys, wordsight.pairs.sources, wordsight.pairs.reader, wordsight.evaluate.zero_shot, "
+        "import sys, wordsight.pairs.sources, wordsight.pairs.reader, wordsight.evaluate.held_out.zero_shot, "
         "wordsight.evaluate.retrieval; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

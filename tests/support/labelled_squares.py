@@ -6,7 +6,7 @@ import pytest
 from training import COLOURS, small_spec, write_squares
 
 from wordsight.encoder.reference import ReferenceEncoder
-from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.text.tokenizer import Tokenizer

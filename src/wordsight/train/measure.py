@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.embedder import Embedder, TextScorer
-from wordsight.evaluate.zero_shot import ZeroShot
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.zero_shot import ZeroShot
 from wordsight.metrics import Estimate, bootstrap_hits
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer

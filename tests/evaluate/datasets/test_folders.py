@@ -66,7 +66,7 @@ def test_one_class_is_refused_with_where_the_classes_may_be(tmp_path):
         open_set(folder)
 
 
-def test_what_is_no_class_is_left_out_and_said(tmp_path):
+def test_images_and_folders_outside_the_classes_are_reported(tmp_path):
     folder = write_images(tmp_path / "pets", (*CLASSES, "stray.png", "__MACOSX/1.png"))
     (folder / "empty").mkdir()
     (folder / ".hidden").mkdir()

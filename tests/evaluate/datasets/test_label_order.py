@@ -83,7 +83,7 @@ def test_one_image_of_each_class_says_nothing():
 @pytest.mark.parametrize(
     "counts", [np.zeros((2, 2), int), np.ones((2, 3), int), np.full((2, 2), 0.5), np.array([[1, -1], [0, 1]])]
 )
-def test_what_is_no_confusion_is_refused(counts):
+def test_counts_of_another_shape_are_refused(counts):
     with pytest.raises(InputError, match=r"expected whole counts of the shape \(2, 2\) of 2 classes"):
         check_label_order(counts, ["a", "b"])
 

@@ -239,3 +239,8 @@ def test_crossed_intervals_cover_the_mean():
 def test_an_empty_table_is_refused():
     with pytest.raises(InputError, match="no run or no image is left"):
         bootstrap_crossed(np.zeros((0, 0)))
+
+
+def test_another_first_seed_draws_other_shots():
+    runs = curves.run_methods(prepare(), ["nearest-mean"], [1, "all"], 2, first_seed=2)
+    assert [(run.count, run.seed) for run in runs] == [(1, 2), (1, 3), ("all", 2)]

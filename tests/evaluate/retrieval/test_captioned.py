@@ -28,6 +28,11 @@ def test_rows_of_one_image_are_its_captions(images):
     assert data.left_out == ()
 
 
+def test_of_a_folder_that_holds_a_table_called_captions_the_table_is_read(images):
+    (images / "captions.csv").write_text("image,caption\na.png,one\nb.png,two\n")
+    assert open_captions(str(images)).captions == (("one",), ("two",))
+
+
 def test_lists_of_captions_and_columns_that_are_named(images):
     rows = [{"file": "a.png", "said": ["one", "two"], "title": "x"}, {"file": "c.png", "said": ["three"], "title": "y"}]
     (images / "photos.jsonl").write_text("\n".join(map(json.dumps, rows)))

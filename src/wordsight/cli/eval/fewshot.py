@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wordsight.evaluate.fewshot.curves import Run
     from wordsight.evaluate.predictions import Predictions
 
-_METHODS = ("probe", "nearest-mean", "gda", "prior-probe", "clap", "tip-adapter")
+_METHODS = ("prior-probe", "probe", "nearest-mean", "gda", "clap", "tip-adapter")
 
 
 class _SpreadCommand(click.Command):
@@ -100,7 +100,10 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     counts = curves.plan_counts(task, shots, notes)
     line = record_command(ctx)
     with image_progress(curves.count_fits(methods, counts, options["seeds"]), "Fitting") as progress:
-        runs = curves.run_methods(task, methods, counts, options["seeds"], command=line, progress=progress)
+        first = options["seed"] * options["seeds"]  # another --seed draws other shots
+        runs = curves.run_methods(
+            task, methods, counts, options["seeds"], first_seed=first, command=line, progress=progress
+        )
     zero_shot = curves.predict_zero_shot(task, line)
     result = curves.summarise(task, runs, zero_shot, notes, seed=options["seed"])
     folder = result_folder(options["out"], task.name, task.model) / "fewshot"

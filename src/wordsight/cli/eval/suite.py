@@ -108,7 +108,9 @@ def _measure(
     with image_progress(sum(len(data.images) for data in sets.values()), name) as progress:
         for source, data in sets.items():
             command = record_command(ctx, datasets=[source], models=[name])
-            plan = Plan(options["out"], seeds=options["seeds"], command=command)
+            plan = Plan(
+                options["out"], seeds=options["seeds"], first_seed=options["seed"] * options["seeds"], command=command
+            )
             pool = open_pool(source, data, open_dataset, options)
             templates = choose_templates(data, options["templates"])
             try:

@@ -22,7 +22,7 @@ from wordsight.metrics import confusion_matrix
 # knows the classes (mean recall of 0.4 or more, 26 sets) permuted names give one in 75 of 78 cases, two that are
 # swapped in 52 of 78. On 21 other sets, on most of which it knows little, one right order gives an alarm (X-rays).
 LEAST_GAIN = 0.05  # in mean recall
-LEAST_SKILL = 0.25  # of the other assignment: 0 is chance level, 1 is no error
+LEAST_SKILL = 0.25  # of the other assignment: 0 is chance level, 1 is perfect
 LEAST_ERRORS = 3.0  # standard errors of a gain
 LEAST_EXCHANGE = 0.5  # gain among the labels that are exchanged
 LEAST_IMAGES = 10  # of these labels

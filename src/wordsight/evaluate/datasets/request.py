@@ -1,4 +1,4 @@
-"""What a loader is asked for, and the warning of everything it had to leave out."""
+"""Request that a loader answers, and the warning of everything it had to leave out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def split_kind(name: str) -> str | None:
 def choose_split(there: Sequence[str], wanted: str | None, source: str) -> str:
     """Split that is meant among those there are: of that name, else of that meaning ("val" for "validation").
 
-    Without a wish the test split, else the validation split, else the first.
+    By default the test split, else the validation split, else the first.
     Raises: InputError naming the splits.
     """
     if wanted is None:

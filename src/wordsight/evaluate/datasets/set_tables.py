@@ -33,7 +33,9 @@ def find_table_above(folder: str) -> str | None:
         return None
     table = open_table(path)
     columns = _find_columns(table)
-    if columns is None or not any(_is_of(record, columns[0], os.path.basename(folder)) for record in table.records()):
+    if columns is None or not any(
+        _belongs_to(record, columns[0], os.path.basename(folder)) for record in table.records()
+    ):
         return None
     return path
 
@@ -83,7 +85,7 @@ def load_from_above(request: Request) -> LabelledSet:
     name = os.path.basename(folder)
     try:
         rows, problems = read_rows(
-            table, ImageColumn(file_column, table), label_column, lambda record: _is_of(record, set_column, name)
+            table, ImageColumn(file_column, table), label_column, lambda record: _belongs_to(record, set_column, name)
         )
     except (OSError, ValueError) as error:
         raise InputError(f"The table {path!r} cannot be read: {describe_fault(error)}.") from error
@@ -108,5 +110,5 @@ def _find_columns(table: TableFile) -> tuple[str, str, str] | None:
     return None
 
 
-def _is_of(record: Mapping[str, Any] | str, column: str, name: str) -> bool:
+def _belongs_to(record: Mapping[str, Any] | str, column: str, name: str) -> bool:
     return isinstance(record, dict) and record.get(column) == name

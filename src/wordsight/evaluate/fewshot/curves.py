@@ -144,9 +144,16 @@ def plan_methods(task: FewShotTask, methods: Sequence[str], notes: list[str]) ->
     return kept
 
 
+def list_seeds(count: Count, seeds: int, first_seed: int = 0) -> range:
+    """Seeds of the draws of a number of shots; one of all images, which every seed draws alike."""
+    if count == ALL:
+        return range(first_seed, first_seed + 1)
+    return range(first_seed, first_seed + seeds)
+
+
 def count_fits(methods: Sequence[str], counts: Sequence[Count], seeds: int) -> int:
     """Number of classifiers that `run_methods` fits."""
-    return len(methods) * sum(1 if count == ALL else seeds for count in counts)
+    return len(methods) * sum(len(list_seeds(count, seeds)) for count in counts)
 
 
 def run_methods(
@@ -155,6 +162,7 @@ def run_methods(
     counts: Sequence[Count],
     seeds: int = SEEDS,
     *,
+    first_seed: int = 0,
     command: Sequence[str] = (),
     progress: Callable[[int], object] | None = None,
 ) -> list[Run]:
@@ -165,7 +173,7 @@ def run_methods(
     runs: list[Run] = []
     for name in methods:
         for count in counts:
-            for seed in range(1 if count == ALL else seeds):
+            for seed in list_seeds(count, seeds, first_seed):
                 runs.append(fit_run(task, name, count, seed, command))
                 if progress is not None:
                     progress(1)

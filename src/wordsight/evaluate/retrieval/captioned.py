@@ -15,6 +15,7 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.ingest.kinds import SourceKind, source_kind
 from wordsight.pairs.options import PairOptions
 from wordsight.pairs.reader import LeftOutError, PairReader
 from wordsight.pairs.references import FileRange, Reference
@@ -60,6 +61,7 @@ def open_captions(
 ) -> CaptionedSet:
     """Images and captions of a source: a table, a folder with .txt beside images, shards, or "hf:NAME".
 
+    Of a folder that holds a table called captions, such as captions.csv, it is the table that is read.
     Rows that name the same image file are one image with several captions. limit: images taken at most, the first
     ones. Images in shards and datasets are held in memory.
     Raises: InputError for a source that cannot be read, columns that are not there, and where no pair is left.
@@ -68,6 +70,7 @@ def open_captions(
     if text_columns:
         columns = tuple(text_columns)
     options = PairOptions(image_column=image_column, text_columns=columns, setting="--{}")
+    source = _find_table(source) or source
     sources = PairSources([source], options)
     reader = PairReader(options, sources.datasets)
     tally = sources.tally
@@ -89,6 +92,17 @@ def open_captions(
     keys = tuple(os.path.relpath(key, folder) if folder else key for key in images)
     texts_N = tuple(tuple(dict.fromkeys(texts)) for texts in captions.values())
     return CaptionedSet(name or _name(source), list(images.values()), keys, texts_N, tuple(tally.lines()))
+
+
+def _find_table(folder: str) -> str | None:
+    """Path of the one table in a folder that is called captions, or None."""
+    found: list[str] = []
+    if os.path.isdir(folder):
+        tables = (str(path) for path in Path(folder).glob("captions.*"))
+        found = [path for path in tables if source_kind(path) is SourceKind.TABLE]
+    if len(found) == 1:
+        return found[0]
+    return None
 
 
 def _references(sources: PairSources) -> Iterator[Reference]:

@@ -13,7 +13,7 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.evaluate.embedder import Embedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
-from wordsight.evaluate.pixels import IMAGES_AT_ONCE, Pixels
+from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
 from wordsight.evaluate.retrieval.captioned import CaptionedSet
 from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
 from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_hits, bootstrap_statistic

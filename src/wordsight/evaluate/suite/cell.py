@@ -14,7 +14,14 @@ from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
-from wordsight.evaluate.fewshot.curves import ZERO_SHOT, describe_origin, fit_run, plan_methods, predict_zero_shot
+from wordsight.evaluate.fewshot.curves import (
+    ZERO_SHOT,
+    describe_origin,
+    fit_run,
+    list_seeds,
+    plan_methods,
+    predict_zero_shot,
+)
 from wordsight.evaluate.fewshot.methods import DEFAULT
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.fewshot.task import FewShotTask, embed_texts, prepare_task
@@ -40,6 +47,7 @@ class Plan:
     methods: tuple[str, ...] = (PROBE, DEFAULT)
     shots: tuple[Count, ...] = SHOTS
     seeds: int = SEEDS
+    first_seed: int = 0
     command: tuple[str, ...] = ()
 
 
@@ -88,7 +96,7 @@ def measure_cell(
     for name in plan_methods(task, plan.methods, notes):
         for count in (*_allowed(task, plan), ALL):
             rows = []
-            for seed in range(1 if count == ALL else plan.seeds):
+            for seed in list_seeds(count, plan.seeds, plan.first_seed):
                 predictions, found = _read_or_fit(folder, task, (name, count, seed), plan)
                 rows.append(predictions.hits)
                 reused += found

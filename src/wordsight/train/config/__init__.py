@@ -1,6 +1,6 @@
 """Settings of a run: frozen records with a default for everything, changed by recipes and `--set`."""
 
-from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.train.config.objectives import OBJECTIVES, ObjectiveName
 from wordsight.train.config.records import (
     AugmentConfig,

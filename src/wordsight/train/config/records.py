@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wordsight.evaluate.config import ZeroShotConfig
+from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.spec import ModelSpec
 from wordsight.train.config.objectives import ObjectiveName, ObjectiveTraits, get_traits
 

@@ -12,9 +12,9 @@ from training import COLOURS
 
 import wordsight
 from wordsight.errors import InputError
-from wordsight.evaluate.config import ZeroShotConfig
-from wordsight.evaluate.pixels import EvaluationWarning
-from wordsight.evaluate.zero_shot import ZeroShot, open_held_out
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.pixels import EvaluationWarning
+from wordsight.evaluate.held_out.zero_shot import ZeroShot, open_held_out
 from wordsight.metrics import bootstrap_hits
 from wordsight.zeroshot.classifier import Classifier
 

