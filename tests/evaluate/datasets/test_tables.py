@@ -8,7 +8,7 @@ import pytest
 from labelled_sets import png, write_images
 
 from wordsight.errors import InputError
-from wordsight.evaluate.datasets.opening import open_set
+from wordsight.evaluate.datasets.opening import list_sets, open_set
 from wordsight.evaluate.datasets.request import DatasetWarning
 
 
@@ -161,6 +161,8 @@ def test_a_table_of_several_sets_beside_their_folders(tmp_path, header):
     for source in (tmp_path, tmp_path / "labels.tsv"):
         with pytest.raises(InputError, match=r"holds 2 sets: pets, fruit\. Name the folder of one"):
             open_set(source)
+        assert list_sets(str(source)) == [str(tmp_path / "pets"), str(tmp_path / "fruit")]
+    assert list_sets(str(tmp_path / "pets")) == [str(tmp_path / "pets")]
     with pytest.raises(InputError, match=r"--image-column is 'x', but .*, which has no columns"):
         open_set(tmp_path / "pets", image_column="x")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ EPILOG = """\b
 Examples:
   wordsight eval suite sets/*/
   wordsight eval suite sets/*/ --model mini --model ViT-B-32/openai --report suite.html
+  wordsight eval suite sets/                          with labels.tsv: set, file, label
   wordsight eval suite sets/*/ --groups roles.tsv     means of each group too
 
 \b
@@ -81,9 +83,11 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
 def _open_sets(
     datasets: tuple[str, ...], options: dict[str, Any], left_out: list[tuple[str, str]]
 ) -> dict[str, LabelledSet]:
-    """Sets by their sources; those that cannot be opened are left out."""
+    """Sets by their sources; those that cannot be opened are left out. A table of several sets is all of them."""
+    from wordsight.evaluate.datasets.opening import list_sets
+
     sets: dict[str, LabelledSet] = {}
-    for source in dict.fromkeys(datasets):
+    for source in dict.fromkeys(itertools.chain.from_iterable(map(list_sets, datasets))):
         try:
             sets[source] = open_dataset(source, options)
         except InputError as error:

@@ -22,6 +22,7 @@ from wordsight.evaluate.datasets.request import Request
 from wordsight.evaluate.datasets.set_tables import (
     find_table_above,
     find_table_inside,
+    list_folders,
     load_from_above,
     load_from_inside,
     load_labels,
@@ -52,6 +53,13 @@ FORMS = (
     Form("a folder with a folder for each class", holds_class_folders, load_folder),
 )
 _EXPECTED = ", ".join(dict.fromkeys(form.name for form in FORMS))
+
+
+def list_sets(source: str) -> list[str]:
+    """Sources of the sets that a source holds: those of a labels table of several sets, else the source itself."""
+    if source_kind(source) is SourceKind.TABLE or find_table_inside(source):
+        return list_folders(source) or [source]
+    return [source]
 
 
 def open_set(

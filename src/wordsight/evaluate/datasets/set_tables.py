@@ -56,17 +56,29 @@ def load_labels(request: Request) -> LabelledSet:
 
 def refuse_several_sets(request: Request) -> None:
     """Raise InputError for a labels table of several sets whose folders lie beside it."""
-    table = open_table(request.path)
-    columns = _find_columns(table)
-    if columns is None:
-        return
-    sets = dict.fromkeys(str(record.get(columns[0])) for record in table.records() if isinstance(record, dict))
-    folders = [os.path.join(os.path.dirname(request.source), name) for name in sets]
-    if len(sets) > 1 and all(os.path.isdir(os.path.expanduser(folder)) for folder in folders):
+    folders = list_folders(request.path)
+    if folders:
+        names = ", ".join(map(os.path.basename, folders))
         raise InputError(
-            f"The table {request.source!r} holds {len(sets)} sets: {', '.join(sets)}. Name the folder of one, "
+            f"The table {request.source!r} holds {len(folders)} sets: {names}. Name the folder of one, "
             f"{folders[0]!r} say."
         )
+
+
+def list_folders(source: str) -> list[str]:
+    """Folders of the sets of a labels table, or of the table in a folder; none where it holds one set only."""
+    path = find_table_inside(source) or source
+    if not os.path.isfile(path):
+        return []
+    table = open_table(path)
+    columns = _find_columns(table)
+    if columns is None:
+        return []
+    names = dict.fromkeys(str(record.get(columns[0])) for record in table.records() if isinstance(record, dict))
+    folders = [os.path.join(os.path.dirname(path), name) for name in names]
+    if len(folders) > 1 and all(map(os.path.isdir, folders)):
+        return folders
+    return []
 
 
 def load_from_above(request: Request) -> LabelledSet:
