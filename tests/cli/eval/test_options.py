@@ -105,3 +105,34 @@ def test_skips_of_several_models_are_told_once(capsys):
     assert report_all_skips([features, features]) == SOME_SKIPPED
     assert capsys.readouterr().err.count("a.jpg: no such file") == 1
     assert report_all_skips([SimpleNamespace(places=[0], skipped=())]) == DONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["zeroshot", "photos/"], "pyarrow"),
+        (["pick", "photos/"], "pyarrow"),
+        (["fewshot", "photos/"], "scipy"),
+        (["suite", "photos/"], "matplotlib"),
+        (["labels", "photos/"], "scipy"),
+        (["contamination", "photos/", "--train", "other/"], "pyarrow"),
+        (["limits", "--people", "portraits/"], "scipy"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_before_anything_is_read(arguments, package, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name, *rest))
+    done = CliRunner().invoke(group, ["eval", *arguments])
+    assert isinstance(done.exception, MissingExtraError)
+    assert re.search(rf"{arguments[0]}|--people", str(done.exception))
+    assert f"{package!r}" in str(done.exception)
+    assert "pip install 'wordsight[eval]'" in str(done.exception)
+    assert CliRunner().invoke(group, ["eval", arguments[0], "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_the_help_of_each_subcommand_has_a_claim_examples_and_exit_codes(name):
+    text = CliRunner().invoke(group, ["eval", name, "--help"]).output
+    assert f"\n    wordsight eval {name} " in text or name == "limits"
+    assert text.count("Exit codes: 0 ") == 1
+    assert "2 the command or an input is" in text

@@ -71,7 +71,7 @@ def score_pairs(
 ) -> PairScores:
     """Score a model on compositional pairs; tests with an image that cannot be read are left out.
 
-    A tie counts as wrong. Intervals: Wilson's; of several tests of an image, which are resampled together, by bootstrap.
+    A tie counts as wrong. Intervals: Wilson's; where images have several tests, by resampling images.
     Raises: InputError where no test is left.
     """
     features = embed_set(model, data.without_texts, cache=cache, progress=progress)
