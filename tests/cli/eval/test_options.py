@@ -1,5 +1,7 @@
 """What the subcommands of `wordsight eval` share: commands that can be repeated, folders of results, skips."""
 
+import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from wordsight.cli import group
 from wordsight.cli._messages import DONE, SOME_SKIPPED
+from wordsight.cli.eval import SUBCOMMANDS
 from wordsight.cli.eval._options import check_report, datasets_argument, models_option, record_command, result_options
 from wordsight.cli.eval._results import report_all_skips
 from wordsight.errors import InputError, MissingExtraError
@@ -121,7 +125,9 @@ def test_skips_of_several_models_are_told_once(capsys):
 )
 def test_a_package_that_is_not_installed_is_named_before_anything_is_read(arguments, package, monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name, *rest)
+    )
     done = CliRunner().invoke(group, ["eval", *arguments])
     assert isinstance(done.exception, MissingExtraError)
     assert re.search(rf"{arguments[0]}|--people", str(done.exception))

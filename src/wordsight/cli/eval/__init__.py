@@ -11,20 +11,20 @@ from wordsight.errors import did_you_mean
 
 # subcommand → its line in `wordsight eval --help`, in order of use: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
-    "zeroshot": "Measure how well models name the classes of images without training.",
+    "zeroshot": "Measure how well models name classes without training.",
     "compare": "Compare models by their predictions: is a difference real?",
-    "pick": "Find the model and precision to use: accuracy, speed and memory.",
-    "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
-    "suite": "Measure models on many datasets: zero-shot, linear probe, few shots.",
+    "pick": "Find the model and precision to use: accuracy, speed, memory.",
+    "fewshot": "Measure what a few labelled images add to zero-shot.",
+    "suite": "Measure models on many datasets, by zero-shot and few shots.",
     "prompts": "Compare prompts on labelled images.",
-    "wordings": "Show how much the answer for one image depends on the wording.",
-    "retrieval": "Measure how well captions find their images, and images their captions.",
-    "pairs": "Measure whether captions of nearly the same words are told apart.",
+    "wordings": "Show how the answer for one image depends on the wording.",
+    "retrieval": "Measure how well captions and images find each other.",
+    "pairs": "Measure whether nearly equal captions are told apart.",
     "similarity": "Measure how well images find the others of their class.",
     "limits": "Show what not to trust in a model, on images drawn for it.",
     "labels": "Find labels that are likely wrong.",
     "contamination": "Find test images with a copy among training images.",
-    "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
+    "rerun": "Repeat a recorded evaluation; say whether it comes out equal.",
 }
 
 
