@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 from wordsight.evaluate.comparison.compare import SMALLEST_GAIN, Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
-from wordsight.metrics import Estimate
-
-_POWER_FACTOR = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)  # standard errors found four times of five
+from wordsight.metrics import Estimate, sets_to_separate
 
 
 def describe_comparison(comparison: Comparison) -> str:
@@ -43,7 +40,7 @@ def describe_set(each: SetComparison) -> str:
         return f"{second} is better than {first} by {points(gain)} {on}."
     if gain.high < 0:
         return f"{first} is better than {second} by {points(negate(gain))} {on}."
-    if not each.pair.test.gained + each.pair.test.lost:
+    if not each.pair.gained + each.pair.lost:
         return f"{first} and {second} are right about the same images: nothing tells them apart {on}."
     size = f"a difference of {abs(100 * gain.value):.1f} points"
     if not gain.value:
@@ -67,8 +64,8 @@ def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
             answer = (
                 f"{best.label} and {other.label} cannot be told apart {over}: {best.label} is {lead(other.behind)}."
             )
-            if other.behind.value > 0:
-                needed = sets_needed(other.behind, datasets)
+            if other.behind.value > 0 and not _is_unknown(other.behind):
+                needed = sets_to_separate(other.behind)
                 answer += f" About {rounded(needed):,} datasets like these would be needed for a difference so small."
     if comparison.here is None:
         return f"{answer} Of some only accuracies are known, so that they are paired by dataset, not by image."
@@ -99,17 +96,9 @@ def _describe_many(standings: Standings, where: str) -> str:
     )
 
 
-def sets_needed(behind: Estimate, datasets: int) -> float:
-    """Number of datasets like these at which the difference seen would be found four times of five."""
-    from wordsight.metrics.estimates import t_quantile
-
-    error = (behind.high - behind.low) / 2 / t_quantile(datasets - 1)
-    return max(2.0, datasets * (_POWER_FACTOR * error / behind.value) ** 2)
-
-
 def points(gain: Estimate) -> str:
     """Difference with its interval, such as "1.8 points (0.6 to 3.1)"."""
-    return f"{100 * gain.value:.1f} points ({_plain(gain.low)} to {_plain(gain.high)})"
+    return f"{100 * gain.value:.1f} points ({_range(gain)})"
 
 
 def percent(share: float) -> str:
@@ -147,7 +136,18 @@ def lead(gain: Estimate) -> str:
     if not round(100 * gain.value, 1):
         side = "apart"
     ends = negate(gain) if gain.value < 0 else gain
-    return f"{100 * ends.value:.1f} points {side} ({_plain(ends.low)} to {_plain(ends.high)})"
+    return f"{100 * ends.value:.1f} points {side} ({_range(ends)})"
+
+
+def _range(gain: Estimate) -> str:
+    if _is_unknown(gain):
+        return "interval not known: the difference is the same on each dataset"
+    return f"{_plain(gain.low)} to {_plain(gain.high)}"
+
+
+def _is_unknown(gain: Estimate) -> bool:
+    """Whether the interval is all that a difference can be."""
+    return gain.low <= -1 and gain.high >= 1
 
 
 def _plain(share: float) -> str:
