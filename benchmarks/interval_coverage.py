@@ -255,7 +255,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smoke run: 20 samples")
     runs = 20 if parser.parse_args().quick else 2000
     rows: list[dict[str, Any]] = []
-    for part, samples in ((single, runs), (two_levels, runs), (ranks, max(20, runs // 2)), (lags, runs), (powers, runs)):
+    parts = ((single, runs), (two_levels, runs), (ranks, max(20, runs // 2)), (lags, runs), (powers, runs))
+    for part, samples in parts:
         mine = []
         for row in part(lambda run: np.random.default_rng([7, run]), samples):
             mine.append(row)
