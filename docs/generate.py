@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import inspect
 import json
 import re
@@ -37,24 +36,30 @@ SHORT_LIST = (
 )  # fmt: skip
 
 
-def help_text(command: str = "") -> str:
-    """Output of `wordsight COMMAND --help`, fenced."""
-    from wordsight.cli import group, module_name
+def help_text(*names: str) -> str:
+    """Output of `wordsight COMMAND --help`, fenced; of a subcommand by both names."""
+    from wordsight.cli import group
 
     widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
-    parent = click.Context(group, info_name="wordsight", **widths, **group.context_settings)
-    if not command:
-        return fenced(group.get_help(parent))
-    chosen: click.Command = importlib.import_module(module_name(command)).command
-    context = click.Context(chosen, info_name=command, parent=parent, **widths, **chosen.context_settings)
+    chosen: click.Command = group
+    context = click.Context(group, info_name="wordsight", **widths, **group.context_settings)
+    for name in names:
+        chosen = chosen.get_command(context, name)
+        context = click.Context(chosen, info_name=name, parent=context, **widths, **chosen.context_settings)
     return fenced(chosen.get_help(context))
 
 
 def every_help() -> str:
-    """Help of each command under a heading of its own."""
+    """Help of each command under a heading of its own, and below `eval` that of its subcommands."""
     from wordsight.cli import COMMANDS
+    from wordsight.cli.eval import SUBCOMMANDS
 
-    return "\n".join(f"## wordsight {name}\n\n{help_text(name)}" for name in COMMANDS)
+    parts = []
+    for command in COMMANDS:
+        parts.append(f"## wordsight {command}\n\n{help_text(command)}")
+        if command == "eval":
+            parts += [f"### wordsight eval {name}\n\n{help_text(command, name)}" for name in SUBCOMMANDS]
+    return "\n".join(parts)
 
 
 def module_map() -> str:

@@ -10,7 +10,11 @@ from indexing import colour_model
 from PIL import Image
 
 from wordsight.cli import COMMANDS, completion, group
+from wordsight.cli.eval import SUBCOMMANDS
 from wordsight.encoder import BACKENDS, PRECISIONS
+from wordsight.evaluate.data_quality.label_errors import WAYS
+from wordsight.evaluate.fewshot.methods import METHODS, PUBLISHED
+from wordsight.evaluate.limits.catalogue import TESTS
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 WORDSIGHT = "import sys; sys.argv[0] = 'wordsight'; from wordsight.cli import main; main()"
@@ -92,6 +96,17 @@ def test_paths_are_left_to_the_shell():
     assert offered("wordsight search --image ca") == ["file,ca"]
 
 
+def test_subcommands_of_eval_their_options_and_values_are_completed(tmp_path):
+    assert offered("wordsight eval ", forbid=HEAVY) == list(SUBCOMMANDS)
+    assert offered("wordsight eval fewshot --met") == ["--methods"]
+    assert offered("wordsight eval fewshot --methods tip-adapter-f:", forbid=HEAVY) == ["tip-adapter-f:published"]
+    assert offered("wordsight eval pick --models mi") == ["mini"]
+    assert offered("wordsight eval zeroshot --templates imagenet", forbid=HEAVY) == ["imagenet-7", "imagenet-80"]
+    assert offered("wordsight eval limits --tests co") == ["colour", "counting"]
+    assert offered("wordsight eval labels --way z") == ["zero-shot"]
+    assert offered("wordsight eval zeroshot pho") == ["file,pho"]
+
+
 def test_zsh_and_fish_show_what_a_name_means():
     zsh = offered("wordsight classify --templates imagenet-8", shell="zsh")
     assert zsh[:3] == ["plain", "imagenet-80", "80 templates"]
@@ -109,9 +124,17 @@ def test_the_script_of_each_shell_is_printed(shell):
 def test_every_name_that_values_are_offered_for_belongs_to_a_command():
     context = click.Context(group)
     commands = [group.get_command(context, name) for name in COMMANDS]
+    evaluation = group.get_command(context, "eval")
+    commands += [evaluation.get_command(click.Context(evaluation), name) for name in SUBCOMMANDS]
     named = {name for command in commands for param in command.params for name in (*param.opts, param.name)}
     assert named >= completion.OFFERS.keys()
 
 
 def test_the_words_of_backends_and_precisions_are_those_there_are():
     assert (completion.BACKENDS, completion.PRECISIONS) == (BACKENDS, PRECISIONS)
+
+
+def test_the_words_of_eval_are_those_there_are():
+    assert (*METHODS, *PUBLISHED) == completion.METHODS
+    assert tuple(test.name for test in TESTS) == completion.LIMIT_TESTS
+    assert completion.WAYS == WAYS

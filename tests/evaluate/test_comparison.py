@@ -243,9 +243,9 @@ def test_equal_differences_of_figures_have_no_interval(tmp_path):
     path = tmp_path / "all.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     comparison = compare(path)
-    assert describe_comparison(comparison).startswith(
-        "b and a cannot be told apart in the mean over 2 datasets: b is 1.0 points ahead (interval not known: the "
-        "difference is the same on each dataset). Of some only"
+    assert describe_comparison(comparison) == (
+        "b is 1.0 points ahead of a on each of 2 datasets. Only accuracies are known, and nothing tells whether they "
+        "are that alike by chance."
     )
     json.dumps(build_report(comparison, "").data, allow_nan=False)
 

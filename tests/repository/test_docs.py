@@ -109,7 +109,8 @@ def test_every_commands_help_works_and_loads_neither_torch_nor_openvino(command)
 
 def test_every_page_is_on_the_site():
     listed = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    assert sorted(listed) == sorted(p.relative_to(ROOT / "docs").as_posix() for p in PAGES[1:])
+    pages = [page for page in PAGES[1:] if page.parent.name != "results"]  # which docs/results.md links to
+    assert sorted(listed) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in pages)
 
 
 def test_the_site_builds_and_calls_nobody(tmp_path):

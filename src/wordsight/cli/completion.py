@@ -22,6 +22,17 @@ SHELLS = ("bash", "zsh", "fish")
 # as in `encoder`, whose import takes as long as all else here (a test keeps them equal)
 BACKENDS = ("auto", "openvino", "torch", "reference")
 PRECISIONS = ("auto", "f32", "bf16", "int8")
+# as in `evaluate`, for the same reason
+METHODS = (
+    "probe", "nearest-mean", "gda", "gda-fixed", "prior-probe", "zero-shot-start", "clap", "lp++", "tip-adapter",
+    "tip-adapter-f", "tip-adapter:published", "tip-adapter-f:published",
+)  # fmt: skip
+LIMIT_TESTS = (
+    "colour", "binding", "counting", "left-right", "above-below", "size", "inside", "jumbled", "negation", "words",
+    "typed-label", "digits", "clock", "dice", "suits", "polygons", "blur", "noise", "rotation", "greyscale",
+    "resolution",
+)  # fmt: skip
+WAYS = ("prior-probe", "probe", "zero-shot")
 _PLAIN = re.compile(r"[\w./+@-]+")  # names that no shell needs quoted
 _WORD = re.compile(r"\w*$")
 _COLUMN = re.compile(r"[^\W\d]\w*")
@@ -132,14 +143,20 @@ def offer_words(*words: str) -> Offer:
 
 # option or argument → function that offers its values, in every command that has it
 OFFERS: dict[str, Offer] = {
-    **dict.fromkeys(("--model", "model", "source"), offer_models),
+    **dict.fromkeys(("--model", "--models", "model", "source"), offer_models),
     **dict.fromkeys(("--like", "pattern"), offer_names),
     **dict.fromkeys(("--in", "--into"), offer_folders),
+    **dict.fromkeys(("dataset", "datasets", "tables", "--train", "--images"), offer_files),
     **dict.fromkeys(("paths", "sources", "--image", "--not-image", "--learn", "--calibrate", "--forget"), offer_files),
     "--where": offer_columns,
     "--templates": offer_templates,
     "--backend": offer_words(*BACKENDS),
     "--precision": offer_words(*PRECISIONS),
+    "--methods": offer_words(*METHODS),
+    "--shots": offer_words("1", "2", "4", "8", "16", "all"),
+    "--split": offer_words("test", "train", "validation"),
+    "--tests": offer_words("none", *LIMIT_TESTS),
+    "--way": offer_words(*WAYS),
 }
 
 

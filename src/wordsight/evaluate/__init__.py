@@ -1,4 +1,9 @@
-"""Evaluation of models on labelled images: zero-shot accuracy and retrieval, each figure with its interval."""
+"""Evaluation of models on labelled images: how well they work, whether a difference is real, what would work better.
+
+The public place of evaluation: `from wordsight.evaluate import open_set, run_zero_shot, summarise`. Every result has
+`to_dict()`, and every figure is a `wordsight.metrics.Estimate` with its 95 % interval. Names are imported when they are
+first used. Needs the extra `eval`; modules below are internal.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,170 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wordsight.evaluate.comparison.compare import Comparison, compare_results
+    from wordsight.evaluate.comparison.results import Result, find_results
+    from wordsight.evaluate.compositional.items import PairSet, open_pairs
+    from wordsight.evaluate.compositional.measure import PairScores, score_pairs
+    from wordsight.evaluate.data_quality.examination import Examination, examine_labels
+    from wordsight.evaluate.data_quality.label_errors import LabelErrors, find_label_errors
+    from wordsight.evaluate.datasets.labelled_set import LabelledSet
+    from wordsight.evaluate.datasets.opening import open_set
+    from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
     from wordsight.evaluate.estimators.few_shot import FewShotClassifier, LinearProbe
     from wordsight.evaluate.estimators.zero_shot import ZeroShotClassifier
+    from wordsight.evaluate.features import Features, embed_set
+    from wordsight.evaluate.limits.catalogue import pick_tests
+    from wordsight.evaluate.limits.measure import Limits, measure_limits
+    from wordsight.evaluate.models import open_embedder, open_image_text_embedder
+    from wordsight.evaluate.mteb import MTEBModel
+    from wordsight.evaluate.picking.pick import Picking, pick
+    from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
+    from wordsight.evaluate.prompts.config import PromptStudyConfig
+    from wordsight.evaluate.prompts.study import PromptStudy, study_prompts
+    from wordsight.evaluate.report.charts import (
+        Point,
+        Series,
+        bar_chart,
+        heat_map,
+        interval_chart,
+        line_chart,
+        scatter_chart,
+    )
+    from wordsight.evaluate.report.page import write_report
+    from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+    from wordsight.evaluate.report.text import render_text
+    from wordsight.evaluate.retrieval.captioned import CaptionedSet, open_captions
+    from wordsight.evaluate.retrieval.measure import Retrieval, evaluate_retrieval
+    from wordsight.evaluate.similarity.measure import Similarity, measure_similarity
+    from wordsight.evaluate.zeroshot.run import ZeroShotRun, run_zero_shot
+    from wordsight.evaluate.zeroshot.summary import Summary, summarise
 
 # public name → the module that has it
 _HOMES = {
+    "CaptionedSet": "retrieval.captioned",
+    "Chart": "report.sections",
+    "Comparison": "comparison.compare",
+    "Examination": "data_quality.examination",
+    "Features": "features",
     "FewShotClassifier": "estimators.few_shot",
+    "ImageEmbedder": "embedder",
+    "ImageTextEmbedder": "embedder",
+    "ImageTiles": "report.sections",
+    "LabelErrors": "data_quality.label_errors",
+    "LabelledSet": "datasets.labelled_set",
+    "Limits": "limits.measure",
     "LinearProbe": "estimators.few_shot",
+    "MTEBModel": "mteb",
+    "Origin": "predictions",
+    "PairScores": "compositional.measure",
+    "PairSet": "compositional.items",
+    "Picking": "picking.pick",
+    "Point": "report.charts",
+    "Predictions": "predictions",
+    "PromptStudy": "prompts.study",
+    "PromptStudyConfig": "prompts.config",
+    "Report": "report.sections",
+    "Result": "comparison.results",
+    "Retrieval": "retrieval.measure",
+    "Section": "report.sections",
+    "Series": "report.charts",
+    "Similarity": "similarity.measure",
+    "Summary": "zeroshot.summary",
+    "Table": "report.sections",
     "ZeroShotClassifier": "estimators.zero_shot",
+    "ZeroShotRun": "zeroshot.run",
+    "bar_chart": "report.charts",
+    "compare_results": "comparison.compare",
+    "embed_set": "features",
+    "evaluate_retrieval": "retrieval.measure",
+    "examine_labels": "data_quality.examination",
+    "find_label_errors": "data_quality.label_errors",
+    "find_results": "comparison.results",
+    "heat_map": "report.charts",
+    "interval_chart": "report.charts",
+    "line_chart": "report.charts",
+    "measure_limits": "limits.measure",
+    "measure_similarity": "similarity.measure",
+    "open_captions": "retrieval.captioned",
+    "open_embedder": "models",
+    "open_image_text_embedder": "models",
+    "open_pairs": "compositional.items",
+    "open_set": "datasets.opening",
+    "pick": "picking.pick",
+    "pick_tests": "limits.catalogue",
+    "read_predictions": "predictions",
+    "render_text": "report.text",
+    "run_zero_shot": "zeroshot.run",
+    "scatter_chart": "report.charts",
+    "score_pairs": "compositional.measure",
+    "study_prompts": "prompts.study",
+    "summarise": "zeroshot.summary",
+    "write_predictions": "predictions",
+    "write_report": "report.page",
 }
-__all__ = ["FewShotClassifier", "LinearProbe", "ZeroShotClassifier"]
+
+__all__ = [
+    "CaptionedSet",
+    "Chart",
+    "Comparison",
+    "Examination",
+    "Features",
+    "FewShotClassifier",
+    "ImageEmbedder",
+    "ImageTextEmbedder",
+    "ImageTiles",
+    "LabelErrors",
+    "LabelledSet",
+    "Limits",
+    "LinearProbe",
+    "MTEBModel",
+    "Origin",
+    "PairScores",
+    "PairSet",
+    "Picking",
+    "Point",
+    "Predictions",
+    "PromptStudy",
+    "PromptStudyConfig",
+    "Report",
+    "Result",
+    "Retrieval",
+    "Section",
+    "Series",
+    "Similarity",
+    "Summary",
+    "Table",
+    "ZeroShotClassifier",
+    "ZeroShotRun",
+    "bar_chart",
+    "compare_results",
+    "embed_set",
+    "evaluate_retrieval",
+    "examine_labels",
+    "find_label_errors",
+    "find_results",
+    "heat_map",
+    "interval_chart",
+    "line_chart",
+    "measure_limits",
+    "measure_similarity",
+    "open_captions",
+    "open_embedder",
+    "open_image_text_embedder",
+    "open_pairs",
+    "open_set",
+    "pick",
+    "pick_tests",
+    "read_predictions",
+    "render_text",
+    "run_zero_shot",
+    "scatter_chart",
+    "score_pairs",
+    "study_prompts",
+    "summarise",
+    "write_predictions",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -145,5 +145,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise MissingExtraError("Files of predictions", "pyarrow", "eval") from None
+        raise MissingExtraError("A file of predictions", "pyarrow", "eval") from None
     return pyarrow, pyarrow.parquet

@@ -46,6 +46,10 @@ class Estimate:
         low, high = (self.value + factor * (end - self.value) for end in (self.low, self.high))
         return Estimate(self.value, low, high, self.n)
 
+    def negate(self) -> Estimate:
+        """Difference seen from the other side: the value and the ends of its interval with the other sign."""
+        return Estimate(-self.value, -self.high, -self.low, self.n)
+
     def __str__(self) -> str:
         """Show a share in percent: "41.2 % [37.1, 45.0] of 400"."""
         return f"{self:.1%} of {self.n:,}"

@@ -1,5 +1,7 @@
 """What the subcommands of `wordsight eval` share: commands that can be repeated, folders of results, skips."""
 
+import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from wordsight.cli import group
 from wordsight.cli._messages import DONE, SOME_SKIPPED
+from wordsight.cli.eval import SUBCOMMANDS
 from wordsight.cli.eval._options import check_report, datasets_argument, models_option, record_command, result_options
 from wordsight.cli.eval._results import report_all_skips
 from wordsight.errors import InputError, MissingExtraError
@@ -105,3 +109,36 @@ def test_skips_of_several_models_are_told_once(capsys):
     assert report_all_skips([features, features]) == SOME_SKIPPED
     assert capsys.readouterr().err.count("a.jpg: no such file") == 1
     assert report_all_skips([SimpleNamespace(places=[0], skipped=())]) == DONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["zeroshot", "photos/"], "pyarrow"),
+        (["pick", "photos/"], "pyarrow"),
+        (["fewshot", "photos/"], "scipy"),
+        (["suite", "photos/"], "matplotlib"),
+        (["labels", "photos/"], "scipy"),
+        (["contamination", "photos/", "--train", "other/"], "pyarrow"),
+        (["limits", "--people", "portraits/"], "scipy"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_before_anything_is_read(arguments, package, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name, *rest)
+    )
+    done = CliRunner().invoke(group, ["eval", *arguments])
+    assert isinstance(done.exception, MissingExtraError)
+    assert re.search(rf"{arguments[0]}|--people", str(done.exception))
+    assert f"{package!r}" in str(done.exception)
+    assert "pip install 'wordsight[eval]'" in str(done.exception)
+    assert CliRunner().invoke(group, ["eval", arguments[0], "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_the_help_of_each_subcommand_has_a_claim_examples_and_exit_codes(name):
+    text = CliRunner().invoke(group, ["eval", name, "--help"]).output
+    assert f"\n    wordsight eval {name} " in text or name == "limits"
+    assert text.count("Exit codes: 0 ") == 1
+    assert "2 the command or an input is" in text

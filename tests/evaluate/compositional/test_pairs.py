@@ -7,7 +7,7 @@ import pytest
 
 from wordsight.errors import InputError
 from wordsight.evaluate.compositional.items import find_image, open_pairs
-from wordsight.evaluate.compositional.measure import CHANCE, decide, score_pairs
+from wordsight.evaluate.compositional.measure import CHANCE, _estimate_hits, decide, score_pairs
 from wordsight.evaluate.compositional.report import build_report, draw_charts
 
 
@@ -70,7 +70,7 @@ def test_sugarcrepes_files_are_read_with_their_names_as_kinds(tmp_path):
     assert {kind: scores["accuracy"].value for kind, scores in result.by_kind.items()} == {
         "swap_obj": 1.0, "replace_att": 0.0, "all": 0.5}  # fmt: skip
     report = build_report([result], "", charts=draw_charts([result]))
-    assert "Kinds in which it does not do better than chance: replace_att." in report.answer
+    assert "Kinds in which it does not do better than chance: replace_att, swap_obj." in report.answer  # a test each
     ((image, text),) = report.sections[1].parts[0].tiles
     assert image == data.images[1]
     assert text == "replace_att: took “a blue cup” (0.800) for “a red cup” (0.600)"
@@ -115,3 +115,17 @@ def test_tables_of_other_or_both_forms_are_refused(tmp_path):
     (tmp_path / "odd.json").write_text("3")
     with pytest.raises(InputError, match="neither a list of rows nor an object of them"):
         open_pairs([str(tmp_path / "odd.json")])
+
+
+@pytest.mark.parametrize(
+    ("hits", "images", "expected"),
+    [
+        ([1, 1], [0, 1], (1.0, 0.342, 1.0)),  # Wilson: 2 / (2 + 1.96²)
+        ([1, 1, 1, 1], [0, 0, 1, 1], (1.0, 0.342, 1.0)),  # two images, asked twice each
+        ([0, 0], [0, 1], (0.0, 0.0, 0.658)),
+    ],
+)
+def test_a_few_tests_that_all_come_out_alike_are_not_certain(hits, images, expected):
+    found = _estimate_hits(np.array(hits, bool), images, 0)
+    assert (found.value, found.low, found.high) == pytest.approx(expected, abs=1e-3)
+    assert found.n == len(hits)

@@ -9,22 +9,22 @@ import click
 
 from wordsight.errors import did_you_mean
 
-# subcommand → its line in `wordsight eval --help`: literal, so that `--help` imports none
+# subcommand → its line in `wordsight eval --help`, in order of use: literal, so that `--help` imports none
 SUBCOMMANDS: dict[str, str] = {
+    "zeroshot": "Measure how well models name classes without training.",
     "compare": "Compare models by their predictions: is a difference real?",
-    "pick": "Find the model and precision to use: accuracy, speed and memory.",
-    "limits": "Show what not to trust in a model, on images drawn for it.",
-    "fewshot": "Measure what a few labelled images of each class add to zero-shot.",
-    "suite": "Measure models on many datasets: zero-shot, linear probe, few shots.",
+    "pick": "Find the model and precision to use: accuracy, speed, memory.",
+    "fewshot": "Measure what a few labelled images add to zero-shot.",
+    "suite": "Measure models on many datasets, by zero-shot and few shots.",
     "prompts": "Compare prompts on labelled images.",
-    "wordings": "Show how much the answer for one image depends on the wording.",
-    "zeroshot": "Measure how well models name the classes of images without training.",
-    "rerun": "Repeat a recorded evaluation, and say whether it comes out the same.",
-    "contamination": "Find test images with a copy among training images.",
-    "labels": "Find labels that are likely wrong.",
-    "pairs": "Measure whether captions of nearly the same words are told apart.",
-    "retrieval": "Measure how well captions find their images, and images their captions.",
+    "wordings": "Show how the answer for one image depends on the wording.",
+    "retrieval": "Measure how well captions and images find each other.",
+    "pairs": "Measure whether nearly equal captions are told apart.",
     "similarity": "Measure how well images find the others of their class.",
+    "limits": "Show what not to trust in a model, on images drawn for it.",
+    "labels": "Find labels that are likely wrong.",
+    "contamination": "Find test images with a copy among training images.",
+    "rerun": "Repeat a recorded evaluation; say whether it comes out equal.",
 }
 
 
@@ -38,6 +38,10 @@ class _LazyEval(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         command: click.Command = importlib.import_module(f"wordsight.cli.eval.{cmd_name}").command
+        if ctx.resilient_parsing:  # the shell asks for completions
+            from wordsight.cli.completion import complete_values
+
+            return complete_values(command)
         return command
 
     def resolve_command(
@@ -54,6 +58,19 @@ class _LazyEval(click.Group):
             formatter.write_dl(list(SUBCOMMANDS.items()))
 
 
-@click.group(cls=_LazyEval)
+EPILOG = """\b
+Examples:
+  wordsight eval zeroshot photos/                                  how well does it work?
+  wordsight eval zeroshot photos/ --model mini --model ViT-B-32/openai
+  wordsight eval compare eval/                                     is the difference real?
+  wordsight eval fewshot photos/ --save photos.safetensors         would labelled images help?
+  wordsight eval limits --report limits.html                       what not to trust
+
+Subcommands that fit classifiers, draw charts or write predictions need: pip install 'wordsight[eval]'. Help of one:
+wordsight eval zeroshot --help.
+"""
+
+
+@click.group(cls=_LazyEval, epilog=EPILOG)
 def command(**_: Any) -> None:
     """Measure how well models work on labelled images, whether a difference is real, and what would work better."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +35,27 @@ seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_def
 sheet_option = click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                             help="Write the images to look at to FILE.png.")  # fmt: skip
 one_json_option = json_option("Print the figures as one JSON object.")
+
+
+def needs(*packages: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Refuse to run without packages of the extra `eval`, before anything is computed; `--help` does without them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def run(*args: Any, **options: Any) -> Any:
+            check_packages(f"`wordsight eval {click.get_current_context().info_name}`", *packages)
+            return command(*args, **options)
+
+        return run
+
+    return add
+
+
+def check_packages(feature: str, *packages: str) -> None:
+    """Raise MissingExtraError for the first package of the extra `eval` that is not installed."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(feature, package, "eval")
 
 
 def dataset_options(command: F) -> F:
@@ -127,8 +149,7 @@ def check_report(report: Path | None) -> None:
     """
     if report is None:
         return
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("--report", "matplotlib", "eval")
+    check_packages("--report", "matplotlib")
     if report.suffix.lower() not in (".html", ".htm", ".md"):
         raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html, or "
                          "in .md for Markdown.")  # fmt: skip

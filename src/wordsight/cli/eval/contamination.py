@@ -16,6 +16,7 @@ from wordsight.cli.eval._options import (
     dataset_argument,
     dataset_options,
     model_option,
+    needs,
     open_dataset,
     record_command,
     result_options,
@@ -56,6 +57,7 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @dataset_options
 @sheet_option
 @result_options
+@needs("pyarrow")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> None:
     """Find test images with a copy among training images, and what accuracy owes to them."""

@@ -16,6 +16,7 @@ from wordsight.cli.eval._options import (
     dataset_argument,
     dataset_options,
     model_option,
+    needs,
     open_dataset,
     record_command,
     result_options,
@@ -50,6 +51,9 @@ Methods: probe, nearest-mean, gda, gda-fixed, prior-probe, zero-shot-start, clap
 tip-adapter:published and tip-adapter-f:published are tuned on the test images, to show what that is worth.
 
 Shots are drawn from the train split where there is one, else from half of each class; the rest is tested on.
+
+\b
+Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong.
 """
 
 
@@ -69,6 +73,7 @@ Shots are drawn from the train split where there is one, else from half of each 
               "`wordsight classify --probe`.")  # fmt: skip
 @dataset_options
 @result_options
+@needs("pyarrow", "scipy", "matplotlib")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     """Measure what a few labelled images of each class add to zero-shot.

@@ -15,6 +15,7 @@ from wordsight.cli.eval._options import (
     dataset_argument,
     dataset_options,
     model_option,
+    needs,
     open_dataset,
     record_command,
     result_options,
@@ -49,6 +50,7 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @click.option("--way", metavar="WAY", help="Source of the probabilities: prior-probe, probe or zero-shot.")
 @sheet_option
 @result_options
+@needs("scipy")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> None:
     """Find labels that are likely wrong, and measure how far to trust that."""

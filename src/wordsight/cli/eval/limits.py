@@ -32,6 +32,9 @@ Languages, with names and emoji images of npm, which are unpacked by yourself:
   wordsight eval limits --languages i18n/package --images emoji/package
 
 The tests draw their images; nothing is downloaded.
+
+\b
+Exit codes: 0 measured; 2 the command or an input is wrong.
 """
 
 
@@ -76,6 +79,8 @@ def _measure(options: Mapping[str, Any]) -> Findings:
     from wordsight.evaluate.limits.measure import measure_limits
     from wordsight.evaluate.limits.people import measure_people
 
+    if options["people"] is not None:
+        _options.check_packages("--people", "scipy")
     tests = () if options["tests"] == ("none",) else pick_tests(options["tests"])
     names = images = None
     if (options["languages"] is None) != (options["images"] is None):

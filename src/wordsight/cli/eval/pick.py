@@ -13,6 +13,7 @@ from wordsight.cli.eval._options import (
     check_report,
     dataset_argument,
     dataset_options,
+    needs,
     one_json_option,
     open_dataset,
     record_command,
@@ -57,6 +58,7 @@ class _SpreadLists(click.Command):
 @report_option
 @one_json_option
 @seed_option
+@needs("pyarrow", "scipy")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     """Find the model and precision to use: accuracy, speed and memory, here and on your images.

@@ -16,6 +16,7 @@ from wordsight.cli.eval._options import (
     dataset_options,
     datasets_argument,
     models_option,
+    needs,
     open_dataset,
     record_command,
     result_options,
@@ -37,6 +38,10 @@ Examples:
 \b
 Predictions of each run are written to FOLDER/<dataset>/<model>/suite/ (--out); runs that are there already are not
 repeated, so that an interrupted suite continues where it was. A dataset that cannot be used is left out, and named.
+
+\b
+Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong, or
+no dataset can be used.
 """
 
 
@@ -51,6 +56,7 @@ repeated, so that an interrupted suite continues where it was. A dataset that ca
               help="Table of dataset and group, separated by a tab: means of each group are given apart.")  # fmt: skip
 @dataset_options
 @result_options
+@needs("pyarrow", "scipy", "matplotlib")
 @click.pass_context
 def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str, ...], **options: Any) -> None:
     """Measure models on many datasets: zero-shot, linear probe, and a few labelled images of each class.

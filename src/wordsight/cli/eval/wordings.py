@@ -21,6 +21,9 @@ Examples:
 
 --words scores texts as they are. --classes words each name in many ways: articles, number, case, punctuation,
 templates, and the synonyms given after "="; of several classes it tells how often the answer changes.
+
+\b
+Exit codes: 0 measured; 2 the command or an input is wrong.
 """
 
 

@@ -14,6 +14,7 @@ from wordsight.cli.eval._options import (
     dataset_options,
     datasets_argument,
     models_option,
+    needs,
     open_dataset,
     record_command,
     result_options,
@@ -39,8 +40,7 @@ Written to FOLDER/<dataset>/<model>/ (--out):
 and to FOLDER/eval_results-<model>.jsonl the figures of all datasets, as DataComp writes them.
 
 \b
-Exit codes: 0 all images measured; 1 some could not be read (listed on standard error); 2 the command or an input is
-wrong.
+Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong.
 """
 
 
@@ -53,6 +53,7 @@ wrong.
               "repeatable.")  # fmt: skip
 @dataset_options
 @result_options
+@needs("pyarrow", "scipy")
 @click.pass_context
 def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str, ...], **options: Any) -> None:
     """Measure how well models name the classes of images without training.

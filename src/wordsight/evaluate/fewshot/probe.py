@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.errors import MissingExtraError
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 
 GRID = tuple(10.0**power for power in range(-6, 7, 2))  # where the paper's search starts
@@ -141,7 +142,10 @@ class _Problem:
         self, start: NDArray[np.float64], strength: float, tolerance: float
     ) -> tuple[NDArray[np.float64], bool]:
         """Some steps of L-BFGS from weights; whether they ended at the minimum, or as near as numbers allow."""
-        from scipy.optimize import minimize
+        try:
+            from scipy.optimize import minimize
+        except ModuleNotFoundError:
+            raise MissingExtraError("Fitting a linear probe", "scipy", "eval") from None
 
         scale_R1 = self._scale(strength, start)
         close = False
