@@ -205,6 +205,10 @@ def test_the_seed_decides_what_is_drawn():
     assert estimate_lags(means, seed=3) == estimate_lags(means, seed=3) != estimate_lags(means, seed=4)
 
 
+ONE_SET = measure_on_set([[1, 0], [1, 1]])
+THREE_MODELS = measure_on_set([[1, 0, 1], [1, 1, 0]])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -215,6 +219,10 @@ def test_the_seed_decides_what_is_drawn():
             r"The values have the shape \(2,\); expected a row an image, a column",
         ),
         (lambda: measure_on_set(np.zeros((0, 2))), "nothing to measure"),
+        (lambda: measure_on_set([[1, np.nan], [0, 1]]), "1 of the 4 values are not finite"),
+        (lambda: measure_across_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models; expected the same"),
+        (lambda: measure_on_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models"),
+        (lambda: measure_on_sets([]), "nothing to measure: no set is left"),
         (lambda: measure_across_sets([measure_on_set([[1, 0], [1, 1]])]), "There is 1 set; .* from two on"),
     ],
 )
