@@ -75,7 +75,7 @@ def test_images_and_folders_outside_the_classes_are_reported(tmp_path):
     assert len(data.keys) == 3
     texts = sorted(str(warning.message) for warning in said)
     assert "have no class ('stray.png' is the first)" in texts[0]
-    assert "hold no image ('__MACOSX', 'empty')" in texts[1]
+    assert "hold no image ('__MACOSX' and 'empty')" in texts[1]
 
 
 def test_nothing_there_is_said_at_once(tmp_path):
@@ -114,7 +114,7 @@ def test_templates_beside_the_classes_come_along(tmp_path):
 
 def test_folders_called_by_numbers_are_named_by_a_list(tmp_path):
     folder = write_images(tmp_path, ("7/1.png", "12/1.png"))
-    with pytest.warns(DatasetWarning, match=r"numbers that no model knows \('12', '7'\); rename them, .*'12 cat'"):
+    with pytest.warns(DatasetWarning, match=r"numbers that no model knows \('12' and '7'\); rename them, .*'12 cat'"):
         assert open_set(folder).classnames == ("12", "7")
     (folder / "classnames.txt").write_text("7 dog\n12 big cat\n")
     data = open_set(folder)

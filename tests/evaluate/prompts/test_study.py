@@ -142,7 +142,7 @@ def test_a_multi_label_set_is_refused():
 def test_the_report_tells_each_part_in_words_tables_and_charts():
     seen = study(prune="rank", control="waffle", seeds=2, kind="thing")
     report = build_report(seen, "wordsight eval prompts words", charts=draw_charts(seen))
-    text = render_text(report)
+    text = " ".join(render_text(report).split())
     for words in (
         "of 60 images, 3 classes", "as many random prompts", "Templates of imagenet-7", "Fewer templates",
         "Better than noise?", "Without labels", "--together", "Names that go wrong", "a type of thing",
