@@ -18,6 +18,11 @@ def result_folder(out: Path, dataset: str, model: str) -> Path:
     return out / folder_name(dataset) / folder_name(model)
 
 
+def run_name(method: str, count: int | str, seed: int) -> str:
+    """Name of the file of a few-shot run's predictions, without its ending: "probe-4-shots-seed-0"."""
+    return folder_name(f"{method}-{count}-shots-seed-{seed}")
+
+
 def lines_path(out: Path, model: str) -> Path:
     """File with a line for each dataset on which a model was measured, as DataComp writes them."""
     return out / f"{_LINES}{folder_name(model)}.jsonl"

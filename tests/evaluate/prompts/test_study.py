@@ -12,7 +12,8 @@ from wordsight.evaluate.prompts.config import PromptStudyConfig
 from wordsight.evaluate.prompts.report import build_report, draw_charts
 from wordsight.evaluate.prompts.senses import Sense
 from wordsight.evaluate.prompts.study import study_prompts
-from wordsight.evaluate.report.page import render_page, report_json
+from wordsight.evaluate.report.json_files import render_json
+from wordsight.evaluate.report.page import render_page
 from wordsight.evaluate.report.text import render_text
 
 NAMES = ("crane", "digger", "owl")
@@ -149,4 +150,4 @@ def test_the_report_tells_each_part_in_words_tables_and_charts():
     ):  # fmt: skip
         assert words in text
     assert "<svg" in render_page(report)
-    assert json.loads(report_json(report))["images"] == 60
+    assert json.loads(render_json(report.data))["images"] == 60

@@ -9,7 +9,7 @@ import numpy as np
 from wordsight.evaluate.comparison.compare import Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.comparison.words import describe_comparison, rounded
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, format_points, list_some, percent
 from wordsight.metrics import Estimate, adjust_holm

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
-from wordsight.evaluate.report.names import shorten_names
+from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate, bootstrap_clusters
@@ -20,7 +19,7 @@ _FAILURES = 6  # shown of each model
 def build_report(results: Sequence[PairScores], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more. charts: as `draw_charts` makes them."""
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    results = _name_briefly(results)
+    results = name_briefly(results)
     first = results[0]
     sections = [Section("Scores", _explain(first), [_table(result) for result in results] + list(charts))]
     if len(results) > 1:
@@ -35,10 +34,10 @@ def build_report(results: Sequence[PairScores], command: str, *, charts: Sequenc
 
 def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
     """Scores by kind with their chance level, a chart for each model. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import interval_chart
+    from wordsight.evaluate.report.row_charts import interval_chart
 
     charts: list[Chart] = []
-    for result in _name_briefly(results):
+    for result in name_briefly(results):
         chance = CHANCE[result.data.form]
         rows = {
             _row_name(kind, score, len(chance)): (estimate, chance[score])
@@ -50,12 +49,6 @@ def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
         caption = f"{result.model}: share of tests passed by kind, with 95 % intervals and chance level"
         charts.append(interval_chart(estimates, caption=caption, chance=levels, title="tests passed"))
     return charts
-
-
-def _name_briefly(results: Sequence[PairScores]) -> list[PairScores]:
-    """The results with their models' names as they are shown."""
-    names = shorten_names([result.model for result in results])
-    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
 
 
 def _row_name(kind: str, score: str, scores: int) -> str:

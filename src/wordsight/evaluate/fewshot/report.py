@@ -8,7 +8,8 @@ from wordsight.evaluate.fewshot.crossover import Crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
-from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain
 from wordsight.metrics import Estimate

@@ -15,9 +15,8 @@ from wordsight.evaluate.prompts.naming import add_kind, apply_renames
 from wordsight.evaluate.prompts.prompt_set import PromptSet, check_single_label
 from wordsight.evaluate.prompts.pruning import Pruning
 from wordsight.zeroshot.class_embeddings import Floats
-from wordsight.zeroshot.templates import resolve_templates
+from wordsight.zeroshot.templates import PHOTO, resolve_templates
 
-BASELINE = "a photo of a {}."  # Radford et al. 2021, §3.1.4
 SEEDS = 5
 
 
@@ -32,7 +31,7 @@ class PromptStudyConfig:
     """
 
     templates: tuple[str | Path, ...] = ("imagenet-7",)
-    baseline: str = BASELINE
+    baseline: str = PHOTO
     cupl: tuple[Path, ...] = ()
     dclip: tuple[Path, ...] = ()
     renames: tuple[str, ...] = ()

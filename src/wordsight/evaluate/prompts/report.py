@@ -8,7 +8,7 @@ from dataclasses import replace
 from wordsight.evaluate.prompts.measured import Measured
 from wordsight.evaluate.prompts.study import PromptStudy
 from wordsight.evaluate.prompts.templates_scored import TemplateScore, TemplateScores
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.evaluate.report.words import describe_gain, format_gain
 from wordsight.metrics import Estimate

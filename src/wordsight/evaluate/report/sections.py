@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Chart(Protocol):
-    """A drawn chart; made by the functions of `wordsight.evaluate.report.charts`."""
+    """A drawn chart; made by the functions of `report.line_charts`, `row_charts`, `matrix_charts`, `scatter_charts`."""
 
     @property
     def caption(self) -> str:

@@ -14,6 +14,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.embedder import Embedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
+from wordsight.evaluate.result_files import split_model
 from wordsight.evaluate.retrieval.captioned import CaptionedSet
 from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
 from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_hits, bootstrap_statistic
@@ -80,12 +81,13 @@ class Retrieval:
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, CLIP_benchmark's among them."""
+        model, pretrained = split_model(self.model)
         return {
             "dataset": self.data.name,
             "dataset_hash": self.data.content_hash,
             "task": "zeroshot_retrieval",
-            "model": self.model,
-            "pretrained": self.model,
+            "model": model,
+            "pretrained": pretrained,
             "language": "en",
             "fingerprint": self.fingerprint,
             "metrics": dict(self.published),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from wordsight.evaluate.report.names import shorten_names
+from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import describe_gain, format_gain, percent
 from wordsight.evaluate.retrieval.measure import Direction, Retrieval, compare_recall
@@ -18,7 +17,7 @@ _DIRECTIONS = {"text_to_image": "text → image", "image_to_text": "image → te
 def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more; differences are to the first. charts: as `draw_charts` makes them."""
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    results = _name_briefly(results)
+    results = name_briefly(results)
     data = results[0].data
     sections = [
         Section("Recall", _explain(results[0]), [*(_recall_table(results, name) for name in _DIRECTIONS), *charts]),
@@ -32,10 +31,10 @@ def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence
 
 def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
     """Hit recall at k of each model, a chart for each direction. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import Series, line_chart
+    from wordsight.evaluate.report.line_charts import Series, line_chart
 
     charts: list[Chart] = []
-    results = _name_briefly(results)
+    results = name_briefly(results)
     for name, words in _DIRECTIONS.items():
         directions = {result.model: getattr(result, name) for result in results}
         ks = list(getattr(results[0], name).hit)
@@ -47,12 +46,6 @@ def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
         caption = f"Hit recall at k, {words}, with 95 % intervals over images"
         charts.append(line_chart(series, [str(k) for k in ks], caption=caption, x_title="k", y_title="hit recall"))
     return charts
-
-
-def _name_briefly(results: Sequence[Retrieval]) -> list[Retrieval]:
-    """The results with their models' names as they are shown."""
-    names = shorten_names([result.model for result in results])
-    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
 
 
 def _answer(results: Sequence[Retrieval]) -> str:

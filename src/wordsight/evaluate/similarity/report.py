@@ -60,7 +60,7 @@ def build_report(
 
 def draw_charts(results: Sequence[Similarity]) -> list[Chart]:
     """Mean average precision of each model with its chance level. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import interval_chart
+    from wordsight.evaluate.report.row_charts import interval_chart
 
     rows = {result.short: result.overall["mAP"] for result in results}
     chance = {result.short: result.chance["mAP"] for result in results}

@@ -26,8 +26,9 @@ from wordsight.evaluate.fewshot.methods import DEFAULT
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.fewshot.task import FewShotTask, embed_texts, prepare_task
 from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
-from wordsight.evaluate.result_folder import folder_name, result_folder
+from wordsight.evaluate.result_folder import result_folder, run_name
 from wordsight.zeroshot.logistic import softmax
+from wordsight.zeroshot.templates import PHOTO
 
 PROBE = "probe"
 SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16)
@@ -74,7 +75,7 @@ def measure_cell(
     plan: Plan,
     *,
     pool: LabelledSet | None = None,
-    templates: Sequence[str] = ("a photo of a {}.",),
+    templates: Sequence[str] = (PHOTO,),
     progress: Callable[[int], object] | None = None,
 ) -> Cell:
     """Measure a model on a set, reading what an earlier run has written.
@@ -122,7 +123,7 @@ def _allowed(task: FewShotTask, plan: Plan) -> list[Count]:
 def _read_or_fit(folder: Path, task: FewShotTask, run: tuple[str, Count, int], plan: Plan) -> tuple[Predictions, bool]:
     """Predictions of one run, and whether they were there already."""
     name, count, seed = run
-    path = folder / f"{folder_name(f'{name}-{count}-shots-seed-{seed}')}.parquet"
+    path = folder / f"{run_name(*run)}.parquet"
     if path.exists():
         try:
             there = read_predictions(path)

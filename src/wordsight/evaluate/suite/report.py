@@ -7,7 +7,9 @@ from pathlib import Path
 
 from wordsight.evaluate.fewshot.curves import ZERO_SHOT
 from wordsight.evaluate.fewshot.shots import ALL
-from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
+from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain
 from wordsight.evaluate.suite.cell import PROBE, Measure
@@ -84,11 +86,7 @@ def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
             if curve.model == model:
                 charts[f"curve-{curve.group}"] = draw_mean_curve(curve)
         for name, chart in charts.items():
-            path = folder / f"suite-{folder_name(f'{model}-{name}')}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            chart.write_png(path)
-            path.with_suffix(".svg").write_text(chart.to_svg(), encoding="utf-8")
-            written.append(path)
+            written.append(chart.write_files(folder / f"suite-{folder_name(f'{model}-{name}')}"))
     return written
 
 

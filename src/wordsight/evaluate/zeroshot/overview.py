@@ -11,7 +11,7 @@ import numpy as np
 from wordsight.evaluate.comparison.compare import Comparison, compare_results
 from wordsight.evaluate.comparison.results import Result
 from wordsight.evaluate.comparison.words import describe_comparison, describe_set
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.report import build_report, build_sections
