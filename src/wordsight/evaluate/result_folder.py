@@ -1,4 +1,4 @@
-"""Where results of a model on a dataset are written: FOLDER/<dataset>/<model>/."""
+"""Folders and files of the results of a model on a dataset: FOLDER/<dataset>/<model>/."""
 
 from __future__ import annotations
 

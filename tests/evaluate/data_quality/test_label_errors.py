@@ -117,7 +117,7 @@ def test_classes_keep_two_images_when_labels_are_changed():
 
 
 class Known:
-    """A model whose features of an image are in its pixels, and which knows no words."""
+    """A model whose features of an image are in its pixels, and which embeds no texts."""
 
     name = fingerprint = "known"
 

@@ -45,7 +45,7 @@ def test_an_unknown_split_is_answered_with_those_there_are(tmp_path):
     folder = write_images(tmp_path / "pets", ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/1.png"))
     with pytest.raises(InputError, match=r"has no split 'tset'; it has test, train\. Did you mean: test\?"):
         open_set(folder, split="tset")
-    with pytest.raises(InputError, match=r"no split 'val'; it is one set without splits\. Leave out --split"):
+    with pytest.raises(InputError, match=r"no split 'val'; it has no splits\. Leave out --split"):
         open_set(write_images(tmp_path / "plain", CLASSES), split="val")
     with pytest.raises(InputError, match=r"has no split 'train'; it has test"):
         open_set(folder / "test", split="train")
@@ -85,7 +85,7 @@ def test_nothing_there_is_said_at_once(tmp_path):
         open_set(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     for source in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(InputError, match=r"is not a labelled set in a form that is known; expected .*a table"):
+        with pytest.raises(InputError, match=r"is not a labelled dataset in a form that is known; expected .*a table"):
             open_set(source)
     with pytest.raises(InputError, match=r"--class-column is 'x', but .* is a folder, which has no columns"):
         open_set(write_images(tmp_path / "pets", CLASSES), class_column="x")

@@ -121,7 +121,7 @@ def _find_hits(predictions: Path | None, model: LoadedImageModel, data: Labelled
         known = _known(read.labels)
         hits = {key: bool(hit) for key, hit, good in zip(read.keys, read.hits, known, strict=True) if good}
         if not set(data.keys) & hits.keys():
-            raise InputError(f"{str(predictions)!r} holds predictions of another set: no key is one of {data.name!r}.")
+            raise InputError(f"{str(predictions)!r} is of another dataset: no key is one of {data.name!r}.")
     elif isinstance(model, ImageTextEmbedder) and len(data.classnames) > 1:
         made = run_zero_shot(model, data).predictions
         hits = {

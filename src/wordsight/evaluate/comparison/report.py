@@ -35,7 +35,7 @@ def _standings_sections(comparison: Comparison) -> Iterator[Section]:
     (first, *more) = comparison.sets
     if comparison.across is not None:
         text = (
-            f"Mean accuracy over the {len(comparison.common)} datasets that all have, each of which counts alike. "
+            f"Mean accuracy over the {len(comparison.common)} datasets that all have, equally weighted. "
             "Intervals of 95 % take these datasets as a sample of datasets like them"
         )
         if comparison.here is None:
@@ -141,13 +141,13 @@ def _pairs_section(comparison: Comparison) -> Section:
     undecided = len(paired) - sum(wins.values())
     text = (
         f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; of {undecided} the "
-        "images do not tell (McNemar's mid-p test, with Holm's correction for the number of datasets). Difference: "
+        "images do not tell (McNemar's mid-p test, with Holm's correction for the number of datasets). Gain: "
         f"points of {second} less those of {first}. Needed: images at which a difference of this size is found four "
         "times of five."
     )
     if not paired:
         text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
-    columns = ["Dataset", "Images", first, second, "Difference", "p", "Needed", "Better"]
+    columns = ["Dataset", "Images", first, second, "Gain", "p", "Needed", "Better"]
     parts: list[Table | Chart] = [Table(columns, rows)]
     if paired:
         parts.append(_gain_chart(comparison, {each.dataset: pair.gain for each, pair in paired}))

@@ -27,7 +27,7 @@ def build_report(results: Sequence[PairScores], command: str, *, charts: Sequenc
     sections += [_failures(result) for result in results]
     if first.data.left_out:
         shown = "\n".join(first.data.left_out[:20])
-        sections.append(Section("Left out", f"{len(first.data.left_out)} rows are no tests:\n{shown}"))
+        sections.append(Section("Left out", f"{len(first.data.left_out)} rows could not be read as tests:\n{shown}"))
     answer = " ".join(_answer(result) for result in results)
     return Report(f"Compositional pairs of {first.data.name}", answer, command, sections, figures)
 
@@ -72,7 +72,7 @@ def _answer(result: PairScores) -> str:
     score = list(overall)[-1]
     estimate = overall[score]
     judged = {"above chance": "above", "below chance": "below", "as chance": "not told apart from"}
-    said = (
+    text = (
         f"{result.model} passes {estimate:.1%} of the {estimate.n:,} tests of {result.data.name}"
         f"{_by_group(result)}, {judged[judge_against_chance(estimate, chance[score])]} the chance level of "
         f"{percent(chance[score])}."
@@ -83,8 +83,8 @@ def _answer(result: PairScores) -> str:
         if kind != ALL and judge_against_chance(scores[score], chance[score]) != "above chance"
     ]
     if guessed and ALL in result.by_kind:
-        said += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
-    return said
+        text += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
+    return text
 
 
 def _by_group(result: PairScores) -> str:
@@ -127,7 +127,7 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
             cells.append(format_gain(found))
         rows.append([other.model, *cells])
     text = f"Points by which each model is above {first.model}, on the same tests, resampled together."
-    return Section("Differences", text, [Table(["model", *first.hits], rows)])
+    return Section("Gains", text, [Table(["model", *first.hits], rows)])
 
 
 def _failures(result: PairScores) -> Section:

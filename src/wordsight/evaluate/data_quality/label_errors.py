@@ -165,7 +165,7 @@ def select_known(data: LabelledSet) -> tuple[NDArray[np.intp], NDArray[np.int64]
     Raises: InputError for a multi-label set, and where fewer than two classes are left.
     """
     if data.is_multilabel:
-        raise InputError(f"The set {data.name!r} gives images several classes; label errors are found of one each.")
+        raise InputError(f"The dataset {data.name!r} gives images several classes; label errors are found of one each.")
     count_K = np.bincount(data.labels[data.labels >= 0], minlength=len(data.classnames))
     kept = np.flatnonzero(count_K >= LEAST).tolist()
     if len(kept) < 2:

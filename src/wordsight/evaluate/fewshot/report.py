@@ -38,15 +38,15 @@ def answer_in_words(result: FewShotResult) -> str:
     honest = [name for name in result.accuracy if name in METHODS]
     ranked = sorted(honest or result.accuracy, key=lambda name: -result.accuracy[name][most].value)
     best = ranked[0]
-    said = f"With {_name_count(result, most)}, {_title(best)} is right on {result.accuracy[best][most]:.1%}"
+    text = f"With {_name_count(result, most)}, {_title(best)} is right on {result.accuracy[best][most]:.1%}"
     if result.zero_shot is None:
-        return f"{said} of {result.test_images:,} test images."
+        return f"{text} of {result.test_images:,} test images."
     gain = result.gains[best][most]
-    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
+    text += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
     reference = "probe"
     if reference not in result.crossovers:
         reference = best
-    return f"{said} {say_crossover(result, reference)}"
+    return f"{text} {say_crossover(result, reference)}"
 
 
 def say_crossover(result: FewShotResult, method: str) -> str:
@@ -80,13 +80,13 @@ def draw_curves(result: FewShotResult) -> DrawnChart:
 
 
 def _say_what_is_shown(result: FewShotResult) -> str:
-    said = (
+    text = (
         f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes, mean of {result.seeds} "
         "draws of the shots, with 95 % intervals over draws and test images."
     )
     if ALL in result.counts:
-        said += f" “{ALL}” is {result.mean_shots:.3g} images a class."
-    return said
+        text += f" “{ALL}” is {result.mean_shots:.3g} images per class."
+    return text
 
 
 def _tabulate(result: FewShotResult) -> Table:
@@ -106,7 +106,7 @@ def _compare_with_zero_shot(result: FewShotResult) -> Section:
         rows.append([name, _say_worth(result, name), format_gain(gain[first]), format_gain(gain[last])])
     head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
     text = (
-        "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
+        "How many images per class a method needs to be as good as zero-shot, and by how many points it is above or "
         "below zero-shot on the same images."
     )
     return Section("Against zero-shot", text, [Table(head, rows)])
@@ -177,10 +177,10 @@ def _number(shots: float) -> str:
 
 def _name_count(result: FewShotResult, count: Count) -> str:
     if count == ALL:
-        return f"all {result.mean_shots:.3g} images a class"
+        return f"all {result.mean_shots:.3g} images per class"
     if int(count) == 1:
-        return "1 image a class"
-    return f"{count} images a class"
+        return "1 image per class"
+    return f"{count} images per class"
 
 
 def _head(count: Count) -> str:

@@ -104,7 +104,7 @@ def pick(
     """Measure each model at each precision on a set: zero-shot accuracy, images per second, memory.
 
     Every candidate is measured in processes of its own: first all images for its accuracy, whose features are cached,
-    then `rounds` times some of them for its speed, each round in the other order. progress: called with a line a step.
+    then `rounds` times some of them for its speed, each round in the other order. progress: takes a line per step.
     Raises: InputError where no candidate can be measured, with their reasons.
     """
     tell = progress or (lambda _: None)

@@ -61,7 +61,7 @@ def prune_templates(
 
     greedy: add the template that helps most until none does, as OpenAI's seven of eighty were found; rank: the best m
     by themselves, with the m whose ensemble is best.
-    Raises: InputError for one template, fewer images than folds, an unknown way.
+    Raises: InputError for one template, fewer images than folds, an unknown method.
     """
     if how not in PRUNINGS:
         raise InputError(f"The pruning is {how!r}, expected one of: {', '.join(PRUNINGS)}.")

@@ -50,7 +50,7 @@ def draw_charts(study: PromptStudy) -> dict[str, Chart]:
     """Accuracy of each prompt set, and of the templates of each. Raises: MissingExtraError without matplotlib."""
     charts: dict[str, Chart] = {
         _SETS: interval_chart(
-            {way.name: way.accuracy for way in study.ways},
+            {each.name: each.accuracy for each in study.methods},
             caption="Accuracy of each prompt set, with 95 % intervals",
             title="accuracy",
         )
@@ -65,8 +65,8 @@ def draw_charts(study: PromptStudy) -> dict[str, Chart]:
 
 
 def _answer(study: PromptStudy) -> str:
-    baseline, *others = study.ways
-    gains = {way.name: way.gain for way in others if way.gain is not None}
+    baseline, *others = study.methods
+    gains = {each.name: each.gain for each in others if each.gain is not None}
     better = {name: gain for name, gain in gains.items() if gain.low > 0}
     worse = {name: gain for name, gain in gains.items() if gain.high < 0}
     lines = [f"{baseline.name} alone: {baseline.accuracy:.1%} of {study.images:,} images, {study.classes} classes."]
@@ -88,8 +88,14 @@ def _indifferent(gains: dict[str, Estimate], baseline: str) -> str:
 
 def _prompt_sets(study: PromptStudy) -> Section:
     rows = [
-        (way.name, f"{way.accuracy:.1%}", format_gain(way.gain), f"{way.prompts:,}", _count(way.truncated))
-        for way in study.ways
+        (
+            each.name,
+            f"{each.accuracy:.1%}",
+            format_gain(each.gain),
+            f"{each.prompts:,}",
+            _count(each.truncated),
+        )
+        for each in study.methods
     ]
     columns = ("prompts", "accuracy", "gain over the first", "number", "truncated")
     return Section(_SETS, "", (Table(columns, rows),))
@@ -140,7 +146,7 @@ def _pruned(study: PromptStudy) -> Iterator[Section]:
 def _control(study: PromptStudy) -> Iterator[Section]:
     if not study.control:
         return
-    accuracy = {way.name: way.accuracy for way in study.ways}
+    accuracy = {each.name: each.accuracy for each in study.methods}
     rows = [
         (
             result.name,
@@ -187,9 +193,9 @@ def _names(study: PromptStudy) -> Iterator[Section]:
     yield Section("Names that go wrong", _SENSE, tables)
 
 
-def _gains(ways: Sequence[Measured]) -> Table:
-    rows = [(way.name, f"{way.accuracy:.1%}", format_gain(way.gain), way.against or "") for way in ways]
-    return Table(("way", "accuracy", "gain", "over"), rows)
+def _gains(methods: Sequence[Measured]) -> Table:
+    rows = [(each.name, f"{each.accuracy:.1%}", format_gain(each.gain), each.against or "") for each in methods]
+    return Table(("method", "accuracy", "gain", "over"), rows)
 
 
 def _count(number: int | None) -> str:

@@ -59,7 +59,7 @@ def interval_chart(
     title: str = "",
     unit: str = PERCENT,
 ) -> DrawnChart:
-    """Estimates as points on their 95 % intervals, one a row, the first on top (a forest plot).
+    """Estimates as points on their 95 % intervals, one per row, the first on top (a forest plot).
 
     chance: chance level of the rows that have one, drawn as a tick.
     """

@@ -221,7 +221,7 @@ def estimate_recall(
 def compare_recall(
     before: Retrieval, after: Retrieval, k: int, *, direction: str = "text_to_image", seed: int = 0
 ) -> Estimate:
-    """Difference of hit recall at k, after less before, on the same set: images are resampled for both together.
+    """Difference of hit recall at k, after less before, on the same dataset: images are resampled for both together.
 
     Raises: InputError for results on different sets, or with other unreadable images.
     """
@@ -229,7 +229,7 @@ def compare_recall(
     if before.data.content_hash != after.data.content_hash or not np.array_equal(one.image_Q, other.image_Q):
         raise InputError(
             f"The results of {before.model!r} and {after.model!r} are on different images; measure both on the same "
-            "set."
+            "dataset."
         )
     difference_Q = other.ranks.hit_recall(k) - one.ranks.hit_recall(k)
     return bootstrap_clusters(difference_Q, one.image_Q.tolist(), seed=seed)

@@ -53,18 +53,18 @@ def _answer(results: Sequence[Retrieval]) -> str:
     there, back = first.text_to_image, first.image_to_text
     ks = list(there.hit)
     low, high = ks[0], ks[-1]
-    said = (
+    text = (
         f"{first.model} puts a caption's image {_among(low)} for {there.hit[low]:.1%} of the captions and "
         f"{_among(high)} for {there.hit[high]:.1%}, of {there.gallery:,} images of {first.data.name}; a caption of an "
         f"image is {_among(low)} for {back.hit[low]:.1%} of the images."
     )
     if there.chance[low] > _ALIKE:
         random = percent(there.chance[low])
-        said += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
+        text += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
         gain = compare_recall(first, other, high)
-        said += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
-    return said
+        text += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
+    return text
 
 
 def _among(k: int) -> str:
@@ -96,7 +96,7 @@ def _recall_table(results: Sequence[Retrieval], name: str) -> Table:
             rows.append([result.model, "true", *(f"{direction.true[k]:.1%}" for k in ks), "–"])
     shown: Direction = getattr(results[0], name)
     rows.append(["random ranking", "hit", *(percent(shown.chance[k]) for k in ks), "–"])
-    caption = f"{_DIRECTIONS[name]}, {len(shown.image_Q):,} queries, {shown.gallery:,} to be found among"
+    caption = f"{_DIRECTIONS[name]}, {len(shown.image_Q):,} queries, gallery of {shown.gallery:,}"
     return Table(["model", "recall", *(f"@{k}" for k in ks), "median rank"], rows, caption)
 
 
@@ -114,7 +114,7 @@ def _differences(results: Sequence[Retrieval], seed: int) -> Section:
             rows.append([words, other.model, *map(format_gain, gains)])
     table = Table(["direction", "model", *(f"@{k}" for k in ks)], rows)
     text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together."
-    return Section("Differences", text, [table])
+    return Section("Gains", text, [table])
 
 
 def _failures(result: Retrieval) -> Section:

@@ -51,7 +51,7 @@ def build_report(
         sections.append(_compare(first, other))
     sections += cases
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    figures["differences"] = {
+    figures["gains"] = {
         other.model: {name: compare_similarity(other, first, name).to_dict() for name in first.values}
         for other in results[1:]
     }
@@ -120,13 +120,13 @@ def _results(case: Case, result: Similarity) -> list[tuple[int, str]]:
 
 def _answer(results: Sequence[Similarity]) -> str:
     first = results[0]
-    said = (
+    text = (
         f"With {first.short}, an image of {first.data.name} finds the others of its class with a mean average "
         f"precision of {first.overall['mAP']:.1%} (a random ranking: {percent(first.chance['mAP'])})."
     )
     for other in results[1:]:
-        said += f" {describe_gain(compare_similarity(other, first), first.short, other.short)}."
-    return said
+        text += f" {describe_gain(compare_similarity(other, first), first.short, other.short)}."
+    return text
 
 
 def _explain(result: Similarity) -> str:
@@ -179,7 +179,7 @@ def _compare(first: Similarity, other: Similarity) -> Section:
     ]  # fmt: skip
     parts: list[Table | ImageTiles | Chart] = [
         Table(["measure", f"points above {other.short}"], rows),
-        Table(["query", "class", first.short, other.short], named, "Largest differences, average precision"),
+        Table(["query", "class", first.short, other.short], named, "Largest gains and losses, average precision"),
     ]
     return Section(f"{first.short} against {other.short}", text, parts)
 

@@ -80,7 +80,7 @@ def _describe_means(by_set: dict[str, list[Evaluated]]) -> Iterator[str]:
     for model, values in by_model.items():
         worst, best_set = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
         yield (
-            f"{model}: {percent(float(np.mean(list(values.values()))))} in the mean of {len(values)} datasets, from "
+            f"{model}: {percent(float(np.mean(list(values.values()))))} on average over {len(values)} datasets, from "
             f"{percent(values[worst])} ({worst}) to {percent(values[best_set])} ({best_set})."
         )
 

@@ -50,7 +50,7 @@ def run_zero_shot(
     """
     if len(data.classnames) < 2:
         raise InputError(
-            f"The set {data.name!r} has only the class {data.classnames[0]!r}; zero-shot classification chooses "
+            f"The dataset {data.name!r} has only the class {data.classnames[0]!r}; zero-shot classification chooses "
             "between two or more."
         )
     chosen = choose_templates(data, templates)
