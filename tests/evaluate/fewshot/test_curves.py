@@ -68,7 +68,7 @@ def test_classes_with_fewer_images_give_all_they_have_and_it_is_said():
 
 
 def test_more_shots_than_any_class_has_are_refused():
-    with pytest.raises(InputError, match="16 shots a class are asked for, but no class of 'trees' has more than 4"):
+    with pytest.raises(InputError, match="16 shots per class are asked for, but no class of 'trees' has more than 4"):
         curves.plan_counts(prepare(), [16], [])
 
 
@@ -168,8 +168,11 @@ def result_with(crossover, zero_shot=True):
     [
         ((2.64, 1.2, math.inf), r"Zero-shot equals a 2\.6-shot linear probe \(1\.2 to more than 4\)\."),
         ((1.5, 0.0, 3.0), r"Zero-shot equals a 1\.5-shot linear probe \(fewer than 1 to 3\)\."),
-        ((0.0, 0.0, 2.0), "The linear probe is as good as zero-shot from 1 image a class on"),
-        ((math.inf, math.inf, math.inf), r"Zero-shot is better than the linear probe even with all 4 images a class\."),
+        ((0.0, 0.0, 2.0), "The linear probe is as good as zero-shot from 1 image per class on"),
+        (
+            (math.inf, math.inf, math.inf),
+            r"is better than the linear probe even with all 4 images per class\.",
+        ),
         ((math.inf, 2.0, math.inf), "within chance"),
     ],
 )

@@ -9,7 +9,8 @@ from wordsight.evaluate.fewshot.crossover import Crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
-from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate
@@ -59,8 +60,8 @@ def _name_highest(result: FewShotResult, names: Sequence[str], named: str) -> st
     if value <= result.accuracy[named][most].value:
         return ""
     return (
-        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of several "
-        "is too high by chance."
+        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of "
+        "several is too high by chance."
     )
 
 
@@ -95,13 +96,13 @@ def draw_curves(result: FewShotResult) -> DrawnChart:
 
 
 def _say_what_is_shown(result: FewShotResult) -> str:
-    said = (
+    text = (
         f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes, mean of {result.seeds} "
         "draws of the shots, with 95 % intervals over draws and test images."
     )
     if ALL in result.counts:
-        said += f" “{ALL}” is {result.mean_shots:.3g} images a class."
-    return said
+        text += f" “{ALL}” is {result.mean_shots:.3g} images per class."
+    return text
 
 
 def _tabulate(result: FewShotResult) -> Table:
@@ -121,7 +122,7 @@ def _compare_with_zero_shot(result: FewShotResult) -> Section:
         rows.append([name, _say_worth(result, name), format_gain(gain[first]), format_gain(gain[last])])
     head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
     text = (
-        "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
+        "How many images per class a method needs to be as good as zero-shot, and by how many points it is above or "
         "below zero-shot on the same images."
     )
     return Section("Against zero-shot", text, [Table(head, rows)])
@@ -192,10 +193,10 @@ def _number(shots: float) -> str:
 
 def _name_count(result: FewShotResult, count: Count) -> str:
     if count == ALL:
-        return f"all {result.mean_shots:.3g} images a class"
+        return f"all {result.mean_shots:.3g} images per class"
     if int(count) == 1:
-        return "1 image a class"
-    return f"{count} images a class"
+        return "1 image per class"
+    return f"{count} images per class"
 
 
 def _head(count: Count) -> str:
