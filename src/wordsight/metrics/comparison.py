@@ -215,7 +215,7 @@ def sets_to_separate(gain: Estimate, *, power: float = POWER) -> int:
 def _studentise(difference: ArrayLike, error: ArrayLike) -> Floats:
     """Differences over their standard errors; 0 of models that always agree."""
     difference, error = np.asarray(difference, np.float64), np.asarray(error, np.float64)
-    return np.divide(difference, error, where=error > _NOTHING, out=np.zeros_like(difference))
+    return np.asarray(np.divide(difference, error, where=error > _NOTHING, out=np.zeros_like(difference)))
 
 
 def _vary_differences(covariance_MM: Floats) -> Floats:

@@ -90,4 +90,4 @@ def test_contamination_of_other_predictions(run, squares):
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
         (folder / name / f"{name}.jpg").write_bytes(sample_images()[3].read_bytes())
-    assert "holds predictions of another set: no key is one of 'cats'" in str(run(line).exception)
+    assert "is of another dataset: no key is one of 'cats'" in str(run(line).exception)

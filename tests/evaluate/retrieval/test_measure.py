@@ -200,7 +200,7 @@ def test_models_are_compared_on_the_same_images_and_the_report_says_so():
     assert "good is better than bad by" in report.answer
     assert [section.title for section in report.sections] == [
         "Recall",
-        "Differences",
+        "Gains",
         "Failures of bad",
         "Failures of good",
     ]

@@ -18,7 +18,7 @@ Examples:
   wordsight eval compare eval clip_benchmark.json            accuracies of other tools, without pairing
 
 Paths are files of predictions, or folders that are searched for them. Models are compared on the images that all of
-them have. Over several datasets, each counts alike; intervals of the mean take these datasets as a sample of datasets,
+them have. Several datasets are equally weighted; intervals of the mean take these datasets as a sample of datasets,
 and those "on exactly these" as all there are. Few-shot methods are compared in the same way: their predictions are
 files of the same kind.
 

@@ -18,7 +18,7 @@ from wordsight.evaluate.fewshot.shots import ALL, Count, parse_shots
 from wordsight.evaluate.fewshot.task import FewShotTask
 from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.evaluate.report.words import list_names
-from wordsight.metrics import CrossedDraws, Estimate
+from wordsight.metrics import CrossedDraws, Estimate, estimate_runs, estimate_runs_gain
 from wordsight.zeroshot.logistic import softmax
 
 SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16, ALL)
@@ -43,7 +43,7 @@ class FewShotResult:
     """Curves of one model on one set.
 
     accuracy: method → number of shots → top-1 accuracy, over seeds and test images. gains: the same less zero-shot,
-    paired. mean_shots: images a class that "all" stands for. zero_shot, crossovers: none for features without texts.
+    paired. mean_shots: images per class that "all" stands for. zero_shot, crossovers: none for features without texts.
     """
 
     dataset: str
@@ -95,7 +95,7 @@ def plan_counts(task: FewShotTask, shots: Sequence[Count], notes: list[str]) -> 
     kept = [count for count in wanted if count == ALL or int(count) <= largest]
     if not kept:
         raise InputError(
-            f"{', '.join(map(str, wanted))} shots a class are asked for, but no class of {task.name!r} has more than "
+            f"{', '.join(map(str, wanted))} shots per class are asked for, but no class of {task.name!r} has more than "
             f"{largest} images to draw from; ask for fewer, or for {ALL!r}."
         )
     dropped = [str(count) for count in wanted if count not in kept]
@@ -154,7 +154,7 @@ def run_methods(
 ) -> list[Run]:
     """Fit each method for each number of shots and seed, and predict the test part.
 
-    All images of the pool are the same for every seed, so that they are fitted once. progress: called with 1 a fit.
+    All images of the pool are the same for every seed, so that they are fitted once. progress: called with 1 per fit.
     """
     runs: list[Run] = []
     for name in methods:
@@ -203,19 +203,19 @@ def predict_zero_shot(task: FewShotTask, command: Sequence[str] = ()) -> Predict
 def summarise(
     task: FewShotTask, runs: Sequence[Run], zero_shot: Predictions | None, notes: Sequence[str] = (), *, seed: int = 0
 ) -> FewShotResult:
-    """Curves of runs, with intervals over seeds and test images drawn alike for all of them."""
+    """Curves of runs, with intervals over seeds and test images. seed: of the draws behind the crossovers."""
     hits = _stack_hits(runs)
     seeds = max(len(hits_SM) for by_count in hits.values() for hits_SM in by_count.values())
-    draws = CrossedDraws.draw(seeds, len(task.test.images), seed=seed)
-    accuracy = {name: {n: draws.estimate(rows) for n, rows in by_count.items()} for name, by_count in hits.items()}
+    accuracy = {name: {n: estimate_runs(rows) for n, rows in by_count.items()} for name, by_count in hits.items()}
     gains: dict[str, dict[Count, Estimate]] = {}
     crossovers: dict[str, Crossover] = {}
     base = None
     if zero_shot is not None:
         base_M = zero_shot.hits.astype(np.float64)
-        base = draws.estimate(base_M)
+        base = estimate_runs(base_M)
+        draws = CrossedDraws.draw(seeds, len(task.test.images), seed=seed)
         for name, by_count in hits.items():
-            gains[name] = {count: draws.estimate(rows - base_M) for count, rows in by_count.items()}
+            gains[name] = {count: estimate_runs_gain(base_M, rows) for count, rows in by_count.items()}
             crossovers[name] = find_crossover(by_count, base_M, task.labels.mean, draws)
     seconds: dict[str, float] = {"embed": task.seconds}
     for run in runs:

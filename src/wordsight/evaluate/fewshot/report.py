@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from wordsight.evaluate.fewshot.crossover import Crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
-from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
-from wordsight.evaluate.report.words import format_gain
+from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate
 
 _MANY = 1000  # test images, from which on tenths of a percent say something
@@ -32,20 +34,35 @@ def build_report(result: FewShotResult, command: str, *, with_chart: bool = True
 
 
 def answer_in_words(result: FewShotResult) -> str:
-    """The best method and, with texts, how many shots zero-shot is worth."""
+    """The accuracy of a method named beforehand and, with texts, how many shots zero-shot is worth.
+
+    The default method, or the first without it: the gain of the one that is best on the test images would be too high.
+    """
     most = result.counts[-1]
-    honest = [name for name in result.accuracy if name in METHODS]
-    ranked = sorted(honest or result.accuracy, key=lambda name: -result.accuracy[name][most].value)
-    best = ranked[0]
-    said = f"With {_name_count(result, most)}, {_title(best)} is right on {result.accuracy[best][most]:.1%}"
+    honest = [name for name in result.accuracy if name in METHODS] or list(result.accuracy)
+    named = DEFAULT if DEFAULT in honest else honest[0]
+    said = f"With {_name_count(result, most)}, {_title(named)} is right on {result.accuracy[named][most]:.1%}"
     if result.zero_shot is None:
-        return f"{said} of {result.test_images:,} test images."
-    gain = result.gains[best][most]
+        return f"{said} of {result.test_images:,} test images.{_name_highest(result, honest, named)}"
+    gain = result.gains[named][most]
     said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
     reference = "probe"
     if reference not in result.crossovers:
-        reference = best
-    return f"{said} {say_crossover(result, reference)}"
+        reference = named
+    return f"{said}{_name_highest(result, honest, named)} {say_crossover(result, reference)}"
+
+
+def _name_highest(result: FewShotResult, names: Sequence[str], named: str) -> str:
+    """Sentence on the method with the highest accuracy, if it is another."""
+    most = result.counts[-1]
+    highest = max(names, key=lambda name: result.accuracy[name][most].value)
+    value = result.accuracy[highest][most].value
+    if value <= result.accuracy[named][most].value:
+        return ""
+    return (
+        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of "
+        "several is too high by chance."
+    )
 
 
 def say_crossover(result: FewShotResult, method: str) -> str:
@@ -79,13 +96,13 @@ def draw_curves(result: FewShotResult) -> DrawnChart:
 
 
 def _say_what_is_shown(result: FewShotResult) -> str:
-    said = (
+    text = (
         f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes, mean of {result.seeds} "
         "draws of the shots, with 95 % intervals over draws and test images."
     )
     if ALL in result.counts:
-        said += f" “{ALL}” is {result.mean_shots:.3g} images a class."
-    return said
+        text += f" “{ALL}” is {result.mean_shots:.3g} images per class."
+    return text
 
 
 def _tabulate(result: FewShotResult) -> Table:
@@ -105,7 +122,7 @@ def _compare_with_zero_shot(result: FewShotResult) -> Section:
         rows.append([name, _say_worth(result, name), format_gain(gain[first]), format_gain(gain[last])])
     head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
     text = (
-        "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
+        "How many images per class a method needs to be as good as zero-shot, and by how many points it is above or "
         "below zero-shot on the same images."
     )
     return Section("Against zero-shot", text, [Table(head, rows)])
@@ -176,10 +193,10 @@ def _number(shots: float) -> str:
 
 def _name_count(result: FewShotResult, count: Count) -> str:
     if count == ALL:
-        return f"all {result.mean_shots:.3g} images a class"
+        return f"all {result.mean_shots:.3g} images per class"
     if int(count) == 1:
-        return "1 image a class"
-    return f"{count} images a class"
+        return "1 image per class"
+    return f"{count} images per class"
 
 
 def _head(count: Count) -> str:
