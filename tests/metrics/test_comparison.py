@@ -7,7 +7,6 @@ from scipy import stats
 from wordsight.errors import InputError
 from wordsight.metrics import (
     Estimate,
-    add_figures,
     bootstrap_clusters,
     bootstrap_mean,
     estimate_gain,
@@ -145,16 +144,6 @@ def test_sets_of_whose_images_nothing_is_known_are_not_sure_to_agree():
     low, high = stats.t.interval(0.95, 2, np.mean([0.01, 0.01, 0.03]), stats.sem([0.01, 0.01, 0.03]))
     assert (varied.low, varied.high) == pytest.approx((low, high))
     assert rank_intervals(measure_across_sets([], [[0.5, 0.51, 0.5], [0.7, 0.71, 0.7]])).tolist() == [[1, 3]] * 3
-
-
-def test_a_share_without_its_images_varies_by_itself():
-    hits = np.random.default_rng(0).random((100, 2)) < 0.7
-    known = measure_on_set(hits)
-    means = add_figures(known, [0, 2], [0.0, 0.8, 0.0])
-    assert means.mean_M.tolist() == [known.mean_M[0], 0.8, known.mean_M[1]]
-    assert means.estimate_gain(0, 2) == known.estimate_gain(0, 1)
-    assert means.error_M[1] == pytest.approx(np.sqrt(0.8 * 0.2 / 100), rel=0.02)
-    assert means.covariance_MM[1, 0] == 0
 
 
 def test_sets_that_separate_two_models_are_those_at_which_a_gain_is_found():

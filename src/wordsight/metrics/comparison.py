@@ -129,18 +129,6 @@ def measure_across_sets(sets: Sequence[JointMeans], figures: Sequence[ArrayLike]
     return JointMeans(mean_SM.mean(axis=0), covariance_MM, count - 1, count, noise_MM)
 
 
-def add_figures(means: JointMeans, places: Sequence[int], mean_M: ArrayLike) -> JointMeans:
-    """Means of a set with those of models of which only the share of hits is known, (M,).
-
-    places: of the models that are in `means`. The others vary by themselves, as shares of as many images or clusters.
-    """
-    mean_M = np.array(mean_M, np.float64)
-    mean_M[list(places)] = means.mean_M
-    covariance_MM = np.diag((mean_M * (1 - mean_M) + _DOUBT / means.n) / means.n)
-    covariance_MM[np.ix_(places, places)] = means.covariance_MM
-    return JointMeans(mean_M, covariance_MM, means.freedom, means.n)
-
-
 def estimate_lags(means: JointMeans, *, seed: int = 0, draws: int = RANK_DRAWS) -> list[Estimate]:
     """Highest mean less that of each model, 0 of the best itself; all intervals hold at once with 95 %.
 

@@ -136,7 +136,6 @@ class ServerModel:
             "a model that embeds images, behind #, or the dialect: #model=NAME&images=jina, vllm or infinity."
         )
 
-
     def _blind(self, inputs: str) -> InputError:
         return InputError(
             f"The server {self.address.url} embeds {inputs} alike, so that what it answers says nothing about its "
