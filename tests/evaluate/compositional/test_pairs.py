@@ -1,5 +1,6 @@
 """Compositional pairs: scores by hand, chance by simulation, both published forms of tables, failures in the report."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.compositional.items import find_image, open_pairs
 from wordsight.evaluate.compositional.measure import CHANCE, _estimate_hits, decide, score_pairs
 from wordsight.evaluate.compositional.report import build_report, draw_charts
+from wordsight.metrics import Estimate
 
 
 class Known:
@@ -71,6 +73,12 @@ def test_sugarcrepes_files_are_read_with_their_names_as_kinds(tmp_path):
         "swap_obj": 1.0, "replace_att": 0.0, "all": 0.5}  # fmt: skip
     report = build_report([result], "", charts=draw_charts([result]))
     assert "Kinds in which it does not do better than chance: replace_att, swap_obj." in report.answer  # a test each
+    kinds = {"one": {"accuracy": Estimate(0.6, 0.52, 0.68, 150)}, "all": {"accuracy": Estimate(0.6, 0.52, 0.68, 150)}}
+    alone = build_report([dataclasses.replace(result, by_kind=kinds)], "")
+    assert "Kinds in which" not in alone.answer
+    kinds = {f"kind {i}": kinds["one"] for i in range(10)} | {"all": kinds["all"]}
+    many = build_report([dataclasses.replace(result, by_kind=kinds)], "")
+    assert "not do better than chance: kind 0, kind 1" in many.answer  # one of ten would seem to by chance
     ((image, text),) = report.sections[1].parts[0].tiles
     assert image == data.images[1]
     assert text == "replace_att: took “a blue cup” (0.800) for “a red cup” (0.600)"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from wordsight.evaluate.fewshot import curves, report, saving
 from wordsight.evaluate.fewshot.crossover import Crossover, find_crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.task import open_pool, prepare_task
-from wordsight.metrics import CrossedDraws
+from wordsight.metrics import CrossedDraws, Estimate
 
 
 def prepare(model=None, data=None, **options):
@@ -174,8 +175,6 @@ def result_with(crossover, zero_shot=True):
     ],
 )
 def test_the_crossover_in_words(crossover, words):
-    import re
-
     assert re.search(words, report.say_crossover(result_with(crossover), "probe"))
 
 
@@ -187,6 +186,17 @@ def test_the_report_names_protocols_and_what_is_left_out():
     assert [row[0] for row in tables["Accuracy by shots"].rows] == ["zero-shot", "probe", "tip-adapter:published"]
     assert made.sections[-1].text == "16 shots left out: more shots than images (4 a class at most)."
     assert "probe" in made.answer  # the published protocol is never the best
+
+
+def test_the_answer_is_of_a_method_named_beforehand_not_of_the_one_that_chance_favours():
+    result, _ = measure(prepare(), ("probe", "nearest-mean", "prior-probe"), (1, 2))
+    low, high = Estimate(0.5, 0.4, 0.6, 12), Estimate(0.7, 0.6, 0.8, 12)
+    accuracy = {"probe": {1: low, 2: low}, "nearest-mean": {1: high, 2: high}, "prior-probe": {1: low, 2: low}}
+    said = report.answer_in_words(dataclasses.replace(result, accuracy=accuracy))
+    assert re.match(r"With 2 images a class, .*is right on 50\.0 %", said)
+    assert "Of 3 methods, nearest class mean has the highest accuracy, 70.0 %; the highest of several is too" in said
+    same = report.answer_in_words(dataclasses.replace(result, accuracy=accuracy | {"nearest-mean": {1: low, 2: low}}))
+    assert "highest" not in same
 
 
 def test_a_result_is_json():

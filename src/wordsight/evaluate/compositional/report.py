@@ -87,11 +87,18 @@ def _answer(result: PairScores) -> str:
     guessed = [
         kind
         for kind, scores in result.by_kind.items()
-        if kind != ALL and judge_against_chance(scores[score], chance[score]) != "above chance"
+        if kind != ALL and _judge(result, kind, scores[score], chance[score]) != "above chance"
     ]
     if guessed and ALL in result.by_kind:
         said += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
     return said
+
+
+def _judge(result: PairScores, kind: str, estimate: Estimate, chance: float) -> str:
+    """As `judge_against_chance`; kinds are judged with intervals that hold for all kinds at once."""
+    if kind != ALL:
+        estimate = estimate.widen(sum(name != ALL for name in result.by_kind))
+    return judge_against_chance(estimate, chance)
 
 
 def _by_group(result: PairScores) -> str:
@@ -111,7 +118,8 @@ def _table(result: PairScores) -> Table:
     chance = CHANCE[result.data.form]
     rows = []
     for kind, scores in result.by_kind.items():
-        judged = judge_against_chance(scores[list(chance)[-1]], chance[list(chance)[-1]])
+        last = list(chance)[-1]
+        judged = _judge(result, kind, scores[last], chance[last])
         cells = [f"{scores[score]:.1%}" for score in chance]
         rows.append([kind, f"{next(iter(scores.values())).n:,}", *cells, judged])
     rows.append(["chance level", "–", *(percent(level) for level in chance.values()), "–"])
@@ -133,7 +141,8 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
             found = bootstrap_clusters(difference_N, [item.images[0] for item in first.items], seed=seed)
             cells.append(format_gain(found))
         rows.append([other.model, *cells])
-    text = f"Points by which each model is above {first.model}, on the same tests, resampled together."
+    text = f"Points by which each model is above {first.model}, on the same tests, resampled together. "
+    text += "Each interval is for itself, not for all of them at once."
     return Section("Differences", text, [Table(["model", *first.hits], rows)])
 
 

@@ -59,8 +59,8 @@ def _name_highest(result: FewShotResult, names: Sequence[str], named: str) -> st
     if value <= result.accuracy[named][most].value:
         return ""
     return (
-        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of several "
-        "is too high by chance."
+        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of "
+        "several is too high by chance."
     )
 
 
