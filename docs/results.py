@@ -82,7 +82,7 @@ class Claim:
 
 CLAIMS = (
     Claim("Zero-shot names ten everyday classes without training (CLIP: 94 % on CIFAR-10 with ViT-B/32)", "zeroshot",
-          r"names the class of (.*?) of 10,000", "holds, at the level of a model of 6 MB: far above chance, far below "
+          r"names the class of (.*?) of 10,000", "holds, at the level of a small model: far above chance, far below "
           "CLIP. imagenette itself is not in a package registry: `wordsight eval zeroshot hf:frgfm/imagenette/320px`"),
     Claim("Zero-shot equals a 4-shot linear probe on the same features (Radford et al. 2021, figure 6)", "fewshot",
           r"Zero-shot equals a (.*? linear probe \(.*?\))", "holds: 4 is in the interval"),

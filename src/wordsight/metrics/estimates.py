@@ -39,6 +39,10 @@ class Estimate:
         """Fields by name, as JSON holds them."""
         return asdict(self)
 
+    def negate(self) -> Estimate:
+        """Difference seen from the other side: the value and the ends of its interval with the other sign."""
+        return Estimate(-self.value, -self.high, -self.low, self.n)
+
     def __str__(self) -> str:
         """Show a share in percent: "41.2 % [37.1, 45.0] of 400"."""
         return f"{self:.1%} of {self.n:,}"

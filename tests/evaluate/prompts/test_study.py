@@ -9,13 +9,11 @@ from prompt_model import WordModel, labelled_words
 
 from wordsight.errors import InputError
 from wordsight.evaluate.prompts.config import PromptStudyConfig
-from wordsight.evaluate.prompts.measured import describe_gain
 from wordsight.evaluate.prompts.report import build_report, draw_charts
 from wordsight.evaluate.prompts.senses import Sense
 from wordsight.evaluate.prompts.study import study_prompts
 from wordsight.evaluate.report.page import render_page, report_json
 from wordsight.evaluate.report.text import render_text
-from wordsight.metrics import Estimate
 
 NAMES = ("crane", "digger", "owl")
 CAPTIONS = {
@@ -152,15 +150,3 @@ def test_the_report_tells_each_part_in_words_tables_and_charts():
         assert words in text
     assert "<svg" in render_page(report)
     assert json.loads(report_json(report))["images"] == 60
-
-
-@pytest.mark.parametrize(
-    ("gain", "words"),
-    [
-        (Estimate(0.018, 0.006, 0.031, 9), "A is better than B by 1.8 points (0.6 to 3.1)"),
-        (Estimate(-0.018, -0.031, -0.006, 9), "A is worse than B by 1.8 points (0.6 to 3.1)"),
-        (Estimate(0.018, -0.01, 0.031, 9), "A and B cannot be told apart: +1.8 points (-1.0 to +3.1)"),
-    ],
-)
-def test_a_gain_in_words(gain, words):
-    assert describe_gain(gain, "A", "B") == words

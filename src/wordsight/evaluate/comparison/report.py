@@ -8,9 +8,10 @@ import numpy as np
 
 from wordsight.evaluate.comparison.compare import Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
-from wordsight.evaluate.comparison.words import describe_comparison, name_some, percent, points, rounded
+from wordsight.evaluate.comparison.words import describe_comparison, rounded
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
+from wordsight.evaluate.report.words import format_gain, format_points, list_some, percent
 from wordsight.metrics import Estimate, adjust_holm
 
 _CONFIDENT = 0.05
@@ -114,7 +115,7 @@ def _sets_sections(comparison: Comparison) -> Iterator[Section]:
         best = each.standings.rows[0]
         tied = [name for name in each.standings.tied if name != best.label]
         rows.append(
-            [each.dataset, f"{each.images:,}", best.label, f"{best.mean:.1%}", name_some(tied, 2) if tied else "–"]
+            [each.dataset, f"{each.images:,}", best.label, f"{best.mean:.1%}", list_some(tied, 2) if tied else "–"]
         )
     table = Table(["Dataset", "Images", "Best", "Its accuracy", "May be the best too"], rows)
     yield Section("Each dataset", "Images that all have, paired.", [table])
@@ -172,8 +173,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         if each.unpaired and each.standings is not None:
             yield f"{each.dataset}: of {', '.join(each.unpaired)} only the accuracy is known, compared without pairing."
     for name, datasets in comparison.left_out.items():
-        shown = ", ".join(datasets[:5]) + (f" and {len(datasets) - 5} more" if len(datasets) > 5 else "")
-        yield f"No result of {name} on {shown}."
+        yield f"No result of {name} on {list_some(datasets)}."
     yield from (f"{each.path}: {each.reason}" for each in comparison.unread)
 
 
@@ -184,12 +184,11 @@ def rank_range(ranks: tuple[int, int]) -> str:
 
 
 def _behind(gain: Estimate) -> str:
-    return points(gain).replace(" points", "")
+    return format_points(gain).replace(" points", "")
 
 
 def _signed(each: SetComparison) -> str:
     """Second less first, in points with its interval, where that is known."""
     if each.pair is None:
         return f"{100 * (each.accuracies[1].value - each.accuracies[0].value):+.1f}"
-    gain = each.pair.gain
-    return f"{100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    return format_gain(each.pair.gain)

@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 from wordsight.evaluate.comparison.compare import SMALLEST_GAIN, Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
+from wordsight.evaluate.report.words import describe_gain, format_points, list_names, list_some, percent
 from wordsight.metrics import Estimate
 
 _POWER_FACTOR = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)  # standard errors found four times of five
@@ -27,7 +28,7 @@ def describe_comparison(comparison: Comparison) -> str:
 def describe_set(each: SetComparison) -> str:
     """Sentence on the contenders on one dataset."""
     if each.standings is None:
-        figures = and_list(
+        figures = list_names(
             [f"{name} {percent(mean.value)}" for name, mean in zip(each.labels, each.accuracies, strict=True)]
         )
         return (
@@ -39,18 +40,18 @@ def describe_set(each: SetComparison) -> str:
         return f"{_describe_many(each.standings, on)}{_name_unpaired(each.unpaired)}"
     first, second = each.labels
     gain = each.pair.gain
-    if gain.low > 0:
-        return f"{second} is better than {first} by {points(gain)} {on}."
     if gain.high < 0:
-        return f"{first} is better than {second} by {points(negate(gain))} {on}."
+        return f"{describe_gain(gain.negate(), first, second, on)}."
+    if gain.low > 0:
+        return f"{describe_gain(gain, second, first, on)}."
     if not each.pair.test.gained + each.pair.test.lost:
         return f"{first} and {second} are right about the same images: nothing tells them apart {on}."
     size = f"a difference of {abs(100 * gain.value):.1f} points"
     if not gain.value:
         size = f"a difference of {100 * SMALLEST_GAIN:.0f} point"
     return (
-        f"{first} and {second} cannot be told apart {on}: {second} is {lead(gain)}. About "
-        f"{rounded(each.pair.needed):,} images would be needed for {size}."
+        f"{describe_gain(gain, second, first, on)}. About {rounded(each.pair.needed):,} images would be needed for "
+        f"{size}."
     )
 
 
@@ -61,15 +62,10 @@ def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
         answer = _describe_many(across, over)
     else:
         best, other = across.rows
-        if other.behind.low > 0:
-            answer = f"{best.label} is better than {other.label} by {points(other.behind)} {over}."
-        else:
-            answer = (
-                f"{best.label} and {other.label} cannot be told apart {over}: {best.label} is {lead(other.behind)}."
-            )
-            if other.behind.value > 0:
-                needed = sets_needed(other.behind, datasets)
-                answer += f" About {rounded(needed):,} datasets like these would be needed for a difference so small."
+        answer = f"{describe_gain(other.behind, best.label, other.label, over)}."
+        if other.behind.low <= 0 < other.behind.value:
+            needed = sets_needed(other.behind, datasets)
+            answer += f" About {rounded(needed):,} datasets like these would be needed for a difference so small."
     if comparison.here is None:
         return f"{answer} Of some only accuracies are known, so that they are paired by dataset, not by image."
     if len(across.rows) > 2:
@@ -78,7 +74,7 @@ def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
         here = f"On exactly these datasets, with other images of them: {_describe_many(comparison.here, 'there')}"
     else:
         behind = next(row.behind for row in comparison.here.rows if row.label == across.rows[1].label)
-        here = f"On exactly these datasets, with other images of them, the difference is {points(behind)}."
+        here = f"On exactly these datasets, with other images of them, the difference is {format_points(behind)}."
     return f"{answer} {here}"
 
 
@@ -86,7 +82,8 @@ def _describe_many(standings: Standings, where: str) -> str:
     best, *others = standings.rows
     tied = standings.tied
     if len(tied) == 1:
-        return f"{best.label} is the best {where}: {others[0].label}, the next, is {points(others[0].behind)} behind."
+        second = others[0]
+        return f"{best.label} is the best {where}: {second.label}, the next, is {format_points(second.behind)} behind."
     behind = [row.label for row in others if not row.may_be_best]
     if not behind:
         return (
@@ -95,7 +92,7 @@ def _describe_many(standings: Standings, where: str) -> str:
         )
     return (
         f"{best.label} has the highest accuracy {where} ({percent(best.mean.value)}), but cannot be told from "
-        f"{name_some(tied[1:])}; {name_some(behind)} {_is_are(behind)} behind."
+        f"{list_some(tied[1:], 3)}; {list_some(behind, 3)} {_is_are(behind)} behind."
     )
 
 
@@ -107,52 +104,9 @@ def sets_needed(behind: Estimate, datasets: int) -> float:
     return max(2.0, datasets * (_POWER_FACTOR * error / behind.value) ** 2)
 
 
-def points(gain: Estimate) -> str:
-    """Difference with its interval, such as "1.8 points (0.6 to 3.1)"."""
-    return f"{100 * gain.value:.1f} points ({_plain(gain.low)} to {_plain(gain.high)})"
-
-
-def percent(share: float) -> str:
-    """Share in percent, such as "86.6 %"."""
-    return f"{100 * share:.1f} %"
-
-
-def negate(gain: Estimate) -> Estimate:
-    """Difference seen from the other side."""
-    return Estimate(-gain.value, -gain.high, -gain.low, gain.n)
-
-
 def rounded(number: float) -> int:
     """Number to two digits, as what is about so much."""
     return int(float(f"{number:.2g}"))
-
-
-def and_list(names: Sequence[str]) -> str:
-    """Names in a row: "a, b and c"."""
-    if len(names) == 1:
-        return names[0]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def name_some(names: Sequence[str], most: int = 3) -> str:
-    """Names in a row, of many only the first and the number of the others."""
-    if len(names) <= most:
-        return and_list(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
-
-
-def lead(gain: Estimate) -> str:
-    """Difference in words, such as "0.4 points ahead (−1.1 to 1.9)"."""
-    side = "behind" if gain.value < 0 else "ahead"
-    if not round(100 * gain.value, 1):
-        side = "apart"
-    ends = negate(gain) if gain.value < 0 else gain
-    return f"{100 * ends.value:.1f} points {side} ({_plain(ends.low)} to {_plain(ends.high)})"
-
-
-def _plain(share: float) -> str:
-    """Points with a minus sign that is not a hyphen; never "-0.0"."""
-    return f"{round(100 * share, 1) + 0.0:.1f}".replace("-", "−")
 
 
 def _is_are(names: Sequence[str]) -> str:
@@ -162,4 +116,4 @@ def _is_are(names: Sequence[str]) -> str:
 def _name_unpaired(names: Sequence[str]) -> str:
     if not names:
         return ""
-    return f" Of {and_list(names)} only the accuracy is known: compared without pairing, which tells less."
+    return f" Of {list_names(names)} only the accuracy is known: compared without pairing, which tells less."

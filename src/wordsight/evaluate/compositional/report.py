@@ -11,6 +11,7 @@ import numpy as np
 from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
 from wordsight.evaluate.report.names import shorten_names
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate, bootstrap_clusters
 
 _FAILURES = 6  # shown of each model
@@ -81,7 +82,7 @@ def _answer(result: PairScores) -> str:
     said = (
         f"{result.model} passes {estimate:.1%} of the {estimate.n:,} tests of {result.data.name}"
         f"{_by_group(result)}, {judged[judge_against_chance(estimate, chance[score])]} the chance level of "
-        f"{100 * chance[score]:.1f} %."
+        f"{percent(chance[score])}."
     )
     guessed = [
         kind
@@ -113,7 +114,7 @@ def _table(result: PairScores) -> Table:
         judged = judge_against_chance(scores[list(chance)[-1]], chance[list(chance)[-1]])
         cells = [f"{scores[score]:.1%}" for score in chance]
         rows.append([kind, f"{next(iter(scores.values())).n:,}", *cells, judged])
-    rows.append(["chance level", "–", *(f"{100 * level:.1f} %" for level in chance.values()), "–"])
+    rows.append(["chance level", "–", *(percent(level) for level in chance.values()), "–"])
     last = list(chance)[-1]
     columns = ["kind", "tests", *chance, last if len(chance) == 1 else f"{last} score"]
     columns[-1] = f"{columns[-1]} is"
@@ -130,7 +131,7 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
         for score, hit_N in other.hits.items():
             difference_N = hit_N.astype(float) - first.hits[score]
             found = bootstrap_clusters(difference_N, [item.images[0] for item in first.items], seed=seed)
-            cells.append(f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]")
+            cells.append(format_gain(found))
         rows.append([other.model, *cells])
     text = f"Points by which each model is above {first.model}, on the same tests, resampled together."
     return Section("Differences", text, [Table(["model", *first.hits], rows)])

@@ -19,6 +19,7 @@ from wordsight.evaluate.data_quality.training_images import TrainingImages
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.features import Features
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_statistic
 
 NEIGHBOURS = 5  # training images whose pixels are compared with a test image's, at most
@@ -183,13 +184,13 @@ def _answer(result: Contamination) -> str:
     if not found:
         return (
             f"None of the {n:,} images of {name} has a copy among {among}. With 95 % confidence fewer than "
-            f"{_most(n):.1%} of such images have one that can be found."
+            f"{percent(_most(n))} of such images have one that can be found."
         )
     said = f"{found:,} of the {n:,} images of {name} have a copy among {among}: {result.share:.1%}."
     if result.gain is None or result.clean is None or result.whole is None:
         return said
     gain = result.gain
-    points = f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    points = f"{format_gain(gain)} points"
     said += f" Accuracy is {result.whole:.1%} on all images and {result.clean:.1%} without the copies"
     if gain.low <= 0 <= gain.high:
         return f"{said}; that the copies change it cannot be shown ({points})."

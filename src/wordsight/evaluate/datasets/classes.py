@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from wordsight.errors import InputError, did_you_mean
 from wordsight.evaluate.datasets.request import DatasetWarning
+from wordsight.evaluate.report.words import list_some
 
 SEPARATOR = "|"  # between the classes of one image in a cell
 _NUMBER = re.compile(r"[+-]?\d+(\.0*)?")
-_SHOWN = 5  # names in a message
 
 
 def word_class(raw: str) -> str:
@@ -113,10 +113,7 @@ def warn_of_same_names(classnames: Sequence[str], source: str) -> None:
 
 def shorten(names: Sequence[str]) -> str:
     """Names for a message: the first few, and how many more there are."""
-    said = ", ".join(repr(name) for name in names[:_SHOWN])
-    if len(names) > _SHOWN:
-        return f"{said} and {len(names) - _SHOWN} more"
-    return said
+    return list_some([repr(name) for name in names])
 
 
 def _split_cell(cell: Any, several: bool) -> list[str]:

@@ -17,6 +17,7 @@ from wordsight.evaluate.fewshot.methods import Method, find_method, fit_method
 from wordsight.evaluate.fewshot.shots import ALL, Count, parse_shots
 from wordsight.evaluate.fewshot.task import FewShotTask
 from wordsight.evaluate.predictions import Origin, Predictions
+from wordsight.evaluate.report.words import list_names
 from wordsight.metrics import CrossedDraws, Estimate
 from wordsight.zeroshot.logistic import softmax
 
@@ -99,7 +100,7 @@ def plan_counts(task: FewShotTask, shots: Sequence[Count], notes: list[str]) -> 
         )
     dropped = [str(count) for count in wanted if count not in kept]
     if dropped:
-        notes.append(f"{_join(dropped)} shots left out: more shots than images ({largest} a class at most)")
+        notes.append(f"{list_names(dropped)} shots left out: more shots than images ({largest} a class at most)")
     for count in kept:
         smaller = task.labels.count_smaller(0 if count == ALL else int(count))
         if smaller:
@@ -121,10 +122,11 @@ def plan_methods(task: FewShotTask, methods: Sequence[str], notes: list[str]) ->
         (dropped if needs_texts and task.class_KD is None else kept).append(name)
     if not kept:
         raise InputError(
-            f"{task.model!r} embeds images only, but {_join(dropped)} start from texts; use 'probe' or 'nearest-mean'."
+            f"{task.model!r} embeds images only, but {list_names(dropped)} start from texts; use 'probe' or "
+            "'nearest-mean'."
         )
     if dropped:
-        notes.append(f"{_join(dropped)} left out: they start from texts, and {task.model} embeds images only")
+        notes.append(f"{list_names(dropped)} left out: they start from texts, and {task.model} embeds images only")
     return kept
 
 
@@ -247,9 +249,3 @@ def _stack_hits(runs: Sequence[Run]) -> dict[str, dict[Count, NDArray[np.float64
 
 def _by_text(figures: Mapping[str, Mapping[Count, Estimate]]) -> dict[str, dict[str, Any]]:
     return {name: {str(n): e.to_dict() for n, e in by_count.items()} for name, by_count in figures.items()}
-
-
-def _join(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -10,6 +10,7 @@ from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
+from wordsight.evaluate.report.words import format_gain
 from wordsight.metrics import Estimate
 
 _MANY = 1000  # test images, from which on tenths of a percent say something
@@ -40,7 +41,7 @@ def answer_in_words(result: FewShotResult) -> str:
     if result.zero_shot is None:
         return f"{said} of {result.test_images:,} test images."
     gain = result.gains[best][most]
-    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {_points(gain)} points."
+    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
     reference = "probe"
     if reference not in result.crossovers:
         reference = best
@@ -101,7 +102,7 @@ def _compare_with_zero_shot(result: FewShotResult) -> Section:
     first, last = result.counts[0], result.counts[-1]
     rows = []
     for name, gain in result.gains.items():
-        rows.append([name, _say_worth(result, name), _points(gain[first]), _points(gain[last])])
+        rows.append([name, _say_worth(result, name), format_gain(gain[first]), format_gain(gain[last])])
     head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
     text = (
         "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
@@ -144,11 +145,6 @@ def _list_protocols(result: FewShotResult) -> Section:
             "does: their figures are too high, and shown for that only."
         )
     return Section("How each method is fitted", text, [Table(["Method", "Protocol", "Seconds"], rows)])
-
-
-def _points(gain: Estimate) -> str:
-    value, low, high = (100 * part for part in (gain.value, gain.low, gain.high))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _short(estimate: Estimate, places: int) -> str:

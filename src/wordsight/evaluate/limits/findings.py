@@ -10,9 +10,9 @@ from wordsight.evaluate.limits.languages import LanguageResult, Languages
 from wordsight.evaluate.limits.measure import Limits
 from wordsight.evaluate.limits.people import NOTE, PeopleResult
 from wordsight.evaluate.limits.report import answer_limits, illustrate_limits, summarise_limits
-from wordsight.evaluate.limits.verdicts import percent
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import list_some, percent
 
 _DRAWN = 30  # languages in the chart
 _NAMED = 12  # languages in the answer
@@ -64,7 +64,7 @@ def answer_languages(languages: Languages) -> str:
     if english.kind != "works":
         return (
             f"Languages cannot be judged: {languages.model} hardly knows these images by their English names "
-            f"(recall@5 {english.recall5:.0%}, chance {percent(english.chance5)})."
+            f"(recall@5 {english.recall5:.0%}, chance {percent(english.chance5, 0)})."
         )
     groups = {kind: [r for r in languages.results if r.kind == kind] for kind in ("works", "partly", "does not")}
     words = {"works": "Works", "partly": "Works in part", "does not": "Does not work"}
@@ -78,16 +78,13 @@ def answer_people(people: PeopleResult) -> str:
         compared = "better than chance"
     return (
         f"{people.n} portraits of {len(people.people)} people: {people.kmeans:.0%} are grouped with their person, "
-        f"{compared} ({percent(people.chance)} on average). Do not use it to identify people: see the note below."
+        f"{compared} ({percent(people.chance, 0)} on average). Do not use it to identify people: see the note below."
     )
 
 
 def _list_names(results: list[LanguageResult]) -> str:
-    named = [r for r in results if r.name != r.code][:_NAMED]
-    names = ", ".join(r.name for r in named)
-    if len(results) > len(named):
-        names += f" and {len(results) - len(named)} more"
-    return names
+    named = [r.name for r in results if r.name != r.code]
+    return list_some(named, _NAMED, total=len(results))
 
 
 def _tabulate_languages(languages: Languages, illustrated: bool) -> Section:
@@ -98,7 +95,7 @@ def _tabulate_languages(languages: Languages, illustrated: bool) -> Section:
             f"{r.recall5:.0%}",
             "–" if r.own is None else f"{r.own:.0%}",
             str(r.top1.n),
-            f"{100 * r.chance5:.1f} %",
+            percent(r.chance5),
             r.kind,
         )
         for r in languages.results
@@ -125,15 +122,15 @@ _KINDS = {"emoji": "emoji", "country": "flags"}
 
 def _explain_people(people: PeopleResult, illustrated: bool) -> Iterator[Section]:
     rows = [
-        ("k-means", f"{people.kmeans:.0%}", percent(people.chance)),
-        ("average linkage", f"{people.linkage:.0%}", percent(people.chance)),
-        ("nearest portrait", f"{people.nearest:.0%}", percent(people.nearest_chance)),
+        ("k-means", f"{people.kmeans:.0%}", percent(people.chance, 0)),
+        ("average linkage", f"{people.linkage:.0%}", percent(people.chance, 0)),
+        ("nearest portrait", f"{people.nearest:.0%}", percent(people.nearest_chance, 0)),
     ]
     table = Table(("grouped by", "with the same person", "chance"), rows)
     text = (
         f"{people.n} portraits of {len(people.people)} people, as many clusters as people, matched one to one. "
         f"Adjusted Rand index of k-means: {people.adjusted_rand:.2f} (1: equal, 0: random). Chance of clusters: labels "
-        f"in random order, 95 % of them below {percent(people.chance_high)}. Intervals are of portraits of these "
+        f"in random order, 95 % of them below {percent(people.chance_high, 0)}. Intervals are of portraits of these "
         "people, not of other people."
     )
     parts: list[Any] = [table]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wordsight.evaluate.limits.measure import LimitResult, Limits
-from wordsight.evaluate.limits.verdicts import percent
 from wordsight.evaluate.report.charts import Series, interval_chart, line_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Section, Table
+from wordsight.evaluate.report.words import list_names, percent
 from wordsight.metrics import Estimate
 
 _METHOD = (
@@ -34,7 +34,7 @@ def answer_limits(limits: Limits) -> str:
         ("Not judged, as the drawings were not recognised: {}.", [r for r in asked if r.verdict.kind == "not seen"]),
         ("Not judged, as the photos were not recognised: {}.", [r for r in curves if r.verdict.kind == "not seen"]),
     )
-    return " ".join(sentence.format(_join([r.test.trust for r in group])) for sentence, group in groups if group)
+    return " ".join(sentence.format(list_names([r.test.trust for r in group])) for sentence, group in groups if group)
 
 
 def summarise_limits(limits: Limits) -> Section:
@@ -46,8 +46,8 @@ def summarise_limits(limits: Limits) -> Section:
             (
                 r.test.name,
                 f"{r.accuracy:.0%}",
-                percent(r.chance),
-                percent(r.control.value),
+                percent(r.chance, 0),
+                percent(r.control.value, 0),
                 _show(r.compared),
                 r.verdict.short,
             )
@@ -90,8 +90,8 @@ def _explain(result: LimitResult) -> Section:
     worst, best = result.by_wording
     text = (
         f"{result.verdict.words[:1].upper()}{result.verdict.words[1:]}. Right: {result.accuracy:.0%}, chance "
-        f"{percent(result.chance)}; with a single wording {percent(worst)} to {percent(best)}. Control, "
-        f"{result.test.control}: {result.control:.0%}, chance {percent(result.control_chance)}."
+        f"{percent(result.chance, 0)}; with a single wording {percent(worst, 0)} to {percent(best, 0)}. Control, "
+        f"{result.test.control}: {result.control:.0%}, chance {percent(result.control_chance, 0)}."
     )
     parts: list[Table | ImageTiles | Chart] = []
     if len(result.by_condition) > 1:
@@ -139,10 +139,4 @@ def _draw_curves(results: Sequence[LimitResult]) -> Chart:
 def _show(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
-    return percent(estimate.value)
-
-
-def _join(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return percent(estimate.value, 0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from wordsight.evaluate.report.words import percent
 from wordsight.metrics import Estimate
 
 RELIABLE = 0.95  # share right from which an ability is called reliable, if its interval reaches 0.9
@@ -48,7 +49,7 @@ def judge_share(
     if accuracy.low > chance + _TOUCHES and accuracy.value >= _on_the_way(_HARDLY, chance):
         return Verdict("partly", f"better than chance: wrong {say_odds(1 - accuracy.value)}")
     if control.value < _on_the_way(_SEEN, control_chance):
-        recognised = percent(control.value)
+        recognised = percent(control.value, 0)
         return Verdict("not seen", f"cannot be judged: the drawings are not recognised (control {recognised})")
     if accuracy.low <= chance + _TOUCHES:
         return Verdict("at chance", f"at chance: do not trust {trust}")
@@ -61,26 +62,21 @@ def judge_curve(
     """Verdict on a degradation: `accuracy` and `loss` against `clean` by its levels, of the same images."""
     if clean.value < _on_the_way(_SEEN, chance):
         return Verdict(
-            "not seen", f"cannot be judged: only {percent(clean.value)} of the photos are recognised undegraded"
+            "not seen", f"cannot be judged: only {percent(clean.value, 0)} of the photos are recognised undegraded"
         )
     if all(lost.value <= _LOST for lost in loss.values()):
         return Verdict("reliable", "no worse at any level")
     last = list(accuracy)[-1]
     fallen = [level for level, lost in loss.items() if lost.low > 0]
     if not fallen:
-        change = f"{percent(clean.value)} to {percent(accuracy[last].value)} at {last}"
+        change = f"{percent(clean.value, 0)} to {percent(accuracy[last].value, 0)} at {last}"
         return Verdict("partly", f"perhaps worse: {change}, too few photos to be sure")
-    words = f"falls from {percent(clean.value)} to {percent(accuracy[fallen[0]].value)} at {fallen[0]}"
+    words = f"falls from {percent(clean.value, 0)} to {percent(accuracy[fallen[0]].value, 0)} at {fallen[0]}"
     if last != fallen[0]:
-        words += f" and {percent(accuracy[last].value)} at {last}"
+        words += f" and {percent(accuracy[last].value, 0)} at {last}"
     if accuracy[last].low <= chance:
         return Verdict("at chance", f"{words}: do not trust {trust}")
     return Verdict("partly", words)
-
-
-def percent(share: float) -> str:
-    """A share as estimates show theirs: "41 %"."""
-    return f"{100 * share:.0f} %"
 
 
 def say_odds(share: float) -> str:

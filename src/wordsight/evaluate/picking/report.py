@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wordsight.evaluate.comparison.words import lead, negate, percent, points
 from wordsight.evaluate.picking.pick import Candidate, Picking
 from wordsight.evaluate.report.charts import Point, scatter_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
+from wordsight.evaluate.report.words import format_lead, format_points, percent
 
 ALIKE = 0.01  # a loss of a point at most is as good
 _CLEARLY_FASTER = 1.05  # rounds of the same candidate differ by some percent
@@ -38,7 +38,7 @@ def describe_picking(picking: Picking) -> str:
         return f"Take {best.label}: none is more accurate, and {_describe_fastest(picking, best)}"
     row = next(row for row in picking.standings.rows if row.label == advised.label)
     faster = _faster(advised, best)
-    against = lead(negate(row.behind))
+    against = format_lead(row.behind.negate())
     if row.behind.high <= ALIKE:
         return f"{advised.label} is as good as {best.label} and {faster}: take it. It is {against}."
     return (
@@ -53,7 +53,7 @@ def _describe_fastest(picking: Picking, best: Candidate) -> str:
     if fastest.label == best.label:
         return "none is faster."
     row = next(row for row in picking.standings.rows if row.label == fastest.label)
-    return f"{fastest.label}, the fastest, is {_faster(fastest, best)} but loses {points(row.behind)}."
+    return f"{fastest.label}, the fastest, is {_faster(fastest, best)} but loses {format_points(row.behind)}."
 
 
 def _faster(one: Candidate, other: Candidate) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.evaluate.embedder import ImageTextEmbedder
-from wordsight.evaluate.prompts.measured import describe_gain
 from wordsight.evaluate.prompts.prompt_set import PromptSet, count_truncated, embed_prompts
 from wordsight.evaluate.prompts.waffle import build_control
+from wordsight.evaluate.report.words import describe_gain
 from wordsight.metrics import Estimate, estimate_crossed
 from wordsight.zeroshot.class_embeddings import Floats
 

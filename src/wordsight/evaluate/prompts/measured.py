@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +43,3 @@ def measure(name: str, hit_N: ArrayLike, *, against: str | None = None, before_N
     if before_N is not None:
         gain = estimate_gain(before_N, hit_N)
     return Measured(name, estimate_share(hit_N), against, gain)
-
-
-def describe_gain(gain: Estimate, better: str, worse: str) -> str:
-    """A paired difference of accuracies in words: "A is better than B by 1.8 points (0.6 to 3.1)"."""
-    low, high = sorted((abs(gain.low), abs(gain.high)))
-    size = f"{abs(100 * gain.value):.1f} points ({100 * low:.1f} to {100 * high:.1f})"
-    if gain.low > 0:
-        return f"{better} is better than {worse} by {size}"
-    if gain.high < 0:
-        return f"{better} is worse than {worse} by {size}"
-    return (
-        f"{better} and {worse} cannot be told apart: {100 * gain.value:+.1f} points "
-        f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
-    )
-
-
-def list_names(names: Sequence[str], most: int = 5) -> str:
-    """Names in quotes, the first few of many."""
-    return ", ".join(map(repr, names[:most])) + ", …" * (len(names) > most)

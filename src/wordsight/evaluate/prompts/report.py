@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from wordsight.evaluate.prompts.measured import Measured, describe_gain
+from wordsight.evaluate.prompts.measured import Measured
 from wordsight.evaluate.prompts.study import PromptStudy
 from wordsight.evaluate.prompts.templates_scored import TemplateScore, TemplateScores
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
+from wordsight.evaluate.report.words import describe_gain, format_gain
 from wordsight.metrics import Estimate
 
 _SETS = "Prompt sets"
@@ -87,7 +88,7 @@ def _indifferent(gains: dict[str, Estimate], baseline: str) -> str:
 
 def _prompt_sets(study: PromptStudy) -> Section:
     rows = [
-        (way.name, f"{way.accuracy:.1%}", _gain(way.gain), f"{way.prompts:,}", _count(way.truncated))
+        (way.name, f"{way.accuracy:.1%}", format_gain(way.gain), f"{way.prompts:,}", _count(way.truncated))
         for way in study.ways
     ]
     columns = ("prompts", "accuracy", "gain over the first", "number", "truncated")
@@ -96,7 +97,7 @@ def _prompt_sets(study: PromptStudy) -> Section:
 
 def _templates(name: str, scores: TemplateScores) -> Section:
     rows = [
-        (score.template, f"{score.alone:.1%}", _gain(score.contribution), "hurts" * score.hurts)
+        (score.template, f"{score.alone:.1%}", format_gain(score.contribution), "hurts" * score.hurts)
         for score in _ordered(scores)
     ]
     hurting = sum(score.hurts for score in scores.each)
@@ -121,7 +122,7 @@ def _pruned(study: PromptStudy) -> Iterator[Section]:
             name,
             f"{len(pruned.kept)} of {len(study.templates[name].each)}",
             f"{pruned.accuracy:.1%}",
-            _gain(pruned.gain),
+            format_gain(pruned.gain),
             f"{100 * pruned.seen_gain:+.1f}",
             "; ".join(pruned.kept),
         )
@@ -145,7 +146,7 @@ def _control(study: PromptStudy) -> Iterator[Section]:
             result.name,
             f"{accuracy[result.name]:.1%}",
             f"{result.accuracy:.1%}",
-            _gain(result.gain),
+            format_gain(result.gain),
             _count(result.truncated),
         )
         for result in study.control
@@ -187,15 +188,8 @@ def _names(study: PromptStudy) -> Iterator[Section]:
 
 
 def _gains(ways: Sequence[Measured]) -> Table:
-    rows = [(way.name, f"{way.accuracy:.1%}", _gain(way.gain), way.against or "") for way in ways]
+    rows = [(way.name, f"{way.accuracy:.1%}", format_gain(way.gain), way.against or "") for way in ways]
     return Table(("way", "accuracy", "gain", "over"), rows)
-
-
-def _gain(gain: Estimate | None) -> str:
-    """Difference in percentage points, with its interval and sign."""
-    if gain is None:
-        return ""
-    return f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
 
 
 def _count(number: int | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wordsight.evaluate.prompts.sensitivity import Sensitivity, WordingScore
 from wordsight.evaluate.report.charts import bar_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import percent
 
 _SHOWN = 40  # wordings in a chart
 
@@ -41,7 +42,7 @@ def _answer(seen: Sensitivity) -> str:
     cosines = [wording.cosine[seen.usual] for wording in seen.wordings]
     probas = [wording.proba[seen.usual] for wording in seen.wordings]
     spread = f"the cosine runs from {min(cosines):.3f} to {max(cosines):.3f}"
-    proba = f"the probability from {min(probas):.0%} to {max(probas):.0%}"
+    proba = f"the probability from {percent(min(probas), 0)} to {percent(max(probas), 0)}"
     count = len(seen.wordings)
     if len(seen.classes) == 1:
         return f"Over {count} wordings of {seen.classes[0]!r} {spread}, {proba}."
@@ -61,12 +62,12 @@ def _explain(seen: Sensitivity) -> str:
 def _table(seen: Sensitivity, ordered: list[WordingScore]) -> Table:
     usual = seen.usual
     rows: list[tuple[str, ...]] = [
-        (wording.texts[usual], wording.kind, f"{wording.cosine[usual]:.3f}", f"{wording.proba[usual]:.0%}")
+        (wording.texts[usual], wording.kind, f"{wording.cosine[usual]:.3f}", percent(wording.proba[usual], 0))
         for wording in ordered
     ]
     columns: tuple[str, ...] = ("wording", "varies", "cosine", "probability")
     if len(seen.classes) > 1:
-        answers = [(seen.classes[wording.best], f"{wording.proba[wording.best]:.0%}") for wording in ordered]
+        answers = [(seen.classes[wording.best], percent(wording.proba[wording.best], 0)) for wording in ordered]
         rows = [row + answer for row, answer in zip(rows, answers, strict=True)]
         columns += ("answer", "its probability")
     return Table(columns, rows)

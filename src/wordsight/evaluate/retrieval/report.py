@@ -8,8 +8,8 @@ from typing import Any
 
 from wordsight.evaluate.report.names import shorten_names
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import describe_gain, format_gain, percent
 from wordsight.evaluate.retrieval.measure import Direction, Retrieval, compare_recall
-from wordsight.metrics import Estimate
 
 _ALIKE = 0.1  # share of first hits of a random ranking, above which captions do not tell images apart
 _DIRECTIONS = {"text_to_image": "text → image", "image_to_text": "image → text"}
@@ -66,28 +66,16 @@ def _answer(results: Sequence[Retrieval]) -> str:
         f"image is {_among(low)} for {back.hit[low]:.1%} of the images."
     )
     if there.chance[low] > _ALIKE:
-        random = f"{100 * there.chance[low]:.1f} %"
+        random = percent(there.chance[low])
         said += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
-        difference = compare_recall(first, other, high)
-        said += f" {_compare(first, other, high, difference)}"
+        gain = compare_recall(first, other, high)
+        said += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
     return said
 
 
 def _among(k: int) -> str:
     return "first" if k == 1 else f"among the first {k}"
-
-
-def _compare(first: Retrieval, other: Retrieval, k: int, difference: Estimate) -> str:
-    """Difference of text → image recall in words."""
-    points = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f} points"
-    if difference.low <= 0 <= difference.high:
-        return f"{other.model} and {first.model} cannot be told apart at k = {k} ({points})."
-    direction = "better" if difference.value > 0 else "worse"
-    return (
-        f"{other.model} is {direction} than {first.model} by {100 * abs(difference.value):.1f} points at k = {k} "
-        f"({points})."
-    )
 
 
 def _explain(result: Retrieval) -> str:
@@ -97,7 +85,7 @@ def _explain(result: Retrieval) -> str:
         "image has 5 captions. In brackets: 95 % intervals, images resampled with all their captions."
     )
     if result.shared:
-        own = ", ".join(f"{name} {value:.1%}" for name, value in result.published.items())
+        own = ", ".join(f"{name} {percent(value)}" for name, value in result.published.items())
         text += (
             f"\nCaptions that several images have: {result.shared:,}. Each of these images counts as an answer to it. "
             f"By CLIP_benchmark's count only a caption's own image is one: {own}."
@@ -114,7 +102,7 @@ def _recall_table(results: Sequence[Retrieval], name: str) -> Table:
         if any(len(own) > 1 for own in direction.ranks.answers):
             rows.append([result.model, "true", *(f"{direction.true[k]:.1%}" for k in ks), "–"])
     shown: Direction = getattr(results[0], name)
-    rows.append(["random ranking", "hit", *(f"{shown.chance[k]:.1%}" for k in ks), "–"])
+    rows.append(["random ranking", "hit", *(percent(shown.chance[k]) for k in ks), "–"])
     caption = f"{_DIRECTIONS[name]}, {len(shown.image_Q):,} queries, {shown.gallery:,} to be found among"
     return Table(["model", "recall", *(f"@{k}" for k in ks), "median rank"], rows, caption)
 
@@ -129,9 +117,8 @@ def _differences(results: Sequence[Retrieval], seed: int) -> Section:
     rows = []
     for name, words in _DIRECTIONS.items():
         for other in results[1:]:
-            differences = [compare_recall(first, other, k, direction=name, seed=seed) for k in ks]
-            cells = [f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]" for d in differences]
-            rows.append([words, other.model, *cells])
+            gains = [compare_recall(first, other, k, direction=name, seed=seed) for k in ks]
+            rows.append([words, other.model, *map(format_gain, gains)])
     table = Table(["direction", "model", *(f"@{k}" for k in ks)], rows)
     text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together."
     return Section("Differences", text, [table])

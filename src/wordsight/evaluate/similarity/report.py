@@ -12,8 +12,8 @@ from PIL import Image
 
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.sheets import write_contact_sheet
+from wordsight.evaluate.report.words import describe_gain, format_gain, percent
 from wordsight.evaluate.similarity.measure import Similarity, class_words, compare_similarity
-from wordsight.metrics import Estimate
 
 _CASES = 3  # wins, and losses, shown of each comparison
 _RESULTS = 3  # first results shown of each model
@@ -122,20 +122,11 @@ def _answer(results: Sequence[Similarity]) -> str:
     first = results[0]
     said = (
         f"With {first.short}, an image of {first.data.name} finds the others of its class with a mean average "
-        f"precision of {first.overall['mAP']:.1%} (a random ranking: {100 * first.chance['mAP']:.1f} %)."
+        f"precision of {first.overall['mAP']:.1%} (a random ranking: {percent(first.chance['mAP'])})."
     )
     for other in results[1:]:
-        said += " " + describe_difference(first, other, compare_similarity(other, first))
+        said += f" {describe_gain(compare_similarity(other, first), first.short, other.short)}."
     return said
-
-
-def describe_difference(first: Similarity, other: Similarity, difference: Estimate) -> str:
-    """Difference of mean average precision in words."""
-    points = f"{100 * abs(difference.value):.1f} points ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
-    if difference.low <= 0 <= difference.high:
-        return f"{first.short} and {other.short} cannot be told apart: {points}."
-    direction = "better" if difference.value > 0 else "worse"
-    return f"{first.short} is {direction} than {other.short} by {points}."
 
 
 def _explain(result: Similarity) -> str:
@@ -158,7 +149,7 @@ def _overall(results: Sequence[Similarity]) -> Table:
     for result in results:
         rows.append([result.short, *(f"{result.overall[name]:.1%}" for name in names),
                      f"{result.over_classes['mAP']:.1%}"])  # fmt: skip
-    rows.append(["random ranking", *(f"{100 * results[0].chance[name]:.1f} %" for name in names), "–"])
+    rows.append(["random ranking", *(percent(results[0].chance[name]) for name in names), "–"])
     return Table(["model", *names, "mAP, mean of classes"], rows)
 
 
@@ -174,9 +165,7 @@ def _by_class(results: Sequence[Similarity]) -> Table:
 def _compare(first: Similarity, other: Similarity) -> Section:
     rows = []
     for name in first.values:
-        difference = compare_similarity(other, first, name)
-        cell = f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
-        rows.append([name, cell])
+        rows.append([name, format_gain(compare_similarity(other, first, name))])
     won, lost = (int((sign * (first.values["mAP"] - other.values["mAP"]) > 0).sum()) for sign in (1, -1))
     text = (
         f"{first.short} ranks better for {won:,} queries, {other.short} for {lost:,}, of {len(first.asked):,}, which "

@@ -9,6 +9,7 @@ from wordsight.evaluate.fewshot.curves import ZERO_SHOT
 from wordsight.evaluate.fewshot.shots import ALL
 from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
+from wordsight.evaluate.report.words import format_gain
 from wordsight.evaluate.suite.cell import PROBE, Measure
 from wordsight.evaluate.suite.summary import ALL_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
@@ -106,7 +107,7 @@ def _tabulate_means(result: SuiteResult) -> Section:
     rows = []
     for mean in result.means:
         cells = [_cell(mean.accuracy.get(measure)) for measure in ((ZERO_SHOT, 0), (PROBE, ALL))]
-        rows.append([mean.model, mean.group, str(mean.sets), *cells, _points(mean.gap)])
+        rows.append([mean.model, mean.group, str(mean.sets), *cells, format_gain(mean.gap)])
     head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
     text = (
         "Each dataset counts alike; datasets without both measures are not in the mean. Intervals are those of other "
@@ -124,7 +125,7 @@ def _tabulate_sets(sets: Sequence[SetResult]) -> Table:
     rows = []
     for each in ordered:
         figures = [_short(each.accuracy.get(measure)) for measure in measures]
-        rows.append([each.dataset, str(each.class_count), str(each.test_images), *figures, _points(each.gap)])
+        rows.append([each.dataset, str(each.class_count), str(each.test_images), *figures, format_gain(each.gap)])
     head = ["Dataset", "Classes", "Images", "Zero-shot", "Probe", *(f"{n} shot{'s' * (n != 1)}" for _, n in few)]
     methods = ", ".join(dict.fromkeys(name for name, _ in few))
     caption = "Accuracy in percent; the probe learns from all images of the pool"
@@ -164,7 +165,7 @@ def _say_gap(mean: MeanResult, sets: Sequence[SetResult]) -> str:
     gaps = [each.gap for each in sets if each.gap is not None]
     ahead, behind = sum(gap.low > 0 for gap in gaps), sum(gap.high < 0 for gap in gaps)
     return (
-        f"; zero-shot less probe {_points(mean.gap)} points. Zero-shot is clearly better on {ahead} datasets, the "
+        f"; zero-shot less probe {format_gain(mean.gap)} points. Zero-shot is clearly better on {ahead} datasets, the "
         f"probe on {behind}, and {len(gaps) - ahead - behind} do not tell"
     )
 
@@ -195,12 +196,6 @@ def _cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     return f"{100 * estimate.value:.1f} [{100 * max(0.0, estimate.low):.0f}, {100 * min(1.0, estimate.high):.0f}]"
-
-
-def _points(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
 
 
 def _value(estimate: Estimate | None) -> float:

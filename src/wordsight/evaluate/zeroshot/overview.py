@@ -13,6 +13,7 @@ from wordsight.evaluate.comparison.results import Result
 from wordsight.evaluate.comparison.words import describe_comparison, describe_set
 from wordsight.evaluate.report.charts import interval_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
+from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.report import build_report, build_sections
 from wordsight.evaluate.zeroshot.words import Evaluated, describe
 
@@ -79,8 +80,8 @@ def _describe_means(by_set: dict[str, list[Evaluated]]) -> Iterator[str]:
     for model, values in by_model.items():
         worst, best_set = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
         yield (
-            f"{model}: {100 * np.mean(list(values.values())):.1f} % in the mean of {len(values)} datasets, from "
-            f"{100 * values[worst]:.1f} % ({worst}) to {100 * values[best_set]:.1f} % ({best_set})."
+            f"{model}: {percent(float(np.mean(list(values.values()))))} in the mean of {len(values)} datasets, from "
+            f"{percent(values[worst])} ({worst}) to {percent(values[best_set])} ({best_set})."
         )
 
 
@@ -89,7 +90,7 @@ def _table_section(by_set: dict[str, list[Evaluated]]) -> Section:
     for name, results in by_set.items():
         for each in results:
             summary, model = each.summary, each.predictions.origin.model
-            counts = [str(summary.n), str(len(summary.classes)), f"{100 * summary.chance:.1f} %"]
+            counts = [str(summary.n), str(len(summary.classes)), percent(summary.chance)]
             rows.append([name, model, f"{summary.main:.1%}", summary.main_name, *counts])
             row_name = f"{name}, {model}" if len(results) > 1 else name
             intervals[row_name], chance[row_name] = summary.main, summary.chance

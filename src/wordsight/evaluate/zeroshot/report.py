@@ -13,6 +13,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
 from wordsight.evaluate.report.charts import Series, bar_chart, heat_map, interval_chart, line_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.summary import FEW, ClassResult, Summary, known_labels
 from wordsight.evaluate.zeroshot.words import (
     Evaluated,
@@ -21,7 +22,6 @@ from wordsight.evaluate.zeroshot.words import (
     describe_confusions,
     describe_groups,
     interval,
-    percent,
 )
 from wordsight.metrics import confusion_matrix
 
@@ -71,7 +71,7 @@ def find_confident_errors(predictions: Predictions, data: LabelledSet, *, most: 
     tiles = []
     for i in order:
         score = predictions.score[i, 0]
-        shown = f"{score:.2f}" if predictions.is_multilabel else f"{100 * score:.0f} %"
+        shown = f"{score:.2f}" if predictions.is_multilabel else percent(score, 0)
         text = f"“{names[predictions.top[i, 0]]}” {shown}; the label is {_label_text(predictions, i)}"
         image = data.images[place_of[predictions.keys[i]]]
         if not isinstance(image, str | os.PathLike):  # an image without a name of its own

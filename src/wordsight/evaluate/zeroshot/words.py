@@ -10,6 +10,7 @@ import numpy as np
 
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
+from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.summary import FEW, ClassResult, Confusion, Summary
 from wordsight.metrics import Estimate
 
@@ -49,11 +50,11 @@ def _describe_main(evaluated: Evaluated) -> str:
         return (
             f"{origin.model} finds the images of {k} classes with a mean average precision of "
             f"{summary.mean_average_precision:.1%} on {images} of {origin.dataset}; a random order would reach "
-            f"{100 * summary.chance:.1f} %."
+            f"{percent(summary.chance)}."
         )
     return (
         f"{origin.model} names the class of {summary.top1:.1%} of {images} of {origin.dataset}, out of {k} classes; "
-        f"chance level is {100 * summary.chance:.1f} %."
+        f"chance level is {percent(summary.chance)}."
     )
 
 
@@ -111,11 +112,6 @@ def describe_calibration(summary: Summary) -> str:
     return f"The probabilities are {side} by {points} on average: they say {_said(summary)}. {error}"
 
 
-def percent(share: float) -> str:
-    """A share as a cell: "71.2 %"."""
-    return f"{100 * share:.1f} %"
-
-
 def interval(estimate: Estimate) -> str:
     """The 95 % interval of a share as a cell: "68.0 to 74.1"; nothing where there is none."""
     if not np.isfinite(estimate.low):
@@ -132,4 +128,4 @@ def _taken(result: ClassResult) -> str:
 def _said(summary: Summary) -> str:
     assert summary.overconfidence is not None
     confidence = 100 * (summary.top1.value + summary.overconfidence.value)
-    return f"{confidence:.1f} %, and {100 * summary.top1.value:.1f} % are right"
+    return f"{confidence:.1f} %, and {percent(summary.top1.value)} are right"
