@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import ttest_rel
 
 from wordsight.cli import group
 from wordsight.errors import InputError
@@ -16,7 +17,7 @@ from wordsight.evaluate.comparison.results import find_results
 from wordsight.evaluate.comparison.words import describe_comparison
 from wordsight.evaluate.predictions import Origin, Predictions, write_predictions
 from wordsight.evaluate.report.sections import Table
-from wordsight.metrics import estimate_gain, mcnemar
+from wordsight.metrics import estimate_gain, estimate_share, mcnemar
 
 CLASSES = ("cat", "dog")
 
@@ -61,7 +62,7 @@ def test_two_models_are_paired_by_key(tmp_path):
     expected = estimate_gain(first[common], second[common])
     assert each.pair.gain.value == pytest.approx(expected.value)
     assert (each.pair.gain.low, each.pair.gain.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
-    assert each.pair.test == mcnemar(first[common], second[common])
+    assert each.pair.mcnemar == mcnemar(first[common], second[common])
 
 
 def test_the_better_one_is_named_with_its_lead(tmp_path):
@@ -159,6 +160,40 @@ def test_images_of_a_cluster_are_drawn_together(tmp_path):
         compare(folder, cluster="scene")
 
 
+def test_groups_of_images_count_once_in_shares_and_tests(tmp_path):
+    """Of 20 films that are right or wrong as a whole, 500 frames know no more than 20."""
+    film = np.repeat(np.arange(20), 25)
+    columns = {"film": tuple(f"{number}.mp4" for number in film)}
+    a, b = (np.arange(20) < 11)[film], (np.arange(20) >= 3)[film]
+    comparison = compare(write(tmp_path, predictions(a, "a", columns=columns), predictions(b, "b", columns=columns)),
+                         cluster="film")  # fmt: skip
+    (each,) = comparison.sets
+    assert each.groups == 20
+    low, high = each.accuracies[0].low, each.accuracies[0].high
+    wilson = estimate_share(np.arange(20) < 11)
+    assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=0.06)
+    assert each.pair.mcnemar is None
+    alone = ttest_rel(np.where(np.arange(20) >= 3, 1.0, 0.0), np.where(np.arange(20) < 11, 1.0, 0.0))
+    assert each.pair.p == pytest.approx(alone.pvalue, abs=0.03)
+    assert (each.pair.p < 0.05) == (each.pair.gain.low > 0)
+    (standings,) = build_report(comparison, "").sections
+    assert "500 images in 20 groups" in standings.text
+    assert "Student's test, which counts the groups" in standings.text
+
+
+def test_groups_decide_who_is_better_on_each_dataset(tmp_path):
+    """McNemar's test, which takes frames for independent, would find a difference on all three."""
+    film = np.repeat(np.arange(20), 25)
+    columns = {"film": tuple(f"{number}.mp4" for number in film)}
+    for number in range(3):
+        for model, places in (("a", np.arange(20) < 11), ("b", np.arange(20) >= 5)):
+            write(tmp_path, predictions(places[film], model, f"set {number}", columns=columns))
+    comparison = compare(tmp_path, cluster="film")
+    assert all(each.pair.p > 0.1 for each in comparison.sets)
+    text = build_report(comparison, "").sections[-1].text
+    assert "b is better on 0 of 3 datasets, a on 0; of 3 the images do not tell (Student's test by groups" in text
+
+
 def test_figures_of_other_tools_are_compared_without_pairing(tmp_path):
     folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
     theirs = [
@@ -198,6 +233,22 @@ def test_figures_alone_tell_something_only_over_datasets(tmp_path):
     path.write_text("\n".join(map(json.dumps, lines[:2])))
     assert "nothing tells whether they differ by chance" in describe_comparison(compare(path))
     build_report(compare(path), "")
+
+
+def test_equal_differences_of_figures_have_no_interval(tmp_path):
+    """Two datasets with the same difference agree by rounding or by chance; that is not certainty."""
+    lines = [
+        {"dataset": f"wds/set{number}", "model": model, "task": "zeroshot_classification", "metrics": {"acc1": share}}
+        for number, shares in enumerate([(0.5, 0.51), (0.7, 0.71)]) for model, share in zip("ab", shares, strict=True)
+    ]  # fmt: skip
+    path = tmp_path / "all.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    comparison = compare(path)
+    assert describe_comparison(comparison) == (
+        "b is 1.0 points ahead of a on each of 2 datasets. Only accuracies are known, and nothing tells whether they "
+        "are that alike by chance."
+    )
+    json.dumps(build_report(comparison, "").data, allow_nan=False)
 
 
 def test_datacomps_figures_are_read(tmp_path):

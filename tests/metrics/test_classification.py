@@ -10,11 +10,9 @@ from wordsight.metrics import (
     average_precision_of_classes,
     classification,
     confusion_matrix,
-    estimate_share,
     mean_average_precision,
     mean_per_class_recall,
     rank_labels,
-    top_k_accuracy,
 )
 
 
@@ -46,13 +44,6 @@ def several_labels(n=80, classes=6):
     rng = np.random.default_rng(1)
     labels = rng.random((n, classes)) < [0.5, 0.3, 0.2, 0.1, 0.05, 0]
     return np.round(rng.random((n, classes)) + 0.4 * labels, 1), labels
-
-
-def test_top_k_accuracy_is_that_of_scikit_learn():
-    label, _, scores = scored_images()
-    for k in (1, 2, 4):
-        assert top_k_accuracy(scores, label, k).value == pytest.approx(top_k_accuracy_score(label, scores, k=k))
-    assert top_k_accuracy(scores, label) == estimate_share(scores.argmax(axis=1) == label)
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn():

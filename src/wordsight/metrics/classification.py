@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from wordsight.errors import InputError
 from wordsight.metrics.estimates import DRAWS, Estimate, Floats, bootstrap_strata, percentile_estimate
-from wordsight.metrics.hits import estimate_share
 
 _COUNTED_AT_ONCE = 1 << 22  # numbers of the resamples that are held at a time
 
@@ -24,11 +23,6 @@ def rank_labels(scores_NK: ArrayLike, label_N: ArrayLike) -> NDArray[np.int64]:
     lower_NK = np.arange(scores_NK.shape[1]) < label_N[:, None]
     before_NK = ~(scores_NK <= own_N1) | ((scores_NK == own_N1) & lower_NK)
     return np.asarray(before_NK.sum(axis=1))
-
-
-def top_k_accuracy(scores_NK: ArrayLike, label_N: ArrayLike, k: int = 1) -> Estimate:
-    """Share of images whose own class is among the k best by score, ties as `rank_labels` breaks them."""
-    return estimate_share(rank_labels(scores_NK, label_N) < k)
 
 
 def confusion_matrix(label_N: ArrayLike, guess_N: ArrayLike, classes: int) -> NDArray[np.int64]:

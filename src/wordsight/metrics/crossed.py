@@ -1,8 +1,8 @@
 """Intervals of means over two crossed factors, such as seeds × test images, where both could have been others.
 
-Each resample draws seeds and images independently; a mean that varies with either has an interval that shows it.
-Source: Owen 2007, "The pigeonhole bootstrap", §3; its intervals are rather too wide than too narrow, but for few
-seeds, of which `estimate_crossed` knows more.
+`estimate_crossed` is the interval of a mean. Statistics that are not means, such as where two curves cross, are taken
+of `CrossedDraws`, which draw seeds and images independently; with five seeds their intervals are too narrow.
+Source of the draws: Owen 2007, "The pigeonhole bootstrap", §3.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from wordsight.errors import InputError
-from wordsight.metrics.estimates import DRAWS, Estimate, t_quantile
-
-Floats = NDArray[np.float64]
+from wordsight.metrics.estimates import DRAWS, Estimate, Floats, t_quantile
+from wordsight.metrics.hits import estimate_gain, estimate_share
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,25 @@ class CrossedDraws:
             return np.asarray(column_DS[:, 0])
         return np.asarray((self.row_DS * column_DS).sum(axis=1))
 
-    def estimate(self, value_SN: ArrayLike) -> Estimate:
-        """Mean of the values with its interval; n is the number of columns."""
-        value_SN = np.atleast_2d(np.asarray(value_SN, np.float64))
-        low, high = np.percentile(self.means(value_SN), (2.5, 97.5))
-        return Estimate(float(value_SN.mean()), float(low), float(high), value_SN.shape[1])
+
+def estimate_runs(hit_SN: ArrayLike) -> Estimate:
+    """Share of hits (S, N) of runs with S seeds on N images; other seeds and other images would give others.
+
+    Runs that agree on all images are one, with Wilson's interval. Raises: InputError as `estimate_crossed`.
+    """
+    hit_SN = np.atleast_2d(np.asarray(hit_SN, np.float64))
+    if len(hit_SN) and (hit_SN == hit_SN[0]).all():
+        return estimate_share(hit_SN[0])
+    found = estimate_crossed(hit_SN)
+    return Estimate(found.value, max(0.0, found.low), min(1.0, found.high), found.n)
 
 
-def bootstrap_crossed(value_SN: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
-    """Mean of values (S, N), such as hits of S seeds on N images, of which rows and columns are resampled."""
-    value_SN = np.atleast_2d(np.asarray(value_SN, np.float64))
-    return CrossedDraws.draw(*value_SN.shape, seed=seed, draws=draws).estimate(value_SN)
+def estimate_runs_gain(before_N: ArrayLike, after_SN: ArrayLike) -> Estimate:
+    """Share of hits (S, N) of runs less that of hits (N,) on the same images, as `estimate_gain` of a single run."""
+    after_SN = np.atleast_2d(np.asarray(after_SN, np.float64))
+    if len(after_SN) and (after_SN == after_SN[0]).all():
+        return estimate_gain(before_N, after_SN[0])
+    return estimate_crossed(after_SN - np.asarray(before_N, np.float64))
 
 
 def estimate_crossed(values_SN: ArrayLike) -> Estimate:

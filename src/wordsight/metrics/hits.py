@@ -1,7 +1,8 @@
 """Shares of hits, each 0 or 1, and the difference of two classifiers on the same images; nothing is drawn by chance.
 
-An interval of a share that a bootstrap gives is empty where all images are hits, and too narrow where few are missed:
-these hold 95 % from ten images on.
+An interval of a share that a bootstrap gives is empty where all images are hits, and too narrow where few are missed
+(it held 46 % of samples of 20 with a share of 0.97). Wilson's holds 95 % on average over shares; of few images it holds
+some shares less often, of 10 not under 83 %.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wordsight.errors import InputError
-from wordsight.metrics.estimates import CONFIDENCE, Estimate, Floats, check_pairs, check_values, t_quantile
+from wordsight.metrics.estimates import Estimate, Floats, Z, check_pairs, check_values, t_quantile
 
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 POWER = 0.8  # probability of seeing a difference that is there
 
 
@@ -47,8 +47,8 @@ def estimate_share(hits_N: ArrayLike) -> Estimate:
     """
     hits_N = _check_hits(hits_N)
     n, share = len(hits_N), float(hits_N.mean())
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return Estimate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), n)
 
 
@@ -115,7 +115,7 @@ def images_to_separate(gain: float, discordance: float, *, power: float = POWER)
             "from it to 1."
         )
     z_power = NormalDist().inv_cdf(power)
-    spread = _Z * math.sqrt(discordance) + z_power * math.sqrt(discordance - gain**2)
+    spread = Z * math.sqrt(discordance) + z_power * math.sqrt(discordance - gain**2)
     return max(1, math.ceil((spread / gain) ** 2))
 
 

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from wordsight.errors import InputError
 from wordsight.evaluate.comparison.pairing import PairedHits, pair_predictions
 from wordsight.evaluate.comparison.results import Result, Unread, label_results
-from wordsight.evaluate.comparison.standings import Standings
+from wordsight.evaluate.comparison.standings import Standings, bound
 from wordsight.metrics import (
     Estimate,
     JointMeans,
     PairedTest,
+    add_figures,
     estimate_share,
     images_to_separate,
     mcnemar,
@@ -29,25 +28,38 @@ SMALLEST_GAIN = 0.01  # what is worth telling apart where no difference was seen
 
 @dataclass(frozen=True)
 class Pair:
-    """Two contenders on one dataset: the second's gain, McNemar's test, and the images that its size would need.
+    """Two contenders on one dataset: the second's gain, a test of it, and the images that its size would need.
 
-    needed: images at which this gain, or one of a point where there is none, is found four times of five.
+    gained, lost: images that only the second, only the first has right. p: McNemar's mid-p or, where images are in
+    groups, which that test does not know, Student's of the groups. needed: images at which this gain, or one of a
+    point where there is none, is found four times of five.
     """
 
     gain: Estimate
-    test: PairedTest
+    gained: int
+    lost: int
+    p: float
+    mcnemar: PairedTest | None
     needed: int
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
-        return {"gain": self.gain.to_dict(), "mcnemar": self.test.to_dict(), "images_needed": self.needed}
+        return {
+            "gain": self.gain.to_dict(),
+            "gained": self.gained,
+            "lost": self.lost,
+            "p": self.p,
+            "mcnemar": self.mcnemar and self.mcnemar.to_dict(),
+            "images_needed": self.needed,
+        }
 
 
 @dataclass(frozen=True)
 class SetComparison:
     """Contenders on one dataset.
 
-    standings: None where only accuracies are known. unpaired: contenders whose images are not known. pair: of two
+    groups: of images that are drawn together, 0 where each is drawn by itself. standings: None where only accuracies
+    are known. unpaired: contenders whose images are not known. pair: of two
     contenders that are paired.
     """
 
@@ -60,12 +72,14 @@ class SetComparison:
     unlabelled: int = 0
     unpaired: tuple[str, ...] = ()
     pair: Pair | None = None
+    groups: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
         return {
             "dataset": self.dataset,
             "images": self.images,
+            "groups": self.groups,
             "accuracy": {name: each.to_dict() for name, each in zip(self.labels, self.accuracies, strict=True)},
             "standings": self.standings and self.standings.to_dict(),
             "pair": self.pair and self.pair.to_dict(),
@@ -139,9 +153,10 @@ def compare_results(
     whole = [(means, each) for each, means in measured if each.labels == names]
     across = here = None
     if len(whole) > 1:
-        means = [each for each, _ in whole]
-        across = Standings.rank(names, measure_across_sets(means), seed)
-        if all(each.standings is not None for _, each in whole):
+        means = [each for each, _ in whole if each is not None]
+        figures = [[each.value for each in one.accuracies] for known, one in whole if known is None]
+        across = Standings.rank(names, measure_across_sets(means, figures), seed)
+        if not figures:
             here = Standings.rank(names, measure_on_sets(means), seed)
     lacks = {name: tuple(dataset for dataset, found in by_set.items() if name not in found) for name in names}
     return Comparison(
@@ -158,20 +173,23 @@ def compare_results(
 
 def _compare_on_set(
     dataset: str, found: Mapping[str, Result], cluster: str, seed: int
-) -> tuple[SetComparison, JointMeans]:
+) -> tuple[SetComparison, JointMeans | None]:
+    """Comparison on one set, and the means behind it: None where only figures are known, not the images' noise."""
     labels = tuple(found)
     known = {name: each.predictions for name, each in found.items() if each.predictions is not None}
-    if not known:  # figures only: nothing tells how sure they are
-        accuracy_M = np.array([each.accuracy for each in found.values()])
-        means = JointMeans(accuracy_M, np.zeros((len(labels), len(labels))), 1, 0)
-        figures = tuple(Estimate(value, value, value, 0) for value in accuracy_M.tolist())
-        return SetComparison(dataset, labels, figures, 0, None, {}, 0, labels), means
+    if not known:
+        figures = tuple(Estimate(each.accuracy, each.accuracy, each.accuracy, 0) for each in found.values())
+        return SetComparison(dataset, labels, figures, 0, None, {}, 0, labels), None
     paired = pair_predictions(dataset, known, cluster)
-    means = _measure_with_figures(found, tuple(known), paired)
-    images = len(paired.hit_NM)
+    means = measure_on_set(paired.hit_NM, paired.cluster_N)
+    if len(known) < len(found):
+        means = add_figures(means, [labels.index(name) for name in known], [each.accuracy for each in found.values()])
+    images, groups = len(paired.hit_NM), 0
     shares = {name: estimate_share(hit_N) for name, hit_N in zip(known, paired.hit_NM.T, strict=True)}
+    if paired.cluster_N is not None:  # Wilson's interval knows no groups
+        shares, groups = {}, means.n
     unpaired = tuple(name for name in labels if name not in known)
-    accuracies = tuple(shares.get(name) or means.estimate(place) for place, name in enumerate(labels))
+    accuracies = tuple(shares.get(name) or bound(means.estimate(place)) for place, name in enumerate(labels))
     pair = None
     if len(labels) == 2 and not unpaired:
         pair = _compare_pair(paired, means)
@@ -185,22 +203,9 @@ def _compare_on_set(
         unlabelled=paired.unlabelled,
         unpaired=unpaired,
         pair=pair,
+        groups=groups,
     )
     return comparison, means
-
-
-def _measure_with_figures(found: Mapping[str, Result], known: Sequence[str], paired: PairedHits) -> JointMeans:
-    """Means of all contenders; those of which only the accuracy is known vary by themselves, as on as many images."""
-    means = measure_on_set(paired.hit_NM, paired.cluster_N)
-    if len(known) == len(found):
-        return means
-    places = [list(found).index(name) for name in known]
-    mean_M = np.array([each.accuracy for each in found.values()])
-    mean_M[places] = means.mean_M
-    n = len(paired.hit_NM)
-    covariance_MM = np.diag((mean_M * (1 - mean_M) + 0.5 / n) / n)
-    covariance_MM[np.ix_(places, places)] = means.covariance_MM
-    return JointMeans(mean_M, covariance_MM, means.freedom, means.n)
 
 
 def _compare_pair(paired: PairedHits, means: JointMeans) -> Pair:
@@ -210,7 +215,8 @@ def _compare_pair(paired: PairedHits, means: JointMeans) -> Pair:
     discordance = (test.gained + test.lost + 1) / (n + 2)  # with one image of doubt, as the gain's interval
     size = abs(gain.value) or min(SMALLEST_GAIN, discordance)
     needed = images_to_separate(size, max(discordance, size))
-    if paired.cluster_N is not None:  # images that are alike tell less
-        alone = measure_on_set(paired.hit_NM)
-        needed = round(needed * max(1.0, (means.error_MM[0, 1] / alone.error_MM[0, 1]) ** 2))
-    return Pair(gain, test, needed)
+    if paired.cluster_N is None:
+        return Pair(gain, test.gained, test.lost, test.mid, test, needed)
+    alone = measure_on_set(paired.hit_NM)
+    needed = round(needed * max(1.0, (means.error_MM[0, 1] / alone.error_MM[0, 1]) ** 2))  # images alike tell less
+    return Pair(gain, test.gained, test.lost, means.p_value(0, 1), None, needed)
