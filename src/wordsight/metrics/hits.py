@@ -46,10 +46,15 @@ def estimate_share(hits_N: ArrayLike) -> Estimate:
     Source: Wilson 1927; on its coverage Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion".
     """
     hits_N = _check_hits(hits_N)
-    n, share = len(hits_N), float(hits_N.mean())
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return Estimate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), n)
+    share = float(hits_N.mean())
+    return Estimate(share, *wilson_interval(share, len(hits_N)), len(hits_N))
+
+
+def wilson_interval(share: float, n: float, z: float = Z) -> tuple[float, float]:
+    """Ends of Wilson's score interval of a share of `n`, which may be an effective number; z: standard errors."""
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def estimate_gain(before_N: ArrayLike, after_N: ArrayLike) -> Estimate:

@@ -69,8 +69,10 @@ def _answer(results: Sequence[Retrieval]) -> str:
         random = percent(there.chance[low])
         said += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
-        gain = compare_recall(first, other, high)
+        gain = compare_recall(first, other, high).widen(len(results) - 1)
         said += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
+    if len(results) > 2:
+        said += f" These intervals hold for all {len(results) - 1} comparisons at once."
     return said
 
 

@@ -12,7 +12,7 @@ from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain
 from wordsight.evaluate.suite.cell import PROBE, Measure
-from wordsight.evaluate.suite.summary import ALL_SETS, MeanResult, SetResult, SuiteResult, list_counts
+from wordsight.evaluate.suite.summary import ALL_SETS, FEWEST_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
 
 _ZERO_SHOT, _PROBE_ALL = (ZERO_SHOT, 0), (PROBE, ALL)
@@ -39,7 +39,8 @@ def answer_suite(result: SuiteResult) -> Iterator[str]:
     for mean in result.means:
         if mean.group != ALL_SETS:
             continue
-        said = f"{mean.model}, mean of {mean.sets} datasets: "
+        only = " (intervals: of these only)" if mean.of_these_only else ""
+        said = f"{mean.model}, mean of {mean.sets} datasets{only}: "
         parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
         yield said + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
     few = {each.dataset: each for each in result.sets if each.test_images < each.class_count}
@@ -151,8 +152,8 @@ def _tabulate_means(result: SuiteResult) -> Section:
     head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
     text = (
         "Each dataset counts alike; datasets without both measures are not in the mean. Intervals are those of other "
-        "datasets like these. Whether one model is better than another is for `wordsight eval compare` to say, on the "
-        "predictions written here."
+        f"datasets like these; of fewer than {FEWEST_SETS}, of these only, with other images. Whether one model is "
+        "better than another is for `wordsight eval compare --task suite` to say, on the predictions written here."
     )
     return Section("Mean over datasets", text, [Table(head, rows)])
 
@@ -205,8 +206,8 @@ def _say_gap(mean: MeanResult, sets: Sequence[SetResult]) -> str:
     gaps = [each.gap for each in sets if each.gap is not None]
     ahead, behind = sum(gap.low > 0 for gap in gaps), sum(gap.high < 0 for gap in gaps)
     return (
-        f"; zero-shot less probe {format_gain(mean.gap)} points. Zero-shot is clearly better on {ahead} datasets, the "
-        f"probe on {behind}, and {len(gaps) - ahead - behind} do not tell"
+        f"; zero-shot less probe {format_gain(mean.gap)} points. Zero-shot is clearly better on {ahead} of {len(gaps)} "
+        f"datasets, the probe on {behind}"
     )
 
 

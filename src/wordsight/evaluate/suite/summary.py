@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ from wordsight.metrics import (
     Estimate,
     JointMeans,
     estimate_gain,
-    estimate_share,
+    estimate_runs,
     measure_across_sets,
     measure_on_set,
+    measure_on_sets,
 )
 
 ALL_SETS = "all sets"
+FEWEST_SETS = 5  # below which the spread of sets is hardly known: of two, an interval of the mean is ±100 points
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class SetResult:
 class MeanResult:
     """A model over the sets of a group that have all of its measures: zero-shot, and the probe with all images.
 
-    Intervals are of sets like these: other sets, and other images of each, would give others.
+    Intervals are of sets like these: other sets, and other images of each, would give others. Of fewer than
+    `FEWEST_SETS` they are of these sets only, with other images of them.
     """
 
     model: str
@@ -63,12 +66,18 @@ class MeanResult:
     accuracy: Mapping[Measure, Estimate]
     gap: Estimate | None
 
+    @property
+    def of_these_only(self) -> bool:
+        """Whether the intervals say nothing of other sets."""
+        return self.sets < FEWEST_SETS
+
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
         return {
             "model": self.model,
             "group": self.group,
             "sets": self.sets,
+            "intervals_of_these_sets_only": self.of_these_only,
             "accuracy": _by_text(self.accuracy),
             "zero_shot_minus_probe": _as_dict(self.gap),
         }
@@ -130,14 +139,10 @@ def find_curve_measures(cells: Sequence[Cell]) -> list[Measure]:
 
 
 def _summarise_set(cell: Cell, group: str) -> SetResult:
-    accuracy: dict[Measure, Estimate] = {}
-    for measure, share_N in cell.hits.items():
-        accuracy[measure] = measure_on_set(share_N[:, None]).estimate(0)
-        if np.isin(share_N, (0, 1)).all():
-            accuracy[measure] = estimate_share(share_N)
+    accuracy = {measure: estimate_runs(hit_SM) for measure, hit_SM in cell.hits.items()}
     gap = None
     if (ZERO_SHOT, 0) in cell.hits and (PROBE, ALL) in cell.hits:
-        gap = estimate_gain(cell.hits[PROBE, ALL], cell.hits[ZERO_SHOT, 0])
+        gap = estimate_gain(cell.hits[PROBE, ALL][0], cell.hits[ZERO_SHOT, 0][0])
     return SetResult(
         dataset=cell.dataset,
         model=cell.model,
@@ -156,9 +161,10 @@ def _average(cells: Sequence[Cell], model: str, group: str, measures: Sequence[M
     able = [cell for cell in cells if all(measure in cell.hits for measure in measures)]
     if len(able) < 2 or not measures:
         return []
-    each = [measure_on_set(np.stack([cell.hits[measure] for measure in measures], axis=1)) for cell in able]
-    joint, places = measure_across_sets(each), {measure: place for place, measure in enumerate(measures)}
-    accuracy = {measure: joint.estimate(place) for measure, place in places.items()}
+    each = [measure_on_set(np.stack([cell.share(measure) for measure in measures], axis=1)) for cell in able]
+    joint = measure_across_sets(each) if len(each) >= FEWEST_SETS else measure_on_sets(each)
+    places = {measure: place for place, measure in enumerate(measures)}
+    accuracy = {measure: _bound(joint.estimate(place), 0.0) for measure, place in places.items()}
     return [MeanResult(model, group, len(able), accuracy, _find_gap(joint, places))]
 
 
@@ -166,7 +172,12 @@ def _find_gap(joint: JointMeans, places: Mapping[Measure, int]) -> Estimate | No
     """Zero-shot less probe with all images."""
     if (ZERO_SHOT, 0) not in places or (PROBE, ALL) not in places:
         return None
-    return joint.estimate_gain(places[PROBE, ALL], places[ZERO_SHOT, 0])
+    return _bound(joint.estimate_gain(places[PROBE, ALL], places[ZERO_SHOT, 0]), -1.0)
+
+
+def _bound(estimate: Estimate, least: float) -> Estimate:
+    """Estimate whose interval ends where values do: at `least` and 1."""
+    return replace(estimate, low=max(least, estimate.low), high=min(1.0, estimate.high))
 
 
 def name_measure(measure: Measure) -> str:
