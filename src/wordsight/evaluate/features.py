@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -16,7 +18,8 @@ from safetensors.numpy import save
 
 from wordsight.durable import write_whole
 from wordsight.errors import InputError
-from wordsight.evaluate.datasets.labelled_set import LabelledSet
+from wordsight.evaluate.datasets.labelled_set import LabelledSet, hash_images
+from wordsight.evaluate.datasets.lazy_images import take_images
 from wordsight.evaluate.embedder import ImageEmbedder
 from wordsight.images.skipped import Skipped
 from wordsight.locations import cache_dir
@@ -53,27 +56,20 @@ def embed_set(
 ) -> Features:
     """Features of a set's images by a model.
 
-    cache: read and keep them under `cache_dir("features")`, in parts, so that an interrupted call is resumed; a
-    damaged part is computed again. progress: called with the number of images done since its last call.
+    cache: read and keep them under `cache_dir("features")`, in parts, so that an interrupted call is resumed. A part is
+    named by the contents of its images, before and after they are read; a damaged one is computed again, and images
+    that could not be read are tried again. progress: called with the number of images done since its last call.
     Raises: InputError when no image can be read.
     """
     started = time.perf_counter()
-    folder = cache_dir("features") / f"{model.fingerprint}-{data.images_hash}"
     vectors: list[Floats] = []
     places: list[int] = []
     skipped: list[Skipped] = []
     computed = False
     for start in range(0, len(data.images), _PART):
-        path = folder / f"{start // _PART:05d}.safetensors"
         images = data.images[start : start + _PART]
-        part = _read_part(path) if cache else None
-        if part is None:
-            computed = True
-            part = _compute_part(model, images, progress)
-            if cache:
-                _write_part(path, part)
-        elif progress is not None:
-            progress(len(images))
+        part, is_new = _find_part(model, data.keys[start : start + _PART], images, cache=cache, progress=progress)
+        computed |= is_new
         part_MD, place_M, reasons = part
         vectors.append(part_MD)
         places += [start + int(place) for place in place_M]
@@ -94,6 +90,50 @@ def embed_set(
 _Part = tuple[Floats, np.ndarray, dict[str, str]]  # vectors (M, D), places in the part (M,), place → reason
 
 
+def _find_part(
+    model: ImageEmbedder,
+    keys: Sequence[str],
+    images: Sequence[Any],
+    *,
+    cache: bool,
+    progress: Callable[[int], object] | None,
+) -> tuple[_Part, bool]:
+    """A part from disk, or computed and kept; and whether it was computed."""
+    if not cache:
+        return _compute_part(model, images, progress), True
+    content = hash_images(keys, images)
+    path = cache_dir("features") / model.fingerprint / f"{content}.safetensors"
+    part = _read_part(path, len(images))
+    if part is not None and not part[2]:
+        if progress is not None:
+            progress(len(images))
+        return part, False
+    if part is None:
+        computed = _compute_part(model, images, progress)
+    else:
+        computed = _retry_skipped(model, images, part)
+        if progress is not None:
+            progress(len(images))
+        if len(computed[1]) == len(part[1]):
+            return computed, False
+    if hash_images(keys, images) == content:  # else a file was replaced meanwhile: of which content is unknown
+        _write_part(path, computed)
+    return computed, True
+
+
+def _retry_skipped(model: ImageEmbedder, images: Sequence[Any], part: _Part) -> _Part:
+    """The part with those images that can be read now: a limit may have been raised, a reader installed."""
+    vectors_MD, place_M, reasons = part
+    tried = sorted(map(int, reasons))
+    more_LD, found_L, still = _compute_part(model, take_images(images, tried), None)
+    new_reasons = {str(tried[int(place)]): reason for place, reason in still.items()}
+    if not len(found_L):
+        return vectors_MD, place_M, new_reasons
+    all_M = np.concatenate([place_M, np.array(tried, np.int64)[found_L]])
+    order_M = np.argsort(all_M)
+    return np.concatenate([vectors_MD.reshape(-1, more_LD.shape[1]), more_LD])[order_M], all_M[order_M], new_reasons
+
+
 def _compute_part(model: ImageEmbedder, images: object, progress: Callable[[int], object] | None) -> _Part:
     vectors: list[np.ndarray] = []
     places: list[int] = []
@@ -112,15 +152,20 @@ def _compute_part(model: ImageEmbedder, images: object, progress: Callable[[int]
     return np.stack(vectors).astype(np.float32), np.array(places, np.int64), reasons
 
 
-def _read_part(path: Path) -> _Part | None:
-    """A part from disk, or None where there is none or it is damaged."""
+def _read_part(path: Path, count: int) -> _Part | None:
+    """A part of `count` images from disk, or None where there is none or it is damaged."""
+    if not path.is_file():
+        return None
     try:
         with safe_open(path, "np") as file:
             vectors_MD, place_M = file.get_tensor("vectors"), file.get_tensor("places")
-            reasons = json.loads(file.metadata()["skipped"])
+            skipped, checksum = file.metadata()["skipped"], file.metadata()["checksum"]
+            if checksum != _checksum(vectors_MD, place_M, skipped):
+                return None
+            reasons: dict[str, str] = json.loads(skipped)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-    if len(vectors_MD) != len(place_M) or not np.isfinite(vectors_MD).all():
+    if sorted([*map(int, place_M), *map(int, reasons)]) != list(range(count)):
         return None
     return vectors_MD, place_M, reasons
 
@@ -128,7 +173,15 @@ def _read_part(path: Path) -> _Part | None:
 def _write_part(path: Path, part: _Part) -> None:
     """Keep a part; not being allowed to is not an error."""
     vectors_MD, place_M, reasons = part
-    content = save({"vectors": vectors_MD, "places": place_M}, {"skipped": json.dumps(reasons)})
+    skipped = json.dumps(reasons)
+    facts = {"skipped": skipped, "checksum": _checksum(vectors_MD, place_M, skipped)}
+    content = save({"vectors": np.ascontiguousarray(vectors_MD), "places": place_M}, facts)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
+
+
+def _checksum(vectors_MD: Floats, place_M: np.ndarray, skipped: str) -> str:
+    running = hashlib.blake2b(np.ascontiguousarray(vectors_MD).tobytes(), digest_size=16)
+    running.update(place_M.tobytes() + skipped.encode())
+    return running.hexdigest()

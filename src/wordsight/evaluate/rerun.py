@@ -176,7 +176,7 @@ def _rerun_figures(path: Path, run: Run) -> Rerun:
     """Repeat a task that writes figures only, such as retrieval, and compare the file of the same name."""
     recorded = _read_figures(path)
     command = recorded.get("command")
-    if not command:
+    if not isinstance(command, list) or not command:
         raise _no_command(path)
     with tempfile.TemporaryDirectory(prefix="wordsight-rerun-") as folder:
         run([*command, "--out", folder])

@@ -13,8 +13,13 @@ import click
 
 from wordsight.cli._messages import clean, say
 from wordsight.cli.eval._options import one_json_option
+from wordsight.errors import InputError
 
 EQUAL, NOT_EQUAL = 0, 1
+# What a record may run: subcommands that write what they measured. It may come from someone else.
+_REPEATABLE = ("zeroshot", "fewshot", "suite", "retrieval", "pairs", "similarity", "labels", "limits", "prompts")
+_WRITING = ("--out", "--report", "--sheet", "--save")
+_NETWORK = ("://", "hf-hub:", "hf:")
 _SHARED = ("weights", "locks", "openvino")  # parts of the cache that a rerun takes as they are
 
 EPILOG = """\b
@@ -24,7 +29,8 @@ Examples:
   wordsight eval rerun eval/captions/mini/retrieval.json
 
 The recorded command runs as it was given, so relative paths in it are looked up from the current folder. Images are
-embedded again: cached features are neither read nor written.
+embedded again: cached features are neither read nor written. A record that someone else wrote can name any folder of
+yours, but it can write no file, and uses servers and hubs only with --allow-network.
 
 \b
 Exit codes: 0 equal: the same classes with bit-identical scores, or the same figures; 1 not equal;
@@ -34,9 +40,10 @@ Exit codes: 0 equal: the same classes with bit-identical scores, or the same fig
 
 @click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--allow-network", is_flag=True, help="Allow a recorded command that names a server or a hub.")
 @one_json_option
 @click.pass_context
-def command(ctx: click.Context, /, file: Path, as_json: bool) -> None:
+def command(ctx: click.Context, /, file: Path, as_json: bool, allow_network: bool) -> None:
     """Repeat a recorded evaluation, and say whether it comes out the same.
 
     FILE is what `wordsight eval` wrote: predictions, the result.json beside them, or the JSON file of a task without
@@ -46,12 +53,34 @@ def command(ctx: click.Context, /, file: Path, as_json: bool) -> None:
 
     from wordsight.evaluate import rerun
 
-    result = rerun.rerun(file, _run)
+    def run(arguments: Sequence[str]) -> None:
+        _check(arguments, allow_network)
+        _run(arguments)
+
+    result = rerun.rerun(file, run)
     if as_json:
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         click.echo(clean(rerun.describe(result)))
     ctx.exit(EQUAL if result.equal else NOT_EQUAL)
+
+
+def _check(arguments: Sequence[str], allow_network: bool) -> None:
+    """Raise InputError for a recorded command that does more than measure: it may come from someone else."""
+    shown = " ".join(map(str, arguments))
+    recorded, out = arguments[:-2], arguments[-2]
+    assert out == "--out", arguments
+    if not all(isinstance(text, str) for text in recorded) or len(recorded) < 2 or recorded[0] != "eval":
+        raise InputError(f"The recorded command is {shown!r:.300}, expected one of `wordsight eval`.")
+    if recorded[1] not in _REPEATABLE:
+        raise InputError(f"The recorded command is 'eval {recorded[1]}'; only {', '.join(_REPEATABLE)} are repeated.")
+    for text in recorded[2:]:
+        if text.partition("=")[0] in _WRITING:
+            raise InputError(f"The recorded command has {text.partition('=')[0]}, which writes a file; such a record "
+                             "was not made by wordsight, and is not run.")  # fmt: skip
+        if not allow_network and any(mark in text for mark in _NETWORK):
+            raise InputError(f"The recorded command uses the network: {text!r}. It would be sent images, or load files "
+                             "from there; if you trust the record, add --allow-network.")  # fmt: skip
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,11 +62,7 @@ class LabelledSet:
     @functools.cached_property
     def images_hash(self) -> str:
         """Hash of the keys and contents of the images, in order: names the cache of their features."""
-        running = hashlib.blake2b(digest_size=16)
-        for key, image in zip(self.keys, self.images, strict=True):
-            running.update(key.encode("utf-8", "surrogatepass") + b"\0")
-            _hash_image(running, image)
-        return running.hexdigest()
+        return hash_images(self.keys, self.images)
 
     @functools.cached_property
     def content_hash(self) -> str:
@@ -129,8 +126,18 @@ def number_keys(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _hash_image(running: Any, image: Any) -> None:
-    """Add the content of an image; of a file that cannot be read its absence, which its reader will report."""
+def hash_images(keys: Sequence[str], images: Sequence[Any]) -> str:
+    """Hash of keys and contents of images, in order."""
+    running = hashlib.blake2b(digest_size=16)
+    for key, image in zip(keys, images, strict=True):
+        name = key.encode("utf-8", "surrogatepass")
+        running.update(len(name).to_bytes(8, "little") + name + _hash_image(image))
+    return running.hexdigest()
+
+
+def _hash_image(image: Any) -> bytes:
+    """Hash of the content of an image; of a file that cannot be read that of its absence, which its reader reports."""
+    running = hashlib.blake2b(digest_size=16)
     if isinstance(image, bytes | bytearray):
         running.update(image)
     elif isinstance(image, np.ndarray):
@@ -138,8 +145,11 @@ def _hash_image(running: Any, image: Any) -> None:
         running.update(np.ascontiguousarray(image).tobytes())
     else:
         try:
+            if not stat.S_ISREG(os.stat(image).st_mode):  # a pipe or a device may never end
+                raise OSError("not a regular file")
             with open(os.fspath(image), "rb") as file:
                 while chunk := file.read(_CHUNK):
                     running.update(chunk)
-        except OSError:
+        except (OSError, ValueError):
             running.update(b"\0unreadable\0")
+    return running.digest()
