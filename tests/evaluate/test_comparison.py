@@ -76,7 +76,7 @@ def test_models_too_close_are_said_to_need_more_images(tmp_path):
     a, b = np.arange(200) < 120, (np.arange(200) >= 10) & (np.arange(200) < 133)  # loses 10, gains 13
     said = describe_comparison(compare(write(tmp_path, predictions(a, "a"), predictions(b, "b"))))
     assert said == (
-        "a and b cannot be told apart on these 200 images of pets: b is 1.5 points ahead (−3.3 to 6.3). About 4,100 "
+        "b and a cannot be told apart on these 200 images of pets: b is 1.5 points ahead (−3.3 to 6.3). About 4,100 "
         "images would be needed for a difference of 1.5 points."
     )
     same = compare(write(tmp_path / "same", predictions(a, "a"), predictions(a, "b")))
