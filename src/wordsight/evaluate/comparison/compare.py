@@ -94,7 +94,8 @@ class Comparison:
     """Contenders on all datasets.
 
     common: datasets that all contenders have. across: over these as a sample of datasets; here: on just these, which
-    needs all images of all; both None for a single dataset. left_out: contender → datasets that it lacks.
+    needs all images of all; both None for a single dataset. left_out: contender → datasets that it lacks. remarks: on
+    what was chosen to be compared.
     """
 
     labels: tuple[str, ...]
@@ -104,6 +105,7 @@ class Comparison:
     here: Standings | None
     left_out: Mapping[str, tuple[str, ...]]
     unread: tuple[Unread, ...]
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
@@ -115,13 +117,19 @@ class Comparison:
             "on_these_sets": self.here and self.here.to_dict(),
             "lacking_sets": {name: list(sets) for name, sets in self.left_out.items()},
             "unread": [{"path": str(each.path), "reason": each.reason} for each in self.unread],
+            "remarks": list(self.remarks),
         }
 
 
 def compare_results(
-    results: Sequence[Result], unread: Sequence[Unread] = (), *, cluster: str = "", seed: int = 0
+    results: Sequence[Result],
+    unread: Sequence[Unread] = (),
+    *,
+    remarks: Sequence[str] = (),
+    cluster: str = "",
+    seed: int = 0,
 ) -> Comparison:
-    """Compare the models, or methods, of results that `find_results` found.
+    """Compare the models, or methods, of results that `find_results` or `choose_results` found.
 
     cluster: column of the images' groups, such as the film of a frame, that are drawn together.
     Raises: InputError for fewer than two contenders, none on a common dataset, and as `pair_predictions`.
@@ -132,7 +140,8 @@ def compare_results(
     for label, result in zip(labels, results, strict=True):
         by_set.setdefault(result.dataset, {})[label] = result
     if len(names) < 2:
-        raise InputError(f"There are only results of {names[0]!r}; a comparison needs two models or methods.")
+        said = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
+        raise InputError(" ".join([said, *remarks]))
     measured = [
         _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
         for dataset, found in by_set.items()
@@ -158,6 +167,7 @@ def compare_results(
         here,
         {name: datasets for name, datasets in lacks.items() if datasets},
         tuple(unread),
+        tuple(remarks),
     )
 
 
