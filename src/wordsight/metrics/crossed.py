@@ -50,7 +50,8 @@ def estimate_runs(hit_SN: ArrayLike) -> Estimate:
 
     The interval is Wilson's, of as many independent hits as have the variance of `estimate_crossed`, and with its
     degrees of freedom; of no more than the images, for few misses tell little of how alike runs are: it holds 96 to
-    99 % of simulated shares instead of 95. Runs that agree on all images are one. Raises: InputError as `estimate_crossed`.
+    99 % of simulated shares instead of 95. Runs that agree on all images are one.
+    Raises: InputError as `estimate_crossed`.
     Source: Kott and Carr 1997, "Developing an estimation strategy for a pesticide data program", on Wilson's interval
     of samples that are not simple.
     """
