@@ -67,7 +67,7 @@ def test_save_writes_a_head(squares, tmp_path):
         (["--shots", "none"], "number of shots 'none' is not a number from 1"),
         (["--methods", "prob"], "Did you mean"),
         (["--methods", "clap"], "embeds images only, but clap start from texts"),
-        (["--shots", "9"], "9 shots a class are asked for, but no class"),
+        (["--shots", "9"], "9 shots per class are asked for, but no class"),
         (["--report", "page.pdf"], "must end in .html"),
     ],
 )

@@ -13,17 +13,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wordsight import __version__
 from wordsight.durable import write_whole
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Origin, Predictions
-from wordsight.evaluate.report.page import as_json
+from wordsight.evaluate.report.json_files import render_json, write_json
+from wordsight.evaluate.result_folder import result_folder
 from wordsight.evaluate.zeroshot.summary import Summary, known_labels
 
 # tasks of this package → names that CLIP_benchmark gives them
@@ -67,8 +69,19 @@ def write_result(path: Path, origin: Origin, metrics: Mapping[str, Any], ours: M
         "language": "en",
         OURS: {**ours, "origin": asdict(origin)},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    write_json(path, result)
+
+
+def write_figures(
+    out: Path, dataset: str, model: str, task: str, figures: Mapping[str, Any], *, command: Sequence[str] = ()
+) -> Path:
+    """Write the figures of a task to FOLDER/<dataset>/<model>/<task>.json, without NaN, and return its path.
+
+    command: arguments behind `wordsight` that repeat them, for `wordsight eval rerun`.
+    """
+    path = result_folder(out, dataset, model) / f"{task}.json"
+    write_json(path, {"version": __version__, "command": list(command), **figures})
+    return path
 
 
 def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, *, main: str = "acc1") -> None:
@@ -90,7 +103,7 @@ def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, 
         OURS: {"model": origin.model, "low": summary.main.low, "high": summary.main.high, "n": summary.n},
     }
     kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
-    text = "".join(json.dumps(as_json(each), ensure_ascii=False, allow_nan=False) + "\n" for each in [*kept, line])
+    text = "".join(render_json(each) + "\n" for each in [*kept, line])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
 
