@@ -55,7 +55,7 @@ HOMES = {
     "datasets": ("ingest/", "evaluate/datasets/"),
     "ray": ("update/on_ray.py",),
     "peft": ("train/",),
-    "matplotlib": ("train/", "evaluate/report/charts.py"),
+    "matplotlib": ("train/", "evaluate/report/"),
     "sklearn": ("evaluate/estimators/base.py",),
     "mteb": ("evaluate/mteb.py",),
     "scipy": ("evaluate/", "metrics/"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from wordsight.errors import InputError, did_you_mean
@@ -60,3 +61,12 @@ def _shown(value: Any) -> str:
     if value is None:
         return text
     return f"{text} ({type(value).__name__})"
+
+
+def check_folder_of(path: Path, name: str) -> None:
+    """Raise InputError for a file to be written in a folder that does not exist. name: of the option or parameter."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"{name} is {str(path)!r}, but the folder {str(path.parent)!r} does not exist; create it, or name another "
+            "file."
+        )

@@ -120,7 +120,7 @@ def test_many_models_have_ranks_over_datasets(tmp_path):
     assert rows["good"].ranks == rows["also good"].ranks == (1, 2)
     assert set(comparison.across.tied) == {"good", "also good"}
     said = describe_comparison(comparison)
-    assert "in the mean over 12 datasets" in said
+    assert "on average over 12 datasets" in said
     assert "weak is behind" in said
     report = build_report(comparison, "wordsight eval compare")
     assert json.loads(json.dumps(report.data, allow_nan=False))["across_sets"]["weak"]["ranks"] == [3, 3]

@@ -66,8 +66,8 @@ def test_one_image_a_class_is_measured_by_zero_shot_only(plan):
     found = measure_cell(WithTexts(), make_set((1, 1, 1)), plan)
     assert list(found.hits) == [("zero-shot", 0)]
     assert found.test_images == 3
-    assert "one image a class" in found.notes[0]
-    with pytest.raises(InputError, match="one image a class, and images-only embeds images only"):
+    assert "one image per class" in found.notes[0]
+    with pytest.raises(InputError, match="one image per class, and images-only embeds images only"):
         measure_cell(ImagesOnly(), make_set((1, 1, 1)), plan)
 
 
@@ -151,12 +151,12 @@ def test_groups_have_means_of_their_own():
 
 
 def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table():
-    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones((1, 3))}, ("one image a class",))
+    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones((1, 3))}, ("one image per class",))
     result = summarise_suite([*CELLS, single])
     assert result.means[0].sets == 4
     report = build_suite_report(result, "wordsight eval suite")
     assert "flags" in [row[0] for row in report.sections[1].parts[-1].rows]
-    assert report.sections[-1].text == "flags: one image a class."
+    assert report.sections[-1].text == "flags: one image per class."
 
 
 def test_the_answer_counts_the_sets_where_each_is_better():

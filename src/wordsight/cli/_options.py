@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from wordsight.arguments import check_folder_of
 from wordsight.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,9 +135,7 @@ def check_html(html: Path | None) -> None:
     if html.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--html is {str(html)!r}, where the contact sheet would be written; its name must end in "
                          ".html.")  # fmt: skip
-    if not html.parent.is_dir():
-        raise InputError(f"--html is {str(html)!r}, but the folder {str(html.parent)!r} does not exist; create it, or "
-                         "name another file.")  # fmt: skip
+    check_folder_of(html, "--html")
 
 
 def check_path_options(options: Mapping[str, Any]) -> None:

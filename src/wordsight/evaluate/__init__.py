@@ -31,16 +31,11 @@ if TYPE_CHECKING:
     from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
     from wordsight.evaluate.prompts.config import PromptStudyConfig
     from wordsight.evaluate.prompts.study import PromptStudy, study_prompts
-    from wordsight.evaluate.report.charts import (
-        Point,
-        Series,
-        bar_chart,
-        heat_map,
-        interval_chart,
-        line_chart,
-        scatter_chart,
-    )
+    from wordsight.evaluate.report.line_charts import Series, line_chart
+    from wordsight.evaluate.report.matrix_charts import heat_map
     from wordsight.evaluate.report.page import write_report
+    from wordsight.evaluate.report.row_charts import bar_chart, interval_chart
+    from wordsight.evaluate.report.scatter_charts import Point, scatter_chart
     from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
     from wordsight.evaluate.report.text import render_text
     from wordsight.evaluate.retrieval.captioned import CaptionedSet, open_captions
@@ -69,7 +64,7 @@ _HOMES = {
     "PairScores": "compositional.measure",
     "PairSet": "compositional.items",
     "Picking": "picking.pick",
-    "Point": "report.charts",
+    "Point": "report.scatter_charts",
     "Predictions": "predictions",
     "PromptStudy": "prompts.study",
     "PromptStudyConfig": "prompts.config",
@@ -77,22 +72,22 @@ _HOMES = {
     "Result": "comparison.results",
     "Retrieval": "retrieval.measure",
     "Section": "report.sections",
-    "Series": "report.charts",
+    "Series": "report.line_charts",
     "Similarity": "similarity.measure",
     "Summary": "zeroshot.summary",
     "Table": "report.sections",
     "ZeroShotClassifier": "estimators.zero_shot",
     "ZeroShotRun": "zeroshot.run",
-    "bar_chart": "report.charts",
+    "bar_chart": "report.row_charts",
     "compare_results": "comparison.compare",
     "embed_set": "features",
     "evaluate_retrieval": "retrieval.measure",
     "examine_labels": "data_quality.examination",
     "find_label_errors": "data_quality.label_errors",
     "find_results": "comparison.results",
-    "heat_map": "report.charts",
-    "interval_chart": "report.charts",
-    "line_chart": "report.charts",
+    "heat_map": "report.matrix_charts",
+    "interval_chart": "report.row_charts",
+    "line_chart": "report.line_charts",
     "measure_limits": "limits.measure",
     "measure_similarity": "similarity.measure",
     "open_captions": "retrieval.captioned",
@@ -105,7 +100,7 @@ _HOMES = {
     "read_predictions": "predictions",
     "render_text": "report.text",
     "run_zero_shot": "zeroshot.run",
-    "scatter_chart": "report.charts",
+    "scatter_chart": "report.scatter_charts",
     "score_pairs": "compositional.measure",
     "study_prompts": "prompts.study",
     "summarise": "zeroshot.summary",

@@ -22,7 +22,7 @@ _FORMAT = 1  # of the file
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where predictions come from: enough to repeat them, and to refuse a comparison of what cannot be compared.
+    """Origin of predictions: enough to repeat them, and to refuse a comparison of what cannot be compared.
 
     task: "zeroshot", "fewshot", …. command: arguments of the command line behind `wordsight`, or of the call.
     method: how the classes were decided, such as "zero-shot" or "gda 4 shots seed 0". seconds: by phase.

@@ -97,7 +97,7 @@ def find_record(path: Path) -> Path:
 
 
 def compare_predictions(recorded: Predictions, repeated: Predictions) -> Rerun:
-    """How far repeated predictions differ from those recorded, image by image."""
+    """Differences of repeated predictions from those recorded, image by image."""
     place_of = {key: place for place, key in enumerate(repeated.keys)}
     common = [(i, place_of[key]) for i, key in enumerate(recorded.keys) if key in place_of]
     changed, largest = 0, 0.0
@@ -122,7 +122,7 @@ def compare_predictions(recorded: Predictions, repeated: Predictions) -> Rerun:
 
 
 def compare_figures(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Rerun:
-    """How far repeated figures differ from those recorded; versions, commands and seconds are not compared."""
+    """Differences of repeated figures from those recorded; versions, commands and seconds are not compared."""
     was, now = dict(_flatten(recorded)), dict(_flatten(repeated))
     common = was.keys() & now.keys()
     gaps = [_gap(was[name], now[name]) for name in common]

@@ -9,18 +9,23 @@ Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wordsight import __version__
 from wordsight.durable import write_whole
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Origin, Predictions
-from wordsight.evaluate.report.page import as_json
+from wordsight.evaluate.report.json_files import render_json, write_json
+from wordsight.evaluate.result_folder import result_folder
 from wordsight.evaluate.zeroshot.summary import Summary, known_labels
 
 # tasks of this package → names that CLIP_benchmark gives them
@@ -64,8 +69,19 @@ def write_result(path: Path, origin: Origin, metrics: Mapping[str, Any], ours: M
         "language": "en",
         OURS: {**ours, "origin": asdict(origin)},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(as_json(result), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    write_json(path, result)
+
+
+def write_figures(
+    out: Path, dataset: str, model: str, task: str, figures: Mapping[str, Any], *, command: Sequence[str] = ()
+) -> Path:
+    """Write the figures of a task to FOLDER/<dataset>/<model>/<task>.json, without NaN, and return its path.
+
+    command: arguments behind `wordsight` that repeat them, for `wordsight eval rerun`.
+    """
+    path = result_folder(out, dataset, model) / f"{task}.json"
+    write_json(path, {"version": __version__, "command": list(command), **figures})
+    return path
 
 
 def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, *, main: str = "acc1") -> None:
@@ -87,9 +103,28 @@ def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, 
         OURS: {"model": origin.model, "low": summary.main.low, "high": summary.main.high, "n": summary.n},
     }
     kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
-    text = "".join(json.dumps(as_json(each), ensure_ascii=False, allow_nan=False) + "\n" for each in [*kept, line])
+    text = "".join(render_json(each) + "\n" for each in [*kept, line])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
+
+
+def write_per_class(path: Path, summary: Summary) -> None:
+    """Write a line of CSV for each class: its images, recall with 95 % interval, and what it is most often taken for.
+
+    Of multi-label sets "recall" is the average precision. Cells that are not known are empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", "images", "recall", "low", "high", "most_often_taken_for", "taken"])
+    for each in summary.classes:
+        recall = each.recall
+        figures: tuple[float | str, ...] = ("", "", "")
+        if recall is not None:
+            figures = (recall.value, recall.low, recall.high)
+        cells = ["" if isinstance(cell, str) or math.isnan(cell) else f"{cell:.6f}" for cell in figures]
+        writer.writerow([each.name, each.n, *cells, each.taken_for, each.taken])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.getvalue())
 
 
 def chance_by_frequency(predictions: Predictions) -> float:

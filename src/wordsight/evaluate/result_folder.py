@@ -1,11 +1,11 @@
-"""Where results of a model on a dataset are written: FOLDER/<dataset>/<model>/."""
+"""Folders and files of the results of a model on a dataset: FOLDER/<dataset>/<model>/."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-PREDICTIONS, RESULT = "predictions.parquet", "result.json"
+PREDICTIONS, RESULT, PER_CLASS = "predictions.parquet", "result.json", "per_class.csv"
 
 _LINES = "eval_results-"  # how the names of files with a line for each dataset begin
 
@@ -16,6 +16,11 @@ _LONGEST = 80
 def result_folder(out: Path, dataset: str, model: str) -> Path:
     """Folder of the results of a model on a dataset; it is not made here."""
     return out / folder_name(dataset) / folder_name(model)
+
+
+def run_name(method: str, count: int | str, seed: int) -> str:
+    """Name of the file of a few-shot run's predictions, without its ending: "probe-4-shots-seed-0"."""
+    return folder_name(f"{method}-{count}-shots-seed-{seed}")
 
 
 def lines_path(out: Path, model: str) -> Path:

@@ -18,10 +18,12 @@ Templates = str | Path | Sequence[str]
 
 _SHOWN = 200  # characters of a text in a message
 
+PHOTO = "a photo of a {}."  # the one template of CLIP's paper (§3.1.4)
+
 TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
-    # the bare class name, and the one template of CLIP's paper (§3.1.4)
+    # the bare class name, and the one template
     "plain": ("{}",),
-    "photo": ("a photo of a {}.",),
+    "photo": (PHOTO,),
     "imagenet-7": (
         "itap of a {}.",
         "a bad photo of the {}.",

@@ -26,7 +26,7 @@ def test_figures_are_printed_and_written(run, tmp_path):
     result = run("photos.tsv -k 1 -k 2 --report out.html")
     assert result.exit_code == 0, result.output
     assert "mini puts a caption's image first for" in result.stdout
-    assert "text → image, 7 queries, 6 to be found among" in result.stdout
+    assert "text → image, 7 queries, gallery of 6" in result.stdout
     figures = json.loads((tmp_path / "eval/photos/mini/retrieval.json").read_text())
     assert figures["task"] == "zeroshot_retrieval"
     assert set(figures["metrics"]) == {f"{side}_retrieval_recall@{k}" for side in ("image", "text") for k in (1, 2)}

@@ -81,7 +81,7 @@ def test_several_sets_have_a_table_and_a_mean(run, tmp_path):
     result = run("zeroshot colours two --json")
     assert [each["origin"]["dataset"] for each in json.loads(result.stdout)["results"]] == ["colours", "two"]
     result = run("zeroshot colours two")
-    assert "mini: 96.2 % in the mean of 2 datasets, from 92.3 % (colours) to 100.0 % (two)." in result.stdout
+    assert "mini: 96.2 % on average over 2 datasets, from 92.3 % (colours) to 100.0 % (two)." in result.stdout
 
 
 def test_groups_of_a_table(run, tmp_path):

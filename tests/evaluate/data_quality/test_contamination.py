@@ -70,7 +70,7 @@ def test_no_copy_bounds_the_share(model, data, train):
     clean = data.take([2, 3])
     answer = build_report(examine(model, clean, train), "").answer
     assert answer.startswith("None of the 2 images of samples has a copy among the 4 training images.")
-    assert "fewer than 77.6%" in answer  # (1 - p)² = 5 %
+    assert "fewer than 77.6 %" in answer  # (1 - p)² = 5 %
 
 
 def test_an_index_is_read_with_its_vectors(model, data, train, tmp_path):

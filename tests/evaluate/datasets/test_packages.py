@@ -79,7 +79,7 @@ def test_other_idx_files_need_names(tmp_path):
             r"shape \(3, 2, 2\) and labels of the shape \(2,\)",
         ),
         ("t10k-labels-idx1-ubyte", None, "lacks the labels of the split 'test'; fetch"),
-        ("t10k-labels-idx1-ubyte.gz", b"no gzip", "cannot be read .* fetch the set again"),
+        ("t10k-labels-idx1-ubyte.gz", b"no gzip", "cannot be read .* fetch the dataset again"),
     ],
 )
 def test_damaged_idx_files_are_refused(tmp_path, name, content, message):

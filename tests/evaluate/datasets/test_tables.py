@@ -36,7 +36,7 @@ def test_a_column_of_splits_tells_them_apart(tmp_path):
     assert (test.split, test.classnames, test.columns) == ("test", train.classnames, {})
     with pytest.raises(InputError, match=r"no split 'dev'; it has train, test"):
         open_set(table, split="dev")
-    with pytest.raises(InputError, match="no split 'dev'; it is one set without splits"):
+    with pytest.raises(InputError, match="no split 'dev'; it has no splits"):
         open_set(write_table(tmp_path, "file,class", "a.png,cat", "b.png,dog", name="plain.csv"), split="dev")
 
 

@@ -83,7 +83,7 @@ def test_one_split_and_one_shard_open_by_themselves(tmp_path):
     with pytest.warns(DatasetWarning, match="1 of the 3 classes"):
         shard = open_set(folder / "test" / "0.tar")
     assert shard.keys == ("s0", "s1")
-    with pytest.raises(InputError, match="no split 'train'; it is one set without splits"):
+    with pytest.raises(InputError, match="no split 'train'; it has no splits"):
         open_set(folder / "test" / "0.tar", split="train")
     with pytest.raises(InputError, match=r"has no split 'train'; it has test\."):
         open_set(folder, split="train")

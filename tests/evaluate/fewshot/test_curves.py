@@ -69,7 +69,7 @@ def test_classes_with_fewer_images_give_all_they_have_and_it_is_said():
 
 
 def test_more_shots_than_any_class_has_are_refused():
-    with pytest.raises(InputError, match="16 shots a class are asked for, but no class of 'trees' has more than 4"):
+    with pytest.raises(InputError, match="16 shots per class are asked for, but no class of 'trees' has more than 4"):
         curves.plan_counts(prepare(), [16], [])
 
 
@@ -169,8 +169,11 @@ def result_with(crossover, zero_shot=True):
     [
         ((2.64, 1.2, math.inf), r"Zero-shot equals a 2\.6-shot linear probe \(1\.2 to more than 4\)\."),
         ((1.5, 0.0, 3.0), r"Zero-shot equals a 1\.5-shot linear probe \(fewer than 1 to 3\)\."),
-        ((0.0, 0.0, 2.0), "The linear probe is as good as zero-shot from 1 image a class on"),
-        ((math.inf, math.inf, math.inf), r"Zero-shot is better than the linear probe even with all 4 images a class\."),
+        ((0.0, 0.0, 2.0), "The linear probe is as good as zero-shot from 1 image per class on"),
+        (
+            (math.inf, math.inf, math.inf),
+            r"is better than the linear probe even with all 4 images per class\.",
+        ),
         ((math.inf, 2.0, math.inf), "within chance"),
     ],
 )
@@ -225,13 +228,13 @@ def test_the_answer_is_about_the_first_method_and_a_higher_one_is_said_to_be_cho
     accuracy = {name: {**by_count, "all": Estimate(value, 0.1, 1.0, 12)} for (name, by_count), value in zip(
         result.accuracy.items(), (0.75, 0.9), strict=True)}  # fmt: skip
     answer = report.answer_in_words(dataclasses.replace(result, accuracy=accuracy))
-    assert answer.startswith("With all 4 images a class, nearest-mean is right on 75.0 %")
+    assert answer.startswith("With all 4 images per class, nearest-mean is right on 75.0 %")
     assert "The highest of 2 methods is probe (90.0 %), but these test images chose it" in answer
 
 
 def test_numbers_of_images_of_uneven_classes_are_a_range():
     result, _ = measure(prepare(data=make_set((8, 8, 2))))
-    assert "“all” is 1 to 4 images a class, all that are not tested on: a single draw." in (
+    assert "“all” is 1 to 4 images per class, all that are not tested on: a single draw." in (
         report.build_report(result, "").sections[0].text
     )
 

@@ -68,7 +68,7 @@ def test_renames_stand_for_names_and_equal_names_take_theirs_in_order():
     [
         ("crane", "The rename 'crane' is not complete; expected 'name=other wording'"),
         ("crane=", "is not complete"),
-        ("crabe=x", r"The set has no class 'crabe' to rename\. Did you mean: crane\?"),
+        ("crabe=x", r"The dataset has no class 'crabe' to rename\. Did you mean: crane\?"),
     ],
 )
 def test_renames_that_cannot_be_done_are_refused(rename, message):
@@ -77,7 +77,7 @@ def test_renames_that_cannot_be_done_are_refused(rename, message):
 
 
 def test_a_class_that_is_renamed_more_often_than_it_stands_there_is_refused():
-    with pytest.raises(InputError, match=r"'crane' is renamed more often than the set has it \(1\)"):
+    with pytest.raises(InputError, match=r"'crane' is renamed more often than the dataset has it \(1\)"):
         apply_renames(("crane", "owl"), ["crane=a", "crane=b"])
 
 

@@ -59,7 +59,7 @@ def test_truncated_prompts_are_counted_where_the_model_tells():
 
 
 def test_a_multi_label_set_and_one_without_labels_are_refused():
-    with pytest.raises(InputError, match="'x' is a multi-label set, but prompts are compared by the share"):
+    with pytest.raises(InputError, match="'x' is a multi-label dataset, but prompts are compared by the share"):
         check_single_label("x", np.zeros((2, 3), bool))
     with pytest.raises(InputError, match="No image of 'x' has a label"):
         check_single_label("x", np.array([-1, -1]))

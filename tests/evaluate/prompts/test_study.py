@@ -12,7 +12,8 @@ from wordsight.evaluate.prompts.config import PromptStudyConfig
 from wordsight.evaluate.prompts.report import build_report, draw_charts
 from wordsight.evaluate.prompts.senses import Sense
 from wordsight.evaluate.prompts.study import study_prompts
-from wordsight.evaluate.report.page import render_page, report_json
+from wordsight.evaluate.report.json_files import render_json
+from wordsight.evaluate.report.page import render_page
 from wordsight.evaluate.report.text import render_text
 from wordsight.metrics import Estimate
 
@@ -38,18 +39,18 @@ def test_every_prompt_set_is_measured_against_the_baseline_on_the_same_images(tm
     path = tmp_path / "words.json"
     path.write_text(json.dumps({"crane": ["tall grey crane"], "digger": ["digger"], "owl": ["owl"]}))
     seen = study(templates=("plain", "imagenet-7"), cupl=(path,), dclip=(path,))
-    baseline, *others = seen.ways
+    baseline, *others = seen.methods
     assert baseline.gain is None
-    assert [way.name for way in others] == ["plain", "imagenet-7", "words", "words (2)"]
-    for way in others:
-        assert way.gain.value == pytest.approx(way.accuracy.value - baseline.accuracy.value)
-        assert way.against == '"a photo of a {}."'
-    assert [way.prompts for way in seen.ways] == [3, 3, 21, 3, 3]
+    assert [method.name for method in others] == ["plain", "imagenet-7", "words", "words (2)"]
+    for method in others:
+        assert method.gain.value == pytest.approx(method.accuracy.value - baseline.accuracy.value)
+        assert method.against == '"a photo of a {}."'
+    assert [method.prompts for method in seen.methods] == [3, 3, 21, 3, 3]
 
 
 def test_a_rename_that_says_what_is_meant_gains():
     seen = study(renames=("crane=tall tower grey wading",), kind="thing")
-    by_name = {way.name: way for way in seen.naming}
+    by_name = {method.name: method for method in seen.naming}
     assert by_name['"a photo of a {}.", renamed'].gain.low > 0
     assert by_name["imagenet-7, a type of thing, renamed"].against == "imagenet-7"
     own = by_name['"a photo of a {}.", renamed: their own images']
@@ -70,22 +71,22 @@ def test_names_that_go_wrong_and_mean_several_things_are_told_with_their_senses(
 
 def test_weights_and_priors_are_measured_against_the_uniform_ensemble():
     seen = study()
-    uniform, *ways = seen.label_free
-    assert [way.name for way in ways] == [
+    uniform, *methods = seen.label_free
+    assert [method.name for method in methods] == [
         "ZPE weights of templates", "class means removed", "priors by EM", "equal priors (Sinkhorn)", "--together",
     ]  # fmt: skip
-    assert {way.against for way in ways} == {"imagenet-7"}
-    assert uniform.accuracy == next(way.accuracy for way in seen.ways if way.name == "imagenet-7")
+    assert {method.against for method in methods} == {"imagenet-7"}
+    assert uniform.accuracy == next(method.accuracy for method in seen.methods if method.name == "imagenet-7")
 
 
 def test_a_bank_of_images_changes_the_weights_only():
     bank_MD = np.stack([labelled_words(["x"], {"x": ["art of a video game"]})[1].image_MD[0]] * 3)
-    names = [way.name for way in study(bank_MD=bank_MD).label_free]
-    assert names == [way.name for way in study().label_free]
+    names = [method.name for method in study(bank_MD=bank_MD).label_free]
+    assert names == [method.name for method in study().label_free]
 
 
 def test_one_template_alone_has_no_weights():
-    assert "ZPE weights of templates" not in {way.name for way in study(templates=("plain",)).label_free}
+    assert "ZPE weights of templates" not in {method.name for method in study(templates=("plain",)).label_free}
 
 
 def test_long_prompts_are_split_and_measured_against_truncated_ones(tmp_path):
@@ -96,7 +97,7 @@ def test_long_prompts_are_split_and_measured_against_truncated_ones(tmp_path):
     (split,) = seen.long_texts
     assert split.against == "long"
     assert split.gain.low > 0
-    assert next(way for way in seen.ways if way.name == "long").truncated == 3
+    assert next(method for method in seen.methods if method.name == "long").truncated == 3
 
 
 def test_images_without_a_label_are_left_out():
@@ -113,7 +114,7 @@ def test_templates_that_come_with_the_set_are_measured_too():
     data, features = labelled_words(NAMES, CAPTIONS)
     data = dataclasses.replace(data, templates=("the {}", "one {}"))
     seen = study_prompts(WordModel(), data, features, PromptStudyConfig())
-    assert "the set's own" in seen.templates
+    assert "the dataset's own" in seen.templates
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_templates_that_come_with_the_set_are_measured_too():
         ({"baseline": "a photo"}, "lacks '{}'"),
         ({"templates": ("imagenet-8",)}, r"Did you mean: imagenet-80"),
         ({"templates": ("a photo of it.",)}, "lacks '{}'"),
-        ({"renames": ("crow=bird",)}, "The set has no class 'crow'"),
+        ({"renames": ("crow=bird",)}, "The dataset has no class 'crow'"),
         ({"kind": ""}, "The kind is empty"),
         ({"seeds": 0}, "seeds is 0, expected a whole number, 1 or more"),
         ({"templates": ("plain",), "prune": "rank"}, "There is no set of several templates to prune"),
@@ -158,11 +159,11 @@ def test_prompt_sets_that_are_tried_together_are_judged_together():
 def test_the_report_tells_each_part_in_words_tables_and_charts():
     seen = study(prune="rank", control="waffle", seeds=2, kind="thing")
     report = build_report(seen, "wordsight eval prompts words", charts=draw_charts(seen))
-    text = render_text(report)
+    text = " ".join(render_text(report).split())
     for words in (
         "of 60 images, 3 classes", "as many random prompts", "Templates of imagenet-7", "Fewer templates",
         "Better than noise?", "Without labels", "--together", "Names that go wrong", "a type of thing",
     ):  # fmt: skip
         assert words in text
     assert "<svg" in render_page(report)
-    assert json.loads(report_json(report))["images"] == 60
+    assert json.loads(render_json(report.data))["images"] == 60

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wordsight.errors import InputError
-from wordsight.evaluate.prompts.pruning import assign_folds, prune_templates
+from wordsight.evaluate.folds import assign_folds
+from wordsight.evaluate.prompts.pruning import prune_templates
 from wordsight.evaluate.prompts.templates_scored import score_templates
 from wordsight.zeroshot.class_embeddings import normalise_rows
 

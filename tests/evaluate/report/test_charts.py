@@ -9,16 +9,10 @@ import pytest
 from PIL import Image
 
 from wordsight.errors import InputError, MissingExtraError
-from wordsight.evaluate.report.charts import (
-    Point,
-    Series,
-    _spread_labels,
-    bar_chart,
-    heat_map,
-    interval_chart,
-    line_chart,
-    scatter_chart,
-)
+from wordsight.evaluate.report.line_charts import Series, line_chart
+from wordsight.evaluate.report.matrix_charts import heat_map
+from wordsight.evaluate.report.row_charts import bar_chart, interval_chart
+from wordsight.evaluate.report.scatter_charts import Point, _spread_labels, scatter_chart
 from wordsight.metrics import Estimate
 
 HOSTILE = "$\\frac{1}$ <script>&\ud800\x1b\n猫"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from wordsight.evaluate.report.charts import bar_chart
 from wordsight.evaluate.report.markdown import write_markdown
+from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from wordsight.evaluate.report import page
-from wordsight.evaluate.report.page import as_json, render_page, write_report
+from wordsight.evaluate.report.json_files import as_json
+from wordsight.evaluate.report.page import render_page, write_report
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 from wordsight.metrics import Estimate
 

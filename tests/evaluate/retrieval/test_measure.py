@@ -202,7 +202,7 @@ def test_models_are_compared_on_the_same_images_and_the_report_says_so():
     assert "These intervals hold for all 2 comparisons at once." in three
     assert [section.title for section in report.sections] == [
         "Recall",
-        "Differences",
+        "Gains",
         "Failures of bad",
         "Failures of good",
     ]

@@ -118,7 +118,7 @@ def test_the_report_says_who_is_better_and_shows_where(results, tmp_path):
     assert "a random ranking: 3" in report.answer
     three = build_report([*results, dataclasses.replace(results[1], model="worse")], "").answer
     assert "These intervals hold for all 2 comparisons at once." in three
-    assert report.data["differences"]["bad"]["mAP"]["low"] > 0
+    assert report.data["gains"]["bad"]["mAP"]["low"] > 0
     cases = find_cases(*results)
     gains = [case.better.values["mAP"][case.row] - case.worse.values["mAP"][case.row] for case in cases]
     assert min(gains) > 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wordsight.arguments import check_folder_of
 from wordsight.cli._options import backend_options, json_option
 from wordsight.errors import InputError, MissingExtraError
 
@@ -153,9 +154,7 @@ def check_report(report: Path | None) -> None:
     if report.suffix.lower() not in (".html", ".htm", ".md"):
         raise InputError(f"--report is {str(report)!r}, where a page would be written; its name must end in .html, or "
                          "in .md for Markdown.")  # fmt: skip
-    if not report.parent.is_dir():
-        raise InputError(f"--report is {str(report)!r}, but the folder {str(report.parent)!r} does not exist; create "
-                         "it, or name another file.")  # fmt: skip
+    check_folder_of(report, "--report")
 
 
 def check_sheet(sheet: Path | None) -> None:
@@ -164,6 +163,4 @@ def check_sheet(sheet: Path | None) -> None:
         return
     if sheet.suffix.lower() != ".png":
         raise InputError(f"--sheet is {str(sheet)!r}, where an image would be written; its name must end in .png.")
-    if not sheet.parent.is_dir():
-        raise InputError(f"--sheet is {str(sheet)!r}, but the folder {str(sheet.parent)!r} does not exist; create it, "
-                         "or name another file.")  # fmt: skip
+    check_folder_of(sheet, "--sheet")

@@ -29,9 +29,9 @@ def deliver(report: Report, options: Mapping[str, Any], *, written: Report | Non
     written: the report that the page holds, where that is longer than what is printed.
     """
     if options["as_json"]:
-        from wordsight.evaluate.report.page import report_json
+        from wordsight.evaluate.report.json_files import render_json
 
-        click.echo(report_json(report))
+        click.echo(render_json(report.data, indent=1))
     else:
         from wordsight.evaluate.report.text import render_text
 

@@ -19,7 +19,7 @@ Examples:
   wordsight eval compare eval clip_benchmark.json            accuracies of other tools, without pairing
 
 Paths are files of predictions, or folders that are searched for them. Models are compared on the images that all of
-them have. Over several datasets, each counts alike; intervals of the mean take these datasets as a sample of datasets,
+them have. Several datasets are equally weighted; intervals of the mean take these datasets as a sample of datasets,
 and those "on exactly these" as all there are. Of a few-shot method with a number of shots, one draw of the shots is
 compared; files that are named by themselves are compared as they are.
 

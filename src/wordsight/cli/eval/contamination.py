@@ -61,12 +61,12 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> None:
     """Find test images with a copy among training images, and what accuracy owes to them."""
-    from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_model, report_all_skips
     from wordsight.evaluate.data_quality.contamination import build_report, find_contamination, show_matches
     from wordsight.evaluate.features import embed_set
     from wordsight.evaluate.models import LoadedImageModel
     from wordsight.evaluate.report.sheets import write_contact_sheet
+    from wordsight.evaluate.result_files import write_figures
 
     if (options["train"] is None) == (options["location"] is None):
         raise InputError("Name the training images: either --train, a folder, or --in, an index of them.")
@@ -121,7 +121,7 @@ def _find_hits(predictions: Path | None, model: LoadedImageModel, data: Labelled
         known = _known(read.labels)
         hits = {key: bool(hit) for key, hit, good in zip(read.keys, read.hits, known, strict=True) if good}
         if not set(data.keys) & hits.keys():
-            raise InputError(f"{str(predictions)!r} holds predictions of another set: no key is one of {data.name!r}.")
+            raise InputError(f"{str(predictions)!r} is of another dataset: no key is one of {data.name!r}.")
     elif isinstance(model, ImageTextEmbedder) and len(data.classnames) > 1:
         made = run_zero_shot(model, data).predictions
         hits = {

@@ -114,9 +114,7 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     result = curves.summarise(task, runs, zero_shot, notes, seed=options["seed"])
     folder = result_folder(options["out"], task.name, task.model) / "fewshot"
     _write_results(folder, runs, zero_shot)
-    chart = report.draw_curves(result)
-    chart.write_png(folder / "curves.png")
-    (folder / "curves.svg").write_text(chart.to_svg(), encoding="utf-8")
+    report.draw_curves(result).write_files(folder / "curves")
     deliver(report.build_report(result, shlex.join(["wordsight", *line])), options)
     say(f"predictions, curves.png and curves.svg written to {folder}.")
     if options["save"]:
@@ -130,10 +128,9 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
 def _write_results(folder: Path, runs: Sequence[Run], zero_shot: Predictions | None) -> None:
     """Predictions of each run, for `wordsight eval compare`: probe-4-shots-seed-0.parquet."""
     from wordsight.evaluate.predictions import write_predictions
-    from wordsight.evaluate.result_folder import folder_name
+    from wordsight.evaluate.result_folder import run_name
 
     if zero_shot is not None:
         write_predictions(folder / "zero-shot.parquet", zero_shot)
     for run in runs:
-        name = folder_name(f"{run.method}-{run.count}-shots-seed-{run.seed}")
-        write_predictions(folder / f"{name}.parquet", run.predictions)
+        write_predictions(folder / f"{run_name(run.method, run.count, run.seed)}.parquet", run.predictions)

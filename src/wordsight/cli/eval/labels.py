@@ -54,10 +54,10 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> None:
     """Find labels that are likely wrong, and measure how far to trust that."""
-    from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_model, report_all_skips
     from wordsight.evaluate.data_quality.examination import build_report, examine_labels, show_suspects
     from wordsight.evaluate.report.sheets import write_contact_sheet
+    from wordsight.evaluate.result_files import write_figures
 
     check_report(options["report"])
     check_sheet(options["sheet"])

@@ -37,11 +37,11 @@ Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2
 @click.pass_context
 def command(ctx: click.Context, /, tables: tuple[str, ...], models: tuple[str, ...], **options: Any) -> None:
     """Measure whether captions of nearly the same words are told apart: word order, attributes, relations."""
-    from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_text_model, report_all_skips
     from wordsight.evaluate.compositional.items import open_pairs
     from wordsight.evaluate.compositional.measure import score_pairs
     from wordsight.evaluate.compositional.report import build_report, draw_charts
+    from wordsight.evaluate.result_files import write_figures
 
     check_report(options["report"])
     data = open_pairs(tables, images=options["images"], kind_column=options["kind_column"])

@@ -46,8 +46,8 @@ Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **options: Any) -> None:
     """Measure how well captions find their images, and images their captions."""
-    from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_text_model, report_all_skips
+    from wordsight.evaluate.result_files import write_figures
     from wordsight.evaluate.retrieval.captioned import open_captions
     from wordsight.evaluate.retrieval.measure import evaluate_retrieval
     from wordsight.evaluate.retrieval.report import build_report, draw_charts

@@ -53,8 +53,8 @@ Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **options: Any) -> None:
     """Measure how well images find the others of their class, by one model or several side by side."""
-    from wordsight.cli.eval._figures import write_figures
     from wordsight.cli.eval._results import deliver, image_progress, open_model, report_all_skips
+    from wordsight.evaluate.result_files import write_figures
     from wordsight.evaluate.similarity.measure import measure_similarity
     from wordsight.evaluate.similarity.report import build_report, draw_charts, illustrate_cases, write_cases_sheet
 

@@ -9,7 +9,7 @@ import numpy as np
 from wordsight.evaluate.comparison.compare import Comparison, Pair, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.comparison.words import describe_comparison, rounded
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, format_points, list_some, percent
 from wordsight.metrics import Estimate, adjust_holm
@@ -35,7 +35,7 @@ def _standings_sections(comparison: Comparison) -> Iterator[Section]:
     (first, *more) = comparison.sets
     if comparison.across is not None:
         text = (
-            f"Mean accuracy over the {len(comparison.common)} datasets that all have, each of which counts alike. "
+            f"Mean accuracy over the {len(comparison.common)} datasets that all have, equally weighted. "
             "Intervals of 95 % take these datasets as a sample of datasets like them"
         )
         if comparison.here is None:
@@ -155,7 +155,7 @@ def _pairs_section(comparison: Comparison) -> Section:
     )
     if not paired:
         text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
-    columns = ["Dataset", "Images", first, second, "Difference", "p", "Needed", "Better"]
+    columns = ["Dataset", "Images", first, second, "Gain", "p", "Needed", "Better"]
     parts: list[Table | Chart] = [Table(columns, rows)]
     if paired:
         parts.append(_gain_chart(comparison, {each.dataset: pair.gain for each, pair in paired}))

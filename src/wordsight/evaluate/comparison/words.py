@@ -54,7 +54,7 @@ def describe_set(each: SetComparison) -> str:
 
 def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
     datasets = len(comparison.common)
-    over = f"in the mean over {datasets} datasets"
+    over = f"on average over {datasets} datasets"
     if len(across.rows) > 2:
         answer = _describe_many(across, over)
     else:

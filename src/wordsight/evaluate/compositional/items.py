@@ -61,7 +61,7 @@ class PairSet:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """Hash of images and tests: results with the same hash were measured on the same set."""
+        """Hash of images and tests: results with the same hash were measured on the same dataset."""
         running = hashlib.blake2b(self.without_texts.images_hash.encode(), digest_size=16)
         running.update(json.dumps([[item.images, item.texts, item.kind] for item in self.items]).encode())
         return running.hexdigest()
@@ -79,8 +79,8 @@ def open_pairs(sources: Sequence[str], *, images: str | None = None, kind_column
     for source in sources:
         reader.read(os.path.expanduser(source))
     if not reader.items:
-        said = "; ".join(reader.left_out) or "they are empty"
-        raise InputError(f"{', '.join(map(repr, sources))} hold no test: {said}.")
+        reasons = "; ".join(reader.left_out) or "they are empty"
+        raise InputError(f"{', '.join(map(repr, sources))} hold no test: {reasons}.")
     if len({len(item.images) for item in reader.items}) > 1:
         raise InputError("Some tests have two images and others one; measure tables of the two forms apart.")
     form: Form = "one image"

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
-from wordsight.evaluate.report.names import shorten_names
+from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate, bootstrap_clusters
 
+FEWEST_TO_JUDGE = 10  # tests, below which nothing is said to be above or below chance
 _FAILURES = 6  # shown of each model
 
 
 def build_report(results: Sequence[PairScores], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more. charts: as `draw_charts` makes them."""
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    results = _name_briefly(results)
+    results = name_briefly(results)
     first = results[0]
     sections = [Section("Scores", _explain(first), [_table(result) for result in results] + list(charts))]
     if len(results) > 1:
@@ -28,17 +28,17 @@ def build_report(results: Sequence[PairScores], command: str, *, charts: Sequenc
     sections += [_failures(result) for result in results]
     if first.data.left_out:
         shown = "\n".join(first.data.left_out[:20])
-        sections.append(Section("Left out", f"{len(first.data.left_out)} rows are no tests:\n{shown}"))
+        sections.append(Section("Left out", f"{len(first.data.left_out)} rows could not be read as tests:\n{shown}"))
     answer = " ".join(_answer(result) for result in results)
     return Report(f"Compositional pairs of {first.data.name}", answer, command, sections, figures)
 
 
 def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
     """Scores by kind with their chance level, a chart for each model. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import interval_chart
+    from wordsight.evaluate.report.row_charts import interval_chart
 
     charts: list[Chart] = []
-    for result in _name_briefly(results):
+    for result in name_briefly(results):
         chance = CHANCE[result.data.form]
         rows = {
             _row_name(kind, score, len(chance)): (estimate, chance[score])
@@ -52,12 +52,6 @@ def draw_charts(results: Sequence[PairScores]) -> list[Chart]:
     return charts
 
 
-def _name_briefly(results: Sequence[PairScores]) -> list[PairScores]:
-    """The results with their models' names as they are shown."""
-    names = shorten_names([result.model for result in results])
-    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
-
-
 def _row_name(kind: str, score: str, scores: int) -> str:
     if scores == 1:
         return kind
@@ -65,7 +59,12 @@ def _row_name(kind: str, score: str, scores: int) -> str:
 
 
 def judge_against_chance(estimate: Estimate, chance: float) -> str:
-    """Words for where an estimate's interval lies: "above chance", "below chance", "as chance"."""
+    """Words for where an estimate's interval lies: "above chance", "below chance", "as chance".
+
+    "too few tests" of fewer than `FEWEST_TO_JUDGE`, of which a few answers decide.
+    """
+    if estimate.n < FEWEST_TO_JUDGE:
+        return "too few tests"
     if estimate.low > chance:
         return "above chance"
     if estimate.high < chance:
@@ -78,8 +77,13 @@ def _answer(result: PairScores) -> str:
     chance = CHANCE[result.data.form]
     score = list(overall)[-1]
     estimate = overall[score]
-    judged = {"above chance": "above", "below chance": "below", "as chance": "not told apart from"}
-    said = (
+    judged = {
+        "above chance": "above",
+        "below chance": "below",
+        "as chance": "not told apart from",
+        "too few tests": "too few to compare with",
+    }
+    text = (
         f"{result.model} passes {estimate:.1%} of the {estimate.n:,} tests of {result.data.name}"
         f"{_by_group(result)}, {judged[judge_against_chance(estimate, chance[score])]} the chance level of "
         f"{percent(chance[score])}."
@@ -87,11 +91,11 @@ def _answer(result: PairScores) -> str:
     guessed = [
         kind
         for kind, scores in result.by_kind.items()
-        if kind != ALL and _judge(result, kind, scores[score], chance[score]) != "above chance"
+        if kind != ALL and _judge(result, kind, scores[score], chance[score]) in ("below chance", "as chance")
     ]
     if guessed and ALL in result.by_kind:
-        said += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
-    return said
+        text += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
+    return text
 
 
 def _judge(result: PairScores, kind: str, estimate: Estimate, chance: float) -> str:
@@ -143,7 +147,7 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
         rows.append([other.model, *cells])
     text = f"Points by which each model is above {first.model}, on the same tests, resampled together. "
     text += "Each interval is for itself, not for all of them at once."
-    return Section("Differences", text, [Table(["model", *first.hits], rows)])
+    return Section("Gains", text, [Table(["model", *first.hits], rows)])
 
 
 def _failures(result: PairScores) -> Section:

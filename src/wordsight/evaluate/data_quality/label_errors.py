@@ -17,10 +17,10 @@ from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 from wordsight.evaluate.fewshot.probe import FIXED_C, fit_path, fit_prior_probe, fit_probe
+from wordsight.evaluate.folds import FOLDS, assign_folds
 from wordsight.metrics import Estimate, estimate_share
 from wordsight.zeroshot.logistic import softmax
 
-FOLDS = 5
 LEAST = 2  # images of a class, so that one is left to learn from
 # Ways to come by probabilities that the image's own label has no part in; the first finds most of what is changed on
 # purpose in the learn sets (benchmarks/label_errors.py).
@@ -140,7 +140,7 @@ def estimate_proba(
         raise InputError(
             f"Class number {int(shots.count_K.argmin())} has {shots.count_K.min()} image, expected {LEAST} or more."
         )
-    fold_N = _divide(shots.label_N, min(folds, int(shots.count_K.max())), seed)
+    fold_N = assign_folds(shots.label_N, min(folds, int(shots.count_K.max())), seed)
     c = FIXED_C
     if way == "probe":
         c = float(fit_probe(shots, "grid").facts["C"])
@@ -158,16 +158,6 @@ def _fit(shots: Shots, way: str, c: float) -> LinearScorer:
     return fit_prior_probe(shots)
 
 
-def _divide(label_N: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold of each image; each class is dealt out evenly, from a fold of its own on."""
-    rng = np.random.default_rng(seed)
-    fold_N = np.zeros(len(label_N), np.int64)
-    for label in np.unique(label_N):
-        rows = rng.permutation(np.flatnonzero(label_N == label))
-        fold_N[rows] = (np.arange(len(rows)) + rng.integers(folds)) % folds
-    return fold_N
-
-
 def select_known(data: LabelledSet) -> tuple[NDArray[np.intp], NDArray[np.int64], list[int], list[str]]:
     """Rows of a set that can be judged, their labels among the classes that are left, these classes, and notes.
 
@@ -175,7 +165,7 @@ def select_known(data: LabelledSet) -> tuple[NDArray[np.intp], NDArray[np.int64]
     Raises: InputError for a multi-label set, and where fewer than two classes are left.
     """
     if data.is_multilabel:
-        raise InputError(f"The set {data.name!r} gives images several classes; label errors are found of one each.")
+        raise InputError(f"The dataset {data.name!r} gives images several classes; label errors are found of one each.")
     count_K = np.bincount(data.labels[data.labels >= 0], minlength=len(data.classnames))
     kept = np.flatnonzero(count_K >= LEAST).tolist()
     if len(kept) < 2:

@@ -30,7 +30,7 @@ def load_digits(request: Request) -> LabelledSet:
 
     Raises: InputError without scikit-learn.
     """
-    refuse_columns(request, "a set of scikit-learn")
+    refuse_columns(request, "a dataset of scikit-learn")
     refuse_split(request)
     values = np.loadtxt(_open(), delimiter=",", dtype=np.int64)
     pixels_NHW = np.rint(values[:, :-1] * (255 / _MOST)).astype(np.uint8).reshape(-1, _SIDE, _SIDE)
@@ -49,7 +49,7 @@ def _open() -> list[str]:
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
         raise InputError(
-            f"The set {NAME!r} is part of scikit-learn, which is not installed. Install it with: "
+            f"The dataset {NAME!r} is part of scikit-learn, which is not installed. Install it with: "
             "pip install scikit-learn"
         )
     path = os.path.join(os.path.dirname(package.origin), "datasets", "data", "digits.csv.gz")

@@ -129,14 +129,14 @@ def _find_file(folder: str, split: str, kind: str) -> str | None:
 def _read(folder: str, split: str, kind: str) -> NDArray[np.uint8]:
     path = _find_file(folder, split, kind)
     if path is None:
-        raise InputError(f"The folder {folder!r} lacks the {kind} of the split {split!r}; fetch the set again.")
+        raise InputError(f"The folder {folder!r} lacks the {kind} of the split {split!r}; fetch the dataset again.")
     try:
         with open(path, "rb") as file:
             content = file.read()
         if path.endswith(".gz"):
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path!r} cannot be read ({describe_error(error)}); fetch the set again.") from error
+        raise InputError(f"{path!r} cannot be read ({describe_error(error)}); fetch the dataset again.") from error
     return _parse(content, path)
 
 
@@ -145,10 +145,10 @@ def _parse(content: bytes, path: str) -> NDArray[np.uint8]:
     dimensions = content[3] if len(content) > 3 else 0
     start = 4 + 4 * dimensions
     if len(content) < start or content[:3] != bytes([0, 0, _UBYTE]):
-        raise InputError(f"{path!r} is not an IDX file of bytes; fetch the set again.")
+        raise InputError(f"{path!r} is not an IDX file of bytes; fetch the dataset again.")
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
     if len(content) - start != np.prod(shape, dtype=object):
         raise InputError(
-            f"{path!r} is damaged: it says {shape}, but {len(content) - start:,} bytes follow; fetch the set again."
+            f"{path!r} is damaged: it says {shape}, but {len(content) - start:,} bytes follow; fetch the dataset again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -44,15 +44,15 @@ class LabelledSet:
         """Raise InputError for parts that contradict each other."""
         n, k = len(self.images), len(self.classnames)
         if not n:
-            raise InputError(f"The set {self.name!r} holds no labelled image.")
+            raise InputError(f"The dataset {self.name!r} holds no labelled image.")
         if len(self.keys) != n or len(self.labels) != n or any(len(column) != n for column in self.columns.values()):
-            raise InputError(f"The set {self.name!r} has {n} images but another number of keys, labels or cells.")
+            raise InputError(f"The dataset {self.name!r} has {n} images but another number of keys, labels or cells.")
         if len(set(self.keys)) != n:
-            raise InputError(f"The set {self.name!r} has keys that are not unique; each image needs one of its own.")
+            raise InputError(f"The dataset {self.name!r} has keys that are not unique; give each image its own.")
         if self.is_multilabel and self.labels.shape[1] != k:
-            raise InputError(f"The set {self.name!r} has {self.labels.shape[1]} marks per image for {k} classes.")
+            raise InputError(f"The dataset {self.name!r} has {self.labels.shape[1]} marks per image for {k} classes.")
         if not self.is_multilabel and not ((self.labels >= -1) & (self.labels < k)).all():
-            raise InputError(f"The set {self.name!r} has labels outside 0 to {k - 1}, the numbers of its classes.")
+            raise InputError(f"The dataset {self.name!r} has labels outside 0 to {k - 1}, the numbers of its classes.")
 
     @property
     def is_multilabel(self) -> bool:
@@ -66,7 +66,7 @@ class LabelledSet:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """Hash of images, labels and class names: results with the same hash were measured on the same set."""
+        """Hash of images, labels and class names: results with the same hash were measured on the same dataset."""
         running = hashlib.blake2b(self.images_hash.encode(), digest_size=16)
         running.update(np.ascontiguousarray(self.labels).tobytes())
         running.update("\0".join(self.classnames).encode("utf-8", "surrogatepass"))

@@ -110,7 +110,7 @@ def _find_form(request: Request) -> Form:
     form = next((form for form in FORMS if form.matches(request.path)), None)
     if form is not None:
         return form
-    problem = "is not a labelled set in a form that is known"
+    problem = "is not a labelled dataset in a form that is known"
     if not os.path.exists(request.path):
         problem = "does not exist"
     elif os.path.isdir(request.path) and not os.listdir(request.path):

@@ -68,8 +68,7 @@ def refuse_split(request: Request) -> None:
     """Raise InputError where a split is asked for of a source that is one set without splits."""
     if request.split is not None:
         raise InputError(
-            f"The dataset {request.source!r} has no split {request.split!r}; it is one set without splits. Leave "
-            "out --split."
+            f"The dataset {request.source!r} has no split {request.split!r}; it has no splits. Leave out --split."
         )
 
 

@@ -110,19 +110,19 @@ def _list_shards(folder: str, source: str) -> list[str]:
     if not os.path.isfile(path):
         return [os.path.join(folder, name) for name in there]
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        said = file.read().strip()
-    if not said.isdigit() or not int(said):
-        raise InputError(f"{path!r} says {said[:40]!r}, expected the number of shards; write {len(there)}, say.")
-    wanted = [f"{number}.tar" for number in range(int(said))]
+        written = file.read().strip()
+    if not written.isdigit() or not int(written):
+        raise InputError(f"{path!r} says {written[:40]!r}, expected the number of shards; write {len(there)}, say.")
+    wanted = [f"{number}.tar" for number in range(int(written))]
     missing = [name for name in wanted if name not in there]
     if missing:
         raise InputError(
-            f"{path!r} says {said} shards, but {missing[0]!r} is not there ({len(missing)} are missing); fetch the "
+            f"{path!r} says {written} shards, but {missing[0]!r} is not there ({len(missing)} are missing); fetch the "
             f"missing ones, or correct the number."
         )
     if len(there) > len(wanted):
         warnings.warn(
-            f"{path!r} says {said} shards, but {source!r} holds {len(there)}; the others are left out.",
+            f"{path!r} says {written} shards, but {source!r} holds {len(there)}; the others are left out.",
             DatasetWarning,
             stacklevel=5,
         )
@@ -137,7 +137,7 @@ def _read_type(folder: str) -> str:
         kind = file.read().strip().lower()
     if kind == "retrieval":
         raise InputError(
-            f"{path!r} says retrieval: this is a set of images with captions, not classes. Measure it with "
+            f"{path!r} says retrieval: this is a dataset of images with captions, not classes. Measure it with "
             "`wordsight eval retrieval`."
         )
     if kind not in ("classification", "multilabel"):

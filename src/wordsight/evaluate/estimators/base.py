@@ -205,7 +205,7 @@ class EmbeddingClassifier:
         return hasattr(self, "scorer_")
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn asks of an estimator; only it calls this, so that it is there to import."""
+        """Tags that scikit-learn asks of an estimator; only it calls this, so that it is there to import."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         return Tags(

@@ -1,4 +1,4 @@
-"""How many shots zero-shot is worth: where a few-shot curve reaches it."""
+"""Number of shots that zero-shot is worth: where a few-shot curve reaches it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Crossover:
 def find_crossover(
     hits: Mapping[Count, NDArray[Any]], base_M: NDArray[Any], mean_shots: float, draws: CrossedDraws
 ) -> Crossover:
-    """Where a curve of hits (S, M) by number of shots first reaches the zero-shot hits (M,), with its interval."""
+    """Crossing of a curve of hits (S, M) by number of shots with the zero-shot hits (M,), with its interval."""
     count_C = np.array([mean_shots if count == ALL else float(count) for count in hits])
     point = _first_crossing(count_C, np.array([[rows.mean() for rows in hits.values()]]), np.array([base_M.mean()]))
     curve_DC = np.stack([draws.means(rows) for rows in hits.values()], axis=1)

@@ -43,7 +43,7 @@ class FewShotResult:
     """Curves of one model on one set.
 
     accuracy: method → number of shots → top-1 accuracy, over seeds and test images. gains: the same less zero-shot,
-    paired. mean_shots, range_of_shots: images a class that "all" stands for. zero_shot, crossovers: none for features
+    paired. mean_shots, range_of_shots: images per class that "all" stands for. zero_shot, crossovers: none for features
     without texts.
     """
 
@@ -98,7 +98,7 @@ def plan_counts(task: FewShotTask, shots: Sequence[Count], notes: list[str]) -> 
     kept = [count for count in wanted if count == ALL or int(count) <= largest]
     if not kept:
         raise InputError(
-            f"{', '.join(map(str, wanted))} shots a class are asked for, but no class of {task.name!r} has more than "
+            f"{', '.join(map(str, wanted))} shots per class are asked for, but no class of {task.name!r} has more than "
             f"{largest} images to draw from; ask for fewer, or for {ALL!r}."
         )
     dropped = [str(count) for count in wanted if count not in kept]
@@ -157,7 +157,7 @@ def run_methods(
 ) -> list[Run]:
     """Fit each method for each number of shots and seed, and predict the test part.
 
-    All images of the pool are the same for every seed, so that they are fitted once. progress: called with 1 a fit.
+    All images of the pool are the same for every seed, so that they are fitted once. progress: called with 1 per fit.
     """
     runs: list[Run] = []
     for name in methods:

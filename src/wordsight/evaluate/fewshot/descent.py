@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
+from wordsight.zeroshot.logistic import softmax
 
 # Silva-Rodríguez et al. 2024 (2312.12730), §5 and the configuration in jusiro/CLAP
 _STEPS, _RATE, _MOMENTUM = 300, 0.1, 0.9
@@ -37,7 +38,7 @@ def fit_clap(shots: Shots) -> LinearScorer:
     Source: Silva-Rodríguez et al. 2024 (2312.12730), §4.2–4.3, eq. 7 and 9.
     """
     score_NK = shots.scale * shots.image_ND @ shots.texts_KD.T
-    own_N = _softmax(score_NK.astype(np.float32))[np.arange(len(score_NK)), shots.label_N]
+    own_N = softmax(score_NK.astype(np.float32))[np.arange(len(score_NK)), shots.label_N]
     trust_K = np.bincount(shots.label_N, own_N, shots.class_count) / shots.count_K
     return _descend_cosines(shots, trust_K.astype(np.float32))
 
@@ -52,7 +53,7 @@ def _descend_cosines(shots: Shots, multiplier_K: _Array) -> LinearScorer:
     for step in range(_STEPS):
         length_K1 = np.linalg.norm(prototype_KD, axis=1, keepdims=True)
         unit_KD = prototype_KD / length_K1
-        error_NK = _softmax(gain * image_ND @ unit_KD.T) - one_hot_NK
+        error_NK = softmax(gain * image_ND @ unit_KD.T) - one_hot_NK
         slope_KD = error_NK.T @ image_ND * (gain / len(image_ND))
         slope_KD -= (slope_KD * unit_KD).sum(axis=1, keepdims=True) * unit_KD  # the length of a prototype is free
         pulled_KD = slope_KD / length_K1 + pull_K1 * (prototype_KD - text_KD)
@@ -82,15 +83,10 @@ def fit_lp_plus(shots: Shots) -> LinearScorer:
     prototype_KD = shots.mean_KD.astype(np.float32)
     velocity_KD = np.zeros_like(prototype_KD)
     for step in range(1, _LPP_STEPS + 1):
-        error_NK = (_softmax(image_ND @ prototype_KD.T + cosine_NK * alpha_K) - one_hot_NK) / count
+        error_NK = (softmax(image_ND @ prototype_KD.T + cosine_NK * alpha_K) - one_hot_NK) / count
         velocity_KD = np.asarray(_MOMENTUM * velocity_KD + error_NK.T @ image_ND, np.float32)
         prototype_KD -= rate * velocity_KD
         if step % _LPP_EVERY == 0:
             alpha_K -= alpha_rate * (error_NK * cosine_NK).sum(axis=0)
     coefficient_KD = (prototype_KD + alpha_K[:, None] * text_KD).astype(np.float64)
     return LinearScorer(coefficient_KD, np.zeros(shots.class_count), {"mean_alpha": float(alpha_K.mean())})
-
-
-def _softmax(score_NK: _Array) -> _Array:
-    proba_NK = np.exp(score_NK - score_NK.max(axis=1, keepdims=True))
-    return np.asarray(proba_NK / proba_NK.sum(axis=1, keepdims=True))

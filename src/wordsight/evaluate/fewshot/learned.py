@@ -105,7 +105,7 @@ class Scorer(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What was chosen while learning, such as C."""
+        """Values that were chosen while learning, such as C."""
 
     def score(self, image_ND: NDArray[Any]) -> Floats:
         """Scores (N, K) before the softmax."""

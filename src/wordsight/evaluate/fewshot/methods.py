@@ -19,7 +19,7 @@ ON_TEST = "tuned on the test images"
 
 @dataclass(frozen=True)
 class Method:
-    """A way to learn a classifier from shots.
+    """A method that learns a classifier from shots.
 
     needs_texts: whether it uses class embeddings. is_linear: whether a `LinearHead` can hold the result.
     """

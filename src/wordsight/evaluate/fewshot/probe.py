@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import MissingExtraError
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
+from wordsight.zeroshot.logistic import softmax
 
 GRID = tuple(10.0**power for power in range(-6, 7, 2))  # where the paper's search starts
 STEPS_PER_DECADE = 8  # and the resolution it ends with: 97 values of C from 1e-6 to 1e6
@@ -175,8 +176,7 @@ class _Problem:
     def _scale(self, strength: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
         """Lengths (R + 1, 1) along the axes over which the objective curves alike, at the start."""
         score_NK = self.feature_NR @ start[:-1] + start[-1] + self.offset_NK
-        proba_NK = np.exp(score_NK - score_NK.max(axis=1, keepdims=True))
-        proba_NK /= proba_NK.sum(axis=1, keepdims=True)
+        proba_NK = softmax(score_NK)
         spread_N = (proba_NK * (1 - proba_NK)).mean(axis=1)
         curvature_R = strength * (spread_N @ self._square_NR)
         curvature_R[:-1] += 1

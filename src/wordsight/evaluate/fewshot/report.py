@@ -9,7 +9,8 @@ from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.methods import DEFAULT, METHODS, PUBLISHED, find_method
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.fewshot.verdict import judge_gain
-from wordsight.evaluate.report.charts import DrawnChart, Series, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate
@@ -36,16 +37,16 @@ def answer_in_words(result: FewShotResult) -> str:
     """Whether labelled images help by the first method that was asked for, and how many of them zero-shot is worth."""
     most = result.counts[-1]
     name = find_main(result)
-    said = (
+    text = (
         f"With {_name_count(result, most)}, {name} is right on {result.accuracy[name][most]:.1%} of "
         f"{result.test_images:,} test images"
     )
     if result.zero_shot is None:
-        return f"{said}.{_name_highest(result, name)}"
+        return f"{text}.{_name_highest(result, name)}"
     reference = "probe"
     if reference not in result.crossovers:
         reference = name
-    parts = [f"{said}, zero-shot on {result.zero_shot:.1%}.", judge_gain(result, name)]
+    parts = [f"{text}, zero-shot on {result.zero_shot:.1%}.", judge_gain(result, name)]
     parts.append(f"{say_crossover(result, reference)}{_name_highest(result, name)}")
     return " ".join(parts)
 
@@ -101,22 +102,22 @@ def draw_curves(result: FewShotResult) -> DrawnChart:
 
 
 def _say_what_is_shown(result: FewShotResult) -> str:
-    said = f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes"
+    text = f"Top-1 accuracy on {result.test_images:,} test images of {result.class_count} classes"
     drawn = [count for count in result.counts if count != ALL]
     if drawn:
-        said += f", mean of {result.seeds} draw{'s' * (result.seeds > 1)} of the shots"
-    said += ", with 95 % intervals over draws and test images."
+        text += f", mean of {result.seeds} draw{'s' * (result.seeds > 1)} of the shots"
+    text += ", with 95 % intervals over draws and test images."
     if ALL in result.counts:
-        said += f" “{ALL}” is {_name_range(result)}, all that are not tested on: a single draw."
-    return said
+        text += f" “{ALL}” is {_name_range(result)}, all that are not tested on: a single draw."
+    return text
 
 
 def _name_range(result: FewShotResult) -> str:
-    """Images a class in words: "6 images a class", "4 to 12 images a class"."""
+    """Images per class in words: "6 images per class", "4 to 12 images per class"."""
     least, most = result.range_of_shots
     if least == most:
-        return f"{most} image{'s' * (most > 1)} a class"
-    return f"{least:,} to {most:,} images a class"
+        return f"{most} image{'s' * (most > 1)} per class"
+    return f"{least:,} to {most:,} images per class"
 
 
 def _tabulate(result: FewShotResult) -> Table:
@@ -136,7 +137,7 @@ def _compare_with_zero_shot(result: FewShotResult) -> Section:
         rows.append([name, _say_worth(result, name), format_gain(gain[first]), format_gain(gain[last])])
     head = ["Method", "Zero-shot is worth", f"Gain, {_head(first)}", f"Gain, {_head(last)}"]
     text = (
-        "How many images a class a method needs to be as good as zero-shot, and by how many points it is above or "
+        "How many images per class a method needs to be as good as zero-shot, and by how many points it is above or "
         "below zero-shot on the same images."
     )
     return Section("Against zero-shot", text, [Table(head, rows)])
@@ -210,8 +211,8 @@ def _name_count(result: FewShotResult, count: Count) -> str:
     if count == ALL:
         return f"all {_name_range(result)}"
     if int(count) == 1:
-        return "1 image a class"
-    return f"{count} images a class"
+        return "1 image per class"
+    return f"{count} images per class"
 
 
 def _head(count: Count) -> str:

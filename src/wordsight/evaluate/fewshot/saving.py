@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.arguments import check_folder_of
 from wordsight.errors import InputError
-from wordsight.evaluate.embedder import ImageEmbedder
+from wordsight.evaluate.embedder import ImageEmbedder, space_of
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.learned import LinearScorer
 from wordsight.evaluate.fewshot.methods import METHODS, Method, find_method
@@ -22,8 +23,7 @@ def check_save(path: Path | None, methods: Sequence[str]) -> None:
     if path is None:
         return
     find_linear(methods)
-    if not path.parent.is_dir():
-        raise InputError(f"--save is {str(path)!r}, but the folder {str(path.parent)!r} does not exist; create it.")
+    check_folder_of(path, "--save")
 
 
 def find_linear(methods: Sequence[str]) -> str:
@@ -61,7 +61,6 @@ def fit_head(task: FewShotTask, methods: Sequence[str], model: ImageEmbedder, re
     }
     if result.zero_shot is not None:
         facts["zero_shot_measured"] = result.zero_shot.value
-    fingerprint = str(getattr(model, "space", model.fingerprint))
     coefficient_KD = scorer.coefficient_KD.astype(np.float32)
     intercept_K = scorer.intercept_K.astype(np.float32)
-    return LinearHead(name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=fingerprint, facts=facts)
+    return LinearHead(name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=space_of(model), facts=facts)

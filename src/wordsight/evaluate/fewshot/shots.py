@@ -1,4 +1,4 @@
-"""Drawing shots: a fixed test part, and nested samples of a few images a class from the rest."""
+"""Drawing shots: a fixed test part, and nested samples of a few images per class from the rest."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Pool:
 
     @property
     def mean(self) -> float:
-        """Images a class."""
+        """Mean number of images per class."""
         return len(self.label_P) / self.class_count
 
     def count_smaller(self, count: int) -> int:
@@ -84,7 +84,7 @@ class Pool:
         return int((np.bincount(self.label_P, minlength=self.class_count) < count).sum())
 
     def sample(self, count: Count, seed: int) -> NDArray[np.intp]:
-        """Rows of `count` images a class, in order; of equal seeds the fewer are among the more.
+        """Rows of `count` images per class, in order; of equal seeds the fewer are among the more.
 
         A class with fewer images gives all it has. Each class is drawn by itself: other classes do not change it.
         """

@@ -17,6 +17,7 @@ from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.fewshot.learned import Shots
 from wordsight.evaluate.fewshot.shots import Count, Pool, divide
 from wordsight.zeroshot.class_embeddings import Floats, embed_classes
+from wordsight.zeroshot.templates import PHOTO
 
 _COSINE_SCALE = 100.0  # of features without texts: shapes probabilities only (Radford et al. 2021, §2.5)
 
@@ -97,7 +98,7 @@ def prepare_task(
     data: LabelledSet,
     *,
     pool: LabelledSet | None = None,
-    templates: Sequence[str] = ("a photo of a {}.",),
+    templates: Sequence[str] = (PHOTO,),
     cache: bool = True,
     progress: Callable[[int], object] | None = None,
 ) -> FewShotTask:

@@ -15,28 +15,28 @@ def judge_gain(result: FewShotResult, name: str) -> str:
     if result.test_images < FEWEST_TO_JUDGE:
         return f"{result.test_images} test images are too few to tell which is better."
     sentence = describe_gain(gain, name, "zero-shot")
-    said = f"{sentence[:1].upper()}{sentence[1:]}."
+    text = f"{sentence[:1].upper()}{sentence[1:]}."
     if gain.high < 0:
-        said += " On this dataset, words alone are better."
+        text += " On this dataset, words alone are better."
     elif gain.low <= 0:
-        said += " On this dataset, words alone are as good, as far as these images tell."
-    return said
+        text += " On this dataset, words alone are as good, as far as these images tell."
+    return text
 
 
 def describe_head(name: str, result: FewShotResult) -> str:
     """Sentences on what was measured of a method that is saved, with a warning where zero-shot is as good."""
     most = result.counts[-1]
     accuracy = result.accuracy[name][most]
-    said = f"{name} was measured with {most} images a class: {accuracy:.1%} of the test images"
+    text = f"{name} was measured with {most} images per class: {accuracy:.1%} of the test images"
     if most == ALL:
-        said = f"{name} was measured with all images but the test images: {accuracy:.1%} of these"
+        text = f"{name} was measured with all images but the test images: {accuracy:.1%} of these"
     if result.zero_shot is None:
-        return f"{said}."
+        return f"{text}."
     gain = result.gains[name][most]
-    said = f"{said}, zero-shot {result.zero_shot:.1%}: {format_gain(gain)} points."
+    text = f"{text}, zero-shot {result.zero_shot:.1%}: {format_gain(gain)} points."
     if gain.low > 0 and result.test_images >= FEWEST_TO_JUDGE:
-        return said
+        return text
     compared = "worse than zero-shot on this dataset"
     if gain.high >= 0:
         compared = "not shown to be better than zero-shot on this dataset: words may be as good"
-    return f"{said} Warning: it is {compared}. `wordsight classify` without --probe sorts by words, without labels."
+    return f"{text} Warning: it is {compared}. `wordsight classify` without --probe sorts by words, without labels."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wordsight.json_records import FORMER_NAME
+from wordsight.zeroshot.templates import PHOTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,5 +20,5 @@ class ZeroShotConfig:
     image_column: str | None = None
     class_column: str | None = None
     classes: dict[str, str] = field(default_factory=dict)
-    templates: tuple[str, ...] = ("a photo of a {}.",)
+    templates: tuple[str, ...] = (PHOTO,)
     limit: int | None = None

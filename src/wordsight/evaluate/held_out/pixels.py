@@ -81,8 +81,8 @@ class Pixels:
 
     def _report_skipped(self) -> None:
         first = self.skipped[0]
-        said = f"{len(self.skipped)} of {len(self.images)} held-out images cannot be read"
+        text = f"{len(self.skipped)} of {len(self.images)} held-out images cannot be read"
         example = f"{source_name(first.item)}: {first.reason}"
         if len(self.skipped) == len(self.images):
-            raise InputError(f"{said}, so nothing can be measured; the first is {example}.")
-        warnings.warn(f"{said} and are left out; the first is {example}.", EvaluationWarning, stacklevel=3)
+            raise InputError(f"{text}, so nothing can be measured; the first is {example}.")
+        warnings.warn(f"{text} and are left out; the first is {example}.", EvaluationWarning, stacklevel=3)

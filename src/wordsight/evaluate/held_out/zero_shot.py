@@ -35,7 +35,7 @@ def open_held_out(config: ZeroShotConfig) -> LabelledSet:
     if data.is_multilabel:
         raise InputError(
             f"The images of {config.images!r} have several classes each, of which zero-shot accuracy knows one; name "
-            "a set of one class an image."
+            "a dataset of one class per image."
         )
     return rename_classes(data, config.classes, "zero_shot.classes")
 

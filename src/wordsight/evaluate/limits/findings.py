@@ -10,7 +10,7 @@ from wordsight.evaluate.limits.languages import LanguageResult, Languages
 from wordsight.evaluate.limits.measure import Limits
 from wordsight.evaluate.limits.people import NOTE, PeopleResult
 from wordsight.evaluate.limits.report import answer_limits, illustrate_limits, summarise_limits
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import list_some, percent
 

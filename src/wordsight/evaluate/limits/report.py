@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wordsight.evaluate.limits.measure import LimitResult, Limits
-from wordsight.evaluate.report.charts import Series, interval_chart, line_chart
+from wordsight.evaluate.report.line_charts import Series, line_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Section, Table
 from wordsight.evaluate.report.words import list_names, percent
 from wordsight.metrics import Estimate

@@ -17,6 +17,7 @@ from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.picking.worker import Request, run_candidate
 from wordsight.evaluate.predictions import read_predictions
+from wordsight.evaluate.report.names import shorten_names
 from wordsight.metrics import Estimate, estimate_share, measure_on_set
 from wordsight.zeroshot.templates import Templates
 
@@ -103,11 +104,15 @@ def pick(
     """Measure each model at each precision on a set: zero-shot accuracy, images per second, memory.
 
     Every candidate is measured in processes of its own: first all images for its accuracy, whose features are cached,
-    then `rounds` times some of them for its speed, each round in the other order. progress: called with a line a step.
+    then `rounds` times some of them for its speed, each round in the other order. progress: takes a line per step.
     Raises: InputError where no candidate can be measured, with their reasons.
     """
     tell = progress or (lambda _: None)
-    names = [(_label(model, precision, models), model, precision) for model in models for precision in precisions]
+    names = [
+        (f"{label} {precision}", model, precision)
+        for label, model in zip(shorten_names(models), models, strict=True)
+        for precision in precisions
+    ]
     unavailable: list[Unavailable] = []
     figures: dict[str, list[dict[str, Any]]] = {}
     predictions = {}
@@ -149,14 +154,6 @@ def pick(
         standings,
         _advise(candidates, standings),
     )
-
-
-def _label(model: str, precision: str, models: Sequence[str]) -> str:
-    """Name of a candidate: the model, of a path its last part where no other has the same, and the precision."""
-    short = [Path(name.rstrip("/")).name for name in models if Path(name).exists()]
-    if Path(model).exists() and short.count(Path(model.rstrip("/")).name) == 1:
-        model = Path(model.rstrip("/")).name
-    return f"{model} {precision}"
 
 
 def _choose_timed(n: int) -> tuple[int, ...]:

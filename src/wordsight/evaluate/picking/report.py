@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wordsight.evaluate.picking.pick import Candidate, Picking
-from wordsight.evaluate.report.charts import Point, scatter_chart
+from wordsight.evaluate.report.scatter_charts import Point, scatter_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.evaluate.report.words import format_lead, format_points, percent
 

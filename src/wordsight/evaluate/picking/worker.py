@@ -23,7 +23,7 @@ WARM_UP = 8  # images before the timed ones: enough for every thread to have its
 
 @dataclass(frozen=True)
 class Request:
-    """What a process is to measure. timed: images of the set to time, their numbers; none: predict all instead.
+    """Measurement that a process is asked for. timed: numbers of the images to time; none: predict all instead.
 
     predictions: file to write, where all are predicted.
     """

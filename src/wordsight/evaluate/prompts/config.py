@@ -15,15 +15,14 @@ from wordsight.evaluate.prompts.naming import add_kind, apply_renames
 from wordsight.evaluate.prompts.prompt_set import PromptSet, check_single_label
 from wordsight.evaluate.prompts.pruning import Pruning
 from wordsight.zeroshot.class_embeddings import Floats
-from wordsight.zeroshot.templates import resolve_templates
+from wordsight.zeroshot.templates import PHOTO, resolve_templates
 
-BASELINE = "a photo of a {}."  # Radford et al. 2021, §3.1.4
 SEEDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptStudyConfig:
-    """What is tried on a set besides the one baseline template.
+    """Prompts that are tried on a set besides the one baseline template.
 
     templates: sets by name, single templates and files, each an ensemble; those that come with the set are added.
     cupl, dclip: prompt files. renames: "crane=crane bird". kind: a category for ", a type of {kind}". prune: choose
@@ -32,7 +31,7 @@ class PromptStudyConfig:
     """
 
     templates: tuple[str | Path, ...] = ("imagenet-7",)
-    baseline: str = BASELINE
+    baseline: str = PHOTO
     cupl: tuple[Path, ...] = ()
     dclip: tuple[Path, ...] = ()
     renames: tuple[str, ...] = ()
@@ -64,7 +63,7 @@ def collect_sets(data: LabelledSet, config: PromptStudyConfig) -> list[PromptSet
         for templates in config.templates
     ]
     if data.templates:
-        sets.append(PromptSet.of_templates("the set's own", data.classnames, data.templates))
+        sets.append(PromptSet.of_templates("the dataset's own", data.classnames, data.templates))
     sets += [read_cupl(path, data.classnames) for path in config.cupl]
     sets += [read_dclip(path, data.classnames) for path in config.dclip]
     return _name_apart(sets)

@@ -1,4 +1,4 @@
-"""Whether a prompt set is better than noise: paired with as many random prompts, over several seeds."""
+"""Control of a prompt set against noise: paired with as many random prompts, over several seeds."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _ARE = ("a", "an", "used")
 
 
 class UnusedPromptsWarning(WordsightWarning):
-    """A prompt file has prompts of classes that the set does not have."""
+    """A prompt file has prompts of classes that the dataset does not have."""
 
 
 def read_cupl(path: Path, classnames: Sequence[str]) -> PromptSet:
@@ -119,8 +119,8 @@ def _match_names(found: dict[str, tuple[str, ...]], classnames: Sequence[str], p
         unused = [name for key, name in by_key.items() if key not in set(map(_fold, classnames))]
         shown = ", ".join(repr(name) for name in missing[:_SHOWN]) + ", …" * (len(missing) > _SHOWN)
         raise InputError(
-            f"The prompt file {str(path)!r} lacks {len(missing)} of the set's {len(classnames)} classes: {shown}."
-            f"{did_you_mean(missing[0], unused)} Its names must be those of the set."
+            f"The prompt file {str(path)!r} lacks {len(missing)} of the dataset's {len(classnames)} classes: {shown}."
+            f"{did_you_mean(missing[0], unused)} Its names must be those of the dataset."
         )
     _warn_of_unused(by_key, classnames, path)
     return [found[by_key[_fold(name)]] for name in classnames]
@@ -132,7 +132,7 @@ def _warn_of_unused(by_key: dict[str, str], classnames: Sequence[str], path: Pat
     if unused:
         shown = ", ".join(map(repr, unused[:_SHOWN])) + ", …" * (len(unused) > _SHOWN)
         warnings.warn(
-            f"{path}: the prompts of {len(unused)} classes that the set does not have are not used: {shown}.",
+            f"{path}: the prompts of {len(unused)} classes that the dataset does not have are not used: {shown}.",
             UnusedPromptsWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""A way of prompting on a labelled set: its accuracy, and its gain over another on the same images."""
+"""A method of prompting on a labelled set: its accuracy, and its gain over another on the same images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wordsight.metrics import Estimate, estimate_gain, estimate_share
 
 @dataclass(frozen=True)
 class Measured:
-    """Accuracy of one way, with its paired gain over `against`; both None of what others are compared with.
+    """Accuracy of one method, with its paired gain over `against`; both None of what others are compared with.
 
     prompts: of all classes. truncated: those whose ends the model does not read; None where that is not known.
     """

@@ -83,10 +83,10 @@ def apply_renames(classnames: Sequence[str], renames: Sequence[str]) -> tuple[st
             raise InputError(f"The rename {rename!r} is not complete; expected 'name=other wording'.")
         places = [k for k, classname in enumerate(classnames) if classname == name]
         if not places:
-            raise InputError(f"The set has no class {name!r} to rename.{did_you_mean(name, classnames)}")
+            raise InputError(f"The dataset has no class {name!r} to rename.{did_you_mean(name, classnames)}")
         free = [k for k in places if words[k] == name]
         if not free:
-            raise InputError(f"The class {name!r} is renamed more often than the set has it ({len(places)}).")
+            raise InputError(f"The class {name!r} is renamed more often than the dataset has it ({len(places)}).")
         words[free[0]] = word
     return tuple(words)
 

@@ -115,11 +115,11 @@ def check_single_label(name: str, labels: np.ndarray) -> None:
     """Raise InputError for a multi-label set, whose images have no one right answer, and for one without labels."""
     if labels.ndim == 2:
         raise InputError(
-            f"{name!r} is a multi-label set, but prompts are compared by the share of images whose best class is "
-            "right; give a set with one class per image."
+            f"{name!r} is a multi-label dataset, but prompts are compared by the share of images whose best class is "
+            "right; give a dataset with one class per image."
         )
     if not (labels >= 0).any():
-        raise InputError(f"No image of {name!r} has a label, so no prompt can be scored; give a labelled set.")
+        raise InputError(f"No image of {name!r} has a label, so no prompt can be scored; give a labelled dataset.")
 
 
 def _embed(model: ImageTextEmbedder, texts: Sequence[str]) -> Floats:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from wordsight.arguments import check_count
 from wordsight.errors import InputError
+from wordsight.evaluate.folds import FOLDS, assign_folds
 from wordsight.evaluate.prompts.templates_scored import find_hits, find_hits_each
 from wordsight.metrics import Estimate, estimate_gain, estimate_share
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 
 PRUNINGS = ("greedy", "rank")
 Pruning = Literal["greedy", "rank"]
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def prune_templates(
 
     greedy: add the template that helps most until none does, as OpenAI's seven of eighty were found; rank: the best m
     by themselves, with the m whose ensemble is best.
-    Raises: InputError for one template, fewer images than folds, an unknown way.
+    Raises: InputError for one template, fewer images than folds, an unknown method.
     """
     if how not in PRUNINGS:
         raise InputError(f"The pruning is {how!r}, expected one of: {', '.join(PRUNINGS)}.")
@@ -102,16 +102,6 @@ def prune_hits(
             kept = _CHOICES[how](image_ND[~test_N], label_N[~test_N], vectors_TKD)
             held_N[test_N] = _ensemble_hits(image_ND[test_N], label_N[test_N], vectors_TKD, kept)
     return held_N
-
-
-def assign_folds(label_N: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold of each image (N,): the images of a class, in random order, are dealt to the folds in turn."""
-    rng = np.random.default_rng(seed)
-    order_N = rng.permutation(len(label_N))
-    order_N = order_N[np.argsort(label_N[order_N], kind="stable")]
-    fold_N = np.empty(len(label_N), np.int64)
-    fold_N[order_N] = np.arange(len(label_N)) % folds
-    return fold_N
 
 
 def _choose_greedily(image_ND: Floats, label_N: NDArray[np.int64], vectors_TKD: Floats) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from wordsight.evaluate.prompts.measured import Measured
 from wordsight.evaluate.prompts.study import PromptStudy
 from wordsight.evaluate.prompts.templates_scored import TemplateScore, TemplateScores
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
 from wordsight.evaluate.report.words import describe_gain, format_gain
 from wordsight.metrics import Estimate
@@ -50,7 +50,7 @@ def draw_charts(study: PromptStudy) -> dict[str, Chart]:
     """Accuracy of each prompt set, and of the templates of each. Raises: MissingExtraError without matplotlib."""
     charts: dict[str, Chart] = {
         _SETS: interval_chart(
-            {way.name: way.accuracy for way in study.ways},
+            {each.name: each.accuracy for each in study.methods},
             caption="Accuracy of each prompt set, with 95 % intervals",
             title="accuracy",
         )
@@ -65,8 +65,8 @@ def draw_charts(study: PromptStudy) -> dict[str, Chart]:
 
 
 def _answer(study: PromptStudy) -> str:
-    baseline, *others = study.ways
-    measured = {way.name: way.gain for way in others if way.gain is not None}
+    baseline, *others = study.methods
+    measured = {each.name: each.gain for each in others if each.gain is not None}
     gains = {name: gain.widen(len(measured)) for name, gain in measured.items()}
     better = {name: gain for name, gain in gains.items() if gain.low > 0}
     worse = {name: gain for name, gain in gains.items() if gain.high < 0}
@@ -91,8 +91,14 @@ def _indifferent(gains: dict[str, Estimate], baseline: str) -> str:
 
 def _prompt_sets(study: PromptStudy) -> Section:
     rows = [
-        (way.name, f"{way.accuracy:.1%}", format_gain(way.gain), f"{way.prompts:,}", _count(way.truncated))
-        for way in study.ways
+        (
+            each.name,
+            f"{each.accuracy:.1%}",
+            format_gain(each.gain),
+            f"{each.prompts:,}",
+            _count(each.truncated),
+        )
+        for each in study.methods
     ]
     columns = ("prompts", "accuracy", "gain over the first", "number", "truncated")
     text = "The interval of each gain is for itself, not for all prompt sets at once." if len(rows) > 2 else ""
@@ -144,7 +150,7 @@ def _pruned(study: PromptStudy) -> Iterator[Section]:
 def _control(study: PromptStudy) -> Iterator[Section]:
     if not study.control:
         return
-    accuracy = {way.name: way.accuracy for way in study.ways}
+    accuracy = {each.name: each.accuracy for each in study.methods}
     rows = [
         (
             result.name,
@@ -191,9 +197,9 @@ def _names(study: PromptStudy) -> Iterator[Section]:
     yield Section("Names that go wrong", _SENSE, tables)
 
 
-def _gains(ways: Sequence[Measured]) -> Table:
-    rows = [(way.name, f"{way.accuracy:.1%}", format_gain(way.gain), way.against or "") for way in ways]
-    return Table(("way", "accuracy", "gain", "over"), rows)
+def _gains(methods: Sequence[Measured]) -> Table:
+    rows = [(each.name, f"{each.accuracy:.1%}", format_gain(each.gain), each.against or "") for each in methods]
+    return Table(("method", "accuracy", "gain", "over"), rows)
 
 
 def _count(number: int | None) -> str:

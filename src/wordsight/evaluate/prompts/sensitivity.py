@@ -1,4 +1,4 @@
-"""How far the answer for one image depends on the wording."""
+"""Sensitivity of the answer for one image to the wording."""
 
 from __future__ import annotations
 

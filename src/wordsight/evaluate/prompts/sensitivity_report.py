@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from wordsight.evaluate.prompts.sensitivity import Sensitivity, WordingScore
-from wordsight.evaluate.report.charts import bar_chart
+from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import percent
 

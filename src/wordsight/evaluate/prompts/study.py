@@ -39,7 +39,7 @@ from wordsight.zeroshot.transductive import joint_proba
 class PromptStudy:
     """Prompts on one set. Each part is empty where it was not asked for.
 
-    ways: the baseline first, then each prompt set against it. templates, pruned: by prompt set. label_free: against
+    methods: the baseline first, then each prompt set against it. templates, pruned: by prompt set. label_free: against
     the uniform ensemble of the first template set. naming: renames and category, against the same prompts without.
     long_texts: long prompts split and pooled, against truncated. confused: names that go wrong under the baseline;
     senses: those of them that WordNet knows in several senses, where it is installed.
@@ -50,7 +50,7 @@ class PromptStudy:
     model: str
     images: int
     classes: int
-    ways: tuple[Measured, ...]
+    methods: tuple[Measured, ...]
     templates: Mapping[str, TemplateScores]
     pruned: Mapping[str, PrunedTemplates]
     control: tuple[ControlResult, ...]
@@ -68,13 +68,13 @@ class PromptStudy:
             "model": self.model,
             "images": self.images,
             "classes": self.classes,
-            "prompt_sets": [way.to_dict() for way in self.ways],
+            "prompt_sets": [method.to_dict() for method in self.methods],
             "templates": {name: scores.to_dict() for name, scores in self.templates.items()},
             "pruned": {name: pruned.to_dict() for name, pruned in self.pruned.items()},
             "control": [result.to_dict() for result in self.control],
-            "label_free": [way.to_dict() for way in self.label_free],
-            "naming": [way.to_dict() for way in self.naming],
-            "long_texts": [way.to_dict() for way in self.long_texts],
+            "label_free": [method.to_dict() for method in self.label_free],
+            "naming": [method.to_dict() for method in self.naming],
+            "long_texts": [method.to_dict() for method in self.long_texts],
             "confused_names": [name.to_dict() for name in self.confused],
             "senses": {name: [sense.to_dict() for sense in own] for name, own in self.senses.items()},
         }
@@ -122,7 +122,7 @@ class _Study:
             model=self.model.name,
             images=len(self.label_N),
             classes=len(self.data.classnames),
-            ways=self._measure_sets(),
+            methods=self._measure_sets(),
             templates={prompts.name: self._score(prompts) for prompts in self.sets if len(prompts.templates) > 1},
             pruned=self._prune(),
             control=self._control(),
@@ -152,9 +152,10 @@ class _Study:
 
     def _measure_sets(self) -> tuple[Measured, ...]:
         before_N = self._set_hits(self.baseline)
-        ways = [self._measure(self.baseline, before_N, None, None)]
-        ways += [self._measure(prompts, self._set_hits(prompts), self.baseline.name, before_N) for prompts in self.sets]
-        return tuple(ways)
+        methods = [self._measure(self.baseline, before_N, None, None)]
+        for prompts in self.sets:
+            methods.append(self._measure(prompts, self._set_hits(prompts), self.baseline.name, before_N))
+        return tuple(methods)
 
     def _score(self, prompts: PromptSet) -> TemplateScores:
         vectors_TKD = self._embed(prompts).by_template()
@@ -202,17 +203,17 @@ class _Study:
         before_N = self._hits(class_KD)
         score_NK = self.image_ND @ class_KD.T
         proba_NK = softmax(self.model.scale * score_NK.astype(np.float64))
-        ways: dict[str, NDArray[np.floating]] = {}
+        methods: dict[str, NDArray[np.floating]] = {}
         if len(vectors_TKD) > 1:
             scores_T = label_free.zpe_scores(self.image_ND, vectors_TKD, self.config.bank_MD)
             weight_T = label_free.zpe_weights(scores_T, self.model.scale)
-            ways["ZPE weights of templates"] = self.image_ND @ label_free.weighted_classes(vectors_TKD, weight_T).T
-        ways["class means removed"] = label_free.centre_scores(score_NK)
-        ways["priors by EM"] = label_free.estimate_priors(proba_NK)[1]
-        ways["equal priors (Sinkhorn)"] = label_free.match_priors(proba_NK)
-        ways["--together"] = joint_proba(self.image_ND, class_KD, self.model.scale)
+            methods["ZPE weights of templates"] = self.image_ND @ label_free.weighted_classes(vectors_TKD, weight_T).T
+        methods["class means removed"] = label_free.centre_scores(score_NK)
+        methods["priors by EM"] = label_free.estimate_priors(proba_NK)[1]
+        methods["equal priors (Sinkhorn)"] = label_free.match_priors(proba_NK)
+        methods["--together"] = joint_proba(self.image_ND, class_KD, self.model.scale)
         measured = [measure(prompts.name, before_N)]
-        for name, scores_NK in ways.items():
+        for name, scores_NK in methods.items():
             hit_N = rank_labels(scores_NK, self.label_N) < 1
             measured.append(measure(name, hit_N, against=prompts.name, before_N=before_N))
         return tuple(measured)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wordsight.durable import write_whole
-from wordsight.evaluate.report.page import report_json
+from wordsight.evaluate.report.json_files import write_json
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Table
 from wordsight.evaluate.report.text import is_numeric
 from wordsight.images.names import source_name
@@ -27,7 +27,7 @@ def write_markdown(path: Path, report: Report) -> Path:
     for number, chart in enumerate(charts, 1):
         chart.write_png(path.with_name(f"{path.stem}-{number}.png"))
     figures = path.with_suffix(".json")
-    write_whole(figures, report_json(report) + "\n")
+    write_json(figures, report.data)
     return figures
 
 

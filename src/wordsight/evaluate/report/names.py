@@ -5,6 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+R = TypeVar("R", bound=Any)  # a result: a dataclass with the field `model`
+
+
+def name_briefly(results: Sequence[R]) -> list[R]:
+    """Results with the names of their models as tables and sentences show them."""
+    names = shorten_names([result.model for result in results])
+    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
 
 
 def shorten_names(names: Sequence[str]) -> list[str]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import html
-import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wordsight.durable import write_whole
 from wordsight.evaluate.report import chart_style
+from wordsight.evaluate.report.json_files import write_json
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.text import is_numeric
 from wordsight.evaluate.report.tile_images import TileImages
@@ -21,7 +18,6 @@ from wordsight.images.names import source_name
 from wordsight.output.contact_sheet import one_line
 from wordsight.output.sheet_style import PAGE
 from wordsight.output.sheet_style import STYLE as SHEET_STYLE
-from wordsight.path_text import json_text
 
 PAGE_BYTES = 2_000_000  # of the whole page, images included: it can be sent by mail
 ROWS_OPEN = 25  # rows of a table that are shown before "all rows" is opened
@@ -64,31 +60,8 @@ def write_report(path: Path, report: Report) -> Path:
     path = Path(os.path.realpath(path))
     write_whole(path, render_page(report).encode("utf-8", "backslashreplace"))
     figures = path.with_suffix(".json")
-    write_whole(figures, report_json(report) + "\n")
+    write_json(figures, report.data)
     return figures
-
-
-def report_json(report: Report) -> str:
-    """The figures of a report as one JSON object; numbers that are not finite are null."""
-    return json.dumps(as_json(report.data), ensure_ascii=False, allow_nan=False, indent=1)
-
-
-def as_json(value: Any) -> Any:
-    """A value as JSON holds it: arrays and tuples as lists, paths as texts, NaN and infinities as None."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, np.generic | np.ndarray):
-        return as_json(value.tolist())
-    if isinstance(value, Mapping):
-        return {json_text(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
-        return [as_json(item) for item in value]
-    if hasattr(value, "to_dict"):
-        return as_json(value.to_dict())
-    return json_text(value)
 
 
 def _section(section: Section, images: TileImages) -> str:

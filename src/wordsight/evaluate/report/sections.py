@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 
 class Chart(Protocol):
-    """A drawn chart; made by the functions of `wordsight.evaluate.report.charts`."""
+    """A drawn chart; made by the functions of `report.line_charts`, `row_charts`, `matrix_charts`, `scatter_charts`."""
 
     @property
     def caption(self) -> str:
-        """What the chart shows, for those who do not see it."""
+        """Content of the chart in words, for those who do not see it."""
 
     def to_svg(self) -> str:
         """An <svg> element that needs nothing else."""
@@ -54,7 +54,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What one evaluation has to say. Each evaluation builds one, and the command line prints and writes it.
+    """Result of one evaluation in words, tables, charts and images; the command line prints and writes it.
 
     answer: the result in one to three sentences, the first thing that is read. command: what was run, to repeat it.
     data: the figures behind it as JSON holds them (no NaN), written beside the page as report.json.

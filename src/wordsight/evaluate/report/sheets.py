@@ -18,7 +18,7 @@ from wordsight.output.contact_sheet_png import render_png
 
 
 def write_contact_sheet(path: Path, parts: Sequence[ImageTiles], title: str, subtitle: str = "") -> None:
-    """Write tiles as a PNG, four a row; each line of a tile's text is a line below its image."""
+    """Write tiles as a PNG, four per row; each line of a tile's text is a line below its image."""
     tiles = [_tile(image, text) for part in parts for image, text in part.tiles]
     content = io.BytesIO()
     render_png(tiles, title, subtitle or (parts[0].caption if parts else "")).save(content, "PNG")

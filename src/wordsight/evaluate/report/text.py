@@ -72,10 +72,10 @@ def _part(part: object, width: int) -> str:
 def _tiles(tiles: ImageTiles, width: int) -> str:
     lines = []
     for image, text in tiles.tiles[:TILES_SHOWN]:
-        said = shorten(_one_line(text), width - 2)
+        line = shorten(_one_line(text), width - 2)
         if isinstance(image, str | os.PathLike):
-            said += f"  {shorten(source_name(image), max(_NARROWEST, width - text_width(said) - 4))}"
-        lines.append(f"  {said}")
+            line += f"  {shorten(source_name(image), max(_NARROWEST, width - text_width(line) - 4))}"
+        lines.append(f"  {line}")
     if not lines:
         return ""
     if tiles.caption:

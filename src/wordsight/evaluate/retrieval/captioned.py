@@ -44,7 +44,7 @@ class CaptionedSet:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """Hash of images and captions: results with the same hash were measured on the same set."""
+        """Hash of images and captions: results with the same hash were measured on the same dataset."""
         running = hashlib.blake2b(self.without_captions.images_hash.encode(), digest_size=16)
         for texts in self.captions:
             running.update("\0".join(texts).encode("utf-8", "surrogatepass") + b"\1")
@@ -86,8 +86,8 @@ def open_captions(
         images.setdefault(key, image)
         captions.setdefault(key, []).extend(texts)
     if not images:
-        said = "; ".join(tally.lines()) or "it is empty"
-        raise InputError(f"{source!r} holds no image with a caption: {said}.")
+        reasons = "; ".join(tally.lines()) or "it is empty"
+        raise InputError(f"{source!r} holds no image with a caption: {reasons}.")
     folder = os.path.commonpath([os.path.dirname(key) for key in images])
     keys = tuple(os.path.relpath(key, folder) if folder else key for key in images)
     texts_N = tuple(tuple(dict.fromkeys(texts)) for texts in captions.values())

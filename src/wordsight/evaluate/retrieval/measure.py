@@ -14,6 +14,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.embedder import Embedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
+from wordsight.evaluate.result_files import split_model
 from wordsight.evaluate.retrieval.captioned import CaptionedSet
 from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
 from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_statistic, estimate_share
@@ -80,12 +81,13 @@ class Retrieval:
 
     def to_dict(self) -> dict[str, Any]:
         """Figures by name, CLIP_benchmark's among them."""
+        model, pretrained = split_model(self.model)
         return {
             "dataset": self.data.name,
             "dataset_hash": self.data.content_hash,
             "task": "zeroshot_retrieval",
-            "model": self.model,
-            "pretrained": self.model,
+            "model": model,
+            "pretrained": pretrained,
             "language": "en",
             "fingerprint": self.fingerprint,
             "metrics": dict(self.published),
@@ -219,7 +221,7 @@ def estimate_recall(
 def compare_recall(
     before: Retrieval, after: Retrieval, k: int, *, direction: str = "text_to_image", seed: int = 0
 ) -> Estimate:
-    """Difference of hit recall at k, after less before, on the same set: images are resampled for both together.
+    """Difference of hit recall at k, after less before, on the same dataset: images are resampled for both together.
 
     Raises: InputError for results on different sets, or with other unreadable images.
     """
@@ -227,7 +229,7 @@ def compare_recall(
     if before.data.content_hash != after.data.content_hash or not np.array_equal(one.image_Q, other.image_Q):
         raise InputError(
             f"The results of {before.model!r} and {after.model!r} are on different images; measure both on the same "
-            "set."
+            "dataset."
         )
     difference_Q = other.ranks.hit_recall(k) - one.ranks.hit_recall(k)
     return bootstrap_clusters(difference_Q, one.image_Q.tolist(), seed=seed)

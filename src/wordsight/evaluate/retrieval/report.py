@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from wordsight.evaluate.report.names import shorten_names
+from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import describe_gain, format_gain, percent
 from wordsight.evaluate.retrieval.measure import Direction, Retrieval, compare_recall
@@ -18,7 +17,7 @@ _DIRECTIONS = {"text_to_image": "text → image", "image_to_text": "image → te
 def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence[Chart] = (), seed: int = 0) -> Report:
     """Report on one set by one model or more; differences are to the first. charts: as `draw_charts` makes them."""
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    results = _name_briefly(results)
+    results = name_briefly(results)
     data = results[0].data
     sections = [
         Section("Recall", _explain(results[0]), [*(_recall_table(results, name) for name in _DIRECTIONS), *charts]),
@@ -32,10 +31,10 @@ def build_report(results: Sequence[Retrieval], command: str, *, charts: Sequence
 
 def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
     """Hit recall at k of each model, a chart for each direction. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import Series, line_chart
+    from wordsight.evaluate.report.line_charts import Series, line_chart
 
     charts: list[Chart] = []
-    results = _name_briefly(results)
+    results = name_briefly(results)
     for name, words in _DIRECTIONS.items():
         directions = {result.model: getattr(result, name) for result in results}
         ks = list(getattr(results[0], name).hit)
@@ -49,31 +48,25 @@ def draw_charts(results: Sequence[Retrieval]) -> list[Chart]:
     return charts
 
 
-def _name_briefly(results: Sequence[Retrieval]) -> list[Retrieval]:
-    """The results with their models' names as they are shown."""
-    names = shorten_names([result.model for result in results])
-    return [replace(result, model=name) for result, name in zip(results, names, strict=True)]
-
-
 def _answer(results: Sequence[Retrieval]) -> str:
     first = results[0]
     there, back = first.text_to_image, first.image_to_text
     ks = list(there.hit)
     low, high = ks[0], ks[-1]
-    said = (
+    text = (
         f"{first.model} puts a caption's image {_among(low)} for {there.hit[low]:.1%} of the captions and "
         f"{_among(high)} for {there.hit[high]:.1%}, of {there.gallery:,} images of {first.data.name}; a caption of an "
         f"image is {_among(low)} for {back.hit[low]:.1%} of the images."
     )
     if there.chance[low] > _ALIKE:
         random = percent(there.chance[low])
-        said += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
+        text += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
         gain = compare_recall(first, other, high).widen(len(results) - 1)
-        said += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
+        text += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
     if len(results) > 2:
-        said += f" These intervals hold for all {len(results) - 1} comparisons at once."
-    return said
+        text += f" These intervals hold for all {len(results) - 1} comparisons at once."
+    return text
 
 
 def _among(k: int) -> str:
@@ -105,7 +98,7 @@ def _recall_table(results: Sequence[Retrieval], name: str) -> Table:
             rows.append([result.model, "true", *(f"{direction.true[k]:.1%}" for k in ks), "–"])
     shown: Direction = getattr(results[0], name)
     rows.append(["random ranking", "hit", *(percent(shown.chance[k]) for k in ks), "–"])
-    caption = f"{_DIRECTIONS[name]}, {len(shown.image_Q):,} queries, {shown.gallery:,} to be found among"
+    caption = f"{_DIRECTIONS[name]}, {len(shown.image_Q):,} queries, gallery of {shown.gallery:,}"
     return Table(["model", "recall", *(f"@{k}" for k in ks), "median rank"], rows, caption)
 
 
@@ -124,7 +117,7 @@ def _differences(results: Sequence[Retrieval], seed: int) -> Section:
     table = Table(["direction", "model", *(f"@{k}" for k in ks)], rows)
     text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together. "
     text += "Each interval is for itself, not for all of them at once."
-    return Section("Differences", text, [table])
+    return Section("Gains", text, [table])
 
 
 def _failures(result: Retrieval) -> Section:

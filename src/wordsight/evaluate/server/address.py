@@ -1,4 +1,4 @@
-"""What a user writes for a server: `http://host/v1#model-name`, or options in the fragment."""
+"""Address of a server as a user writes it: `http://host/v1#model-name`, or options in the fragment."""
 
 from __future__ import annotations
 

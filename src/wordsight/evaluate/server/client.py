@@ -132,12 +132,12 @@ class Client:
         return np.asarray(vectors_ND / norms_N1, np.float32)
 
     def _explain(self, error: urllib.error.HTTPError) -> InputError:
-        """What an error status means, with the first words of the server."""
-        said = ""
+        """Meaning of an error status, with the first words of the server."""
+        answer = ""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            said = self._clean(error.read(2000).decode("utf-8", "replace"))
+            answer = self._clean(error.read(2000).decode("utf-8", "replace"))
         error.close()
-        message = f"answers {error.code} {self._clean(str(error.reason))} {said}".strip()
+        message = f"answers {error.code} {self._clean(str(error.reason))} {answer}".strip()
         if error.code in (401, 403):
             return self._problem(f"{message}; put its key into the environment variable {KEY}")
         if error.code in (301, 302, 303, 307, 308):
@@ -152,11 +152,11 @@ class Client:
     def _problem(self, what: str) -> InputError:
         return InputError(f"{self.title}{what}.")
 
-    def _clean(self, said: str) -> str:
+    def _clean(self, answer: str) -> str:
         """Words of a server without what could steer a terminal, without the key, and few of them."""
         if key := os.environ.get(KEY):
-            said = said.replace(key, "…")
-        return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())[:200]
+            answer = answer.replace(key, "…")
+        return " ".join("".join(letter if letter.isprintable() else " " for letter in answer).split())[:200]
 
 
 def _opener(route: Route) -> urllib.request.OpenerDirector:

@@ -11,7 +11,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How images, as data URIs, are asked about. many: whether a request may hold several."""
+    """Form of a request about images, as data URIs. many: whether a request may hold several."""
 
     body: Callable[[Sequence[str]], Body]
     many: bool = True

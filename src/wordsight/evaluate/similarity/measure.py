@@ -140,7 +140,7 @@ def measure_similarity(
     """
     if apart is not None and apart not in data.columns:
         known = ", ".join(data.columns) or "none"
-        raise InputError(f"The set {data.name!r} has no column {apart!r}; its columns are {known}.")
+        raise InputError(f"The dataset {data.name!r} has no column {apart!r}; its columns are {known}.")
     all_features = [embed_set(model, data, cache=cache, progress=progress) for model in models]
     common = sorted(set.intersection(*(set(map(int, features.places)) for features in all_features)))
     kept = data

@@ -51,7 +51,7 @@ def build_report(
         sections.append(_compare(first, other))
     sections += cases
     figures: dict[str, Any] = {"results": [result.to_dict() for result in results]}
-    figures["differences"] = {
+    figures["gains"] = {
         other.model: {name: compare_similarity(other, first, name).to_dict() for name in first.values}
         for other in results[1:]
     }
@@ -60,7 +60,7 @@ def build_report(
 
 def draw_charts(results: Sequence[Similarity]) -> list[Chart]:
     """Mean average precision of each model with its chance level. Raises: MissingExtraError without matplotlib."""
-    from wordsight.evaluate.report.charts import interval_chart
+    from wordsight.evaluate.report.row_charts import interval_chart
 
     rows = {result.short: result.overall["mAP"] for result in results}
     chance = {result.short: result.chance["mAP"] for result in results}
@@ -120,15 +120,15 @@ def _results(case: Case, result: Similarity) -> list[tuple[int, str]]:
 
 def _answer(results: Sequence[Similarity]) -> str:
     first = results[0]
-    said = (
+    text = (
         f"With {first.short}, an image of {first.data.name} finds the others of its class with a mean average "
         f"precision of {first.overall['mAP']:.1%} (a random ranking: {percent(first.chance['mAP'])})."
     )
     for other in results[1:]:
-        said += f" {describe_gain(compare_similarity(other, first).widen(len(results) - 1), first.short, other.short)}."
+        text += f" {describe_gain(compare_similarity(other, first).widen(len(results) - 1), first.short, other.short)}."
     if len(results) > 2:
-        said += f" These intervals hold for all {len(results) - 1} comparisons at once."
-    return said
+        text += f" These intervals hold for all {len(results) - 1} comparisons at once."
+    return text
 
 
 def _explain(result: Similarity) -> str:
@@ -181,7 +181,7 @@ def _compare(first: Similarity, other: Similarity) -> Section:
     ]  # fmt: skip
     parts: list[Table | ImageTiles | Chart] = [
         Table(["measure", f"points above {other.short}"], rows),
-        Table(["query", "class", first.short, other.short], named, "Largest differences, average precision"),
+        Table(["query", "class", first.short, other.short], named, "Largest gains and losses, average precision"),
     ]
     return Section(f"{first.short} against {other.short}", text, parts)
 

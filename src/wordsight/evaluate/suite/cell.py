@@ -26,8 +26,9 @@ from wordsight.evaluate.fewshot.methods import DEFAULT
 from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.fewshot.task import FewShotTask, embed_texts, prepare_task
 from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
-from wordsight.evaluate.result_folder import folder_name, result_folder
+from wordsight.evaluate.result_folder import result_folder, run_name
 from wordsight.zeroshot.logistic import softmax
+from wordsight.zeroshot.templates import PHOTO
 
 PROBE = "probe"
 SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16)
@@ -37,7 +38,7 @@ Measure = tuple[str, Count]  # (method, number of shots); zero-shot has 0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite measures of each model on each set.
+    """Measurements that a suite makes of each model on each set.
 
     methods: with the numbers of shots in `shots`, as far as a set has images, and each with all images of its pool.
     out: folder where predictions are written, and found again by a second run. command: recorded in them.
@@ -78,12 +79,12 @@ def measure_cell(
     plan: Plan,
     *,
     pool: LabelledSet | None = None,
-    templates: Sequence[str] = ("a photo of a {}.",),
+    templates: Sequence[str] = (PHOTO,),
     progress: Callable[[int], object] | None = None,
 ) -> Cell:
     """Measure a model on a set, reading what an earlier run has written.
 
-    A set with one image a class is measured by zero-shot only, on all of its images.
+    A set with one image per class is measured by zero-shot only, on all of its images.
     Raises: InputError for a set that nothing can be measured on, such as one with one class.
     """
     if pool is None and not data.is_multilabel and np.bincount(data.labels[data.labels >= 0], minlength=1).max() == 1:
@@ -127,7 +128,7 @@ def _allowed(task: FewShotTask, plan: Plan) -> list[Count]:
 def _read_or_fit(folder: Path, task: FewShotTask, run: tuple[str, Count, int], plan: Plan) -> tuple[Predictions, bool]:
     """Predictions of one run, and whether they were there already."""
     name, count, seed = run
-    path = folder / f"{folder_name(f'{name}-{count}-shots-seed-{seed}')}.parquet"
+    path = folder / f"{run_name(*run)}.parquet"
     if path.exists():
         try:
             there = read_predictions(path)
@@ -146,7 +147,7 @@ def _as_suite(predictions: Predictions) -> Predictions:
 
 
 def _identity(origin: Origin) -> tuple[object, ...]:
-    """What makes two runs the same: data, model, method, prompts and version."""
+    """Identity of a run: task, data, model, method, prompts and version."""
     return origin.task, origin.dataset_hash, origin.fingerprint, origin.method, origin.templates, origin.version
 
 
@@ -158,9 +159,9 @@ def _measure_single_images(
     progress: Callable[[int], object] | None,
 ) -> Cell:
     """Zero-shot on all images of a set that has one image of each class."""
-    note = "one image a class, so that nothing is left to learn from: zero-shot only, on all images"
+    note = "one image per class, so that nothing is left to learn from: zero-shot only, on all images"
     if not isinstance(model, ImageTextEmbedder):
-        raise InputError(f"{data.name!r} has one image a class, and {model.name} embeds images only.")
+        raise InputError(f"{data.name!r} has one image per class, and {model.name} embeds images only.")
     features = embed_set(model, data, progress=progress)
     there = features.of(data)
     class_KD, scale = embed_texts(model, data.classnames, templates)

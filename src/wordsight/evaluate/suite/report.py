@@ -8,7 +8,9 @@ from pathlib import Path
 
 from wordsight.evaluate.fewshot.curves import ZERO_SHOT
 from wordsight.evaluate.fewshot.shots import ALL
-from wordsight.evaluate.report.charts import DrawnChart, Series, bar_chart, line_chart
+from wordsight.evaluate.report.drawn_chart import DrawnChart
+from wordsight.evaluate.report.line_charts import Series, line_chart
+from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain
 from wordsight.evaluate.suite.cell import PROBE, Measure
@@ -40,9 +42,9 @@ def answer_suite(result: SuiteResult) -> Iterator[str]:
         if mean.group != ALL_SETS:
             continue
         only = " (intervals: of these only)" if mean.of_these_only else ""
-        said = f"{mean.model}, mean of {mean.sets} datasets{only}: "
+        text = f"{mean.model}, mean of {mean.sets} datasets{only}: "
         parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
-        yield said + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
+        yield text + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
     few = {each.dataset: each for each in result.sets if each.test_images < each.class_count}
     for each in few.values():
         yield (
@@ -85,7 +87,7 @@ def draw_mean_curve(curve: MeanResult) -> DrawnChart:
         series,
         [str(count) for count in counts],
         baselines=baselines,
-        caption=f"Mean accuracy over {curve.sets} datasets ({curve.group}) by labelled images a class, {curve.model}",
+        caption=f"Mean accuracy over {curve.sets} datasets ({curve.group}) by labelled images per class, {curve.model}",
         x_title="labelled images of each class",
         y_title="mean accuracy",
     )
@@ -105,11 +107,7 @@ def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
             if curve.model == model:
                 charts[f"curve-{curve.group}"] = draw_mean_curve(curve)
         for name, chart in charts.items():
-            path = folder / f"suite-{folder_name(f'{model}-{name}')}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            chart.write_png(path)
-            path.with_suffix(".svg").write_text(chart.to_svg(), encoding="utf-8")
-            written.append(path)
+            written.append(chart.write_files(folder / f"suite-{folder_name(f'{model}-{name}')}"))
     return written
 
 
@@ -151,7 +149,7 @@ def _tabulate_means(result: SuiteResult) -> Section:
         rows.append([mean.model, mean.group, str(mean.sets), *cells, format_gain(mean.gap)])
     head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
     text = (
-        "Each dataset counts alike; datasets without both measures are not in the mean. Intervals are those of other "
+        "Datasets are equally weighted; those without both measures are not in the mean. Intervals are those of other "
         f"datasets like these; of fewer than {FEWEST_SETS}, of these only, with other images. Whether one model is "
         "better than another is for `wordsight eval compare --task suite` to say, on the predictions written here."
     )
@@ -189,15 +187,15 @@ def _say_curve(curve: MeanResult) -> str:
     if _ZERO_SHOT not in curve.accuracy:
         return f"Mean of the {curve.sets} datasets with enough images."
     base = curve.accuracy[_ZERO_SHOT].value
-    said = []
+    sentences = []
     for method in dict.fromkeys(name for name, count in curve.accuracy if count != 0):
         counts = list_counts(curve, method)
         first = next((count for count in counts if curve.accuracy[method, count].value >= base), None)
         if first is None:
-            said.append(f"{method} is below zero-shot up to {counts[-1]} shots")
+            sentences.append(f"{method} is below zero-shot up to {counts[-1]} shots")
         else:
-            said.append(f"{method} is as good as zero-shot from {first} shot{'s' * (first != 1)} on")
-    return f"Mean of the {curve.sets} datasets with enough images: {'; '.join(said)}."
+            sentences.append(f"{method} is as good as zero-shot from {first} shot{'s' * (first != 1)} on")
+    return f"Mean of the {curve.sets} datasets with enough images: {'; '.join(sentences)}."
 
 
 def _say_gap(mean: MeanResult, sets: Sequence[SetResult]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from wordsight.evaluate.comparison.compare import Comparison, compare_results
 from wordsight.evaluate.comparison.results import Result
 from wordsight.evaluate.comparison.words import describe_comparison, describe_set
-from wordsight.evaluate.report.charts import interval_chart
+from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.report import build_report, build_sections
@@ -80,7 +80,7 @@ def _describe_means(by_set: dict[str, list[Evaluated]]) -> Iterator[str]:
     for model, values in by_model.items():
         worst, best_set = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
         yield (
-            f"{model}: {percent(float(np.mean(list(values.values()))))} in the mean of {len(values)} datasets, from "
+            f"{model}: {percent(float(np.mean(list(values.values()))))} on average over {len(values)} datasets, from "
             f"{percent(values[worst])} ({worst}) to {percent(values[best_set])} ({best_set})."
         )
 

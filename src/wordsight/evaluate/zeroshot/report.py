@@ -11,7 +11,9 @@ import numpy as np
 from wordsight.evaluate.datasets.label_order import LabelOrder
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
-from wordsight.evaluate.report.charts import Series, bar_chart, heat_map, interval_chart, line_chart
+from wordsight.evaluate.report.line_charts import Series, line_chart
+from wordsight.evaluate.report.matrix_charts import heat_map
+from wordsight.evaluate.report.row_charts import bar_chart, interval_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.summary import FEW, ClassResult, Summary, known_labels

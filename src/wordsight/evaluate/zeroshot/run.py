@@ -16,10 +16,9 @@ from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.zeroshot.class_embeddings import Floats, embed_classes
 from wordsight.zeroshot.logistic import softmax
-from wordsight.zeroshot.templates import Templates, resolve_templates
+from wordsight.zeroshot.templates import PHOTO, Templates, resolve_templates
 
 TASK = "zeroshot"
-_DEFAULT_TEMPLATES = "photo"  # of a set that comes with none
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def run_zero_shot(
     """
     if len(data.classnames) < 2:
         raise InputError(
-            f"The set {data.name!r} has only the class {data.classnames[0]!r}; zero-shot classification chooses "
+            f"The dataset {data.name!r} has only the class {data.classnames[0]!r}; zero-shot classification chooses "
             "between two or more."
         )
     chosen = choose_templates(data, templates)
@@ -87,7 +86,7 @@ def choose_templates(data: LabelledSet, templates: Templates | None) -> tuple[st
     """Templates that were asked for, else those of the set, else "a photo of a {}."."""
     if templates is not None:
         return tuple(resolve_templates(templates))
-    return tuple(resolve_templates(list(data.templates) or _DEFAULT_TEMPLATES))
+    return tuple(resolve_templates(list(data.templates) or (PHOTO,)))
 
 
 def embed_names(

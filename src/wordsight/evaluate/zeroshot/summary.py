@@ -1,4 +1,4 @@
-"""What predictions say: accuracy with intervals, recall of each class, confusions, groups, calibration.
+"""Summary of predictions: accuracy with intervals, recall of each class, confusions, groups, calibration.
 
 Everything is computed from the predictions alone, whichever method made them.
 """
