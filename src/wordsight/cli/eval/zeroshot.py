@@ -37,6 +37,7 @@ Examples:
 Written to FOLDER/<dataset>/<model>/ (--out):
   predictions.parquet   the best classes of each image, from which all figures are computed
   result.json           the figures, with CLIP_benchmark's keys
+  per_class.csv         images and recall of each class, and what it is most often taken for
 and to FOLDER/eval_results-<model>.jsonl the figures of all datasets, as DataComp writes them.
 
 \b
@@ -103,11 +104,17 @@ def _evaluate(
 
 
 def _write_figures(folder: Path, out: Path, evaluated: Evaluated) -> None:
-    from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
-    from wordsight.evaluate.result_folder import RESULT, lines_path
+    from wordsight.evaluate.result_files import (
+        clip_benchmark_metrics,
+        write_datacomp_line,
+        write_per_class,
+        write_result,
+    )
+    from wordsight.evaluate.result_folder import PER_CLASS, RESULT, lines_path
 
     predictions, summary = evaluated.predictions, evaluated.summary
     write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
+    write_per_class(folder / PER_CLASS, summary)
     write_datacomp_line(lines_path(out, predictions.origin.model), predictions, summary)
 
 
