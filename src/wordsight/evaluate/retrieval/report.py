@@ -115,7 +115,8 @@ def _differences(results: Sequence[Retrieval], seed: int) -> Section:
             gains = [compare_recall(first, other, k, direction=name, seed=seed) for k in ks]
             rows.append([words, other.model, *map(format_gain, gains)])
     table = Table(["direction", "model", *(f"@{k}" for k in ks)], rows)
-    text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together."
+    text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together. "
+    text += "Each interval is for itself, not for all of them at once."
     return Section("Gains", text, [table])
 
 
