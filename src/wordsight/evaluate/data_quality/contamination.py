@@ -1,4 +1,4 @@
-"""Contamination: images of a test set, or copies of them, among training images, and what accuracy owes to them.
+"""Contamination: images of a test set, or copies of them, among training images, and accuracy with and without them.
 
 Candidates are near by the model's vectors; the pixels decide, as for `wordsight duplicates`.
 """
@@ -186,19 +186,19 @@ def _answer(result: Contamination) -> str:
             f"None of the {n:,} images of {name} has a copy among {among}. With 95 % confidence fewer than "
             f"{percent(_most(n))} of such images have one that can be found."
         )
-    said = f"{found:,} of the {n:,} images of {name} have a copy among {among}: {result.share:.1%}."
+    answer = f"{found:,} of the {n:,} images of {name} have a copy among {among}: {result.share:.1%}."
     if result.gain is None or result.clean is None or result.whole is None:
-        return said
+        return answer
     gain = result.gain
     points = f"{format_gain(gain)} points"
-    said += f" Accuracy is {result.whole:.1%} on all images and {result.clean:.1%} without the copies"
+    answer += f" Accuracy is {result.whole:.1%} on all images and {result.clean:.1%} without the copies"
     if gain.low <= 0 <= gain.high:
-        return f"{said}; that the copies change it cannot be shown ({points})."
-    return f"{said}; the copies account for {points}."
+        return f"{answer}; that the copies change it cannot be shown ({points})."
+    return f"{answer}; the difference is {points}."
 
 
 def _most(n: int) -> float:
-    """Largest share of which n draws may well show none: the exact upper bound of a 95 % interval."""
+    """Largest share of which n draws may well show none: the exact one-sided 95 % upper bound."""
     return float(1 - 0.05 ** (1 / n))
 
 
