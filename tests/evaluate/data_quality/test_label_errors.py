@@ -146,6 +146,7 @@ def test_an_examination_names_the_wrong_label_and_shows_it(tmp_path):
     report = build_report(result, "")
     assert "of the 34 labels of squares look wrong to known" in report.answer
     assert "1 classes with a single image are left out" in report.sections[0].text
+    assert show_suspects(result).tiles[0][1].splitlines()[0] == "3.png"  # an array has no path to be found by
     write_contact_sheet(tmp_path / "sheet.png", [show_suspects(result)], "suspects")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 

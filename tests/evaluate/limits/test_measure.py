@@ -215,7 +215,8 @@ def test_no_change_in_a_few_photos_is_no_proof_that_nothing_is_lost():
 
 
 def test_a_small_loss_that_is_sure_is_a_loss():
-    words = judge_curve("blur", share(0.9, 0.8, 1), {"mild": share(0.86, 0.8, 0.9)}, {"mild": share(0.04, 0.01, 0.07)}, 0.06)
+    mild, lost = {"mild": share(0.86, 0.8, 0.9)}, {"mild": share(0.04, 0.01, 0.07)}
+    words = judge_curve("blur", share(0.9, 0.8, 1), mild, lost, 0.06)
     assert (words.kind, words.short) == ("partly", "falls to 86 % at mild")
 
 

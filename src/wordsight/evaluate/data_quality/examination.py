@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +102,9 @@ def examine_labels(
     if method not in METHODS:
         raise InputError(f"The method is {method!r}, expected one of {', '.join(METHODS)}.")
     if method != "probe" and not knows_words:
-        raise InputError(f"The method {method!r} needs a model that knows words, but {model.name!r} does not; use 'probe'.")
+        raise InputError(
+            f"The method {method!r} needs a model that knows words, but {model.name!r} does not; use 'probe'."
+        )
     select_known(data)  # refuses what cannot be examined before anything is embedded
     features = embed_set(model, data, cache=cache, progress=progress)
     readable = features.of(data)
@@ -190,5 +193,8 @@ def show_suspects(result: Examination) -> ImageTiles:
     for each in result.errors.suspects[:_TILES]:
         given, likely = result.classnames[each.given], result.classnames[each.likely]
         text = f"labelled {given}\nlooks like {likely} ({each.likely_proba:.0%})"
-        tiles.append((result.data.images[each.row], text))
+        image = result.data.images[each.row]
+        if not isinstance(image, str | os.PathLike):
+            text = f"{result.data.keys[each.row]}\n{text}"
+        tiles.append((image, text))
     return ImageTiles(tiles, "Images with a likely wrong label")

@@ -24,8 +24,8 @@ from wordsight.metrics.hits import wilson_interval
 from wordsight.zeroshot.logistic import softmax
 
 LEAST = 2  # images of a class, so that one is left to learn from
-# Methods to come by probabilities; an image's own label is left out of the fit, but not of the probe's choice of C; the first finds most of what is changed on
-# purpose in the learn sets (benchmarks/label_errors.py).
+# Methods to come by probabilities; an image's own label is left out of the fit, but not of the probe's choice of C;
+# the first finds most of what is changed on purpose in the learn sets (benchmarks/label_errors.py).
 METHODS = ("prior-probe", "probe", "zero-shot")
 
 Proba = NDArray[np.float64]
@@ -134,8 +134,8 @@ def estimate_proba(
 ) -> Proba:
     """Probabilities (N, K) of the classes of each image, from images other than it.
 
-    method: "probe", a linear probe, and "prior-probe", one that is pulled towards the zero-shot classifier, are fitted on
-    the other folds; "zero-shot" needs no labels. The probe's C is chosen once, on all labels, so that an
+    method: "probe", a linear probe, and "prior-probe", one that is pulled towards the zero-shot classifier, are fitted
+    on the other folds; "zero-shot" needs no labels. The probe's C is chosen once, on all labels, so that an
     image's own label has a small part in it.
     Raises: InputError for a class with a single image, as `Shots`, and where class embeddings are needed and missing.
     """

@@ -270,11 +270,7 @@ def _estimate_by(
     estimate: Callable[[NDArray[Any], Sequence[str]], Estimate],
 ) -> dict[str, Estimate]:
     """Mean of the values of each name, by scene; those without a name are left out."""
-    return {
-        name: estimate(values_N[rows], [scenes[i] for i in rows])
-        for name, rows in _group(names).items()
-        if name
-    }
+    return {name: estimate(values_N[rows], [scenes[i] for i in rows]) for name, rows in _group(names).items() if name}
 
 
 def _group(names: Iterable[Hashable]) -> dict[Any, list[int]]:
