@@ -414,8 +414,8 @@ def test_a_folder_of_several_experiments_is_compared_by_its_zero_shot_results(tm
     choice = choose_results([tmp_path])
     assert [(each.model, each.method) for each in choice.results] == [("a", "zero-shot"), ("b", "zero-shot")]
     assert choice.remarks == [
-        "Only zero-shot results are compared; there are 4 few-shot results (--task fewshot) and 4 suite results "
-        "(--task suite) too."
+        "Only zero-shot results are compared; the folder holds 4 few-shot results (--task fewshot) and 4 suite "
+        "results (--task suite) too."
     ]
 
 
