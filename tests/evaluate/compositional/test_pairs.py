@@ -8,9 +8,9 @@ import pytest
 
 from wordsight.errors import InputError
 from wordsight.evaluate.compositional.items import find_image, open_pairs
-from wordsight.evaluate.compositional.measure import CHANCE, _estimate_hits, decide, score_pairs
+from wordsight.evaluate.compositional.measure import CHANCE, decide, score_pairs
 from wordsight.evaluate.compositional.report import build_report, draw_charts
-from wordsight.metrics import Estimate
+from wordsight.metrics import Estimate, estimate_clustered
 
 
 class Known:
@@ -136,7 +136,7 @@ def test_tables_of_other_or_both_forms_are_refused(tmp_path):
     ],
 )
 def test_a_few_tests_that_all_come_out_alike_are_not_certain(hits, images, expected):
-    found = _estimate_hits(np.array(hits, bool), images, 0)
+    found = estimate_clustered(hits, images)
     assert (found.value, found.low, found.high) == pytest.approx(expected, abs=1e-3)
     assert found.n == len(hits)
 

@@ -77,6 +77,17 @@ def test_no_copy_bounds_the_share(model, data, train):
     assert "fewer than 77.6 %" in answer  # (1 - p)² = 5 %
 
 
+def test_the_same_files_on_both_sides_are_told(model, data):
+    same = [str(path) for path in TEST]
+    features = embed_set(model, data, cache=False)
+    trained = read_folder("train", same[::-1], model, cache=False)
+    result = find_contamination(data, features, trained, model="mini", fingerprint=model.fingerprint)
+    assert build_report(result, "").answer == (
+        "The training images are the 4 files of samples themselves, so that all are copies; name the images that the "
+        "model was trained on."
+    )
+
+
 def test_an_index_is_read_with_its_vectors(model, data, train, tmp_path):
     with Gallery.create(tmp_path / "index", model=model.model) as gallery:
         gallery.add(train)

@@ -146,8 +146,8 @@ def compare_results(
     for label, result in zip(labels, results, strict=True):
         by_set.setdefault(result.dataset, {})[label] = result
     if len(names) < 2:
-        text = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
-        raise InputError(" ".join([text + _list_unread(unread), *remarks]))
+        said = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
+        raise InputError(" ".join([said, *remarks, *_list_unread(unread)]))
     measured = [
         _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
         for dataset, found in by_set.items()
@@ -155,9 +155,8 @@ def compare_results(
     ]
     if not measured:
         has = "; ".join(f"{dataset}: {', '.join(found)}" for dataset, found in by_set.items())
-        raise InputError(
-            f"No two contenders have results on the same dataset ({has}); measure them on one.{_list_unread(unread)}"
-        )
+        said = f"No two contenders have results on the same dataset ({has}); measure them on one."
+        raise InputError(" ".join([said, *_list_unread(unread)]))
     whole = [(means, each) for each, means in measured if each.labels == names]
     across = here = None
     if len(whole) > 1:
@@ -180,9 +179,9 @@ def compare_results(
     )
 
 
-def _list_unread(unread: Sequence[Unread]) -> str:
-    """Files that could not be read, behind a message that they may explain."""
-    return "".join(f" Not compared: {str(each.path)!r} ({each.reason.rstrip('.')})." for each in unread[:3])
+def _list_unread(unread: Sequence[Unread]) -> list[str]:
+    """Sentences on files that could not be read, behind a message that they may explain."""
+    return [f"Not compared: {str(each.path)!r} ({each.reason.rstrip('.')})." for each in unread[:3]]
 
 
 def _compare_on_set(

@@ -11,7 +11,7 @@ from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
 from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
-from wordsight.metrics import Estimate, bootstrap_clusters
+from wordsight.metrics import Estimate, estimate_clustered_gain
 
 FEWEST_TO_JUDGE = 10  # tests, below which nothing is said to be above or below chance
 _FAILURES = 6  # shown of each model
@@ -141,9 +141,8 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
             continue
         cells = []
         for score, hit_N in other.hits.items():
-            difference_N = hit_N.astype(float) - first.hits[score]
-            found = bootstrap_clusters(difference_N, [item.images[0] for item in first.items], seed=seed)
-            cells.append(format_gain(found))
+            images = [item.images[0] for item in first.items]
+            cells.append(format_gain(estimate_clustered_gain(first.hits[score], hit_N, images, seed=seed)))
         rows.append([other.model, *cells])
     text = f"Points by which each model is above {first.model}, on the same tests, resampled together. "
     text += "Each interval is for itself, not for all of them at once."

@@ -5,6 +5,7 @@ Candidates are near by the model's vectors; the pixels decide, as for `wordsight
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,13 @@ class Contamination:
     gain: Estimate | None
     features: Features
 
+    @property
+    def same_images(self) -> bool:
+        """Whether the training images are the very files of the test set."""
+        keys = {os.path.realpath(image) for image in self.data.images if isinstance(image, str)}
+        files = {os.path.realpath(name) for name in self.trained.names}
+        return len(keys) == len(self.data.images) and keys == files
+
     def to_dict(self) -> dict[str, Any]:
         """Figures and matches by name."""
 
@@ -78,6 +86,7 @@ class Contamination:
             "accuracy_clean": plain(self.clean),
             "accuracy_copies": plain(self.copied),
             "gain_by_copies": plain(self.gain),
+            "same_images": self.same_images,
             "matches": [
                 {"key": self.data.keys[one.row], "training": self.trained.names[one.trained], "cosine": one.cosine}
                 for one in self.matches
@@ -181,6 +190,11 @@ def show_matches(result: Contamination) -> ImageTiles:
 
 def _answer(result: Contamination) -> str:
     n, found, name = len(result.data.images), len(result.matches), result.data.name
+    if result.same_images:
+        return (
+            f"The training images are the {n:,} files of {name} themselves, so that all are copies; name the images "
+            "that the model was trained on."
+        )
     among = f"the {len(result.trained.names):,} training images"
     if not found:
         return (
