@@ -10,6 +10,7 @@ from PIL import Image
 from wordsight.cli import group
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import read_predictions
+from wordsight.evaluate.result_folder import folder_name
 from wordsight.zeroshot.linear_head import LinearHead
 
 
@@ -38,7 +39,7 @@ def test_it_answers_in_words_and_writes_predictions_and_curves(squares, tmp_path
     assert "probe is right on 100.0 %" in said
     assert "Clap left out: they start from texts" in said
     assert "16 shots left out: more shots than images (3 a class at most)" in said
-    folder = tmp_path / squares.name / "pixels_4" / "fewshot"
+    folder = tmp_path / squares.name / folder_name("pixels:4") / "fewshot"
     assert sorted(path.name for path in folder.iterdir()) == [
         "curves.png", "curves.svg", *(f"probe-{k}-shots-seed-{seed}.parquet" for k in (1, 2) for seed in (0, 1))
     ]  # fmt: skip

@@ -207,15 +207,60 @@ def test_figures_of_other_tools_are_compared_without_pairing(tmp_path):
     path.write_text(json.dumps(theirs))  # with bare NaN, as CLIP_benchmark writes it
     comparison = compare(folder / "pets", path)
     assert [each.reason for each in comparison.unread] == [
-        "cars: acc1 is nan",
-        "flickr8k: the task 'zeroshot_retrieval' has no accuracy",
+        "wds/cars: acc1 is nan",
+        "wds/flickr8k: the task 'zeroshot_retrieval' has no accuracy",
     ]
     (each,) = comparison.sets
     assert each.unpaired == ("ViT-B-32/openai",)
-    said = describe_comparison(comparison)
-    assert "ViT-B-32/openai is the best" in said
-    assert "compared without pairing" in said
+    assert each.standings is None
+    theirs = each.to_dict()["accuracy"]["ViT-B-32/openai"]
+    assert theirs == {"value": 0.9, "low": None, "high": None, "n": 0}  # not measured on these images
+    assert describe_comparison(comparison) == (
+        "On pets nothing tells whether a 55.0 % and ViT-B-32/openai 90.0 % differ by chance: of ViT-B-32/openai only "
+        "an accuracy is known, not on which images."
+    )
+    notes = build_report(comparison, "").sections[-1].text
+    assert "'wds/pets' is taken for the dataset 'pets', by the end of its name" in notes
     json.dumps(comparison.to_dict(), allow_nan=False)
+
+
+def write_figure(path, dataset, model, accuracy):
+    path.write_text(json.dumps({"dataset": dataset, "model": model, "metrics": {"acc1": accuracy}}))
+    return path
+
+
+def test_a_figure_has_no_place_among_models_on_the_same_images(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"), predictions(drawn_hits(0.9, seed=1), "b"))
+    path = write_figure(tmp_path / "paper.json", "pets", "c", 0.99)
+    comparison = compare(folder / "pets", path)
+    (each,) = comparison.sets
+    assert [row.label for row in each.standings.rows] == ["b", "a"]
+    assert describe_comparison(comparison).startswith("b is the best on these 200 images of pets: a, the next,")
+    assert describe_comparison(comparison).endswith(
+        "Not ranked: c (99.0 %), of which only an accuracy is known, not on which images."
+    )
+
+
+def test_equal_ends_of_names_may_be_different_datasets(tmp_path):
+    ours = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    one, other = (write_figure(tmp_path / f"{name}.json", f"{name}/pets", name, 0.5) for name in "xy")
+    with pytest.raises(InputError, match=r"No two contenders have .* \(pets: a; x/pets: x; y/pets: y\)"):
+        compare(ours / "pets", one, other)
+
+
+def test_figures_of_other_tools_beside_predictions_are_read(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    write_figure(folder / "pets" / "a" / "theirs.json", "pets", "c", 0.7)
+    ours = {"dataset": "pets", "model": "a", "metrics": {"acc1": 0.6}, "wordsight": {}}
+    (folder / "pets" / "a" / "result.json").write_text(json.dumps(ours))
+    assert [result.model for result in find_results([folder])[0]] == ["a", "c"]
+
+
+def test_what_could_not_be_read_is_told_where_too_little_is_left(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    (folder / "pets" / "b.parquet").write_bytes(b"no table")
+    with pytest.raises(InputError, match=r"There are only results of 'a'; .* Not compared: '.*b\.parquet' \("):
+        compare(folder)
 
 
 def test_figures_alone_tell_something_only_over_datasets(tmp_path):
@@ -315,6 +360,8 @@ def test_results_that_do_not_fit_are_refused(tmp_path, make, message):
         ("x.json", "{}", r"holds no result to compare \(x.json: no dataset with metrics\)"),
         ("x.json", '{"dataset": "a", "metrics": {"acc1": 71.2}}', "acc1 is 71.2, expected a share of 0 to 1"),
         ("x.json", '{"dataset": "a", "metrics": {"acc5": 0.7}}', "a: no acc1 among acc5"),
+        ("x.json", '{"dataset": "a", "metrics": {"acc1": true}}', "a: no acc1 among acc1"),
+        ("x.json", '{"dataset": "a", "model": {"x": 1}, "metrics": {"acc1": 0.5}}', "a: the model is {'x': 1}, expect"),
         ("x.parquet", "PAR", "does not hold predictions of wordsight"),
     ],
 )
@@ -367,8 +414,8 @@ def test_a_folder_of_several_experiments_is_compared_by_its_zero_shot_results(tm
     choice = choose_results([tmp_path])
     assert [(each.model, each.method) for each in choice.results] == [("a", "zero-shot"), ("b", "zero-shot")]
     assert choice.remarks == [
-        "Only zero-shot results are compared; there are 4 few-shot results (--task fewshot) and 4 suite results "
-        "(--task suite) too."
+        "Only zero-shot results are compared; the folder holds 4 few-shot results (--task fewshot) and 4 suite "
+        "results (--task suite) too."
     ]
 
 

@@ -174,5 +174,5 @@ def test_a_report_is_json_and_its_charts_are_written(tmp_path):
     json.dumps(report.data, allow_nan=False)
     assert report.sections[-1].text == "pcb: only one class"
     names = [path.name for path in write_charts(result, tmp_path)]
-    assert names == ["suite-mini-gaps.png", "suite-mini-curve-all_sets.png"]
+    assert names == ["suite-mini-gaps.png", "suite-mini-curve-all-sets.png"]
     assert all((tmp_path / name).with_suffix(".svg").exists() for name in names)

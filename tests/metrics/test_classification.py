@@ -84,6 +84,9 @@ def test_the_interval_of_map_is_that_of_a_loop_over_resamples(monkeypatch):
     [
         (lambda: confusion_matrix([0, 1], [0], 2), "There are 2 labels and 1 guesses; expected one of each an image"),
         (lambda: confusion_matrix([0, -1], [0, 1], 2), "go from -1 to 1, expected 0 to 1; leave out images without"),
+        (lambda: rank_labels([[0.2, 0.8]], [-1]), "go from -1 to -1, expected 0 to 1; leave out images without"),
+        (lambda: rank_labels([[0.2, 0.8]], [2]), "go from 2 to 2, expected 0 to 1"),
+        (lambda: rank_labels([[0.2, 0.8]], [0, 1]), r"scores \(1, 2\) and labels \(2,\); expected"),
         (lambda: mean_average_precision([[0.5]], [[0]]), "None of the 1 images has a class; mAP needs one at least"),
         (lambda: mean_average_precision([[0.5]], [[0, 1]]), r"scores \(1, 1\) and labels \(1, 2\); expected both"),
         (lambda: average_precision_of_classes([[np.nan]], [[1]]), "1 scores are not finite"),

@@ -7,7 +7,6 @@ from scipy import stats
 from wordsight.errors import InputError
 from wordsight.metrics import (
     Estimate,
-    add_figures,
     bootstrap_clusters,
     bootstrap_mean,
     estimate_gain,
@@ -147,16 +146,6 @@ def test_sets_of_whose_images_nothing_is_known_are_not_sure_to_agree():
     assert rank_intervals(measure_across_sets([], [[0.5, 0.51, 0.5], [0.7, 0.71, 0.7]])).tolist() == [[1, 3]] * 3
 
 
-def test_a_share_without_its_images_varies_by_itself():
-    hits = np.random.default_rng(0).random((100, 2)) < 0.7
-    known = measure_on_set(hits)
-    means = add_figures(known, [0, 2], [0.0, 0.8, 0.0])
-    assert means.mean_M.tolist() == [known.mean_M[0], 0.8, known.mean_M[1]]
-    assert means.estimate_gain(0, 2) == known.estimate_gain(0, 1)
-    assert means.error_M[1] == pytest.approx(np.sqrt(0.8 * 0.2 / 100), rel=0.02)
-    assert means.covariance_MM[1, 0] == 0
-
-
 def test_sets_that_separate_two_models_are_those_at_which_a_gain_is_found():
     """Of 12 sets with a standard error of a point, a gain of 1 needs (1.96 + 0.84)² times as many."""
     half = stats.t.ppf(0.975, 11) * 0.01
@@ -205,6 +194,10 @@ def test_the_seed_decides_what_is_drawn():
     assert estimate_lags(means, seed=3) == estimate_lags(means, seed=3) != estimate_lags(means, seed=4)
 
 
+ONE_SET = measure_on_set([[1, 0], [1, 1]])
+THREE_MODELS = measure_on_set([[1, 0, 1], [1, 1, 0]])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -215,6 +208,10 @@ def test_the_seed_decides_what_is_drawn():
             r"The values have the shape \(2,\); expected a row an image, a column",
         ),
         (lambda: measure_on_set(np.zeros((0, 2))), "nothing to measure"),
+        (lambda: measure_on_set([[1, np.nan], [0, 1]]), "1 of the 4 values are not finite"),
+        (lambda: measure_across_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models; expected the same"),
+        (lambda: measure_on_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models"),
+        (lambda: measure_on_sets([]), "nothing to measure: no set is left"),
         (lambda: measure_across_sets([measure_on_set([[1, 0], [1, 1]])]), "There is 1 set; .* from two on"),
     ],
 )

@@ -198,6 +198,10 @@ def measure_sample(case, rng, seed):
     ("call", "message"),
     [
         (lambda: bootstrap_mean([]), "nothing to measure: no image or query is left"),
+        (lambda: bootstrap_mean([1.0, np.inf]), "1 of the 2 values are not finite; leave these images out"),
+        (lambda: bootstrap_ratio([1, np.nan], [1, 0]), "1 of the 2 values are not finite"),
+        (lambda: bootstrap_ratio([1, 0.5], [1, 0]), "neither 0 nor 1; expected hits"),
+        (lambda: bootstrap_mean([[1.0]]), r"have the shape \(1, 1\); expected 1 dimension\."),
         (lambda: bootstrap_statistic(len, 0), "nothing to measure"),
         (lambda: bootstrap_difference([1.0], [1.0, 0.0]), r"There are 1 and 2 values; expected two of each image"),
         (lambda: bootstrap_ratio([0, 0], [1, 0]), "None of the 2 images was a hit before; a ratio needs one at least"),

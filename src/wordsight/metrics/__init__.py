@@ -15,7 +15,6 @@ from wordsight.metrics.classification import (
 from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
 from wordsight.metrics.comparison import (
     JointMeans,
-    add_figures,
     estimate_lags,
     measure_across_sets,
     measure_on_set,
@@ -53,7 +52,6 @@ __all__ = [
     "JointMeans",
     "PairedTest",
     "Reliability",
-    "add_figures",
     "adjust_holm",
     "adjusted_rand_index",
     "average_precision",

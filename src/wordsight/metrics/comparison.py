@@ -102,7 +102,7 @@ def measure_on_set(values_NM: ArrayLike, cluster_N: Sequence[Hashable] | None = 
 
 def measure_on_sets(sets: Sequence[JointMeans]) -> JointMeans:
     """Means over sets, each of which counts alike; other images would give others, but the sets remain these."""
-    mean_SM = np.stack([each.mean_M for each in sets])
+    mean_SM = _stack_means([each.mean_M for each in sets])
     covariance_MM = np.sum([each.covariance_MM for each in sets], axis=0) / len(sets) ** 2
     return JointMeans(
         mean_SM.mean(axis=0), covariance_MM, sum(each.freedom for each in sets), sum(each.n for each in sets)
@@ -118,7 +118,7 @@ def measure_across_sets(sets: Sequence[JointMeans], figures: Sequence[ArrayLike]
     figures: means (M,) on further sets, of whose images nothing is known.
     Raises: InputError for a single set. Source: Davison and Hinkley 1997, §3.8, on hierarchical data.
     """
-    mean_SM = np.array([*(each.mean_M for each in sets), *figures], np.float64)
+    mean_SM = _stack_means([*(each.mean_M for each in sets), *figures])
     count = len(mean_SM)
     if count < 2:
         raise InputError(f"There is {count} set; how much models vary between sets is seen from two on.")
@@ -127,18 +127,6 @@ def measure_across_sets(sets: Sequence[JointMeans], figures: Sequence[ArrayLike]
     if sets:
         noise_MM = np.sum([each.covariance_MM for each in sets], axis=0) / count**2
     return JointMeans(mean_SM.mean(axis=0), covariance_MM, count - 1, count, noise_MM)
-
-
-def add_figures(means: JointMeans, places: Sequence[int], mean_M: ArrayLike) -> JointMeans:
-    """Means of a set with those of models of which only the share of hits is known, (M,).
-
-    places: of the models that are in `means`. The others vary by themselves, as shares of as many images or clusters.
-    """
-    mean_M = np.array(mean_M, np.float64)
-    mean_M[list(places)] = means.mean_M
-    covariance_MM = np.diag((mean_M * (1 - mean_M) + _DOUBT / means.n) / means.n)
-    covariance_MM[np.ix_(places, places)] = means.covariance_MM
-    return JointMeans(mean_M, covariance_MM, means.freedom, means.n)
 
 
 def estimate_lags(means: JointMeans, *, seed: int = 0, draws: int = RANK_DRAWS) -> list[Estimate]:
@@ -226,7 +214,17 @@ def _vary_differences(covariance_MM: Floats) -> Floats:
 
 
 def _check_models(values_NM: ArrayLike) -> Floats:
-    values_NM = check_values(values_NM)
-    if values_NM.ndim != 2:
+    values_NM = np.asarray(values_NM, np.float64)
+    if values_NM.ndim != 2 or not values_NM.shape[1]:
         raise InputError(f"The values have the shape {values_NM.shape}; expected a row an image, a column a model.")
-    return values_NM
+    return check_values(values_NM, dims=2)
+
+
+def _stack_means(mean_SM: Sequence[ArrayLike]) -> Floats:
+    """Means of sets (S, M). Raises: InputError for sets of other numbers of models, or none."""
+    models = {len(np.atleast_1d(mean_M)) for mean_M in mean_SM}
+    if len(models) > 1:
+        raise InputError(f"The sets are of {sorted(models)} models; expected the same models on each set.")
+    if not models:
+        raise InputError("There is nothing to measure: no set is left.")
+    return np.array(mean_SM, np.float64)

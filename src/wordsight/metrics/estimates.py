@@ -138,6 +138,8 @@ def bootstrap_ratio(before_N: ArrayLike, after_N: ArrayLike, *, seed: int = 0, d
     Raises: InputError where there is no hit before.
     """
     before_N, after_N = check_pairs(before_N, after_N)
+    if not np.isin([before_N, after_N], (0, 1)).all():
+        raise InputError("Some of the values are neither 0 nor 1; expected hits.")
     if not before_N.any():
         raise InputError(f"None of the {len(before_N)} images was a hit before; a ratio needs one at least.")
     # Images fall into four kinds (hit or not, before and after), of which a resample has multinomial numbers.
@@ -245,11 +247,17 @@ def split_rows(names: Sequence[Hashable], n: int) -> list[NDArray[np.intp]]:
     return [np.array(some, np.intp) for some in rows.values()]
 
 
-def check_values(values_N: ArrayLike) -> Floats:
-    """Values as float64. Raises: InputError for none."""
+def check_values(values_N: ArrayLike, dims: int = 1) -> Floats:
+    """Values as float64. Raises: InputError for none, for another number of dimensions, and for NaN and infinity."""
     values_N = np.asarray(values_N, np.float64)
+    if values_N.ndim != dims:
+        raise InputError(f"The values have the shape {values_N.shape}; expected {dims} dimension{'s' * (dims > 1)}.")
     if not len(values_N):
         raise InputError("There is nothing to measure: no image or query is left.")
+    if not np.isfinite(values_N).all():
+        raise InputError(
+            f"{(~np.isfinite(values_N)).sum()} of the {values_N.size} values are not finite; leave these images out."
+        )
     return values_N
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.evaluate.comparison.pairing import PairedHits, pair_predictions
-from wordsight.evaluate.comparison.results import Result, Unread, label_results
+from wordsight.evaluate.comparison.results import Result, SameDataset, Unread, label_results, name_datasets
 from wordsight.evaluate.comparison.standings import Standings, bound
 from wordsight.metrics import (
     Estimate,
     JointMeans,
     PairedTest,
-    add_figures,
     estimate_share,
     images_to_separate,
     mcnemar,
@@ -58,9 +57,10 @@ class Pair:
 class SetComparison:
     """Contenders on one dataset.
 
-    groups: of images that are drawn together, 0 where each is drawn by itself. standings: None where only accuracies
-    are known. unpaired: contenders whose images are not known. pair: of two
-    contenders that are paired.
+    images: that all contenders with predictions have. groups: of images that are drawn together, 0 where each is drawn
+    by itself. unpaired: contenders of which only an accuracy is known, not on which images; it has no interval and no
+    place in the standings. standings: of the others, None where there are not two. pair: of two contenders that are
+    paired.
     """
 
     dataset: str
@@ -76,11 +76,14 @@ class SetComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
+        accuracies = {name: each.to_dict() for name, each in zip(self.labels, self.accuracies, strict=True)}
+        for name in self.unpaired:
+            accuracies[name] |= {"low": None, "high": None}
         return {
             "dataset": self.dataset,
             "images": self.images,
             "groups": self.groups,
-            "accuracy": {name: each.to_dict() for name, each in zip(self.labels, self.accuracies, strict=True)},
+            "accuracy": accuracies,
             "standings": self.standings and self.standings.to_dict(),
             "pair": self.pair and self.pair.to_dict(),
             "lacking": dict(self.lacking),
@@ -105,6 +108,7 @@ class Comparison:
     here: Standings | None
     left_out: Mapping[str, tuple[str, ...]]
     unread: tuple[Unread, ...]
+    same_names: tuple[SameDataset, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +120,7 @@ class Comparison:
             "across_sets": self.across and self.across.to_dict(),
             "on_these_sets": self.here and self.here.to_dict(),
             "lacking_sets": {name: list(sets) for name, sets in self.left_out.items()},
+            "same_names": [each.to_dict() for each in self.same_names],
             "unread": [{"path": str(each.path), "reason": each.reason} for each in self.unread],
             "remarks": list(self.remarks),
         }
@@ -134,14 +139,15 @@ def compare_results(
     cluster: column of the images' groups, such as the film of a frame, that are drawn together.
     Raises: InputError for fewer than two contenders, none on a common dataset, and as `pair_predictions`.
     """
+    results, same_names = name_datasets(results)
     labels = label_results(results)
     names = tuple(dict.fromkeys(labels))
     by_set: dict[str, dict[str, Result]] = {}
     for label, result in zip(labels, results, strict=True):
         by_set.setdefault(result.dataset, {})[label] = result
     if len(names) < 2:
-        said = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
-        raise InputError(" ".join([said, *remarks]))
+        text = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
+        raise InputError(" ".join([text + _list_unread(unread), *remarks]))
     measured = [
         _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
         for dataset, found in by_set.items()
@@ -149,7 +155,9 @@ def compare_results(
     ]
     if not measured:
         has = "; ".join(f"{dataset}: {', '.join(found)}" for dataset, found in by_set.items())
-        raise InputError(f"No two contenders have results on the same dataset ({has}); measure them on one.")
+        raise InputError(
+            f"No two contenders have results on the same dataset ({has}); measure them on one.{_list_unread(unread)}"
+        )
     whole = [(means, each) for each, means in measured if each.labels == names]
     across = here = None
     if len(whole) > 1:
@@ -167,45 +175,53 @@ def compare_results(
         here,
         {name: datasets for name, datasets in lacks.items() if datasets},
         tuple(unread),
+        tuple(same_names),
         tuple(remarks),
     )
+
+
+def _list_unread(unread: Sequence[Unread]) -> str:
+    """Files that could not be read, behind a message that they may explain."""
+    return "".join(f" Not compared: {str(each.path)!r} ({each.reason.rstrip('.')})." for each in unread[:3])
 
 
 def _compare_on_set(
     dataset: str, found: Mapping[str, Result], cluster: str, seed: int
 ) -> tuple[SetComparison, JointMeans | None]:
-    """Comparison on one set, and the means behind it: None where only figures are known, not the images' noise."""
+    """Comparison on one set, and the means behind it: None where of any only a figure is known, not on which images."""
     labels = tuple(found)
     known = {name: each.predictions for name, each in found.items() if each.predictions is not None}
+    figures = {
+        name: Estimate(each.accuracy, each.accuracy, each.accuracy, 0)
+        for name, each in found.items()
+        if each.predictions is None
+    }
     if not known:
-        figures = tuple(Estimate(each.accuracy, each.accuracy, each.accuracy, 0) for each in found.values())
-        return SetComparison(dataset, labels, figures, 0, None, {}, 0, labels), None
+        return SetComparison(dataset, labels, tuple(figures.values()), 0, None, {}, 0, labels), None
     paired = pair_predictions(dataset, known, cluster)
     means = measure_on_set(paired.hit_NM, paired.cluster_N)
-    if len(known) < len(found):
-        means = add_figures(means, [labels.index(name) for name in known], [each.accuracy for each in found.values()])
-    images, groups = len(paired.hit_NM), 0
-    shares = {name: estimate_share(hit_N) for name, hit_N in zip(known, paired.hit_NM.T, strict=True)}
+    shares, groups = [estimate_share(hit_N) for hit_N in paired.hit_NM.T], 0
     if paired.cluster_N is not None:  # Wilson's interval knows no groups
-        shares, groups = {}, means.n
-    unpaired = tuple(name for name in labels if name not in known)
-    accuracies = tuple(shares.get(name) or bound(means.estimate(place)) for place, name in enumerate(labels))
-    pair = None
-    if len(labels) == 2 and not unpaired:
+        shares, groups = [bound(means.estimate(place)) for place in range(len(known))], means.n
+    accuracy_of = figures | dict(zip(known, shares, strict=True))
+    standings = pair = None
+    if len(known) > 1:
+        standings = Standings.rank(tuple(known), means, seed, shares=shares)
+    if len(labels) == len(known) == 2:
         pair = _compare_pair(paired, means)
     comparison = SetComparison(
         dataset=dataset,
         labels=labels,
-        accuracies=accuracies,
-        images=images,
-        standings=Standings.rank(labels, means, seed, shares=accuracies),
+        accuracies=tuple(accuracy_of[name] for name in labels),
+        images=len(paired.hit_NM),
+        standings=standings,
         lacking=paired.lacking,
         unlabelled=paired.unlabelled,
-        unpaired=unpaired,
+        unpaired=tuple(figures),
         pair=pair,
         groups=groups,
     )
-    return comparison, means
+    return comparison, None if figures else means
 
 
 def _compare_pair(paired: PairedHits, means: JointMeans) -> Pair:

@@ -43,8 +43,9 @@ def choose_results(paths: Sequence[str | Path], task: str | None = None) -> Choi
         raise InputError(f"There are no {TASKS[task]} results in {', '.join(sorted(folders))}, but {there}.")
     remarks: list[str] = []
     others = [f"{_count_results(name, number)} (--task {name})" for name, number in held.items() if name != task]
+    held_by = "the folder holds" if len(folders) == 1 else "the folders hold"
     if task is not None and others:
-        remarks.append(f"Only {TASKS[task]} results are compared; there are {' and '.join(others)} too.")
+        remarks.append(f"Only {TASKS[task]} results are compared; {held_by} {' and '.join(others)} too.")
     taken = [each for each in results if each.given not in folders or each.task in ("", task)]
     if task != "zeroshot":
         taken = _take_first_draws(taken, folders, remarks)

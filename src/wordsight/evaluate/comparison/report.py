@@ -11,7 +11,7 @@ from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.comparison.words import describe_comparison, rounded
 from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
-from wordsight.evaluate.report.words import format_gain, format_points, list_some, percent
+from wordsight.evaluate.report.words import format_gain, format_points, list_names, list_some, percent
 from wordsight.metrics import Estimate, adjust_holm
 
 _CONFIDENT = 0.05
@@ -145,7 +145,8 @@ def _pairs_section(comparison: Comparison) -> Section:
                 better = second if each.pair.gain.value > 0 else first
                 wins[better] += 1
         accuracies = [percent(mean.value) for mean in each.accuracies]
-        rows.append([each.dataset, f"{each.images:,}", *accuracies, gain, p, needed, better or "–"])
+        images = f"{each.images:,}" if each.pair is not None else "?"
+        rows.append([each.dataset, images, *accuracies, gain, p, needed, better or "–"])
     undecided = len(paired) - sum(wins.values())
     text = (
         f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; of {undecided} the "
@@ -184,8 +185,13 @@ def _notes(comparison: Comparison) -> Iterator[str]:
             yield f"{each.dataset}: {lacks:,} images that others have are not in the predictions of {name}."
         if each.unlabelled:
             yield f"{each.dataset}: {each.unlabelled:,} images without a label."
-        if each.unpaired and each.standings is not None:
-            yield f"{each.dataset}: of {', '.join(each.unpaired)} only the accuracy is known, compared without pairing."
+        if 0 < len(each.unpaired) < len(each.labels):
+            yield (
+                f"{each.dataset}: of {list_names(each.unpaired)} only an accuracy is known, not on which images; it is "
+                "not ranked."
+            )
+    for same in comparison.same_names:
+        yield f"{same.other!r} is taken for the dataset {same.name!r}, by the end of its name; check that it is."
     for name, datasets in comparison.left_out.items():
         yield f"No result of {name} on {list_some(datasets)}."
     yield from (f"{each.path}: {each.reason}" for each in comparison.unread)

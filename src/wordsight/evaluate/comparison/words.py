@@ -28,13 +28,18 @@ def describe_set(each: SetComparison) -> str:
         figures = list_names(
             [f"{name} {percent(mean.value)}" for name, mean in zip(each.labels, each.accuracies, strict=True)]
         )
+        if len(each.unpaired) == len(each.labels):
+            return (
+                f"On {each.dataset} only accuracies are known ({figures}), not the images behind them: nothing tells "
+                "whether they differ by chance."
+            )
         return (
-            f"On {each.dataset} only accuracies are known ({figures}), not the images behind them: nothing tells "
-            "whether they differ by chance."
+            f"On {each.dataset} nothing tells whether {figures} differ by chance: of {list_names(each.unpaired)} only "
+            "an accuracy is known, not on which images."
         )
     on = f"on these {each.images:,} images of {each.dataset}"
     if each.pair is None:
-        return f"{_describe_many(each.standings, on)}{_name_unpaired(each.unpaired)}"
+        return f"{_describe_many(each.standings, on)}{_name_unpaired(each)}"
     first, second = each.labels
     gain = each.pair.gain
     if gain.high < 0:
@@ -112,7 +117,9 @@ def _is_are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _name_unpaired(names: Sequence[str]) -> str:
-    if not names:
+def _name_unpaired(each: SetComparison) -> str:
+    if not each.unpaired:
         return ""
-    return f" Of {list_names(names)} only the accuracy is known: compared without pairing, which tells less."
+    accuracy_of = dict(zip(each.labels, each.accuracies, strict=True))
+    figures = [f"{name} ({percent(accuracy_of[name].value)})" for name in each.unpaired]
+    return f" Not ranked: {list_names(figures)}, of which only an accuracy is known, not on which images."

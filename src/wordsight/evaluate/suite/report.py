@@ -105,7 +105,7 @@ def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
             charts["gaps"] = draw_gaps(own, model)
         for curve in result.curves:
             if curve.model == model:
-                charts[f"curve-{curve.group}"] = draw_mean_curve(curve)
+                charts[f"curve-{curve.group.replace(' ', '-')}"] = draw_mean_curve(curve)
         for name, chart in charts.items():
             written.append(chart.write_files(folder / f"suite-{folder_name(f'{model}-{name}')}"))
     return written
