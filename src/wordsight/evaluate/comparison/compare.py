@@ -146,10 +146,8 @@ def compare_results(
     for label, result in zip(labels, results, strict=True):
         by_set.setdefault(result.dataset, {})[label] = result
     if len(names) < 2:
-        said = (
-            f"There are only results of {names[0]!r}; a comparison needs two models or methods.{_list_unread(unread)}"
-        )
-        raise InputError(" ".join([said, *remarks]))
+        text = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
+        raise InputError(" ".join([text + _list_unread(unread), *remarks]))
     measured = [
         _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
         for dataset, found in by_set.items()
