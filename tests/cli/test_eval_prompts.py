@@ -78,6 +78,7 @@ def test_a_bank_of_images_is_read(run, tmp_path):
         (("prompts", "birds", "--report", "out.png"), "its name must end in .html"),
         (("wordings", "x.png"), "Give either --words, texts as they are, or --classes"),
         (("wordings", "x.png", "--words", "a", "--classes", "b"), "Give either --words"),
+        (("wordings", "x.png", "--words", ""), "A text of --words is empty; give texts such as bird 'a bird'"),
         (("wordings", "x.png", "--classes", "hen", "hen"), "given more than once"),
     ],
 )

@@ -40,6 +40,12 @@ def test_a_column_of_splits_tells_them_apart(tmp_path):
         open_set(write_table(tmp_path, "file,class", "a.png,cat", "b.png,dog", name="plain.csv"), split="dev")
 
 
+def test_one_separator_does_not_make_labels_of_several_classes_in_silence(tmp_path):
+    table = write_table(tmp_path, "file,class", "a.png,cat", "b.png,ant|")
+    with pytest.warns(DatasetWarning, match=r"several an image, because of 'ant\|' in row 2, but no image has two"):
+        assert open_set(table).is_multilabel
+
+
 def test_images_in_parquet_and_lists_of_classes(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet

@@ -229,3 +229,12 @@ def test_captions_that_do_not_tell_images_apart_are_called_that():
     alike = dataclasses.replace(data, captions=(("text 0",),) * 10)
     answer = build_report([evaluate_retrieval(Known("good", image_ND, texts), alike, cache=False)], "").answer
     assert "Most images share their captions, so this tells little: a random ranking reaches 100.0 %." in answer
+
+
+def test_two_images_that_are_all_found_are_not_certainty():
+    pairs = [(0, "a"), (0, "b"), (1, "c"), (1, "d")]
+    image_ND = np.eye(2, dtype=np.float32)
+    there, back = measure_embeddings(image_ND, image_ND[[0, 0, 1, 1]], pairs, ks=(1,))
+    for found in (there.hit[1], there.true[1], back.hit[1]):
+        assert (found.value, found.high) == (1.0, 1.0)
+        assert found.low == pytest.approx(0.342, abs=1e-3)  # Wilson's of two of two

@@ -162,3 +162,14 @@ def test_the_mean_of_classes_is_resampled_by_group():
     assert estimate.value == pytest.approx(np.mean([e["mAP"].value for e in grouped.by_class.values()]))
     assert estimate.high - estimate.low > 0.05
     assert "queries resampled by sheet, of which there are 6" in build_report([grouped], "").sections[0].text
+
+
+def test_few_queries_that_are_all_answered_are_not_certainty():
+    vectors_ND = unit(np.array([[1, 0.0], [1, 0.1], [0, 1.0], [0.1, 1]]))
+    one, other = (measure_similarity([Known(name, vectors_ND)], labelled([0, 0, 1, 1]))[0] for name in "ab")
+    for found in (one.overall["mAP"], one.over_classes["mAP"]):
+        assert (found.value, found.high) == (1.0, 1.0)
+        assert found.low == pytest.approx(0.510, abs=1e-3)  # Wilson's of four of four
+    assert one.by_class["cat"]["mAP"].low == pytest.approx(0.342, abs=1e-3)
+    gain = compare_similarity(one, other)
+    assert gain.low < -0.5 < 0.5 < gain.high

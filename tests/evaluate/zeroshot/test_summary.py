@@ -109,6 +109,12 @@ def test_groups_stand_beside_what_their_classes_alone_would_give():
     assert [g.expected for g in groups] == [0.5, (0.75 + 0.5) / 2, 0.75]
 
 
+def test_a_group_may_be_called_as_that_of_empty_cells():
+    predictions, _ = predict(*TWO, region=("(none)", "(none)", "(none)", "Africa", "Africa", None))
+    groups = summarise(predictions, by=["region"]).groups["region"]
+    assert {group.name: group.accuracy.n for group in groups} == {"(none)": 3, "Africa": 2, "((none))": 1}
+
+
 def test_the_worst_group_has_enough_images_where_any_has():
     score_NK = [[0.9, 0.1]] * 25
     labels = [0] * 10 + [1] * 3 + [0] * 8 + [1] * 4
