@@ -51,7 +51,7 @@ def _look_up(folders: Sequence[str], listed: Sequence[str], path: str) -> dict[s
     by_folder = {folder: rest.strip() for folder, _, rest in (line.partition(" ") for line in listed) if rest.strip()}
     if all(name in by_folder for name in folders):
         return {name: by_folder[name] for name in folders}
-    if all(name.isdigit() for name in folders):
+    if all(name.isdecimal() for name in folders):
         return {name: listed[check_label(int(name), listed, f"the folders beside {path!r}")] for name in folders}
     names = {name.replace("_", " ") for name in listed}
     missing = [name for name in folders if name.replace("_", " ") not in names]
