@@ -114,7 +114,7 @@ def test_the_report_says_who_is_better_and_shows_where(results, tmp_path):
     report = build_report(results, "", charts=draw_charts(results), cases=illustrate_cases(results))
     assert "good is better than bad by" in report.answer
     assert "a random ranking: 3" in report.answer
-    assert report.data["differences"]["bad"]["mAP"]["low"] > 0
+    assert report.data["gains"]["bad"]["mAP"]["low"] > 0
     cases = find_cases(*results)
     gains = [case.better.values["mAP"][case.row] - case.worse.values["mAP"][case.row] for case in cases]
     assert min(gains) > 0

@@ -24,6 +24,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.run import choose_templates, embed_names
 
 _TILES = 40
@@ -143,7 +144,7 @@ def _answer(result: Examination) -> str:
     n, found = len(result.data.images), len(result.errors.suspects)
     if not found:
         return f"None of the {n:,} labels of {result.data.name} looks wrong to {result.model}."
-    said = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({found / n:.1%})."
+    said = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({percent(found / n)})."
     if result.trust is not None:
         said += (
             f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}, and of as many first "
@@ -164,20 +165,20 @@ def _explain(result: Examination) -> str:
     ]
     if result.trust is not None:
         lines.append(
-            f"With {result.trust.changed:.0%} of the labels changed at random, three times: "
+            f"With {percent(result.trust.changed, 0)} of the labels changed at random, three times: "
             f"{result.trust.precision:.0%} of the suspects are changed ones, where labels that are wrong to begin with "
             "count against it."
         )
     lines.append(
-        f"Estimated share of wrong labels: {result.errors.share:.1%}, which includes the model's own mistakes."
+        f"Estimated share of wrong labels: {percent(result.errors.share)}, which includes the model's own mistakes."
     )
     return "\n".join([*lines, *result.notes])
 
 
 def _table(result: Examination, suspects: Sequence[Suspect]) -> Table:
     rows = [
-        [result.data.keys[each.row], f"{result.classnames[each.given]} ({each.given_proba:.0%})",
-         f"{result.classnames[each.likely]} ({each.likely_proba:.0%})"]
+        [result.data.keys[each.row], f"{result.classnames[each.given]} ({percent(each.given_proba, 0)})",
+         f"{result.classnames[each.likely]} ({percent(each.likely_proba, 0)})"]
         for each in suspects[:_ROWS]
     ]  # fmt: skip
     return Table(["image", "labelled", "looks like"], rows)
@@ -188,6 +189,6 @@ def show_suspects(result: Examination) -> ImageTiles:
     tiles = []
     for each in result.errors.suspects[:_TILES]:
         given, likely = result.classnames[each.given], result.classnames[each.likely]
-        text = f"labelled {given}\nlooks like {likely} ({each.likely_proba:.0%})"
+        text = f"labelled {given}\nlooks like {likely} ({percent(each.likely_proba, 0)})"
         tiles.append((result.data.images[each.row], text))
     return ImageTiles(tiles, "Images with a likely wrong label")
