@@ -27,7 +27,7 @@ from harness import write_rows
 
 from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.evaluate.held_out.zero_shot import ZeroShot
-from wordsight.metrics import Estimate, bootstrap_difference, bootstrap_hits
+from wordsight.metrics import Estimate, bootstrap_difference, estimate_share
 from wordsight.model import Model, load
 from wordsight.train.monitor.reports import RunFacts, RunResult, StepReport, Watcher, watched_by
 from wordsight.train.recipe import load_recipe
@@ -104,7 +104,7 @@ def row_of(
         "kept": {"value": round(verdict.kept, 4), "low": round(verdict.low, 4), "high": round(verdict.high, 4)},
         "least": verdict.least,
         "good": verdict.good,
-        **{task: rounded(bootstrap_hits(hits[task])) for task in hits},
+        **{task: rounded(estimate_share(hits[task])) for task in hits},
         **{f"{task}, gained": rounded(bootstrap_difference(start[task], hits[task])) for task in hits},
     }
 
@@ -118,7 +118,7 @@ def main() -> None:
     limit = 40 if options.quick else None
     clothing_data.prepare(clothing.WORK)
     start = measured(load(clothing.START, precision="f32"), limit)
-    first = {task: rounded(bootstrap_hits(hits)) for task, hits in start.items()}
+    first = {task: rounded(estimate_share(hits)) for task, hits in start.items()}
     rows: list[Any] = [{"kind": "start", "model": clothing.START, **first}]
     print(rows[-1], flush=True)
     for name in options.only.split(","):

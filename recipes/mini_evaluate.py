@@ -15,7 +15,7 @@ import numpy as np
 from mini_data import LearnImage
 from mini_text import CLOTHES
 
-from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_strata
+from wordsight.metrics import Estimate, bootstrap_strata, estimate_share
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PLAIN = "a photo of a {}."
@@ -33,7 +33,7 @@ class Figure:
 
 def figure(task: str, metric: str, hits: np.ndarray) -> Figure:
     """Mean of 0/1 hits with its interval."""
-    return Figure(task, metric, bootstrap_hits(hits))
+    return Figure(task, metric, estimate_share(hits))
 
 
 def classify(images_ND: np.ndarray, labels: Sequence[str], names: Sequence[str], embed_texts: EmbedTexts) -> np.ndarray:

@@ -12,7 +12,7 @@ from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.evaluate.held_out.pixels import Pixels
 from wordsight.evaluate.held_out.zero_shot import open_held_out
 from wordsight.evaluate.retrieval.measure import estimate_recall
-from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
+from wordsight.metrics import Estimate, estimate_share, rank_labels
 from wordsight.model import Model
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
@@ -65,4 +65,4 @@ def _figures(model: Embedder, table: Path, spec: ModelSpec) -> dict[str, Estimat
     ranks_N = rank_labels(images_ND @ classes_KD.T, labels_N)
     asked = [k for k in range(len(names)) if (labels_N == k).any()]
     recall = estimate_recall(classes_KD[asked], images_ND, [np.flatnonzero(labels_N == k) for k in asked], (AT,))
-    return {TOP1: bootstrap_hits(ranks_N < 1), TOP5: bootstrap_hits(ranks_N < TOP), RECALL: recall[AT]}
+    return {TOP1: estimate_share(ranks_N < 1), TOP5: estimate_share(ranks_N < TOP), RECALL: recall[AT]}

@@ -60,7 +60,7 @@ HOMES = {
     "mteb": ("evaluate/mteb.py",),
     "scipy": ("evaluate/", "metrics/"),
     "xxhash": ("hashes.py", "index/lance/"),
-    "filelock": ("weights/hub.py", "index/writer_lock.py"),
+    "filelock": ("weights/hub.py", "index/writer_lock.py", "evaluate/result_files.py"),
     "snowballstemmer": ("text/english.py",),
 }
 

@@ -97,6 +97,8 @@ def _convert(hint: Any, value: Any, where: str, error: Callable[[str], Wordsight
         return tuple(_convert(h, v, f"{where}[{i}]", error) for i, (h, v) in enumerate(zip(each, value, strict=True)))
     if origin is dict and isinstance(value, dict):
         return {key: _convert(args[1], each, f"{where}.{key}", error) for key, each in value.items()}
+    if origin in (tuple, dict):  # whose arguments are the types of what is in them
+        raise error(f"{where} is {show(value)}, expected {'a list' if origin is tuple else 'an object'}.")
     return _scalar(hint, args or (hint,), value, where, error)
 
 

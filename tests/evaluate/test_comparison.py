@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import ttest_rel
 
 from wordsight.cli import group
 from wordsight.errors import InputError
@@ -15,7 +16,7 @@ from wordsight.evaluate.comparison.results import find_results
 from wordsight.evaluate.comparison.words import describe_comparison
 from wordsight.evaluate.predictions import Origin, Predictions, write_predictions
 from wordsight.evaluate.report.sections import Table
-from wordsight.metrics import estimate_gain, mcnemar
+from wordsight.metrics import estimate_gain, estimate_share, mcnemar
 
 CLASSES = ("cat", "dog")
 
@@ -60,7 +61,7 @@ def test_two_models_are_paired_by_key(tmp_path):
     expected = estimate_gain(first[common], second[common])
     assert each.pair.gain.value == pytest.approx(expected.value)
     assert (each.pair.gain.low, each.pair.gain.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
-    assert each.pair.test == mcnemar(first[common], second[common])
+    assert each.pair.mcnemar == mcnemar(first[common], second[common])
 
 
 def test_the_better_one_is_named_with_its_lead(tmp_path):
@@ -158,6 +159,40 @@ def test_images_of_a_cluster_are_drawn_together(tmp_path):
         compare(folder, cluster="scene")
 
 
+def test_groups_of_images_count_once_in_shares_and_tests(tmp_path):
+    """Of 20 films that are right or wrong as a whole, 500 frames know no more than 20."""
+    film = np.repeat(np.arange(20), 25)
+    columns = {"film": tuple(f"{number}.mp4" for number in film)}
+    a, b = (np.arange(20) < 11)[film], (np.arange(20) >= 3)[film]
+    comparison = compare(write(tmp_path, predictions(a, "a", columns=columns), predictions(b, "b", columns=columns)),
+                         cluster="film")  # fmt: skip
+    (each,) = comparison.sets
+    assert each.groups == 20
+    low, high = each.accuracies[0].low, each.accuracies[0].high
+    wilson = estimate_share(np.arange(20) < 11)
+    assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=0.06)
+    assert each.pair.mcnemar is None
+    alone = ttest_rel(np.where(np.arange(20) >= 3, 1.0, 0.0), np.where(np.arange(20) < 11, 1.0, 0.0))
+    assert each.pair.p == pytest.approx(alone.pvalue, abs=0.03)
+    assert (each.pair.p < 0.05) == (each.pair.gain.low > 0)
+    (standings,) = build_report(comparison, "").sections
+    assert "500 images in 20 groups" in standings.text
+    assert "Student's test, which counts the groups" in standings.text
+
+
+def test_groups_decide_who_is_better_on_each_dataset(tmp_path):
+    """McNemar's test, which takes frames for independent, would find a difference on all three."""
+    film = np.repeat(np.arange(20), 25)
+    columns = {"film": tuple(f"{number}.mp4" for number in film)}
+    for number in range(3):
+        for model, places in (("a", np.arange(20) < 11), ("b", np.arange(20) >= 5)):
+            write(tmp_path, predictions(places[film], model, f"set {number}", columns=columns))
+    comparison = compare(tmp_path, cluster="film")
+    assert all(each.pair.p > 0.1 for each in comparison.sets)
+    text = build_report(comparison, "").sections[-1].text
+    assert "b is better on 0 of 3 datasets, a on 0; of 3 the images do not tell (Student's test by groups" in text
+
+
 def test_figures_of_other_tools_are_compared_without_pairing(tmp_path):
     folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
     theirs = [
@@ -171,15 +206,60 @@ def test_figures_of_other_tools_are_compared_without_pairing(tmp_path):
     path.write_text(json.dumps(theirs))  # with bare NaN, as CLIP_benchmark writes it
     comparison = compare(folder / "pets", path)
     assert [each.reason for each in comparison.unread] == [
-        "cars: acc1 is nan",
-        "flickr8k: the task 'zeroshot_retrieval' has no accuracy",
+        "wds/cars: acc1 is nan",
+        "wds/flickr8k: the task 'zeroshot_retrieval' has no accuracy",
     ]
     (each,) = comparison.sets
     assert each.unpaired == ("ViT-B-32/openai",)
-    said = describe_comparison(comparison)
-    assert "ViT-B-32/openai is the best" in said
-    assert "compared without pairing" in said
+    assert each.standings is None
+    theirs = each.to_dict()["accuracy"]["ViT-B-32/openai"]
+    assert theirs == {"value": 0.9, "low": None, "high": None, "n": 0}  # not measured on these images
+    assert describe_comparison(comparison) == (
+        "On pets nothing tells whether a 55.0 % and ViT-B-32/openai 90.0 % differ by chance: of ViT-B-32/openai only "
+        "an accuracy is known, not on which images."
+    )
+    notes = build_report(comparison, "").sections[-1].text
+    assert "'wds/pets' is taken for the dataset 'pets', by the end of its name" in notes
     json.dumps(comparison.to_dict(), allow_nan=False)
+
+
+def write_figure(path, dataset, model, accuracy):
+    path.write_text(json.dumps({"dataset": dataset, "model": model, "metrics": {"acc1": accuracy}}))
+    return path
+
+
+def test_a_figure_has_no_place_among_models_on_the_same_images(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"), predictions(drawn_hits(0.9, seed=1), "b"))
+    path = write_figure(tmp_path / "paper.json", "pets", "c", 0.99)
+    comparison = compare(folder / "pets", path)
+    (each,) = comparison.sets
+    assert [row.label for row in each.standings.rows] == ["b", "a"]
+    assert describe_comparison(comparison).startswith("b is the best on these 200 images of pets: a, the next,")
+    assert describe_comparison(comparison).endswith(
+        "Not ranked: c (99.0 %), of which only an accuracy is known, not on which images."
+    )
+
+
+def test_equal_ends_of_names_may_be_different_datasets(tmp_path):
+    ours = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    one, other = (write_figure(tmp_path / f"{name}.json", f"{name}/pets", name, 0.5) for name in "xy")
+    with pytest.raises(InputError, match=r"No two contenders have .* \(pets: a; x/pets: x; y/pets: y\)"):
+        compare(ours / "pets", one, other)
+
+
+def test_figures_of_other_tools_beside_predictions_are_read(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    write_figure(folder / "pets" / "a" / "theirs.json", "pets", "c", 0.7)
+    ours = {"dataset": "pets", "model": "a", "metrics": {"acc1": 0.6}, "wordsight": {}}
+    (folder / "pets" / "a" / "result.json").write_text(json.dumps(ours))
+    assert [result.model for result in find_results([folder])[0]] == ["a", "c"]
+
+
+def test_what_could_not_be_read_is_told_where_too_little_is_left(tmp_path):
+    folder = write(tmp_path, predictions(drawn_hits(0.6), "a"))
+    (folder / "pets" / "b.parquet").write_bytes(b"no table")
+    with pytest.raises(InputError, match=r"There are only results of 'a'; .* Not compared: '.*b\.parquet' \("):
+        compare(folder)
 
 
 def test_figures_alone_tell_something_only_over_datasets(tmp_path):
@@ -197,6 +277,22 @@ def test_figures_alone_tell_something_only_over_datasets(tmp_path):
     path.write_text("\n".join(map(json.dumps, lines[:2])))
     assert "nothing tells whether they differ by chance" in describe_comparison(compare(path))
     build_report(compare(path), "")
+
+
+def test_equal_differences_of_figures_have_no_interval(tmp_path):
+    """Two datasets with the same difference agree by rounding or by chance; that is not certainty."""
+    lines = [
+        {"dataset": f"wds/set{number}", "model": model, "task": "zeroshot_classification", "metrics": {"acc1": share}}
+        for number, shares in enumerate([(0.5, 0.51), (0.7, 0.71)]) for model, share in zip("ab", shares, strict=True)
+    ]  # fmt: skip
+    path = tmp_path / "all.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    comparison = compare(path)
+    assert describe_comparison(comparison) == (
+        "b is 1.0 points ahead of a on each of 2 datasets. Only accuracies are known, and nothing tells whether they "
+        "are that alike by chance."
+    )
+    json.dumps(build_report(comparison, "").data, allow_nan=False)
 
 
 def test_datacomps_figures_are_read(tmp_path):
@@ -263,6 +359,8 @@ def test_results_that_do_not_fit_are_refused(tmp_path, make, message):
         ("x.json", "{}", r"holds no result to compare \(x.json: no dataset with metrics\)"),
         ("x.json", '{"dataset": "a", "metrics": {"acc1": 71.2}}', "acc1 is 71.2, expected a share of 0 to 1"),
         ("x.json", '{"dataset": "a", "metrics": {"acc5": 0.7}}', "a: no acc1 among acc5"),
+        ("x.json", '{"dataset": "a", "metrics": {"acc1": true}}', "a: no acc1 among acc1"),
+        ("x.json", '{"dataset": "a", "model": {"x": 1}, "metrics": {"acc1": 0.5}}', "a: the model is {'x': 1}, expect"),
         ("x.parquet", "PAR", "does not hold predictions of wordsight"),
     ],
 )

@@ -186,6 +186,7 @@ def test_inputs_are_sent_in_batches(served):
 def test_an_image_that_cannot_be_read_or_is_refused_ends_nothing(served, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
     model = open_embedder(f"{served.url}#images=jina")
+    assert model.fingerprint  # the generated images are not refused
     refuse = reply(400, {"error": "too small"})
     served.special = [refuse, lambda handler, body: handler.answer(200, write_answer([[1, 0, 0, 1]])), refuse]
     answers = list(model.stream_images([solid("red"), tmp_path / "bad.png", solid("blue")]))
@@ -233,6 +234,7 @@ def test_a_server_that_stays_busy_is_given_up(served):
         (write_answer([[10**400], [1]]), "not a list of embeddings .OverflowError"),
         (write_answer(["AAA=", "?"]), "base64 that cannot be decoded|buffer size must be a multiple"),
         ({"data": [{"index": 1, "embedding": [1]}] * 2}, "the indexes are not 0, 1, 2"),
+        ({"data": [{"index": i, "embedding": [1]} for i in (0.4, 1)]}, "an index is not a whole number"),
     ],
 )
 def test_answers_that_are_no_embeddings_are_refused(served, content, message):
@@ -355,6 +357,33 @@ def test_a_labelled_set_is_measured(served, tmp_path, monkeypatch):
     images = [np.asarray(solid(colour)) for colour in ("red", "blue", "red")]
     data = LabelledSet("two", images, ("a", "b", "c"), np.array([0, 1, 0]), ("red", "blue"))
     features = embed_set(open_embedder(f"{served.url}#m"), data)
-    asked = len(served.seen)
+    served.seen.clear()
     np.testing.assert_array_equal(embed_set(open_embedder(f"{served.url}#m"), data).image_MD, features.image_MD)
-    assert len(served.seen) == asked  # kept by address and model
+    assert [read_inputs(body)[0] for body in served.seen].count("jina") == 2  # the generated images, none of the set
+    served.embed_image = lambda uri: embed_image(uri)[::-1]  # the same address with other weights
+    changed = embed_set(open_embedder(f"{served.url}#m"), data).image_MD
+    np.testing.assert_allclose(changed, features.image_MD[:, ::-1], atol=1e-6)
+
+
+def test_a_fingerprint_tells_weights_apart_but_not_their_last_digits(served, monkeypatch):
+    known = open_embedder(f"{served.url}#m").fingerprint
+    assert open_embedder(f"{served.url}#m").fingerprint == known
+    served.embed_image = lambda uri: [number + 1e-9 for number in embed_image(uri)]
+    assert open_embedder(f"{served.url}#m").fingerprint == known
+    monkeypatch.setitem(globals(), "embed_text", lambda text: [float(len(text)), 9.0, 0.0, 0.5])
+    assert open_embedder(f"{served.url}#m").fingerprint != known
+
+
+def test_a_server_that_answers_all_alike_is_not_measured(served, monkeypatch):
+    served.embed_image = lambda uri: [1.0, 2.0, 0.0, 0.0]
+    with pytest.raises(InputError, match="embeds a black and a yellow image alike, so that what it answers says noth"):
+        list(open_embedder(f"{served.url}#images=jina").stream_images([solid("red")]))
+    served.embed_image = embed_image
+    monkeypatch.setitem(globals(), "embed_text", lambda text: [1.0, 2.0, 0.0, 0.0])
+    with pytest.raises(InputError, match="embeds the texts 'a photo of a dog' and 'two red houses by the sea' alike"):
+        open_embedder(f"{served.url}#images=jina").fingerprint  # noqa: B018
+
+
+def test_huge_numbers_are_scaled(served):
+    served.special = [reply(200, write_answer([[1e308, 1e308], [3e-320, 0.0]]))]
+    np.testing.assert_allclose(open_embedder(served.url).embed_texts(["a", "b"]), [[0.5**0.5, 0.5**0.5], [1, 0]])

@@ -7,6 +7,8 @@ import pytest
 from trees import ImagesOnly, WithTexts, make_set
 
 from wordsight.errors import InputError
+from wordsight.evaluate.fewshot import curves
+from wordsight.evaluate.fewshot.task import prepare_task
 from wordsight.evaluate.predictions import read_predictions
 from wordsight.evaluate.suite import cell as cells
 from wordsight.evaluate.suite.cell import Cell, Plan, measure_cell
@@ -31,7 +33,8 @@ def test_a_cell_has_zero_shot_and_each_method_with_the_shots_that_there_are(plan
         ("zero-shot", 0), ("probe", 1), ("probe", 2), ("probe", "all"),
         ("prior-probe", 1), ("prior-probe", 2), ("prior-probe", "all"),
     ]  # fmt: skip
-    assert {len(hits) for hits in found.hits.values()} == {found.test_images} == {12}
+    assert {hits.shape[1] for hits in found.hits.values()} == {found.test_images} == {12}
+    assert [len(hits) for hits in found.hits.values()] == [1, 2, 2, 1, 2, 2, 1]
 
 
 def test_what_is_there_is_not_fitted_again(plan, monkeypatch):
@@ -80,7 +83,8 @@ def test_features_without_texts_have_the_probe_only(plan):
 def make_cell(dataset, seed, probe=0.7, model="mini"):
     rng = np.random.default_rng(seed)
     base, better = rng.random(40) < 0.5, rng.random(40) < probe
-    hits = {("zero-shot", 0): base * 1.0, ("probe", 1): base * 0.5, ("probe", "all"): better * 1.0}
+    rows = {("zero-shot", 0): [base], ("probe", 1): [base, np.zeros(40)], ("probe", "all"): [better]}
+    hits = {measure: np.array(each, float) for measure, each in rows.items()}
     return Cell(dataset, model, 5, 40, hits)
 
 
@@ -91,11 +95,23 @@ def test_the_mean_counts_each_set_alike_and_takes_other_sets_into_account():
     mean = summarise_suite(CELLS).means[0]
     assert mean.sets == 4
     joint = measure_across_sets([
-        measure_on_set(np.stack([c.hits["zero-shot", 0], c.hits["probe", "all"]], axis=1)) for c in CELLS
+        measure_on_set(np.stack([c.share(("zero-shot", 0)), c.share(("probe", "all"))], axis=1)) for c in CELLS
     ])  # fmt: skip
     assert mean.accuracy["probe", "all"] == joint.estimate(1)
     assert mean.gap == joint.estimate_gain(1, 0)
     assert mean.gap.value == pytest.approx(mean.accuracy["zero-shot", 0].value - mean.accuracy["probe", "all"].value)
+
+
+def test_a_measure_has_the_interval_that_the_few_shot_curves_give_it(plan):
+    """Seeds and images count alike in both, so that one figure never has two intervals."""
+    cell = measure_cell(WithTexts(), make_set(), plan)
+    (found,) = summarise_suite([cell]).sets
+    task = prepare_task(WithTexts(), make_set(), templates=("a photo of a {}.",))
+    runs = curves.run_methods(task, ["probe"], [1, 2, "all"], 2)
+    result = curves.summarise(task, runs, curves.predict_zero_shot(task))
+    assert found.accuracy["zero-shot", 0] == result.zero_shot
+    for count, estimate in result.accuracy["probe"].items():
+        assert found.accuracy["probe", count] == estimate
 
 
 def test_groups_have_means_of_their_own():
@@ -104,7 +120,7 @@ def test_groups_have_means_of_their_own():
 
 
 def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table():
-    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones(3)}, ("one image per class",))
+    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones((1, 3))}, ("one image per class",))
     result = summarise_suite([*CELLS, single])
     assert result.means[0].sets == 4
     report = build_suite_report(result, "wordsight eval suite")

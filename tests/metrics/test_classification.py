@@ -10,11 +10,9 @@ from wordsight.metrics import (
     average_precision_of_classes,
     classification,
     confusion_matrix,
-    estimate_share,
     mean_average_precision,
     mean_per_class_recall,
     rank_labels,
-    top_k_accuracy,
 )
 
 
@@ -46,13 +44,6 @@ def several_labels(n=80, classes=6):
     rng = np.random.default_rng(1)
     labels = rng.random((n, classes)) < [0.5, 0.3, 0.2, 0.1, 0.05, 0]
     return np.round(rng.random((n, classes)) + 0.4 * labels, 1), labels
-
-
-def test_top_k_accuracy_is_that_of_scikit_learn():
-    label, _, scores = scored_images()
-    for k in (1, 2, 4):
-        assert top_k_accuracy(scores, label, k).value == pytest.approx(top_k_accuracy_score(label, scores, k=k))
-    assert top_k_accuracy(scores, label) == estimate_share(scores.argmax(axis=1) == label)
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn():
@@ -93,6 +84,9 @@ def test_the_interval_of_map_is_that_of_a_loop_over_resamples(monkeypatch):
     [
         (lambda: confusion_matrix([0, 1], [0], 2), "There are 2 labels and 1 guesses; expected one of each an image"),
         (lambda: confusion_matrix([0, -1], [0, 1], 2), "go from -1 to 1, expected 0 to 1; leave out images without"),
+        (lambda: rank_labels([[0.2, 0.8]], [-1]), "go from -1 to -1, expected 0 to 1; leave out images without"),
+        (lambda: rank_labels([[0.2, 0.8]], [2]), "go from 2 to 2, expected 0 to 1"),
+        (lambda: rank_labels([[0.2, 0.8]], [0, 1]), r"scores \(1, 2\) and labels \(2,\); expected"),
         (lambda: mean_average_precision([[0.5]], [[0]]), "None of the 1 images has a class; mAP needs one at least"),
         (lambda: mean_average_precision([[0.5]], [[0, 1]]), r"scores \(1, 1\) and labels \(1, 2\); expected both"),
         (lambda: average_precision_of_classes([[np.nan]], [[1]]), "1 scores are not finite"),

@@ -2,16 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from wordsight.errors import InputError
 from wordsight.metrics import (
+    Estimate,
     bootstrap_clusters,
     bootstrap_mean,
     estimate_gain,
+    estimate_lags,
     measure_across_sets,
     measure_on_set,
     measure_on_sets,
     rank_intervals,
+    sets_to_separate,
     tie_with_best,
 )
 
@@ -77,6 +81,79 @@ def test_a_gain_over_sets_is_held_95_times_of_100(sets, runs):
     assert 0.95 - allowed <= held / runs <= 0.975 + allowed  # more than 95 % where images are most of the noise
 
 
+@pytest.mark.parametrize("runs", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_a_table_of_equal_models_is_whole_95_times_of_100(runs):
+    """Of 10 models that are alike, the one that chance puts first must not seem to be ahead of any other."""
+    whole = {"behind": 0, "ranks": 0}
+    for run in range(runs):
+        rng = np.random.default_rng([11, run])
+        common = rng.random((500, 1)) < 0.5  # images about which all are right alike
+        hits = np.where(common, rng.random((500, 1)), rng.random((500, 10))) < 0.6
+        means = measure_on_set(hits)
+        whole["behind"] += all(each.low <= 0 for each in estimate_lags(means, draws=500))
+        whole["ranks"] += bool((rank_intervals(means, draws=500) == [1, 10]).all())
+    allowed = 0.045 if runs < 1000 else 0.015
+    assert min(whole.values()) / runs >= 0.95 - allowed
+
+
+def test_what_models_lack_agrees_with_their_ranks():
+    (hits,) = sets_of_hits(np.random.default_rng(0), 1, np.linspace(0, 0.3, 8), n=300)
+    means = measure_on_set(hits)
+    lags, ranks = estimate_lags(means), rank_intervals(means)
+    best = int(means.mean_M.argmax())
+    assert lags[best] == Estimate(0.0, 0.0, 0.0, 300)
+    assert [each.value for each in lags] == pytest.approx((hits.mean(axis=0).max() - hits.mean(axis=0)).tolist())
+    assert all(first > 1 for each, (first, _) in zip(lags, ranks, strict=True) if each.low > 0)
+    alone = means.estimate_gain(0, best)
+    assert lags[0].low < alone.low < alone.high < lags[0].high
+    pair = measure_on_set(hits[:, [0, best]])
+    assert estimate_lags(pair)[0] == pair.estimate_gain(0, 1)  # of two models there is one difference to allow for
+
+
+def test_independent_models_have_tukeys_intervals():
+    values = np.random.default_rng(0).normal(size=(2000, 5))
+    means = measure_on_set(values)
+    critical = stats.studentized_range.ppf(0.95, 5, means.freedom) / np.sqrt(2)
+    best = int(means.mean_M.argmax())
+    for model, lag in enumerate(estimate_lags(means)):
+        if model != best:
+            assert (lag.high - lag.low) / 2 == pytest.approx(critical * means.error_MM[best, model], rel=0.02)
+
+
+def test_the_p_value_of_clusters_is_students():
+    rng = np.random.default_rng(0)
+    before, after = rng.normal(size=30), rng.normal(size=30) + 0.5
+    cluster = np.repeat(np.arange(30), 4)
+    seen = measure_on_set(np.stack([before, after], axis=1)[cluster], cluster.tolist())
+    assert seen.p_value(0, 1) == pytest.approx(stats.ttest_rel(after, before).pvalue)
+    assert measure_on_set(np.stack([before, before], axis=1)).p_value(0, 1) == 1.0
+
+
+def test_clusters_that_all_agree_leave_the_doubt_of_clusters():
+    hits, cluster = np.ones((500, 2), bool), np.repeat(np.arange(20), 25).tolist()
+    few, grouped = measure_on_set(hits[:20]).estimate(0), measure_on_set(hits, cluster).estimate(0)
+    assert (grouped.low, grouped.high) == (few.low, few.high)
+    assert grouped.low < 0.93
+
+
+def test_sets_of_whose_images_nothing_is_known_are_not_sure_to_agree():
+    figures = [[0.5, 0.51], [0.7, 0.71]]
+    seen = measure_across_sets([], figures).estimate_gain(0, 1)
+    assert (seen.value, seen.low, seen.high) == (pytest.approx(0.01), -np.inf, np.inf)
+    varied = measure_across_sets([], [*figures, [0.6, 0.63]]).estimate_gain(0, 1)
+    low, high = stats.t.interval(0.95, 2, np.mean([0.01, 0.01, 0.03]), stats.sem([0.01, 0.01, 0.03]))
+    assert (varied.low, varied.high) == pytest.approx((low, high))
+    assert rank_intervals(measure_across_sets([], [[0.5, 0.51, 0.5], [0.7, 0.71, 0.7]])).tolist() == [[1, 3]] * 3
+
+
+def test_sets_that_separate_two_models_are_those_at_which_a_gain_is_found():
+    """Of 12 sets with a standard error of a point, a gain of 1 needs (1.96 + 0.84)² times as many."""
+    half = stats.t.ppf(0.975, 11) * 0.01
+    assert sets_to_separate(Estimate(0.01, 0.01 - half, 0.01 + half, 12)) == 95
+    with pytest.raises(InputError, match="The gain is 0; no number of sets"):
+        sets_to_separate(Estimate(0.0, -0.1, 0.1, 12))
+
+
 @pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("gain_M", [[0, 0, 0, 0], [0, -0.01, -0.02, -0.03], [0, -0.001, -0.1, -0.2]])
 def test_ranks_and_the_best_model_are_held_95_times_of_100(gain_M, runs):
@@ -114,7 +191,11 @@ def test_models_that_answer_alike_are_tied():
 def test_the_seed_decides_what_is_drawn():
     (hits,) = sets_of_hits(np.random.default_rng(0), 1, np.zeros(8))
     means = measure_on_set(hits)
-    assert (rank_intervals(means, seed=3) == rank_intervals(means, seed=3)).all()
+    assert estimate_lags(means, seed=3) == estimate_lags(means, seed=3) != estimate_lags(means, seed=4)
+
+
+ONE_SET = measure_on_set([[1, 0], [1, 1]])
+THREE_MODELS = measure_on_set([[1, 0, 1], [1, 1, 0]])
 
 
 @pytest.mark.parametrize(
@@ -127,6 +208,10 @@ def test_the_seed_decides_what_is_drawn():
             r"The values have the shape \(2,\); expected a row an image, a column",
         ),
         (lambda: measure_on_set(np.zeros((0, 2))), "nothing to measure"),
+        (lambda: measure_on_set([[1, np.nan], [0, 1]]), "1 of the 4 values are not finite"),
+        (lambda: measure_across_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models; expected the same"),
+        (lambda: measure_on_sets([ONE_SET, THREE_MODELS]), r"The sets are of \[2, 3\] models"),
+        (lambda: measure_on_sets([]), "nothing to measure: no set is left"),
         (lambda: measure_across_sets([measure_on_set([[1, 0], [1, 1]])]), "There is 1 set; .* from two on"),
     ],
 )

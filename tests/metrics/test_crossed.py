@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from wordsight.errors import InputError
-from wordsight.metrics import estimate_crossed
+from wordsight.metrics import estimate_crossed, estimate_gain, estimate_runs, estimate_runs_gain, estimate_share
 
 
 @pytest.mark.parametrize(("of_seed", "of_image", "of_both"), [(1, 1, 1), (0.1, 1, 1), (1, 0.1, 1), (0.3, 0.3, 0.0)])
@@ -35,3 +35,37 @@ def test_values_that_never_differ_have_an_empty_interval():
 def test_a_single_image_is_refused():
     with pytest.raises(InputError, match="There are 1 images and 3 seeds"):
         estimate_crossed(np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.95])
+def test_shares_of_five_seeds_are_held_95_times_of_100(share):
+    rng = np.random.default_rng(0)
+    held = {"share": 0, "gain": 0}
+    for _ in range(600):
+        limit_SN = norm_of(share) + 0.1 * rng.normal(size=(5, 1)) + 0.9 * rng.normal(size=100)
+        hits = (limit_SN + 0.4 * rng.normal(size=(5, 100)) > 0) * 1.0
+        true = stats.norm.cdf(norm_of(share) / np.sqrt(0.01 + 0.81 + 0.16))
+        seen = estimate_runs(hits)
+        held["share"] += seen.low <= true <= seen.high
+        gain = estimate_runs_gain(rng.random(100) < 0.5, hits)
+        held["gain"] += gain.low <= true - 0.5 <= gain.high
+    assert all(0.92 <= each / 600 <= 0.98 for each in held.values())
+
+
+def norm_of(share):
+    return stats.norm.ppf(share)
+
+
+def test_runs_that_agree_are_one():
+    rng = np.random.default_rng(0)
+    hits, base = rng.random(50) < 0.9, rng.random(50) < 0.7
+    assert estimate_runs(hits) == estimate_runs([hits] * 3) == estimate_share(hits)
+    assert estimate_runs(np.ones((3, 20))) == estimate_share(np.ones(20))  # not an empty interval
+    assert estimate_runs_gain(base, hits) == estimate_runs_gain(base, [hits] * 3) == estimate_gain(base, hits)
+
+
+def test_an_interval_of_a_share_ends_at_1():
+    hits = np.ones((2, 30))
+    hits[0, 0] = 0
+    seen = estimate_runs(hits)
+    assert estimate_share(hits[0]).low < seen.low < 59 / 60 < seen.high <= 1.0

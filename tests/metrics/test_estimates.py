@@ -15,11 +15,11 @@ from wordsight.metrics import (
     Estimate,
     bootstrap_clusters,
     bootstrap_difference,
-    bootstrap_hits,
     bootstrap_mean,
     bootstrap_ratio,
     bootstrap_statistic,
     bootstrap_strata,
+    estimate_share,
     estimates,
     widest_margin,
 )
@@ -61,16 +61,6 @@ def test_the_bootstrap_is_seeded_and_narrows_with_more_queries():
     assert many.high - many.low < (few.high - few.low) / 2
     half = 1.96 * values.std() / np.sqrt(len(values))  # the normal approximation
     assert (many.low, many.high) == pytest.approx((many.value - half, many.value + half), abs=0.01)
-
-
-def test_hits_have_the_interval_of_their_resamples():
-    hits = np.arange(200) < 60
-    draws = np.random.default_rng(1).integers(0, 200, (4000, 200))
-    low, high = np.percentile(hits[draws].mean(axis=1), [2.5, 97.5])
-    seen = bootstrap_hits(hits)
-    assert (seen.value, seen.n) == (0.3, 200)
-    assert (seen.low, seen.high) == pytest.approx((low, high), abs=0.01)
-    assert bootstrap_hits(np.ones(9)) == Estimate(1.0, 1.0, 1.0, 9)
 
 
 def test_values_of_a_cluster_are_drawn_together():
@@ -136,6 +126,21 @@ def test_the_quantile_of_students_t_is_that_of_scipy():
         assert estimates.t_quantile(freedom, 0.8) == pytest.approx(student.ppf(0.9, freedom), rel=0.002)
 
 
+def test_of_two_and_three_images_the_quantile_is_exact():
+    for freedom in (1, 2):
+        assert estimates.t_quantile(freedom) == pytest.approx(student.ppf(0.975, freedom))
+    for freedom in (1.1, 1.4, 1.7, 2.2, 2.6, 2.9):  # as Satterthwaite's approximation gives them
+        assert estimates.t_quantile(freedom) == pytest.approx(student.ppf(0.975, freedom), rel=0.004)
+
+
+def test_intervals_looked_at_together_are_widened():
+    seen = Estimate(0.5, 0.4, 0.7, 9).widen(5)
+    factor = norm.ppf(0.995) / norm.ppf(0.975)
+    assert (seen.value, seen.n) == (0.5, 9)
+    assert (seen.low, seen.high) == pytest.approx((0.5 - 0.1 * factor, 0.5 + 0.2 * factor))
+    assert Estimate(0.5, 0.4, 0.7, 9).widen(1) == Estimate(0.5, pytest.approx(0.4), pytest.approx(0.7), 9)
+
+
 def test_the_interval_of_five_images_is_wider_than_its_percentiles():
     values = np.random.default_rng(0).normal(size=5)
     means = values[np.random.default_rng(0).integers(5, size=(4000, 5))].mean(axis=1)
@@ -193,7 +198,10 @@ def measure_sample(case, rng, seed):
     ("call", "message"),
     [
         (lambda: bootstrap_mean([]), "nothing to measure: no image or query is left"),
-        (lambda: bootstrap_hits(np.zeros(0)), "nothing to measure"),
+        (lambda: bootstrap_mean([1.0, np.inf]), "1 of the 2 values are not finite; leave these images out"),
+        (lambda: bootstrap_ratio([1, np.nan], [1, 0]), "1 of the 2 values are not finite"),
+        (lambda: bootstrap_ratio([1, 0.5], [1, 0]), "neither 0 nor 1; expected hits"),
+        (lambda: bootstrap_mean([[1.0]]), r"have the shape \(1, 1\); expected 1 dimension\."),
         (lambda: bootstrap_statistic(len, 0), "nothing to measure"),
         (lambda: bootstrap_difference([1.0], [1.0, 0.0]), r"There are 1 and 2 values; expected two of each image"),
         (lambda: bootstrap_ratio([0, 0], [1, 0]), "None of the 2 images was a hit before; a ratio needs one at least"),
@@ -212,5 +220,5 @@ def test_what_cannot_be_measured_is_refused(call, message):
 def test_the_widest_margin_is_that_of_a_share_of_a_half():
     assert widest_margin(100) == pytest.approx(1.96 * math.sqrt(0.5 * 0.5 / 100))
     assert widest_margin(0) <= 1
-    seen = bootstrap_hits(np.arange(400) % 2)
+    seen = estimate_share(np.arange(400) % 2)
     assert (seen.high - seen.low) / 2 == pytest.approx(widest_margin(400), abs=0.005)

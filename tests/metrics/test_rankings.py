@@ -70,3 +70,15 @@ def test_a_query_without_an_answer_is_refused():
         recall_at_k([[1], [0]], 1)
     with pytest.raises(InputError, match="Query 0 has no relevant item"):
         average_precision([[0]])
+
+
+@pytest.mark.parametrize("measure", [average_precision, lambda marks, total: ndcg_at_k(marks, 2, total)])
+def test_more_marks_than_answers_are_refused(measure):
+    with pytest.raises(InputError, match="Query 0 has 2 relevant items in its ranking, but 1 in all"):
+        measure([[1, 1]], [1])
+
+
+@pytest.mark.parametrize("measure", [recall_at_k, hit_rate_at_k, precision_at_k, ndcg_at_k])
+def test_a_ranking_without_a_first_item_is_refused(measure):
+    with pytest.raises(InputError, match="k is 0, expected 1 or more"):
+        measure([[1, 0]], 0)

@@ -8,7 +8,7 @@ from random_models import random_checkpoint
 from training import small_run
 
 from wordsight.errors import InputError
-from wordsight.metrics import bootstrap_hits
+from wordsight.metrics import estimate_share
 from wordsight.train.config import ObjectiveConfig
 from wordsight.train.in_training import InTraining
 from wordsight.train.measure import ZeroShotInTraining
@@ -26,7 +26,7 @@ def test_a_network_in_training_is_as_good_as_the_classifier_on_its_folder(square
     names = task.data.classnames
     sorter = Classifier(model, names, templates=task.templates, cache=False)
     right = np.array(sorter.predict(task.data.images)) == [names[label] for label in task.data.labels]
-    assert seen == bootstrap_hits(right)
+    assert seen == estimate_share(right)
 
 
 def test_measuring_does_not_change_the_run(squares):

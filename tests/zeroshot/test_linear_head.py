@@ -163,3 +163,10 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path):
             LinearHead.load(place)
     with pytest.raises(InputError, match="path is 3"):
         LinearHead.load(3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_too_large_for_logits_are_told():
+    head = LinearHead("probe", ("a", "b"), np.full((2, 2), 3e38), np.zeros(2))
+    with pytest.raises(InputError, match=r"Logits of the linear head are not finite: its numbers \(up to 3e\+38\)"):
+        head.proba_of_embeddings([[1.0, 1.0]])

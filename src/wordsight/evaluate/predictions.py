@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from wordsight.durable import written_whole
 from wordsight.errors import InputError, MissingExtraError
+from wordsight.json_records import build_record, parse_json
 
 TOP = 5  # classes kept of each image; of a multi-label set all are kept
 _METADATA = b"wordsight"
+_FORMAT = 1  # of the file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Origin:
     method: str = ""
     templates: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,33 +80,47 @@ class Predictions:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write predictions as Parquet: key, label (name, or names), top (names), score, split and the group columns.
+    """Write predictions as Parquet: key, label, top, score, split and the group columns under their own names.
 
-    Class names and origin are in the metadata "wordsight" of the schema. Raises: MissingExtraError without pyarrow.
+    label and top hold names for readers, label_number and top_number places in the class names, which count: two
+    classes may have one name. Class names, origin and the columns' names are in the schema's metadata "wordsight".
+    Raises: MissingExtraError without pyarrow.
     """
     arrow, parquet = _pyarrow()
     names = np.array([*predictions.classnames, None], object)  # the last is for -1, a label that is not known
-    labels: list[Any]
     if predictions.is_multilabel:
-        labels = [[predictions.classnames[k] for k in np.flatnonzero(row)] for row in predictions.labels]
+        numbers = [np.flatnonzero(row).tolist() for row in predictions.labels]
+        label = arrow.array([names[row].tolist() for row in numbers], arrow.list_(arrow.string()))
+        label_number = arrow.array(numbers, arrow.list_(arrow.int32()))
     else:
-        labels = names[predictions.labels].tolist()
-    taken = {"key", "label", "top", "score", "split"}
-    table = arrow.table(
-        {
-            "key": arrow.array(predictions.keys, arrow.string()),
-            "label": labels,
-            "top": [names[row].tolist() for row in predictions.top],
-            "score": predictions.score.tolist(),
-            "split": [predictions.split] * len(predictions.keys),
-            **{name if name not in taken else f"{name}_": list(cells) for name, cells in predictions.columns.items()},
-        }
-    )
-    facts = {"classnames": list(predictions.classnames), "origin": asdict(predictions.origin)}
-    table = table.replace_schema_metadata({_METADATA: json.dumps(facts, ensure_ascii=False).encode("utf-8")})
+        label = arrow.array(names[predictions.labels].tolist(), arrow.string())
+        label_number = arrow.array(predictions.labels, arrow.int32())
+    table = {
+        "key": arrow.array(predictions.keys, arrow.string()),
+        "label": label,
+        "top": [names[row].tolist() for row in predictions.top],
+        "score": predictions.score.tolist(),
+        "split": [predictions.split] * len(predictions.keys),
+        "label_number": label_number,
+        "top_number": arrow.array(predictions.top.tolist(), arrow.list_(arrow.int32())),
+    }
+    stored: dict[str, str] = {}
+    for name, cells in predictions.columns.items():
+        place = name
+        while place in table:
+            place += "_"
+        stored[name] = place
+        table[place] = arrow.array(cells, arrow.string())
+    facts = {
+        "format": _FORMAT,
+        "classnames": list(predictions.classnames),
+        "origin": asdict(predictions.origin),
+        "columns": stored,
+    }
+    content = json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass")
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part:
-        parquet.write_table(table, part, compression="zstd")
+        parquet.write_table(arrow.table(table).replace_schema_metadata({_METADATA: content}), part, compression="zstd")
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -112,32 +128,59 @@ def read_predictions(path: Path) -> Predictions:
     arrow, parquet = _pyarrow()
     try:
         table = parquet.read_table(path)
-        facts = json.loads((table.schema.metadata or {})[_METADATA])
-        facts["origin"]["templates"] = tuple(facts["origin"]["templates"])
-        facts["origin"]["command"] = tuple(facts["origin"]["command"])
-        origin = Origin(**facts["origin"])
-        classnames = tuple(facts["classnames"])
-        columns = {name: table[name].to_pylist() for name in table.column_names}
-        number = {name: place for place, name in enumerate(classnames)}
-        labels: NDArray[Any]
-        if columns["label"] and isinstance(columns["label"][0], list):
-            labels = np.array([[name in row for name in classnames] for row in map(set, columns["label"])])
-        else:
-            labels = np.array([-1 if name is None else number[name] for name in columns["label"]], np.int64)
-        top = np.array([[number[name] for name in row] for row in columns["top"]], np.int64)
-        score = np.array(columns["score"], np.float64)
-    except (OSError, arrow.ArrowException, KeyError, TypeError, ValueError) as error:
+        facts = parse_json((table.schema.metadata or {})[_METADATA])
+        if facts["format"] != _FORMAT:
+            raise ValueError(f"format {facts['format']!r}, expected {_FORMAT}")
+        found = _build(facts, {name: table[name].to_pylist() for name in table.column_names})
+        _check(found)
+    except (OSError, arrow.ArrowException, KeyError, TypeError, ValueError, IndexError, InputError) as error:
         raise InputError(
             f"{str(path)!r} does not hold predictions of wordsight ({type(error).__name__}: {error}); expected a "
             "predictions.parquet that `wordsight eval` wrote."
         ) from error
+    return found
+
+
+def _build(facts: dict[str, Any], columns: dict[str, list[Any]]) -> Predictions:
+    """Predictions from the metadata and columns of a file."""
+    origin = build_record(Origin, facts["origin"], "the origin of the predictions", error=InputError)
+    classnames = tuple(facts["classnames"])
+    numbers = columns["label_number"]
+    labels: NDArray[Any] = np.zeros((len(numbers), len(classnames)), np.bool_)
+    if numbers and isinstance(numbers[0], list):
+        for row, marked in zip(labels, numbers, strict=True):
+            row[marked] = True
+    else:
+        labels = np.array(numbers, np.int64)
     groups = {
-        name: tuple(None if cell is None else str(cell) for cell in cells)
-        for name, cells in columns.items()
-        if name not in ("key", "label", "top", "score", "split")
+        name: tuple(None if cell is None else str(cell) for cell in columns[stored])
+        for name, stored in facts["columns"].items()
     }
-    split = str(columns["split"][0]) if columns["split"] else "test"
-    return Predictions(origin, tuple(columns["key"]), labels, classnames, top, score, groups, split)
+    return Predictions(
+        origin,
+        tuple(columns["key"]),
+        labels,
+        classnames,
+        np.array(columns["top_number"], np.int64),
+        np.array(columns["score"], np.float64),
+        groups,
+        str(columns["split"][0]),
+    )
+
+
+def _check(found: Predictions) -> None:
+    """Raise ValueError for parts that cannot belong together."""
+    n, k = len(found.keys), len(found.classnames)
+    if not all(isinstance(text, str) for text in (*found.keys, *found.classnames)):
+        raise ValueError("keys and class names must be texts")
+    if len(set(found.keys)) != n:
+        raise ValueError("keys are not unique")
+    if found.top.ndim != 2 or not found.top.shape[1] or found.top.shape != found.score.shape or len(found.top) != n:
+        raise ValueError(f"{n} keys, classes of shape {found.top.shape}, scores of shape {found.score.shape}")
+    if not ((found.top >= 0) & (found.top < k)).all() or not np.isfinite(found.score).all():
+        raise ValueError("a class number outside the class names, or a score that is not finite")
+    if not found.is_multilabel and not ((found.labels >= -1) & (found.labels < k)).all():
+        raise ValueError("a label outside the class names")
 
 
 def _pyarrow() -> tuple[Any, Any]:

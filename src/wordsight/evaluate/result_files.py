@@ -9,6 +9,7 @@ Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import BaseFileLock, FileLock
 
 from wordsight import __version__
 from wordsight.durable import write_whole
@@ -24,6 +26,7 @@ from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.evaluate.report.json_files import render_json, write_json
 from wordsight.evaluate.result_folder import result_folder
 from wordsight.evaluate.zeroshot.summary import Summary, known_labels
+from wordsight.locations import cache_dir
 
 # tasks of this package → names that CLIP_benchmark gives them
 _TASKS = {
@@ -99,10 +102,10 @@ def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, 
         "random_score": chance_by_frequency(predictions),
         OURS: {"model": origin.model, "low": summary.main.low, "high": summary.main.high, "n": summary.n},
     }
-    kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
-    text = "".join(render_json(each) + "\n" for each in [*kept, line])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
+    with _lock(path):
+        kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
+        write_whole(path, "".join(render_json(each) + "\n" for each in [*kept, line]))
 
 
 def chance_by_frequency(predictions: Predictions) -> float:
@@ -123,6 +126,14 @@ def split_model(name: str) -> tuple[str, str]:
     if not slash or not model or "/" in pretrained or ":" in name or Path(name).exists():
         return name, ""
     return model, pretrained
+
+
+def _lock(path: Path) -> BaseFileLock:
+    """Lock of a file that is read, changed and written: two commands at once would lose a line."""
+    name = hashlib.blake2b(str(path.resolve()).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    locks = cache_dir("locks")
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{name}.lock")
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,24 +11,24 @@ from wordsight.metrics.classification import (
     mean_average_precision,
     mean_per_class_recall,
     rank_labels,
-    top_k_accuracy,
 )
 from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
 from wordsight.metrics.comparison import (
     JointMeans,
+    estimate_lags,
     measure_across_sets,
     measure_on_set,
     measure_on_sets,
     rank_intervals,
+    sets_to_separate,
     tie_with_best,
 )
-from wordsight.metrics.crossed import CrossedDraws, bootstrap_crossed, estimate_crossed
+from wordsight.metrics.crossed import CrossedDraws, estimate_crossed, estimate_runs, estimate_runs_gain
 from wordsight.metrics.estimates import (
     DRAWS,
     Estimate,
     bootstrap_clusters,
     bootstrap_difference,
-    bootstrap_hits,
     bootstrap_mean,
     bootstrap_ratio,
     bootstrap_statistic,
@@ -57,9 +57,7 @@ __all__ = [
     "average_precision",
     "average_precision_of_classes",
     "bootstrap_clusters",
-    "bootstrap_crossed",
     "bootstrap_difference",
-    "bootstrap_hits",
     "bootstrap_mean",
     "bootstrap_ratio",
     "bootstrap_statistic",
@@ -67,6 +65,9 @@ __all__ = [
     "confusion_matrix",
     "estimate_crossed",
     "estimate_gain",
+    "estimate_lags",
+    "estimate_runs",
+    "estimate_runs_gain",
     "estimate_share",
     "hit_rate_at_k",
     "images_to_separate",
@@ -84,7 +85,7 @@ __all__ = [
     "rank_intervals",
     "rank_labels",
     "recall_at_k",
+    "sets_to_separate",
     "tie_with_best",
-    "top_k_accuracy",
     "widest_margin",
 ]

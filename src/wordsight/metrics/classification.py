@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wordsight.errors import InputError
 from wordsight.metrics.estimates import DRAWS, Estimate, Floats, bootstrap_strata, percentile_estimate
-from wordsight.metrics.hits import estimate_share
 
 _COUNTED_AT_ONCE = 1 << 22  # numbers of the resamples that are held at a time
 
@@ -18,17 +18,19 @@ def rank_labels(scores_NK: ArrayLike, label_N: ArrayLike) -> NDArray[np.int64]:
     """Rank (N,) of each image's own class by its score, 0 for the best; of equal scores the lower class comes first.
 
     The top-k accuracy is the share of ranks below k. A score of NaN stands before all others.
+    Raises: InputError for labels that are not the number of a class, such as -1 of an image without one.
     """
     scores_NK, label_N = np.asarray(scores_NK), np.asarray(label_N)
+    if scores_NK.ndim != 2 or label_N.shape != scores_NK.shape[:1]:
+        raise InputError(
+            f"There are scores {scores_NK.shape} and labels {label_N.shape}; expected (images, classes), and a label "
+            "of each image."
+        )
+    _check_classes(label_N, scores_NK.shape[1])
     own_N1 = np.take_along_axis(scores_NK, label_N[:, None], axis=1)
     lower_NK = np.arange(scores_NK.shape[1]) < label_N[:, None]
     before_NK = ~(scores_NK <= own_N1) | ((scores_NK == own_N1) & lower_NK)
     return np.asarray(before_NK.sum(axis=1))
-
-
-def top_k_accuracy(scores_NK: ArrayLike, label_N: ArrayLike, k: int = 1) -> Estimate:
-    """Share of images whose own class is among the k best by score, ties as `rank_labels` breaks them."""
-    return estimate_share(rank_labels(scores_NK, label_N) < k)
 
 
 def confusion_matrix(label_N: ArrayLike, guess_N: ArrayLike, classes: int) -> NDArray[np.int64]:
@@ -39,12 +41,7 @@ def confusion_matrix(label_N: ArrayLike, guess_N: ArrayLike, classes: int) -> ND
     label_N, guess_N = np.asarray(label_N, np.int64), np.asarray(guess_N, np.int64)
     if label_N.shape != guess_N.shape:
         raise InputError(f"There are {label_N.size} labels and {guess_N.size} guesses; expected one of each an image.")
-    both = np.concatenate([label_N, guess_N])
-    if both.size and (both.min() < 0 or both.max() >= classes):
-        raise InputError(
-            f"The classes go from {both.min()} to {both.max()}, expected 0 to {classes - 1}; leave out images without "
-            "a label."
-        )
+    _check_classes(np.concatenate([label_N, guess_N]), classes)
     return np.bincount(label_N * classes + guess_N, minlength=classes**2).reshape(classes, classes)
 
 
@@ -85,6 +82,14 @@ def mean_average_precision(scores_NK: ArrayLike, label_NK: ArrayLike, *, seed: i
         means.append(np.nanmean([_weighted_precision(count_DN, *each) for each in ranked], axis=0))
     value = np.nanmean(average_precision_of_classes(scores_NK, label_NK))
     return percentile_estimate(value, np.concatenate(means), n)
+
+
+def _check_classes(label_N: NDArray[Any], classes: int) -> None:
+    if label_N.size and (label_N.min() < 0 or label_N.max() >= classes):
+        raise InputError(
+            f"The classes go from {label_N.min()} to {label_N.max()}, expected 0 to {classes - 1}; leave out images "
+            "without a label."
+        )
 
 
 _Ranked = tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]

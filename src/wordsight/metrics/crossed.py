@@ -1,8 +1,8 @@
 """Intervals of means over two crossed factors, such as seeds × test images, where both could have been others.
 
-Each resample draws seeds and images independently; a mean that varies with either has an interval that shows it.
-Source: Owen 2007, "The pigeonhole bootstrap", §3; its intervals are rather too wide than too narrow, but for few
-seeds, of which `estimate_crossed` knows more.
+`estimate_crossed` is the interval of a mean. Statistics that are not means, such as where two curves cross, are taken
+of `CrossedDraws`, which draw seeds and images independently; with five seeds their intervals are too narrow.
+Source of the draws: Owen 2007, "The pigeonhole bootstrap", §3.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from wordsight.errors import InputError
-from wordsight.metrics.estimates import DRAWS, Estimate, t_quantile
-
-Floats = NDArray[np.float64]
+from wordsight.metrics.estimates import DRAWS, Estimate, Floats, t_quantile
+from wordsight.metrics.hits import estimate_gain, estimate_share, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,30 @@ class CrossedDraws:
             return np.asarray(column_DS[:, 0])
         return np.asarray((self.row_DS * column_DS).sum(axis=1))
 
-    def estimate(self, value_SN: ArrayLike) -> Estimate:
-        """Mean of the values with its interval; n is the number of columns."""
-        value_SN = np.atleast_2d(np.asarray(value_SN, np.float64))
-        low, high = np.percentile(self.means(value_SN), (2.5, 97.5))
-        return Estimate(float(value_SN.mean()), float(low), float(high), value_SN.shape[1])
+
+def estimate_runs(hit_SN: ArrayLike) -> Estimate:
+    """Share of hits (S, N) of runs with S seeds on N images; other seeds and other images would give others.
+
+    The interval is Wilson's, of as many independent hits as have the variance of `estimate_crossed`, and with its
+    degrees of freedom; runs that agree on all images are one. Raises: InputError as `estimate_crossed`.
+    Source: Kott and Carr 1997, "Developing an estimation strategy for a pesticide data program", on Wilson's interval
+    of samples that are not simple.
+    """
+    hit_SN = np.atleast_2d(np.asarray(hit_SN, np.float64))
+    if len(hit_SN) and (hit_SN == hit_SN[0]).all():
+        return estimate_share(hit_SN[0])
+    share, variance, freedom = _vary_mean(hit_SN)
+    alone = share * (1 - share)
+    hits = alone / max(variance, alone / hit_SN.size)  # no more independent ones than there are
+    return Estimate(share, *wilson_interval(share, hits, t_quantile(freedom)), hit_SN.shape[1])
 
 
-def bootstrap_crossed(value_SN: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
-    """Mean of values (S, N), such as hits of S seeds on N images, of which rows and columns are resampled."""
-    value_SN = np.atleast_2d(np.asarray(value_SN, np.float64))
-    return CrossedDraws.draw(*value_SN.shape, seed=seed, draws=draws).estimate(value_SN)
+def estimate_runs_gain(before_N: ArrayLike, after_SN: ArrayLike) -> Estimate:
+    """Share of hits (S, N) of runs less that of hits (N,) on the same images, as `estimate_gain` of a single run."""
+    after_SN = np.atleast_2d(np.asarray(after_SN, np.float64))
+    if len(after_SN) and (after_SN == after_SN[0]).all():
+        return estimate_gain(before_N, after_SN[0])
+    return estimate_crossed(after_SN - np.asarray(before_N, np.float64))
 
 
 def estimate_crossed(values_SN: ArrayLike) -> Estimate:
@@ -67,26 +79,28 @@ def estimate_crossed(values_SN: ArrayLike) -> Estimate:
     of its degrees of freedom, Satterthwaite 1946.
     """
     values_SN = np.atleast_2d(np.asarray(values_SN, np.float64))
+    mean, variance, freedom = _vary_mean(values_SN)
+    half = t_quantile(freedom) * math.sqrt(variance)
+    return Estimate(mean, mean - half, mean + half, values_SN.shape[1])
+
+
+def _vary_mean(values_SN: Floats) -> tuple[float, float, float]:
+    """Mean, its variance, and the degrees of freedom of that."""
     seeds, images = values_SN.shape
     if seeds < 1 or images < 2:
         raise InputError(
             f"There are {images} images and {seeds} seeds; how much a mean varies is seen from two images on."
         )
-    mean = values_SN.mean()
+    mean = float(values_SN.mean())
     seed_S, image_N = values_SN.mean(axis=1), values_SN.mean(axis=0)
     of_images = image_N.var(ddof=1) / images
     if seeds == 1:
-        return _interval(mean, of_images, images - 1, images)
+        return mean, float(of_images), images - 1
     of_seeds = seed_S.var(ddof=1) / seeds
     residual_SN = values_SN - seed_S[:, None] - image_N + mean
     of_both = (residual_SN**2).sum() / ((seeds - 1) * (images - 1)) / (seeds * images)
     variance = max(of_seeds + of_images - of_both, of_seeds, of_images)  # the residual is in both of the first two
     if not variance:
-        return Estimate(float(mean), float(mean), float(mean), images)
+        return mean, 0.0, images - 1
     freedom = (of_seeds + of_images) ** 2 / (of_seeds**2 / (seeds - 1) + of_images**2 / (images - 1))
-    return _interval(mean, variance, freedom, images)
-
-
-def _interval(mean: float, variance: float, freedom: float, n: int) -> Estimate:
-    half = t_quantile(freedom) * math.sqrt(variance)
-    return Estimate(float(mean), float(mean - half), float(mean + half), n)
+    return mean, float(variance), float(freedom)

@@ -2,7 +2,7 @@
 
 Seeds are fixed: equal seeds draw equal samples. The intervals are percentile intervals, widened for few images: a
 resample of n varies less than a sample, by (n - 1) / n, and its spread is an estimate too, as Student's t allows for.
-Of hits that are nearly all or nearly none, or fewer than 30, `hits.estimate_share` is nearer to 95 %.
+Of hits, which a resample of few misses shows as too sure, `hits.estimate_share` is the interval.
 Source: Hesterberg 2015, "What Teachers Should Know about the Bootstrap", on the "expanded percentile" interval.
 """
 
@@ -21,6 +21,7 @@ from wordsight.errors import InputError
 
 DRAWS = 1000  # resamples of a bootstrap
 CONFIDENCE = 0.95
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # standard errors of an interval where they are known
 _DRAWN_AT_ONCE = 1 << 22  # numbers of the resamples that are held at a time
 
 Floats = NDArray[np.float64]
@@ -38,6 +39,12 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
         return asdict(self)
+
+    def widen(self, comparisons: int) -> Estimate:
+        """The same with an interval wide enough for that many of them to hold at once, by Bonferroni's correction."""
+        factor = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / comparisons) / Z
+        low, high = (self.value + factor * (end - self.value) for end in (self.low, self.high))
+        return Estimate(self.value, low, high, self.n)
 
     def negate(self) -> Estimate:
         """Difference seen from the other side: the value and the ends of its interval with the other sign."""
@@ -62,16 +69,6 @@ def bootstrap_mean(values_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) ->
     values_N = check_values(values_N)
     rng = np.random.default_rng(seed)
     return percentile_estimate(values_N.mean(), _resample_means(values_N, rng, draws), len(values_N))
-
-
-def bootstrap_hits(hits_N: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> Estimate:
-    """Share of hits (N,), each 0 or 1: `bootstrap_mean` without its N × draws numbers.
-
-    A resample of N hits holds a binomial number of them. Raises: InputError for no hits.
-    """
-    hits_N = check_values(hits_N)
-    counts = np.random.default_rng(seed).binomial(len(hits_N), hits_N.mean(), draws)
-    return percentile_estimate(hits_N.mean(), counts / len(hits_N), len(hits_N))
 
 
 def bootstrap_clusters(
@@ -141,6 +138,8 @@ def bootstrap_ratio(before_N: ArrayLike, after_N: ArrayLike, *, seed: int = 0, d
     Raises: InputError where there is no hit before.
     """
     before_N, after_N = check_pairs(before_N, after_N)
+    if not np.isin([before_N, after_N], (0, 1)).all():
+        raise InputError("Some of the values are neither 0 nor 1; expected hits.")
     if not before_N.any():
         raise InputError(f"None of the {len(before_N)} images was a hit before; a ratio needs one at least.")
     # Images fall into four kinds (hit or not, before and after), of which a resample has multinomial numbers.
@@ -204,11 +203,16 @@ def percentile_estimate(
 
 
 def t_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
-    """Quantile of Student's t that bounds a two-sided interval; within 0.2 % from 3 degrees of freedom on.
+    """Quantile of Student's t that bounds a two-sided interval; of 95 % within 0.4 %, exact for 1 and 2.
 
-    Source: Abramowitz and Stegun 1964, 26.7.5.
+    Source: Abramowitz and Stegun 1964, 26.7.5, from 3 degrees of freedom on; below, between the closed forms of 1 and
+    2 and that, interpolated in the reciprocal.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
+    if freedom < 3:
+        known = [math.tan(math.pi / 2 * confidence), confidence * math.sqrt(2 / (1 - confidence**2))]
+        logs = np.log([*known, t_quantile(3, confidence), t_quantile(4, confidence)])
+        return float(np.exp(np.polyval(np.polyfit([1, 1 / 2, 1 / 3, 1 / 4], logs, 3), 1 / freedom)))
     terms = [
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
@@ -243,11 +247,17 @@ def split_rows(names: Sequence[Hashable], n: int) -> list[NDArray[np.intp]]:
     return [np.array(some, np.intp) for some in rows.values()]
 
 
-def check_values(values_N: ArrayLike) -> Floats:
-    """Values as float64. Raises: InputError for none."""
+def check_values(values_N: ArrayLike, dims: int = 1) -> Floats:
+    """Values as float64. Raises: InputError for none, for another number of dimensions, and for NaN and infinity."""
     values_N = np.asarray(values_N, np.float64)
+    if values_N.ndim != dims:
+        raise InputError(f"The values have the shape {values_N.shape}; expected {dims} dimension{'s' * (dims > 1)}.")
     if not len(values_N):
         raise InputError("There is nothing to measure: no image or query is left.")
+    if not np.isfinite(values_N).all():
+        raise InputError(
+            f"{(~np.isfinite(values_N)).sum()} of the {values_N.size} values are not finite; leave these images out."
+        )
     return values_N
 
 

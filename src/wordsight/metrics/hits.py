@@ -1,7 +1,8 @@
 """Shares of hits, each 0 or 1, and the difference of two classifiers on the same images; nothing is drawn by chance.
 
-An interval of a share that a bootstrap gives is empty where all images are hits, and too narrow where few are missed:
-these hold 95 % from ten images on.
+An interval of a share that a bootstrap gives is empty where all images are hits, and too narrow where few are missed
+(it held 46 % of samples of 20 with a share of 0.97). Wilson's holds 95 % on average over shares; of few images it holds
+some shares less often, of 10 not under 83 %.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from wordsight.errors import InputError
-from wordsight.metrics.estimates import CONFIDENCE, Estimate, Floats, check_pairs, check_values, t_quantile
+from wordsight.metrics.estimates import Estimate, Floats, Z, check_pairs, check_values, t_quantile
 
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 POWER = 0.8  # probability of seeing a difference that is there
 
 
@@ -46,10 +46,15 @@ def estimate_share(hits_N: ArrayLike) -> Estimate:
     Source: Wilson 1927; on its coverage Brown, Cai and DasGupta 2001, "Interval Estimation for a Binomial Proportion".
     """
     hits_N = _check_hits(hits_N)
-    n, share = len(hits_N), float(hits_N.mean())
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return Estimate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), n)
+    share = float(hits_N.mean())
+    return Estimate(share, *wilson_interval(share, len(hits_N)), len(hits_N))
+
+
+def wilson_interval(share: float, n: float, z: float = Z) -> tuple[float, float]:
+    """Ends of Wilson's score interval of a share of `n`, which may be an effective number; z: standard errors."""
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def estimate_gain(before_N: ArrayLike, after_N: ArrayLike) -> Estimate:
@@ -115,7 +120,7 @@ def images_to_separate(gain: float, discordance: float, *, power: float = POWER)
             "from it to 1."
         )
     z_power = NormalDist().inv_cdf(power)
-    spread = _Z * math.sqrt(discordance) + z_power * math.sqrt(discordance - gain**2)
+    spread = Z * math.sqrt(discordance) + z_power * math.sqrt(discordance - gain**2)
     return max(1, math.ceil((spread / gain) ** 2))
 
 

@@ -30,19 +30,23 @@ def recall_at_k(marks_QN: ArrayLike, k: int, total_Q: ArrayLike | None = None) -
     """Share of the relevant items that are among the first k, (Q,).
 
     total_Q: how many are relevant, where the rankings do not hold them all. What papers on image–text retrieval call
-    R@k is `hit_rate_at_k`. Raises: InputError for a query without a relevant item, as all measures of rankings.
+    R@k is `hit_rate_at_k`. Raises: InputError for a query without a relevant item or with fewer than are marked, and
+    for k below 1, as all measures of rankings.
     """
     marks_QN, total_Q = _check_marks(marks_QN, total_Q)
+    _check_k(k)
     return np.asarray(marks_QN[:, :k].sum(axis=1) / total_Q)
 
 
 def hit_rate_at_k(marks_QN: ArrayLike, k: int) -> Floats:
     """1 where any relevant item is among the first k, else 0, (Q,)."""
+    _check_k(k)
     return np.asarray(np.asarray(marks_QN, np.bool_)[:, :k].any(axis=1), np.float64)
 
 
 def precision_at_k(marks_QN: ArrayLike, k: int) -> Floats:
     """Share of the first k items that are relevant, (Q,); of all items where there are fewer than k."""
+    _check_k(k)
     return np.asarray(np.asarray(marks_QN, np.bool_)[:, :k].mean(axis=1))
 
 
@@ -53,6 +57,7 @@ def ndcg_at_k(marks_QN: ArrayLike, k: int, total_Q: ArrayLike | None = None) -> 
     Source: Järvelin and Kekäläinen 2002, with gains of 0 and 1.
     """
     marks_QN, total_Q = _check_marks(marks_QN, total_Q)
+    _check_k(k)
     discounts_K = np.array([1 / math.log2(rank + 1) for rank in range(1, k + 1)])
     first_QK = marks_QN[:, :k]
     gained_Q = np.cumsum(first_QK * discounts_K[: first_QK.shape[1]], axis=1)[:, -1]
@@ -76,4 +81,16 @@ def _check_marks(marks_QN: ArrayLike, total_Q: ArrayLike | None) -> tuple[NDArra
     total_Q = np.asarray(total_Q, np.int64)
     if not total_Q.all():
         raise InputError(f"Query {int(np.flatnonzero(total_Q == 0)[0])} has no relevant item; leave it out.")
+    marked_Q = marks_QN.sum(axis=1)
+    if (marked_Q > total_Q).any():
+        query = int(np.flatnonzero(marked_Q > total_Q)[0])
+        raise InputError(
+            f"Query {query} has {marked_Q[query]} relevant items in its ranking, but {total_Q[query]} in all; expected "
+            "as many in all at least."
+        )
     return marks_QN, total_Q
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k is {k}, expected 1 or more: the number of items that are looked at.")

@@ -13,7 +13,7 @@ from torch import nn
 from wordsight.evaluate.embedder import Embedder, TextScorer
 from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.evaluate.held_out.zero_shot import ZeroShot
-from wordsight.metrics import Estimate, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_share
 from wordsight.spec import ModelSpec
 from wordsight.text.tokenizer import Tokenizer
 from wordsight.train.in_training import InTraining
@@ -32,7 +32,7 @@ class ZeroShotInTraining(ZeroShot):
         self, model: nn.Module | Embedder | TextScorer, *, autocast: Autocast = contextlib.nullcontext
     ) -> Estimate:
         """Share of images whose best-scoring class is theirs."""
-        return bootstrap_hits(self.find_hits(model, autocast=autocast))
+        return estimate_share(self.find_hits(model, autocast=autocast))
 
     def find_hits(
         self, model: nn.Module | Embedder | TextScorer, *, autocast: Autocast = contextlib.nullcontext

@@ -77,7 +77,7 @@ class LinearHead:
     def logits_of_embeddings(self, image_ND: NDArray[Any]) -> Floats:
         """Logits (N, K) of embeddings (N, D), which are taken as they are: a head reads what it was fitted on.
 
-        Raises: InputError for embeddings of another length.
+        Raises: InputError for embeddings of another length, and for logits that float32 cannot hold.
         """
         image_ND = np.atleast_2d(np.asarray(image_ND, np.float32))
         if image_ND.shape[-1] != self.dim:
@@ -85,7 +85,15 @@ class LinearHead:
                 f"The image embeddings have {image_ND.shape[-1]} numbers each, but the linear head was fitted on "
                 f"embeddings of {self.dim}; use those of the model that it was fitted with."
             )
-        return np.asarray(image_ND @ self.coefficient_KD.T + self.intercept_K, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            logits_NK = np.asarray(image_ND @ self.coefficient_KD.T + self.intercept_K, np.float32)
+        if not np.isfinite(logits_NK).all():
+            raise InputError(
+                f"Logits of the linear head are not finite: its numbers (up to {np.abs(self.coefficient_KD).max():.2g}) "
+                f"or those of the embeddings (up to {np.abs(image_ND).max():.2g}) are too large or missing; fit it "
+                "again, on finite embeddings."
+            )
+        return logits_NK
 
     def proba_of_embeddings(self, image_ND: NDArray[Any]) -> Floats:
         """Probabilities of the classes (N, K), rows summing to 1, of image embeddings (N, D): softmax of the logits."""

@@ -38,7 +38,7 @@ def test_similarity_compares_models_and_writes_sheet_and_page(run, tmp_path, squ
     assert "pixels:4 against pixels:2" in result.stdout
     assert (tmp_path / "out.png").is_file()
     assert "queries won and lost by most" in (tmp_path / "out.html").read_text()
-    (file,) = (tmp_path / "eval").glob("*/pixels_4/similarity.json")
+    (file,) = (tmp_path / "eval").glob("*/pixels_4*/similarity.json")
     assert json.loads(file.read_text())["queries"] == 24
 
 
@@ -82,7 +82,7 @@ def test_contamination_takes_a_folder_or_an_index(run, tmp_path, squares):
 
 def test_contamination_of_other_predictions(run, squares):
     run(f"zeroshot {squares} --class-column kind")
-    predictions = next(Path("eval").glob("*/mini/predictions.parquet"))
+    predictions = next(Path("eval").glob("*/mini*/predictions.parquet"))
     line = f"contamination {squares} --class-column kind --train squares/003.png --predictions {predictions}"
     assert run(line).exit_code == 0
     line = f"contamination cats --train squares/003.png --predictions {predictions}"

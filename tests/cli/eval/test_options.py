@@ -1,5 +1,6 @@
 """What the subcommands of `wordsight eval` share: commands that can be repeated, folders of results, skips."""
 
+import fnmatch
 import importlib.util
 import re
 from pathlib import Path
@@ -90,17 +91,24 @@ def test_a_page_is_refused_before_a_long_run(tmp_path, monkeypatch):
     ("name", "folder"),
     [
         ("ViT-B-32/openai", "ViT-B-32_openai"),
-        ("hf-hub:org/repo", "hf-hub_org_repo"),
-        ("../../etc", "etc"),
-        ("", "unnamed"),
         ("猫の写真", "猫の写真"),
-        ("x" * 100, "x" * 80),
+        ("hf-hub:org/repo", "hf-hub_org_repo-??????"),
+        ("../../etc", "etc-??????"),
+        ("", "unnamed-??????"),
+        ("a b", "a_b-??????"),
+        ("x" * 100, "x" * 80 + "-??????"),
     ],
 )
 def test_names_become_folders_that_stay_below_the_one_asked_for(name, folder):
-    assert folder_name(name) == folder
-    assert result_folder(Path("eval"), name, name) == Path("eval", folder, folder)
+    made = folder_name(name)
+    assert fnmatch.fnmatchcase(made, folder)
+    assert result_folder(Path("eval"), name, name) == Path("eval", made, made)
     assert is_lines_path(lines_path(Path("eval"), name))
+
+
+def test_two_names_never_share_a_folder():
+    names = ["a b", "a_b", "a\tb", "", "!!!", "???", "y" + "x" * 80, "z" + "x" * 80, "mini", "mini+f32"]
+    assert len({folder_name(name) for name in names}) == len(names)
 
 
 def test_skips_of_several_models_are_told_once(capsys):

@@ -12,7 +12,7 @@ from wordsight.evaluate.fewshot import curves, report, saving
 from wordsight.evaluate.fewshot.crossover import Crossover, find_crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.task import open_pool, prepare_task
-from wordsight.metrics import CrossedDraws, bootstrap_crossed
+from wordsight.metrics import CrossedDraws
 
 
 def prepare(model=None, data=None, **options):
@@ -220,29 +220,18 @@ def test_what_is_not_linear_cannot_be_saved(tmp_path):
     saving.check_save(None, ["tip-adapter"])
 
 
-def test_crossed_intervals_hold_seeds_and_images():
+def test_crossed_draws_vary_as_seeds_and_images_do():
     """Of values that differ by seed only, images add nothing, and the other way round; their variance is S² / n."""
     rng = np.random.default_rng(0)
     rows, columns = rng.normal(size=(12, 1)), rng.normal(size=(1, 400))
+    draws = CrossedDraws.draw(12, 400, draws=4000)
     for table, count in ((np.repeat(rows, 400, 1), 12), (np.repeat(columns, 12, 0), 400)):
-        found = bootstrap_crossed(table, draws=4000)
-        assert found.high - found.low == pytest.approx(2 * 1.96 * table.std() / math.sqrt(count), rel=0.1)
-
-
-def test_crossed_intervals_cover_the_mean():
-    """Of 300 tables with effects of seeds and of images, about 95 % of the intervals hold the true mean, or more."""
-    rng = np.random.default_rng(1)
-    covered = 0
-    for _ in range(300):
-        table = rng.normal(size=(15, 1)) + rng.normal(size=(1, 40)) + 0.5 * rng.normal(size=(15, 40))
-        found = bootstrap_crossed(table, draws=400)
-        covered += found.low <= 0 <= found.high
-    assert 0.90 <= covered / 300 <= 0.99
+        assert draws.means(table).std() == pytest.approx(table.std() / math.sqrt(count), rel=0.1)
 
 
 def test_an_empty_table_is_refused():
     with pytest.raises(InputError, match="no run or no image is left"):
-        bootstrap_crossed(np.zeros((0, 0)))
+        CrossedDraws.draw(0, 0)
 
 
 def test_another_first_seed_draws_other_shots():

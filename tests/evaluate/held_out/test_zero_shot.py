@@ -15,7 +15,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.evaluate.held_out.pixels import EvaluationWarning
 from wordsight.evaluate.held_out.zero_shot import ZeroShot, open_held_out
-from wordsight.metrics import bootstrap_hits
+from wordsight.metrics import estimate_share
 from wordsight.zeroshot.classifier import Classifier
 
 
@@ -100,4 +100,4 @@ def test_the_accuracy_is_that_of_the_classifier_on_the_folder(squares, templates
     names = task.data.classnames
     sorter = Classifier(model, names, templates=task.templates, cache=False)
     right = np.array(sorter.predict(task.data.images)) == [names[label] for label in task.data.labels]
-    assert task.measure(model) == bootstrap_hits(right)
+    assert task.measure(model) == estimate_share(right)

@@ -13,7 +13,7 @@ from wordsight.evaluate.report.text import render_text
 from wordsight.evaluate.result_files import clip_benchmark_metrics
 from wordsight.evaluate.zeroshot.report import build_report, find_confident_errors
 from wordsight.evaluate.zeroshot.summary import NO_GROUP, score_matrix, summarise
-from wordsight.evaluate.zeroshot.words import Evaluated, describe
+from wordsight.evaluate.zeroshot.words import Evaluated, describe, describe_confusions
 from wordsight.zeroshot.logistic import softmax
 
 ORIGIN = Origin(task="zeroshot", dataset="animals", dataset_hash="d" * 32, model="mini", fingerprint="f" * 32,
@@ -150,7 +150,7 @@ def test_the_answer_names_accuracy_chance_and_groups():
     assert "chance level is 50.0 %" in text
     assert "By region, the worst of 2 groups is 'Africa': 33.3 %" in text
     assert "intervals overlap" in text
-    assert "not reliably better than chance" in text
+    assert "too few images to tell it from chance" in text
 
 
 def test_confident_errors_come_first():
@@ -185,3 +185,12 @@ def test_names_in_another_order_than_the_labels_are_told():
     assert "Names that may belong to other labels" in [section.title for section in report.sections]
     right = summarise(predict(0.1 + 0.6 * np.eye(4)[labels], labels)[0])
     assert not right.label_order.is_suspicious
+
+
+def test_classes_that_are_never_recognised_are_named_first():
+    names = ("fig", "kiwi", "lime", "pear")
+    predictions, _ = predict(np.eye(4)[[0, 0, 0, 0, 3, 3]], [0, 1, 1, 2, 3, 3], names)
+    summary = summarise(predictions)
+    assert "2 of 4 classes are never recognised: 'kiwi' and 'lime'." in describe(Evaluated(predictions, summary))
+    told = describe_confusions(summary.confusions)
+    assert told == "Most often 'kiwi' is taken for 'fig' (2 of 2 images)."

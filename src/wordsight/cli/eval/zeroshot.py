@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from wordsight.evaluate.features import Features
     from wordsight.evaluate.zeroshot.words import Evaluated
 
+_VARYING = ("templates", "backend", "precision", "split", "limit", "class_column")  # options that make another result
+
 EPILOG = """\b
 Examples:
   wordsight eval zeroshot photos/                     a folder for each class
@@ -34,7 +36,7 @@ Examples:
   wordsight eval zeroshot photos/ --templates imagenet-80 --report zeroshot.html
 
 \b
-Written to FOLDER/<dataset>/<model>/ (--out):
+Written to FOLDER/<dataset>/<model>/ (--out), behind the model what differs from the defaults, such as the templates:
   predictions.parquet   the best classes of each image, from which all figures are computed
   result.json           the figures, with CLIP_benchmark's keys
 and to FOLDER/eval_results-<model>.jsonl the figures of all datasets, as DataComp writes them.
@@ -83,32 +85,40 @@ def _evaluate(
     """Measure one model on all sets, and write each result as soon as it is there."""
     from wordsight.cli.eval._results import image_progress, open_text_model
     from wordsight.evaluate.predictions import write_predictions
-    from wordsight.evaluate.result_folder import PREDICTIONS, result_folder
+    from wordsight.evaluate.result_folder import PREDICTIONS, lines_path, result_folder
     from wordsight.evaluate.zeroshot.run import run_zero_shot
     from wordsight.evaluate.zeroshot.summary import summarise
     from wordsight.evaluate.zeroshot.words import Evaluated
 
     model = open_text_model(model_name, options)
+    variant = _name_variant(ctx)
     results = []
     for source, data in sets.items():
         recorded = record_command(ctx, datasets=[source], models=[model_name])
         with image_progress(len(data.images), f"{model_name} on {data.name}") as progress:
             run = run_zero_shot(model, data, templates=options["templates"], command=recorded, progress=progress)
-        folder = result_folder(options["out"], data.name, model_name)
+        folder = result_folder(options["out"], data.name, model_name, variant)
         write_predictions(folder / PREDICTIONS, run.predictions)
         summary = summarise(run.predictions, by=options["by"], seed=options["seed"])
-        _write_figures(folder, options["out"], Evaluated(run.predictions, summary))
+        _write_figures(folder, lines_path(options["out"], model_name, variant), Evaluated(run.predictions, summary))
         results.append((Evaluated(run.predictions, summary, data), run.features))
     return results
 
 
-def _write_figures(folder: Path, out: Path, evaluated: Evaluated) -> None:
+def _name_variant(ctx: click.Context) -> str:
+    """What of the measurement is not the default, for the name of its folder: "templates=imagenet-80,precision=f32"."""
+    named = {name: ctx.params[name] for name in _VARYING}
+    default = {param.name: param.default for param in ctx.command.params}
+    return ",".join(f"{name}={value}" for name, value in named.items() if value not in (None, default[name]))
+
+
+def _write_figures(folder: Path, lines: Path, evaluated: Evaluated) -> None:
     from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
-    from wordsight.evaluate.result_folder import RESULT, lines_path
+    from wordsight.evaluate.result_folder import RESULT
 
     predictions, summary = evaluated.predictions, evaluated.summary
     write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
-    write_datacomp_line(lines_path(out, predictions.origin.model), predictions, summary)
+    write_datacomp_line(lines, predictions, summary)
 
 
 def _deliver(

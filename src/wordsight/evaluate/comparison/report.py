@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from wordsight.evaluate.comparison.compare import Comparison, SetComparison
+from wordsight.evaluate.comparison.compare import Comparison, Pair, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.comparison.words import describe_comparison, rounded
 from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, Report, Section, Table
-from wordsight.evaluate.report.words import format_gain, format_points, list_some, percent
+from wordsight.evaluate.report.words import format_gain, format_points, list_names, list_some, percent
 from wordsight.metrics import Estimate, adjust_holm
 
 _CONFIDENT = 0.05
@@ -44,14 +44,24 @@ def _standings_sections(comparison: Comparison) -> Iterator[Section]:
             text += '; "these only" would change with other images, but not with other datasets.'
             yield _standings_section("Over all datasets", text, comparison.across, comparison.here)
     elif not more and first.standings is not None:
-        text = f"Accuracy on the {first.images:,} images of {first.dataset} that all have, with intervals of 95 %."
+        text = (
+            f"Accuracy on the {first.images:,} images{_in_groups(first)} of {first.dataset} that all have, with "
+            "intervals of 95 %."
+        )
         if first.pair is not None:
-            test = first.pair.test
-            text += (
-                f" Only {first.labels[0]} is right about {test.lost:,} of them, only {first.labels[1]} about "
-                f"{test.gained:,}: McNemar's p = {test.mid:.2g} (mid-p), {test.exact:.2g} (exact)."
-            )
+            text += f" {_describe_test(first, first.pair)}"
         yield _standings_section("Standings", text, first.standings)
+
+
+def _in_groups(each: SetComparison) -> str:
+    return f" in {each.groups:,} groups" if each.groups else ""
+
+
+def _describe_test(each: SetComparison, pair: Pair) -> str:
+    text = f"Only {each.labels[0]} is right about {pair.lost:,} of them, only {each.labels[1]} about {pair.gained:,}: "
+    if pair.mcnemar is None:
+        return f"{text}p = {pair.p:.2g} (Student's test, which counts the groups, not the images)."
+    return f"{text}McNemar's p = {pair.mcnemar.mid:.2g} (mid-p), {pair.mcnemar.exact:.2g} (exact)."
 
 
 def _standings_section(title: str, text: str, standings: Standings, here: Standings | None = None) -> Section:
@@ -63,8 +73,8 @@ def _standings_section(title: str, text: str, standings: Standings, here: Standi
     if many:
         columns += ["Rank", "May be the best"]
         text += (
-            " Ranks are those that a model may have; it may be the best where nothing tells it from the best. Ranks "
-            "allow for all comparisons at once, each interval only for its own."
+            " Ranks are those that a model may have; it may be the best where no other is certainly better. Ranks, and "
+            "intervals of how far each is behind, hold for all models at once; the interval of an accuracy is its own."
         )
     behind_here = {row.label: row.behind for row in here.rows} if here is not None else {}
     rows = []
@@ -89,12 +99,12 @@ def _standings_charts(standings: Standings, many: bool) -> Iterator[Chart]:
         best = standings.rows[0].label
         yield interval_chart(
             {row.label: row.behind for row in standings.rows[1:]},
-            caption=f"Points behind {best}, paired, with intervals of 95 %; at 0 nothing tells them apart.",
+            caption=f"Points behind {best}, paired, all intervals at once of 95 %; at 0 nothing tells them apart.",
             title=f"behind {best}",
         )
         yield interval_chart(
             {row.label: Estimate(place, *row.ranks, row.mean.n) for place, row in enumerate(standings.rows, start=1)},
-            caption="Rank by the mean, and the ranks that each model may have with 95 %.",
+            caption="Rank by the mean, and the ranks that the models may have: with 95 %, all of them hold.",
             title="rank",
             unit="",
         )
@@ -124,26 +134,25 @@ def _sets_sections(comparison: Comparison) -> Iterator[Section]:
 def _pairs_section(comparison: Comparison) -> Section:
     first, second = comparison.labels
     paired = [(each, each.pair) for each in comparison.sets if each.pair is not None]
-    adjusted = dict(
-        zip([each.dataset for each, _ in paired], adjust_holm([pair.test.mid for _, pair in paired]), strict=True)
-    )
+    adjusted = dict(zip([each.dataset for each, _ in paired], adjust_holm([pair.p for _, pair in paired]), strict=True))
     wins = {first: 0, second: 0}
     rows = []
     for each in comparison.sets:
         better, gain, needed, p = "", _signed(each), "?", "?"
         if each.pair is not None:
-            p, needed = f"{each.pair.test.mid:.2g}", f"{rounded(each.pair.needed):,}"
+            p, needed = f"{each.pair.p:.2g}", f"{rounded(each.pair.needed):,}"
             if adjusted[each.dataset] < _CONFIDENT:
                 better = second if each.pair.gain.value > 0 else first
                 wins[better] += 1
         accuracies = [percent(mean.value) for mean in each.accuracies]
-        rows.append([each.dataset, f"{each.images:,}", *accuracies, gain, p, needed, better or "–"])
+        images = f"{each.images:,}" if each.pair is not None else "?"
+        rows.append([each.dataset, images, *accuracies, gain, p, needed, better or "–"])
     undecided = len(paired) - sum(wins.values())
     text = (
         f"{second} is better on {wins[second]} of {len(paired)} datasets, {first} on {wins[first]}; of {undecided} the "
-        "images do not tell (McNemar's mid-p test, with Holm's correction for the number of datasets). Gain: "
-        f"points of {second} less those of {first}. Needed: images at which a difference of this size is found four "
-        "times of five."
+        f"images do not tell ({_name_tests(comparison)}, with Holm's correction for the number of datasets). "
+        f"Difference: points of {second} less those of {first}, each interval for its own dataset only. Needed: images "
+        "at which a difference of this size is found four times of five."
     )
     if not paired:
         text = "Only accuracies are known, so that no dataset by itself tells whether they differ."
@@ -152,6 +161,12 @@ def _pairs_section(comparison: Comparison) -> Section:
     if paired:
         parts.append(_gain_chart(comparison, {each.dataset: pair.gain for each, pair in paired}))
     return Section("Each dataset", text, parts)
+
+
+def _name_tests(comparison: Comparison) -> str:
+    if any(each.groups for each in comparison.sets):
+        return "Student's test by groups of images"
+    return "McNemar's mid-p test"
 
 
 def _gain_chart(comparison: Comparison, gains: Mapping[str, Estimate]) -> Chart:
@@ -170,8 +185,13 @@ def _notes(comparison: Comparison) -> Iterator[str]:
             yield f"{each.dataset}: {lacks:,} images that others have are not in the predictions of {name}."
         if each.unlabelled:
             yield f"{each.dataset}: {each.unlabelled:,} images without a label."
-        if each.unpaired and each.standings is not None:
-            yield f"{each.dataset}: of {', '.join(each.unpaired)} only the accuracy is known, compared without pairing."
+        if 0 < len(each.unpaired) < len(each.labels):
+            yield (
+                f"{each.dataset}: of {list_names(each.unpaired)} only an accuracy is known, not on which images; it is "
+                "not ranked."
+            )
+    for same in comparison.same_names:
+        yield f"{same.other!r} is taken for the dataset {same.name!r}, by the end of its name; check that it is."
     for name, datasets in comparison.left_out.items():
         yield f"No result of {name} on {list_some(datasets)}."
     yield from (f"{each.path}: {each.reason}" for each in comparison.unread)

@@ -11,7 +11,9 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Predictions, read_predictions
+from wordsight.evaluate.result_files import OURS
 from wordsight.evaluate.result_folder import is_lines_path
+from wordsight.json_records import show
 
 _TASKS = ("zeroshot_classification", "linear_probe")  # of CLIP_benchmark's: those that have an accuracy
 
@@ -70,6 +72,42 @@ def find_results(paths: Sequence[str | Path]) -> tuple[list[Result], list[Unread
     return results, unread
 
 
+@dataclass(frozen=True)
+class SameDataset:
+    """Two names of a dataset that are taken for one, of which the shorter, `name`, is kept."""
+
+    other: str
+    name: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Fields by name, as JSON holds them."""
+        return {"other": self.other, "name": self.name}
+
+
+def name_datasets(results: Sequence[Result]) -> tuple[list[Result], list[SameDataset]]:
+    """Results by the names of their datasets as compared, and which names are taken for one.
+
+    "wds/cars" is "cars", unless another folder has one too: "x/cars" and "y/cars" may be different datasets.
+    """
+    by_end: dict[str, set[str]] = {}
+    for result in results:
+        by_end.setdefault(_end(result.dataset), set()).add(result.dataset)
+    short: dict[str, str] = {}
+    same: list[SameDataset] = []
+    for end, names in by_end.items():
+        (name, *others) = sorted(names - {end}) or [end]
+        if others or name == end:
+            continue
+        short[name] = end
+        if end in names:
+            same.append(SameDataset(name, end))
+    return [replace(result, dataset=short.get(result.dataset, result.dataset)) for result in results], same
+
+
+def _end(dataset: str) -> str:
+    return dataset.rsplit("/", 1)[-1]
+
+
 def label_results(results: Sequence[Result]) -> list[str]:
     """Name of each result's contender: model, and what else tells contenders apart, such as method or precision.
 
@@ -107,12 +145,10 @@ def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".parquet", ".json", ".jsonl"))
     with_predictions = {path.parent for path in files if path.suffix == ".parquet"}
     for path in files:
-        if path.suffix != ".parquet" and (
-            path.parent in with_predictions or (with_predictions and is_lines_path(path))
-        ):
-            continue  # figures of the predictions beside or below
+        if with_predictions and is_lines_path(path):
+            continue  # figures of the predictions below
         try:
-            found, bad = _read(path, given)
+            found, bad = _read(path, given, without_ours=path.parent in with_predictions)
         except InputError as error:
             unread.append(Unread(path, str(error)))
             continue
@@ -122,7 +158,8 @@ def _search(folder: Path, given: str) -> tuple[list[Result], list[Unread]]:
     return results, unread
 
 
-def _read(path: Path, given: str) -> tuple[list[Result], list[Unread]]:
+def _read(path: Path, given: str, *, without_ours: bool = False) -> tuple[list[Result], list[Unread]]:
+    """Results of a file. without_ours: leave out figures that this package wrote, whose predictions lie beside."""
     if path.suffix == ".parquet":
         return [_read_parquet(path, given)], []
     if path.suffix not in (".json", ".jsonl"):
@@ -130,6 +167,8 @@ def _read(path: Path, given: str) -> tuple[list[Result], list[Unread]]:
     results: list[Result] = []
     unread: list[Unread] = []
     for record in _read_records(path):
+        if without_ours and OURS in record:
+            continue
         result, reason = _read_foreign(record, path)
         if result is not None:
             results.append(replace(result, given=given))
@@ -167,13 +206,13 @@ def _read_foreign(record: Mapping[str, Any], path: Path) -> tuple[Result | None,
     metrics = record.get("metrics")
     if not isinstance(metrics, dict) or not isinstance(record.get("dataset"), str):
         return None, "no dataset with metrics"
-    dataset = record["dataset"].rsplit("/", 1)[-1]
+    dataset = record["dataset"]
     task = record.get("task", _TASKS[0])
     if task not in _TASKS:
         return None, f"{dataset}: the task {task!r} has no accuracy"
     for name in ("acc1", "main_metric", "lp_acc1"):
         accuracy = metrics.get(name)
-        if isinstance(accuracy, int | float):
+        if isinstance(accuracy, int | float) and not isinstance(accuracy, bool):
             break
     else:
         return None, f"{dataset}: no acc1 among {', '.join(map(str, metrics)) or 'no metrics'}"
@@ -181,7 +220,10 @@ def _read_foreign(record: Mapping[str, Any], path: Path) -> tuple[Result | None,
         return None, f"{dataset}: {name} is {accuracy}"
     if not 0 <= accuracy <= 1:
         return None, f"{dataset}: {name} is {accuracy:g}, expected a share of 0 to 1"
-    names = [str(record[key]) for key in ("model", "pretrained") if record.get(key)]
+    names = [record[key] for key in ("model", "pretrained") if record.get(key)]
+    for name in names:
+        if not isinstance(name, str):
+            return None, f"{dataset}: the model is {show(name)}, expected a name"
     model = "/".join(names) or path.parent.name
     method = "zero-shot" if task == _TASKS[0] else "linear probe"
     return Result(dataset, model, method, path, "", accuracy=float(accuracy)), ""

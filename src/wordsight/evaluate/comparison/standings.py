@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wordsight.metrics import Estimate, JointMeans, rank_intervals, tie_with_best
+from wordsight.metrics import Estimate, JointMeans, estimate_lags, rank_intervals, tie_with_best
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One contender. behind: the best one's mean less its own, 0 of the best. ranks: first and last it may have."""
+    """One contender. behind: the best one's mean less its own, 0 of the best. ranks: first and last it may have.
+
+    mean has an interval for itself; those of behind, and the ranks, hold for all contenders at once.
+    """
 
     label: str
     mean: Estimate
@@ -41,15 +44,15 @@ class Standings:
     ) -> Standings:
         """Standings by the means of a set, or over sets. shares: of a set, with intervals fit for shares."""
         if shares is None:
-            shares = [_bound(means.estimate(place)) for place in range(len(labels))]
-        best = int(means.mean_M.argmax())
+            shares = [bound(means.estimate(place)) for place in range(len(labels))]
+        lags = estimate_lags(means, seed=seed)
         ranks_M2 = rank_intervals(means, seed=seed)
         tied_M = tie_with_best(ranks_M2)
         rows = [
             Standing(
                 label,
                 shares[place],
-                means.estimate_gain(place, best),
+                bound(lags[place], -1.0),
                 (int(ranks_M2[place, 0]), int(ranks_M2[place, 1])),
                 bool(tied_M[place]),
             )
@@ -67,6 +70,6 @@ class Standings:
         return {row.label: row.to_dict() for row in self.rows}
 
 
-def _bound(share: Estimate) -> Estimate:
-    """Estimate of a share whose interval ends at 0 and 1."""
-    return Estimate(share.value, max(0.0, share.low), min(1.0, share.high), share.n)
+def bound(share: Estimate, least: float = 0.0) -> Estimate:
+    """Estimate of a share, or of a difference of two from -1 on, whose interval ends where they do."""
+    return Estimate(share.value, max(least, share.low), min(1.0, share.high), share.n)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 from wordsight.evaluate.comparison.compare import SMALLEST_GAIN, Comparison, SetComparison
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.report.words import describe_gain, format_points, list_names, list_some, percent
-from wordsight.metrics import Estimate
-
-_POWER_FACTOR = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)  # standard errors found four times of five
+from wordsight.metrics import Estimate, sets_to_separate
 
 
 def describe_comparison(comparison: Comparison) -> str:
@@ -31,20 +28,25 @@ def describe_set(each: SetComparison) -> str:
         figures = list_names(
             [f"{name} {percent(mean.value)}" for name, mean in zip(each.labels, each.accuracies, strict=True)]
         )
+        if len(each.unpaired) == len(each.labels):
+            return (
+                f"On {each.dataset} only accuracies are known ({figures}), not the images behind them: nothing tells "
+                "whether they differ by chance."
+            )
         return (
-            f"On {each.dataset} only accuracies are known ({figures}), not the images behind them: nothing tells "
-            "whether they differ by chance."
+            f"On {each.dataset} nothing tells whether {figures} differ by chance: of {list_names(each.unpaired)} only "
+            "an accuracy is known, not on which images."
         )
     on = f"on these {each.images:,} images of {each.dataset}"
     if each.pair is None:
-        return f"{_describe_many(each.standings, on)}{_name_unpaired(each.unpaired)}"
+        return f"{_describe_many(each.standings, on)}{_name_unpaired(each)}"
     first, second = each.labels
     gain = each.pair.gain
     if gain.high < 0:
         return f"{describe_gain(gain.negate(), first, second, on)}."
     if gain.low > 0:
         return f"{describe_gain(gain, second, first, on)}."
-    if not each.pair.test.gained + each.pair.test.lost:
+    if not each.pair.gained + each.pair.lost:
         return f"{first} and {second} are right about the same images: nothing tells them apart {on}."
     size = f"a difference of {abs(100 * gain.value):.1f} points"
     if not gain.value:
@@ -62,9 +64,14 @@ def _describe_over_sets(comparison: Comparison, across: Standings) -> str:
         answer = _describe_many(across, over)
     else:
         best, other = across.rows
+        if _is_unknown(other.behind):
+            return (
+                f"{best.label} is {100 * other.behind.value:.1f} points ahead of {other.label} on each of {datasets} "
+                "datasets. Only accuracies are known, and nothing tells whether they are that alike by chance."
+            )
         answer = f"{describe_gain(other.behind, best.label, other.label, over)}."
         if other.behind.low <= 0 < other.behind.value:
-            needed = sets_needed(other.behind, datasets)
+            needed = sets_to_separate(other.behind)
             answer += f" About {rounded(needed):,} datasets like these would be needed for a difference so small."
     if comparison.here is None:
         return f"{answer} Of some only accuracies are known, so that they are paired by dataset, not by image."
@@ -96,24 +103,23 @@ def _describe_many(standings: Standings, where: str) -> str:
     )
 
 
-def sets_needed(behind: Estimate, datasets: int) -> float:
-    """Number of datasets like these at which the difference seen would be found four times of five."""
-    from wordsight.metrics.estimates import t_quantile
-
-    error = (behind.high - behind.low) / 2 / t_quantile(datasets - 1)
-    return max(2.0, datasets * (_POWER_FACTOR * error / behind.value) ** 2)
-
-
 def rounded(number: float) -> int:
     """Number to two digits, as what is about so much."""
     return int(float(f"{number:.2g}"))
+
+
+def _is_unknown(gain: Estimate) -> bool:
+    """Whether the interval is all that a difference can be."""
+    return gain.low <= -1 and gain.high >= 1
 
 
 def _is_are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _name_unpaired(names: Sequence[str]) -> str:
-    if not names:
+def _name_unpaired(each: SetComparison) -> str:
+    if not each.unpaired:
         return ""
-    return f" Of {list_names(names)} only the accuracy is known: compared without pairing, which tells less."
+    accuracy_of = dict(zip(each.labels, each.accuracies, strict=True))
+    figures = [f"{name} ({percent(accuracy_of[name].value)})" for name in each.unpaired]
+    return f" Not ranked: {list_names(figures)}, of which only an accuracy is known, not on which images."

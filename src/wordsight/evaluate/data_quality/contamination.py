@@ -20,7 +20,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.features import Features
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
-from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_statistic
+from wordsight.metrics import Estimate, bootstrap_statistic, estimate_share
 
 NEIGHBOURS = 5  # training images whose pixels are compared with a test image's, at most
 _SCORES = 1 << 24  # cosines that are held at once
@@ -107,11 +107,11 @@ def find_contamination(
         known_N = np.isfinite(hit_N)
         hit_N, marked_N = np.asarray(hit_N)[known_N].astype(float), copied_N[known_N]
         if len(hit_N):
-            whole = bootstrap_hits(hit_N, seed=seed)
+            whole = estimate_share(hit_N)
         if marked_N.any() and not marked_N.all():
-            clean, copied = bootstrap_hits(hit_N[~marked_N], seed=seed), bootstrap_hits(hit_N[marked_N], seed=seed)
+            clean, copied = estimate_share(hit_N[~marked_N]), estimate_share(hit_N[marked_N])
             gain = bootstrap_statistic(lambda rows: _gain(hit_N[rows], marked_N[rows]), len(hit_N), seed=seed)
-    share = bootstrap_hits(copied_N, seed=seed)
+    share = estimate_share(copied_N)
     return Contamination(data, trained, model, fingerprint, matches, share, whole, clean, copied, gain, features)
 
 

@@ -18,7 +18,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 from wordsight.evaluate.fewshot.probe import FIXED_C, fit_path, fit_prior_probe, fit_probe
 from wordsight.evaluate.folds import FOLDS, assign_folds
-from wordsight.metrics import Estimate, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_share
 from wordsight.zeroshot.logistic import softmax
 
 LEAST = 2  # images of a class, so that one is left to learn from
@@ -224,7 +224,7 @@ def measure_trust(
         right += changed_N[suspects].tolist()
         found += np.isin(np.flatnonzero(changed_N), suspects).tolist()
         first += changed_N[suspects[: int(changed_N.sum())]].tolist()
-    return Trust(share, *(bootstrap_hits(hits or [False], seed=seed) for hits in (right, found, first)))
+    return Trust(share, *(estimate_share(hits or [False]) for hits in (right, found, first)))
 
 
 def count_confusions(errors: LabelErrors, classnames: Sequence[str], most: int = 10) -> Mapping[tuple[str, str], int]:

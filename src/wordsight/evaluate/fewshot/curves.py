@@ -18,7 +18,7 @@ from wordsight.evaluate.fewshot.shots import ALL, Count, parse_shots
 from wordsight.evaluate.fewshot.task import FewShotTask
 from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.evaluate.report.words import list_names
-from wordsight.metrics import CrossedDraws, Estimate
+from wordsight.metrics import CrossedDraws, Estimate, estimate_runs, estimate_runs_gain
 from wordsight.zeroshot.logistic import softmax
 
 SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16, ALL)
@@ -203,19 +203,19 @@ def predict_zero_shot(task: FewShotTask, command: Sequence[str] = ()) -> Predict
 def summarise(
     task: FewShotTask, runs: Sequence[Run], zero_shot: Predictions | None, notes: Sequence[str] = (), *, seed: int = 0
 ) -> FewShotResult:
-    """Curves of runs, with intervals over seeds and test images drawn alike for all of them."""
+    """Curves of runs, with intervals over seeds and test images. seed: of the draws behind the crossovers."""
     hits = _stack_hits(runs)
     seeds = max(len(hits_SM) for by_count in hits.values() for hits_SM in by_count.values())
-    draws = CrossedDraws.draw(seeds, len(task.test.images), seed=seed)
-    accuracy = {name: {n: draws.estimate(rows) for n, rows in by_count.items()} for name, by_count in hits.items()}
+    accuracy = {name: {n: estimate_runs(rows) for n, rows in by_count.items()} for name, by_count in hits.items()}
     gains: dict[str, dict[Count, Estimate]] = {}
     crossovers: dict[str, Crossover] = {}
     base = None
     if zero_shot is not None:
         base_M = zero_shot.hits.astype(np.float64)
-        base = draws.estimate(base_M)
+        base = estimate_runs(base_M)
+        draws = CrossedDraws.draw(seeds, len(task.test.images), seed=seed)
         for name, by_count in hits.items():
-            gains[name] = {count: draws.estimate(rows - base_M) for count, rows in by_count.items()}
+            gains[name] = {count: estimate_runs_gain(base_M, rows) for count, rows in by_count.items()}
             crossovers[name] = find_crossover(by_count, base_M, task.labels.mean, draws)
     seconds: dict[str, float] = {"embed": task.seconds}
     for run in runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from wordsight.evaluate.fewshot.crossover import Crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
@@ -11,7 +12,7 @@ from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.report.drawn_chart import DrawnChart
 from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
-from wordsight.evaluate.report.words import format_gain
+from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate
 
 _MANY = 1000  # test images, from which on tenths of a percent say something
@@ -33,20 +34,35 @@ def build_report(result: FewShotResult, command: str, *, with_chart: bool = True
 
 
 def answer_in_words(result: FewShotResult) -> str:
-    """The best method and, with texts, how many shots zero-shot is worth."""
+    """The accuracy of a method named beforehand and, with texts, how many shots zero-shot is worth.
+
+    The default method, or the first without it: the gain of the one that is best on the test images would be too high.
+    """
     most = result.counts[-1]
-    honest = [name for name in result.accuracy if name in METHODS]
-    ranked = sorted(honest or result.accuracy, key=lambda name: -result.accuracy[name][most].value)
-    best = ranked[0]
-    text = f"With {_name_count(result, most)}, {_title(best)} is right on {result.accuracy[best][most]:.1%}"
+    honest = [name for name in result.accuracy if name in METHODS] or list(result.accuracy)
+    named = DEFAULT if DEFAULT in honest else honest[0]
+    said = f"With {_name_count(result, most)}, {_title(named)} is right on {result.accuracy[named][most]:.1%}"
     if result.zero_shot is None:
-        return f"{text} of {result.test_images:,} test images."
-    gain = result.gains[best][most]
-    text += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
+        return f"{said} of {result.test_images:,} test images.{_name_highest(result, honest, named)}"
+    gain = result.gains[named][most]
+    said += f" of {result.test_images:,} test images, zero-shot on {result.zero_shot:.1%}: {format_gain(gain)} points."
     reference = "probe"
     if reference not in result.crossovers:
-        reference = best
-    return f"{text} {say_crossover(result, reference)}"
+        reference = named
+    return f"{said}{_name_highest(result, honest, named)} {say_crossover(result, reference)}"
+
+
+def _name_highest(result: FewShotResult, names: Sequence[str], named: str) -> str:
+    """Sentence on the method with the highest accuracy, if it is another."""
+    most = result.counts[-1]
+    highest = max(names, key=lambda name: result.accuracy[name][most].value)
+    value = result.accuracy[highest][most].value
+    if value <= result.accuracy[named][most].value:
+        return ""
+    return (
+        f" Of {len(names)} methods, {_title(highest)} has the highest accuracy, {percent(value)}; the highest of "
+        "several is too high by chance."
+    )
 
 
 def say_crossover(result: FewShotResult, method: str) -> str:

@@ -13,7 +13,7 @@ from wordsight.evaluate.datasets.opening import open_set
 from wordsight.evaluate.embedder import Embedder, TextScorer
 from wordsight.evaluate.held_out.config import ZeroShotConfig
 from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
-from wordsight.metrics import Estimate, bootstrap_hits, rank_labels
+from wordsight.metrics import Estimate, estimate_share, rank_labels
 from wordsight.spec import Preprocess
 from wordsight.zeroshot.class_embeddings import embed_classes
 from wordsight.zeroshot.templates import fill, resolve_templates
@@ -57,7 +57,7 @@ class ZeroShot:
 
     def measure(self, model: Embedder | TextScorer) -> Estimate:
         """Share of images whose best-scoring class is theirs."""
-        return bootstrap_hits(self.find_hits(model))
+        return estimate_share(self.find_hits(model))
 
     def find_hits(self, model: Embedder | TextScorer) -> np.ndarray:
         """Whether each image that can be read is classified correctly, (N,) bool."""

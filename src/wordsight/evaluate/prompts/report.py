@@ -66,7 +66,8 @@ def draw_charts(study: PromptStudy) -> dict[str, Chart]:
 
 def _answer(study: PromptStudy) -> str:
     baseline, *others = study.methods
-    gains = {each.name: each.gain for each in others if each.gain is not None}
+    measured = {each.name: each.gain for each in others if each.gain is not None}
+    gains = {name: gain.widen(len(measured)) for name, gain in measured.items()}
     better = {name: gain for name, gain in gains.items() if gain.low > 0}
     worse = {name: gain for name, gain in gains.items() if gain.high < 0}
     lines = [f"{baseline.name} alone: {baseline.accuracy:.1%} of {study.images:,} images, {study.classes} classes."]
@@ -75,6 +76,8 @@ def _answer(study: PromptStudy) -> str:
     elif not better and not worse:
         lines.append(_indifferent(gains, baseline.name))
     lines += [f"{describe_gain(gain, name, baseline.name)}." for name, gain in (better | worse).items()]
+    if len(gains) > 1:
+        lines.append(f"These intervals hold for all {len(gains)} prompt sets at once.")
     lines += [result.answer for result in study.control]
     return " ".join(lines)
 
@@ -98,7 +101,8 @@ def _prompt_sets(study: PromptStudy) -> Section:
         for each in study.methods
     ]
     columns = ("prompts", "accuracy", "gain over the first", "number", "truncated")
-    return Section(_SETS, "", (Table(columns, rows),))
+    text = "The interval of each gain is for itself, not for all prompt sets at once." if len(rows) > 2 else ""
+    return Section(_SETS, text, (Table(columns, rows),))
 
 
 def _templates(name: str, scores: TemplateScores) -> Section:

@@ -17,7 +17,7 @@ from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
 from wordsight.evaluate.result_files import split_model
 from wordsight.evaluate.retrieval.captioned import CaptionedSet
 from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
-from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_hits, bootstrap_statistic
+from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_statistic, estimate_share
 from wordsight.spec import Preprocess
 
 KS = (1, 5, 10)
@@ -215,7 +215,7 @@ def estimate_recall(
     Papers call it R@k; `metrics.hit_rate_at_k` is the same of a ranking.
     """
     ranks = rank_positives(queries_QD, gallery_ND, positives)
-    return {k: bootstrap_hits(ranks.hit_recall(k)) for k in ks}
+    return {k: estimate_share(ranks.hit_recall(k)) for k in ks}
 
 
 def compare_recall(

@@ -62,8 +62,10 @@ def _answer(results: Sequence[Retrieval]) -> str:
         random = percent(there.chance[low])
         text += f" Most images share their captions, so this tells little: a random ranking reaches {random}."
     for other in results[1:]:
-        gain = compare_recall(first, other, high)
+        gain = compare_recall(first, other, high).widen(len(results) - 1)
         text += f" {describe_gain(gain, other.model, first.model, f'at k = {high}')}."
+    if len(results) > 2:
+        text += f" These intervals hold for all {len(results) - 1} comparisons at once."
     return text
 
 

@@ -125,11 +125,12 @@ class Client:
         if self.dim is not None and rows[0].size != self.dim:
             raise self._problem(f"answers embeddings of {rows[0].size} numbers, of {self.dim} before")
         vectors_ND = np.stack(rows)
-        norms_N1 = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-        if not (np.isfinite(norms_N1) & (norms_N1 > 0)).all():
+        largest_N1 = np.abs(vectors_ND).max(axis=1, keepdims=True)
+        if not (np.isfinite(largest_N1) & (largest_N1 > 0)).all():
             raise self._problem("answers embeddings that are not finite, or all 0")
         self.dim = rows[0].size
-        return np.asarray(vectors_ND / norms_N1, np.float32)
+        vectors_ND = vectors_ND / largest_N1  # squares of numbers such as 1e200 are not finite
+        return np.asarray(vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True), np.float32)
 
     def _explain(self, error: urllib.error.HTTPError) -> InputError:
         """Meaning of an error status, with the first words of the server."""
@@ -182,7 +183,9 @@ def _in_order(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries by their index, or as they come where none has one."""
     if all(entry.get("index") is None for entry in entries):
         return entries
-    placed = {int(entry["index"]): entry for entry in entries}
+    if not all(type(entry["index"]) is int for entry in entries):
+        raise ValueError("an index is not a whole number")
+    placed = {entry["index"]: entry for entry in entries}
     if len(placed) != len(entries) or set(placed) != set(range(len(entries))):
         raise ValueError("the indexes are not 0, 1, 2, …")
     return [placed[place] for place in range(len(entries))]

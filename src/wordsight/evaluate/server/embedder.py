@@ -25,14 +25,18 @@ from wordsight.model import read_ahead
 SIDE = 512  # of the shorter side that is sent: twice what most models see
 _SAME = 0.9999  # cosine of embeddings of one input, computed twice
 _MOST_REFUSED = 16  # images in a row, after which it is not the images
+_PROBE_COLOURS = ("black", "yellow")  # of the generated images that a server is asked about first
+_PROBE_TEXTS = ("a photo of a dog", "two red houses by the sea")
+_VIEWS = 4  # numbers that the fingerprint keeps of the embedding of each probe
 
 
 class ServerModel:
     """Embeds images and texts by a server; see `wordsight.evaluate.server` for what is sent where.
 
-    name: as the user gave it. fingerprint: of address, model and dialect: a server does not say when its weights
-    change, so that features which are kept must then be computed again. scale: of the address, 100 unless it says
-    another. The dialect for images is found by asking with two generated images, never with the user's.
+    name: as the user gave it. fingerprint: of address, model, dialect and what the server answers to two generated
+    images and two texts, for it does not say when its weights change: features that are kept are those of a server
+    that still answers the same. scale: of the address, 100 unless it says another. The dialect for images is found
+    with the generated images, never with the user's.
     """
 
     bias: float | None = None
@@ -47,11 +51,20 @@ class ServerModel:
         """Factor on cosines."""
         return self.address.scale
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash of address, model and the dialect for images as it was asked for."""
-        facts = f"server 1\0{self.address.url}\0{self.address.model}\0{self.address.images}"
-        return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+        """Hash of address, model, dialect, and the embeddings of generated images and texts, asked for once.
+
+        Raises: InputError for a server that cannot be used, or that embeds both images, or both texts, alike.
+        """
+        _, image_2D = self._probed
+        facts = [self.address.url, self.address.model, self.address.images, _describe_vectors(image_2D)]
+        with contextlib.suppress(RefusedInput):  # of a model of images only
+            text_2D = self.embed_texts(_PROBE_TEXTS)
+            if text_2D[0] @ text_2D[1] > _SAME:
+                raise self._blind("the texts {!r} and {!r}".format(*_PROBE_TEXTS))
+            facts.append(_describe_vectors(text_2D))
+        return hashlib.blake2b("\0".join(["server 2", *facts]).encode(), digest_size=16).hexdigest()
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Unit embeddings (N, D) of texts. Raises: InputError as `Client.embed`."""
@@ -64,7 +77,7 @@ class ServerModel:
 
     def stream_images(self, images: Iterable[Any]) -> Generator[tuple[Any, np.ndarray] | Skipped, None, None]:
         """(Item, unit embedding (D,)) of each image in order, or Skipped: unreadable, or refused by the server."""
-        dialect = self._dialect
+        dialect, _ = self._probed
         size = self.address.batch if dialect.many else 1
         refused = 0
         with contextlib.closing(read_ahead(images, _read_uri, 2 * size)) as answers:
@@ -94,27 +107,48 @@ class ServerModel:
         return self._client.embed(dialect.body(uris), len(uris))
 
     @functools.cached_property
-    def _dialect(self) -> Dialect:
-        """Dialect for images: the one that was named, or the first in which the server tells two images apart."""
+    def _probed(self) -> tuple[Dialect, np.ndarray]:
+        """Dialect for images, and the embeddings (2, D) of two that it tells apart.
+
+        The dialect is the one that was named, or the first in which the server tells the two apart.
+        """
+        uris = [to_uri(Image.new("RGB", (64, 64), colour)) for colour in _PROBE_COLOURS]
         if self.address.images != PROBE:
-            return DIALECTS[self.address.images]
-        uris = [to_uri(Image.new("RGB", (64, 64), colour)) for colour in ("black", "yellow")]
+            dialect = DIALECTS[self.address.images]
+            image_2D = np.concatenate([self._ask(dialect, [uri]) for uri in uris])
+            if image_2D[0] @ image_2D[1] > _SAME:
+                raise self._blind(f"a {_PROBE_COLOURS[0]} and a {_PROBE_COLOURS[1]} image")
+            return dialect, image_2D
         refusals = []
         for name, dialect in DIALECTS.items():
             try:
-                first_D, second_D = (self._ask(dialect, [uri])[0] for uri in uris)
-                if first_D @ second_D > _SAME:
+                image_2D = np.concatenate([self._ask(dialect, [uri]) for uri in uris])
+                if image_2D[0] @ image_2D[1] > _SAME:
                     refusals.append(f"{name}: two images are embedded alike")
-                elif first_D @ self.embed_texts(uris[:1])[0] > _SAME:
+                elif image_2D[0] @ self.embed_texts(uris[:1])[0] > _SAME:
                     refusals.append(f"{name}: an image is embedded as the text of its data URI")
                 else:
-                    return dialect
+                    return dialect, image_2D
             except RefusedInput as error:
                 refusals.append(f"{name}: {str(error).removeprefix(self._client.title)}")
         raise InputError(
             f"The server {self.address.url} embeds images in none of the dialects known ({'; '.join(refusals)}). Name "
             "a model that embeds images, behind #, or the dialect: #model=NAME&images=jina, vllm or infinity."
         )
+
+    def _blind(self, inputs: str) -> InputError:
+        return InputError(
+            f"The server {self.address.url} embeds {inputs} alike, so that what it answers says nothing about its "
+            "input; check its model, and the dialect that images= names."
+        )
+
+
+def _describe_vectors(vectors_ND: np.ndarray) -> str:
+    """Few rounded numbers of unit vectors: equal for one model, whose answers may differ in their last digits."""
+    dim = vectors_ND.shape[1]
+    view_DV = np.random.default_rng(dim).standard_normal((dim, _VIEWS))  # of about 1 for any D
+    seen_NV = np.round(vectors_ND.astype(np.float64) @ view_DV, 1) + 0.0  # without -0.0
+    return f"{dim} {seen_NV.tolist()}"
 
 
 class _Refused(Skipped):

@@ -125,7 +125,9 @@ def _answer(results: Sequence[Similarity]) -> str:
         f"precision of {first.overall['mAP']:.1%} (a random ranking: {percent(first.chance['mAP'])})."
     )
     for other in results[1:]:
-        text += f" {describe_gain(compare_similarity(other, first), first.short, other.short)}."
+        text += f" {describe_gain(compare_similarity(other, first).widen(len(results) - 1), first.short, other.short)}."
+    if len(results) > 2:
+        text += f" These intervals hold for all {len(results) - 1} comparisons at once."
     return text
 
 

@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cell:
-    """Results of a model on a set. hits: measure → share of the seeds that were right on each test image, (M,).
+    """Results of a model on a set. hits: measure → whether each seed's run was right on each test image, (S, M).
 
     class_count, test_images: of the set as it was tested. notes: measures that its images do not allow, and why.
     """
@@ -67,6 +67,10 @@ class Cell:
     notes: tuple[str, ...] = ()
     features: tuple[Features, ...] = field(default=(), repr=False)
     reused: int = 0
+
+    def share(self, measure: Measure) -> NDArray[np.float64]:
+        """Share of the seeds that were right on each test image, (M,)."""
+        return np.asarray(self.hits[measure].mean(axis=0))
 
 
 def measure_cell(
@@ -93,7 +97,7 @@ def measure_cell(
     zero_shot = predict_zero_shot(task, plan.command)
     if zero_shot is not None:
         write_predictions(folder / f"{ZERO_SHOT}.parquet", zero_shot)
-        hits[ZERO_SHOT, 0] = zero_shot.hits.astype(np.float64)
+        hits[ZERO_SHOT, 0] = zero_shot.hits[None].astype(np.float64)
     for name in plan_methods(task, plan.methods, notes):
         for count in (*_allowed(task, plan), ALL):
             rows = []
@@ -101,7 +105,7 @@ def measure_cell(
                 predictions, found = _read_or_fit(folder, task, (name, count, seed), plan)
                 rows.append(predictions.hits)
                 reused += found
-            hits[name, count] = np.mean(rows, axis=0)
+            hits[name, count] = np.stack(rows).astype(np.float64)
     return Cell(
         data.name,
         model.name,
@@ -170,5 +174,5 @@ def _measure_single_images(
     )
     predictions = Predictions.from_scores(origin, there, softmax(scale * features.image_MD @ class_KD.T))
     write_predictions(result_folder(plan.out, data.name, model.name) / "suite" / f"{ZERO_SHOT}.parquet", predictions)
-    hits: dict[Measure, NDArray[np.float64]] = {(ZERO_SHOT, 0): predictions.hits.astype(np.float64)}
+    hits: dict[Measure, NDArray[np.float64]] = {(ZERO_SHOT, 0): predictions.hits[None].astype(np.float64)}
     return Cell(data.name, model.name, len(data.classnames), len(there.images), hits, (note,), (features,))

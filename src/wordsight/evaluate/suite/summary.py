@@ -15,7 +15,7 @@ from wordsight.metrics import (
     Estimate,
     JointMeans,
     estimate_gain,
-    estimate_share,
+    estimate_runs,
     measure_across_sets,
     measure_on_set,
 )
@@ -130,14 +130,10 @@ def find_curve_measures(cells: Sequence[Cell]) -> list[Measure]:
 
 
 def _summarise_set(cell: Cell, group: str) -> SetResult:
-    accuracy: dict[Measure, Estimate] = {}
-    for measure, share_N in cell.hits.items():
-        accuracy[measure] = measure_on_set(share_N[:, None]).estimate(0)
-        if np.isin(share_N, (0, 1)).all():
-            accuracy[measure] = estimate_share(share_N)
+    accuracy = {measure: estimate_runs(hit_SM) for measure, hit_SM in cell.hits.items()}
     gap = None
     if (ZERO_SHOT, 0) in cell.hits and (PROBE, ALL) in cell.hits:
-        gap = estimate_gain(cell.hits[PROBE, ALL], cell.hits[ZERO_SHOT, 0])
+        gap = estimate_gain(cell.hits[PROBE, ALL][0], cell.hits[ZERO_SHOT, 0][0])
     return SetResult(
         dataset=cell.dataset,
         model=cell.model,
@@ -156,7 +152,7 @@ def _average(cells: Sequence[Cell], model: str, group: str, measures: Sequence[M
     able = [cell for cell in cells if all(measure in cell.hits for measure in measures)]
     if len(able) < 2 or not measures:
         return []
-    each = [measure_on_set(np.stack([cell.hits[measure] for measure in measures], axis=1)) for cell in able]
+    each = [measure_on_set(np.stack([cell.share(measure) for measure in measures], axis=1)) for cell in able]
     joint, places = measure_across_sets(each), {measure: place for place, measure in enumerate(measures)}
     accuracy = {measure: joint.estimate(place) for measure, place in places.items()}
     return [MeanResult(model, group, len(able), accuracy, _find_gap(joint, places))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.predictions import Predictions
-from wordsight.evaluate.report.words import percent
-from wordsight.evaluate.zeroshot.summary import FEW, ClassResult, Confusion, Summary
+from wordsight.evaluate.report.words import list_some, percent
+from wordsight.evaluate.zeroshot.summary import ClassResult, Confusion, Summary
 from wordsight.metrics import Estimate
 
 _WORDS = 3  # confusions that are told in a sentence
+_ENOUGH = 50  # images from which on a small difference from chance, or of probabilities, would be seen
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def describe(evaluated: Evaluated) -> str:
 
 def _describe_main(evaluated: Evaluated) -> str:
     summary, origin = evaluated.summary, evaluated.predictions.origin
-    images, k = f"{summary.n:,} images", len(summary.classes)
+    images, k = _count(summary.n), len(summary.classes)
     if evaluated.predictions.is_multilabel:
         assert summary.mean_average_precision is not None
         return (
@@ -59,15 +61,21 @@ def _describe_main(evaluated: Evaluated) -> str:
 
 
 def _describe_weakness(summary: Summary) -> Iterator[str]:
-    """The class recognised least, and whether a trivial answer does as well."""
+    """The classes recognised least, and whether a trivial answer does as well."""
     measured = [(each, each.recall) for each in summary.classes if each.recall is not None]
-    enough = [pair for pair in measured if pair[0].n >= FEW] or measured
-    if len(measured) > 2:
-        worst, recall = min(enough, key=lambda pair: pair[1].value)
-        yield f"The class recognised least is {worst.name!r}: {recall:.1%} of {worst.n}{_taken(worst)}."
+    never = [each for each, recall in measured if not recall.value]
+    if len(measured) > 2 and never:
+        names = list_some([repr(each.name) for each in sorted(never, key=lambda each: -each.n)])
+        verb = "is" if len(never) == 1 else "are"
+        yield f"{len(never)} of {len(measured)} classes {verb} never recognised: {names}."
+    elif len(measured) > 2 and summary.top1.value < 1:
+        worst, recall = min(measured, key=lambda pair: pair[1].high)  # the one that is surely low
+        yield f"The class recognised least is {worst.name!r}: {recall:.1%} of {_count(worst.n)}{_taken(worst)}."
     if summary.commonest > summary.top1.value:
         yield f"Always naming the most frequent class would be right more often: {percent(summary.commonest)}."
-    if summary.top1.low <= summary.chance:
+    if summary.top1.low <= summary.chance and summary.n < _ENOUGH:
+        yield "These are too few images to tell it from chance."
+    elif summary.top1.low <= summary.chance:
         yield "This is not reliably better than chance: the model does not know these classes by name."
 
 
@@ -91,12 +99,24 @@ def describe_groups(summary: Summary, column: str) -> str:
 
 def describe_confusions(confusions: Sequence[Confusion]) -> str:
     """The largest confusions in words."""
-    told = [
-        f"{pair.true!r} is taken for {pair.guessed!r} ({pair.count} of {pair.n} images)" for pair in confusions[:_WORDS]
-    ]
-    if not told:
+    if not confusions:
         return "No image was taken for another class."
-    return f"Most often {'; '.join(told)}."
+    told = [
+        f"{pair.true!r} is taken for {pair.guessed!r} ({pair.count} of {_count(pair.n)})"
+        for pair in confusions[:_WORDS]
+        if pair.count > 1 or confusions[0].count == 1
+    ]
+    text = f"Most often {'; '.join(told)}."
+    if confusions[0].count == 1:
+        text = "No class is taken for the same other one twice."
+    swallowed = Counter[str]()
+    for pair in confusions:
+        swallowed[pair.guessed] += pair.count
+    name, count = swallowed.most_common(1)[0]
+    others = sum(pair.guessed == name for pair in confusions)
+    if others > 2:
+        text += f" {name!r} is the answer to {count} images of {others} other classes."
+    return text
 
 
 def describe_calibration(summary: Summary) -> str:
@@ -105,8 +125,10 @@ def describe_calibration(summary: Summary) -> str:
     assert summary.calibration_error is not None
     gap = summary.overconfidence
     error = f"Calibration error (ECE, bins of equal mass): {100 * summary.calibration_error:.1f} points."
+    if gap.low <= 0 <= gap.high and summary.n < _ENOUGH:
+        return f"{_count(summary.n)} are too few to tell whether the probabilities can be believed. {error}"
     if gap.low <= 0 <= gap.high:
-        return f"The probabilities are neither too high nor too low on average. {error}"
+        return f"On average the probabilities are neither reliably too high nor too low. {error}"
     side = "too high" if gap.value > 0 else "too low"
     points = f"{100 * abs(gap.value):.1f} points"
     return f"The probabilities are {side} by {points} on average: they say {_said(summary)}. {error}"
@@ -121,8 +143,13 @@ def interval(estimate: Estimate) -> str:
 
 def _taken(result: ClassResult) -> str:
     if not result.taken_for:
-        return " images"
-    return f" images; {result.taken} are taken for {result.taken_for!r}"
+        return ""
+    verb = "is" if result.taken == 1 else "are"
+    return f"; {result.taken} {verb} taken for {result.taken_for!r}"
+
+
+def _count(n: int) -> str:
+    return "1 image" if n == 1 else f"{n:,} images"
 
 
 def _said(summary: Summary) -> str:

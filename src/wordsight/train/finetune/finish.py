@@ -14,7 +14,7 @@ from torch import nn
 
 from wordsight.checkpoint import Checkpoint
 from wordsight.encoder import open_encoder
-from wordsight.metrics import Estimate, bootstrap_hits
+from wordsight.metrics import Estimate, estimate_share
 from wordsight.model import Model
 from wordsight.nn.clip import CLIP, load_tensors
 from wordsight.spec import ModelSpec
@@ -88,7 +88,7 @@ class Judge:
             model = open_for_measuring(dataclasses.replace(checkpoint, tensors=between), device)
             assert self.zero_shot is not None, "check_tuning asks for watch.zero_shot where there are alphas"
             hits.append(self._hits(model, autocast))
-            original = None if hits[-1] is None else bootstrap_hits(hits[-1])
+            original = None if hits[-1] is None else estimate_share(hits[-1])
             tried.append(wise_ft.AlphaResult(alpha, self.zero_shot.measure(model, autocast=autocast), original))
         best = wise_ft.choose(tried)
         notes = {"α tried": tuple(tried), "α": best.alpha}

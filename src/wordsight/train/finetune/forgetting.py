@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wordsight.errors import InputError
-from wordsight.metrics import Estimate, bootstrap_hits, bootstrap_ratio
+from wordsight.metrics import Estimate, bootstrap_ratio, estimate_share
 from wordsight.train.finetune.wise_ft import AlphaResult
 from wordsight.train.monitor.reports import TrainWarning
 
@@ -62,7 +62,7 @@ def judge(before: np.ndarray, after: np.ndarray, least: float) -> Verdict:
             "them (classes, templates)."
         )
     kept = bootstrap_ratio(before, after)
-    return Verdict(bootstrap_hits(before), bootstrap_hits(after), kept.value, kept.low, kept.high, least)
+    return Verdict(estimate_share(before), estimate_share(after), kept.value, kept.low, kept.high, least)
 
 
 def warn_at_chance_level(before: Estimate, classes: int) -> None:
