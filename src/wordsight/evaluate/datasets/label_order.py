@@ -85,7 +85,8 @@ class LabelOrder:
             return (
                 f"The names seem to be in another order than the labels: {pairs}. With the names exchanged the mean "
                 f"recall would be {percent(self.recall + self.gain, 0)} instead of {percent(self.recall, 0)}. Compare "
-                "the list of names with the source of the labels; a model that knows these names badly can look the same."
+                "the list of names with the source of the labels; a model that knows these names badly can look "
+                "the same."
             )
         if self.finding == "exchanged":
             return f"Some names seem to be exchanged: {pairs}. Look at images of these labels."
