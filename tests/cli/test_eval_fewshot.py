@@ -10,6 +10,7 @@ from PIL import Image
 from wordsight.cli import group
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import read_predictions
+from wordsight.evaluate.result_folder import folder_name
 from wordsight.zeroshot.linear_head import LinearHead
 
 
@@ -35,10 +36,10 @@ def test_it_answers_in_words_and_writes_predictions_and_curves(squares, tmp_path
     result = run(squares, tmp_path, "--methods", "probe", "clap", "--shots", "1", "2", "16", "--seeds", "2")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
-    assert "linear probe is right on 100.0 %" in said
+    assert "probe is right on 100.0 %" in said
     assert "Clap left out: they start from texts" in said
     assert "16 shots left out: more shots than images (3 a class at most)" in said
-    folder = tmp_path / squares.name / "pixels_4" / "fewshot"
+    folder = tmp_path / squares.name / folder_name("pixels:4") / "fewshot"
     assert sorted(path.name for path in folder.iterdir()) == [
         "curves.png", "curves.svg", *(f"probe-{k}-shots-seed-{seed}.parquet" for k in (1, 2) for seed in (0, 1))
     ]  # fmt: skip
@@ -58,6 +59,7 @@ def test_save_writes_a_head(squares, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert LinearHead.load(tmp_path / "head.safetensors").classnames == ("dark", "light")
+    assert "probe was measured with all images but the test images: 100.0 % [61.0, 100.0] of these" in result.stderr
 
 
 @pytest.mark.parametrize(

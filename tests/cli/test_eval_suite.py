@@ -41,7 +41,7 @@ def test_sets_are_measured_and_those_that_cannot_be_are_named(run, sets, tmp_pat
     result = run(sets / "one", sets / "two", sets / "single")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
-    assert "pixels:4, mean of 2 datasets: probe, all 100.0 %" in said
+    assert "pixels:4, mean of 2 datasets (intervals: of these only): probe, all 100.0 %" in said
     assert "single: " in said
     again = run(sets / "one", sets / "two")
     assert "runs were there already and were not repeated" in " ".join(again.output.split())

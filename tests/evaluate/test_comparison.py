@@ -11,6 +11,7 @@ from scipy.stats import ttest_rel
 from wordsight.cli import group
 from wordsight.errors import InputError
 from wordsight.evaluate.comparison.compare import compare_results
+from wordsight.evaluate.comparison.experiments import choose_results
 from wordsight.evaluate.comparison.report import build_report
 from wordsight.evaluate.comparison.results import find_results
 from wordsight.evaluate.comparison.words import describe_comparison
@@ -393,3 +394,59 @@ def test_the_command_prints_the_answer_first_and_writes_a_page(tmp_path, monkeyp
     assert "wordsight eval compare eval" in page
     as_json = CliRunner().invoke(group, ["eval", "compare", "eval", "--json"], catch_exceptions=False)
     assert json.loads(as_json.stdout)["contenders"] == ["a", "b", "c"]
+
+
+def write_experiments(folder):
+    """Zero-shot results of two models, and few-shot and suite results of one, as the commands lay them out."""
+    for model, share in (("a", 0.5), ("b", 0.9)):
+        write(folder, predictions(drawn_hits(share), model))
+    for task in ("fewshot", "suite"):
+        for seed in (0, 1):
+            for method in ("probe", "gda"):
+                each = predictions(drawn_hits(0.8, seed=seed), method=f"{method} 1 shots seed {seed}")
+                origin = replace(each.origin, task=task)
+                name = f"{method}-1-shots-seed-{seed}.parquet"
+                write_predictions(folder / "pets" / "a" / task / name, replace(each, origin=origin))
+
+
+def test_a_folder_of_several_experiments_is_compared_by_its_zero_shot_results(tmp_path):
+    write_experiments(tmp_path)
+    choice = choose_results([tmp_path])
+    assert [(each.model, each.method) for each in choice.results] == [("a", "zero-shot"), ("b", "zero-shot")]
+    assert choice.remarks == [
+        "Only zero-shot results are compared; the folder holds 4 few-shot results (--task fewshot) and 4 suite "
+        "results (--task suite) too."
+    ]
+
+
+@pytest.mark.parametrize("task", ["fewshot", "suite"])
+def test_draws_of_a_few_shot_method_are_one_contender(tmp_path, task):
+    write_experiments(tmp_path)
+    choice = choose_results([tmp_path], task)
+    assert [each.method for each in choice.results] == ["gda 1 shot", "probe 1 shot"]
+    assert {each.path.parent.name for each in choice.results} == {task}
+    assert any("Of up to 2 draws of the shots, the one with seed 0" in remark for remark in choice.remarks)
+    assert compare_results(choice.results).labels == ("gda 1 shot", "probe 1 shot")
+
+
+def test_draws_that_are_named_are_compared_as_they_are(tmp_path):
+    write_experiments(tmp_path)
+    paths = sorted((tmp_path / "pets" / "a" / "fewshot").glob("probe*"))
+    assert [each.method for each in choose_results(paths).results] == ["probe 1 shots seed 0", "probe 1 shots seed 1"]
+
+
+def test_an_experiment_that_a_folder_lacks_is_refused(tmp_path):
+    write(tmp_path, predictions(drawn_hits(0.5)))
+    with pytest.raises(InputError, match=r"There are no suite results in .*, but 1 zero-shot result\."):
+        choose_results([tmp_path], "suite")
+
+
+def test_a_method_that_a_dataset_lacks_is_left_out_of_many(tmp_path):
+    for dataset, methods in (("pets", ("probe", "gda", "clap")), ("cars", ("probe", "gda"))):
+        for method in methods:
+            each = predictions(drawn_hits(0.8), dataset=dataset, method=f"{method} all shots seed 0")
+            origin = replace(each.origin, task="fewshot")
+            write_predictions(tmp_path / dataset / f"{method}.parquet", replace(each, origin=origin))
+    choice = choose_results([tmp_path])
+    assert {each.method for each in choice.results} == {"gda all images", "probe all images"}
+    assert choice.remarks == ["Not on all 2 datasets, so left out: clap all images."]

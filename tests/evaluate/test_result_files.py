@@ -1,5 +1,6 @@
 """Result files: the keys of other tools exactly, and no bare NaN."""
 
+import csv
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from wordsight.evaluate.result_files import (
     clip_benchmark_metrics,
     split_model,
     write_datacomp_line,
+    write_per_class,
     write_result,
 )
 from wordsight.evaluate.zeroshot.summary import summarise
@@ -38,6 +40,16 @@ def test_a_result_has_the_keys_of_clip_benchmark_and_ours_under_one_more(tmp_pat
     assert result["metrics"] == {"acc1": 0.75, "acc5": None, "mean_per_class_recall": (2 / 3 + 1) / 2}
     assert result["wordsight"]["origin"]["dataset_hash"] == "d"
     assert result["wordsight"]["summary"]["top1"]["low"] < 0.75
+
+
+def test_a_line_of_csv_for_each_class(tmp_path):
+    path = tmp_path / "new" / "per_class.csv"
+    write_per_class(path, summarise(predictions_of()))
+    with path.open(newline="") as file:
+        cat, dog = csv.DictReader(file)
+    assert (cat["class"], cat["images"], cat["most_often_taken_for"], cat["taken"]) == ("cat", "3", "dog", "1")
+    assert (float(cat["recall"]), float(dog["recall"])) == (pytest.approx(2 / 3, abs=1e-6), 1.0)
+    assert float(cat["low"]) < 2 / 3 < float(cat["high"])
 
 
 def test_a_line_for_each_dataset_as_datacomp_writes_them(tmp_path):

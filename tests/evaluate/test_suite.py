@@ -1,5 +1,6 @@
 """Suite of few-shot results over sets: what is measured, kept, averaged and said."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -12,9 +13,9 @@ from wordsight.evaluate.fewshot.task import prepare_task
 from wordsight.evaluate.predictions import read_predictions
 from wordsight.evaluate.suite import cell as cells
 from wordsight.evaluate.suite.cell import Cell, Plan, measure_cell
-from wordsight.evaluate.suite.report import answer_suite, build_suite_report, write_charts
+from wordsight.evaluate.suite.report import answer_suite, build_suite_report, write_charts, write_figures
 from wordsight.evaluate.suite.summary import summarise_suite
-from wordsight.metrics import measure_across_sets, measure_on_set
+from wordsight.metrics import measure_across_sets, measure_on_set, measure_on_sets
 
 
 @pytest.fixture(autouse=True)
@@ -91,15 +92,45 @@ def make_cell(dataset, seed, probe=0.7, model="mini"):
 CELLS = [make_cell(name, seed) for seed, name in enumerate(("ash", "birch", "cedar", "dogwood"))]
 
 
+def measure_each(cells):
+    return [measure_on_set(np.stack([c.share(("zero-shot", 0)), c.share(("probe", "all"))], axis=1)) for c in cells]
+
+
 def test_the_mean_counts_each_set_alike_and_takes_other_sets_into_account():
-    mean = summarise_suite(CELLS).means[0]
-    assert mean.sets == 4
-    joint = measure_across_sets([
-        measure_on_set(np.stack([c.share(("zero-shot", 0)), c.share(("probe", "all"))], axis=1)) for c in CELLS
-    ])  # fmt: skip
+    several = [*CELLS, make_cell("elm", 4)]
+    mean = summarise_suite(several).means[0]
+    assert (mean.sets, mean.of_these_only) == (5, False)
+    joint = measure_across_sets(measure_each(several))
     assert mean.accuracy["probe", "all"] == joint.estimate(1)
     assert mean.gap == joint.estimate_gain(1, 0)
     assert mean.gap.value == pytest.approx(mean.accuracy["zero-shot", 0].value - mean.accuracy["probe", "all"].value)
+
+
+def test_few_sets_say_nothing_of_others():
+    """Two sets that differ have an interval of ±100 points and more as a sample of sets."""
+    result = summarise_suite(CELLS[:2])
+    (mean,) = result.means
+    assert mean.gap == measure_on_sets(measure_each(CELLS[:2])).estimate_gain(1, 0)
+    assert "mean of 2 datasets (intervals: of these only)" in " ".join(answer_suite(result))
+    low = [make_cell(name, 0, probe=probe) for name, probe in (("ash", 0.999), ("birch", 0.95))]
+    assert all(estimate.high <= 1 for estimate in summarise_suite(low).means[0].accuracy.values())
+
+
+def test_fewer_test_images_than_classes_are_warned_of():
+    few = dataclasses.replace(CELLS[0], class_count=95)
+    said = " ".join(answer_suite(summarise_suite([few])))
+    assert said.startswith("mini on ash (40 images tested): Zero-shot ")
+    assert "ash is tested on only 40 images of 95 classes, which tells little" in said
+
+
+def test_figures_are_written_as_csv(tmp_path):
+    path = write_figures(summarise_suite(CELLS), tmp_path / "out" / "suite.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["set", "model", "method", "shots", "value", "low", "high", "n"]
+    assert [(row["method"], row["shots"]) for row in rows[:3]] == [("zero-shot", "0"), ("probe", "1"), ("probe", "all")]
+    assert len(rows) == 12
+    assert float(rows[0]["value"]) == CELLS[0].hits["zero-shot", 0].mean()
 
 
 def test_a_measure_has_the_interval_that_the_few_shot_curves_give_it(plan):
@@ -131,8 +162,8 @@ def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table()
 def test_the_answer_counts_the_sets_where_each_is_better():
     clear = [dataclasses.replace(make_cell(name, seed, probe=1.0), dataset=name) for seed, name in enumerate("abc")]
     said = " ".join(answer_suite(summarise_suite(clear)))
-    assert said.startswith("mini, mean of 3 datasets: Zero-shot ")
-    assert "Zero-shot is clearly better on 0 datasets, the probe on 3, and 0 do not tell." in said
+    assert said.startswith("mini, mean of 3 datasets (intervals: of these only): Zero-shot ")
+    assert "Zero-shot is clearly better on 0 of 3 datasets, the probe on 3." in said
 
 
 def test_a_report_is_json_and_its_charts_are_written(tmp_path):
@@ -143,5 +174,5 @@ def test_a_report_is_json_and_its_charts_are_written(tmp_path):
     json.dumps(report.data, allow_nan=False)
     assert report.sections[-1].text == "pcb: only one class"
     names = [path.name for path in write_charts(result, tmp_path)]
-    assert names == ["suite-mini-gaps.png", "suite-mini-curve-all_sets.png"]
+    assert names == ["suite-mini-gaps.png", "suite-mini-curve-all-sets.png"]
     assert all((tmp_path / name).with_suffix(".svg").exists() for name in names)

@@ -38,7 +38,7 @@ def test_a_single_image_is_refused():
 
 
 @pytest.mark.parametrize("share", [0.6, 0.95])
-def test_shares_of_five_seeds_are_held_95_times_of_100(share):
+def test_shares_of_five_seeds_are_held_95_times_of_100_or_more(share):
     rng = np.random.default_rng(0)
     held = {"share": 0, "gain": 0}
     for _ in range(600):
@@ -49,7 +49,8 @@ def test_shares_of_five_seeds_are_held_95_times_of_100(share):
         held["share"] += seen.low <= true <= seen.high
         gain = estimate_runs_gain(rng.random(100) < 0.5, hits)
         held["gain"] += gain.low <= true - 0.5 <= gain.high
-    assert all(0.92 <= each / 600 <= 0.98 for each in held.values())
+    assert 0.93 <= held["share"] / 600 <= 0.99
+    assert 0.93 <= held["gain"] / 600 <= 0.97
 
 
 def norm_of(share):
@@ -64,8 +65,12 @@ def test_runs_that_agree_are_one():
     assert estimate_runs_gain(base, hits) == estimate_runs_gain(base, [hits] * 3) == estimate_gain(base, hits)
 
 
-def test_an_interval_of_a_share_ends_at_1():
-    hits = np.ones((2, 30))
+def test_a_single_miss_of_a_single_run_does_not_make_sure():
+    hits = np.ones((5, 12))
+    alike, alike_gain = estimate_runs(hits), estimate_runs_gain(hits[0], hits)
     hits[0, 0] = 0
-    seen = estimate_runs(hits)
-    assert estimate_share(hits[0]).low < seen.low < 59 / 60 < seen.high <= 1.0
+    seen, gain = estimate_runs(hits), estimate_runs_gain(hits[1], hits)
+    assert seen.value == pytest.approx(59 / 60)
+    assert seen.low < alike.low + 0.02
+    assert seen.high <= 1.0
+    assert gain.low < alike_gain.low + 0.02 < 0 < gain.high

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,13 @@ def embed_set(
         places += [start + int(place) for place in place_M]
         skipped += [Skipped(data.images[start + int(place)], reason) for place, reason in reasons.items()]
     if not places:
-        raise InputError(f"None of the {len(data.images)} images of {data.name!r} can be read: {skipped[0].reason}.")
+        first = skipped[0]
+        named = "the first"
+        if isinstance(first.item, str | os.PathLike):
+            named = f"the first, {os.fspath(first.item)!r}"
+        raise InputError(
+            f"None of the {len(data.images)} images of {data.name!r} can be read; {named}: {first.reason}."
+        )
     image_MD = np.concatenate([part_MD for part_MD in vectors if len(part_MD)])
     seconds = time.perf_counter() - started if computed else 0.0
     return Features(image_MD, np.array(places, np.int64), tuple(skipped), seconds)

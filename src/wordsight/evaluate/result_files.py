@@ -9,8 +9,11 @@ Sources: LAION-AI/CLIP_benchmark `clip_benchmark/cli.py` (the keys of a result) 
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -106,6 +109,25 @@ def write_datacomp_line(path: Path, predictions: Predictions, summary: Summary, 
     with _lock(path):
         kept = [record for record in _read_lines(path) if record.get("key") != origin.dataset] if path.exists() else []
         write_whole(path, "".join(render_json(each) + "\n" for each in [*kept, line]))
+
+
+def write_per_class(path: Path, summary: Summary) -> None:
+    """Write a line of CSV for each class: its images, recall with 95 % interval, and what it is most often taken for.
+
+    Of multi-label sets "recall" is the average precision. Cells that are not known are empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", "images", "recall", "low", "high", "most_often_taken_for", "taken"])
+    for each in summary.classes:
+        recall = each.recall
+        figures: tuple[float | str, ...] = ("", "", "")
+        if recall is not None:
+            figures = (recall.value, recall.low, recall.high)
+        cells = ["" if isinstance(cell, str) or math.isnan(cell) else f"{cell:.6f}" for cell in figures]
+        writer.writerow([each.name, each.n, *cells, each.taken_for, each.taken])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.getvalue())
 
 
 def chance_by_frequency(predictions: Predictions) -> float:

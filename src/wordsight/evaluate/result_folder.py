@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-PREDICTIONS, RESULT = "predictions.parquet", "result.json"
+PREDICTIONS, RESULT, PER_CLASS = "predictions.parquet", "result.json", "per_class.csv"
 
 _LINES = "eval_results-"  # how the names of files with a line for each dataset begin
 

@@ -12,6 +12,7 @@ from wordsight.metrics.classification import (
     mean_per_class_recall,
     rank_labels,
 )
+from wordsight.metrics.clustered import estimate_clustered, estimate_clustered_gain
 from wordsight.metrics.clustering import adjusted_rand_index, match_clusters
 from wordsight.metrics.comparison import (
     JointMeans,
@@ -63,6 +64,8 @@ __all__ = [
     "bootstrap_statistic",
     "bootstrap_strata",
     "confusion_matrix",
+    "estimate_clustered",
+    "estimate_clustered_gain",
     "estimate_crossed",
     "estimate_gain",
     "estimate_lags",

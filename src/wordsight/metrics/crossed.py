@@ -49,7 +49,9 @@ def estimate_runs(hit_SN: ArrayLike) -> Estimate:
     """Share of hits (S, N) of runs with S seeds on N images; other seeds and other images would give others.
 
     The interval is Wilson's, of as many independent hits as have the variance of `estimate_crossed`, and with its
-    degrees of freedom; runs that agree on all images are one. Raises: InputError as `estimate_crossed`.
+    degrees of freedom; of no more than the images, for few misses tell little of how alike runs are: it holds 96 to
+    99 % of simulated shares instead of 95. Runs that agree on all images are one.
+    Raises: InputError as `estimate_crossed`.
     Source: Kott and Carr 1997, "Developing an estimation strategy for a pesticide data program", on Wilson's interval
     of samples that are not simple.
     """
@@ -58,16 +60,23 @@ def estimate_runs(hit_SN: ArrayLike) -> Estimate:
         return estimate_share(hit_SN[0])
     share, variance, freedom = _vary_mean(hit_SN)
     alone = share * (1 - share)
-    hits = alone / max(variance, alone / hit_SN.size)  # no more independent ones than there are
-    return Estimate(share, *wilson_interval(share, hits, t_quantile(freedom)), hit_SN.shape[1])
+    images = hit_SN.shape[1]
+    hits = alone / max(variance, alone / images)
+    return Estimate(share, *wilson_interval(share, hits, t_quantile(freedom)), images)
 
 
 def estimate_runs_gain(before_N: ArrayLike, after_SN: ArrayLike) -> Estimate:
-    """Share of hits (S, N) of runs less that of hits (N,) on the same images, as `estimate_gain` of a single run."""
+    """Share of hits (S, N) of runs less that of hits (N,) on the same images, as `estimate_gain` of a single run.
+
+    As there, the interval allows for one image of doubt.
+    """
     after_SN = np.atleast_2d(np.asarray(after_SN, np.float64))
     if len(after_SN) and (after_SN == after_SN[0]).all():
         return estimate_gain(before_N, after_SN[0])
-    return estimate_crossed(after_SN - np.asarray(before_N, np.float64))
+    value, variance, freedom = _vary_mean(after_SN - np.asarray(before_N, np.float64))
+    images = after_SN.shape[1]
+    half = t_quantile(freedom) * math.sqrt(variance + 1 / images**2)
+    return Estimate(value, max(-1.0, value - half), min(1.0, value + half), images)
 
 
 def estimate_crossed(values_SN: ArrayLike) -> Estimate:

@@ -57,6 +57,14 @@ def wilson_interval(share: float, n: float, z: float = Z) -> tuple[float, float]
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
+def bound_of_none(n: int) -> float:
+    """Largest share of which `n` draws may well show none: the exact one-sided upper bound with 95 % confidence.
+
+    Source: Clopper and Pearson 1934, of no hit; about 3 / n.
+    """
+    return float(1 - 0.05 ** (1 / n))
+
+
 def estimate_gain(before_N: ArrayLike, after_N: ArrayLike) -> Estimate:
     """Share of hits after less that before, of the same images (N,).
 

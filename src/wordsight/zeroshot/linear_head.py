@@ -89,9 +89,9 @@ class LinearHead:
             logits_NK = np.asarray(image_ND @ self.coefficient_KD.T + self.intercept_K, np.float32)
         if not np.isfinite(logits_NK).all():
             raise InputError(
-                f"Logits of the linear head are not finite: its numbers (up to {np.abs(self.coefficient_KD).max():.2g}) "
-                f"or those of the embeddings (up to {np.abs(image_ND).max():.2g}) are too large or missing; fit it "
-                "again, on finite embeddings."
+                "Logits of the linear head are not finite: its numbers (up to "
+                f"{np.abs(self.coefficient_KD).max():.2g}) or those of the embeddings (up to "
+                f"{np.abs(image_ND).max():.2g}) are too large or missing; fit it again, on finite embeddings."
             )
         return logits_NK
 

@@ -1,5 +1,6 @@
 """Compositional pairs: scores by hand, chance by simulation, both published forms of tables, failures in the report."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from wordsight.errors import InputError
 from wordsight.evaluate.compositional.items import find_image, open_pairs
-from wordsight.evaluate.compositional.measure import CHANCE, _estimate_hits, decide, score_pairs
+from wordsight.evaluate.compositional.measure import CHANCE, decide, score_pairs
 from wordsight.evaluate.compositional.report import build_report, draw_charts
+from wordsight.metrics import Estimate, estimate_clustered
 
 
 class Known:
@@ -70,7 +72,15 @@ def test_sugarcrepes_files_are_read_with_their_names_as_kinds(tmp_path):
     assert {kind: scores["accuracy"].value for kind, scores in result.by_kind.items()} == {
         "swap_obj": 1.0, "replace_att": 0.0, "all": 0.5}  # fmt: skip
     report = build_report([result], "", charts=draw_charts([result]))
-    assert "Kinds in which it does not do better than chance: replace_att, swap_obj." in report.answer  # a test each
+    assert "of the 2 tests of" in report.answer
+    assert "too few to compare with the chance level of 50.0 %." in report.answer
+    assert "does not do better than chance" not in report.answer  # a test each tells nothing
+    kinds = {"one": {"accuracy": Estimate(0.6, 0.52, 0.68, 150)}, "all": {"accuracy": Estimate(0.6, 0.52, 0.68, 150)}}
+    alone = build_report([dataclasses.replace(result, by_kind=kinds)], "")
+    assert "Kinds in which" not in alone.answer
+    kinds = {f"kind {i}": kinds["one"] for i in range(10)} | {"all": kinds["all"]}
+    many = build_report([dataclasses.replace(result, by_kind=kinds)], "")
+    assert "not do better than chance: kind 0, kind 1" in many.answer  # one of ten would seem to by chance
     ((image, text),) = report.sections[1].parts[0].tiles
     assert image == data.images[1]
     assert text == "replace_att: took “a blue cup” (0.800) for “a red cup” (0.600)"
@@ -126,6 +136,25 @@ def test_tables_of_other_or_both_forms_are_refused(tmp_path):
     ],
 )
 def test_a_few_tests_that_all_come_out_alike_are_not_certain(hits, images, expected):
-    found = _estimate_hits(np.array(hits, bool), images, 0)
+    found = estimate_clustered(hits, images)
     assert (found.value, found.low, found.high) == pytest.approx(expected, abs=1e-3)
     assert found.n == len(hits)
+
+
+def ask_two_kinds(tmp_path, tests):
+    """Answer of the report on a model that is wrong about all of a kind, and right about all of another."""
+    rows = [f"{n}.jpg,{words},{kind}\n" for n in range(tests) for kind, words in (("left", "a,b"), ("size", "b,a"))]
+    (tmp_path / "some.csv").write_text("image,caption,negative_caption,kind\n" + "".join(rows))
+    model = Known({f"{n}.jpg": [0.6, 0.8] for n in range(tests)}, {"a": [1, 0], "b": [0, 1]})
+    result = score_pairs(model, open_pairs([str(tmp_path / "some.csv")]), cache=False)
+    report = build_report([result], "")
+    return report.answer, {row[0]: row[-1] for row in report.sections[0].parts[0].rows}
+
+
+def test_a_kind_is_judged_from_ten_tests_on(tmp_path):
+    answer, judged = ask_two_kinds(tmp_path, 9)
+    assert (judged["left"], judged["size"]) == ("too few tests", "too few tests")
+    assert "Kinds in which" not in answer
+    answer, judged = ask_two_kinds(tmp_path, 12)
+    assert (judged["left"], judged["size"]) == ("below chance", "above chance")
+    assert "Kinds in which it does not do better than chance: left." in answer

@@ -1,5 +1,7 @@
 """Contamination: altered copies are found and look-alikes are not, and accuracy with and without them, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,8 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.features import embed_set
 from wordsight.evaluate.models import open_embedder
 from wordsight.gallery import Gallery
+from wordsight.metrics import Estimate
+from wordsight.metrics.hits import bound_of_none
 from wordsight.samples import sample_images
 
 TEST = [path for path in sample_images() if path.name in ("astronaut.jpg", "cat.jpg", "coffee.jpg", "rocket.jpg")]
@@ -73,6 +77,17 @@ def test_no_copy_bounds_the_share(model, data, train):
     assert "fewer than 77.6 %" in answer  # (1 - p)² = 5 %
 
 
+def test_the_same_files_on_both_sides_are_told(model, data):
+    same = [str(path) for path in TEST]
+    features = embed_set(model, data, cache=False)
+    trained = read_folder("train", same[::-1], model, cache=False)
+    result = find_contamination(data, features, trained, model="mini", fingerprint=model.fingerprint)
+    assert build_report(result, "").answer == (
+        "The training images are the 4 files of samples themselves, so that all are copies; name the images that the "
+        "model was trained on."
+    )
+
+
 def test_an_index_is_read_with_its_vectors(model, data, train, tmp_path):
     with Gallery.create(tmp_path / "index", model=model.model) as gallery:
         gallery.add(train)
@@ -82,3 +97,16 @@ def test_an_index_is_read_with_its_vectors(model, data, train, tmp_path):
         assert [data.keys[match.row] for match in result.matches] == ["astronaut.jpg", "cat.jpg"]
         assert [trained.names[match.trained].rsplit("/", 1)[-1] for match in result.matches] == [
             "copy-of-astronaut.png", "copy-of-cat.png"]  # fmt: skip
+
+
+def test_the_answer_says_how_much_lower_accuracy_is_and_not_why(model, data, train):
+    result = examine(model, data, train, hit_N=np.array([1.0, 1.0, 0.0, 1.0]))
+    lower = build_report(replace(result, gain=Estimate(0.02, 0.01, 0.03, 4)), "").answer
+    assert lower.endswith("without the copies: 2.0 points [1.0, 3.0] lower without them.")
+    higher = build_report(replace(result, gain=Estimate(-0.02, -0.03, -0.01, 4)), "").answer
+    assert higher.endswith("2.0 points [1.0, 3.0] higher without them.")
+
+
+def test_the_bound_of_none_is_the_share_of_which_none_is_seen_one_time_in_twenty():
+    assert (1 - bound_of_none(2000)) ** 2000 == pytest.approx(0.05)
+    assert bound_of_none(2000) == pytest.approx(3 / 2000, rel=0.01)

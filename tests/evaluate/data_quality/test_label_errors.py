@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from wordsight.errors import InputError
 from wordsight.evaluate.data_quality.examination import build_report, examine_labels, show_suspects
 from wordsight.evaluate.data_quality.label_errors import (
+    _estimate_by_image,
     change_labels,
     estimate_proba,
     find_label_errors,
@@ -72,10 +73,10 @@ def blobs(per_class=12, classes=3, dim=8, seed=0):
 
 def test_an_image_has_no_part_in_its_own_probabilities():
     image_ND, label_N = blobs()
-    before = estimate_proba(image_ND, label_N, 3, way="prior-probe", class_KD=np.eye(3, 8), scale=10.0)
+    before = estimate_proba(image_ND, label_N, 3, method="prior-probe", class_KD=np.eye(3, 8), scale=10.0)
     other = label_N.copy()
     other[0] = 2  # its own label; folds are by label, so only what it says of itself may not follow it
-    after = estimate_proba(image_ND, other, 3, way="prior-probe", class_KD=np.eye(3, 8), scale=10.0)
+    after = estimate_proba(image_ND, other, 3, method="prior-probe", class_KD=np.eye(3, 8), scale=10.0)
     assert after[0].argmax() == before[0].argmax() == 0
 
 
@@ -83,7 +84,7 @@ def test_probabilities_are_those_of_scikit_learns_probes_on_the_other_folds():
     from wordsight.evaluate.folds import assign_folds
 
     image_ND, label_N = blobs()
-    proba_NK = estimate_proba(image_ND, label_N, 3, way="probe", folds=4)
+    proba_NK = estimate_proba(image_ND, label_N, 3, method="probe", folds=4)
     fold_N = assign_folds(label_N, 4, 0)
     assert np.bincount(fold_N).tolist() == [9, 9, 9, 9]
     from wordsight.evaluate.fewshot.learned import Shots
@@ -99,7 +100,7 @@ def test_probabilities_are_those_of_scikit_learns_probes_on_the_other_folds():
 
 def test_labels_that_are_changed_on_purpose_are_found():
     image_ND, label_N = blobs(per_class=20)
-    trust = measure_trust(image_ND, label_N, 3, share=0.1, way="probe")
+    trust = measure_trust(image_ND, label_N, 3, share=0.1, method="probe")
     assert trust.recall.value > 0.7  # of 18 labels, of which draws of the folds find two more or fewer
     assert trust.first.value == 1
     assert trust.precision.value > 0.6
@@ -113,7 +114,7 @@ def test_classes_keep_two_images_when_labels_are_changed():
     _, changed_N = change_labels(np.array([0, 0, 1, 1]), 2, 0.5, 0)
     assert not changed_N.any()
     with pytest.raises(InputError, match="No class has more than 2 images"):
-        measure_trust(np.eye(4), np.array([0, 0, 1, 1]), 2, way="probe")
+        measure_trust(np.eye(4), np.array([0, 0, 1, 1]), 2, method="probe")
 
 
 class Known:
@@ -139,12 +140,13 @@ def test_an_examination_names_the_wrong_label_and_shows_it(tmp_path):
     labels = label_N.copy()
     labels[3], labels[4], labels[5] = 2, -1, 3  # wrong, unknown, a class of its own
     result = examine_labels(Known(image_ND), squares(labels), cache=False)
-    assert (result.way, len(result.data.images)) == ("probe", 34)
+    assert (result.method, len(result.data.images)) == ("probe", 34)
     first = result.to_dict()["likely_errors"][0]
     assert (first["key"], first["given"], first["likely"]) == ("3.png", "owl", "cat")
     report = build_report(result, "")
     assert "of the 34 labels of squares look wrong to known" in report.answer
     assert "1 classes with a single image are left out" in report.sections[0].text
+    assert show_suspects(result).tiles[0][1].splitlines()[0] == "3.png"  # an array has no path to be found by
     write_contact_sheet(tmp_path / "sheet.png", [show_suspects(result)], "suspects")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
@@ -157,10 +159,10 @@ def test_a_set_without_errors_says_so():
 
 def test_what_cannot_be_examined_is_refused():
     image_ND, label_N = blobs()
-    with pytest.raises(InputError, match="The way is 'best', expected one of prior-probe, probe, zero-shot"):
-        examine_labels(Known(image_ND), squares(label_N), way="best")
+    with pytest.raises(InputError, match="The method is 'best', expected one of prior-probe, probe, zero-shot"):
+        examine_labels(Known(image_ND), squares(label_N), method="best")
     with pytest.raises(InputError, match="needs a model that knows words, but 'known' does not; use 'probe'"):
-        examine_labels(Known(image_ND), squares(label_N), way="zero-shot")
+        examine_labels(Known(image_ND), squares(label_N), method="zero-shot")
     with pytest.raises(InputError, match="gives images several classes"):
         select_known(squares(np.ones((3, 4), bool)))
     with pytest.raises(InputError, match="1 of the classes of 'squares' have 2 images or more"):
@@ -168,4 +170,25 @@ def test_what_cannot_be_examined_is_refused():
     with pytest.raises(InputError, match="There are 2 labels for 3 images"):
         find_label_errors(np.eye(3), np.array([0, 1]))
     with pytest.raises(InputError, match="Class number 1 has 1 image, expected 2 or more"):
-        estimate_proba(np.eye(3), np.array([0, 0, 1]), 2, way="probe")
+        estimate_proba(np.eye(3), np.array([0, 0, 1]), 2, method="probe")
+
+
+def test_a_multi_label_set_is_refused_before_anything_is_embedded():
+    with pytest.raises(InputError, match="gives images several classes"):
+        examine_labels(Known(None), squares(np.ones((3, 4), bool)), cache=False)
+
+
+def test_no_suspect_gives_no_precision_rather_than_an_observation():
+    """Class embeddings that say nothing: every image is as probable in each class, and none is a suspect."""
+    image_ND, label_N = blobs(per_class=4)
+    trust = measure_trust(image_ND, label_N, 3, method="zero-shot", class_KD=np.zeros((3, 8)))
+    assert trust.precision is None
+    assert trust.first is None
+    assert trust.recall.value == 0
+    assert trust.to_dict()["precision"] is None
+
+
+def test_draws_of_the_same_images_are_not_counted_as_more_images():
+    """Each of 3 draws answers alike of 6 images: no narrower than Wilson's interval of 6."""
+    hits = [(row, True) for row in range(6)] * 3
+    assert _estimate_by_image(hits).low == pytest.approx(6 / (6 + 1.96**2), abs=1e-3)

@@ -2,17 +2,18 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
 from trees import NAMES, ImagesOnly, WithTexts, make_set
 
 from wordsight.errors import InputError
-from wordsight.evaluate.fewshot import curves, report, saving
+from wordsight.evaluate.fewshot import curves, report, saving, verdict
 from wordsight.evaluate.fewshot.crossover import Crossover, find_crossover
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.task import open_pool, prepare_task
-from wordsight.metrics import CrossedDraws
+from wordsight.metrics import CrossedDraws, Estimate
 
 
 def prepare(model=None, data=None, **options):
@@ -177,8 +178,6 @@ def result_with(crossover, zero_shot=True):
     ],
 )
 def test_the_crossover_in_words(crossover, words):
-    import re
-
     assert re.search(words, report.say_crossover(result_with(crossover), "probe"))
 
 
@@ -190,6 +189,54 @@ def test_the_report_names_protocols_and_what_is_left_out():
     assert [row[0] for row in tables["Accuracy by shots"].rows] == ["zero-shot", "probe", "tip-adapter:published"]
     assert made.sections[-1].text == "16 shots left out: more shots than images (4 a class at most)."
     assert "probe" in made.answer  # the published protocol is never the best
+
+
+def with_gain(name, *, value, low, high, test_images=100):
+    """A result in which the gain of a method with all images is set."""
+    result, _ = measure(prepare(), ("prior-probe", "probe"))
+    gains = {**result.gains, name: {**result.gains[name], "all": Estimate(value, low, high, test_images)}}
+    return dataclasses.replace(result, gains=gains, test_images=test_images)
+
+
+@pytest.mark.parametrize(
+    ("gain", "words", "warning"),
+    [
+        ({"value": 0.1, "low": 0.05, "high": 0.15}, r"^Prior-probe is better than zero-shot by 10\.0", None),
+        ({"value": 0.1, "low": -0.05, "high": 0.2}, "words alone are as good, as far", "not shown to be better"),
+        ({"value": -0.1, "low": -0.2, "high": -0.05}, "words alone are better", "it is worse than zero-shot"),
+        (
+            {"value": 0.5, "low": 0.1, "high": 0.9, "test_images": 9},
+            "9 test images are too few to tell which is better",
+            "not shown to be better",
+        ),
+    ],
+)
+def test_words_that_are_as_good_are_said_and_a_head_is_saved_with_a_warning(gain, words, warning):
+    result = with_gain("prior-probe", **gain)
+    assert re.search(words, verdict.judge_gain(result, "prior-probe"))
+    assert verdict.judge_gain(result, "prior-probe") in report.answer_in_words(result)
+    said = verdict.describe_head("prior-probe", result)
+    assert "prior-probe was measured with all images but the test images" in said
+    if warning:
+        assert f"Warning: it is {warning}" in said or warning in said.split("Warning:")[1]
+    else:
+        assert "Warning" not in said
+
+
+def test_the_answer_is_about_the_first_method_and_a_higher_one_is_said_to_be_chosen():
+    result, _ = measure(prepare(), ("nearest-mean", "probe"))
+    accuracy = {name: {**by_count, "all": Estimate(value, 0.1, 1.0, 12)} for (name, by_count), value in zip(
+        result.accuracy.items(), (0.75, 0.9), strict=True)}  # fmt: skip
+    answer = report.answer_in_words(dataclasses.replace(result, accuracy=accuracy))
+    assert answer.startswith("With all 4 images per class, nearest-mean is right on 75.0 %")
+    assert "The highest of 2 methods is probe (90.0 %), but these test images chose it" in answer
+
+
+def test_numbers_of_images_of_uneven_classes_are_a_range():
+    result, _ = measure(prepare(data=make_set((8, 8, 2))))
+    assert "“all” is 1 to 4 images per class, all that are not tested on: a single draw." in (
+        report.build_report(result, "").sections[0].text
+    )
 
 
 def test_a_result_is_json():

@@ -9,9 +9,10 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 
 from wordsight.errors import InputError
 from wordsight.evaluate.limits.findings import Findings, answer_people, build_report
-from wordsight.evaluate.limits.people import cluster_by_kmeans, cluster_by_linkage, measure_people
+from wordsight.evaluate.limits.people import measure_people
 from wordsight.evaluate.other_features import open_pixels
 from wordsight.metrics import adjusted_rand_index
+from wordsight.metrics.clustering import cluster_by_kmeans, cluster_by_linkage
 
 PEOPLE = {"person one": ("saddlebrown", "red"), "person two": ("black", "blue"), "person three": ("gold", "green")}
 

@@ -50,7 +50,7 @@ def test_probabilities_are_over_the_classes_and_a_wording_that_flips_is_counted(
     assert [wording.texts for wording in seen.flipped] == [("fish", "hen owl")]
     assert seen.to_dict()["flipped"] == 1
     report = build_sensitivity_report(seen)
-    assert report.answer.startswith("2 of 3 wordings give 'hen', 1 another class ('owl')")
+    assert report.answer.startswith("2 of 3 wordings give 'hen', 1 'owl'; ")
 
 
 def test_of_one_class_the_probability_is_that_of_the_text_being_true(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from wordsight.evaluate.prompts.study import study_prompts
 from wordsight.evaluate.report.json_files import render_json
 from wordsight.evaluate.report.page import render_page
 from wordsight.evaluate.report.text import render_text
+from wordsight.metrics import Estimate
 
 NAMES = ("crane", "digger", "owl")
 CAPTIONS = {
@@ -138,6 +139,21 @@ def test_a_multi_label_set_is_refused():
     data = dataclasses.replace(data, labels=np.ones((60, 3), bool))
     with pytest.raises(InputError, match="multi-label"):
         study_prompts(WordModel(), data, features, PromptStudyConfig())
+
+
+def test_prompt_sets_that_are_tried_together_are_judged_together():
+    seen = study()
+    gain = Estimate(0.03, 0.002, 0.058, 60)
+    one, *_ = (dataclasses.replace(way, gain=gain) for way in seen.ways[1:])
+    assert "imagenet-7 is better than" in build_report(dataclasses.replace(seen, ways=(seen.ways[0], one))).answer
+    many = [dataclasses.replace(one, name=f"set {number}") for number in range(5)]
+    answer = build_report(dataclasses.replace(seen, ways=(seen.ways[0], *many))).answer
+    assert "None of the 5 prompt sets can be told apart from it. These intervals" not in answer
+    assert "None of the 5 prompt sets can be told apart from it." in answer
+    many[2] = dataclasses.replace(one, name="the good one", gain=Estimate(0.1, 0.06, 0.14, 60))
+    answer = build_report(dataclasses.replace(seen, ways=(seen.ways[0], *many))).answer
+    assert "the good one is better than" in answer
+    assert "These intervals hold for all 5 prompt sets at once." in answer
 
 
 def test_the_report_tells_each_part_in_words_tables_and_charts():

@@ -198,6 +198,8 @@ def test_models_are_compared_on_the_same_images_and_the_report_says_so():
     assert difference.low > 0
     report = build_report([bad, good], "wordsight eval retrieval known", charts=draw_charts([bad, good]))
     assert "good is better than bad by" in report.answer
+    three = build_report([bad, good, dataclasses.replace(good, model="other")], "").answer
+    assert "These intervals hold for all 2 comparisons at once." in three
     assert [section.title for section in report.sections] == [
         "Recall",
         "Gains",

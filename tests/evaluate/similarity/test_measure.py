@@ -1,5 +1,7 @@
 """Search by example: measures by hand and against scikit-learn, groups kept apart, chance by simulation, cases."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -114,6 +116,8 @@ def test_the_report_says_who_is_better_and_shows_where(results, tmp_path):
     report = build_report(results, "", charts=draw_charts(results), cases=illustrate_cases(results))
     assert "good is better than bad by" in report.answer
     assert "a random ranking: 3" in report.answer
+    three = build_report([*results, dataclasses.replace(results[1], model="worse")], "").answer
+    assert "These intervals hold for all 2 comparisons at once." in three
     assert report.data["gains"]["bad"]["mAP"]["low"] > 0
     cases = find_cases(*results)
     gains = [case.better.values["mAP"][case.row] - case.worse.values["mAP"][case.row] for case in cases]

@@ -13,7 +13,7 @@ from wordsight.evaluate.report.text import render_text
 from wordsight.evaluate.result_files import clip_benchmark_metrics
 from wordsight.evaluate.zeroshot.report import build_report, find_confident_errors
 from wordsight.evaluate.zeroshot.summary import NO_GROUP, score_matrix, summarise
-from wordsight.evaluate.zeroshot.words import Evaluated, describe, describe_confusions
+from wordsight.evaluate.zeroshot.words import Evaluated, describe, describe_confusions, describe_groups
 from wordsight.zeroshot.logistic import softmax
 
 ORIGIN = Origin(task="zeroshot", dataset="animals", dataset_hash="d" * 32, model="mini", fingerprint="f" * 32,
@@ -151,6 +151,18 @@ def test_the_answer_names_accuracy_chance_and_groups():
     assert "By region, the worst of 2 groups is 'Africa': 33.3 %" in text
     assert "intervals overlap" in text
     assert "too few images to tell it from chance" in text
+
+
+@pytest.mark.parametrize(("groups", "due_to_chance"), [(2, False), (12, True)])
+def test_the_worst_of_many_groups_is_worse_by_chance(groups, due_to_chance):
+    """Of 40 images each, 23 and 36 are right: too far apart for two groups, but not for the extremes of twelve."""
+    hits = np.concatenate([np.arange(40) < right for right in (23, 36, *[30] * (groups - 2))])
+    region = tuple(f"region {place // 40}" for place in range(len(hits)))
+    predictions, _ = predict(
+        np.where(hits[:, None], [[0.9, 0.1]], [[0.1, 0.9]]), np.zeros(len(hits), int), region=region
+    )
+    text = describe_groups(summarise(predictions, by=["region"]), "region")
+    assert ("intervals overlap if they are to hold for all groups" in text) == due_to_chance
 
 
 def test_confident_errors_come_first():

@@ -12,15 +12,16 @@ from wordsight.cli.eval._options import check_report, one_json_option, record_co
 EPILOG = """\b
 Examples:
   wordsight eval zeroshot aid --model mini --model ViT-B-32/openai --out eval
-  wordsight eval compare eval                                all that was measured into eval/
+  wordsight eval compare eval                                all zero-shot results in eval/
+  wordsight eval compare eval --task fewshot                 methods by the number of labelled images
   wordsight eval compare eval/aid/mini eval/aid/ViT-B-32_openai
   wordsight eval compare before/ after/ --report compare.html
   wordsight eval compare eval clip_benchmark.json            accuracies of other tools, without pairing
 
 Paths are files of predictions, or folders that are searched for them. Models are compared on the images that all of
 them have. Several datasets are equally weighted; intervals of the mean take these datasets as a sample of datasets,
-and those "on exactly these" as all there are. Few-shot methods are compared in the same way: their predictions are
-files of the same kind.
+and those "on exactly these" as all there are. Of a few-shot method with a number of shots, one draw of the shots is
+compared; files that are named by themselves are compared as they are.
 
 \b
 Exit codes: 0 compared; 2 the command or an input is wrong, or predictions of different datasets have one name.
@@ -29,6 +30,8 @@ Exit codes: 0 compared; 2 the command or an input is wrong, or predictions of di
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--task", type=click.Choice(["zeroshot", "fewshot", "suite"]), help="Results to compare of those that "
+              "a folder holds (default: the first of these that it has).")  # fmt: skip
 @click.option("--cluster", default="", metavar="COLUMN", help="Column of groups of images that are alike, such as the "
               "film of a frame: they are drawn together, and intervals become wider.")  # fmt: skip
 @report_option
@@ -39,11 +42,13 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> No
     """Compare models by their predictions on the same images: differences with intervals, ranks, and ties."""
     from wordsight.cli.eval._results import deliver
     from wordsight.evaluate.comparison.compare import compare_results
+    from wordsight.evaluate.comparison.experiments import choose_results
     from wordsight.evaluate.comparison.report import build_report
-    from wordsight.evaluate.comparison.results import find_results
 
     check_report(options["report"])
-    results, unread = find_results(paths)
-    comparison = compare_results(results, unread, cluster=options["cluster"], seed=options["seed"])
+    choice = choose_results(paths, options["task"])
+    comparison = compare_results(
+        choice.results, choice.unread, remarks=choice.remarks, cluster=options["cluster"], seed=options["seed"]
+    )
     words = shlex.join(["wordsight", *record_command(ctx)])
     deliver(build_report(comparison, words), options)

@@ -40,7 +40,7 @@ Examples:
 
 Copies may be resized, re-encoded, cropped by up to a fifth, mirrored, brighter or darker, as those of wordsight
 duplicates: near by their vectors, and the same in their pixels. Look at the matches before you believe them. Accuracy
-is zero-shot by the model, or that of --predictions; an interval says what the copies account for.
+is zero-shot by the model, or that of --predictions; an interval says how far it differs without the copies.
 
 \b
 Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong.
@@ -60,7 +60,7 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @needs("pyarrow")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> None:
-    """Find test images with a copy among training images, and what accuracy owes to them."""
+    """Find test images with a copy among training images, and accuracy with and without them."""
     from wordsight.cli.eval._results import deliver, image_progress, open_model, report_all_skips
     from wordsight.evaluate.data_quality.contamination import build_report, find_contamination, show_matches
     from wordsight.evaluate.features import embed_set

@@ -85,6 +85,7 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     from wordsight.evaluate.fewshot.methods import find_method
     from wordsight.evaluate.fewshot.shots import parse_shots
     from wordsight.evaluate.fewshot.task import open_pool, prepare_task
+    from wordsight.evaluate.fewshot.verdict import describe_head
     from wordsight.evaluate.result_folder import result_folder
     from wordsight.evaluate.zeroshot.run import choose_templates
 
@@ -120,6 +121,7 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
         head = saving.fit_head(task, methods, model, result)
         head.save(options["save"])
         say(f"{head.kind}, fitted on all {head.facts['images']} images, saved to {options['save']}.")
+        say(describe_head(head.kind, result))
     ctx.exit(report_all_skips(task.features))
 
 

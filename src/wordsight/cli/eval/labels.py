@@ -26,10 +26,10 @@ EPILOG = """\b
 Examples:
   wordsight eval labels photos/                           a folder per class
   wordsight eval labels labels.csv --sheet suspects.png   look at the likeliest errors
-  wordsight eval labels photos/ --way zero-shot           do not learn from the labels
+  wordsight eval labels photos/ --method zero-shot           do not learn from the labels
 
 \b
-Probabilities, in which the image's own label has no part (--way):
+Probabilities, fitted without the image's own label (--method):
   prior-probe   linear probe pulled towards zero-shot, fitted on the other folds of five (default)
   probe         linear probe; for models that know no words
   zero-shot     class names only
@@ -47,7 +47,7 @@ Exit codes: 0 examined; 1 some images were skipped (listed on standard error); 2
 @dataset_argument
 @model_option
 @dataset_options
-@click.option("--way", metavar="WAY", help="Source of the probabilities: prior-probe, probe or zero-shot.")
+@click.option("--method", metavar="METHOD", help="Source of the probabilities: prior-probe, probe or zero-shot.")
 @sheet_option
 @result_options
 @needs("scipy")
@@ -65,7 +65,7 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
         data = open_dataset(dataset, options)
         embedder = open_model(model, options)
         with image_progress(len(data.images), model) as progress:
-            result = examine_labels(embedder, data, way=options["way"], seed=options["seed"], progress=progress)
+            result = examine_labels(embedder, data, method=options["method"], seed=options["seed"], progress=progress)
     recorded = record_command(ctx)
     write_figures(options["out"], data.name, model, "labels", result.to_dict(), command=recorded)
     deliver(build_report(result, shlex.join(["wordsight", *recorded])), options)

@@ -38,6 +38,7 @@ Examples:
 \b
 Predictions of each run are written to FOLDER/<dataset>/<model>/suite/ (--out); runs that are there already are not
 repeated, so that an interrupted suite continues where it was. A dataset that cannot be used is left out, and named.
+FOLDER/suite.csv has every figure: set, model, method, shots, value, low, high, n.
 
 \b
 Exit codes: 0 measured; 1 some images were skipped (listed on standard error); 2 the command or an input is wrong, or
@@ -63,7 +64,7 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
 
     A bar for each dataset shows zero-shot less probe; a curve shows the mean over datasets by the number of shots.
     """
-    from wordsight.evaluate.suite.report import build_suite_report, write_charts
+    from wordsight.evaluate.suite.report import build_suite_report, write_charts, write_figures
     from wordsight.evaluate.suite.summary import summarise_suite
 
     check_report(options["report"])
@@ -79,6 +80,7 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
     result = summarise_suite(cells, groups=groups, left_out=left_out)
     charts = write_charts(result, options["out"])
     deliver(build_suite_report(result, shlex.join(["wordsight", *record_command(ctx)])), options)
+    say(f"figures written to {write_figures(result, options['out'] / 'suite.csv')}.")
     say(f"charts written to {', '.join(map(str, charts)) or 'no file: there is nothing to draw'}.")
     reused = sum(cell.reused for cell in cells)
     if reused:

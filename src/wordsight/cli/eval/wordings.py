@@ -69,6 +69,8 @@ def _read_wordings(options: dict[str, Any]) -> tuple[tuple[str, ...], Any]:
     if bool(words) == bool(classes):
         raise InputError('Give either --words, texts as they are, or --classes, names to be worded in many ways: '
                          '--words bird "a bird".')  # fmt: skip
+    if any(not text.strip() for text in words):
+        raise InputError("A text of --words is empty; give texts such as bird 'a bird'.")
     if words:
         return words[:1], [Wording("given", (text,)) for text in dict.fromkeys(words)]
     named = parse_classes(classes)

@@ -39,6 +39,7 @@ Examples:
 Written to FOLDER/<dataset>/<model>/ (--out), behind the model what differs from the defaults, such as the templates:
   predictions.parquet   the best classes of each image, from which all figures are computed
   result.json           the figures, with CLIP_benchmark's keys
+  per_class.csv         images and recall of each class, and what it is most often taken for
 and to FOLDER/eval_results-<model>.jsonl the figures of all datasets, as DataComp writes them.
 
 \b
@@ -113,11 +114,17 @@ def _name_variant(ctx: click.Context) -> str:
 
 
 def _write_figures(folder: Path, lines: Path, evaluated: Evaluated) -> None:
-    from wordsight.evaluate.result_files import clip_benchmark_metrics, write_datacomp_line, write_result
-    from wordsight.evaluate.result_folder import RESULT
+    from wordsight.evaluate.result_files import (
+        clip_benchmark_metrics,
+        write_datacomp_line,
+        write_per_class,
+        write_result,
+    )
+    from wordsight.evaluate.result_folder import PER_CLASS, RESULT
 
     predictions, summary = evaluated.predictions, evaluated.summary
     write_result(folder / RESULT, predictions.origin, clip_benchmark_metrics(summary), {"summary": summary.to_dict()})
+    write_per_class(folder / PER_CLASS, summary)
     write_datacomp_line(lines, predictions, summary)
 
 

@@ -97,7 +97,8 @@ class Comparison:
     """Contenders on all datasets.
 
     common: datasets that all contenders have. across: over these as a sample of datasets; here: on just these, which
-    needs all images of all; both None for a single dataset. left_out: contender → datasets that it lacks.
+    needs all images of all; both None for a single dataset. left_out: contender → datasets that it lacks. remarks: on
+    what was chosen to be compared.
     """
 
     labels: tuple[str, ...]
@@ -108,6 +109,7 @@ class Comparison:
     left_out: Mapping[str, tuple[str, ...]]
     unread: tuple[Unread, ...]
     same_names: tuple[SameDataset, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
@@ -120,13 +122,19 @@ class Comparison:
             "lacking_sets": {name: list(sets) for name, sets in self.left_out.items()},
             "same_names": [each.to_dict() for each in self.same_names],
             "unread": [{"path": str(each.path), "reason": each.reason} for each in self.unread],
+            "remarks": list(self.remarks),
         }
 
 
 def compare_results(
-    results: Sequence[Result], unread: Sequence[Unread] = (), *, cluster: str = "", seed: int = 0
+    results: Sequence[Result],
+    unread: Sequence[Unread] = (),
+    *,
+    remarks: Sequence[str] = (),
+    cluster: str = "",
+    seed: int = 0,
 ) -> Comparison:
-    """Compare the models, or methods, of results that `find_results` found.
+    """Compare the models, or methods, of results that `find_results` or `choose_results` found.
 
     cluster: column of the images' groups, such as the film of a frame, that are drawn together.
     Raises: InputError for fewer than two contenders, none on a common dataset, and as `pair_predictions`.
@@ -138,9 +146,8 @@ def compare_results(
     for label, result in zip(labels, results, strict=True):
         by_set.setdefault(result.dataset, {})[label] = result
     if len(names) < 2:
-        raise InputError(
-            f"There are only results of {names[0]!r}; a comparison needs two models or methods.{_list_unread(unread)}"
-        )
+        said = f"There are only results of {names[0]!r}; a comparison needs two models or methods."
+        raise InputError(" ".join([said, *remarks, *_list_unread(unread)]))
     measured = [
         _compare_on_set(dataset, {name: found[name] for name in names if name in found}, cluster, seed)
         for dataset, found in by_set.items()
@@ -148,9 +155,8 @@ def compare_results(
     ]
     if not measured:
         has = "; ".join(f"{dataset}: {', '.join(found)}" for dataset, found in by_set.items())
-        raise InputError(
-            f"No two contenders have results on the same dataset ({has}); measure them on one.{_list_unread(unread)}"
-        )
+        said = f"No two contenders have results on the same dataset ({has}); measure them on one."
+        raise InputError(" ".join([said, *_list_unread(unread)]))
     whole = [(means, each) for each, means in measured if each.labels == names]
     across = here = None
     if len(whole) > 1:
@@ -169,12 +175,13 @@ def compare_results(
         {name: datasets for name, datasets in lacks.items() if datasets},
         tuple(unread),
         tuple(same_names),
+        tuple(remarks),
     )
 
 
-def _list_unread(unread: Sequence[Unread]) -> str:
-    """Files that could not be read, behind a message that they may explain."""
-    return "".join(f" Not compared: {str(each.path)!r} ({each.reason.rstrip('.')})." for each in unread[:3])
+def _list_unread(unread: Sequence[Unread]) -> list[str]:
+    """Sentences on files that could not be read, behind a message that they may explain."""
+    return [f"Not compared: {str(each.path)!r} ({each.reason.rstrip('.')})." for each in unread[:3]]
 
 
 def _compare_on_set(

@@ -24,7 +24,7 @@ def build_report(comparison: Comparison, command: str) -> Report:
         sections.append(Section("Not compared", "\n".join(notes)))
     return Report(
         f"Comparison of {', '.join(comparison.labels)}",
-        describe_comparison(comparison),
+        " ".join([describe_comparison(comparison), *comparison.remarks]),
         command,
         sections,
         comparison.to_dict(),

@@ -23,7 +23,7 @@ class Result:
     """One model's result on one dataset.
 
     predictions: of each image, where wordsight wrote them; accuracy: the share of hits, all that other tools tell.
-    given: the path under which the user named it.
+    given: the path under which the user named it. task: as in `Origin`, "" where other tools measured it.
     """
 
     dataset: str
@@ -35,6 +35,7 @@ class Result:
     prompts: str = ""
     predictions: Predictions | None = None
     accuracy: float = math.nan
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ def _read_parquet(path: Path, given: str) -> Result:
     prompts = ""
     if origin.templates:
         prompts = f"{len(origin.templates)} prompt{'s' * (len(origin.templates) > 1)}"
-    return Result(dataset, origin.model, origin.method, path, given, origin.precision, prompts, predictions)
+    facts = origin.precision, prompts, predictions
+    return Result(dataset, origin.model, origin.method, path, given, *facts, task=origin.task)
 
 
 def _read_records(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.compositional.items import Form, Item, PairSet
 from wordsight.evaluate.embedder import ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
-from wordsight.metrics import Estimate, bootstrap_clusters, estimate_share
+from wordsight.metrics import Estimate, estimate_clustered
 
 # Score → chance level of a model that gives the four cosines in random order (of two images), or of a coin.
 # text: both captions go to their image, 1/2 · 1/2; group: text and image, 4 of the 24 orders of four numbers.
@@ -71,7 +71,7 @@ def score_pairs(
 ) -> PairScores:
     """Score a model on compositional pairs; tests with an image that cannot be read are left out.
 
-    A tie counts as wrong. Intervals: Wilson's; where images have several tests, by resampling images.
+    A tie counts as wrong. Intervals: as `metrics.estimate_clustered`, by images.
     Raises: InputError where no test is left.
     """
     features = embed_set(model, data.without_texts, cache=cache, progress=progress)
@@ -112,20 +112,8 @@ def _estimate(items: Sequence[Item], hits: Mapping[str, np.ndarray], seed: int) 
         rows_of[ALL] = list(range(len(items)))
     return {
         kind: {
-            score: _estimate_hits(hit_N[rows], [items[row].images[0] for row in rows], seed)
+            score: estimate_clustered(hit_N[rows], [items[row].images[0] for row in rows], seed=seed)
             for score, hit_N in hits.items()
         }
         for kind, rows in rows_of.items()
     }
-
-
-def _estimate_hits(hit_N: np.ndarray, image_N: Sequence[int], seed: int) -> Estimate:
-    """Share of hits, tests of the same image resampled together.
-
-    Wilson's interval where each test has an image of its own; where all answers are alike, which no resampling would
-    vary, it is that of as many tests as there are images.
-    """
-    images = len(set(image_N))
-    if images == len(hit_N) or hit_N.all() or not hit_N.any():
-        return replace(estimate_share(hit_N[:images]), value=float(hit_N.mean()), n=len(hit_N))
-    return bootstrap_clusters(hit_N, image_N, seed=seed)

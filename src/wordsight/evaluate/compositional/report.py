@@ -11,8 +11,9 @@ from wordsight.evaluate.compositional.measure import ALL, CHANCE, PairScores
 from wordsight.evaluate.report.names import name_briefly
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
-from wordsight.metrics import Estimate, bootstrap_clusters
+from wordsight.metrics import Estimate, estimate_clustered_gain
 
+FEWEST_TO_JUDGE = 10  # tests, below which nothing is said to be above or below chance
 _FAILURES = 6  # shown of each model
 
 
@@ -58,7 +59,12 @@ def _row_name(kind: str, score: str, scores: int) -> str:
 
 
 def judge_against_chance(estimate: Estimate, chance: float) -> str:
-    """Words for where an estimate's interval lies: "above chance", "below chance", "as chance"."""
+    """Words for where an estimate's interval lies: "above chance", "below chance", "as chance".
+
+    "too few tests" of fewer than `FEWEST_TO_JUDGE`, of which a few answers decide.
+    """
+    if estimate.n < FEWEST_TO_JUDGE:
+        return "too few tests"
     if estimate.low > chance:
         return "above chance"
     if estimate.high < chance:
@@ -71,7 +77,12 @@ def _answer(result: PairScores) -> str:
     chance = CHANCE[result.data.form]
     score = list(overall)[-1]
     estimate = overall[score]
-    judged = {"above chance": "above", "below chance": "below", "as chance": "not told apart from"}
+    judged = {
+        "above chance": "above",
+        "below chance": "below",
+        "as chance": "not told apart from",
+        "too few tests": "too few to compare with",
+    }
     text = (
         f"{result.model} passes {estimate:.1%} of the {estimate.n:,} tests of {result.data.name}"
         f"{_by_group(result)}, {judged[judge_against_chance(estimate, chance[score])]} the chance level of "
@@ -80,11 +91,18 @@ def _answer(result: PairScores) -> str:
     guessed = [
         kind
         for kind, scores in result.by_kind.items()
-        if kind != ALL and judge_against_chance(scores[score], chance[score]) != "above chance"
+        if kind != ALL and _judge(result, kind, scores[score], chance[score]) in ("below chance", "as chance")
     ]
     if guessed and ALL in result.by_kind:
         text += f" Kinds in which it does not do better than chance: {', '.join(guessed)}."
     return text
+
+
+def _judge(result: PairScores, kind: str, estimate: Estimate, chance: float) -> str:
+    """As `judge_against_chance`; kinds are judged with intervals that hold for all kinds at once."""
+    if kind != ALL:
+        estimate = estimate.widen(sum(name != ALL for name in result.by_kind))
+    return judge_against_chance(estimate, chance)
 
 
 def _by_group(result: PairScores) -> str:
@@ -104,7 +122,8 @@ def _table(result: PairScores) -> Table:
     chance = CHANCE[result.data.form]
     rows = []
     for kind, scores in result.by_kind.items():
-        judged = judge_against_chance(scores[list(chance)[-1]], chance[list(chance)[-1]])
+        last = list(chance)[-1]
+        judged = _judge(result, kind, scores[last], chance[last])
         cells = [f"{scores[score]:.1%}" for score in chance]
         rows.append([kind, f"{next(iter(scores.values())).n:,}", *cells, judged])
     rows.append(["chance level", "–", *(percent(level) for level in chance.values()), "–"])
@@ -122,11 +141,11 @@ def _differences(results: Sequence[PairScores], seed: int) -> Section:
             continue
         cells = []
         for score, hit_N in other.hits.items():
-            difference_N = hit_N.astype(float) - first.hits[score]
-            found = bootstrap_clusters(difference_N, [item.images[0] for item in first.items], seed=seed)
-            cells.append(format_gain(found))
+            images = [item.images[0] for item in first.items]
+            cells.append(format_gain(estimate_clustered_gain(first.hits[score], hit_N, images, seed=seed)))
         rows.append([other.model, *cells])
-    text = f"Points by which each model is above {first.model}, on the same tests, resampled together."
+    text = f"Points by which each model is above {first.model}, on the same tests, resampled together. "
+    text += "Each interval is for itself, not for all of them at once."
     return Section("Gains", text, [Table(["model", *first.hits], rows)])
 
 

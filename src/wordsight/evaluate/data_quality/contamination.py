@@ -1,10 +1,11 @@
-"""Contamination: images of a test set, or copies of them, among training images, and what accuracy owes to them.
+"""Contamination: images of a test set, or copies of them, among training images, and accuracy with and without them.
 
 Candidates are near by the model's vectors; the pixels decide, as for `wordsight duplicates`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from wordsight.evaluate.features import Features
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.metrics import Estimate, bootstrap_statistic, estimate_share
+from wordsight.metrics.hits import bound_of_none
 
 NEIGHBOURS = 5  # training images whose pixels are compared with a test image's, at most
 _SCORES = 1 << 24  # cosines that are held at once
@@ -59,6 +61,13 @@ class Contamination:
     gain: Estimate | None
     features: Features
 
+    @property
+    def same_images(self) -> bool:
+        """Whether the training images are the very files of the test set."""
+        keys = {os.path.realpath(image) for image in self.data.images if isinstance(image, str)}
+        files = {os.path.realpath(name) for name in self.trained.names}
+        return len(keys) == len(self.data.images) and keys == files
+
     def to_dict(self) -> dict[str, Any]:
         """Figures and matches by name."""
 
@@ -77,6 +86,7 @@ class Contamination:
             "accuracy_clean": plain(self.clean),
             "accuracy_copies": plain(self.copied),
             "gain_by_copies": plain(self.gain),
+            "same_images": self.same_images,
             "matches": [
                 {"key": self.data.keys[one.row], "training": self.trained.names[one.trained], "cosine": one.cosine}
                 for one in self.matches
@@ -180,26 +190,28 @@ def show_matches(result: Contamination) -> ImageTiles:
 
 def _answer(result: Contamination) -> str:
     n, found, name = len(result.data.images), len(result.matches), result.data.name
+    if result.same_images:
+        return (
+            f"The training images are the {n:,} files of {name} themselves, so that all are copies; name the images "
+            "that the model was trained on."
+        )
     among = f"the {len(result.trained.names):,} training images"
     if not found:
         return (
             f"None of the {n:,} images of {name} has a copy among {among}. With 95 % confidence fewer than "
-            f"{percent(_most(n))} of such images have one that can be found."
+            f"{percent(bound_of_none(n))} of such images have one that can be found."
         )
-    said = f"{found:,} of the {n:,} images of {name} have a copy among {among}: {result.share:.1%}."
+    answer = f"{found:,} of the {n:,} images of {name} have a copy among {among}: {result.share:.1%}."
     if result.gain is None or result.clean is None or result.whole is None:
-        return said
+        return answer
     gain = result.gain
     points = f"{format_gain(gain)} points"
-    said += f" Accuracy is {result.whole:.1%} on all images and {result.clean:.1%} without the copies"
+    shown, change = (gain, "lower") if gain.value > 0 else (gain.negate(), "higher")
+    answer += f" Accuracy is {result.whole:.1%} on all images and {result.clean:.1%} without the copies"
     if gain.low <= 0 <= gain.high:
-        return f"{said}; that the copies change it cannot be shown ({points})."
-    return f"{said}; the copies account for {points}."
-
-
-def _most(n: int) -> float:
-    """Largest share of which n draws may well show none: the exact upper bound of a 95 % interval."""
-    return float(1 - 0.05 ** (1 / n))
+        return f"{answer}; that the copies change it cannot be shown ({points})."
+    sizes = f"{100 * shown.value:.1f} points [{100 * shown.low:.1f}, {100 * shown.high:.1f}]"
+    return f"{answer}: {sizes} {change} without them."
 
 
 def _accuracy(result: Contamination) -> Section:

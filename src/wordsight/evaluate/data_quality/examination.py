@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from wordsight.errors import InputError
 from wordsight.evaluate.data_quality.label_errors import (
-    WAYS,
+    METHODS,
     LabelErrors,
     Suspect,
     Trust,
@@ -41,7 +42,7 @@ class Examination:
     data: LabelledSet
     model: str
     fingerprint: str
-    way: str
+    method: str
     errors: LabelErrors
     classnames: tuple[str, ...]
     trust: Trust | None
@@ -63,7 +64,7 @@ class Examination:
             "dataset_hash": self.data.content_hash,
             "model": self.model,
             "fingerprint": self.fingerprint,
-            "way": self.way,
+            "method": self.method,
             "images": len(self.data.images),
             **self.metrics,
             "trust": trust,
@@ -85,29 +86,32 @@ def examine_labels(
     model: ImageEmbedder,
     data: LabelledSet,
     *,
-    way: str | None = None,
+    method: str | None = None,
     seed: int = 0,
     cache: bool = True,
     progress: Callable[[int], object] | None = None,
 ) -> Examination:
     """Find likely label errors of a set by confident learning.
 
-    way: of `WAYS`; None takes "prior-probe" of a model that knows words, else "probe".
-    Raises: InputError for a multi-label set, fewer than two classes of two images, another way, and one that needs
+    method: of `METHODS`; None takes "prior-probe" of a model that knows words, else "probe".
+    Raises: InputError for a multi-label set, fewer than two classes of two images, another method, and one that needs
         words of a model that knows none.
     """
     knows_words = isinstance(model, ImageTextEmbedder)
-    if way is None:
-        way = "prior-probe" if knows_words else "probe"
-    if way not in WAYS:
-        raise InputError(f"The way is {way!r}, expected one of {', '.join(WAYS)}.")
-    if way != "probe" and not knows_words:
-        raise InputError(f"The way {way!r} needs a model that knows words, but {model.name!r} does not; use 'probe'.")
+    if method is None:
+        method = "prior-probe" if knows_words else "probe"
+    if method not in METHODS:
+        raise InputError(f"The method is {method!r}, expected one of {', '.join(METHODS)}.")
+    if method != "probe" and not knows_words:
+        raise InputError(
+            f"The method {method!r} needs a model that knows words, but {model.name!r} does not; use 'probe'."
+        )
+    select_known(data)  # refuses what cannot be examined before anything is embedded
     features = embed_set(model, data, cache=cache, progress=progress)
     readable = features.of(data)
     rows, label_N, kept, notes = select_known(readable)
     names = tuple(data.classnames[k] for k in kept)
-    options: dict[str, Any] = {"way": way}
+    options: dict[str, Any] = {"method": method}
     if isinstance(model, ImageTextEmbedder):
         texts_KD = embed_names(model, names, choose_templates(data, None), cache=cache)
         options |= {"class_KD": texts_KD, "scale": model.scale}
@@ -118,7 +122,7 @@ def examine_labels(
     if np.bincount(label_N).max() > 2:
         trust = measure_trust(image_ND, label_N, len(kept), seed=seed, **options)
     return Examination(
-        readable.take(rows), model.name, model.fingerprint, way, errors, names, trust, tuple(notes), features
+        readable.take(rows), model.name, model.fingerprint, method, errors, names, trust, tuple(notes), features
     )
 
 
@@ -144,28 +148,28 @@ def _answer(result: Examination) -> str:
     n, found = len(result.data.images), len(result.errors.suspects)
     if not found:
         return f"None of the {n:,} labels of {result.data.name} looks wrong to {result.model}."
-    said = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({percent(found / n)})."
+    answer = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({percent(found / n)})."
     if result.trust is not None:
-        said += (
-            f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}, and of as many first "
-            f"suspects {result.trust.first:.0%} are changed ones: look at the first ones yourself before changing any."
-        )
-    return said
+        answer += f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}"
+        if result.trust.first is not None:
+            answer += f", and of as many first suspects {result.trust.first:.0%} are changed ones"
+        answer += ": look at the first ones yourself before changing any."
+    return answer
 
 
 def _explain(result: Examination) -> str:
-    ways = {
+    methods = {
         "prior-probe": "a linear probe that is pulled towards the zero-shot classifier, fitted without the image",
         "probe": "a linear probe fitted without the image",
         "zero-shot": "the zero-shot classifier",
     }
     lines = [
-        f"The probabilities are those of {ways[result.way]}. An image is a suspect if another class has a higher "
+        f"The probabilities are those of {methods[result.method]}. An image is a suspect if another class has a higher "
         "probability than its own, and at least the mean that it has for images labelled with it (confident learning)."
     ]
-    if result.trust is not None:
+    if result.trust is not None and result.trust.precision is not None:
         lines.append(
-            f"With {percent(result.trust.changed, 0)} of the labels changed at random, three times: "
+            f"With {percent(result.trust.changed, 0)} of the labels changed at random, in {result.trust.draws} draws: "
             f"{result.trust.precision:.0%} of the suspects are changed ones, where labels that are wrong to begin with "
             "count against it."
         )
@@ -190,5 +194,8 @@ def show_suspects(result: Examination) -> ImageTiles:
     for each in result.errors.suspects[:_TILES]:
         given, likely = result.classnames[each.given], result.classnames[each.likely]
         text = f"labelled {given}\nlooks like {likely} ({percent(each.likely_proba, 0)})"
-        tiles.append((result.data.images[each.row], text))
+        image = result.data.images[each.row]
+        if not isinstance(image, str | os.PathLike):
+            text = f"{result.data.keys[each.row]}\n{text}"
+        tiles.append((image, text))
     return ImageTiles(tiles, "Images with a likely wrong label")

@@ -1,7 +1,8 @@
 """Likely label errors of a set by confident learning: images that another class claims with confidence.
 
 Source: Northcutt, Jiang and Chuang 2021, "Confident Learning" (1911.00068), §3.1: thresholds, confident joint and its
-calibration; the suspects are those that the confident joint counts off its diagonal, ranked by their margin.
+calibration; the suspects are those that the confident joint counts off its diagonal and whose likely class is also more
+probable than their own, ranked by that margin.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.fewshot.learned import LinearScorer, Shots
 from wordsight.evaluate.fewshot.probe import FIXED_C, fit_path, fit_prior_probe, fit_probe
 from wordsight.evaluate.folds import FOLDS, assign_folds
-from wordsight.metrics import Estimate, estimate_share
+from wordsight.metrics import Estimate, bootstrap_clusters
+from wordsight.metrics.hits import wilson_interval
 from wordsight.zeroshot.logistic import softmax
 
 LEAST = 2  # images of a class, so that one is left to learn from
-# Ways to come by probabilities that the image's own label has no part in; the first finds most of what is changed on
-# purpose in the learn sets (benchmarks/label_errors.py).
-WAYS = ("prior-probe", "probe", "zero-shot")
+# Methods to come by probabilities; an image's own label is left out of the fit, but not of the probe's choice of C;
+# the first finds most of what is changed on purpose in the learn sets (benchmarks/label_errors.py).
+METHODS = ("prior-probe", "probe", "zero-shot")
 
 Proba = NDArray[np.float64]
 
@@ -69,22 +71,25 @@ class Trust:
 
     changed: share of labels that was changed. precision: share of suspects that were changed ones; suspects that were
     wrong before count against it. recall: share of the changed ones that are suspects. first: precision of as many
-    first suspects as labels were changed.
+    first suspects as labels were changed. draws: number of draws. The intervals are by image, since the draws share
+    their images. precision and first: None where nothing is a suspect.
     """
 
     changed: float
-    precision: Estimate
+    precision: Estimate | None
     recall: Estimate
-    first: Estimate
+    first: Estimate | None
+    draws: int
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name."""
         estimates = {"precision": self.precision, "recall": self.recall, "precision_of_first": self.first}
-        return {"changed": self.changed, **{name: estimate.to_dict() for name, estimate in estimates.items()}}
+        plain = {name: estimate and estimate.to_dict() for name, estimate in estimates.items()}
+        return {"changed": self.changed, "draws": self.draws, **plain}
 
 
 def find_label_errors(proba_NK: Proba, label_N: NDArray[Any]) -> LabelErrors:
-    """Likely label errors by probabilities (N, K) in which the image's own label has no part.
+    """Likely label errors by probabilities (N, K), fitted without the image's own label.
 
     Raises: InputError for shapes that do not fit, and labels that are not 0 to K - 1.
     """
@@ -121,7 +126,7 @@ def estimate_proba(
     label_N: NDArray[Any],
     class_count: int,
     *,
-    way: str = "prior-probe",
+    method: str = "prior-probe",
     class_KD: NDArray[Any] | None = None,
     scale: float = 1.0,
     folds: int = FOLDS,
@@ -129,12 +134,13 @@ def estimate_proba(
 ) -> Proba:
     """Probabilities (N, K) of the classes of each image, from images other than it.
 
-    way: "probe", a linear probe, and "prior-probe", one that is pulled towards the zero-shot classifier, are fitted on
-    the other folds; "zero-shot" needs no labels. The probe's C is chosen once, on a quarter of the images.
+    method: "probe", a linear probe, and "prior-probe", one that is pulled towards the zero-shot classifier, are fitted
+    on the other folds; "zero-shot" needs no labels. The probe's C is chosen once, on all labels, so that an
+    image's own label has a small part in it.
     Raises: InputError for a class with a single image, as `Shots`, and where class embeddings are needed and missing.
     """
     shots = Shots(image_ND, np.asarray(label_N, np.int64), class_count, class_KD, scale, seed)
-    if way == "zero-shot":
+    if method == "zero-shot":
         return np.asarray(softmax(scale * (image_ND @ shots.texts_KD.T)), np.float64)
     if shots.count_K.min() < LEAST:
         raise InputError(
@@ -142,18 +148,18 @@ def estimate_proba(
         )
     fold_N = assign_folds(shots.label_N, min(folds, int(shots.count_K.max())), seed)
     c = FIXED_C
-    if way == "probe":
+    if method == "probe":
         c = float(fit_probe(shots, "grid").facts["C"])
     proba_NK = np.zeros((len(label_N), class_count))
     for fold in np.unique(fold_N):
         held = np.flatnonzero(fold_N == fold)
-        scorer = _fit(shots.take(np.flatnonzero(fold_N != fold)), way, c)
+        scorer = _fit(shots.take(np.flatnonzero(fold_N != fold)), method, c)
         proba_NK[held] = softmax(scorer.score(image_ND[held]))
     return proba_NK
 
 
-def _fit(shots: Shots, way: str, c: float) -> LinearScorer:
-    if way == "probe":
+def _fit(shots: Shots, method: str, c: float) -> LinearScorer:
+    if method == "probe":
         return fit_path(shots, [c])[0]
     return fit_prior_probe(shots)
 
@@ -212,19 +218,31 @@ def measure_trust(
 
     Raises: InputError where no class has an image to spare.
     """
-    right: list[bool] = []
-    found: list[bool] = []
-    first: list[bool] = []
+    right: list[tuple[int, bool]] = []
+    found: list[tuple[int, bool]] = []
+    first: list[tuple[int, bool]] = []
     for draw in range(draws):
         given_N, changed_N = change_labels(label_N, class_count, share, seed + draw)
         if not changed_N.any():
             raise InputError(f"No class has more than {LEAST} images, so no label can be changed to measure by.")
         proba_NK = estimate_proba(image_ND, given_N, class_count, seed=seed + draw, **options)
         suspects = [suspect.row for suspect in find_label_errors(proba_NK, given_N).suspects]
-        right += changed_N[suspects].tolist()
-        found += np.isin(np.flatnonzero(changed_N), suspects).tolist()
-        first += changed_N[suspects[: int(changed_N.sum())]].tolist()
-    return Trust(share, *(estimate_share(hits or [False]) for hits in (right, found, first)))
+        right += [(row, bool(changed_N[row])) for row in suspects]
+        found += [(int(row), row in suspects) for row in np.flatnonzero(changed_N)]
+        first += right[len(right) - len(suspects) :][: int(changed_N.sum())]
+    recall = _estimate_by_image(found)
+    assert recall is not None  # each draw changes a label
+    return Trust(share, _estimate_by_image(right), recall, _estimate_by_image(first), draws)
+
+
+def _estimate_by_image(hits: Sequence[tuple[int, bool]]) -> Estimate | None:
+    """Share of hits by (image, hit), resampled by image and at least as wide as Wilson's of as many; None of none."""
+    if not hits:
+        return None
+    rows, hit_N = [row for row, _ in hits], np.array([float(hit) for _, hit in hits])
+    drawn = bootstrap_clusters(hit_N, rows)
+    low, high = wilson_interval(drawn.value, len(set(rows)))
+    return Estimate(drawn.value, min(drawn.low, low), max(drawn.high, high), drawn.n)
 
 
 def count_confusions(errors: LabelErrors, classnames: Sequence[str], most: int = 10) -> Mapping[tuple[str, str], int]:

@@ -54,11 +54,14 @@ def read_labels(
 
     listed: class names in the order of their numbers, or None. Labels are (N,) int64, or (N, K) bool where any cell
     holds several classes; an empty cell then is an image of none.
+    Warns: DatasetWarning where cells are read as several classes, but none holds two.
     Raises: InputError for numbers without a list or outside of it, for numbers mixed with names, and for names that
     the list lacks.
     """
     several = any(isinstance(cell, list) or (isinstance(cell, str) and SEPARATOR in cell) for _, cell in cells)
     named = [(row, _split_cell(cell, several)) for row, cell in cells]
+    if several:
+        _warn_of_few_lists(named, [cell for _, cell in cells], where)
     _check_mixture(named, where)
     numbers = any(_NUMBER.fullmatch(one) for _, ones in named for one in ones)
     if listed is not None:
@@ -114,6 +117,19 @@ def warn_of_same_names(classnames: Sequence[str], source: str) -> None:
 def shorten(names: Sequence[str]) -> str:
     """Names for a message: the first few, and how many more there are."""
     return list_some([repr(name) for name in names])
+
+
+def _warn_of_few_lists(named: Sequence[tuple[str, list[str]]], cells: Sequence[Any], where: str) -> None:
+    """Warn (DatasetWarning) where no cell names two classes: a mark such as in "ant|" may be a slip."""
+    if any(len(ones) > 1 for _, ones in named) or any(isinstance(cell, list) for cell in cells):
+        return
+    place = next(place for place, cell in enumerate(cells) if SEPARATOR in str(cell))
+    warnings.warn(
+        f"The classes of {where} are read as several an image, because of {cells[place]!r} in {named[place][0]}, but "
+        f"no image has two; take out the {SEPARATOR!r} if each has one class.",
+        DatasetWarning,
+        stacklevel=4,
+    )
 
 
 def _split_cell(cell: Any, several: bool) -> list[str]:

@@ -43,7 +43,8 @@ class FewShotResult:
     """Curves of one model on one set.
 
     accuracy: method → number of shots → top-1 accuracy, over seeds and test images. gains: the same less zero-shot,
-    paired. mean_shots: images per class that "all" stands for. zero_shot, crossovers: none for features without texts.
+    paired. mean_shots, range_of_shots: images per class that "all" stands for. zero_shot, crossovers: none for features
+    without texts.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class FewShotResult:
     test_images: int
     seeds: int
     mean_shots: float
+    range_of_shots: tuple[int, int]
     zero_shot: Estimate | None
     accuracy: Mapping[str, Mapping[Count, Estimate]]
     gains: Mapping[str, Mapping[Count, Estimate]]
@@ -76,6 +78,7 @@ class FewShotResult:
             "test_images": self.test_images,
             "seeds": self.seeds,
             "mean_images_per_class": self.mean_shots,
+            "images_per_class": list(self.range_of_shots),
             "zero_shot": zero_shot,
             "accuracy": _by_text(self.accuracy),
             "gain_over_zero_shot": _by_text(self.gains),
@@ -227,6 +230,7 @@ def summarise(
         test_images=len(task.test.images),
         seeds=seeds,
         mean_shots=task.labels.mean,
+        range_of_shots=(task.labels.smallest, task.labels.largest),
         zero_shot=base,
         accuracy=accuracy,
         gains=gains,

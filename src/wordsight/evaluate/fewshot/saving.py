@@ -59,6 +59,8 @@ def fit_head(task: FewShotTask, methods: Sequence[str], model: ImageEmbedder, re
         "accuracy_measured": result.accuracy[name][most].value,
         "accuracy_measured_with": f"{most} shots",
     }
+    if result.zero_shot is not None:
+        facts["zero_shot_measured"] = result.zero_shot.value
     coefficient_KD = scorer.coefficient_KD.astype(np.float32)
     intercept_K = scorer.intercept_K.astype(np.float32)
     return LinearHead(name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=space_of(model), facts=facts)

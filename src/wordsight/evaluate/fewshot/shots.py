@@ -70,6 +70,11 @@ class Pool:
         return int(np.bincount(self.label_P, minlength=self.class_count).max())
 
     @property
+    def smallest(self) -> int:
+        """Images of the smallest class."""
+        return int(np.bincount(self.label_P, minlength=self.class_count).min())
+
+    @property
     def mean(self) -> float:
         """Mean number of images per class."""
         return len(self.label_P) / self.class_count

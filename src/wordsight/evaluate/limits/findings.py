@@ -19,8 +19,9 @@ _NAMED = 12  # languages in the answer
 _LANGUAGES_TEXT = (
     "Each image is to be matched with its own name among all names in that language. top-1: its name is the best; "
     "recall@5: it is among the five best. own: recall@5 of the names without a word that is spelled nearly as in "
-    "English, by which the verdict is given; a language works if that is, surely, half of the recall in English or "
-    "more. A model that was trained on these images finds them better than others of the kind."
+    "English, by which the verdict is given; a language works if the lower end of that interval is half of the recall "
+    "in English or more; the interval of the recall in English itself is left out of account. "
+    "A model that was trained on these images finds them better than others of the kind."
 )
 
 

@@ -21,6 +21,8 @@ from wordsight.evaluate.limits.catalogue import TESTS, LimitTest
 from wordsight.evaluate.limits.question import Choices, Question
 from wordsight.evaluate.limits.verdicts import Verdict, judge_curve, judge_share
 from wordsight.metrics import Estimate, bootstrap_clusters
+from wordsight.metrics.estimates import t_quantile
+from wordsight.metrics.hits import wilson_interval
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 
 _EQUAL = 1e-6  # cosines closer than this are not told apart: the precision of a float32 dot product
@@ -133,14 +135,14 @@ def measure_test(model: ImageTextEmbedder, test: LimitTest, *, seed: int = 0, ca
     ])  # fmt: skip
     controls = [_ask_control(q, vectors, texts) for q in questions]
     control_N = np.array([hit for hit, _ in controls])
-    accuracy = bootstrap_clusters(hit_N, scenes)
-    control = bootstrap_clusters(control_N, scenes)
-    by_condition = _estimate_by([q.condition for q in questions], hit_N, scenes)
+    accuracy = estimate_by_scene(hit_N, scenes)
+    control = estimate_by_scene(control_N, scenes)
+    by_condition = _estimate_by([q.condition for q in questions], hit_N, scenes, estimate_by_scene)
     chance = float(np.mean([1 / len(q.choices) for q in questions]))
     control_chance = float(np.mean([chance for _, chance in controls]))
     compared = _compare(questions, scores)
     if test.is_curve:
-        loss = _estimate_by([q.condition for q in questions], control_N - hit_N, scenes)
+        loss = _estimate_by([q.condition for q in questions], control_N - hit_N, scenes, estimate_loss)
         verdict = judge_curve(test.trust, control, by_condition, loss, chance)
     else:
         verdict = judge_share(test.trust, accuracy, chance, control=control, control_chance=control_chance)
@@ -162,6 +164,28 @@ def share_right(score_K: NDArray[Any], answer: int) -> float:
     """1 where the answer has the best score, 0 where another has; shared among answers that are equally good."""
     best_K = score_K >= score_K.max() - _EQUAL
     return float(best_K[answer]) / int(best_K.sum())
+
+
+def estimate_by_scene(hit_N: NDArray[Any], scenes: Sequence[str]) -> Estimate:
+    """Share of right answers, with the wider of a bootstrap by scene and Wilson's interval of as many as scenes.
+
+    A bootstrap alone has an empty interval where all answers are right, however few the scenes.
+    """
+    drawn = bootstrap_clusters(hit_N, scenes)
+    low, high = wilson_interval(min(1.0, max(0.0, drawn.value)), len(set(scenes)))
+    return Estimate(drawn.value, min(drawn.low, low), max(drawn.high, high), drawn.n)
+
+
+def estimate_loss(loss_N: NDArray[Any], scenes: Sequence[str]) -> Estimate:
+    """Mean loss of paired answers, -1 to 1, resampled by scene; not empty where no answer changes.
+
+    It is at least as wide as that of a scene of doubt that is half gained and half lost, as `metrics.estimate_gain`.
+    """
+    drawn = bootstrap_clusters(loss_N, scenes)
+    count = len(set(scenes))
+    half = t_quantile(max(count - 1, 1)) / count
+    low, high = min(drawn.low, drawn.value - half), max(drawn.high, drawn.value + half)
+    return Estimate(drawn.value, max(-1.0, low), min(1.0, high), drawn.n)
 
 
 def _embed_images(
@@ -220,7 +244,7 @@ def _compare(questions: Sequence[Question], scores: Sequence[NDArray[Any]]) -> E
         score_RK = np.stack([scores[i][:, 0] for i in rows])
         centred_RK = score_RK - score_RK.mean(axis=0)
         hit_N[rows] = [share_right(row_K, questions[i].answer) for row_K, i in zip(centred_RK, rows, strict=True)]
-    return bootstrap_clusters(hit_N, scenes)
+    return estimate_by_scene(hit_N, scenes)
 
 
 def _pick_wrong(
@@ -239,13 +263,14 @@ def _pick_wrong(
     )
 
 
-def _estimate_by(names: Sequence[str], values_N: NDArray[Any], scenes: Sequence[str]) -> dict[str, Estimate]:
-    """Mean of the values of each name, resampled by scene; those without a name are left out."""
-    return {
-        name: bootstrap_clusters(values_N[rows], [scenes[i] for i in rows])
-        for name, rows in _group(names).items()
-        if name
-    }
+def _estimate_by(
+    names: Sequence[str],
+    values_N: NDArray[Any],
+    scenes: Sequence[str],
+    estimate: Callable[[NDArray[Any], Sequence[str]], Estimate],
+) -> dict[str, Estimate]:
+    """Mean of the values of each name, by scene; those without a name are left out."""
+    return {name: estimate(values_N[rows], [scenes[i] for i in rows]) for name, rows in _group(names).items() if name}
 
 
 def _group(names: Iterable[Hashable]) -> dict[Any, list[int]]:

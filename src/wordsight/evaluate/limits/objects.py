@@ -45,10 +45,6 @@ def _cross() -> Outline:
     return [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a)]
 
 
-def _arrow() -> Outline:
-    return [(-0.95, -0.28), (0.15, -0.28), (0.15, -0.75), (0.95, 0), (0.15, 0.75), (0.15, 0.28), (-0.95, 0.28)]
-
-
 # name → corners, of shapes that nobody takes for one another
 SHAPES: dict[str, Outline] = {
     "circle": polygon(90),

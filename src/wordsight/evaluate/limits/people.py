@@ -20,6 +20,7 @@ from wordsight.evaluate.datasets.request import Request
 from wordsight.evaluate.embedder import ImageEmbedder
 from wordsight.evaluate.features import embed_set
 from wordsight.metrics import Estimate, adjusted_rand_index, estimate_share, match_clusters
+from wordsight.metrics.clustering import cluster_by_kmeans, cluster_by_linkage
 
 NOTE = (
     "CLIP is not made for recognising people, and this figure is no reason to use it so. Portraits are personal data, "
@@ -29,8 +30,6 @@ NOTE = (
     "is grouped. Errors are not spread evenly over people."
 )
 _PERMUTATIONS = 1000
-_STARTS = 20
-_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -110,50 +109,6 @@ def measure_people(
         nearest_chance=float(((sizes_N - 1) / (len(label_N) - 1)).mean()),
         mixed=tuple((data.images[int(i)], "grouped with others") for i in np.flatnonzero(~kmeans_N)),
     )
-
-
-def cluster_by_kmeans(vector_ND: NDArray[np.float64], k: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Cluster (N,) of each vector: the best of 20 runs of k-means.
-
-    Source: Lloyd 1982; starts as Arthur and Vassilvitskii 2007, "k-means++".
-    """
-    rng = np.random.default_rng(seed)
-    runs = [_run_kmeans(vector_ND, k, rng) for _ in range(_STARTS)]
-    return min(runs, key=lambda run: run[1])[0]
-
-
-def cluster_by_linkage(vector_ND: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """Cluster (N,) of each vector, by joining the two groups with the greatest mean cosine until k are left."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    return np.asarray(fcluster(linkage(vector_ND, "average", "cosine"), k, "maxclust"), np.int64)
-
-
-def _run_kmeans(vector_ND: NDArray[np.float64], k: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], float]:
-    """Clusters and the sum of squared distances to their means."""
-    centre_KD = vector_ND[[int(rng.integers(len(vector_ND)))]]
-    while len(centre_KD) < k:
-        nearest_N = _distances(vector_ND, centre_KD).min(axis=1)
-        total = nearest_N.sum()
-        if total == 0:
-            nearest_N, total = np.ones(len(vector_ND)), float(len(vector_ND))  # fewer different vectors than clusters
-        chosen = int(rng.choice(len(vector_ND), p=nearest_N / total))
-        centre_KD = np.concatenate([centre_KD, vector_ND[[chosen]]])
-    cluster_N = np.full(len(vector_ND), -1)
-    for _ in range(_STEPS):
-        distance_NK = _distances(vector_ND, centre_KD)
-        moved_N = distance_NK.argmin(axis=1)
-        if (moved_N == cluster_N).all():
-            break
-        cluster_N = moved_N
-        for c in np.unique(cluster_N):
-            centre_KD[c] = vector_ND[cluster_N == c].mean(axis=0)
-    return cluster_N, float(distance_NK.min(axis=1).sum())
-
-
-def _distances(vector_ND: NDArray[np.float64], centre_KD: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Squared distances (N, K)."""
-    return np.asarray(((vector_ND[:, None] - centre_KD[None]) ** 2).sum(axis=2))
 
 
 def _permute(cluster_N: NDArray[np.int64], label_N: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from wordsight.evaluate.limits.measure import LimitResult, Limits
 from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.row_charts import interval_chart
 from wordsight.evaluate.report.sections import Chart, ImageTiles, Section, Table
+from wordsight.evaluate.report.text import ROWS_SHOWN
 from wordsight.evaluate.report.words import list_names, percent
 from wordsight.metrics import Estimate
 
@@ -15,7 +16,8 @@ _METHOD = (
     "The images are drawn by the command, or are the bundled sample images; people answer all of these questions. "
     "Each question has two or more answers, each in several wordings whose embeddings are averaged. Every scene is "
     "drawn once for each answer, so that a liking for one of the sentences gains nothing. Intervals: 95 %, bootstrap "
-    'by scene. "control" is an easier question about the same images: where it is answered and the question is not, '
+    "by scene, at least as wide as Wilson's of as many answers as there are scenes. "
+    '"control" is an easier question about the same images: where it is answered and the question is not, '
     'the drawing is not to blame. "compared" is the share right when an answer\'s scores are compared between the '
     "images of a scene, as a search does, instead of between answers."
 )
@@ -54,7 +56,9 @@ def summarise_limits(limits: Limits) -> Section:
             )
             for r in asked
         ]
-        parts.append(Table(("test", "right", "chance", "control", "compared", "verdict"), rows))
+        columns = ("test", "right", "chance", "control", "compared", "verdict")
+        # a terminal shows the first rows of a table only, and each of these is what the command is for
+        parts += [Table(columns, rows[i : i + ROWS_SHOWN]) for i in range(0, len(rows), ROWS_SHOWN)]
     if curves:
         curve_rows = [
             (r.test.name, f"{r.control:.0%}", f"{list(r.by_condition.values())[-1]:.0%}", r.verdict.short)

@@ -1,4 +1,4 @@
-"""What a share of right answers means to a user, in words."""
+"""Meaning of a share of right answers to a user, in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _HARDLY = 0.25  # of the way from chance to all right: below it nobody would use
 _SEEN = 0.5  # of that way: below it, the control says that the drawings are not recognised
 _MISLED = 0.75  # of chance: answers that are surely below it are systematically wrong, not only guessed
 _TOUCHES = 1e-9
-_LOST = 0.05  # share of answers that may be lost by chance
+_LOST = 0.1  # share of answers that may be lost, at the upper end of the interval
+_SMALL = 0.05  # share of answers lost below which no fall is spoken of
 
 Kind = Literal["reliable", "partly", "hardly", "at chance", "misled", "not seen"]
 
@@ -26,11 +27,12 @@ class Verdict:
 
     kind: Kind
     words: str
+    brief: str = ""
 
     @property
     def short(self) -> str:
-        """The words without those that a table beside them says anyway."""
-        return self.words.split(": do not trust", 1)[0].removeprefix("better than chance: ")
+        """The words in a line of a table, without those that its other columns say anyway."""
+        return self.brief or self.words.split(": do not trust", 1)[0].removeprefix("better than chance: ")
 
 
 def judge_share(
@@ -44,13 +46,16 @@ def judge_share(
     """Verdict on an ability by the interval against chance, and by what the control says."""
     if accuracy.value >= RELIABLE and accuracy.low >= _RELIABLE_LOW:
         return Verdict("reliable", "reliable")
+    if accuracy.value >= RELIABLE and accuracy.low > chance + _TOUCHES:
+        return Verdict("partly", "better than chance: hardly ever wrong, too few scenes to be sure")
     if accuracy.high < _MISLED * chance:
         return Verdict("misled", f"worse than chance: do not trust {trust}")
     if accuracy.low > chance + _TOUCHES and accuracy.value >= _on_the_way(_HARDLY, chance):
         return Verdict("partly", f"better than chance: wrong {say_odds(1 - accuracy.value)}")
     if control.value < _on_the_way(_SEEN, control_chance):
         recognised = percent(control.value, 0)
-        return Verdict("not seen", f"cannot be judged: the drawings are not recognised (control {recognised})")
+        words = f"cannot be judged: the drawings are not recognised (control {recognised})"
+        return Verdict("not seen", words, "drawings not recognised")
     if accuracy.low <= chance + _TOUCHES:
         return Verdict("at chance", f"at chance: do not trust {trust}")
     return Verdict("hardly", f"hardly better than chance: do not trust {trust}")
@@ -61,22 +66,25 @@ def judge_curve(
 ) -> Verdict:
     """Verdict on a degradation: `accuracy` and `loss` against `clean` by its levels, of the same images."""
     if clean.value < _on_the_way(_SEEN, chance):
-        return Verdict(
-            "not seen", f"cannot be judged: only {percent(clean.value, 0)} of the photos are recognised undegraded"
-        )
-    if all(lost.value <= _LOST for lost in loss.values()):
+        words = f"cannot be judged: only {percent(clean.value, 0)} of the photos are recognised undegraded"
+        return Verdict("not seen", words, "photos not recognised")
+    if all(lost.low <= 0 and lost.high <= _LOST for lost in loss.values()):
         return Verdict("reliable", "no worse at any level")
     last = list(accuracy)[-1]
     fallen = [level for level, lost in loss.items() if lost.low > 0]
+    if not fallen and max(lost.value for lost in loss.values()) <= _SMALL:
+        return Verdict("partly", "no clear loss, too few photos to be sure")
     if not fallen:
         change = f"{percent(clean.value, 0)} to {percent(accuracy[last].value, 0)} at {last}"
-        return Verdict("partly", f"perhaps worse: {change}, too few photos to be sure")
+        words = f"perhaps worse: {change}, too few photos to be sure"
+        return Verdict("partly", words, "perhaps worse, too few photos")
     words = f"falls from {percent(clean.value, 0)} to {percent(accuracy[fallen[0]].value, 0)} at {fallen[0]}"
+    brief = f"falls to {percent(accuracy[fallen[0]].value, 0)} at {fallen[0]}"
     if last != fallen[0]:
         words += f" and {percent(accuracy[last].value, 0)} at {last}"
     if accuracy[last].low <= chance:
-        return Verdict("at chance", f"{words}: do not trust {trust}")
-    return Verdict("partly", words)
+        return Verdict("at chance", f"{words}: do not trust {trust}", brief)
+    return Verdict("partly", words, brief)
 
 
 def say_odds(share: float) -> str:

@@ -76,7 +76,7 @@ def _answer(study: PromptStudy) -> str:
     elif not better and not worse:
         lines.append(_indifferent(gains, baseline.name))
     lines += [f"{describe_gain(gain, name, baseline.name)}." for name, gain in (better | worse).items()]
-    if len(gains) > 1:
+    if len(gains) > 1 and (better or worse):
         lines.append(f"These intervals hold for all {len(gains)} prompt sets at once.")
     lines += [result.answer for result in study.control]
     return " ".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from wordsight.evaluate.prompts.sensitivity import Sensitivity, WordingScore
@@ -10,6 +11,7 @@ from wordsight.evaluate.report.sections import Chart, ImageTiles, Report, Sectio
 from wordsight.evaluate.report.words import percent
 
 _SHOWN = 40  # wordings in a chart
+_COUNTED = 5  # other classes, up to which those that no wording gives are named too
 
 
 def build_sensitivity_report(seen: Sensitivity, command: str = "", *, charts: Sequence[Chart] = ()) -> Report:
@@ -47,10 +49,18 @@ def _answer(seen: Sensitivity) -> str:
     if len(seen.classes) == 1:
         return f"Over {count} wordings of {seen.classes[0]!r} {spread}, {proba}."
     usual = f"{count - len(seen.flipped)} of {count} wordings give {seen.classes[seen.usual]!r}"
-    if seen.flipped:
-        others = sorted({seen.classes[wording.best] for wording in seen.flipped})
-        usual += f", {len(seen.flipped)} another class ({', '.join(map(repr, others))})"
+    usual += _count_others(seen)
     return f"{usual}; of {seen.classes[seen.usual]!r} {spread}, {proba}."
+
+
+def _count_others(seen: Sensitivity) -> str:
+    """Number of wordings that give each other class: ", 4 'man', none 'dog'"; of many classes only those with one."""
+    given = Counter(wording.best for wording in seen.flipped)
+    others = [place for place in range(len(seen.classes)) if place != seen.usual]
+    others.sort(key=lambda place: -given[place])
+    if len(others) > _COUNTED:
+        others = [place for place in others if given[place]]
+    return "".join(f", {given[place] or 'none'} {seen.classes[place]!r}" for place in others)
 
 
 def _explain(seen: Sensitivity) -> str:

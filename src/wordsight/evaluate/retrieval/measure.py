@@ -17,7 +17,13 @@ from wordsight.evaluate.held_out.pixels import IMAGES_AT_ONCE, Pixels
 from wordsight.evaluate.result_files import split_model
 from wordsight.evaluate.retrieval.captioned import CaptionedSet
 from wordsight.evaluate.retrieval.ranks import Ranks, rank_positives
-from wordsight.metrics import Estimate, bootstrap_clusters, bootstrap_statistic, estimate_share
+from wordsight.metrics import (
+    Estimate,
+    bootstrap_statistic,
+    estimate_clustered,
+    estimate_clustered_gain,
+    estimate_share,
+)
 from wordsight.spec import Preprocess
 
 KS = (1, 5, 10)
@@ -231,8 +237,8 @@ def compare_recall(
             f"The results of {before.model!r} and {after.model!r} are on different images; measure both on the same "
             "dataset."
         )
-    difference_Q = other.ranks.hit_recall(k) - one.ranks.hit_recall(k)
-    return bootstrap_clusters(difference_Q, one.image_Q.tolist(), seed=seed)
+    hits = one.ranks.hit_recall(k), other.ranks.hit_recall(k)
+    return estimate_clustered_gain(*hits, one.image_Q.tolist(), seed=seed)
 
 
 def _words(text: str) -> str:
@@ -256,8 +262,8 @@ def _direction(ranks: Ranks, image_Q: np.ndarray, gallery: int, ks: Sequence[int
         ranks,
         image_Q,
         gallery,
-        hit={k: bootstrap_clusters(ranks.hit_recall(k), clusters, seed=seed) for k in ks},
-        true={k: bootstrap_clusters(ranks.true_recall(k), clusters, seed=seed) for k in ks},
+        hit={k: estimate_clustered(ranks.hit_recall(k), clusters, seed=seed) for k in ks},
+        true={k: estimate_clustered(ranks.true_recall(k), clusters, seed=seed) for k in ks},
         median_rank=bootstrap_statistic(lambda rows: float(np.median(best_Q[rows])), len(best_Q), clusters, seed=seed),
         chance={k: float(_chance_hits(answers_Q, gallery, k).mean()) for k in ks},
     )

@@ -77,7 +77,7 @@ def _explain(result: Retrieval) -> str:
     text = (
         "Hit recall@k: share of queries with any answer among the first k, called recall@k in papers on CLIP. True "
         "recall@k: mean share of a query's answers among the first k, which cannot be above 20 % at k = 1 where an "
-        "image has 5 captions. In brackets: 95 % intervals, images resampled with all their captions."
+        "image has 5 captions. In brackets: 95 % intervals, which count images, not captions."
     )
     if result.shared:
         own = ", ".join(f"{name} {percent(value)}" for name, value in result.published.items())
@@ -115,7 +115,8 @@ def _differences(results: Sequence[Retrieval], seed: int) -> Section:
             gains = [compare_recall(first, other, k, direction=name, seed=seed) for k in ks]
             rows.append([words, other.model, *map(format_gain, gains)])
     table = Table(["direction", "model", *(f"@{k}" for k in ks)], rows)
-    text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together."
+    text = f"Points of hit recall by which each model is above {first.model}, on the same images, resampled together. "
+    text += "Each interval is for itself, not for all of them at once."
     return Section("Gains", text, [table])
 
 

@@ -18,9 +18,10 @@ from wordsight.evaluate.report.names import shorten_names
 from wordsight.metrics import (
     Estimate,
     average_precision,
-    bootstrap_clusters,
     bootstrap_statistic,
     bootstrap_strata,
+    estimate_clustered,
+    estimate_clustered_gain,
     precision_at_k,
 )
 
@@ -63,19 +64,20 @@ class Similarity:
     def overall(self) -> dict[str, Estimate]:
         """Mean of each measure over queries."""
         return {
-            name: bootstrap_clusters(values_Q, self.clusters, seed=self.seed) for name, values_Q in self.values.items()
+            name: estimate_clustered(values_Q, self.clusters, seed=self.seed) for name, values_Q in self.values.items()
         }
 
     @functools.cached_property
     def over_classes(self) -> dict[str, Estimate]:
         """Mean of each measure over classes, so that large ones do not decide."""
-        if self.apart is None:
-            return {
-                name: bootstrap_strata(each_Q, self.classes, seed=self.seed) for name, each_Q in self.values.items()
-            }
         class_Q = np.unique(np.array(self.classes), return_inverse=True)[1]
 
         def estimate(values_Q: Values) -> Estimate:
+            if (values_Q == values_Q[0]).all():  # classes do not matter
+                return estimate_clustered(values_Q, self.clusters)
+            if self.apart is None:
+                return bootstrap_strata(values_Q, self.classes, seed=self.seed)
+
             def average(rows: NDArray[np.intp]) -> float:
                 sum_K, count_K = np.bincount(class_Q[rows], values_Q[rows]), np.bincount(class_Q[rows])
                 return float((sum_K[count_K > 0] / count_K[count_K > 0]).mean())
@@ -93,7 +95,7 @@ class Similarity:
             rows = np.flatnonzero(names == name)
             clusters = [self.clusters[row] for row in rows]
             found[name] = {
-                measure: bootstrap_clusters(values_Q[rows], clusters, seed=self.seed)
+                measure: estimate_clustered(values_Q[rows], clusters, seed=self.seed)
                 for measure, values_Q in self.values.items()
             }
         return found
@@ -212,7 +214,8 @@ def compare_similarity(before: Similarity, after: Similarity, measure: str = "mA
     """
     if before.data.content_hash != after.data.content_hash or not np.array_equal(before.asked, after.asked):
         raise InputError(f"The results of {before.model!r} and {after.model!r} are not on the same images.")
-    return bootstrap_clusters(after.values[measure] - before.values[measure], before.clusters, seed=before.seed)
+    values = before.values[measure], after.values[measure]
+    return estimate_clustered_gain(*values, before.clusters, seed=before.seed)
 
 
 def class_words(data: LabelledSet, row: int) -> str:

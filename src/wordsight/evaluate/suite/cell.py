@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,7 @@ def measure_cell(
     reused = 0
     zero_shot = predict_zero_shot(task, plan.command)
     if zero_shot is not None:
+        zero_shot = _as_suite(zero_shot)
         write_predictions(folder / f"{ZERO_SHOT}.parquet", zero_shot)
         hits[ZERO_SHOT, 0] = zero_shot.hits[None].astype(np.float64)
     for name in plan_methods(task, plan.methods, notes):
@@ -133,17 +134,21 @@ def _read_or_fit(folder: Path, task: FewShotTask, run: tuple[str, Count, int], p
             there = read_predictions(path)
         except InputError:
             there = None
-        wanted = describe_origin(task, f"{name} {count} shots seed {seed}", (), {})
+        wanted = replace(describe_origin(task, f"{name} {count} shots seed {seed}", (), {}), task="suite")
         if there is not None and _identity(there.origin) == _identity(wanted):
             return there, True
-    predictions = fit_run(task, name, count, seed, plan.command).predictions
+    predictions = _as_suite(fit_run(task, name, count, seed, plan.command).predictions)
     write_predictions(path, predictions)
     return predictions, False
 
 
+def _as_suite(predictions: Predictions) -> Predictions:
+    return replace(predictions, origin=replace(predictions.origin, task="suite"))
+
+
 def _identity(origin: Origin) -> tuple[object, ...]:
-    """Identity of a run: data, model, method, prompts and version."""
-    return origin.dataset_hash, origin.fingerprint, origin.method, origin.templates, origin.version
+    """Identity of a run: task, data, model, method, prompts and version."""
+    return origin.task, origin.dataset_hash, origin.fingerprint, origin.method, origin.templates, origin.version
 
 
 def _measure_single_images(

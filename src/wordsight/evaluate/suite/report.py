@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,14 +14,16 @@ from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain
 from wordsight.evaluate.suite.cell import PROBE, Measure
-from wordsight.evaluate.suite.summary import ALL_SETS, MeanResult, SetResult, SuiteResult, list_counts
+from wordsight.evaluate.suite.summary import ALL_SETS, FEWEST_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
+
+_ZERO_SHOT, _PROBE_ALL = (ZERO_SHOT, 0), (PROBE, ALL)
 
 
 def build_suite_report(result: SuiteResult, command: str) -> Report:
     """Report of models on many sets."""
     names = len({each.dataset for each in result.sets})
-    sections = [_tabulate_means(result)]
+    sections = [_tabulate_means(result)] if result.means else []
     for model in result.models:
         own = [each for each in result.sets if each.model == model]
         sections += _describe_model(model, own, [curve for curve in result.curves if curve.model == model])
@@ -31,13 +34,31 @@ def build_suite_report(result: SuiteResult, command: str) -> Report:
 
 
 def answer_suite(result: SuiteResult) -> Iterator[str]:
-    """A sentence on each model."""
+    """A sentence on each model: its mean, or its figures on the one dataset; and on datasets too small to tell."""
+    for each in result.sets:
+        if not any(mean.model == each.model for mean in result.means):
+            yield _answer_one(each)
     for mean in result.means:
         if mean.group != ALL_SETS:
             continue
-        text = f"{mean.model}, mean of {mean.sets} datasets: "
+        only = " (intervals: of these only)" if mean.of_these_only else ""
+        text = f"{mean.model}, mean of {mean.sets} datasets{only}: "
         parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
         yield text + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
+    few = {each.dataset: each for each in result.sets if each.test_images < each.class_count}
+    for each in few.values():
+        yield (
+            f"{each.dataset} is tested on only {each.test_images} images of {each.class_count} classes, which tells "
+            "little: not even every class has an image; raise --limit where it is given."
+        )
+
+
+def _answer_one(each: SetResult) -> str:
+    parts = [f"{_title(m)} {each.accuracy[m]:.1%}" for m in (_ZERO_SHOT, _PROBE_ALL) if m in each.accuracy]
+    gap = ""
+    if each.gap is not None:
+        gap = f"; zero-shot less probe {format_gain(each.gap)} points"
+    return f"{each.model} on {each.dataset} ({each.test_images:,} images tested): {', '.join(parts)}{gap}."
 
 
 def draw_gaps(sets: Sequence[SetResult], model: str) -> DrawnChart:
@@ -60,8 +81,8 @@ def draw_mean_curve(curve: MeanResult) -> DrawnChart:
     counts = list_counts(curve, methods[0])
     series = [Series.from_estimates(name, [curve.accuracy[name, count] for count in counts]) for name in methods]
     baselines = {}
-    if (ZERO_SHOT, 0) in curve.accuracy:
-        baselines[ZERO_SHOT] = curve.accuracy[ZERO_SHOT, 0].value
+    if _ZERO_SHOT in curve.accuracy:
+        baselines[ZERO_SHOT] = curve.accuracy[_ZERO_SHOT].value
     return line_chart(
         series,
         [str(count) for count in counts],
@@ -84,17 +105,37 @@ def write_charts(result: SuiteResult, folder: Path) -> list[Path]:
             charts["gaps"] = draw_gaps(own, model)
         for curve in result.curves:
             if curve.model == model:
-                charts[f"curve-{curve.group}"] = draw_mean_curve(curve)
+                charts[f"curve-{curve.group.replace(' ', '-')}"] = draw_mean_curve(curve)
         for name, chart in charts.items():
             written.append(chart.write_files(folder / f"suite-{folder_name(f'{model}-{name}')}"))
     return written
+
+
+def write_figures(result: SuiteResult, path: Path) -> Path:
+    """Write every figure of every dataset as CSV, a line for each model, method and number of shots; returns the path.
+
+    Columns: set, model, method, shots (0 for zero-shot, "all"), value, low, high, n; shares of 0 to 1.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["set", "model", "method", "shots", "value", "low", "high", "n"])
+        for each in result.sets:
+            for (method, count), found in each.accuracy.items():
+                figures = [f"{number:.6f}" for number in (found.value, found.low, found.high)]
+                writer.writerow([each.dataset, each.model, method, count, *figures, found.n])
+    return path
 
 
 def _describe_model(model: str, sets: Sequence[SetResult], curves: Sequence[MeanResult]) -> Iterator[Section]:
     parts: list[DrawnChart | Table] = []
     if any(each.gap is not None for each in sets):
         parts.append(draw_gaps(sets, model))
-    text = "Sorted by zero-shot less probe; a dash where a dataset has too few images."
+    text = (
+        "Sorted by zero-shot less probe; a dash where a dataset has too few images. Images: those that are tested on, "
+        "by zero-shot too, so that it differs from `wordsight eval zeroshot`, which takes all images: where a dataset "
+        "has no train split, half of each class is kept to learn from."
+    )
     yield Section(f"Datasets: {model}", text, [*parts, _tabulate_sets(sets)])
     for curve in curves:
         title = f"Mean curve: {model}, {curve.group}"
@@ -104,13 +145,13 @@ def _describe_model(model: str, sets: Sequence[SetResult], curves: Sequence[Mean
 def _tabulate_means(result: SuiteResult) -> Section:
     rows = []
     for mean in result.means:
-        cells = [_cell(mean.accuracy.get(measure)) for measure in ((ZERO_SHOT, 0), (PROBE, ALL))]
+        cells = [_cell(mean.accuracy.get(measure)) for measure in (_ZERO_SHOT, _PROBE_ALL)]
         rows.append([mean.model, mean.group, str(mean.sets), *cells, format_gain(mean.gap)])
     head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
     text = (
         "Datasets are equally weighted; those without both measures are not in the mean. Intervals are those of other "
-        "datasets like these. Whether one model is better than another is for `wordsight eval compare` to say, on the "
-        "predictions written here."
+        f"datasets like these; of fewer than {FEWEST_SETS}, of these only, with other images. Whether one model is "
+        "better than another is for `wordsight eval compare --task suite` to say, on the predictions written here."
     )
     return Section("Mean over datasets", text, [Table(head, rows)])
 
@@ -118,13 +159,13 @@ def _tabulate_means(result: SuiteResult) -> Section:
 def _tabulate_sets(sets: Sequence[SetResult]) -> Table:
     """Table of the main measures of each set: zero-shot, probe with all images, and two numbers of shots."""
     few = [m for m in dict.fromkeys(m for each in sets for m in each.accuracy) if m[0] != PROBE and m[1] in (1, 4)]
-    measures: list[Measure] = [(ZERO_SHOT, 0), (PROBE, ALL), *few]
+    measures: list[Measure] = [_ZERO_SHOT, _PROBE_ALL, *few]
     ordered = sorted(sets, key=lambda each: (each.gap is None, -_value(each.gap)))
     rows = []
     for each in ordered:
         figures = [_short(each.accuracy.get(measure)) for measure in measures]
         rows.append([each.dataset, str(each.class_count), str(each.test_images), *figures, format_gain(each.gap)])
-    head = ["Dataset", "Classes", "Images", "Zero-shot", "Probe", *(f"{n} shot{'s' * (n != 1)}" for _, n in few)]
+    head = ["Dataset", "Classes", "Images tested", "Zero-shot", "Probe", *(f"{n} shot{'s' * (n != 1)}" for _, n in few)]
     methods = ", ".join(dict.fromkeys(name for name, _ in few))
     caption = "Accuracy in percent; the probe learns from all images of the pool"
     if methods:
@@ -136,16 +177,16 @@ def _tabulate_curve(curve: MeanResult) -> Table:
     methods = list(dict.fromkeys(name for name, count in curve.accuracy if count != 0))
     counts = list_counts(curve, methods[0])
     rows = [[name, *(_cell(curve.accuracy[name, count]) for count in counts)] for name in methods]
-    if (ZERO_SHOT, 0) in curve.accuracy:
-        rows.insert(0, [ZERO_SHOT, *[_cell(curve.accuracy[ZERO_SHOT, 0])] * len(counts)])
+    if _ZERO_SHOT in curve.accuracy:
+        rows.insert(0, [ZERO_SHOT, *[_cell(curve.accuracy[_ZERO_SHOT])] * len(counts)])
     return Table(["Method", *(f"{count} shot{'s' * (count != 1)}" for count in counts)], rows)
 
 
 def _say_curve(curve: MeanResult) -> str:
     """Sentence on the fewest shots with which each method beats zero-shot on the mean of the sets."""
-    if (ZERO_SHOT, 0) not in curve.accuracy:
+    if _ZERO_SHOT not in curve.accuracy:
         return f"Mean of the {curve.sets} datasets with enough images."
-    base = curve.accuracy[ZERO_SHOT, 0].value
+    base = curve.accuracy[_ZERO_SHOT].value
     sentences = []
     for method in dict.fromkeys(name for name, count in curve.accuracy if count != 0):
         counts = list_counts(curve, method)
@@ -163,8 +204,8 @@ def _say_gap(mean: MeanResult, sets: Sequence[SetResult]) -> str:
     gaps = [each.gap for each in sets if each.gap is not None]
     ahead, behind = sum(gap.low > 0 for gap in gaps), sum(gap.high < 0 for gap in gaps)
     return (
-        f"; zero-shot less probe {format_gain(mean.gap)} points. Zero-shot is clearly better on {ahead} datasets, the "
-        f"probe on {behind}, and {len(gaps) - ahead - behind} do not tell"
+        f"; zero-shot less probe {format_gain(mean.gap)} points. Zero-shot is clearly better on {ahead} of {len(gaps)} "
+        f"datasets, the probe on {behind}"
     )
 
 

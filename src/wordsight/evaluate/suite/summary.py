@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from wordsight.metrics import (
     estimate_runs,
     measure_across_sets,
     measure_on_set,
+    measure_on_sets,
 )
 
 ALL_SETS = "all sets"
+FEWEST_SETS = 5  # below which the spread of sets is hardly known: of two, an interval of the mean is ±100 points
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class SetResult:
 class MeanResult:
     """A model over the sets of a group that have all of its measures: zero-shot, and the probe with all images.
 
-    Intervals are of sets like these: other sets, and other images of each, would give others.
+    Intervals are of sets like these: other sets, and other images of each, would give others. Of fewer than
+    `FEWEST_SETS` they are of these sets only, with other images of them.
     """
 
     model: str
@@ -63,12 +66,18 @@ class MeanResult:
     accuracy: Mapping[Measure, Estimate]
     gap: Estimate | None
 
+    @property
+    def of_these_only(self) -> bool:
+        """Whether the intervals say nothing of other sets."""
+        return self.sets < FEWEST_SETS
+
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as JSON holds them."""
         return {
             "model": self.model,
             "group": self.group,
             "sets": self.sets,
+            "intervals_of_these_sets_only": self.of_these_only,
             "accuracy": _by_text(self.accuracy),
             "zero_shot_minus_probe": _as_dict(self.gap),
         }
@@ -153,8 +162,9 @@ def _average(cells: Sequence[Cell], model: str, group: str, measures: Sequence[M
     if len(able) < 2 or not measures:
         return []
     each = [measure_on_set(np.stack([cell.share(measure) for measure in measures], axis=1)) for cell in able]
-    joint, places = measure_across_sets(each), {measure: place for place, measure in enumerate(measures)}
-    accuracy = {measure: joint.estimate(place) for measure, place in places.items()}
+    joint = measure_across_sets(each) if len(each) >= FEWEST_SETS else measure_on_sets(each)
+    places = {measure: place for place, measure in enumerate(measures)}
+    accuracy = {measure: _bound(joint.estimate(place), 0.0) for measure, place in places.items()}
     return [MeanResult(model, group, len(able), accuracy, _find_gap(joint, places))]
 
 
@@ -162,7 +172,12 @@ def _find_gap(joint: JointMeans, places: Mapping[Measure, int]) -> Estimate | No
     """Zero-shot less probe with all images."""
     if (ZERO_SHOT, 0) not in places or (PROBE, ALL) not in places:
         return None
-    return joint.estimate_gain(places[PROBE, ALL], places[ZERO_SHOT, 0])
+    return _bound(joint.estimate_gain(places[PROBE, ALL], places[ZERO_SHOT, 0]), -1.0)
+
+
+def _bound(estimate: Estimate, least: float) -> Estimate:
+    """Estimate whose interval ends where values do: at `least` and 1."""
+    return replace(estimate, low=max(least, estimate.low), high=min(1.0, estimate.high))
 
 
 def name_measure(measure: Measure) -> str:

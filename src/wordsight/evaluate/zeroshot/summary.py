@@ -273,7 +273,10 @@ def _measure_groups(
     label_N: NDArray[np.int64] | None = None,
 ) -> tuple[Group, ...]:
     """Accuracy of each group, the lowest first."""
-    names = np.array([cell or NO_GROUP for cell in cells], object)
+    unnamed = NO_GROUP
+    while unnamed in set(cells):  # a group may be called so
+        unnamed = f"({unnamed})"
+    names = np.array([cell or unnamed for cell in cells], object)
     recall_K = np.array([each.recall.value if each.recall else np.nan for each in classes])
     groups = []
     for name in dict.fromkeys(names):

@@ -90,8 +90,8 @@ def describe_groups(summary: Summary, column: str) -> str:
         f"By {column}, the worst of {len(groups)} groups is {worst.name!r}: {worst.accuracy:.1%} of {worst.accuracy.n} "
         f"images, {gap:.1f} points below {best.name!r}"
     )
-    if worst.accuracy.high >= best.accuracy.low:
-        text += "; their intervals overlap, so the order may be due to chance"
+    if worst.accuracy.widen(len(groups)).high >= best.accuracy.widen(len(groups)).low:
+        text += "; their intervals overlap if they are to hold for all groups, so the order may be due to chance"
     if worst.expected is None:
         return f"{text}."
     return f"{text}. Its mix of classes alone would give {percent(worst.expected)}."
