@@ -1,4 +1,4 @@
-"""Predictions of a model on a labelled set: one row an image, the file from which every figure is computed."""
+"""Predictions of a model on a labelled set: one row per image, the file from which every figure is computed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from wordsight.cli.eval._options import (
 
 EPILOG = """\b
 Examples:
-  wordsight eval retrieval captions.tsv                            image names and captions, one pair a row
+  wordsight eval retrieval captions.tsv                            image names and captions, one pair per row
   wordsight eval retrieval photos/ --report retrieval.html         photos with a .txt beside each
   wordsight eval retrieval 'shards/{000..009}.tar' --model mini --model ViT-B-32/openai
 
