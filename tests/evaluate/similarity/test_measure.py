@@ -170,6 +170,7 @@ def test_few_queries_that_are_all_answered_are_not_certainty():
     for found in (one.overall["mAP"], one.over_classes["mAP"]):
         assert (found.value, found.high) == (1.0, 1.0)
         assert found.low == pytest.approx(0.510, abs=1e-3)  # Wilson's of four of four
+    assert one.overall["precision@10"].value == pytest.approx(1 / 3)  # of the three others, as by chance
     assert one.by_class["cat"]["mAP"].low == pytest.approx(0.342, abs=1e-3)
     gain = compare_similarity(one, other)
     assert gain.low < -0.5 < 0.5 < gain.high

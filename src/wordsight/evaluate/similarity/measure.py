@@ -22,7 +22,6 @@ from wordsight.metrics import (
     bootstrap_strata,
     estimate_clustered,
     estimate_clustered_gain,
-    precision_at_k,
 )
 
 KS = (1, 10)
@@ -197,10 +196,11 @@ def rank_by_class(
         order_BN = np.argsort(-score_BN, axis=1, kind="stable")
         marks_BN = np.take_along_axis(right_BN, order_BN, axis=1)
         asked.append(rows)
-        first.append(_first_results(order_BN, np.count_nonzero(~same_BN, axis=1)))
+        ranked_B = np.count_nonzero(~same_BN, axis=1)
+        first.append(_first_results(order_BN, ranked_B))
         values["mAP"].append(average_precision(marks_BN))
         for k in ks:
-            values[f"precision@{k}"].append(precision_at_k(marks_BN, k))
+            values[f"precision@{k}"].append(marks_BN[:, :k].sum(axis=1) / np.minimum(k, ranked_B))
     if not asked:
         return np.zeros(0, np.int64), {}, np.zeros((0, FIRST), np.int64)
     measures = {name: np.concatenate(parts) for name, parts in values.items()}
