@@ -3,8 +3,8 @@
     python benchmarks/label_errors.py [--model mini] [--sets aid,birds50,…]
 
 Of each learn set of `transfer` with four images a class or more, a share of the labels is changed to another class at
-random, three times; suspects are found by confident learning with the probabilities of each method, and compared with what
-was changed. Labels that are wrong to begin with count as false. The default method of `wordsight eval labels` is the one
+random, three times; suspects are found by confident learning with the probabilities of each method, and compared with
+what was changed. Labels that are wrong to begin with count as false. The default method of `eval labels` is the one
 with the best mean of precision among as many first suspects as labels were changed. Minutes on two cores.
 """
 
@@ -60,7 +60,8 @@ def main() -> None:
 
 def _row(name: str, method: str, share: float, figures: tuple[float, ...]) -> dict[str, object]:
     keys = ("precision", "recall", "precision of first")
-    return {"set": name, "method": method, "changed": share, **{k: round(v, 3) for k, v in zip(keys, figures, strict=True)}}
+    rounded = {key: round(value, 3) for key, value in zip(keys, figures, strict=True)}
+    return {"set": name, "method": method, "changed": share, **rounded}
 
 
 if __name__ == "__main__":
