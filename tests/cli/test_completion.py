@@ -12,7 +12,7 @@ from PIL import Image
 from wordsight.cli import COMMANDS, completion, group
 from wordsight.cli.eval import SUBCOMMANDS
 from wordsight.encoder import BACKENDS, PRECISIONS
-from wordsight.evaluate.data_quality.label_errors import WAYS
+from wordsight.evaluate.data_quality.label_errors import METHODS as LABEL_METHODS
 from wordsight.evaluate.fewshot.methods import METHODS, PUBLISHED
 from wordsight.evaluate.limits.catalogue import TESTS
 from wordsight.zeroshot.templates import TEMPLATE_SETS
@@ -103,7 +103,7 @@ def test_subcommands_of_eval_their_options_and_values_are_completed(tmp_path):
     assert offered("wordsight eval pick --models mi") == ["mini"]
     assert offered("wordsight eval zeroshot --templates imagenet", forbid=HEAVY) == ["imagenet-7", "imagenet-80"]
     assert offered("wordsight eval limits --tests co") == ["colour", "counting"]
-    assert offered("wordsight eval labels --way z") == ["zero-shot"]
+    assert offered("wordsight eval labels --method z") == ["zero-shot"]
     assert offered("wordsight eval zeroshot pho") == ["file,pho"]
 
 
@@ -137,4 +137,4 @@ def test_the_words_of_backends_and_precisions_are_those_there_are():
 def test_the_words_of_eval_are_those_there_are():
     assert (*METHODS, *PUBLISHED) == completion.METHODS
     assert tuple(test.name for test in TESTS) == completion.LIMIT_TESTS
-    assert completion.WAYS == WAYS
+    assert completion.LABEL_METHODS == LABEL_METHODS

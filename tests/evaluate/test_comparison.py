@@ -450,3 +450,13 @@ def test_a_method_that_a_dataset_lacks_is_left_out_of_many(tmp_path):
     choice = choose_results([tmp_path])
     assert {each.method for each in choice.results} == {"gda all images", "probe all images"}
     assert choice.remarks == ["Not on all 2 datasets, so left out: clap all images."]
+
+
+def test_results_with_other_templates_are_told_apart(tmp_path):
+    for folder, templates in (("a", ("a {}",)), ("a+templates-1", ("{}",)), ("a+templates-2", ("{}",))):
+        each = predictions(drawn_hits(0.8))
+        each = replace(each, origin=replace(each.origin, templates=templates))
+        write_predictions(tmp_path / "pets" / folder / "predictions.parquet", each)
+    labels = compare(tmp_path).labels
+    assert [label.split(" · ")[0] for label in labels] == ["“a {}”", "“{}”", "“{}”"]
+    assert len(set(labels)) == 3

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,16 @@ def test_what_is_of_another_model_or_set_or_damaged_is_fitted_again(plan):
     assert measure_cell(other, make_set(seed=1), plan).reused == 0
     next((plan.out / "trees" / "with-texts" / "suite").glob("probe-1-*")).write_bytes(b"damaged")
     assert measure_cell(other, make_set(seed=1), plan).reused == 9
+
+
+def test_images_to_learn_from_that_changed_are_fitted_again(plan):
+    test, pool = make_set(), make_set(seed=2)
+    measure_cell(WithTexts(), test, plan, pool=pool)
+    again = measure_cell(WithTexts(), test, plan, pool=pool)
+    relabelled = replace(pool, labels=pool.labels[::-1].copy())
+    changed = measure_cell(WithTexts(), test, plan, pool=relabelled)
+    assert again.reused > 0
+    assert changed.reused == 0
 
 
 def test_predictions_are_kept_for_comparisons(plan):

@@ -32,7 +32,7 @@ LIMIT_TESTS = (
     "typed-label", "digits", "clock", "dice", "suits", "polygons", "blur", "noise", "rotation", "greyscale",
     "resolution",
 )  # fmt: skip
-WAYS = ("prior-probe", "probe", "zero-shot")
+LABEL_METHODS = ("prior-probe", "probe", "zero-shot")
 _PLAIN = re.compile(r"[\w./+@-]+")  # names that no shell needs quoted
 _WORD = re.compile(r"\w*$")
 _COLUMN = re.compile(r"[^\W\d]\w*")
@@ -156,7 +156,7 @@ OFFERS: dict[str, Offer] = {
     "--shots": offer_words("1", "2", "4", "8", "16", "all"),
     "--split": offer_words("test", "train", "validation"),
     "--tests": offer_words("none", *LIMIT_TESTS),
-    "--way": offer_words(*WAYS),
+    "--method": offer_words(*LABEL_METHODS),
 }
 
 

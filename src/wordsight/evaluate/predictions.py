@@ -1,4 +1,4 @@
-"""Predictions of a model on a labelled set: one row an image, the file from which every figure is computed."""
+"""Predictions of a model on a labelled set: one row per image, the file from which every figure is computed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Origin:
     """Origin of predictions: enough to repeat them, and to refuse a comparison of what cannot be compared.
 
     task: "zeroshot", "fewshot", …. command: arguments of the command line behind `wordsight`, or of the call.
-    method: how the classes were decided, such as "zero-shot" or "gda 4 shots seed 0". seconds: by phase.
+    method: how the classes were decided, such as "zero-shot" or "gda 4 shots seed 0". learnt_from: hash of the labelled
+    images that shots were drawn from. seconds: by phase.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Origin:
     version: str
     precision: str = ""
     method: str = ""
+    learnt_from: str = ""
     templates: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

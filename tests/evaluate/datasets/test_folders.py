@@ -152,3 +152,24 @@ def test_the_photos_of_clothes_open_by_split():
     assert (held_out.split, len(held_out.images), len(train.images)) == ("validation", 341, 3068)
     assert held_out.classnames == train.classnames
     assert "longsleeve" in held_out.classnames
+
+
+def test_two_folders_of_one_name_in_the_list_are_refused(tmp_path):
+    folder = write_images(tmp_path, ("0/1.png", "1/1.png", "2/1.png"))
+    (folder / "classnames.txt").write_text("crane\ncrane\ndog\n")
+    with pytest.raises(InputError, match=r"'0' and '1' of .* are both called 'crane' .* such as 'crane \(bird\)'"):
+        open_set(folder)
+
+
+def test_a_list_of_numbers_other_than_their_places_is_refused(tmp_path):
+    folder = write_images(tmp_path, ("1/1.png", "2/1.png"))
+    (folder / "classnames.txt").write_text("1\n2\n3\n")
+    with pytest.raises(InputError, match=r"holds '1' at place 0, counted from 0, .* 'number 1'"):
+        open_set(folder)
+
+
+def test_a_folder_called_by_a_digit_that_is_no_decimal(tmp_path):
+    folder = write_images(tmp_path, ("²/1.png", "³/1.png"))
+    (folder / "classnames.txt").write_text("dog\ncat\n")
+    with pytest.raises(InputError, match="does not name the folder"):
+        open_set(folder)

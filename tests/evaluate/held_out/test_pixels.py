@@ -3,7 +3,7 @@
 import numpy as np
 from labelled_squares import SPEC, squares, zero_shot  # noqa: F401
 
-from wordsight.evaluate import pixels as pixels_module
+from wordsight.evaluate.held_out import pixels as pixels_module
 from wordsight.evaluate.held_out.pixels import Pixels
 from wordsight.evaluate.held_out.zero_shot import open_held_out
 from wordsight.images.decode import read_image

@@ -144,14 +144,14 @@ def test_a_multi_label_set_is_refused():
 def test_prompt_sets_that_are_tried_together_are_judged_together():
     seen = study()
     gain = Estimate(0.03, 0.002, 0.058, 60)
-    one, *_ = (dataclasses.replace(way, gain=gain) for way in seen.ways[1:])
-    assert "imagenet-7 is better than" in build_report(dataclasses.replace(seen, ways=(seen.ways[0], one))).answer
+    one, *_ = (dataclasses.replace(way, gain=gain) for way in seen.methods[1:])
+    assert "imagenet-7 is better than" in build_report(dataclasses.replace(seen, methods=(seen.methods[0], one))).answer
     many = [dataclasses.replace(one, name=f"set {number}") for number in range(5)]
-    answer = build_report(dataclasses.replace(seen, ways=(seen.ways[0], *many))).answer
+    answer = build_report(dataclasses.replace(seen, methods=(seen.methods[0], *many))).answer
     assert "None of the 5 prompt sets can be told apart from it. These intervals" not in answer
     assert "None of the 5 prompt sets can be told apart from it." in answer
     many[2] = dataclasses.replace(one, name="the good one", gain=Estimate(0.1, 0.06, 0.14, 60))
-    answer = build_report(dataclasses.replace(seen, ways=(seen.ways[0], *many))).answer
+    answer = build_report(dataclasses.replace(seen, methods=(seen.methods[0], *many))).answer
     assert "the good one is better than" in answer
     assert "These intervals hold for all 5 prompt sets at once." in answer
 

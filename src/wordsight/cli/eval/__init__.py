@@ -29,6 +29,13 @@ SUBCOMMANDS: dict[str, str] = {
 
 
 class _LazyEval(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; warnings are single lines on standard error."""
+        from wordsight.cli._messages import plain_warnings
+
+        with plain_warnings():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of `SUBCOMMANDS`."""
         return list(SUBCOMMANDS)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli.eval._options import (
     check_report,
     check_sheet,
@@ -72,20 +71,19 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
         raise InputError("Name the training images: either --train, a folder, or --in, an index of them.")
     check_report(options["report"])
     check_sheet(options["sheet"])
-    with plain_warnings():
-        data = open_dataset(dataset, options)
-        embedder = open_model(model, options)
-        if not isinstance(embedder, LoadedImageModel):
-            raise InputError(f"The model {model!r} has no index of its own; name a CLIP model for comparing images.")
-        with image_progress(len(data.images), model) as progress:
-            features = embed_set(embedder, data, progress=progress)
-        readable = features.of(data)
-        trained = _read_training(options, embedder)
-        hit_N = _find_hits(options["predictions"], embedder, readable)
-        result = find_contamination(
-            readable, features, trained, model=model, fingerprint=embedder.fingerprint, hit_N=hit_N,
-            seed=options["seed"],
-        )  # fmt: skip
+    data = open_dataset(dataset, options)
+    embedder = open_model(model, options)
+    if not isinstance(embedder, LoadedImageModel):
+        raise InputError(f"The model {model!r} has no index of its own; name a CLIP model for comparing images.")
+    with image_progress(len(data.images), model) as progress:
+        features = embed_set(embedder, data, progress=progress)
+    readable = features.of(data)
+    trained = _read_training(options, embedder)
+    hit_N = _find_hits(options["predictions"], embedder, readable)
+    result = find_contamination(
+        readable, features, trained, model=model, fingerprint=embedder.fingerprint, hit_N=hit_N,
+        seed=options["seed"],
+    )  # fmt: skip
     recorded = record_command(ctx)
     write_figures(options["out"], data.name, model, "contamination", result.to_dict(), command=recorded)
     deliver(build_report(result, shlex.join(["wordsight", *recorded])), options)

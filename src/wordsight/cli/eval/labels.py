@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli.eval._options import (
     check_report,
     check_sheet,
@@ -61,11 +60,10 @@ def command(ctx: click.Context, /, dataset: str, model: str, **options: Any) -> 
 
     check_report(options["report"])
     check_sheet(options["sheet"])
-    with plain_warnings():
-        data = open_dataset(dataset, options)
-        embedder = open_model(model, options)
-        with image_progress(len(data.images), model) as progress:
-            result = examine_labels(embedder, data, method=options["method"], seed=options["seed"], progress=progress)
+    data = open_dataset(dataset, options)
+    embedder = open_model(model, options)
+    with image_progress(len(data.images), model) as progress:
+        result = examine_labels(embedder, data, method=options["method"], seed=options["seed"], progress=progress)
     recorded = record_command(ctx)
     write_figures(options["out"], data.name, model, "labels", result.to_dict(), command=recorded)
     deliver(build_report(result, shlex.join(["wordsight", *recorded])), options)

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli.eval._options import check_report, models_option, record_command, result_options
 
 EPILOG = """\b
@@ -48,7 +47,7 @@ def command(ctx: click.Context, /, tables: tuple[str, ...], models: tuple[str, .
     results = []
     for name in models:
         model = open_text_model(name, options)
-        with plain_warnings(), image_progress(len(data.images), name) as progress:
+        with image_progress(len(data.images), name) as progress:
             results.append(score_pairs(model, data, seed=options["seed"], progress=progress))
     for result in results:
         repeat = record_command(ctx, models=[result.model])

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli._options import spread
 from wordsight.cli.eval._options import (
     check_report,
@@ -70,8 +69,7 @@ def command(ctx: click.Context, /, dataset: str, **options: Any) -> None:
     from wordsight.evaluate.picking.report import build_report
 
     check_report(options["report"])
-    with plain_warnings():
-        data = open_dataset(dataset, options)
+    data = open_dataset(dataset, options)
     picking = pick(
         data,
         list(dict.fromkeys(options["models"])),

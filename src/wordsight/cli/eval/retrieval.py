@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli.eval._options import (
     check_report,
     dataset_argument,
@@ -18,7 +17,7 @@ from wordsight.cli.eval._options import (
 
 EPILOG = """\b
 Examples:
-  wordsight eval retrieval captions.tsv                            image names and captions, one pair a row
+  wordsight eval retrieval captions.tsv                            image names and captions, one pair per row
   wordsight eval retrieval photos/ --report retrieval.html         photos with a .txt beside each
   wordsight eval retrieval 'shards/{000..009}.tar' --model mini --model ViT-B-32/openai
 
@@ -63,7 +62,7 @@ def command(ctx: click.Context, /, dataset: str, models: tuple[str, ...], **opti
     results = []
     for name in models:
         model = open_text_model(name, options)
-        with plain_warnings(), image_progress(len(data.images), name) as progress:
+        with image_progress(len(data.images), name) as progress:
             results.append(evaluate_retrieval(model, data, ks=ks, seed=options["seed"], progress=progress))
     words = record_command(ctx)
     charts = draw_charts(results) if options["report"] else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings, say
+from wordsight.cli._messages import say
 from wordsight.cli.eval._options import (
     check_report,
     dataset_options,
@@ -71,10 +71,9 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
     groups = _read_groups(options["groups"])
     left_out: list[tuple[str, str]] = []
     cells: list[Cell] = []
-    with plain_warnings():
-        sets = _open_sets(datasets, options, left_out)
-        for name in dict.fromkeys(models):
-            cells += _measure(ctx, name, sets, options, left_out)
+    sets = _open_sets(datasets, options, left_out)
+    for name in dict.fromkeys(models):
+        cells += _measure(ctx, name, sets, options, left_out)
     if not cells:
         raise InputError(f"None of the {len(datasets)} datasets can be measured; the first: {left_out[0][1]}")
     result = summarise_suite(cells, groups=groups, left_out=left_out)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordsight.cli._messages import plain_warnings
 from wordsight.cli.eval._options import (
     check_report,
     dataset_options,
@@ -68,15 +67,14 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
     check_report(options["report"])
     if options["templates"] is not None:
         resolve_templates(options["templates"])
-    with plain_warnings():
-        sets = {source: open_dataset(source, options) for source in datasets}
-        _check_sets(sets, options["by"])
-        evaluated: list[Evaluated] = []
-        measured: list[Features] = []
-        for model_name in dict.fromkeys(models):
-            for each, features in _evaluate(ctx, model_name, sets, options):
-                evaluated.append(each)
-                measured.append(features)
+    sets = {source: open_dataset(source, options) for source in datasets}
+    _check_sets(sets, options["by"])
+    evaluated: list[Evaluated] = []
+    measured: list[Features] = []
+    for model_name in dict.fromkeys(models):
+        for each, features in _evaluate(ctx, model_name, sets, options):
+            evaluated.append(each)
+            measured.append(features)
     ctx.exit(_deliver(ctx, evaluated, measured, options))
 
 

@@ -117,6 +117,8 @@ def label_results(results: Sequence[Result]) -> list[str]:
     facts = [[result.model, result.method, result.precision, result.prompts] for result in results]
     if _find_double(results, facts) is not None:  # the same model twice: by where the user found them
         facts = [[*fact, result.given] for fact, result in zip(facts, results, strict=True)]
+    if _find_double(results, facts) is not None and len({result.path.name for result in results}) == 1:
+        facts = [[*fact, result.path.parent.name] for fact, result in zip(facts, results, strict=True)]
     double = _find_double(results, facts)
     if double is not None:
         one, other = double
@@ -185,8 +187,10 @@ def _read_parquet(path: Path, given: str) -> Result:
     if predictions.split != "test":
         dataset = f"{dataset} ({predictions.split})"
     prompts = ""
-    if origin.templates:
-        prompts = f"{len(origin.templates)} prompt{'s' * (len(origin.templates) > 1)}"
+    if len(origin.templates) == 1:
+        prompts = f"“{origin.templates[0]}”"
+    elif origin.templates:
+        prompts = f"{len(origin.templates)} prompts"
     facts = origin.precision, prompts, predictions
     return Result(dataset, origin.model, origin.method, path, given, *facts, task=origin.task)
 

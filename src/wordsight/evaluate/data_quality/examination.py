@@ -25,6 +25,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.report.sections import ImageTiles, Report, Section, Table
+from wordsight.evaluate.report.words import percent
 from wordsight.evaluate.zeroshot.run import choose_templates, embed_names
 
 _TILES = 40
@@ -147,7 +148,7 @@ def _answer(result: Examination) -> str:
     n, found = len(result.data.images), len(result.errors.suspects)
     if not found:
         return f"None of the {n:,} labels of {result.data.name} looks wrong to {result.model}."
-    answer = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({found / n:.1%})."
+    answer = f"{found:,} of the {n:,} labels of {result.data.name} look wrong to {result.model} ({percent(found / n)})."
     if result.trust is not None:
         answer += f" Of labels that were changed on purpose it finds {result.trust.recall:.0%}"
         if result.trust.first is not None:
@@ -168,20 +169,20 @@ def _explain(result: Examination) -> str:
     ]
     if result.trust is not None and result.trust.precision is not None:
         lines.append(
-            f"With {result.trust.changed:.0%} of the labels changed at random, in {result.trust.draws} draws: "
+            f"With {percent(result.trust.changed, 0)} of the labels changed at random, in {result.trust.draws} draws: "
             f"{result.trust.precision:.0%} of the suspects are changed ones, where labels that are wrong to begin with "
             "count against it."
         )
     lines.append(
-        f"Estimated share of wrong labels: {result.errors.share:.1%}, which includes the model's own mistakes."
+        f"Estimated share of wrong labels: {percent(result.errors.share)}, which includes the model's own mistakes."
     )
     return "\n".join([*lines, *result.notes])
 
 
 def _table(result: Examination, suspects: Sequence[Suspect]) -> Table:
     rows = [
-        [result.data.keys[each.row], f"{result.classnames[each.given]} ({each.given_proba:.0%})",
-         f"{result.classnames[each.likely]} ({each.likely_proba:.0%})"]
+        [result.data.keys[each.row], f"{result.classnames[each.given]} ({percent(each.given_proba, 0)})",
+         f"{result.classnames[each.likely]} ({percent(each.likely_proba, 0)})"]
         for each in suspects[:_ROWS]
     ]  # fmt: skip
     return Table(["image", "labelled", "looks like"], rows)
@@ -192,7 +193,7 @@ def show_suspects(result: Examination) -> ImageTiles:
     tiles = []
     for each in result.errors.suspects[:_TILES]:
         given, likely = result.classnames[each.given], result.classnames[each.likely]
-        text = f"labelled {given}\nlooks like {likely} ({each.likely_proba:.0%})"
+        text = f"labelled {given}\nlooks like {likely} ({percent(each.likely_proba, 0)})"
         image = result.data.images[each.row]
         if not isinstance(image, str | os.PathLike):
             text = f"{result.data.keys[each.row]}\n{text}"

@@ -162,6 +162,8 @@ def _number_listed(
     named: Sequence[tuple[str, list[str]]], listed: Sequence[str], numbers: bool, where: str
 ) -> dict[str, int]:
     """Label of each class as it is written in the cells."""
+    if numbers:
+        check_numerals(listed, where)
     by_listed = {word_class(name).casefold(): place for place, name in enumerate(listed)}
     by_name: dict[str, int] = {}
     for row, ones in named:
@@ -178,6 +180,16 @@ def _number_listed(
                 )
             by_name[one] = label
     return by_name
+
+
+def check_numerals(listed: Sequence[str], where: str) -> None:
+    """Raise InputError for a list of names that are numbers, but not those of their places: "1" could mean either."""
+    for place, name in enumerate(listed):
+        if name.strip().isdecimal() and int(name) != place:
+            raise InputError(
+                f"The class list of {where} holds {name!r} at place {place}, counted from 0, so that a label {name} "
+                f"could mean either; write names with a word, such as 'number {name.strip()}'."
+            )
 
 
 def check_label(label: int, classnames: Sequence[str], where: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.class_lists import CLASSNAMES, read_class_list_beside
-from wordsight.evaluate.datasets.classes import check_label, shorten
+from wordsight.evaluate.datasets.classes import check_label, check_numerals, shorten
 from wordsight.evaluate.datasets.request import DatasetWarning
 
 _WORDNET = re.compile(r"n\d{8}")
@@ -51,7 +51,8 @@ def _look_up(folders: Sequence[str], listed: Sequence[str], path: str) -> dict[s
     by_folder = {folder: rest.strip() for folder, _, rest in (line.partition(" ") for line in listed) if rest.strip()}
     if all(name in by_folder for name in folders):
         return {name: by_folder[name] for name in folders}
-    if all(name.isdigit() for name in folders):
+    if all(name.isdecimal() for name in folders):
+        check_numerals(listed, repr(path))
         return {name: listed[check_label(int(name), listed, f"the folders beside {path!r}")] for name in folders}
     names = {name.replace("_", " ") for name in listed}
     missing = [name for name in folders if name.replace("_", " ") not in names]

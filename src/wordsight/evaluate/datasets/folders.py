@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def load_folder(request: Request) -> LabelledSet:
             raw += _list_classes(root)
     _warn_of_empty_folders(roots[split], raw, request.source)
     names = name_folders(list(dict.fromkeys(raw)), beside, request.source)
+    _check_names(names, request.source)
     label_by_name, classnames = index_names(names.values(), f"the folder {request.source!r}")
     check_class_count(classnames, f"The folder {request.source!r}", _EXPECTED + _find_deeper(roots[split], raw))
     if not found:
@@ -75,6 +76,18 @@ def load_folder(request: Request) -> LabelledSet:
         templates=read_templates_beside(beside),
         split=split,
     )
+
+
+def _check_names(names: Mapping[str, str], source: str) -> None:
+    """Raise InputError for two folders that a list gives one name: their images would become one class."""
+    folder_of: dict[str, str] = {}
+    for folder, name in names.items():
+        if name in folder_of:
+            raise InputError(
+                f"The folders {folder_of[name]!r} and {folder!r} of {source!r} are both called {name!r} in the class "
+                f"list; give one a name of its own, such as '{name} (bird)'."
+            )
+        folder_of[name] = folder
 
 
 def find_splits(folder: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
+from wordsight.evaluate.report.words import percent
 from wordsight.metrics import confusion_matrix
 
 # Chosen on 36 sets with right names (benchmarks/label_order.py): none gives an alarm with the bundled model. Where it
@@ -83,8 +84,9 @@ class LabelOrder:
         if self.finding == "order":
             return (
                 f"The names seem to be in another order than the labels: {pairs}. With the names exchanged the mean "
-                f"recall would be {self.recall + self.gain:.0%} instead of {self.recall:.0%}. Compare the list of "
-                "names with the source of the labels; a model that knows these names badly can look the same."
+                f"recall would be {percent(self.recall + self.gain, 0)} instead of {percent(self.recall, 0)}. Compare "
+                "the list of names with the source of the labels; a model that knows these names badly can look "
+                "the same."
             )
         if self.finding == "exchanged":
             return f"Some names seem to be exchanged: {pairs}. Look at images of these labels."

@@ -159,7 +159,8 @@ def _find_problem(image: Any, label: Any) -> str:
         return "names no image"
     if isinstance(image, str) and is_url(image):
         return "names a URL; download the images first, with img2dataset for example"
-    if label in (None, "") or (isinstance(label, str) and not label.strip()):
+    is_nan = isinstance(label, float) and label != label
+    if label in (None, "") or is_nan or (isinstance(label, str) and not label.strip()):
         return "names no class"
     return ""
 

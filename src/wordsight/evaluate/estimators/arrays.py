@@ -109,10 +109,10 @@ def check_labels(y: Any, count: int) -> NDArray[Any]:
         )
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise ArrayError(f"y should be a 1d array, got an array of shape {labels.shape} instead; one label an image.")
+        raise ArrayError(f"y should be a 1d array, got an array of shape {labels.shape} instead; one label per image.")
     if len(labels) != count:
         raise ArrayError(
-            f"Found input variables with inconsistent numbers of samples: {[count, len(labels)]}; one label an image."
+            f"Found input variables with inconsistent numbers of samples: {[count, len(labels)]}; one label per image."
         )
     if labels.dtype.kind == "f":
         _check_finite("y", labels)

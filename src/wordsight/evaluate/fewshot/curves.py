@@ -189,6 +189,7 @@ def describe_origin(task: FewShotTask, method: str, command: Sequence[str], seco
         fingerprint=task.fingerprint,
         version=wordsight.__version__,
         method=method,
+        learnt_from=task.pool.content_hash,
         templates=task.templates,
         command=tuple(command),
         seconds=dict(seconds),

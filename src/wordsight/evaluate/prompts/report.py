@@ -111,8 +111,9 @@ def _templates(name: str, scores: TemplateScores) -> Section:
         for score in _ordered(scores)
     ]
     hurting = sum(score.hurts for score in scores.each)
+    answer = describe_gain(scores.gain, f"the ensemble of {len(rows)}", "one of its templates drawn at random")
     text = (
-        f"{describe_gain(scores.gain, f'The ensemble of {len(rows)}', 'one of its templates drawn at random')}. "
+        f"{answer[:1].upper()}{answer[1:]}. "
         f"The templates dispute {scores.disputed:.1%} of the images. "
         f"{hurting} of {len(rows)} seem to hurt the ensemble; about {len(rows) / 40:.1f} would by chance."
     )
