@@ -66,6 +66,11 @@ class Predictions:
         return self.labels.ndim == 2
 
     @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether any class can be right for each image, (N,) bool; see `find_known`."""
+        return find_known(self.labels)
+
+    @property
     def hits(self) -> NDArray[np.bool_]:
         """Whether the best class of each image is one of its own, (N,)."""
         if self.is_multilabel:
@@ -79,6 +84,13 @@ class Predictions:
         order_NT = np.argsort(-score_NK, axis=1, kind="stable")[:, :kept]
         best_NT = np.take_along_axis(score_NK, order_NT, axis=1).astype(np.float64)
         return cls(origin, data.keys, data.labels, data.classnames, order_NT, best_NT, data.columns, data.split)
+
+
+def find_known(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether any class can be right, (N,): of labels (N,) where it is known, of marks (N, K) where there is one."""
+    if labels.ndim == 2:
+        return np.asarray(labels.any(axis=1))
+    return np.asarray(labels >= 0)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

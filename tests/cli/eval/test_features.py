@@ -66,7 +66,7 @@ def test_labels_are_examined(run, tmp_path, squares):
     assert result.exit_code == 0, result.output
     assert "labels of" in result.stdout
     (file,) = (tmp_path / "eval").glob("*/mini/labels.json")
-    assert json.loads(file.read_text())["way"] == "prior-probe"
+    assert json.loads(file.read_text())["method"] == "prior-probe"
     assert (tmp_path / "out.png").is_file()
 
 

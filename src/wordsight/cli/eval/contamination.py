@@ -116,24 +116,13 @@ def _find_hits(predictions: Path | None, model: LoadedImageModel, data: Labelled
     hits: Mapping[str, bool]
     if predictions is not None:
         read = read_predictions(predictions)
-        known = _known(read.labels)
-        hits = {key: bool(hit) for key, hit, good in zip(read.keys, read.hits, known, strict=True) if good}
+        hits = {key: bool(hit) for key, hit, good in zip(read.keys, read.hits, read.known, strict=True) if good}
         if not set(data.keys) & hits.keys():
             raise InputError(f"{str(predictions)!r} is of another dataset: no key is one of {data.name!r}.")
     elif isinstance(model, ImageTextEmbedder) and len(data.classnames) > 1:
         made = run_zero_shot(model, data).predictions
-        hits = {
-            key: bool(hit) for key, hit, good in zip(made.keys, made.hits, _known(made.labels), strict=True) if good
-        }
+        hits = {key: bool(hit) for key, hit, good in zip(made.keys, made.hits, made.known, strict=True) if good}
     else:
         return None
     return np.array([float(hits[key]) if key in hits else np.nan for key in data.keys])
 
-
-def _known(labels: np.ndarray) -> np.ndarray:
-    """Whether each image's class is known."""
-    import numpy as np
-
-    if labels.ndim == 2:
-        return np.asarray(labels.any(axis=1))
-    return np.asarray(labels >= 0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.errors import InputError
-from wordsight.evaluate.predictions import Predictions
+from wordsight.evaluate.predictions import Predictions, find_known
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def pair_predictions(dataset: str, contenders: Mapping[str, Predictions], cluste
             )
         columns.append(predictions.hits[places_N])
     assert labels is not None
-    known_N = np.asarray(labels >= 0 if labels.ndim == 1 else labels.any(axis=1), np.bool_)
+    known_N = find_known(labels)
     if not known_N.any():
         raise InputError(f"None of the {len(keys)} common images of {dataset!r} has a label.")
     return PairedHits(

@@ -13,6 +13,7 @@ from wordsight.output.text_width import pad, shorten, text_width
 ROWS_SHOWN = 20  # of a table; the page and the JSON hold them all
 TILES_SHOWN = 8
 _NARROWEST = 8  # cells that a column keeps
+_READABLE = 24  # cells that words keep as long as the columns can be divided
 _GAP = "  "
 
 
@@ -28,17 +29,25 @@ def render_text(report: Report, *, width: int = 100) -> str:
 
 
 def render_table(table: Table, *, width: int = 100) -> str:
-    """A table in columns, numbers to the right, wide ones shortened."""
+    """A table in columns, numbers to the right.
+
+    Figures are never shortened: where the columns do not fit, the others stand below, behind the first column again.
+    """
     rows = [[_one_line(cell) for cell in row] for row in table.rows[:ROWS_SHOWN]]
     head = [_one_line(name) for name in table.columns]
     to_right = [is_numeric([row[column] for row in rows]) for column in range(len(head))]
-    widths = _fit([max(map(text_width, column)) for column in zip(head, *rows, strict=True)], width, to_right)
-    lines = [_line(cells, widths, to_right) for cells in (head, *rows)]
+    widths = [max(map(text_width, column)) for column in zip(head, *rows, strict=True)]
+    blocks = []
+    for columns in _divide(widths, width, to_right):
+        fitted = _fit([widths[k] for k in columns], width, [to_right[k] for k in columns])
+        lines = [_line([cells[k] for k in columns], fitted, [to_right[k] for k in columns]) for cells in (head, *rows)]
+        blocks.append("\n".join(lines))
+    text = "\n\n".join(blocks)
     if table.caption:
-        lines.insert(0, _wrapped(f"{table.caption}:", width))
+        text = f"{_wrapped(f'{table.caption}:', width)}\n{text}"
     if len(table.rows) > ROWS_SHOWN:
-        lines.append(f"… and {len(table.rows) - ROWS_SHOWN} more rows (--report, --json)")
-    return "\n".join(lines)
+        text += f"\n… and {len(table.rows) - ROWS_SHOWN} more rows (--report, --json)"
+    return text
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
@@ -83,6 +92,19 @@ def _tiles(tiles: ImageTiles, width: int) -> str:
     if len(tiles.tiles) > TILES_SHOWN:
         lines.append(f"  … and {len(tiles.tiles) - TILES_SHOWN} more (--report)")
     return "\n".join(lines)
+
+
+def _divide(widths: Sequence[int], width: int, to_right: Sequence[bool]) -> list[list[int]]:
+    """Columns of each block of a table: the first in all, the others in as many blocks as they need."""
+    least = [size if right else min(size, _READABLE) for size, right in zip(widths, to_right, strict=True)]
+    blocks = [[0]]
+    for column in range(1, len(widths)):
+        block = [*blocks[-1], column]
+        if len(blocks[-1]) > 1 and sum(least[k] for k in block) + len(_GAP) * (len(block) - 1) > width:
+            blocks.append([0, column])
+        else:
+            blocks[-1] = block
+    return blocks
 
 
 def _fit(widths: list[int], width: int, to_right: Sequence[bool]) -> list[int]:

@@ -183,10 +183,8 @@ def check_columns(dataset: str, columns: Collection[str], by: Sequence[str]) -> 
 
 
 def known_labels(predictions: Predictions) -> NDArray[np.intp]:
-    """Places of the images whose label is known. Raises: InputError for none."""
-    if predictions.is_multilabel:
-        return np.arange(len(predictions.keys))
-    known = np.flatnonzero(predictions.labels >= 0)
+    """Places of the images for which a class can be right. Raises: InputError for none."""
+    known = np.flatnonzero(predictions.known)
     if not len(known):
         raise InputError(f"None of the {len(predictions.keys)} images of {predictions.origin.dataset!r} has a label.")
     return known
@@ -218,7 +216,10 @@ def _check_names(predictions: Predictions, confusion_KK: NDArray[np.int64], seed
 def _summarise_multilabel(
     predictions: Predictions, hits_N: NDArray[np.bool_], groups: Mapping[str, tuple[Group, ...]], seed: int
 ) -> Summary:
-    """Summary of predictions with several labels an image; top1: the best class is one of the image's own."""
+    """Summary of predictions with several labels per image; top1: the best class is one of the image's own.
+
+    Images without a class count as negatives of each class's precision, and not in top1, where no answer is right.
+    """
     label_NK, score_NK = predictions.labels.astype(bool), score_matrix(predictions)
     precision_K = average_precision_of_classes(score_NK, label_NK)
     n_K = label_NK.sum(axis=0)
@@ -227,7 +228,7 @@ def _summarise_multilabel(
         for name, n, value in zip(predictions.classnames, n_K, precision_K, strict=True)
     )
     return Summary(
-        n=len(hits_N),
+        n=len(label_NK),
         classes=classes,
         top1=estimate_share(hits_N),
         top5=None,
