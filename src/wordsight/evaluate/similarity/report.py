@@ -134,13 +134,13 @@ def _answer(results: Sequence[Similarity]) -> str:
 def _explain(result: Similarity) -> str:
     text = (
         f"Each of the {len(result.asked):,} images that have an answer asks once and ranks all "
-        "others; those of its class are the answers. In brackets: 95 % intervals over queries"
+        "others; those of its class are the answers. In brackets: 95 % intervals, queries resampled"
     )
     if result.apart is None:
         return f"{text}."
     groups = len(set(result.clusters))
     return (
-        f"{text}, by {result.apart}, of which there are {groups:,}. Images of the same {result.apart} are left out of "
+        f"{text} by {result.apart}, of which there are {groups:,}. Images of the same {result.apart} are left out of "
         "each other's rankings."
     )
 
