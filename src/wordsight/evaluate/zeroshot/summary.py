@@ -26,6 +26,7 @@ from wordsight.metrics import (
     mean_per_class_recall,
     measure_reliability,
 )
+from wordsight.metrics.hits import wilson_interval
 
 NO_GROUP = "(none)"  # group of the images without a cell in the column
 FEW = 10  # images below which a group is not called the worst where larger ones are there
@@ -262,9 +263,19 @@ def _measure_classes(confusion_KK: NDArray[np.int64], names: Sequence[str]) -> t
 def _mean_recall(
     hits_N: NDArray[np.bool_], label_N: NDArray[np.int64], classes: Sequence[ClassResult], seed: int
 ) -> Estimate:
-    """Mean recall of the classes that have images, added in their order: scikit-learn's to the last digit."""
-    value = np.mean([each.recall.value for each in classes if each.recall is not None])
-    return replace(mean_per_class_recall(hits_N, label_N, seed=seed), value=float(value))
+    """Mean recall of the classes that have images, added in their order: scikit-learn's to the last digit.
+
+    Resampling within a class of one image, or one that is all right, shows no spread. So where a class has fewer than
+    10 images, or nothing varies, the interval also holds Wilson's for as many images as the mean of the classes is
+    worth: K² / Σ 1/n_k, the size at which one common recall would have the same variance.
+    """
+    value = float(np.mean([each.recall.value for each in classes if each.recall is not None]))
+    resampled = replace(mean_per_class_recall(hits_N, label_N, seed=seed), value=value)
+    n_K = np.array([each.n for each in classes if each.n])
+    if n_K.min() >= FEW and resampled.low < resampled.high:
+        return resampled
+    low, high = wilson_interval(value, len(n_K) ** 2 / float((1 / n_K).sum()))
+    return replace(resampled, low=min(low, resampled.low), high=max(high, resampled.high))
 
 
 def _measure_groups(
