@@ -212,3 +212,12 @@ def test_classes_that_are_never_recognised_are_named_first():
     assert "2 of 4 classes are never recognised: 'kiwi' and 'lime'." in describe(Evaluated(predictions, summary))
     told = describe_confusions(summary.confusions)
     assert told == "Most often 'kiwi' is taken for 'fig' (2 of 2 images)."
+
+
+def test_the_mean_recall_of_classes_of_one_image_is_as_uncertain_as_the_accuracy():
+    """Resampling within a class of one image shows no spread; both figures are the same here."""
+    predictions, _ = predict(np.eye(20)[[*range(5), *([0] * 15)]], np.arange(20))
+    summary = summarise(predictions)
+    assert summary.mean_recall.value == summary.top1.value == 0.25
+    assert summary.mean_recall.low == pytest.approx(summary.top1.low)
+    assert summary.mean_recall.high == pytest.approx(summary.top1.high)
