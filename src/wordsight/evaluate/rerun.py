@@ -239,7 +239,8 @@ def _find_repeated(folder: Path, origin: Origin) -> Predictions:
 
 def _no_command(path: Path) -> InputError:
     return InputError(
-        f"{str(path)!r} records no command: a program wrote it and not `wordsight eval`, so only that can repeat it."
+        f"{str(path)!r} records no command to repeat: predictions.parquet and the JSON files that `wordsight eval` "
+        "writes below --out do, the JSON beside a --report does not."
     )
 
 
