@@ -20,6 +20,7 @@ from PIL import Image
 from project import ROOT
 
 import wordsight
+from wordsight import evaluate
 from wordsight.duplicates.groups import Group
 from wordsight.errors import CheckpointError, InputError, StoreError
 from wordsight.index import Row
@@ -69,7 +70,7 @@ def test_all_warnings_of_users_are_public_names_and_documented():
     every = {name for file in files for name in re.findall(r"^class (\w+)\(WordsightWarning\)", file.read_text(), re.M)}
     page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     assert every == set(re.findall(r"(\w+Warning)$", page, re.M))
-    assert every - {"EvaluationWarning", "TrainWarning"} <= set(wordsight.__all__)
+    assert every - {"EvaluationWarning", "TrainWarning"} <= {*wordsight.__all__, *evaluate.__all__}
 
 
 def test_a_model_may_be_named(mini, tmp_path):

@@ -117,7 +117,7 @@ def test_show_lists_settings_that_set_takes(here):
         (["colours.py", "--set", "optim.lr"], "is not KEY=VALUE"),
         (["colours.py", "--folder", "colours.py"], r"--folder 'colours\.py' is a file"),
         (["colours.py", "--set", "data.pairs=nowhere.tsv"], "nowhere.tsv"),
-        (["colours.py", "--set", "watch.zero_shot.images=nowhere"], "'nowhere' are not there"),
+        (["colours.py", "--set", "watch.zero_shot.images=nowhere"], "'nowhere' does not exist"),
     ],
 )
 def test_mistakes_are_errors_of_one_line(here, arguments, message):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from wordsight.evaluate.data_quality.label_errors import LabelErrors, find_label_errors
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
     from wordsight.evaluate.datasets.opening import open_set
+    from wordsight.evaluate.datasets.request import DatasetWarning
     from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
+    from wordsight.evaluate.estimators.arrays import FeatureNamesWarning
     from wordsight.evaluate.estimators.few_shot import FewShotClassifier, LinearProbe
     from wordsight.evaluate.estimators.zero_shot import ZeroShotClassifier
     from wordsight.evaluate.features import Features, embed_set
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from wordsight.evaluate.picking.pick import Picking, pick
     from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
     from wordsight.evaluate.prompts.config import PromptStudyConfig
+    from wordsight.evaluate.prompts.files import UnusedPromptsWarning
     from wordsight.evaluate.prompts.study import PromptStudy, study_prompts
     from wordsight.evaluate.report.line_charts import Series, line_chart
     from wordsight.evaluate.report.matrix_charts import heat_map
@@ -49,7 +52,9 @@ _HOMES = {
     "CaptionedSet": "retrieval.captioned",
     "Chart": "report.sections",
     "Comparison": "comparison.compare",
+    "DatasetWarning": "datasets.request",
     "Examination": "data_quality.examination",
+    "FeatureNamesWarning": "estimators.arrays",
     "Features": "features",
     "FewShotClassifier": "estimators.few_shot",
     "ImageEmbedder": "embedder",
@@ -76,6 +81,7 @@ _HOMES = {
     "Similarity": "similarity.measure",
     "Summary": "zeroshot.summary",
     "Table": "report.sections",
+    "UnusedPromptsWarning": "prompts.files",
     "ZeroShotClassifier": "estimators.zero_shot",
     "ZeroShotRun": "zeroshot.run",
     "bar_chart": "report.row_charts",
@@ -112,7 +118,9 @@ __all__ = [
     "CaptionedSet",
     "Chart",
     "Comparison",
+    "DatasetWarning",
     "Examination",
+    "FeatureNamesWarning",
     "Features",
     "FewShotClassifier",
     "ImageEmbedder",
@@ -139,6 +147,7 @@ __all__ = [
     "Similarity",
     "Summary",
     "Table",
+    "UnusedPromptsWarning",
     "ZeroShotClassifier",
     "ZeroShotRun",
     "bar_chart",

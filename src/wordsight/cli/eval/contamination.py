@@ -125,4 +125,3 @@ def _find_hits(predictions: Path | None, model: LoadedImageModel, data: Labelled
     else:
         return None
     return np.array([float(hits[key]) if key in hits else np.nan for key in data.keys])
-
