@@ -25,7 +25,7 @@ class ImageEmbedder(Protocol):
         """(Item, unit embedding (D,)) of each image in order, or Skipped."""
 
 
-def space_of(model: ImageEmbedder) -> str:
+def find_space(model: ImageEmbedder) -> str:
     """Fingerprint of the space that a model embeds into: what a `LinearHead` that is fitted on its features carries.
 
     Of a CLIP model that of its checkpoint, since another backend or precision moves embeddings by less than matters to

@@ -11,7 +11,7 @@ FOLDS = 5
 def assign_folds(label_N: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
     """Fold (N,) of each image: the images of a class, in random order, are dealt to the folds in turn.
 
-    The next class goes on where the last one ended, so that folds are equally large even where classes are small; all
+    The next class continues where the last one ended, so that folds are equally large even where classes are small; all
     folds hold as many images of a class as any other, or one fewer.
     """
     rng = np.random.default_rng(seed)

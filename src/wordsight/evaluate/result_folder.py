@@ -23,7 +23,7 @@ def result_folder(out: Path, dataset: str, model: str, variant: str = "") -> Pat
 
 
 def run_name(method: str, count: int | str, seed: int) -> str:
-    """Name of the file of a few-shot run's predictions, without its ending: "probe-4-shots-seed-0"."""
+    """Name of the file of a few-shot run's predictions, without its extension: "probe-4-shots-seed-0"."""
     return folder_name(f"{method}-{count}-shots-seed-{seed}")
 
 

@@ -105,7 +105,7 @@ def _evaluate(
 
 
 def _name_variant(ctx: click.Context) -> str:
-    """What of the measurement is not the default, for the name of its folder: "templates=imagenet-80,precision=f32"."""
+    """Options that are not the default, for the name of the folder: "templates=imagenet-80,precision=f32"."""
     named = {name: ctx.params[name] for name in _VARYING}
     default = {param.name: param.default for param in ctx.command.params}
     return ",".join(f"{name}={value}" for name, value in named.items() if value not in (None, default[name]))

@@ -129,14 +129,14 @@ class _Reader:
         cells = [record.get(name) for name in image_columns]
         if not all(cells):
             return "names no image"
-        places = tuple(self._place_of(source, cell, len(self.items)) for cell in cells)
+        places = tuple(self._find_place(source, cell, len(self.items)) for cell in cells)
         named = Path(source).stem
         if kind is not None:
             named = str(record.get(kind) or _ALL).strip()
         self.items.append(Item(places, (str(texts[0]), str(texts[1])), named))
         return ""
 
-    def _place_of(self, source: str, cell: Any, number: int) -> int:
+    def _find_place(self, source: str, cell: Any, number: int) -> int:
         """Place of an image among all, which is the same for the same file."""
         content, name = None, cell
         if isinstance(cell, Mapping):

@@ -70,7 +70,7 @@ class EmbeddingClassifier:
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each image, (N,)."""
-        return self.classes_of(self._scores(X))
+        return self.pick_classes(self._scores(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, (N, K) in the order of `classes_`; rows sum to 1."""
@@ -88,7 +88,7 @@ class EmbeddingClassifier:
         hits = self.predict(X) == check_labels(y, len(X))
         return float(np.average(hits, weights=sample_weight))
 
-    def classes_of(self, score_NK: NDArray[Any]) -> NDArray[Any]:
+    def pick_classes(self, score_NK: NDArray[Any]) -> NDArray[Any]:
         """Class with the highest of each row's scores."""
         return np.asarray(self.classes_[score_NK.argmax(axis=1)])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from wordsight.arguments import check_folder_of
 from wordsight.errors import InputError
-from wordsight.evaluate.embedder import ImageEmbedder, space_of
+from wordsight.evaluate.embedder import ImageEmbedder, find_space
 from wordsight.evaluate.fewshot.curves import FewShotResult
 from wordsight.evaluate.fewshot.learned import LinearScorer
 from wordsight.evaluate.fewshot.methods import METHODS, Method, find_method
@@ -63,4 +63,6 @@ def fit_head(task: FewShotTask, methods: Sequence[str], model: ImageEmbedder, re
         facts["zero_shot_measured"] = result.zero_shot.value
     coefficient_KD = scorer.coefficient_KD.astype(np.float32)
     intercept_K = scorer.intercept_K.astype(np.float32)
-    return LinearHead(name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=space_of(model), facts=facts)
+    return LinearHead(
+        name, task.pool.classnames, coefficient_KD, intercept_K, fingerprint=find_space(model), facts=facts
+    )

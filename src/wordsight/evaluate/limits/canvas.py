@@ -55,11 +55,11 @@ class Canvas:
         (x, y), half = centre, size / 2
         return ((x - half) * _DRAWN, (y - half) * _DRAWN, (x + half) * _DRAWN, (y + half) * _DRAWN)
 
-    def paste(self, picture: Image.Image, centre: Point, size: float) -> None:
+    def paste(self, image: Image.Image, centre: Point, size: float) -> None:
         """Put an RGBA image there, its longer side `size`."""
-        factor = size * _DRAWN / max(picture.size)
-        width, height = (max(1, round(side * factor)) for side in picture.size)
-        small = picture.resize((width, height), Image.Resampling.BICUBIC)
+        factor = size * _DRAWN / max(image.size)
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        small = image.resize((width, height), Image.Resampling.BICUBIC)
         left, top = round(centre[0] * _DRAWN - width / 2), round(centre[1] * _DRAWN - height / 2)
         self.image.paste(small, (left, top), small)
 

@@ -25,7 +25,7 @@ from wordsight.metrics.estimates import t_quantile
 from wordsight.metrics.hits import wilson_interval
 from wordsight.zeroshot.class_embeddings import Floats, normalise_rows
 
-_EQUAL = 1e-6  # cosines closer than this are not told apart: the precision of a float32 dot product
+_EQUAL = 1e-6  # cosines closer than this are equal: the precision of a float32 dot product
 _SHOWN = 8  # wrong answers that are kept of a test, as images
 _TEXTS_AT_ONCE = 256
 

@@ -27,7 +27,7 @@ _CURVES = "Share of the sample photos recognised among 16 names, by level. Level
 
 
 def answer_limits(limits: Limits) -> str:
-    """What not to trust, what to take with care and what to rely on, in a sentence each."""
+    """Tests not to trust, to take with care and to rely on, in a sentence each."""
     asked, curves = _split_curves(limits)
     groups = (
         (f"Do not trust {limits.model} on {{}}.", [r for r in limits.results if r.verdict.kind in _AVOIDED]),

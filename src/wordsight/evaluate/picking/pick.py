@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from wordsight.evaluate.comparison.pairing import pair_predictions
 from wordsight.evaluate.comparison.standings import Standings
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.picking.worker import Request, run_candidate
-from wordsight.evaluate.predictions import read_predictions
+from wordsight.evaluate.predictions import Predictions, read_predictions
 from wordsight.evaluate.report.names import shorten_names
 from wordsight.metrics import Estimate, estimate_share, measure_on_set
 from wordsight.zeroshot.templates import Templates
@@ -140,14 +140,26 @@ def pick(
     if not predictions:
         reasons = " ".join(f"{each.label}: {each.reason}" for each in unavailable)
         raise InputError(f"No candidate can be measured. {reasons}")
-    hits = pair_predictions(data.name, predictions)
-    labels = tuple(predictions)
+    return _conclude(data.name, predictions, [name for name in names if name[0] in predictions], figures,
+                     unavailable=unavailable, seed=seed)  # fmt: skip
+
+
+def _conclude(
+    dataset: str,
+    predictions: Mapping[str, Predictions],
+    names: Sequence[tuple[str, str, str]],
+    figures: Mapping[str, list[dict[str, Any]]],
+    *,
+    unavailable: Sequence[Unavailable],
+    seed: int,
+) -> Picking:
+    """Candidates that were measured, paired on their common images, with the advice."""
+    hits = pair_predictions(dataset, predictions)
     shares = [estimate_share(hit_N) for hit_N in hits.hit_NM.T]
-    standings = Standings.rank(labels, measure_on_set(hits.hit_NM), seed, shares=shares)
-    measured = [_summarise(name, figures[name[0]], standings) for name in names if name[0] in predictions]
-    candidates = _mark_trades(measured)
+    standings = Standings.rank(tuple(predictions), measure_on_set(hits.hit_NM), seed, shares=shares)
+    candidates = _mark_trades([_summarise(name, figures[name[0]], standings) for name in names])
     return Picking(
-        data.name,
+        dataset,
         len(hits.hit_NM),
         tuple(sorted(candidates, key=lambda each: (-each.accuracy.value, -each.images_per_second))),
         tuple(unavailable),

@@ -45,7 +45,7 @@ def line_chart(
     """
     places = np.arange(len(x_labels))
     names = [clean_label(line.name) for line in series]
-    lines = [[scale_values(values, unit, len(places), line.name) for values in _ends_of(line)] for line in series]
+    lines = [[scale_values(values, unit, len(places), line.name) for values in _find_ends(line)] for line in series]
 
     def draw(figure: Any, axes: Any) -> None:
         for number, (values, lows, highs) in enumerate(lines):
@@ -66,7 +66,7 @@ def line_chart(
     return DrawnChart(caption, 3.5, draw)
 
 
-def _ends_of(line: Series) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+def _find_ends(line: Series) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
     """Values, lows and highs of a series; where it has no interval, one without width."""
     return (
         line.values,

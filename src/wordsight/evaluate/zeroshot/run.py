@@ -73,7 +73,7 @@ def run_zero_shot(
         model=model.name,
         fingerprint=model.fingerprint,
         version=wordsight.__version__,
-        precision=precision_of(model),
+        precision=find_precision(model),
         method="zero-shot",
         templates=chosen,
         command=tuple(command),
@@ -104,7 +104,7 @@ def score_classes(image_ND: Floats, class_KD: Floats, scale: float | None) -> np
     return softmax(scale * cosine_NK)
 
 
-def precision_of(model: object) -> str:
+def find_precision(model: object) -> str:
     """Precision at which a model of this package computes, such as "bf16"; "" of a model that does not say."""
     encoder = getattr(getattr(model, "model", None), "encoder", None)
     return str(getattr(encoder, "precision", ""))
