@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -159,6 +160,7 @@ def test_a_measure_has_the_interval_that_the_few_shot_curves_give_it(plan):
 def test_groups_have_means_of_their_own():
     result = summarise_suite(CELLS, groups={"ash": "seen", "birch": "seen", "cedar": "new"})
     assert [(mean.group, mean.sets) for mean in result.means] == [("all sets", 4), ("seen", 2)]  # one set has no mean
+    assert re.search(r"Of these, 2 seen: zero-shot [\d.]+ %, probe, all [\d.]+ %\.", " ".join(answer_suite(result)))
 
 
 def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table():

@@ -12,7 +12,7 @@ from wordsight.evaluate.report.drawn_chart import DrawnChart
 from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
-from wordsight.evaluate.report.words import format_gain
+from wordsight.evaluate.report.words import format_gain, percent
 from wordsight.evaluate.suite.cell import PROBE, Measure
 from wordsight.evaluate.suite.summary import ALL_SETS, FEWEST_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
@@ -45,12 +45,20 @@ def answer_suite(result: SuiteResult) -> Iterator[str]:
         text = f"{mean.model}, mean of {mean.sets} datasets{only}: "
         parts = [f"{_title(m)} {estimate:.1%}" for m, estimate in mean.accuracy.items()]
         yield text + ", ".join(parts) + _say_gap(mean, [s for s in result.sets if s.model == mean.model]) + "."
+        groups = [other for other in result.means if other.model == mean.model and other.group != ALL_SETS]
+        if groups:
+            yield f"Of these, {'; '.join(map(_say_group, groups))}."
     few = {each.dataset: each for each in result.sets if each.test_images < each.class_count}
     for each in few.values():
         yield (
             f"{each.dataset} is tested on only {each.test_images} images of {each.class_count} classes, which tells "
             "little: not even every class has an image; raise --limit where it is given."
         )
+
+
+def _say_group(mean: MeanResult) -> str:
+    figures = ", ".join(f"{_title(m).lower()} {percent(estimate.value)}" for m, estimate in mean.accuracy.items())
+    return f"{mean.sets} {mean.group}: {figures}"
 
 
 def _answer_one(each: SetResult) -> str:
