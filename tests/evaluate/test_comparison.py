@@ -460,3 +460,11 @@ def test_results_with_other_templates_are_told_apart(tmp_path):
     labels = compare(tmp_path).labels
     assert [label.split(" · ")[0] for label in labels] == ["“a {}”", "“{}”", "“{}”"]
     assert len(set(labels)) == 3
+
+
+def test_a_file_nested_too_deep_does_not_end_the_comparison(tmp_path):
+    write(tmp_path, predictions(np.arange(40) < 20, "a"), predictions(np.arange(40) < 30, "b"))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    assert [each.path.name for each in compare(tmp_path).unread] == ["deep.json"]
+    with pytest.raises(InputError, match="is not JSON"):
+        compare(tmp_path / "deep.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Origin, Predictions, read_predictions
 from wordsight.evaluate.result_folder import PREDICTIONS, RESULT
+from wordsight.json_records import parse_json
 
 _SOME = float(np.finfo(np.float64).tiny)  # of a difference whose size is not recorded
 
@@ -188,7 +188,7 @@ def _rerun_figures(path: Path, run: Run) -> Rerun:
 
 def _read_figures(path: Path) -> dict[str, Any]:
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        figures = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as a JSON file of `wordsight eval` ({error}).") from error
     if not isinstance(figures, dict):

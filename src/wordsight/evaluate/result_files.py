@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from wordsight.evaluate.predictions import Origin, Predictions
 from wordsight.evaluate.report.json_files import render_json, write_json
 from wordsight.evaluate.result_folder import result_folder
 from wordsight.evaluate.zeroshot.summary import Summary, known_labels
+from wordsight.json_records import parse_json
 from wordsight.locations import cache_dir
 
 # tasks of this package → names that CLIP_benchmark gives them
@@ -161,7 +161,7 @@ def _lock(path: Path) -> BaseFileLock:
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Objects of a JSON Lines file; bare NaN, which JSON does not have and other tools write, is read."""
     try:
-        objects = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        objects = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as a file of results to add to ({error}).") from error
     for each in objects:

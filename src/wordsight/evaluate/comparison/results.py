@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.predictions import Predictions, read_predictions
 from wordsight.evaluate.result_files import OURS
 from wordsight.evaluate.result_folder import is_lines_path
-from wordsight.json_records import show
+from wordsight.json_records import parse_json, show
 
 _TASKS = ("zeroshot_classification", "linear_probe")  # of CLIP_benchmark's: those that have an accuracy
 
@@ -199,8 +198,8 @@ def _read_records(path: Path) -> Iterator[Mapping[str, Any]]:
     """JSON objects of a file: one, a list of them, or one a line."""
     try:
         text = path.read_text(encoding="utf-8")
-        content = [json.loads(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else (
-            json.loads(text))  # fmt: skip
+        content = [parse_json(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else (
+            parse_json(text))  # fmt: skip
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} is not JSON ({error}).") from error
     records: Iterable[Any] = content if isinstance(content, list) else [content]

@@ -17,6 +17,7 @@ from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.images.files import EXTENSIONS
 from wordsight.ingest.table_files import describe_fault, open_table
+from wordsight.json_records import parse_json
 from wordsight.path_text import to_path
 
 Form = Literal["two images", "one image"]
@@ -184,7 +185,7 @@ def _records(source: str) -> Iterable[Any]:
 
 def _json_records(source: str) -> Iterator[Any]:
     with open(source, encoding="utf-8-sig") as file:
-        plain = json.load(file)
+        plain = parse_json(file.read(), most=10_000_000)
     if isinstance(plain, dict):
         plain = list(plain.values())
     if not isinstance(plain, list):

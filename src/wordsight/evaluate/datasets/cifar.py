@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from typing import Any
@@ -17,6 +16,7 @@ from wordsight.evaluate.datasets.labelled_set import LabelledSet
 from wordsight.evaluate.datasets.lazy_images import LazyImages
 from wordsight.evaluate.datasets.request import Request, choose_split, refuse_columns
 from wordsight.images.skipped import describe_error
+from wordsight.json_records import parse_json
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 _SIDE = 32  # pixels
@@ -103,7 +103,7 @@ def _read_batch(path: str) -> NDArray[np.uint8]:
 def _read_labels(path: str) -> list[int]:
     try:
         with open(path, encoding="utf-8-sig") as file:
-            labels: Any = json.load(file)
+            labels: Any = parse_json(file.read())
     except (OSError, ValueError) as error:
         raise InputError(f"{path!r} cannot be read ({error}); fetch the package again.") from error
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):

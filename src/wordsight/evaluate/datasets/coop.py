@@ -6,7 +6,6 @@ Source: github.com/KaiyangZhou/CoOp, DATASETS.md and `datasets/oxford_pets.py`, 
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from wordsight.evaluate.datasets.class_lists import read_templates_beside
 from wordsight.evaluate.datasets.classes import check_class_count, word_class
 from wordsight.evaluate.datasets.labelled_set import LabelledSet, number_keys
 from wordsight.evaluate.datasets.request import Request, choose_split, refuse_columns
+from wordsight.json_records import parse_json
 
 _NAME = "split_zhou_"
 _EXPECTED = '{"train": [["a.jpg", 0, "cat"], …], "val": […], "test": […]}'
@@ -66,7 +66,7 @@ def _read(path: str) -> dict[str, list[_Entry]]:
     """Entries by split; splits without any are left out."""
     try:
         with open(path, encoding="utf-8-sig") as file:
-            content = json.load(file)
+            content = parse_json(file.read(), most=10_000_000)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The file of splits {path!r} cannot be read ({error}); expected {_EXPECTED}.") from error
     if not isinstance(content, dict) or not all(isinstance(entries, list) for entries in content.values()):

@@ -91,7 +91,7 @@ def _parse_marks(content: bytes) -> NDArray[np.bool_]:
     """Marks (K,) of a .npy. Raises: ValueError for anything else; pickles are not read."""
     try:
         marks = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, MemoryError) as error:  # MemoryError: a header that promises more than there is
         raise ValueError(str(error)) from error
     if marks.ndim != 1 or marks.dtype.kind not in "biuf":
         raise ValueError("not a row of numbers")

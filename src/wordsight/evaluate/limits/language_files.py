@@ -7,7 +7,6 @@ code points ("1f600.png", "emoji_u1f600.png") or by country codes ("fr.png"), or
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from wordsight.errors import InputError
 from wordsight.images.files import EXTENSIONS
+from wordsight.json_records import parse_json
 
 Names = Mapping[str, tuple[str, ...]]  # key → wordings
 
@@ -154,7 +154,7 @@ def _make_key(characters: str, kind: str) -> str:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes(), most=10_000_000)
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as JSON ({error}); unpack the package again.") from error
 
