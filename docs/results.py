@@ -128,8 +128,6 @@ def run(part: Part) -> None:
         print(f"{part.name}: left as it is, {', '.join(missing)} is not there", file=sys.stderr)
         return
     print(f"{part.name} …", file=sys.stderr)
-    for old in PAGES.glob(f"{part.name}-[0-9].png"):
-        old.unlink()
     page = PAGES / f"{part.name}.md"
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "wordsight", "eval", *arguments, "--report", str(page)]
@@ -137,7 +135,11 @@ def run(part: Part) -> None:
     if done.returncode not in (0, 1):
         raise SystemExit(f"{part.name} failed:\n{done.stderr}")
     page.with_suffix(".json").unlink()
-    page.write_text(neutral(page.read_text(encoding="utf-8")), encoding="utf-8")
+    text = neutral(page.read_text(encoding="utf-8"))
+    page.write_text(text, encoding="utf-8")
+    for chart in PAGES.glob(f"{part.name}-[0-9].png"):
+        if f"({chart.name})" not in text:  # of an earlier page, which had more
+            chart.unlink()
 
 
 def filled(command: str) -> str:
