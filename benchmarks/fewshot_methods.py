@@ -87,7 +87,7 @@ def named(name: str) -> Fit:
 
 def measure(task: FewShotTask, fits: dict[str, Fit]) -> dict[str, np.ndarray]:
     """Share of the runs of each method that are right on each test image (M,), over numbers of shots and seeds."""
-    zero_shot_MK = task.zero_shot_scores()
+    zero_shot_MK = task.zero_shot_proba()
     assert zero_shot_MK is not None
     shares = {ZERO_SHOT: (zero_shot_MK.argmax(axis=1) == task.test.labels).astype(float)}
     counts = [count for count in COUNTS if count <= task.labels.largest]

@@ -1,6 +1,7 @@
 """`wordsight eval suite` from the command line, on raw pixels of coloured squares."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from wordsight.cli import group
 from wordsight.errors import InputError
+from wordsight.evaluate.suite.groups import read_groups
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +57,21 @@ def test_json_and_groups(run, sets, tmp_path):
 
 def test_a_table_of_groups_that_cannot_be_read_is_refused(run, sets, tmp_path):
     (tmp_path / "groups.tsv").write_text("one mine\n")
+    with pytest.raises(InputError, match=r"Line 1 of .*separated by a tab"):
+        read_groups(tmp_path / "groups.tsv")
+    (tmp_path / "groups.tsv").write_bytes(b"\xff\xfe")
     result = run(sets / "one", "--groups", tmp_path / "groups.tsv")
     assert isinstance(result.exception, InputError)
-    assert "Line 1 of" in str(result.exception)
-    assert "separated by a tab" in str(result.exception)
+    assert "cannot be read as a table of groups" in str(result.exception)
+
+
+def test_two_datasets_of_one_name_would_share_their_runs(run, sets, tmp_path):
+    """The second would find the first's predictions in its place, or write over them."""
+    shutil.copytree(sets / "one", tmp_path / "copy" / "one")
+    result = run(sets / "one", tmp_path / "copy" / "one")
+    assert isinstance(result.exception, InputError)
+    assert "Two datasets are called 'one': " in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_that_can_be_measured_is_an_error(run, sets):

@@ -1,6 +1,8 @@
 """Features of a set: computed once, kept by the contents of the images, and never believed when damaged."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from wordsight.errors import InputError
+from wordsight.evaluate import features
 from wordsight.evaluate.datasets.labelled_set import LabelledSet, hash_images
 from wordsight.evaluate.features import embed_set
 from wordsight.images.skipped import Skipped
@@ -106,6 +109,50 @@ def test_a_damaged_part_is_computed_again(photos, tmp_path, damage):
         path.unlink()
         os.mkfifo(path)
     np.testing.assert_array_equal(embed_set(Grey(), photos).image_MD, right)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(features, "_PART", 2)
+
+
+def write_part_of_another_width(path, places=(0, 1), reasons=None):
+    """A part as a model of three dimensions would have kept it under the same name."""
+    vectors = np.full((len(places), 3), 3**-0.5, np.float32)
+    features._write_part(path, (vectors, np.array(places, np.int64), reasons or {}))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_part_of_another_width_is_computed_again(photos, tmp_path, small_parts, number):
+    right = embed_set(Grey(), photos).image_MD
+    write_part_of_another_width(kept(tmp_path)[number])
+    np.testing.assert_array_equal(embed_set(Grey(), photos).image_MD, right)
+    np.testing.assert_array_equal(embed_set(Grey(), photos).image_MD, right)  # kept again
+    assert embed_set(Grey(), photos).seconds == 0.0
+
+
+def test_a_part_of_another_width_is_not_mixed_with_images_that_can_be_read_now(photos, tmp_path):
+    right = embed_set(Grey(), photos).image_MD
+    (path,) = kept(tmp_path)
+    write_part_of_another_width(path, (0, 1), {"2": "is too large", "3": "is too large"})
+    np.testing.assert_array_equal(embed_set(Grey(), photos).image_MD, right)
+
+
+def test_two_writers_of_one_part_leave_one_whole_file(photos, tmp_path):
+    """Both have embedded before either writes, as two commands started at once do."""
+    both_done = threading.Barrier(2, timeout=30)
+
+    class Waiting(Grey):
+        def stream_images(self, images):
+            yield from super().stream_images(images)
+            both_done.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: embed_set(Waiting(), photos).image_MD, range(2))
+    np.testing.assert_array_equal(first, second)
+    (path,) = kept(tmp_path)
+    assert os.listdir(path.parent) == [path.name]
+    assert embed_set(Grey(), photos).seconds == 0.0
 
 
 def test_a_set_of_which_nothing_can_be_read(photos):

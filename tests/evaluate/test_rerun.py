@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,17 +53,16 @@ def test_the_recorded_command_is_run_into_a_folder_that_is_gone_afterwards(tmp_p
     write_predictions(path, predictions())
     seen = []
 
-    def run(arguments):
-        *command, option, folder = arguments
-        seen.append(Path(folder))
-        assert (tuple(command), option) == (ORIGIN.command, "--out")
-        write_predictions(Path(folder) / "pets/mini/other.parquet", predictions(method="probe 1 shots seed 0"))
-        write_predictions(Path(folder) / "pets/mini/probe.parquet", predictions())
+    def run(command, folder):
+        seen.append(folder)
+        assert command == ORIGIN.command
+        write_predictions(folder / "pets/mini/other.parquet", predictions(method="probe 1 shots seed 0"))
+        write_predictions(folder / "pets/mini/probe.parquet", predictions())
 
     assert rerun(path, run).equal
     assert not seen[0].exists()
     with pytest.raises(InputError, match="wrote no predictions of mini by 'probe 4 shots seed 0', but 0 other files"):
-        rerun(path, lambda _: None)
+        rerun(path, lambda *_: None)
 
 
 def test_figures_of_a_task_without_predictions(tmp_path):
@@ -78,8 +76,8 @@ def test_figures_of_a_task_without_predictions(tmp_path):
     }
     path.write_text(json.dumps(figures))
 
-    def run(arguments):
-        again = Path(arguments[-1]) / "pets/mini/retrieval.json"
+    def run(_command, folder):
+        again = folder / "pets/mini/retrieval.json"
         again.parent.mkdir(parents=True)
         again.write_text(json.dumps({**figures, "seconds": 4}))
 
@@ -91,7 +89,7 @@ def test_figures_of_a_task_without_predictions(tmp_path):
         "Different from the record: version of wordsight: 1 → 2."
     )
     with pytest.raises(InputError, match=r"wrote no mini/retrieval\.json to compare with"):
-        rerun(path, lambda _: None)
+        rerun(path, lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -102,4 +100,4 @@ def test_json_files_of_another_kind(tmp_path, content, message):
     path = tmp_path / "x.json"
     path.write_text(content)
     with pytest.raises(InputError, match=message):
-        rerun(path, lambda _: None)
+        rerun(path, lambda *_: None)

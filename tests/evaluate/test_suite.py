@@ -14,9 +14,10 @@ from wordsight.evaluate.fewshot import curves
 from wordsight.evaluate.fewshot.task import prepare_task
 from wordsight.evaluate.predictions import read_predictions
 from wordsight.evaluate.suite import cell as cells
-from wordsight.evaluate.suite.cell import Cell, Plan, measure_cell
+from wordsight.evaluate.suite.cell import NO_SHOTS, Cell, Measure, Plan, measure_cell
 from wordsight.evaluate.suite.report import answer_suite, build_suite_report, write_charts, write_figures
 from wordsight.evaluate.suite.summary import summarise_suite
+from wordsight.evaluate.zeroshot.run import run_zero_shot
 from wordsight.metrics import measure_across_sets, measure_on_set, measure_on_sets
 
 
@@ -74,6 +75,19 @@ def test_predictions_are_kept_for_comparisons(plan):
     assert (there.hits == found.hits["probe", "all"]).all()
 
 
+def test_zero_shot_has_the_probabilities_of_the_zero_shot_evaluation(plan):
+    """In float64 wherever it is measured: of few classes float32 would round a sure answer to 1."""
+    singles = make_set((1, 1, 1))
+    measure_cell(WithTexts(), singles, plan)
+    found = read_predictions(plan.out / "trees" / "with-texts" / "suite" / "zero-shot.parquet")
+    expected = run_zero_shot(WithTexts(), singles).predictions
+    assert (found.score == expected.score).all()
+    assert found.origin.task == "suite"
+    task = prepare_task(WithTexts(), make_set())
+    few_shot = curves.predict_zero_shot(task)
+    assert (few_shot.score == run_zero_shot(WithTexts(), task.test).predictions.score).all()
+
+
 def test_one_image_a_class_is_measured_by_zero_shot_only(plan):
     found = measure_cell(WithTexts(), make_set((1, 1, 1)), plan)
     assert list(found.hits) == [("zero-shot", 0)]
@@ -97,7 +111,7 @@ def make_cell(dataset, seed, probe=0.7, model="mini"):
     rng = np.random.default_rng(seed)
     base, better = rng.random(40) < 0.5, rng.random(40) < probe
     rows = {("zero-shot", 0): [base], ("probe", 1): [base, np.zeros(40)], ("probe", "all"): [better]}
-    hits = {measure: np.array(each, float) for measure, each in rows.items()}
+    hits = {Measure(*measure): np.array(each, float) for measure, each in rows.items()}
     return Cell(dataset, model, 5, 40, hits)
 
 
@@ -164,7 +178,7 @@ def test_groups_have_means_of_their_own():
 
 
 def test_sets_without_the_probe_are_left_out_of_the_mean_and_kept_in_the_table():
-    single = Cell("flags", "mini", 3, 3, {("zero-shot", 0): np.ones((1, 3))}, ("one image per class",))
+    single = Cell("flags", "mini", 3, 3, {NO_SHOTS: np.ones((1, 3))}, ("one image per class",))
     result = summarise_suite([*CELLS, single])
     assert result.means[0].sets == 4
     report = build_suite_report(result, "wordsight eval suite")

@@ -5,13 +5,12 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
-from scipy.stats import norm
+from scipy.stats import norm, sem
 from scipy.stats import t as student
 from sklearn.metrics import balanced_accuracy_score
 
 from wordsight.errors import InputError
 from wordsight.metrics import (
-    DRAWS,
     Estimate,
     bootstrap_clusters,
     bootstrap_difference,
@@ -34,16 +33,23 @@ def test_an_estimate_is_shown_with_its_interval():
     assert share.to_dict() == {"value": 0.412, "low": 0.371, "high": 0.45, "n": 1400}
 
 
-def test_the_interval_of_a_mean_is_that_of_a_loop_over_resamples(monkeypatch):
+@pytest.mark.parametrize("n", [8, 20, 57])
+def test_the_interval_of_a_mean_of_few_images_is_students(n):
+    """Of values that are normal quantiles, as regular as a sample can be, it should be exact."""
+    values = norm.ppf((np.arange(n) + 0.5) / n)
+    low, high = student.interval(0.95, n - 1, values.mean(), sem(values))
+    seen = bootstrap_mean(values, draws=20_000)
+    assert (seen.value, seen.n) == (pytest.approx(0), n)
+    assert (seen.low, seen.high) == pytest.approx((low, high), rel=0.04)
+    percentiles = scipy_bootstrap((values,), np.mean, method="percentile", rng=2).confidence_interval
+    assert seen.high - seen.low > (1 + 1 / n) * (percentiles.high - percentiles.low)
+
+
+def test_resamples_that_are_drawn_in_parts_are_the_same(monkeypatch):
     values = np.random.default_rng(3).random(57)
-    rng = np.random.default_rng(0)
-    means = [np.mean([values[i] for i in rng.integers(57, size=57)]) for _ in range(DRAWS)]
-    seen = bootstrap_mean(values)
-    assert (seen.value, seen.n) == (values.mean(), 57)
-    low = norm.cdf(-np.sqrt(57 / 56) * student.ppf(0.975, 56))  # 2.2 % instead of 2.5 %
-    assert (seen.low, seen.high) == pytest.approx(np.quantile(means, [low, 1 - low], method="weibull"))
+    at_once = bootstrap_mean(values)
     monkeypatch.setattr(estimates, "_DRAWN_AT_ONCE", 100)
-    assert bootstrap_mean(values) == seen  # in parts
+    assert bootstrap_mean(values) == at_once
 
 
 def test_the_interval_of_a_mean_is_that_of_scipy():

@@ -82,6 +82,9 @@ def embed_set(
         raise InputError(
             f"None of the {len(data.images)} images of {data.name!r} can be read; {named}: {first.reason}."
         )
+    if cache and len({part_MD.shape[1] for part_MD in vectors if len(part_MD)}) > 1:
+        _remove_parts(model, data)
+        return embed_set(model, data, cache=False)
     image_MD = np.concatenate([part_MD for part_MD in vectors if len(part_MD)])
     seconds = time.perf_counter() - started if computed else 0.0
     return Features(image_MD, np.array(places, np.int64), tuple(skipped), seconds)
@@ -102,7 +105,7 @@ def _find_part(
     if not cache:
         return _compute_part(model, images, progress), True
     content = hash_images(keys, images)
-    path = cache_dir("features") / model.fingerprint / f"{content}.safetensors"
+    path = _part_path(model, content)
     part = _read_part(path, len(images))
     if part is not None and not part[2]:
         if progress is not None:
@@ -121,11 +124,25 @@ def _find_part(
     return computed, True
 
 
+def _part_path(model: ImageEmbedder, content: str) -> Path:
+    return cache_dir("features") / model.fingerprint / f"{content}.safetensors"
+
+
+def _remove_parts(model: ImageEmbedder, data: LabelledSet) -> None:
+    """Remove the parts of a set whose widths differ: nothing tells which of them are another model's."""
+    for start in range(0, len(data.images), _PART):
+        part = slice(start, start + _PART)
+        with contextlib.suppress(OSError):
+            _part_path(model, hash_images(data.keys[part], data.images[part])).unlink()
+
+
 def _retry_skipped(model: ImageEmbedder, images: Sequence[Any], part: _Part) -> _Part:
     """The part with those images that can be read now: a limit may have been raised, a reader installed."""
     vectors_MD, place_M, reasons = part
     tried = sorted(map(int, reasons))
     more_LD, found_L, still = _compute_part(model, take_images(images, tried), None)
+    if len(found_L) and len(vectors_MD) and more_LD.shape[1] != vectors_MD.shape[1]:
+        return _compute_part(model, images, None)
     new_reasons = {str(tried[int(place)]): reason for place, reason in still.items()}
     if not len(found_L):
         return vectors_MD, place_M, new_reasons

@@ -19,7 +19,7 @@ from wordsight.json_records import parse_json
 
 _SOME = float(np.finfo(np.float64).tiny)  # of a difference whose size is not recorded
 
-Run = Callable[[Sequence[str]], object]
+Run = Callable[[Sequence[str], Path], object]
 
 # facts of the origin that explain a difference, and what they are called
 _FACTS = {
@@ -64,8 +64,8 @@ class Rerun:
 def rerun(path: Path, run: Run) -> Rerun:
     """Repeat the command that a file records: predictions of any task, the result.json beside them, or figures.
 
-    run: runs a command line, given behind `wordsight`; it is given the recorded one with an `--out` that lies in a
-    temporary folder, which is removed again. Whether features come from a cache is its own affair.
+    run: runs a command line, given as behind `wordsight`, so that results are written into the folder it is given,
+    which is removed again. Whether features come from a cache is its own affair.
     Raises: InputError for a file without a command, and where the command writes no such result.
     """
     found = find_record(path)
@@ -75,7 +75,7 @@ def rerun(path: Path, run: Run) -> Rerun:
     if not recorded.origin.command:
         raise _no_command(path)
     with tempfile.TemporaryDirectory(prefix="wordsight-rerun-") as folder:
-        run([*recorded.origin.command, "--out", folder])
+        run(recorded.origin.command, Path(folder))
         repeated = _find_repeated(Path(folder), recorded.origin)
     return compare_predictions(recorded, repeated)
 
@@ -179,7 +179,7 @@ def _rerun_figures(path: Path, run: Run) -> Rerun:
     if not isinstance(command, list) or not command:
         raise _no_command(path)
     with tempfile.TemporaryDirectory(prefix="wordsight-rerun-") as folder:
-        run([*command, "--out", folder])
+        run(command, Path(folder))
         found = [each for each in sorted(Path(folder).rglob(path.name)) if each.parent.name == path.parent.name]
         if not found:
             raise InputError(f"The recorded command wrote no {path.parent.name}/{path.name} to compare with.")

@@ -32,12 +32,7 @@ from wordsight.json_records import parse_json
 from wordsight.locations import cache_dir
 
 # tasks of this package → names that CLIP_benchmark gives them
-_TASKS = {
-    "zeroshot": "zeroshot_classification",
-    "retrieval": "zeroshot_retrieval",
-    "fewshot": "linear_probe",
-    "probe": "linear_probe",
-}
+_TASKS = {"zeroshot": "zeroshot_classification"}
 OURS = "wordsight"  # key of what CLIP_benchmark's files do not hold
 MAIN = "main_metric"
 

@@ -1,11 +1,14 @@
 """Names and keys of labelled sets."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from labelled_sets import png
 
 from wordsight.errors import InputError
 from wordsight.evaluate.datasets.labelled_set import LabelledSet, number_keys, rename_classes
+from wordsight.evaluate.datasets.opening import check_names
 
 NAMES = ("red thing", "blue_thing", "green")
 
@@ -31,3 +34,10 @@ def test_a_name_that_no_class_has_is_refused():
 
 def test_keys_are_numbered_where_names_are_the_same():
     assert number_keys(["a", "b", "a", "a#2", "a"]) == ("a", "b", "a#2", "a#2#2", "a#3")
+
+
+def test_two_names_that_make_one_folder_are_refused():
+    sets = {source: dataclasses.replace(labelled([0]), name=source) for source in ("x/cars", "x_cars")}
+    with pytest.raises(InputError, match="Two datasets are called 'x_cars': 'x/cars' and 'x_cars'; measure them one"):
+        check_names(sets)
+    check_names({"x/cars": sets["x/cars"], "cars": labelled([0])})

@@ -74,8 +74,9 @@ def test_a_png_is_on_white_and_wide_enough(charts, tmp_path):
 
 def test_settings_of_the_user_do_not_reach_a_chart():
     matplotlib = pytest.importorskip("matplotlib")
-    with matplotlib.rc_context({"axes.facecolor": "black", "lines.linewidth": 9}):
-        assert bar_chart(["a"], [0.5], caption="a").to_svg() == bar_chart(["a"], [0.5], caption="a").to_svg()
+    usual = bar_chart(["a"], [0.5], caption="a").to_svg()
+    with matplotlib.rc_context({"axes.linewidth": 9, "font.size": 30, "lines.linewidth": 9}):
+        assert bar_chart(["a"], [0.5], caption="a").to_svg() == usual
         assert matplotlib.rcParams["lines.linewidth"] == 9
 
 

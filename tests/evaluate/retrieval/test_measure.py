@@ -206,12 +206,24 @@ def test_models_are_compared_on_the_same_images_and_the_report_says_so():
         "Failures of bad",
         "Failures of good",
     ]
-    first = report.sections[2].parts[0].tiles[0]
-    assert first[1].startswith("rank 4") or first[1].startswith("rank 3")
+    query, found = report.sections[2].parts[0].tiles[:2]
+    assert query[1] == "rank {}: “{}”".format(*find_last(bad.features.image_MD, data.captions, texts))
+    words = query[1].partition("“")[2].rstrip("”")
+    assert np.array_equal(found[0], data.images[int((bad.features.image_MD @ texts[words]).argmax())])
     assert report.data["results"][0]["metrics"]["image_retrieval_recall@5"] == bad.text_to_image.hit[5].value
     other = dataclasses.replace(data, captions=tuple((*texts_of, "text 0") for texts_of in data.captions))
     with pytest.raises(InputError, match="'bad' and 'good' are on different images"):
         compare_recall(bad, evaluate_retrieval(Known("good", image_ND, texts), other, cache=False), 1)
+
+
+def find_last(image_ND, captions, texts):
+    """Rank of its image, and words, of the caption whose image comes last, by sorting the images for each."""
+    ranks = {}
+    for place, words in ((place, words) for place, own in enumerate(captions) for words in own):
+        scored = sorted(range(len(image_ND)), key=lambda n: -float(image_ND[n] @ texts[words]))
+        ranks[words] = scored.index(place) + 1
+    last = max(ranks, key=ranks.get)
+    return ranks[last], last
 
 
 def test_a_shared_caption_is_said_in_the_report():

@@ -17,9 +17,10 @@ from wordsight.errors import InputError
 
 EQUAL, NOT_EQUAL = 0, 1
 # What a record may run: subcommands that write what they measured. It may come from someone else.
-_REPEATABLE = ("zeroshot", "fewshot", "suite", "retrieval", "pairs", "similarity", "labels", "limits", "prompts")
+_REPEATABLE = ("zeroshot", "fewshot", "suite", "retrieval", "pairs", "similarity", "labels", "contamination")
 _WRITING = ("--out", "--report", "--sheet", "--save")
 _NETWORK = ("://", "hf-hub:", "hf:")
+_SHARES = ("\\\\", "//")  # how paths to another machine begin on Windows, which signs in there to open them
 _SHARED = ("weights", "locks", "openvino")  # parts of the cache that a rerun takes as they are
 
 EPILOG = """\b
@@ -53,9 +54,9 @@ def command(ctx: click.Context, /, file: Path, as_json: bool, allow_network: boo
 
     from wordsight.evaluate import rerun
 
-    def run(arguments: Sequence[str]) -> None:
-        _check(arguments, allow_network)
-        _run(arguments)
+    def run(recorded: Sequence[str], out: Path) -> None:
+        _check(recorded, allow_network)
+        _run(recorded, out)
 
     result = rerun.rerun(file, run)
     if as_json:
@@ -65,11 +66,9 @@ def command(ctx: click.Context, /, file: Path, as_json: bool, allow_network: boo
     ctx.exit(EQUAL if result.equal else NOT_EQUAL)
 
 
-def _check(arguments: Sequence[str], allow_network: bool) -> None:
+def _check(recorded: Sequence[str], allow_network: bool) -> None:
     """Raise InputError for a recorded command that does more than measure: it may come from someone else."""
-    shown = " ".join(map(str, arguments))
-    recorded, out = arguments[:-2], arguments[-2]
-    assert out == "--out", arguments
+    shown = " ".join(map(str, recorded))
     if not all(isinstance(text, str) for text in recorded) or len(recorded) < 2 or recorded[0] != "eval":
         raise InputError(f"The recorded command is {shown!r:.300}, expected one of `wordsight eval`.")
     if recorded[1] not in _REPEATABLE:
@@ -78,20 +77,29 @@ def _check(arguments: Sequence[str], allow_network: bool) -> None:
         if text.partition("=")[0] in _WRITING:
             raise InputError(f"The recorded command has {text.partition('=')[0]}, which writes a file; such a record "
                              "was not made by wordsight, and is not run.")  # fmt: skip
-        if not allow_network and any(mark in text for mark in _NETWORK):
+        if not allow_network and _uses_network(text):
             raise InputError(f"The recorded command uses the network: {text!r}. It would be sent images, or load files "
                              "from there; if you trust the record, add --allow-network.")  # fmt: skip
 
 
-def _run(arguments: Sequence[str]) -> None:
-    """Run a command of the program in this process, its output left out, with a cache of its own."""
+def _uses_network(argument: str) -> bool:
+    value = argument.partition("=")[2] if argument.startswith("--") else argument
+    return any(mark in argument for mark in _NETWORK) or value.startswith(_SHARES)
+
+
+def _run(recorded: Sequence[str], out: Path) -> None:
+    """Run a command of the program in this process, its output left out, with a cache of its own.
+
+    --out is put first: behind an option without its value, or behind "--", it would not be read as one.
+    """
     import shlex
 
     from wordsight.cli import group
 
+    arguments = [*recorded[:2], "--out", str(out), *recorded[2:]]
     say(f"running: wordsight {shlex.join(arguments)}")
     with _own_cache(), contextlib.redirect_stdout(io.StringIO()):
-        group.main(list(arguments), prog_name="wordsight", standalone_mode=False)
+        group.main(arguments, prog_name="wordsight", standalone_mode=False)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import shlex
 from pathlib import Path
@@ -64,14 +63,17 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
 
     A bar for each dataset shows zero-shot less probe; a curve shows the mean over datasets by the number of shots.
     """
+    from wordsight.evaluate.datasets.opening import check_names
+    from wordsight.evaluate.suite.groups import read_groups
     from wordsight.evaluate.suite.report import build_suite_report, write_charts, write_figures
     from wordsight.evaluate.suite.summary import summarise_suite
 
     check_report(options["report"])
-    groups = _read_groups(options["groups"])
+    groups = {} if options["groups"] is None else read_groups(options["groups"])
     left_out: list[tuple[str, str]] = []
     cells: list[Cell] = []
     sets = _open_sets(datasets, options, left_out)
+    check_names(sets)
     for name in dict.fromkeys(models):
         cells += _measure(ctx, name, sets, options, left_out)
     if not cells:
@@ -129,19 +131,3 @@ def _measure(
             except InputError as error:
                 left_out.append((data.name, str(error)))
     return cells
-
-
-def _read_groups(path: Path | None) -> dict[str, str]:
-    """Group of each dataset. Raises: InputError for a line without two cells."""
-    if path is None:
-        return {}
-    groups: dict[str, str] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file, delimiter="\t"), 1):
-            if not row:
-                continue
-            if len(row) != 2 or not all(cell.strip() for cell in row):
-                raise InputError(f"Line {number} of {str(path)!r} is {row!r}, expected a dataset and its group, "
-                                 "separated by a tab.")  # fmt: skip
-            groups[row[0].strip()] = row[1].strip()
-    return groups

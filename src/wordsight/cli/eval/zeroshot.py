@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from wordsight.cli.eval._options import (
     record_command,
     result_options,
 )
-from wordsight.errors import InputError
 
 if TYPE_CHECKING:
     from wordsight.evaluate.datasets.labelled_set import LabelledSet
@@ -62,13 +61,17 @@ def command(ctx: click.Context, /, datasets: tuple[str, ...], models: tuple[str,
 
     DATASET is a folder with a folder for each class, a table, or another form of labelled images.
     """
+    from wordsight.evaluate.datasets.opening import check_names
+    from wordsight.evaluate.zeroshot.summary import check_columns
     from wordsight.zeroshot.templates import resolve_templates
 
     check_report(options["report"])
     if options["templates"] is not None:
         resolve_templates(options["templates"])
     sets = {source: open_dataset(source, options) for source in datasets}
-    _check_sets(sets, options["by"])
+    check_names(sets)
+    for data in sets.values():
+        check_columns(data.name, data.columns, options["by"])
     evaluated: list[Evaluated] = []
     measured: list[Features] = []
     for model_name in dict.fromkeys(models):
@@ -135,21 +138,3 @@ def _deliver(
 
     deliver(build_overview(evaluated, record_command(ctx), seed=options["seed"]), options)
     return report_all_skips(measured)
-
-
-def _check_sets(sets: Mapping[str, LabelledSet], by: Sequence[str]) -> None:
-    """Raise InputError for two sets of one name, whose results would be one, and for a column that a set lacks.
-
-    Before anything is computed.
-    """
-    from wordsight.evaluate.zeroshot.summary import check_columns
-
-    source_of: dict[str, str] = {}
-    for source, data in sets.items():
-        if data.name in source_of:
-            raise InputError(
-                f"Two datasets are called {data.name!r}: {source_of[data.name]!r} and {source!r}; measure them one "
-                "at a time, each with its own --out."
-            )
-        source_of[data.name] = source
-        check_columns(data.name, data.columns, by)

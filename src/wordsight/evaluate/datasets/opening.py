@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from wordsight.evaluate.datasets.set_tables import (
     load_labels,
 )
 from wordsight.evaluate.datasets.webdataset import is_webdataset, load_webdataset
+from wordsight.evaluate.result_folder import folder_name
 from wordsight.ingest.kinds import SourceKind, source_kind
 
 
@@ -88,6 +89,19 @@ def open_set(
     if name is not None:
         data = replace(data, name=name)
     return data
+
+
+def check_names(sets: Mapping[str, LabelledSet]) -> None:
+    """Raise InputError for two sets, by source, whose results would be written into one folder."""
+    source_of: dict[str, str] = {}
+    for source, data in sets.items():
+        folder = folder_name(data.name)
+        if folder in source_of:
+            raise InputError(
+                f"Two datasets are called {folder!r}: {source_of[folder]!r} and {source!r}; measure them one at a "
+                "time, each with its own --out."
+            )
+        source_of[folder] = source
 
 
 def spread(data: LabelledSet, limit: int) -> LabelledSet:

@@ -198,10 +198,10 @@ def describe_origin(task: FewShotTask, method: str, command: Sequence[str], seco
 
 def predict_zero_shot(task: FewShotTask, command: Sequence[str] = ()) -> Predictions | None:
     """Predictions of the zero-shot classifier on the test part, None for features without texts."""
-    score_MK = task.zero_shot_scores()
-    if score_MK is None:
+    proba_MK = task.zero_shot_proba()
+    if proba_MK is None:
         return None
-    return Predictions.from_scores(describe_origin(task, ZERO_SHOT, command, {}), task.test, softmax(score_MK))
+    return Predictions.from_scores(describe_origin(task, ZERO_SHOT, command, {}), task.test, proba_MK)
 
 
 def summarise(

@@ -16,6 +16,7 @@ from wordsight.evaluate.embedder import ImageEmbedder, ImageTextEmbedder
 from wordsight.evaluate.features import Features, embed_set
 from wordsight.evaluate.fewshot.learned import Shots
 from wordsight.evaluate.fewshot.shots import Count, Pool, divide
+from wordsight.evaluate.zeroshot.run import score_classes
 from wordsight.zeroshot.class_embeddings import Floats, embed_classes
 from wordsight.zeroshot.templates import PHOTO
 
@@ -62,11 +63,11 @@ class FewShotTask:
         labels = np.concatenate([self.pool.labels, self.test.labels])
         return self._as_shots(np.concatenate([self.pool_PD, self.test_MD]), labels, 0)
 
-    def zero_shot_scores(self) -> NDArray[Any] | None:
-        """Scores (M, K) of the zero-shot classifier on the test part, None without texts."""
+    def zero_shot_proba(self) -> NDArray[Any] | None:
+        """Probabilities (M, K) of the zero-shot classifier on the test part, None without texts."""
         if self.class_KD is None:
             return None
-        return np.asarray(self.scale * self.test_MD @ self.class_KD.T)
+        return score_classes(self.test_MD, self.class_KD, self.scale)
 
     def _as_shots(self, image_ND: NDArray[Any], label_N: NDArray[Any], seed: int) -> Shots:
         return Shots(image_ND, label_N, len(self.pool.classnames), self.class_KD, self.scale, seed)

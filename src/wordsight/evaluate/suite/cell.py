@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,23 @@ from wordsight.evaluate.fewshot.shots import ALL, Count
 from wordsight.evaluate.fewshot.task import FewShotTask, embed_texts, prepare_task
 from wordsight.evaluate.predictions import Origin, Predictions, read_predictions, write_predictions
 from wordsight.evaluate.result_folder import result_folder, run_name
-from wordsight.zeroshot.logistic import softmax
+from wordsight.evaluate.zeroshot.run import score_classes
 from wordsight.zeroshot.templates import PHOTO
 
+TASK = "suite"  # its own name: the sets that `wordsight eval fewshot` tests on are chosen apart
 PROBE = "probe"
 SHOTS: tuple[Count, ...] = (1, 2, 4, 8, 16)
 SEEDS = 3
-Measure = tuple[str, Count]  # (method, number of shots); zero-shot has 0
+
+
+class Measure(NamedTuple):
+    """A method with a number of shots; zero-shot has 0."""
+
+    method: str
+    shots: Count
+
+
+NO_SHOTS, PROBE_ALL = Measure(ZERO_SHOT, 0), Measure(PROBE, ALL)
 
 
 @dataclass(frozen=True)
@@ -98,15 +109,16 @@ def measure_cell(
     if zero_shot is not None:
         zero_shot = _as_suite(zero_shot)
         write_predictions(folder / f"{ZERO_SHOT}.parquet", zero_shot)
-        hits[ZERO_SHOT, 0] = zero_shot.hits[None].astype(np.float64)
+        hits[NO_SHOTS] = zero_shot.hits[None].astype(np.float64)
     for name in plan_methods(task, plan.methods, notes):
         for count in (*_allowed(task, plan), ALL):
             rows = []
+            measure = Measure(name, count)
             for seed in list_seeds(count, plan.seeds, plan.first_seed):
-                predictions, found = _read_or_fit(folder, task, (name, count, seed), plan)
+                predictions, found = _read_or_fit(folder, task, measure, seed=seed, command=plan.command)
                 rows.append(predictions.hits)
                 reused += found
-            hits[name, count] = np.stack(rows).astype(np.float64)
+            hits[measure] = np.stack(rows).astype(np.float64)
     return Cell(
         data.name,
         model.name,
@@ -125,25 +137,27 @@ def _allowed(task: FewShotTask, plan: Plan) -> list[Count]:
     return [count for count in plan.shots if int(count) <= np.quantile(count_K, 0.1, method="lower")]
 
 
-def _read_or_fit(folder: Path, task: FewShotTask, run: tuple[str, Count, int], plan: Plan) -> tuple[Predictions, bool]:
+def _read_or_fit(
+    folder: Path, task: FewShotTask, measure: Measure, *, seed: int, command: tuple[str, ...]
+) -> tuple[Predictions, bool]:
     """Predictions of one run, and whether they were there already."""
-    name, count, seed = run
-    path = folder / f"{run_name(*run)}.parquet"
+    name, count = measure
+    path = folder / f"{run_name(name, count, seed)}.parquet"
     if path.exists():
         try:
             there = read_predictions(path)
         except InputError:
             there = None
-        wanted = replace(describe_origin(task, f"{name} {count} shots seed {seed}", (), {}), task="suite")
+        wanted = replace(describe_origin(task, f"{name} {count} shots seed {seed}", (), {}), task=TASK)
         if there is not None and _identity(there.origin) == _identity(wanted):
             return there, True
-    predictions = _as_suite(fit_run(task, name, count, seed, plan.command).predictions)
+    predictions = _as_suite(fit_run(task, name, count, seed, command).predictions)
     write_predictions(path, predictions)
     return predictions, False
 
 
 def _as_suite(predictions: Predictions) -> Predictions:
-    return replace(predictions, origin=replace(predictions.origin, task="suite"))
+    return replace(predictions, origin=replace(predictions.origin, task=TASK))
 
 
 def _identity(origin: Origin) -> tuple[object, ...]:
@@ -167,7 +181,7 @@ def _measure_single_images(
     class_KD, scale = embed_texts(model, data.classnames, templates)
     assert class_KD is not None
     origin = Origin(
-        task="suite",
+        task=TASK,
         dataset=data.name,
         dataset_hash=there.content_hash,
         model=model.name,
@@ -177,7 +191,7 @@ def _measure_single_images(
         templates=tuple(templates),
         command=plan.command,
     )
-    predictions = Predictions.from_scores(origin, there, softmax(scale * features.image_MD @ class_KD.T))
+    predictions = Predictions.from_scores(origin, there, score_classes(features.image_MD, class_KD, scale))
     write_predictions(result_folder(plan.out, data.name, model.name) / "suite" / f"{ZERO_SHOT}.parquet", predictions)
-    hits: dict[Measure, NDArray[np.float64]] = {(ZERO_SHOT, 0): predictions.hits[None].astype(np.float64)}
+    hits: dict[Measure, NDArray[np.float64]] = {NO_SHOTS: predictions.hits[None].astype(np.float64)}
     return Cell(data.name, model.name, len(data.classnames), len(there.images), hits, (note,), (features,))

@@ -7,17 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wordsight.evaluate.fewshot.curves import ZERO_SHOT
-from wordsight.evaluate.fewshot.shots import ALL
 from wordsight.evaluate.report.drawn_chart import DrawnChart
 from wordsight.evaluate.report.line_charts import Series, line_chart
 from wordsight.evaluate.report.row_charts import bar_chart
 from wordsight.evaluate.report.sections import Report, Section, Table
 from wordsight.evaluate.report.words import format_gain, percent
-from wordsight.evaluate.suite.cell import PROBE, Measure
+from wordsight.evaluate.suite.cell import NO_SHOTS, PROBE, PROBE_ALL, Measure
 from wordsight.evaluate.suite.summary import ALL_SETS, FEWEST_SETS, MeanResult, SetResult, SuiteResult, list_counts
 from wordsight.metrics import Estimate
-
-_ZERO_SHOT, _PROBE_ALL = (ZERO_SHOT, 0), (PROBE, ALL)
 
 
 def build_suite_report(result: SuiteResult, command: str) -> Report:
@@ -62,7 +59,7 @@ def _say_group(mean: MeanResult) -> str:
 
 
 def _answer_one(each: SetResult) -> str:
-    parts = [f"{_title(m)} {each.accuracy[m]:.1%}" for m in (_ZERO_SHOT, _PROBE_ALL) if m in each.accuracy]
+    parts = [f"{_title(m)} {each.accuracy[m]:.1%}" for m in (NO_SHOTS, PROBE_ALL) if m in each.accuracy]
     gap = ""
     if each.gap is not None:
         gap = f"; zero-shot less probe {format_gain(each.gap)} points"
@@ -87,10 +84,12 @@ def draw_mean_curve(curve: MeanResult) -> DrawnChart:
     """Mean accuracy over sets by the number of shots, and zero-shot as a line (Radford et al. 2021, figure 6)."""
     methods = list(dict.fromkeys(name for name, count in curve.accuracy if count != 0))
     counts = list_counts(curve, methods[0])
-    series = [Series.from_estimates(name, [curve.accuracy[name, count] for count in counts]) for name in methods]
+    series = [
+        Series.from_estimates(name, [curve.accuracy[Measure(name, count)] for count in counts]) for name in methods
+    ]
     baselines = {}
-    if _ZERO_SHOT in curve.accuracy:
-        baselines[ZERO_SHOT] = curve.accuracy[_ZERO_SHOT].value
+    if NO_SHOTS in curve.accuracy:
+        baselines[ZERO_SHOT] = curve.accuracy[NO_SHOTS].value
     return line_chart(
         series,
         [str(count) for count in counts],
@@ -153,7 +152,7 @@ def _describe_model(model: str, sets: Sequence[SetResult], curves: Sequence[Mean
 def _tabulate_means(result: SuiteResult) -> Section:
     rows = []
     for mean in result.means:
-        cells = [_cell(mean.accuracy.get(measure)) for measure in (_ZERO_SHOT, _PROBE_ALL)]
+        cells = [_cell(mean.accuracy.get(measure)) for measure in (NO_SHOTS, PROBE_ALL)]
         rows.append([mean.model, mean.group, str(mean.sets), *cells, format_gain(mean.gap)])
     head = ["Model", "Datasets", "Number", "Zero-shot", "Probe, all", "Zero-shot less probe"]
     text = (
@@ -166,8 +165,9 @@ def _tabulate_means(result: SuiteResult) -> Section:
 
 def _tabulate_sets(sets: Sequence[SetResult]) -> Table:
     """Table of the main measures of each set: zero-shot, probe with all images, and two numbers of shots."""
-    few = [m for m in dict.fromkeys(m for each in sets for m in each.accuracy) if m[0] != PROBE and m[1] in (1, 4)]
-    measures: list[Measure] = [_ZERO_SHOT, _PROBE_ALL, *few]
+    there = dict.fromkeys(measure for each in sets for measure in each.accuracy)
+    few = [measure for measure in there if measure.method != PROBE and measure.shots in (1, 4)]
+    measures: list[Measure] = [NO_SHOTS, PROBE_ALL, *few]
     ordered = sorted(sets, key=lambda each: (each.gap is None, -_value(each.gap)))
     rows = []
     for each in ordered:
@@ -184,21 +184,21 @@ def _tabulate_sets(sets: Sequence[SetResult]) -> Table:
 def _tabulate_curve(curve: MeanResult) -> Table:
     methods = list(dict.fromkeys(name for name, count in curve.accuracy if count != 0))
     counts = list_counts(curve, methods[0])
-    rows = [[name, *(_cell(curve.accuracy[name, count]) for count in counts)] for name in methods]
-    if _ZERO_SHOT in curve.accuracy:
-        rows.insert(0, [ZERO_SHOT, *[_cell(curve.accuracy[_ZERO_SHOT])] * len(counts)])
+    rows = [[name, *(_cell(curve.accuracy[Measure(name, count)]) for count in counts)] for name in methods]
+    if NO_SHOTS in curve.accuracy:
+        rows.insert(0, [ZERO_SHOT, *[_cell(curve.accuracy[NO_SHOTS])] * len(counts)])
     return Table(["Method", *(f"{count} shot{'s' * (count != 1)}" for count in counts)], rows)
 
 
 def _say_curve(curve: MeanResult) -> str:
     """Sentence on the fewest shots with which each method beats zero-shot on the mean of the sets."""
-    if _ZERO_SHOT not in curve.accuracy:
+    if NO_SHOTS not in curve.accuracy:
         return f"Mean of the {curve.sets} datasets with enough images."
-    base = curve.accuracy[_ZERO_SHOT].value
+    base = curve.accuracy[NO_SHOTS].value
     sentences = []
     for method in dict.fromkeys(name for name, count in curve.accuracy if count != 0):
         counts = list_counts(curve, method)
-        first = next((count for count in counts if curve.accuracy[method, count].value >= base), None)
+        first = next((count for count in counts if curve.accuracy[Measure(method, count)].value >= base), None)
         if first is None:
             sentences.append(f"{method} is below zero-shot up to {counts[-1]} shots")
         else:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.evaluate.fewshot.curves import ZERO_SHOT
 from wordsight.evaluate.fewshot.shots import ALL, Count
-from wordsight.evaluate.suite.cell import PROBE, Cell, Measure
+from wordsight.evaluate.suite.cell import NO_SHOTS, PROBE_ALL, Cell, Measure
 from wordsight.metrics import (
     Estimate,
     JointMeans,
@@ -123,7 +122,7 @@ def summarise_suite(
         names = [ALL_SETS, *sorted({groups[cell.dataset] for cell in own if cell.dataset in groups})]
         for group in names:
             members = [cell for cell in own if group in (ALL_SETS, groups.get(cell.dataset))]
-            means += _average(members, model, group, [(ZERO_SHOT, 0), (PROBE, ALL)])
+            means += _average(members, model, group, [NO_SHOTS, PROBE_ALL])
             curves += _average(members, model, group, find_curve_measures(members))
     return SuiteResult(sets, tuple(means), tuple(curves), tuple(left_out))
 
@@ -135,14 +134,14 @@ def find_curve_measures(cells: Sequence[Cell]) -> list[Measure]:
     for cell in able:
         for measure in cell.hits:
             held[measure] = held.get(measure, 0) + 1
-    return [measure for measure, sets in held.items() if 2 * sets >= len(able) and measure[1] != ALL]
+    return [measure for measure, sets in held.items() if 2 * sets >= len(able) and measure.shots != ALL]
 
 
 def _summarise_set(cell: Cell, group: str) -> SetResult:
     accuracy = {measure: estimate_runs(hit_SM) for measure, hit_SM in cell.hits.items()}
     gap = None
-    if (ZERO_SHOT, 0) in cell.hits and (PROBE, ALL) in cell.hits:
-        gap = estimate_gain(cell.hits[PROBE, ALL][0], cell.hits[ZERO_SHOT, 0][0])
+    if NO_SHOTS in cell.hits and PROBE_ALL in cell.hits:
+        gap = estimate_gain(cell.hits[PROBE_ALL][0], cell.hits[NO_SHOTS][0])
     return SetResult(
         dataset=cell.dataset,
         model=cell.model,
@@ -170,9 +169,9 @@ def _average(cells: Sequence[Cell], model: str, group: str, measures: Sequence[M
 
 def _find_gap(joint: JointMeans, places: Mapping[Measure, int]) -> Estimate | None:
     """Zero-shot less probe with all images."""
-    if (ZERO_SHOT, 0) not in places or (PROBE, ALL) not in places:
+    if NO_SHOTS not in places or PROBE_ALL not in places:
         return None
-    return _bound(joint.estimate_gain(places[PROBE, ALL], places[ZERO_SHOT, 0]), -1.0)
+    return _bound(joint.estimate_gain(places[PROBE_ALL], places[NO_SHOTS]), -1.0)
 
 
 def _bound(estimate: Estimate, least: float) -> Estimate:
