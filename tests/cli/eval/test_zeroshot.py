@@ -123,7 +123,7 @@ def test_a_rerun_is_equal(run, tmp_path):
             0,
             "Equal: all 13 images have the same classes with bit-identical scores.\n",
         )
-    assert "running: wordsight eval zeroshot colours --model mini --out " in result.stderr
+    assert "running: wordsight eval zeroshot --out " in result.stderr
 
 
 def test_a_rerun_on_other_images_says_what_changed(run, tmp_path):
