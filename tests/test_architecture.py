@@ -53,7 +53,14 @@ HOMES = {
     "pillow_heif": ("images/identify.py",),
     "rawpy": ("images/raw.py",),
     "datasets": ("ingest/", "evaluate/datasets/"),
-    "ray": ("update/on_ray.py",),
+    "ray": ("update/on_ray.py", "serve/on_ray.py"),
+    "fastapi": ("serve/",),
+    "starlette": ("serve/",),
+    "pydantic": ("serve/",),
+    "uvicorn": ("serve/run.py",),
+    "gradio": ("serve/page/",),
+    "mcp": ("serve/mcp/",),
+    "prometheus_client": ("serve/",),
     "peft": ("train/",),
     "matplotlib": ("train/", "evaluate/report/"),
     "sklearn": ("evaluate/estimators/base.py",),
@@ -135,7 +142,8 @@ def test_no_module_is_named_after_nothing():
 
 HEAVY = {"torch", "openvino", "nncf", "numpy", "PIL", "tokenizers", "huggingface_hub", "rich", "safetensors",
          "ml_dtypes", "transformers", "pyarrow", "lance", "ray", "datasets", "pypdfium2",
-         "peft", "matplotlib", "snowballstemmer", "scipy", "sklearn"}  # fmt: skip
+         "peft", "matplotlib", "snowballstemmer", "scipy", "sklearn",
+         "fastapi", "gradio", "mcp", "uvicorn"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -48,21 +48,34 @@ def search_many(index: Index, model: Model, queries: Iterable[Any], options: Sea
     if any(source.get("mask_title_block") for source in (index.note("sources") or {}).values()):
         asked = list(map(mask_title_blocks, asked))
     parts_PD = embed_parts(model, [part for query in asked for part in query.parts])
+    reference = load_reference(model)
     answers, start = [], 0
     for query in asked:
         own_PD = parts_PD[start : start + len(query.parts)]
         start += len(query.parts)
-        finder = open_finder(index, load_reference(model), query, own_PD, options)
-        found, groups = _fold(index, finder.find, options)
-        hits = [_hit(found, group) for group in groups[options.offset : options.end]]
-        if options.likely:
-            hits = [hit for hit in hits if hit.likely]
-        likely, at_least = found.count_likely()
-        hint = ""
-        if not found.rows:
-            hint = finder.explain_nothing()
-        answers.append(Hits(hits, likely, at_least, hint, index=index))
+        answers.append(answer_query(index, reference, query, own_PD, options))
     return answers
+
+
+def answer_query(
+    index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions | None = None
+) -> Hits:
+    """Hits of a query whose parts are embedded already, (P, D) unit rows: see `search`.
+
+    reference: of the index's model (`load_reference`). Raises: InputError for a condition or query that is not valid.
+    """
+    options = options or SearchOptions()
+    options.check_query(query)
+    finder = open_finder(index, reference, query, parts_PD, options)
+    found, groups = _fold(index, finder.find, options)
+    hits = [_hit(found, group) for group in groups[options.offset : options.end]]
+    if options.likely:
+        hits = [hit for hit in hits if hit.likely]
+    likely, at_least = found.count_likely()
+    hint = ""
+    if not found.rows:
+        hint = finder.explain_nothing()
+    return Hits(hits, likely, at_least, hint, index=index)
 
 
 def open_finder(index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions) -> Finder:

@@ -1,0 +1,1 @@
+"""Routes for programs: OpenAI's embeddings, classification, ranking, search, items."""

@@ -1,0 +1,75 @@
+"""Errors as OpenAI's API answers them: {"error": {"message", "type", "param", "code"}}."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from wordsight.errors import (
+    CheckpointError,
+    ImageError,
+    InputError,
+    MissingExtraError,
+    StoreError,
+    UnknownModelError,
+    WordsightError,
+)
+from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.library import UnknownGalleryError
+
+# of the first class that fits
+_STATUS: dict[type[WordsightError], int] = {
+    BusyError: 429,
+    UnknownGalleryError: 404,
+    UnknownModelError: 404,
+    InputError: 400,
+    ImageError: 400,
+    MissingExtraError: 501,
+    StoreError: 503,
+    CheckpointError: 503,
+    WordsightError: 400,
+}
+_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
+          413: "request_too_large", 429: "rate_limit_error"}  # fmt: skip
+
+
+def error_body(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    """Body of an error answer."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_response(status: int, message: str, *, param: str | None = None, **headers: str) -> JSONResponse:
+    """An error answer; headers: names with _ in the place of -."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return JSONResponse(error_body(status, message, param=param), status, sent)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer every error of an application in OpenAI's form, without traces."""
+
+    @app.exception_handler(WordsightError)
+    async def ours(_: Request, error: WordsightError) -> JSONResponse:
+        status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+        if isinstance(error, BusyError):
+            return error_response(status, str(error), Retry_After=str(math.ceil(error.retry_after)))
+        return error_response(status, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        return error_response(400, f"{place or 'The body'}: {first['msg']}.", param=place or None)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse(error_body(error.status_code, str(error.detail)), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+        return error_response(500, "The server failed at this request; its log says why.")

@@ -1,0 +1,46 @@
+"""The application: routes of the API, media, page and MCP behind the checks of `guard`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from wordsight import __version__
+from wordsight.serve.api import embeddings, health
+from wordsight.serve.api.errors import handle_errors
+from wordsight.serve.guard import install_guard
+from wordsight.serve.service import Service
+from wordsight.serve.settings import Settings
+
+ROUTERS = (embeddings.router, health.router)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Application of a server; its models load once it runs. Raises: MissingExtraError for a page without Gradio."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan)
+    service = Service(settings)
+    app.state.service = service
+    handle_errors(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    install_guard(app, settings)
+    if settings.mcp:
+        from wordsight.serve.mcp.http import mount_mcp
+
+        mount_mcp(app, service)
+    if settings.page:
+        from wordsight.serve.page import mount_page
+
+        mount_page(app, service)
+    return app

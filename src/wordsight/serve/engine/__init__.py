@@ -1,0 +1,1 @@
+"""Joining the requests of many clients into batches of the encoder."""
