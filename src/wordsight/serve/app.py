@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from wordsight import __version__
 from wordsight.serve.api import embeddings, health
 from wordsight.serve.api.errors import handle_errors
+from wordsight.serve.engine.metrics import CountRequests
+from wordsight.serve.engine.presence import WatchClients
 from wordsight.serve.guard import install_guard
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
@@ -35,6 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_guard(app, settings)
+    app.add_middleware(WatchClients)
+    app.add_middleware(CountRequests, metrics=service.engines.metrics)
     if settings.mcp:
         from wordsight.serve.mcp.http import mount_mcp
 

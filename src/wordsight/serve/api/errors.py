@@ -19,12 +19,14 @@ from wordsight.errors import (
     UnknownModelError,
     WordsightError,
 )
-from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
 _STATUS: dict[type[WordsightError], int] = {
     BusyError: 429,
+    ClientGoneError: 499,  # as nginx counts it; nobody reads the answer
+    StoppingError: 503,
     UnknownGalleryError: 404,
     UnknownModelError: 404,
     InputError: 400,
