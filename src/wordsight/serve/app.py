@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, health
+from wordsight.serve.api import embeddings, health, models
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -16,7 +16,7 @@ from wordsight.serve.guard import install_guard
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
-ROUTERS = (embeddings.router, health.router)
+ROUTERS = (embeddings.router, health.router, models.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
