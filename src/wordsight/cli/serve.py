@@ -37,6 +37,8 @@ TOKEN = "WORDSIGHT_TOKEN"
 @click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help=f"File that holds the token (default: ${TOKEN}).")  # fmt: skip
 @click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name that clients may use.")
+@click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show "
+              "the page in a frame, as https://example.org.")  # fmt: skip
 @click.option("--api-only", is_flag=True, help="Without the page, which needs [page].")
 @click.option("--mcp", is_flag=True, help="With tools for agents at /mcp.")
 @click.option("--allow-add", is_flag=True, help="Allow images to be added and removed.")
@@ -62,8 +64,8 @@ def _read_settings(options: dict[str, Any]) -> Any:
         galleries=_read_galleries(options["galleries"]),
         token=_read_token(options["token_file"]),
         page=not options["api_only"],
-        **{name: options[name] for name in ("model", "host", "port", "allowed_hosts", "mcp", "allow_add", "allow_sql",
-                                            "allow_urls", "sort_folder", "unload_after", "backend",
+        **{name: options[name] for name in ("model", "host", "port", "allowed_hosts", "allowed_frames", "mcp", "allow_add",
+                                            "allow_sql", "allow_urls", "sort_folder", "unload_after", "backend",
                                             "precision")},
     )  # fmt: skip
 

@@ -45,6 +45,7 @@ class Settings:
     host, port: the address it listens on; one beyond this machine needs a token.
     token: what clients prove themselves with: "Authorization: Bearer TOKEN", or a cookie after signing in on the page.
     allowed_hosts: values of the Host header beside those of the address itself.
+    allowed_frames: origins of other sites that may show the page in a frame ("https://huggingface.co").
     page, mcp: whether there is a page at / and an MCP endpoint at /mcp.
     allow_add: images may be added and removed. allow_sql: searches may carry a raw SQL condition.
     allow_urls: the server fetches images by URL. sort_folder: the folder in which the page may move images.
@@ -60,6 +61,7 @@ class Settings:
     port: int = PORT
     token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
+    allowed_frames: tuple[str, ...] = ()
     page: bool = True
     mcp: bool = False
     allow_add: bool = False
