@@ -20,6 +20,7 @@ from wordsight.errors import (
     WordsightError,
 )
 from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.errors import DiskFullError, TooLargeError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
@@ -27,6 +28,8 @@ _STATUS: dict[type[WordsightError], int] = {
     BusyError: 429,
     UnknownGalleryError: 404,
     UnknownModelError: 404,
+    TooLargeError: 413,
+    DiskFullError: 507,
     InputError: 400,
     ImageError: 400,
     MissingExtraError: 501,
@@ -34,6 +37,22 @@ _STATUS: dict[type[WordsightError], int] = {
     CheckpointError: 503,
     WordsightError: 400,
 }
+
+
+class RequestError(InputError):
+    """A part of a request that the server cannot work with: "PARAM REASON.".
+
+    param: its place, such as "input.3". reason: in words that follow it. status: of the answer.
+    """
+
+    def __init__(self, reason: str, param: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(f"{param} {reason}.")
+        self.reason = reason
+        self.param = param
+        self.status = status
+        self.code = code
+
+
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
           413: "request_too_large", 429: "rate_limit_error"}  # fmt: skip
 
@@ -41,13 +60,20 @@ _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permi
 def error_body(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
     """Body of an error answer."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": _encodable(message), "type": kind, "param": param and _encodable(param), "code": code}}
 
 
-def error_response(status: int, message: str, *, param: str | None = None, **headers: str) -> JSONResponse:
+def _encodable(text: str) -> str:
+    """Text without halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
+
+
+def error_response(
+    status: int, message: str, *, param: str | None = None, code: str | None = None, **headers: str
+) -> JSONResponse:
     """An error answer; headers: names with _ in the place of -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse(error_body(status, message, param=param), status, sent)
+    return JSONResponse(error_body(status, message, param=param, code=code), status, sent)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -55,6 +81,8 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(WordsightError)
     async def ours(_: Request, error: WordsightError) -> JSONResponse:
+        if isinstance(error, RequestError):
+            return error_response(error.status, str(error), param=error.param, code=error.code)
         status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
         if isinstance(error, BusyError):
             return error_response(status, str(error), Retry_After=str(math.ceil(error.retry_after)))
