@@ -12,7 +12,7 @@ from wordsight.serve.api.embedding_inputs import read_inputs
 from wordsight.serve.api.errors import RequestError
 from wordsight.serve.settings import Limits
 
-pytestmark = pytest.mark.filterwarnings("ignore::wordsight.errors.WordsightWarning")
+JSON = {"Content-Type": "application/json"}
 URIS = [f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in sample_images()[:2]]
 
 
@@ -32,7 +32,7 @@ def vectors(answer):
 
 
 def refusal(client, **body):
-    answer = client.post("/v1/embeddings", content=json.dumps(body))  # which can hold halves of surrogate pairs
+    answer = client.post("/v1/embeddings", content=json.dumps(body), headers=JSON)  # httpx encodes no lone surrogates
     assert 400 <= answer.status_code < 500, answer.text
     return answer.status_code, answer.json()["error"]
 
@@ -177,3 +177,18 @@ def test_the_models_own_number_of_dimensions_may_be_asked_for(client):
 def test_a_list_of_millions_is_refused_at_once():
     with pytest.raises(RequestError, match="5,000,000 inputs"):
         read_inputs([0] * 5_000_000, None, "text", Limits())
+
+
+def test_a_body_that_is_not_json_is_said(client):
+    for content, headers, message in (
+        (b"input=a", {"Content-Type": "application/x-www-form-urlencoded"}, "expected application/json"),
+        (b'{"input": "a"', JSON, "The body is not valid JSON"),
+        (b'"a"', JSON, "The body is not a JSON object"),
+        (b"", JSON, "The body is empty"),
+        (b"\xff\xfe", JSON, "not valid JSON"),
+        (b"\xc3(", JSON, "error parsing the body"),
+        (b"[" * 100_000, JSON, "error parsing the body"),
+    ):
+        answer = client.post("/v1/embeddings", content=content, headers=headers)
+        assert answer.status_code == 400, content
+        assert message in answer.json()["error"]["message"]

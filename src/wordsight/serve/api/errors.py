@@ -19,13 +19,15 @@ from wordsight.errors import (
     UnknownModelError,
     WordsightError,
 )
-from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
 from wordsight.serve.errors import DiskFullError, TooLargeError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
 _STATUS: dict[type[WordsightError], int] = {
     BusyError: 429,
+    ClientGoneError: 499,  # as nginx counts it; nobody reads the answer
+    StoppingError: 503,
     UnknownGalleryError: 404,
     UnknownModelError: 404,
     TooLargeError: 413,
@@ -89,10 +91,8 @@ def handle_errors(app: FastAPI) -> None:
         return error_response(status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        return error_response(400, f"{place or 'The body'}: {first['msg']}.", param=place or None)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _describe_invalid(error.errors()[0], request.headers.get("content-type", ""))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
@@ -101,3 +101,19 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, __: Exception) -> JSONResponse:
         return error_response(500, "The server failed at this request; its log says why.")
+
+
+def _describe_invalid(first: dict[str, Any], content_type: str) -> JSONResponse:
+    """Answer about the first value of a request that is not of the kind asked for."""
+    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    if first["type"] == "json_invalid":
+        reason = first.get("ctx", {}).get("error", "it cannot be read")
+        return error_response(400, f"The body is not valid JSON: {reason}, at character {place or 0}.")
+    if place:
+        return error_response(400, f"{place}: {first['msg']}.", param=place)
+    if first["type"] == "missing":
+        return error_response(400, "The body is empty; expected a JSON object.")
+    kind = content_type.partition(";")[0].strip()
+    if not kind.endswith("json"):
+        return error_response(400, f"The body is {kind[:100] or 'of no type'!r}, expected application/json.")
+    return error_response(400, "The body is not a JSON object.")
