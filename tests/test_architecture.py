@@ -56,7 +56,7 @@ HOMES = {
     "ray": ("update/on_ray.py", "serve/on_ray.py"),
     "fastapi": ("serve/",),
     "starlette": ("serve/",),
-    "pydantic": ("serve/",),
+    "pydantic": ("serve/", "index/qdrant/"),
     "uvicorn": ("serve/run.py", "serve/guard/connections.py"),
     "gradio": ("serve/page/",),
     "mcp": ("serve/mcp/",),

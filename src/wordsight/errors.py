@@ -39,6 +39,10 @@ class StoreError(WordsightError):
     """An index that cannot be read or written: not there, damaged, of another model, in use, or the disk is full."""
 
 
+class NoIndexError(StoreError):
+    """A location where there is no index."""
+
+
 class TrainError(WordsightError):
     """A run that cannot start or continue: its data, its checkpoint, its processes, or non-finite numbers."""
 

@@ -49,11 +49,16 @@ def spread(option: str, args: Sequence[str]) -> list[str]:
 
 
 class SpreadCommand(click.Command):
-    """A command whose `--classes` takes all values up to the next option."""
+    """A command one of whose options takes all values up to the next option: `--classes` unless a subclass says else.
+
+    A subclass names it in `spread_option`.
+    """
+
+    spread_option = "--classes"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse after spreading `--classes`."""
-        return super().parse_args(ctx, spread("--classes", args))
+        """Parse after spreading the option."""
+        return super().parse_args(ctx, spread(self.spread_option, args))
 
 
 def backend_options(command: F) -> F:

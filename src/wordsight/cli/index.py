@@ -6,15 +6,16 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from wordsight.cli._index.bar import progress_bar
+from wordsight.cli._index.bar import run_with_bar
 from wordsight.cli._index.check import check_index
 from wordsight.cli._index.summary import report, summary_text
-from wordsight.cli._messages import Interrupted, plain_warnings, say
+from wordsight.cli._messages import plain_warnings, say
 from wordsight.cli._options import NEW_INDEX, index_option, json_option, model_options
 from wordsight.cli._redaction import redact_values
 from wordsight.errors import InputError, StoreError
@@ -22,7 +23,7 @@ from wordsight.errors import InputError, StoreError
 if TYPE_CHECKING:
     from wordsight.gallery import Gallery
     from wordsight.ingest.options import IngestOptions
-    from wordsight.update.run import Progress, Summary
+    from wordsight.update.run import Summary
 
 EPILOG = """\b
 Examples:
@@ -182,26 +183,12 @@ def _announce_changes(gallery: Gallery, sources: Sequence[str], options: IngestO
 
 
 def _run(gallery: Gallery, sources: Sequence[str], reading: IngestOptions | None, options: dict[str, Any]) -> Summary:
-    """Update the index from the sources, or from all that it tracks, with a bar.
-
-    Raises: Interrupted on Ctrl-C, with the number of images that are kept.
-    """
-    last: list[Progress] = []
+    """Update the index from the sources, or from all that it tracks, with a bar."""
     how: dict[str, Any] = {"exact": options["exact"]}
     if options["on"] == "ray":
         from wordsight.update.on_ray import embedder
 
         how["embed"] = embedder(gallery.model)
-    try:
-        with progress_bar() as draw:
-
-            def progress(state: Progress) -> None:
-                last[:] = [state]
-                draw(state)
-
-            if not sources:
-                return gallery.refresh(progress=progress, **how)
-            return gallery.add(sources, options=reading, progress=progress, **how)
-    except KeyboardInterrupt as error:
-        done = last[0].in_index if last else 0
-        raise Interrupted(f"{done:,} images were indexed; rerun to continue.") from error
+    if sources:
+        return run_with_bar(partial(gallery.add, sources, options=reading, **how))
+    return run_with_bar(partial(gallery.refresh, **how))

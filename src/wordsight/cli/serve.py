@@ -4,94 +4,101 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wordsight.cli._messages import say
-from wordsight.cli._options import backend_options
+from wordsight.cli._options import SpreadCommand, backend_options
+from wordsight.cli._serve.galleries import read_galleries
 from wordsight.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from wordsight.serve.settings import Settings
 
 EPILOG = """\b
 Examples:
-  wordsight serve                                    (your personal index, on http://127.0.0.1:7860)
-  wordsight serve --gallery shop --gallery manuals
-  wordsight serve --api-only --model ViT-B-32/openai
-  WORDSIGHT_TOKEN=… wordsight serve --host 0.0.0.0 --allowed-host photos.example.org
+  wordsight serve --gallery photos/ --open           index a folder, then open the page in the browser
+  wordsight serve                                    your personal index, on http://127.0.0.1:7860
+  wordsight serve --gallery shop manuals=pdf-index   two indexes, the second under a name of its own
+  wordsight serve --api-only --model ViT-B-32/openai embeddings alone, without Gradio
+  wordsight serve --host 0.0.0.0 --token-file token --allowed-host photos.example.org
 
-Nothing but this machine can connect unless --host says so, and then only with the token. The server reads and changes
-nothing: --allow-add, --sort-folder, --allow-sql and --allow-urls each permit one more thing.
+Images that are not an index are indexed first, into your data folder; the next time only what changed. Only this
+machine can connect, unless --host says so, and then only with the token. Nothing can be changed and nothing is fetched:
+--allow-add, --sort-folder, --allow-urls and --allow-sql each permit one thing.
+
+\b
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, after answering what was accepted; 2 the command or an input is wrong.
 """
 
 TOKEN = "WORDSIGHT_TOKEN"
+# options that go into the settings under their own names
+_SETTINGS = ("model", "host", "port", "allowed_hosts", "allowed_frames", "mcp", "allow_add", "allow_sql", "allow_urls",
+             "sort_folder", "unload_after", "backend", "precision")  # fmt: skip
 
 
-@click.command(epilog=EPILOG)
-@click.option("--gallery", "galleries", multiple=True, metavar="INDEX", help="Index to serve, as INDEX or NAME=INDEX; "
-              "repeatable (default: your personal index, if there is one).")  # fmt: skip
-@click.option("--model", default="mini", show_default=True, help="Model for /v1/embeddings and sorting where there is "
-              "no gallery.")  # fmt: skip
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another than this "
-              "machine's needs a token.")  # fmt: skip
-@click.option("--port", default=7860, show_default=True, help="Port; 0 for any free one.")
-@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-              help=f"File that holds the token (default: ${TOKEN}).")  # fmt: skip
-@click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name that clients may use.")
-@click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show "
-              "the page in a frame, as https://example.org.")  # fmt: skip
-@click.option("--api-only", is_flag=True, help="Without the page, which needs [page].")
-@click.option("--mcp", is_flag=True, help="With tools for agents at /mcp.")
-@click.option("--allow-add", is_flag=True, help="Allow images to be added and removed.")
+class ServeCommand(SpreadCommand):
+    """`--gallery` takes all values up to the next option."""
+
+    spread_option = "--gallery"
+
+
+@click.command(cls=ServeCommand, epilog=EPILOG)
+@click.option("--gallery", "galleries", multiple=True, metavar="DIR...", help="Indexes to serve, or images to index: "
+              "folders, tables, PDF files; NAME=DIR names one (default: your personal index).")  # fmt: skip
+@click.option("--model", default="mini", show_default=True, help="Model of new indexes, and of a server without "
+              "galleries.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; one beyond this machine "
+              "needs a token.")  # fmt: skip
+@click.option("--port", default=7860, show_default=True, help="Port; 0: any free one.")
+@click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="File with the token that clients "
+              f"need (default: ${TOKEN}).")  # fmt: skip
+@click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name by which clients may "
+              "call this server; repeatable.")  # fmt: skip
+@click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show the page "
+              "in a frame, as https://example.org; repeatable.")  # fmt: skip
+@click.option("--api-only", is_flag=True, help="No page; Gradio is not needed.")
+@click.option("--mcp", is_flag=True, help="Tools for agents at /mcp.")
+@click.option("--allow-add", is_flag=True, help="Allow adding and removing images.")
+@click.option("--allow-urls", is_flag=True, help="Fetch images that requests name by URL.")
 @click.option("--allow-sql", is_flag=True, help="Allow raw SQL conditions in searches.")
-@click.option("--allow-urls", is_flag=True, help="Allow images by URL; the server fetches them.")
 @click.option("--sort-folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Folder in which the page may move images into classes.")  # fmt: skip
-@click.option("--unload-after", type=float, metavar="SECONDS", help="Release models that were not used for so long.")
+              help="Folder whose images the page may move into classes.")  # fmt: skip
+@click.option("--unload-after", type=float, metavar="SECONDS", help="Release a model that was not used for so long.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @backend_options
 def command(**options: Any) -> None:
     """Serve a page, an API and tools for agents over galleries."""
     try:
         from wordsight.serve.run import run
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("wordsight serve", error.name or "fastapi", "page") from None
-    run(_read_settings(options))
+
+    def announce(url: str) -> None:
+        say(f"serving on {url} (API: {url}/docs); Ctrl-C stops")
+        if options["open_page"]:
+            click.launch(url)
+
+    run(_read_settings(options), announce)
 
 
-def _read_settings(options: dict[str, Any]) -> Any:
+def _read_settings(options: dict[str, Any]) -> Settings:
     from wordsight.serve.settings import Settings
 
-    return Settings(
-        galleries=_read_galleries(options["galleries"]),
+    settings = Settings(
         token=_read_token(options["token_file"]),
         page=not options["api_only"],
-        **{name: options[name] for name in ("model", "host", "port", "allowed_hosts", "allowed_frames", "mcp", "allow_add",
-                                            "allow_sql", "allow_urls", "sort_folder", "unload_after", "backend",
-                                            "precision")},
-    )  # fmt: skip
-
-
-def _read_galleries(given: tuple[str, ...]) -> dict[str, str]:
-    """Name → location; without any, the personal index if it is there."""
-    from wordsight.index import resolve_location
-
-    if not given:
-        place = resolve_location(None)
-        if os.path.isdir(place):
-            return {"personal": place}
-        say("there is no index yet, so there is nothing to find; make one with: wordsight index FOLDER")
-        return {}
-    galleries: dict[str, str] = {}
-    for one in given:
-        name, separator, place = one.partition("=")
-        if not separator or os.sep in name:
-            name, place = os.path.basename(os.path.normpath(one)), one
-        if name in galleries:
-            raise InputError(f"Two galleries are named {name!r}; name them apart: --gallery NAME=INDEX")
-        galleries[name] = resolve_location(place)
-    return galleries
+        **{name: options[name] for name in _SETTINGS},
+    )
+    galleries = read_galleries(options["galleries"], settings.model)  # last: indexing may take long
+    return settings.with_galleries(galleries)
 
 
 def _read_token(file: Path | None) -> str | None:
-    if file is not None:
+    if file is None:
+        return os.environ.get(TOKEN) or None
+    try:
         return file.read_text(encoding="utf-8").strip()
-    return os.environ.get(TOKEN) or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The token file {str(file)!r} cannot be read: {error}.") from error

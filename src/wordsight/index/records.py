@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from wordsight.columns import OWN_KINDS
-from wordsight.errors import InputError, StoreError
+from wordsight.errors import InputError, NoIndexError
 from wordsight.index.base import Floats, Index, IndexInfo, Note, Row, check_same_model, describe_absence
 from wordsight.index.filters.parse import Condition, parse
 
@@ -49,7 +49,7 @@ class RecordIndex(Index):
             self.info = info
             self._set_record("about", asdict(info))
         else:
-            raise StoreError(describe_absence(self._location))
+            raise NoIndexError(describe_absence(self._location))
         if info is not None:
             check_same_model(self.info, info.model, info.fingerprint, info.dim, self._location)
         self._columns = self._record("columns") or dict(OWN_KINDS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -15,10 +18,30 @@ GRACE = 30  # seconds for answering what was accepted, after the signal to stop
 BACKLOG = 2048  # connections that wait to be accepted
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; requests that were accepted are answered first."""
-    listener = open_socket(settings)
-    make_server(settings).run(sockets=[listener])
+def run(settings: Settings, on_listening: Callable[[str], object] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; requests that were accepted are answered first.
+
+    on_listening: called with the server's URL once connections are taken; models may still be loading.
+    Raises: InputError as `open_socket`; MissingExtraError for a page without Gradio.
+    """
+    server = make_server(settings)
+    with open_socket(settings) as listener:
+        if on_listening is not None:
+            host, port = listener.getsockname()[:2]
+            on_listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        with _stop_quietly():
+            server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _stop_quietly() -> Iterator[None]:
+    """Take the signals that uvicorn raises again once it has stopped: being told to stop is not an error."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def make_server(settings: Settings) -> uvicorn.Server:

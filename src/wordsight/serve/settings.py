@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,10 @@ class Settings:
                 f"The host {self.host!r} is reachable from other machines, so a token is needed: set --token-file FILE "
                 "or $WORDSIGHT_TOKEN; or leave --host out to serve this machine alone."
             )
+
+    def with_galleries(self, galleries: Mapping[str, str]) -> Settings:
+        """The same settings for other galleries."""
+        return dataclasses.replace(self, galleries=galleries)
 
     @property
     def default_gallery(self) -> str | None:

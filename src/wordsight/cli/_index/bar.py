@@ -1,4 +1,4 @@
-"""Progress bar of indexing: files done, images per second, time left."""
+"""Indexing with a bar: files done, images per second, time left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from wordsight.cli._messages import Interrupted
+
 if TYPE_CHECKING:
-    from wordsight.update.run import Progress
+    from wordsight.update.run import Progress, Summary
 
 
 @contextlib.contextmanager
@@ -30,3 +32,22 @@ def progress_bar() -> Iterator[Callable[[Progress], object]]:
             bar.update(task, completed=state.done, total=state.total, of=of, rate=state.rate)
 
         yield draw
+
+
+def run_with_bar(update: Callable[..., Summary]) -> Summary:
+    """Summary of an update (`Gallery.add` or `refresh`, its arguments bound), drawn while it runs.
+
+    Raises: Interrupted on Ctrl-C, with the number of images that are kept.
+    """
+    last: list[Progress] = []
+    try:
+        with progress_bar() as draw:
+
+            def progress(state: Progress) -> None:
+                last[:] = [state]
+                draw(state)
+
+            return update(progress=progress)
+    except KeyboardInterrupt as error:
+        done = last[0].in_index if last else 0
+        raise Interrupted(f"{done:,} images were indexed; rerun to continue.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wordsight.errors import InputError, StoreError, WordsightError
+from wordsight.errors import InputError, NoIndexError, StoreError, WordsightError
 from wordsight.index import is_local
 from wordsight.index.base import IndexInfo, check_same_model, describe_absence
 from wordsight.index.lance import ITEMS, maintenance
@@ -34,7 +34,7 @@ def open_store(location: str, info: IndexInfo | None) -> LanceIndex:
         _check_url(location)
     found = _found(location, folder)
     if info is None and found is None:
-        raise StoreError(describe_absence(location))
+        raise NoIndexError(describe_absence(location))
     if info is not None and found is not None:
         check_same_model(found, info.model, info.fingerprint, info.dim, location)
     if found is None:

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import StoreError, WordsightWarning
+from wordsight.errors import NoIndexError, StoreError, WordsightWarning
 from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage, describe_absence
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
@@ -78,7 +78,7 @@ class PineconeIndex(RecordIndex):
                 model = client.indexes.describe(name)
             except NotFoundError:
                 if info is None:
-                    raise StoreError(describe_absence(location)) from None
+                    raise NoIndexError(describe_absence(location)) from None
                 model = _create(client, name, info.dim)
             self._check(model, info)
             self._data = client.index(host=model.host)

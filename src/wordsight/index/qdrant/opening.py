@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wordsight.errors import InputError, MissingExtraError, StoreError
+from wordsight.errors import InputError, MissingExtraError, NoIndexError, StoreError
 from wordsight.index import is_local
 from wordsight.index.base import IndexInfo, describe_absence
 from wordsight.index.qdrant.client_errors import client_errors
@@ -25,7 +25,7 @@ def open_store(location: str, info: IndexInfo | None) -> QdrantIndex:
     """
     place, collection = _split_location(location)
     if info is None and is_local(place) and not (Path(place) / "meta.json").is_file():
-        raise StoreError(describe_absence(location))
+        raise NoIndexError(describe_absence(location))
     try:
         from qdrant_client import QdrantClient
     except ImportError as error:

@@ -1,0 +1,1 @@
+"""Pieces of the commands that serve: their galleries, the token, the line that says where."""
