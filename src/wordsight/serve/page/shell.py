@@ -67,7 +67,7 @@ def _build(gradio: Any) -> Any:
     with gradio.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks, gradio.Tabs():
         for name, element in TABS.items():
             with gradio.Tab(name, id=element, render_children=True):
-                gradio.HTML(f"<{element}></{element}>", js_on_load=None, apply_default_css=False, padding=False)
+                gradio.Markdown(f"<{element}></{element}>", sanitize_html=False)
     return blocks
 
 
