@@ -8,7 +8,18 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import classify, embeddings, facets, galleries, health, models, search
+from wordsight.serve.api import (
+    classify,
+    embeddings,
+    facets,
+    galleries,
+    health,
+    models,
+    rank,
+    search,
+    similarity,
+    templates,
+)
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -25,7 +36,10 @@ ROUTERS = (
     health.router,
     media.router,
     models.router,
+    rank.router,
     search.router,
+    similarity.router,
+    templates.router,
 )
 
 

@@ -97,13 +97,18 @@ class Classifiers:
 
 
 async def _embed(engine: Engine, caller: Caller, prompts: Sequence[Sequence[str]]) -> Floats:
-    """Class embeddings (K, D) of the prompts of each class, some at a time: others get their turn in between."""
-    flat = list(itertools.chain.from_iterable(prompts))
+    """Class embeddings (K, D) of the prompts of each class."""
+    vectors_PD = await embed_prompts(engine, caller, list(itertools.chain.from_iterable(prompts)))
+    return await asyncio.to_thread(average_prompts, vectors_PD, prompts)
+
+
+async def embed_prompts(engine: Engine, caller: Caller, texts: Sequence[str]) -> Floats:
+    """Vectors (P, D) of many texts, some at a time: others get their turn in between. Raises: BusyError."""
     parts = []
-    for start in range(0, len(flat), _AT_ONCE):
-        part = flat[start : start + _AT_ONCE]
+    for start in range(0, len(texts), _AT_ONCE):
+        part = texts[start : start + _AT_ONCE]
         parts.append(await _embed_part(engine, caller, part, patience=_PATIENCE if start else 0.0))
-    return await asyncio.to_thread(lambda: average_prompts(np.concatenate(parts), prompts))
+    return np.concatenate(parts)
 
 
 async def _embed_part(engine: Engine, caller: Caller, texts: Sequence[str], patience: float) -> Floats:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import WithJsonSchema
+
 from wordsight.errors import InputError, did_you_mean
 from wordsight.serve.api.errors import RequestError
 from wordsight.serve.api.image_embeddings import check_number
 from wordsight.serve.api.image_inputs import is_unicode
+from wordsight.serve.settings import Limits
 from wordsight.zeroshot.classifier import word_classes
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
@@ -16,6 +19,18 @@ MOST_PROMPTS = 40_000  # of one request: 10,000 classes, their singulars, and tw
 _MOST_CHARACTERS = 8 << 20  # of all prompts
 _MOST_TEMPLATES = 200
 _LONGEST = 1000  # characters of a class, wording or template; models read some 300
+
+CLASSES_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        ]
+    }
+)
+TEMPLATES_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
+)
 
 Wordings = dict[str, tuple[str, ...]]
 
@@ -89,6 +104,14 @@ def check_prompts(wordings: Mapping[str, Sequence[str]], templates: Sequence[str
             param,
             status=413,
         )
+
+
+def check_texts(given: list[Any], limits: Limits, param: str = "texts") -> list[str]:
+    """Texts of a list. Raises: RequestError for what is not a text, and for too many or too long ones."""
+    check_number(len(given), limits.texts, "texts", param)
+    for place, text in enumerate(given):
+        _check_text(text, f"{param}.{place}")
+    return given
 
 
 def _check_text(text: Any, param: str) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, WithJsonSchema
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
 
 from wordsight.images.skipped import Skipped
+from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.class_inputs import check_prompts, read_classes, read_templates
+from wordsight.serve.api.class_inputs import (
+    CLASSES_SCHEMA,
+    TEMPLATES_SCHEMA,
+    check_prompts,
+    read_classes,
+    read_templates,
+)
 from wordsight.serve.api.errors import RequestError
 from wordsight.serve.api.image_embeddings import embed_image_inputs
 from wordsight.serve.api.image_inputs import ImageList
@@ -23,24 +29,17 @@ from wordsight.zeroshot.classifier import Classifier
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
-_MOST_ANSWERS = 500_000  # labels with probabilities in one answer: images × top, for each template of the effect
-_CLASSES = {
-    "anyOf": [
-        {"type": "array", "minItems": 1, "items": {"type": "string"}},
-        {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
-    ]
-}
-_TEMPLATES = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
+_MOST_ANSWERS = 100_000  # labels with probabilities in one answer: images × top, for each template of the effect
 
 
 class ClassifyRequest(BaseModel):
     """Images, and the classes that they may show."""
 
     images: ImageList
-    classes: Annotated[Any, WithJsonSchema(_CLASSES)] = Field(
+    classes: Annotated[Any, CLASSES_SCHEMA] = Field(
         description="Names in a list, or an object {name: [wording, …]}.", examples=[["cat", "rocket"]]
     )
-    templates: Annotated[Any, WithJsonSchema(_TEMPLATES)] = Field(
+    templates: Annotated[Any, TEMPLATES_SCHEMA] = Field(
         default="photo", description="A set of `GET /v1/templates`, a template with {}, or a list of templates."
     )
     none: bool = Field(default=True, description="Whether an image may show none of the classes.")
@@ -87,12 +86,12 @@ class ClassifyAnswer(BaseModel):
     effect: list[TemplateEffect] | None = None
 
 
-@router.post("/classify", operation_id="classify", response_model_exclude_none=True)
+@router.post("/classify", operation_id="classify", response_model=ClassifyAnswer, response_class=Response)
 async def classify(
     asked: ClassifyRequest,
     service: Annotated[Service, Depends(get_service)],
     caller: Annotated[Caller, Depends(get_caller)],
-) -> ClassifyAnswer:
+) -> Response:
     """Sort images into classes that are given by words.
 
     An image that cannot be read has an `error` in its place; the others are answered. Class embeddings are kept while
@@ -109,14 +108,20 @@ async def classify(
         engine, caller, wordings, templates, judged=asked.multi, none=asked.none and not asked.multi
     )
     images = await embed_image_inputs(asked.images, service, engine, caller)
-    answers = await asyncio.to_thread(_answer, classifier, images, asked)
-    effect = None
+    alone = []
     if asked.effect:
         alone = [await service.classifiers.get(engine, caller, wordings, [template]) for template in templates]
-        effect = await asyncio.to_thread(_measure_effect, alone, images, asked)
-    return ClassifyAnswer(
-        model=name, labels=list(classifier.labels), templates=list(templates), answers=answers, effect=effect
-    )
+
+    def answer() -> ClassifyAnswer:
+        return ClassifyAnswer(
+            model=name,
+            labels=list(classifier.labels),
+            templates=list(templates),
+            answers=_answer(classifier, images, asked),
+            effect=_measure_effect(alone, images, asked) if asked.effect else None,
+        )
+
+    return await write_answer(answer)
 
 
 def _check_answers(asked: ClassifyRequest, classes: int, templates: int) -> None:
