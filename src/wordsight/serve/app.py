@@ -8,7 +8,20 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import duplicates, embeddings, facets, galleries, health, items, models, search
+from wordsight.serve.api import (
+    classify,
+    duplicates,
+    embeddings,
+    facets,
+    galleries,
+    health,
+    items,
+    models,
+    rank,
+    search,
+    similarity,
+    templates,
+)
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -18,6 +31,7 @@ from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
 ROUTERS = (
+    classify.router,
     duplicates.router,
     embeddings.router,
     facets.router,
@@ -26,7 +40,10 @@ ROUTERS = (
     items.router,
     media.router,
     models.router,
+    rank.router,
     search.router,
+    similarity.router,
+    templates.router,
 )
 
 

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from wordsight.errors import WordsightError
 from wordsight.search.reference import Reference, load_reference
+from wordsight.serve.classifiers import Classifiers
 from wordsight.serve.engine.engine import Engine
 from wordsight.serve.engine.engines import Engines
 from wordsight.serve.items.jobs import Jobs
@@ -28,6 +29,7 @@ class Service:
         self.engines = Engines(settings)
         self.library = Library(settings)
         self.jobs = Jobs()
+        self.classifiers = Classifiers()
         self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

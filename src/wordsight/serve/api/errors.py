@@ -21,7 +21,7 @@ from wordsight.errors import (
     WordsightError,
 )
 from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
-from wordsight.serve.errors import DiskFullError, TooLargeError
+from wordsight.serve.errors import DiskFullError, RequestError, TooLargeError
 from wordsight.serve.items.jobs import UnknownJobError
 from wordsight.serve.library import UnknownGalleryError
 
@@ -43,22 +43,6 @@ _STATUS: dict[type[WordsightError], int] = {
     CheckpointError: 503,
     WordsightError: 400,
 }
-
-
-class RequestError(InputError):
-    """A part of a request that the server cannot work with: "PARAM REASON.".
-
-    param: its place, such as "input.3". reason: in words that follow it. status: of the answer.
-    """
-
-    def __init__(self, reason: str, param: str, *, status: int = 400, code: str | None = None) -> None:
-        super().__init__(f"{param} {reason}.")
-        self.reason = reason
-        self.param = param
-        self.status = status
-        self.code = code
-
-
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
           413: "request_too_large", 429: "rate_limit_error"}  # fmt: skip
 
