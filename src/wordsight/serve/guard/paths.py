@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 LONGEST_NEXT = 2000  # characters
@@ -32,6 +33,8 @@ def safe_next(given: str | None) -> str:
         parts = urlsplit(given)
     except ValueError:
         return "/"
-    if parts.scheme or parts.netloc or path_fault(parts.path) or parts.path in ("/login", "/logout"):
+    # urlsplit takes "///there" for a path, browsers take it for a host
+    path = re.split(r"[?#]", given, maxsplit=1)[0]
+    if parts.scheme or parts.netloc or path_fault(path) or path in ("/login", "/logout"):
         return "/"
     return given
