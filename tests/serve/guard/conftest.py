@@ -2,7 +2,7 @@
 
 import pytest
 from fastapi import Request
-from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from serving import run_server
 
 from wordsight.serve.settings import Limits
@@ -29,13 +29,18 @@ def add_routes(app):
     async def markup():
         return Response("<script>alert(1)</script>", media_type="text/html")
 
-    async def open_to_all():
+    async def large():
+        async def parts():
+            for _ in range(64):
+                yield bytes(1 << 20)
+
+        return StreamingResponse(parts())
+
+    async def cors():
         return PlainTextResponse("x", headers={"Access-Control-Allow-Origin": "null", "Server": "me/1.0"})
 
-    for path, handler in {
-        "/try/fail": fail, "/try/away": away, "/try/drawing": drawing, "/try/markup": markup, "/try/cors": open_to_all
-    }.items():  # fmt: skip
-        app.add_api_route(path, handler)
+    for handler in (fail, large, away, drawing, markup, cors):
+        app.add_api_route(f"/try/{handler.__name__}", handler)
     app.add_api_route("/try/echo", echo, methods=["POST"])
 
 

@@ -1,6 +1,7 @@
 """Answers: what every one of them carries, and what none of them holds."""
 
 import logging
+from urllib.parse import urljoin
 
 import pytest
 from attacking import request, send_bytes
@@ -19,8 +20,8 @@ EVERYWHERE = {
 
 
 @pytest.mark.parametrize(
-    "line", ["GET /healthz", "GET /nothing", "POST /healthz", "GET /try/fail", "GET /../x", "TRACE /", "GET /openapi.json",
-             "POST /v1/embeddings", "HEAD /healthz", "GET /try/away?to=//evil.test"]
+    "line", ["GET /healthz", "GET /nothing", "POST /healthz", "GET /try/fail", "GET /../x", "TRACE /",
+             "GET /openapi.json", "POST /v1/embeddings", "HEAD /healthz", "GET /try/away?to=//evil.test"]
 )  # fmt: skip
 def test_every_answer_has_the_headers(open_server, line):
     answer = send_bytes(open_server, request(line, "Connection: close"))
@@ -46,6 +47,10 @@ def test_a_failure_tells_nothing_of_the_code(open_server):
     assert answer.json()["error"]["type"] == "server_error"
     for part in ("Traceback", "secret of the traceback", "RuntimeError", ".py", "wordsight/"):
         assert part not in answer.text
+    assert "connection" not in answer.headers
+    for _ in range(5):  # the connection stays as it was
+        assert open_server.get("/try/fail").status_code == 500
+        assert open_server.get("/healthz").status_code == 200
 
 
 def test_a_drawing_is_never_shown_in_place(open_server):
@@ -74,9 +79,13 @@ def test_what_an_inner_application_says_of_itself_is_removed(open_server):
 )  # fmt: skip
 def test_no_redirect_leads_to_another_site(open_server, to):
     answer = open_server.get("/try/away", params={"to": to})
-    assert answer.status_code == 500
-    assert "location" not in answer.headers
-    assert "evil" not in answer.text
+    if "location" in answer.headers:  # Starlette escaped what browsers would take for a slash
+        there = urljoin(f"{open_server.base_url}try/away", answer.headers["location"])
+        assert there.startswith(f"{open_server.base_url}")
+        assert "\\" not in there
+    else:
+        assert answer.status_code == 500
+        assert "evil" not in answer.text
 
 
 def test_a_redirect_within_the_site_passes(open_server):
@@ -114,8 +123,8 @@ def test_text_is_escaped_to_one_line():
 def test_the_scripts_of_a_page_are_allowed_and_no_others():
     page = b"<script>one()</script><script type='module' src='x.js'></script><SCRIPT\ndata-a>two()\r\n</SCRIPT >"
     assert script_hashes(page) == [
-        "'sha256-fo7z4FuU7I9EDsJDoApQKNTJWsMVZcLcymQFxjLpP9k='",
-        "'sha256-bvWLzEs5vqyZ3Sk+Jpzr5ZuSRSz/oWOGEF0OCE/TPrg='",
+        "'sha256-HR7iaask9daLMRRskMI++QeJtjWDOjyPA6lGzYGzKW4='",
+        "'sha256-KUcSpvSxT6ZpY6acqJ+PnKqVvcJP86bOsmFTj6jYNDk='",
     ]
 
 

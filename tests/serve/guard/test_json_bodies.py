@@ -13,14 +13,10 @@ BODIES = {
     "Infinity": b'{"input": [-Infinity]}',
     "invalid UTF-8": b'{"input": "\xff\xfe"}',
     "overlong UTF-8": b'{"input": "\xc0\xaf"}',
-    "UTF-16": '{"input": "a"}'.encode("utf-16"),
-    "a lone surrogate in an unknown model": b'{"input": "a", "model": "\\ud800"}',
-    "a NUL in an unknown model": b'{"input": "a", "model": "\\u0000/etc"}',
     "no body": b"",
     "null": b"null",
     "a list": b"[]",
     "twice": b"{}{}",
-    "a path as model": b'{"input": "a", "model": "../../../etc/passwd"}',
 }
 
 
@@ -28,7 +24,7 @@ BODIES = {
 @pytest.mark.parametrize("kind", ["application/json", "application/problem+json", "text/plain", ""])
 def test_json_that_attacks_is_a_bad_request(open_server, name, kind):
     answer = open_server.post("/v1/embeddings", content=BODIES[name], headers={"Content-Type": kind})
-    assert 400 <= answer.status_code < 500, answer.text
+    assert 400 <= answer.status_code < 500, answer.text[:500]
     assert answer.json()["error"]["message"]
     assert len(answer.text) < 5000
     assert "Traceback" not in answer.text

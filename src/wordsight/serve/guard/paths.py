@@ -20,6 +20,8 @@ def path_fault(path: str) -> str | None:
         return "it has a backslash, or a character escaped twice"
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in path):
         return "it has control characters"
+    if "\ufffd" in path:
+        return "it is not UTF-8"
     if "//" in path or any(part in (".", "..") for part in path.split("/")):
         return "it has empty parts, . or .."
     return None
