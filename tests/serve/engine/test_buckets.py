@@ -23,13 +23,13 @@ def measured(seconds_per_row, limit):
         run.append(rows)
         now[0] += rows * seconds_per_row
 
-    return measure_buckets(encode, (2, 4, 8, 16), limit, lambda: now[0]).sizes, run
+    return measure_buckets(run.append, encode, (2, 4, 8, 16), limit, lambda: now[0]).sizes, run
 
 
 def test_batches_that_would_take_too_long_are_not_even_compiled():
     sizes, run = measured(0.010, limit=0.1)
     assert sizes == (2, 4, 8)
-    assert run == [2, 2, 2, 4, 4, 4, 8, 8, 8]
+    assert run == [2] * 4 + [4] * 4 + [8] * 4
 
 
 def test_a_slow_machine_has_the_smallest_size():

@@ -32,6 +32,7 @@ class Buckets:
 
 
 def measure_buckets(
+    prepare: Callable[[int], object],
     run: Callable[[int], object],
     candidates: Sequence[int],
     limit: float = BATCH_SECONDS,
@@ -39,16 +40,16 @@ def measure_buckets(
 ) -> Buckets:
     """Sizes whose batches take no longer than `limit` seconds, the smallest in any case.
 
-    run: encodes a batch of a size; called once to compile it, then timed, the better of two.
+    prepare: compiles a size. run: encodes a batch of it; the best of three times counts.
     """
     sizes: list[int] = []
     seconds = 0.0
     for size in candidates:
         if sizes and seconds * size / sizes[-1] > limit:
             break
-        run(size)
+        prepare(size)
         times = []
-        for _ in range(2):
+        for _ in range(3):
             start = clock()
             run(size)
             times.append(clock() - start)
