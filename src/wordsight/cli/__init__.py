@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "Export an index as clip-retrieval files.",
     "import": "Import clip-retrieval files into an index.",
     "index": "Index images, products and PDF pages for search; rerun to update.",
+    "mcp": "Give an agent tools to search your images.",
     "models": "List the models known by name.",
     "quantize": "Make an int8 copy of a model; report accuracy loss and speed-up.",
     "search": "Find images by words, by example, or both.",

@@ -34,8 +34,8 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, after answering what was accepted; 2
 
 TOKEN = "WORDSIGHT_TOKEN"
 # options that go into the settings under their own names
-_SETTINGS = ("model", "host", "port", "allowed_hosts", "mcp", "allow_add", "allow_sql", "allow_urls", "sort_folder",
-             "unload_after", "backend", "precision")  # fmt: skip
+_SETTINGS = ("model", "host", "port", "allowed_hosts", "allowed_frames", "mcp", "allow_add", "allow_sql", "allow_urls",
+             "sort_folder", "unload_after", "backend", "precision")  # fmt: skip
 
 
 class ServeCommand(SpreadCommand):
@@ -56,6 +56,8 @@ class ServeCommand(SpreadCommand):
               f"need (default: ${TOKEN}).")  # fmt: skip
 @click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name by which clients may "
               "call this server; repeatable.")  # fmt: skip
+@click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show the page "
+              "in a frame, as https://example.org; repeatable.")  # fmt: skip
 @click.option("--api-only", is_flag=True, help="No page; Gradio is not needed.")
 @click.option("--mcp", is_flag=True, help="Tools for agents at /mcp.")
 @click.option("--allow-add", is_flag=True, help="Allow adding and removing images.")

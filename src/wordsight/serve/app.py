@@ -8,15 +8,24 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, health
+from wordsight.serve.api import embeddings, facets, galleries, health, models, search
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
 from wordsight.serve.guard import install_guard
+from wordsight.serve.media import routes as media
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
-ROUTERS = (embeddings.router, health.router)
+ROUTERS = (
+    embeddings.router,
+    facets.router,
+    galleries.router,
+    health.router,
+    media.router,
+    models.router,
+    search.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wordsight.index import Index, Row
-
-_KEPT = 16  # listings
+from wordsight.serve.kept import keep_while_unchanged
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +26,7 @@ def list_rows(index: Index, where: str | None = None) -> Listing:
     Kept while the index stays as it is. Raises: InputError for a condition that cannot be read, and of a store that
     cannot list its rows.
     """
-    state = index.state()
-    if state is None:
-        return _read(index, where)
-    return _list_rows(index, where, state)
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def _list_rows(index: Index, where: str | None, state: str) -> Listing:
-    return _read(index, where)
+    return keep_while_unchanged(index, ("listing", where), lambda: _read(index, where))
 
 
 def _read(index: Index, where: str | None) -> Listing:

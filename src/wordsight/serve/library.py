@@ -61,6 +61,10 @@ class Library:
             self._open[wanted] = OpenGallery(wanted, gallery, gallery.info.model, identity)
             return self._open[wanted]
 
+    def model_source(self, name: str) -> str:
+        """What `wordsight.load` takes to get a gallery's model; blocks and raises as `open`."""
+        return self.open(name).model_source
+
     def close(self) -> None:
         """Close all galleries."""
         with self._lock:

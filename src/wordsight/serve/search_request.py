@@ -13,7 +13,7 @@ from wordsight.errors import InputError
 from wordsight.index import Index
 from wordsight.search.filter_json import compile_filter
 from wordsight.search.finder import choose_fusion
-from wordsight.search.hits import Hits
+from wordsight.search.hits import Hit, Hits
 from wordsight.search.options import By, SearchOptions
 from wordsight.search.query import answer_query
 from wordsight.search.query_parts import NOT_WEIGHT, Query, QueryPart
@@ -80,7 +80,7 @@ async def search_gallery(service: Service, asked: SearchRequest, caller: Caller)
     Raises: InputError for a request that is not valid; UnknownGalleryError; StoreError; BusyError; ImageError.
     """
     _check(asked)
-    opened = await service.open_gallery(asked.gallery)
+    opened = await asyncio.to_thread(service.open_gallery, asked.gallery)
     index = opened.gallery.index
     where = await asyncio.to_thread(make_condition, service, index, asked)
     engine = service.engine_of(opened)
@@ -105,7 +105,8 @@ async def search_gallery(service: Service, asked: SearchRequest, caller: Caller)
 
 def _leave_out(hits: Hits, ids: set[str], asked: SearchRequest) -> int | None:
     """Reduce hits to those asked for, without these ids; the offset of the next ones, or None."""
-    kept, taken = [], 0
+    kept: list[Hit] = []
+    taken = 0
     for hit in hits:
         if len(kept) == asked.limit:
             break

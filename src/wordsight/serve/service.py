@@ -38,7 +38,7 @@ class Service:
         sources = []
         for name in self.library.names:
             with contextlib.suppress(WordsightError):  # each request says it again
-                sources.append((await self.open_gallery(name)).model_source)
+                sources.append((await asyncio.to_thread(self.open_gallery, name)).model_source)
         self.engines.warm(sources or [self.settings.model])
         for source in dict.fromkeys(sources):
             with contextlib.suppress(WordsightError):
@@ -56,9 +56,12 @@ class Service:
         """Whether the galleries are open and the models warm."""
         return self._opening is not None and self._opening.done() and self.engines.ready
 
-    async def open_gallery(self, name: str | None) -> OpenGallery:
-        """Gallery of a name, or the default one. Raises: UnknownGalleryError, StoreError."""
-        return await asyncio.to_thread(self.library.open, name)
+    def open_gallery(self, name: str | None) -> OpenGallery:
+        """Gallery of a name, or the default one; blocks, so call it in a thread.
+
+        Raises: UnknownGalleryError, StoreError.
+        """
+        return self.library.open(name)
 
     def engine_of(self, gallery: OpenGallery) -> Engine:
         """Engine of a gallery's model."""

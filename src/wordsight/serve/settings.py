@@ -18,7 +18,8 @@ LEAST_TOKEN = 16  # characters
 class Limits:
     """Limits that hold for every client.
 
-    body_bytes: of a whole request, uploads excepted; upload_bytes: of a whole upload; file_bytes: of one file in it.
+    body_bytes: of a whole request, uploads excepted; upload_bytes: of a whole upload; file_bytes: of one file in it;
+    files: of an upload, or of an archive in it.
     pixels: of one image, read from its header. texts, images: of one request. text_characters: of one text.
     classes: of one classification. decode_seconds: for one image. queued: inputs that wait for the encoder.
     """
@@ -26,6 +27,7 @@ class Limits:
     body_bytes: int = 32 << 20
     upload_bytes: int = 256 << 20
     file_bytes: int = 64 << 20
+    files: int = 1000
     pixels: int = 100_000_000
     texts: int = 2048  # as OpenAI's API
     images: int = 512
@@ -44,6 +46,7 @@ class Settings:
     host, port: the address it listens on; one beyond this machine needs a token.
     token: what clients prove themselves with: "Authorization: Bearer TOKEN", or a cookie after signing in on the page.
     allowed_hosts: values of the Host header beside those of the address itself.
+    allowed_frames: origins of other sites that may show the page in a frame ("https://huggingface.co").
     page, mcp: whether there is a page at / and an MCP endpoint at /mcp.
     allow_add: images may be added and removed. allow_sql: searches may carry a raw SQL condition.
     allow_urls: the server fetches images by URL. sort_folder: the folder in which the page may move images.
@@ -59,6 +62,7 @@ class Settings:
     port: int = PORT
     token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
+    allowed_frames: tuple[str, ...] = ()
     page: bool = True
     mcp: bool = False
     allow_add: bool = False

@@ -41,18 +41,24 @@ class EmbeddingsRequest(BaseModel):
     """Texts and images to embed: `input`, or `messages`."""
 
     input: Annotated[Any, WithJsonSchema(_INPUT)] = Field(
-        None, description="A text, or a list of texts and of image objects.", examples=["a red car"]
+        default=None, description="A text, or a list of texts and of image objects.", examples=["a red car"]
     )
     messages: Annotated[Any, WithJsonSchema(_MESSAGES)] = Field(
-        None, description="One message with one text or one image, as vLLM takes it."
+        default=None, description="One message with one text or one image, as vLLM takes it."
     )
     modality: Literal["text", "image", "auto"] = Field(
-        "text", description="What the strings of `input` are; auto: data: URIs and URLs are images."
+        default="text", description="What the strings of `input` are; auto: data: URIs and URLs are images."
     )
-    model: str | None = Field(None, description="An id of `GET /v1/models`; the default gallery's where left out.")
-    encoding_format: Literal["float", "base64"] = Field("float", description="base64: of little-endian float32.")
-    dimensions: int | None = Field(None, description="Numbers in an embedding; only the model's own number is taken.")
-    user: str | None = Field(None, description="Taken, and not used.")
+    model: str | None = Field(
+        default=None, description="An id of `GET /v1/models`; the default gallery's where left out."
+    )
+    encoding_format: Literal["float", "base64"] = Field(
+        default="float", description="base64: of little-endian float32."
+    )
+    dimensions: int | None = Field(
+        default=None, description="Numbers in an embedding; only the model's own number is taken."
+    )
+    user: str | None = Field(default=None, description="Taken, and not used.")
 
 
 class Embedding(BaseModel):
@@ -61,7 +67,9 @@ class Embedding(BaseModel):
     object: Literal["embedding"]
     index: int
     embedding: list[float] | str
-    truncated: int | None = Field(None, description="Tokens of this text that did not fit; absent where all did.")
+    truncated: int | None = Field(
+        default=None, description="Tokens of this text that did not fit; absent where all did."
+    )
 
 
 class Usage(BaseModel):
@@ -79,7 +87,9 @@ class EmbeddingsAnswer(BaseModel):
     data: list[Embedding]
     model: str
     usage: Usage
-    warnings: list[str] | None = Field(None, description="What was done but may not be meant; absent without any.")
+    warnings: list[str] | None = Field(
+        default=None, description="What was done but may not be meant; absent without any."
+    )
 
 
 @router.post("/embeddings", response_model=EmbeddingsAnswer, response_class=Response, operation_id="embed")

@@ -20,6 +20,7 @@ from wordsight.errors import (
     WordsightError,
 )
 from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
+from wordsight.serve.errors import DiskFullError, TooLargeError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
@@ -29,6 +30,8 @@ _STATUS: dict[type[WordsightError], int] = {
     StoppingError: 503,
     UnknownGalleryError: 404,
     UnknownModelError: 404,
+    TooLargeError: 413,
+    DiskFullError: 507,
     InputError: 400,
     ImageError: 400,
     MissingExtraError: 501,

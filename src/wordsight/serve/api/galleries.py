@@ -42,7 +42,7 @@ async def list_galleries(service: Annotated[Service, Depends(get_service)]) -> G
     for name in service.library.names:
         facts: dict[str, Any] = {"images": 0, "model": "", "columns": {}, "fusion": None}
         try:
-            facts = await asyncio.to_thread(_describe, await service.open_gallery(name))
+            facts = await asyncio.to_thread(_describe, await asyncio.to_thread(service.open_gallery, name))
         except WordsightError as error:
             facts["error"] = str(error)
         default = name == settings.default_gallery

@@ -34,7 +34,7 @@ def describe_hit(hit: Hit, gallery: str, words: Query, lead: Lead) -> dict[str, 
 
 
 def describe_row(row: Row, gallery: str, words: Query = "", lead: Lead | None = None) -> dict[str, Any]:
-    """Row as JSON: its key and links, a title, the columns to show, a snippet of a page, a text in place of the image."""
+    """Row as JSON: key and links, title, columns to show, snippet of a page, text in place of the image."""
     lead = lead or lead_columns([row.meta])
     name = source_name(locate_image(row))
     file_name = name.replace("\\", "/").rsplit("/", 1)[-1] + page_suffix(row.page)
@@ -71,6 +71,10 @@ def make_links(row: Row, gallery: str) -> dict[str, Any]:
         file += f"#page={row.page}"
         page = f"/page/{key}?{of}&v={row.content_hash[:16]}"
     return {"key": key, "thumb": f"/thumb/{key}?{of}&v={row.content_hash[:16]}", "file": file, "page_image": page}
+
+
+def _describe_cell(name: str, text: str, words: Query) -> dict[str, Any]:
+    return {"name": source_name(name), "value": _mark(marked(text, words))}
 
 
 def _mark(text: Marked) -> dict[str, Any]:

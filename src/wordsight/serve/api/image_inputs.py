@@ -34,10 +34,12 @@ class ImageObject(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str | None = Field(None, description="A data: URI, base64, or a URL where the server allows them.")
-    url: str | None = Field(None, description="The same as `image`.")
-    id: str | None = Field(None, description="Id of an item of a gallery; its stored vector is used where possible.")
-    gallery: str | None = Field(None, description="The item's gallery; the default one where it is left out.")
+    image: str | None = Field(default=None, description="A data: URI, base64, or a URL where the server allows them.")
+    url: str | None = Field(default=None, description="The same as `image`.")
+    id: str | None = Field(
+        default=None, description="Id of an item of a gallery; its stored vector is used where possible."
+    )
+    gallery: str | None = Field(default=None, description="The item's gallery; the default one where it is left out.")
 
 
 ImageInput: TypeAlias = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
+from wordsight.errors import InputError
 from wordsight.serve.api.callers import get_searcher
 from wordsight.serve.api.cursor import Cursor, hash_request, read_cursor
 from wordsight.serve.api.hit_json import describe_hits, describe_row
@@ -35,9 +36,7 @@ class SearchBody(BaseModel):
     """A search. Without text and query, the gallery is listed."""
 
     model_config = ConfigDict(extra="forbid")
-    gallery: str | None = Field(
-        default=None, description="Name of the gallery; the server's first where none is given."
-    )
+    gallery: str | None = Field(default=None, description="Name of the gallery; default: the server's first.")
     text: str | None = Field(default=None, description="Words to find.")
     query: list[QueryPart] = Field(default=[], description="Further parts, each with a weight.")
     exclude: list[str] = Field(default=[], description="Texts that the images should not show.")
@@ -66,7 +65,10 @@ async def search(
     of = hash_request(asked.model_dump(exclude={"cursor", "limit"}))
     cursor = read_cursor(asked.cursor, of) if asked.cursor else Cursor(0, of, None)
     request = await _make_request(asked, cursor.offset, service)
-    answer = await (_search if request.parts else _list)(service, request, caller, of)
+    if request.parts:
+        answer = await _search(service, request, caller, of)
+    else:
+        answer = await _list(service, request, of)
     answer["changed"] = bool(asked.cursor) and answer.pop("state") != cursor.state
     answer.pop("state", None)
     answer["took_ms"] = round(1000 * (time.perf_counter() - start), 1)
@@ -78,12 +80,20 @@ async def _make_request(asked: SearchBody, offset: int, service: Service) -> Sea
     if asked.text and asked.text.strip():
         parts.append(Part(text=asked.text))
     for part in asked.query:
-        image = None
-        if part.image is not None:
-            image = await read_image_input(part.image, service)
-        parts.append(Part(text=part.text, image=image, like=part.like, weight=part.weight))
+        given = [value for value in (part.text, part.image, part.like) if value is not None]
+        if len(given) != 1:
+            raise InputError(f"A part of the query has {len(given)} of text, image and like; expected exactly one.")
+        parts.append(await _make_part(part, service))
     names = ("gallery", "exclude", "filter", "where", "by", "alpha", "likely", "fold", "whiten", "limit")
     return SearchRequest(parts=parts, offset=offset, **{name: getattr(asked, name) for name in names})
+
+
+async def _make_part(part: QueryPart, service: Service) -> Part:
+    if part.image is None:
+        return Part(text=part.text, like=part.like, weight=part.weight)
+    image = await read_image_input(part.image, service, "query.image")
+    assert isinstance(image, bytes), "a text names no item"
+    return Part(image=image, weight=part.weight)
 
 
 async def _search(service: Service, request: SearchRequest, caller: Caller, of: str) -> dict[str, Any]:
@@ -108,9 +118,9 @@ async def _search(service: Service, request: SearchRequest, caller: Caller, of: 
     }
 
 
-async def _list(service: Service, request: SearchRequest, caller: Caller, of: str) -> dict[str, Any]:
+async def _list(service: Service, request: SearchRequest, of: str) -> dict[str, Any]:
     """Page of the gallery's listing, in the form of a search's answer."""
-    opened = await service.open_gallery(request.gallery)
+    opened = await asyncio.to_thread(service.open_gallery, request.gallery)
     index = opened.gallery.index
 
     def read() -> tuple[int, list[dict[str, Any]], str | None]:
