@@ -55,5 +55,5 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.page:
         from wordsight.serve.page import mount_page
 
-        mount_page(app, service)
+        mount_page(app)
     return app
