@@ -1,10 +1,14 @@
 """An engine with a real model: the library's own vectors, models that cannot be loaded, memory."""
 
 import asyncio
+import base64
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 from fake_engine import ANNA, SEARCHER, FakeEncoder
+from scraping import sample
 from serving import run_server
 from small_spec import small_spec
 
@@ -150,3 +154,15 @@ def test_an_unloaded_model_is_said_and_comes_back():
         assert answer.json() == {"status": "ready", "unloaded": ["mini"]}
         again = client.post("/v1/embeddings", json={"input": ["a cat", "a dog"]}).json()
         assert again["data"][0] == first["data"][0]
+
+
+def test_a_server_that_is_told_to_stop_answers_what_it_accepted():
+    uri = f"data:image/jpeg;base64,{base64.b64encode(sample_images()[0].read_bytes()).decode()}"
+    with ThreadPoolExecutor(1) as thread:
+        with run_server() as client:
+            body = {"input": [uri] * 60, "modality": "image"}
+            answer = thread.submit(httpx.post, f"{client.base_url}/v1/embeddings", json=body, timeout=60)
+            while not sample(client, "wordsight_embedded_total", kind="image"):
+                assert not answer.done()
+        assert answer.result().status_code == 200
+        assert len(answer.result().json()["data"]) == 60
