@@ -77,7 +77,7 @@ class Service:
         return await asyncio.to_thread(load_reference, await engine.model())
 
 
-def get_service(request: Request) -> Service:
-    """Service of the application that a request came to."""
+async def get_service(request: Request) -> Service:
+    """Service of the application that a request came to. Async, or FastAPI would call it in a thread."""
     service: Service = request.app.state.service
     return service
