@@ -10,7 +10,7 @@ EVERYWHERE := -m "not slow and not gpu and not browser"
 CODE := src tests examples recipes benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-precisions test-slow test-gpu test-browser lint docs results
+.PHONY: help demo examples test test-precisions test-pillow test-slow test-gpu test-browser lint docs results
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,11 @@ test-precisions: $(VENV)/.dev ## the tests with every "auto" precision forced to
 	WORDSIGHT_PRECISION=f32 $(BIN)/python -m pytest $(EVERYWHERE) $(PARALLEL)
 	if $(BIN)/python -c "from wordsight.encoder.openvino.encoder import processor_precisions as p; raise SystemExit('bf16' not in p())"; then \
 	  WORDSIGHT_PRECISION=bf16 $(BIN)/python -m pytest $(EVERYWHERE) $(PARALLEL); fi
+
+# Gradio holds Pillow below 13, the rest takes the newest
+test-pillow: $(VENV)/.dev ## the tests with the newest Pillow
+	$(PIP) --no-deps --upgrade --target $(VENV)/newest-pillow pillow
+	PYTHONPATH=$(VENV)/newest-pillow $(BIN)/python -m pytest $(EVERYWHERE) $(PARALLEL)
 
 test-slow: $(VENV)/.dev ## tests that take minutes or much memory
 	$(BIN)/python -m pytest -m slow

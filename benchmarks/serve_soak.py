@@ -209,7 +209,7 @@ def soak(minutes: float) -> dict[str, Any]:
 def summarise(seen: Counter[str], memory: list[tuple[float, float]], minutes: float) -> dict[str, Any]:
     """Counts of outcomes, and memory after warm-up and at the end, medians over a minute or a tenth of the time."""
     seconds = 60 * minutes
-    width = min(60.0, seconds / 10)
+    width = min(60.0, max(3.0, seconds / 10))
     after = median(mib for at, mib in memory if WARM_UP * seconds <= at <= WARM_UP * seconds + width)
     last = median(mib for at, mib in memory if at >= seconds - width)
     failures = {key: n for key, n in sorted(seen.items()) if key == "leak" or " " in key}

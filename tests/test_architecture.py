@@ -57,7 +57,7 @@ HOMES = {
     "fastapi": ("serve/",),
     "starlette": ("serve/",),
     "pydantic": ("serve/", "index/qdrant/"),
-    "uvicorn": ("serve/run.py",),
+    "uvicorn": ("serve/run.py", "serve/guard/connections.py"),
     "gradio": ("serve/page/",),
     "mcp": ("serve/mcp/",),
     "prometheus_client": ("serve/",),

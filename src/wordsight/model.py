@@ -146,14 +146,21 @@ class Model:
         embeddings_ND = np.empty((len(texts), self.spec.embed_dim), np.float32)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part = slice(start, start + _TEXTS_AT_ONCE)
-            features_BD = self.encoder.encode_texts(tokens.ids[part])
-            if not np.any(features_BD):
-                raise InputError(
-                    f"The model {self.spec.name} was trained without a text tower (SimCLR, a bag of words, captions): "
-                    "ask it with images."
-                )
-            embeddings_ND[part] = unit_rows(features_BD, [repr(text) for text in texts[part]])
+            embeddings_ND[part] = self.embed_tokens(tokens.ids[part], texts[part])
         return embeddings_ND
+
+    def embed_tokens(self, tokens_BT: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Unit embeddings (B, D) float32 of token ids (B, T) that `tokenizer` made of texts.
+
+        Raises: InputError of a model that has no trained text tower.
+        """
+        features_BD = self.encoder.encode_texts(tokens_BT)
+        if len(features_BD) and not np.any(features_BD):
+            raise InputError(
+                f"The model {self.spec.name} was trained without a text tower (SimCLR, a bag of words, captions): "
+                "ask it with images."
+            )
+        return unit_rows(features_BD, [repr(text) for text in texts])
 
     def embed_pixels(self, pixels_BHWC: np.ndarray) -> np.ndarray:
         """Unit embeddings (B, D) float32 of pixels (B, S, S, 3) uint8 that `images.preprocess` made."""

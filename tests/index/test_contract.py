@@ -603,3 +603,25 @@ def test_any_history_of_rows_leaves_what_a_dict_holds(place, history):
         found = index.nearest(unit(1, 3, 0, 0), 10, "n > 4")
         assert sorted(ids(found)) == sorted(name for name, each in oracle.items() if each.meta["n"] > 4)
     index.close()
+
+
+# columns of all rows
+
+
+def test_columns_of_all_rows_are_read_under_a_condition(index):
+    index.add(CLOTHES)
+    if "Pinecone" in type(index).__name__:
+        with pytest.raises(InputError, match="Pinecone cannot list the rows"):
+            index.read_columns(["gender"])
+        return
+    read = index.read_columns(["gender", "price", "page"], "price > 50")
+    assert sorted(zip(*read.values(), strict=True)) == [("b", "Men", 60.0, None), ("c", "Women", 80.0, None)]
+    assert set(index.read_columns([])["id"]) == {"a", "b", "c", "d", "e"}
+    with pytest.raises(InputError, match=r"no column 'gendre'; there are: path.* Did you mean: gender"):
+        index.read_columns(["gendre"])
+
+
+def test_the_state_changes_with_what_is_written(index):
+    before = index.state()
+    index.add(CLOTHES[:1])
+    assert before is None or index.state() != before

@@ -15,6 +15,7 @@ import numpy as np
 from wordsight.columns import OWN_COLUMNS, OWN_KINDS
 from wordsight.errors import InputError
 from wordsight.index import Index, IndexInfo, Match, Row, RowVersion
+from wordsight.index.base import check_columns
 from wordsight.text.analysis import collect_terms, coverage, terms
 
 TYPES = {str: "text", bool: "boolean", int: "integer", float: "number"}
@@ -111,6 +112,12 @@ class MemoryIndex(Index):
         rows = list(self.rows.values())
         chosen = sorted({int(i) for i in np.linspace(0, len(rows) - 1, min(n, len(rows)))}) if rows else []
         return np.array([rows[i].vector for i in chosen], np.float32).reshape(-1, self.info.dim)
+
+    def read_columns(self, names, where=None):
+        check_columns(names, self.columns())
+        rows = self._where(where)
+        own = [{**row.meta, **{name: getattr(row, name) for name in OWN_COLUMNS}} for row in rows]
+        return {"id": [row.id for row in rows]} | {name: [values.get(name) for values in own] for name in names}
 
     def batches(self, size=4096):
         rows = list(self.rows.values())

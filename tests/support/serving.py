@@ -44,11 +44,16 @@ def make_gallery(folder):
 
 
 @contextlib.contextmanager
-def run_server(settings=None, *, wait=True, **changes):
-    """A real server on a free port, in a thread: yields an httpx.Client of its address (`client.base_url`)."""
+def run_server(settings=None, *, wait=True, prepare=None, **changes):
+    """A real server on a free port, in a thread: yields an httpx.Client of its address (`client.base_url`).
+
+    prepare: called with the application before it starts, to add routes that a test needs.
+    """
     settings = settings or Settings(port=0, page=False, **changes)
     listener = open_socket(settings)
     server = make_server(settings)
+    if prepare:
+        prepare(server.config.app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"

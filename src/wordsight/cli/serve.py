@@ -58,7 +58,7 @@ class ServeCommand(SpreadCommand):
 @click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name by which clients may "
               "call this server; repeatable.")  # fmt: skip
 @click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show the page "
-              "in a frame, such as https://huggingface.co; repeatable.")  # fmt: skip
+              "in a frame, as https://example.org; repeatable.")  # fmt: skip
 @click.option("--api-only", is_flag=True, help="No page; Gradio is not needed.")
 @click.option("--mcp", is_flag=True, help="Tools for agents at /mcp.")
 @click.option("--allow-add", is_flag=True, help="Allow adding and removing images.")

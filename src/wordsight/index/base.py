@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.columns import Value
-from wordsight.errors import StoreError
+from wordsight.errors import InputError, StoreError, did_you_mean
 from wordsight.text.analysis import Query, Word, query_terms
 
 if TYPE_CHECKING:
@@ -236,6 +236,18 @@ class Index(ABC):
         """Vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
 
     @abstractmethod
+    def read_columns(self, names: Sequence[str], where: str | None = None) -> dict[str, list[Value]]:
+        """Values of columns, and the ids under "id", of all rows that a condition admits; None where there is none.
+
+        names: of `columns`. The rows of each list are the same, in an order that stays while nothing is written.
+        Raises: InputError for a column that is not there, and of a store that cannot list rows (Pinecone).
+        """
+
+    def state(self) -> str | None:
+        """Name of the present contents, another after each write; None of a store that does not tell."""
+        return None
+
+    @abstractmethod
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Batches of (ids, vectors (B, D)) of the whole index, some at a time."""
 
@@ -273,6 +285,14 @@ class Index(ABC):
         """Row's small JPEG, or b""."""
         rows = self.get([id])
         return rows[0].thumbnail if rows else b""
+
+
+def check_columns(names: Sequence[str], known: Iterable[str]) -> None:
+    """Raise InputError for a column that is not there, with those that are."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no column {name!r}; there are: {', '.join(known)}.{did_you_mean(name, known)}")
 
 
 def check_model(index: Index, model: Model) -> None:

@@ -60,7 +60,7 @@ class Finder:
         self, index: Index, reference: Reference, query: Query, parts_PD: Floats, options: SearchOptions
     ) -> None:
         self.index, self.reference, self.query, self.parts_PD = index, reference, query, parts_PD
-        self.where, self.by = options.where, options.by
+        self.where, self.by, self.alpha = options.where, options.by, options.alpha
         self.best = best_among(len(index))
         self.sample_ND = parts_PD[:0]
         if len(query.parts) > 1:
@@ -88,7 +88,7 @@ class Finder:
     @functools.cached_property
     def _chosen_fusion(self) -> Fusion | None:
         """Weights that are known before the store is asked; None where the nearest rows decide."""
-        return choose_fusion(self.index, self.query, self.by)
+        return choose_fusion(self.index, self.query, self.by, self.alpha)
 
     def _fusion_of_nearest(self, n: int) -> Fusion:
         """Weights where nothing was chosen: texts count where any of the nearest rows came with one."""
@@ -218,12 +218,14 @@ class WhitenedFinder(Finder):
         return Found([rows[at] for at in order], cosine_K[order], proba_K, lambda: (number, more))
 
 
-def choose_fusion(index: Index, query: Query, by: By) -> Fusion | None:
+def choose_fusion(index: Index, query: Query, by: By, alpha: float | None = None) -> Fusion | None:
     """Weights of both sides as the caller asks or `wordsight tune` chose; None where neither says anything."""
     if by in ("vector", "text"):
         return Fusion(by)
-    if not query.words.strip():
+    if not query.words.strip() or alpha == 1:
         return Fusion("vector")
+    if alpha is not None:
+        return Fusion("text" if alpha == 0 else "both", alpha)
     note = index.note("fusion")
     tuned = None
     if note:

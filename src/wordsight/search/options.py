@@ -21,6 +21,8 @@ class SearchOptions:
     by: "vector" (visual similarity), "text" (BM25 over the texts of images), "both", or "auto": the choice of
         `wordsight tune`; else both where images came with texts of their own (tables, documents, captions), and visual
         similarity where a file's name is the only text.
+    alpha: of "auto" and "both", the weight of visual similarity against texts: 1 images alone, 0 texts alone, 0.5 as
+        fitted; None: the choice of `wordsight tune`, else 0.5.
     likely: leave out hits that probably do not answer; [] then means that nothing is likely to match.
     whiten: compare images after subtracting what the whole collection shares (see `search.whitening`).
     fold: show near copies as one hit (see `search.fold`), with the others as its `copies`.
@@ -32,6 +34,7 @@ class SearchOptions:
     offset: int = 0
     where: str | None = None
     by: By = "auto"
+    alpha: float | None = None
     likely: bool = False
     whiten: bool = False
     fold: bool = False
@@ -41,6 +44,10 @@ class SearchOptions:
         check_count("offset", self.offset, least=0, meaning="the number of hits to skip")
         if self.where is not None and not isinstance(self.where, str):
             raise InputError(f'where is {self.where!r}, expected an SQL condition such as "width > 1000".')
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            raise InputError(f"alpha is {self.alpha}, expected 0 (texts alone) to 1 (images alone).")
+        if self.alpha is not None and self.by not in ("auto", "both"):
+            raise InputError(f"alpha weighs images against texts, but by={self.by!r} uses one of the two; omit one.")
         known = get_args(By)
         check_type("by", self.by, str, f"one of: {', '.join(known)}")
         if self.by not in known:

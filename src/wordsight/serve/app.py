@@ -8,13 +8,24 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, health
+from wordsight.serve.api import embeddings, facets, galleries, health, models, search
 from wordsight.serve.api.errors import handle_errors
+from wordsight.serve.engine.metrics import CountRequests
+from wordsight.serve.engine.presence import WatchClients
 from wordsight.serve.guard import install_guard
+from wordsight.serve.media import routes as media
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
-ROUTERS = (embeddings.router, health.router)
+ROUTERS = (
+    embeddings.router,
+    facets.router,
+    galleries.router,
+    health.router,
+    media.router,
+    models.router,
+    search.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,6 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_guard(app, settings)
+    app.add_middleware(WatchClients)
+    app.add_middleware(CountRequests, metrics=service.engines.metrics)
     if settings.mcp:
         from wordsight.serve.mcp.http import mount_mcp
 
@@ -42,5 +55,5 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.page:
         from wordsight.serve.page import mount_page
 
-        mount_page(app, service)
+        mount_page(app)
     return app

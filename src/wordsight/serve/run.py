@@ -11,6 +11,7 @@ import uvicorn
 
 from wordsight.errors import InputError
 from wordsight.serve.app import create_app
+from wordsight.serve.guard.connections import HEADER_BYTES, MOST_CONNECTIONS, GuardedProtocol
 from wordsight.serve.settings import Settings
 
 GRACE = 30  # seconds for answering what was accepted, after the signal to stop
@@ -47,7 +48,12 @@ def make_server(settings: Settings) -> uvicorn.Server:
     """Server of an application made for these settings."""
     config = uvicorn.Config(
         create_app(settings),
+        http=GuardedProtocol,
+        ws="none",  # nothing here speaks it
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        limit_concurrency=MOST_CONNECTIONS,
         log_level="warning",
+        access_log=False,  # `guard` has one of its own
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from fastapi import Request
 
+from wordsight.errors import WordsightError
+from wordsight.search.reference import Reference, load_reference
 from wordsight.serve.engine.engine import Engine
 from wordsight.serve.engine.engines import Engines
 from wordsight.serve.library import Library, OpenGallery
@@ -21,30 +26,50 @@ class Service:
         self.settings = settings
         self.engines = Engines(settings)
         self.library = Library(settings)
+        self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to load models and galleries in the background; `ready` tells when they are."""
+        """Begin to open galleries and load models in the background; `ready` tells when they are."""
         await self.engines.start()
-        await self.library.start()
-        self.engines.warm([self.library.model_source(name) for name in self.library.names] or [self.settings.model])
+        self._opening = asyncio.create_task(self._open_all())
+
+    async def _open_all(self) -> None:
+        """Open the galleries, warm their models, and read what the first search needs."""
+        sources = []
+        for name in self.library.names:
+            with contextlib.suppress(WordsightError):  # each request says it again
+                sources.append((await asyncio.to_thread(self.open_gallery, name)).model_source)
+        self.engines.warm(sources or [self.settings.model])
+        for source in dict.fromkeys(sources):
+            with contextlib.suppress(WordsightError):
+                await self.reference_of(self.engines.get(source))
 
     async def stop(self) -> None:
         """Finish what was accepted, then close galleries and engines."""
+        if self._opening is not None:
+            self._opening.cancel()
         await self.engines.stop()
-        await self.library.stop()
+        await asyncio.to_thread(self.library.close)
 
     @property
     def ready(self) -> bool:
-        """Whether the models are warm."""
-        return self.engines.ready
+        """Whether the galleries are open and the models warm."""
+        return self._opening is not None and self._opening.done() and self.engines.ready
 
     def open_gallery(self, name: str | None) -> OpenGallery:
-        """Gallery of a name, or the default one. Raises: UnknownGalleryError, StoreError."""
+        """Gallery of a name, or the default one; blocks, so call it in a thread.
+
+        Raises: UnknownGalleryError, StoreError.
+        """
         return self.library.open(name)
 
     def engine_of(self, gallery: OpenGallery) -> Engine:
         """Engine of a gallery's model."""
         return self.engines.get(gallery.model_source)
+
+    async def reference_of(self, engine: Engine) -> Reference:
+        """Reference of an engine's model, by which its cosines are judged."""
+        return await asyncio.to_thread(load_reference, await engine.model())
 
 
 def get_service(request: Request) -> Service:

@@ -18,7 +18,8 @@ LEAST_TOKEN = 16  # characters
 class Limits:
     """Limits that hold for every client.
 
-    body_bytes: of a whole request, uploads excepted; upload_bytes: of a whole upload; file_bytes: of one file in it.
+    body_bytes: of a whole request, uploads excepted; upload_bytes: of a whole upload; file_bytes: of one file in it;
+    files: of an upload, or of an archive in it.
     pixels: of one image, read from its header. texts, images: of one request. text_characters: of one text.
     classes: of one classification. decode_seconds: for one image. queued: inputs that wait for the encoder.
     """
@@ -26,6 +27,7 @@ class Limits:
     body_bytes: int = 32 << 20
     upload_bytes: int = 256 << 20
     file_bytes: int = 64 << 20
+    files: int = 1000
     pixels: int = 100_000_000
     texts: int = 2048  # as OpenAI's API
     images: int = 512

@@ -1,4 +1,4 @@
-"""The container's files hold what makes it safe to run: no root, no secrets inside, a health check, bounded resources."""
+"""The container's files hold what makes it safe to run: no root, no secrets inside, a health check, limits."""
 
 import re
 import shutil

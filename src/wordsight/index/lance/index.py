@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wordsight.columns import merge_kinds
+from wordsight.columns import Value, merge_kinds
 from wordsight.durable import remove_parts
 from wordsight.errors import InputError, StoreError, WordsightWarning
 from wordsight.index.base import (
@@ -32,6 +32,7 @@ from wordsight.index.base import (
     Row,
     RowVersion,
     by_coverage,
+    check_columns,
 )
 from wordsight.index.lance import ITEMS, maintenance
 from wordsight.index.lance import folder as folders
@@ -263,6 +264,24 @@ class LanceIndex(Index):
         return self._reader.read(
             lambda data: columns.to_vectors(data.take(chosen.tolist(), columns=["_vector"])["_vector"])
         )
+
+    def read_columns(self, names: Sequence[str], where: str | None = None) -> dict[str, list[Value]]:
+        """Values of columns of all rows that a condition admits, in the order of the rows."""
+
+        def read(_: Any, table: pa.Table) -> dict[str, list[Value]]:
+            table = table.sort_by("_rowid")
+            return {"id": table["_id"].to_pylist()} | {name: table[name].to_pylist() for name in names}
+
+        check_columns(names, self.columns())
+        return self._reader.ask(where, ["_id", *dict.fromkeys(names)], read, with_row_id=True)
+
+    def state(self) -> str | None:
+        """Number of the newest version."""
+        if self._folder is not None:
+            version = folders.newest_version(self._folder)
+        else:
+            version = self._reader.read(lambda data: data.version)
+        return f"{version}"
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Batches of (ids, vectors) of the whole index."""

@@ -33,8 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.columns import OWN_COLUMNS
-from wordsight.errors import NoIndexError, StoreError, WordsightWarning
+from wordsight.columns import OWN_COLUMNS, Value
+from wordsight.errors import InputError, NoIndexError, StoreError, WordsightWarning
 from wordsight.index.base import Floats, IndexInfo, Match, Row, RowVersion, by_coverage, describe_absence
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_pinecone
@@ -151,6 +151,13 @@ class PineconeIndex(RecordIndex):
         for document in self._chosen({"row_id": {"$exists": True}}, list(VERSION_FIELDS.values()), LIGHT_A_FETCH):
             fields = {name: document.get(stored, "") for name, stored in VERSION_FIELDS.items()}
             yield RowVersion(**fields | {name: int(fields[name]) for name in ("size", "mtime_ns")})
+
+    def read_columns(self, names: Sequence[str], where: str | None = None) -> dict[str, list[Value]]:
+        """Raises: InputError, since Pinecone does not list rows by a condition."""
+        raise InputError(
+            "Pinecone cannot list the rows that a condition admits, so there are no facets and no browsing of such an "
+            "index; search it by words or an image, or keep the index in a folder or in Qdrant."
+        )
 
     def batches(self, size: int = 4096) -> Iterator[tuple[list[str], Floats]]:
         """Batches of (ids, vectors (B, D)) of the whole index, in the order of the documents' hashed ids."""

@@ -26,16 +26,35 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.columns import OWN_KINDS
+from wordsight.columns import OWN_KINDS, Value
 from wordsight.errors import InputError, StoreError, WordsightWarning
 from wordsight.index import is_local
-from wordsight.index.base import ANALYSED_AGAIN, TEXTS_COMPARED, Floats, IndexInfo, Match, Row, RowVersion, by_coverage
+from wordsight.index.base import (
+    ANALYSED_AGAIN,
+    TEXTS_COMPARED,
+    Floats,
+    IndexInfo,
+    Match,
+    Row,
+    RowVersion,
+    by_coverage,
+    check_columns,
+)
 from wordsight.index.bm25 import document_vector, query_vector
 from wordsight.index.filters.parse import Always
 from wordsight.index.filters.translate import to_qdrant
 from wordsight.index.payload_fields import TAKEN_SECONDS, columns_with
 from wordsight.index.qdrant.client_errors import client_errors
-from wordsight.index.qdrant.points import IMAGE, TEXT, field_key, point_id, to_payload, to_row, vectors_in
+from wordsight.index.qdrant.points import (
+    IMAGE,
+    TEXT,
+    field_key,
+    payload_value,
+    point_id,
+    to_payload,
+    to_row,
+    vectors_in,
+)
 from wordsight.index.records import STORED_FIELD, RecordIndex, portions
 from wordsight.text.analysis import VERSION, Query, coverage, plain_words, terms, to_words
 
@@ -126,6 +145,20 @@ class QdrantIndex(RecordIndex):
         """Vectors (≤ n, D) of the first points: their ids are hashes, so they are spread evenly."""
         chosen = [point for point, _ in zip(self._scroll([], vectors=True), range(n), strict=False)]
         return vectors_in(chosen).reshape(-1, self.info.dim)
+
+    def read_columns(self, names: Sequence[str], where: str | None = None) -> dict[str, list[Value]]:
+        """Values of columns of all rows that a condition admits, in the order of the points' hashed ids."""
+        check_columns(names, self.columns())
+        read: dict[str, list[Value]] = {name: [] for name in ("id", *names)}
+        chosen = self._filter(where)
+        if chosen is False:
+            return read
+        keys = ["id", *map(field_key, names)]
+        for point in self._scroll(keys, vectors=False, chosen=chosen):
+            read["id"].append(point.payload["id"])
+            for name, key in zip(names, keys[1:], strict=True):
+                read[name].append(payload_value(point, key))
+        return read
 
     def _scroll(self, payload: list[str] | bool, vectors: bool, chosen: Any = None) -> Iterator[Any]:
         offset: Any = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from wordsight.columns import OWN_COLUMNS
+from wordsight.columns import OWN_COLUMNS, Value
 from wordsight.index.base import Floats, Row
 from wordsight.index.payload_fields import clean, clean_value, decode_field_name, field_name, meta_fields, parse_seconds
 from wordsight.index.records import STORED_FIELD
@@ -27,6 +27,14 @@ def point_id(id: str) -> str:
 def field_key(column: str) -> str:
     """Key of a column in the payload."""
     return field_name(column, "meta.")
+
+
+def payload_value(point: Any, key: str) -> Value:
+    """Value under a column's key in a point's payload, or None."""
+    value: Any = point.payload
+    for part in key.split(".", 1):
+        value = (value or {}).get(part)
+    return cast(Value, value)
 
 
 def to_payload(row: Row) -> dict[str, Any]:

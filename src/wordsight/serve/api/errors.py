@@ -19,14 +19,19 @@ from wordsight.errors import (
     UnknownModelError,
     WordsightError,
 )
-from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
+from wordsight.serve.errors import DiskFullError, TooLargeError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
 _STATUS: dict[type[WordsightError], int] = {
     BusyError: 429,
+    ClientGoneError: 499,  # as nginx counts it; nobody reads the answer
+    StoppingError: 503,
     UnknownGalleryError: 404,
     UnknownModelError: 404,
+    TooLargeError: 413,
+    DiskFullError: 507,
     InputError: 400,
     ImageError: 400,
     MissingExtraError: 501,
@@ -34,6 +39,22 @@ _STATUS: dict[type[WordsightError], int] = {
     CheckpointError: 503,
     WordsightError: 400,
 }
+
+
+class RequestError(InputError):
+    """A part of a request that the server cannot work with: "PARAM REASON.".
+
+    param: its place, such as "input.3". reason: in words that follow it. status: of the answer.
+    """
+
+    def __init__(self, reason: str, param: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(f"{param} {reason}.")
+        self.reason = reason
+        self.param = param
+        self.status = status
+        self.code = code
+
+
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
           413: "request_too_large", 429: "rate_limit_error"}  # fmt: skip
 
@@ -41,13 +62,20 @@ _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permi
 def error_body(status: int, message: str, *, param: str | None = None, code: str | None = None) -> dict[str, Any]:
     """Body of an error answer."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": _encodable(message), "type": kind, "param": param and _encodable(param), "code": code}}
 
 
-def error_response(status: int, message: str, *, param: str | None = None, **headers: str) -> JSONResponse:
+def _encodable(text: str) -> str:
+    """Text without halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
+
+
+def error_response(
+    status: int, message: str, *, param: str | None = None, code: str | None = None, **headers: str
+) -> JSONResponse:
     """An error answer; headers: names with _ in the place of -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse(error_body(status, message, param=param), status, sent)
+    return JSONResponse(error_body(status, message, param=param, code=code), status, sent)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -55,16 +83,16 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(WordsightError)
     async def ours(_: Request, error: WordsightError) -> JSONResponse:
+        if isinstance(error, RequestError):
+            return error_response(error.status, str(error), param=error.param, code=error.code)
         status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
         if isinstance(error, BusyError):
             return error_response(status, str(error), Retry_After=str(math.ceil(error.retry_after)))
         return error_response(status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        return error_response(400, f"{place or 'The body'}: {first['msg']}.", param=place or None)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _describe_invalid(error.errors()[0], request.headers.get("content-type", ""))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
@@ -73,3 +101,19 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, __: Exception) -> JSONResponse:
         return error_response(500, "The server failed at this request; its log says why.")
+
+
+def _describe_invalid(first: dict[str, Any], content_type: str) -> JSONResponse:
+    """Answer about the first value of a request that is not of the kind asked for."""
+    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    if first["type"] == "json_invalid":
+        reason = first.get("ctx", {}).get("error", "it cannot be read")
+        return error_response(400, f"The body is not valid JSON: {reason}, at character {place or 0}.")
+    if place:
+        return error_response(400, f"{place}: {first['msg']}.", param=place)
+    if first["type"] == "missing":
+        return error_response(400, "The body is empty; expected a JSON object.")
+    kind = content_type.partition(";")[0].strip()
+    if not kind.endswith("json"):
+        return error_response(400, f"The body is {kind[:100] or 'of no type'!r}, expected application/json.")
+    return error_response(400, "The body is not a JSON object.")

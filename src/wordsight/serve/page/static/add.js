@@ -1,0 +1,8 @@
+customElements.define(
+  "ws-add",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.textContent = "add";
+    }
+  },
+);

@@ -1,0 +1,8 @@
+customElements.define(
+  "ws-compare",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.textContent = "compare";
+    }
+  },
+);

@@ -1,0 +1,8 @@
+customElements.define(
+  "ws-duplicates",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.textContent = "duplicates";
+    }
+  },
+);

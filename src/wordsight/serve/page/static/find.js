@@ -1,0 +1,8 @@
+customElements.define(
+  "ws-find",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.textContent = "find";
+    }
+  },
+);

@@ -1,0 +1,6 @@
+// All components of the page; each module defines its custom element.
+import "./find.js";
+import "./sort.js";
+import "./compare.js";
+import "./add.js";
+import "./duplicates.js";

@@ -1,0 +1,8 @@
+customElements.define(
+  "ws-sort",
+  class extends HTMLElement {
+    connectedCallback() {
+      this.textContent = "sort";
+    }
+  },
+);
