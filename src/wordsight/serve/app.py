@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, facets, galleries, health, models, search
+from wordsight.serve.api import duplicates, embeddings, facets, galleries, health, items, models, search
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -18,10 +18,12 @@ from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
 ROUTERS = (
+    duplicates.router,
     embeddings.router,
     facets.router,
     galleries.router,
     health.router,
+    items.router,
     media.router,
     models.router,
     search.router,
