@@ -24,9 +24,9 @@ class Service:
     models through their engine.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engines: Engines | None = None) -> None:
         self.settings = settings
-        self.engines = Engines(settings)
+        self.engines = engines or Engines(settings)
         self.library = Library(settings)
         self.jobs = Jobs()
         self.classifiers = Classifiers()
