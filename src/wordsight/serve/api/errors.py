@@ -15,12 +15,14 @@ from wordsight.errors import (
     ImageError,
     InputError,
     MissingExtraError,
+    NoIndexError,
     StoreError,
     UnknownModelError,
     WordsightError,
 )
 from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
 from wordsight.serve.errors import DiskFullError, RequestError, TooLargeError
+from wordsight.serve.items.jobs import UnknownJobError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
@@ -29,6 +31,8 @@ _STATUS: dict[type[WordsightError], int] = {
     ClientGoneError: 499,  # as nginx counts it; nobody reads the answer
     StoppingError: 503,
     UnknownGalleryError: 404,
+    UnknownJobError: 404,
+    NoIndexError: 404,
     UnknownModelError: 404,
     TooLargeError: 413,
     DiskFullError: 507,
