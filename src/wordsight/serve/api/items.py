@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from wordsight.columns import Value, make_meta, plain
 from wordsight.errors import InputError
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.errors import RequestError
 from wordsight.serve.engine.engine import Caller
+from wordsight.serve.errors import RequestError
 from wordsight.serve.guard.uploads import read_uploads
 from wordsight.serve.items.adding import Adding, remove_items, uploads_folder
 from wordsight.serve.service import Service, get_service

@@ -1,1 +1,1 @@
-"""Changes that people make through the server: adding and removing images, sorting a folder; and the jobs they run as."""
+"""Changes that people make through the server: adding and removing images, sorting a folder, as jobs."""

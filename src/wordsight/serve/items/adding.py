@@ -90,7 +90,9 @@ class Adding:
 
     def _sort_out(self, job: Job) -> tuple[list[Upload], list[Upload], list[Upload]]:
         """Images, documents and tables of the upload, archives unpacked."""
-        images, documents, tables = [], [], []
+        images: list[Upload] = []
+        documents: list[Upload] = []
+        tables: list[Upload] = []
         for number, upload in enumerate(self.uploads):
             if upload.kind is UploadKind.ZIP:
                 unpacked = unpack_zip(upload.path, self.uploads.folder / f"zip-{number}", self.settings.limits)

@@ -1,4 +1,4 @@
-"""Embedding of what is added by the server's own engine: decoded in its processes, in the lane that lets searches pass."""
+"""Embedding of what is added, by the server's own engine: decoded in its processes, after people's searches."""
 
 from __future__ import annotations
 

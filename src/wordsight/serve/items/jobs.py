@@ -34,7 +34,7 @@ class JobCancelledError(Exception):
 class Job:
     """One piece of work. kind: "add", "duplicates", "sort". done, total: files; total is None while they are counted.
 
-    skipped: (name, reason). result: what it made, as JSON. message: why it failed. Changed by one thread, read by others.
+    skipped: (name, reason). result: what it made, as JSON. message: why it failed. One thread changes it, others read.
     """
 
     kind: str
