@@ -286,7 +286,7 @@ def rivals_part(seconds: float, folder: Path, infinity: str | None) -> list[dict
     """Rows of closed loops with the same ViT-B/32 in several servers."""
     import rivals
 
-    place = str(rivals.vit_b_32(folder / "vit-b-32"))
+    place = str(rivals.write_tokenizer(rivals.vit_b_32(folder / "vit-b-32")))
     plain = str(Path(__file__).parent / "plain_server.py")
     contenders = {
         "wordsight auto": wordsight("--model", place),
@@ -303,7 +303,7 @@ def rivals_part(seconds: float, folder: Path, infinity: str | None) -> list[dict
         with serve(*command, ready="/v1/models" if name == "infinity" else "/readyz") as server:
             for of in REQUESTS:
                 for clients in (1, 32):
-                    more = {"server": name, "model": "ViT-B/32", "ask_model": model}
+                    more = {"contender": name, "model": "ViT-B/32", "ask_model": model}
                     rows.append(closed(server, of, clients, seconds, **more))
         if ours:
             rates = offline(place, seconds, name.split()[1])
