@@ -4,7 +4,7 @@ import { h, icon } from "../dom.js";
 import { describeCondition, without } from "./conditions.js";
 import { countParts, decodeKey, emptyQuery, mark, WEIGHTS } from "./query.js";
 
-const MANNERS = { 0.5: "a little", 1: "normal", 2: "more", 3: "much more" };
+const SIGNS = { 0.5: "×½", 1: "×1", 2: "×2", 3: "×3" };
 
 // known: key → hit, of items that were shown. onChange(query).
 export function drawChips(query, gallery, known, onChange) {
@@ -26,7 +26,7 @@ export function drawChips(query, gallery, known, onChange) {
       drawChip({ text: describeCondition(column, test), weight: null, onRemove: () => onChange({ ...query, filter: without(query.filter, column) }) })),
   ];
   if (query.q && (chips.length || query.weight !== 1)) {
-    chips.unshift(drawChip({ kind: "words", text: query.q, weight: weighted || query.weight !== 1 ? query.weight : null,
+    chips.unshift(drawChip({ text: `“${query.q}”`, weight: weighted || query.weight !== 1 ? query.weight : null,
       onWeight: (weight) => onChange({ ...query, weight }), onRemove: () => onChange({ ...query, q: "", weight: 1 }) }));
   }
   if (chips.length > 1) chips.push(h("li", {}, h("button", { type: "button", class: "ws-link", onclick: () => onChange(emptyQuery(query.gallery)) }, "Start again")));
@@ -40,7 +40,7 @@ function drawChip({ kind, text, image, note, negative, weight, onWeight, onRemov
     h("span", { class: "find-chip-text", title: whole }, kind ? h("span", { class: "find-chip-kind" }, `${kind} `) : null, text),
     note ? h("span", { class: "find-chip-note" }, `(${note})`) : null,
     weight === null ? null : h("select", { "aria-label": `Weight of: ${whole}`, title: "How much it counts", onchange: (event) => onWeight(Number(event.target.value)) },
-      WEIGHTS.map((one) => h("option", { value: String(one), selected: one === weight }, MANNERS[one]))),
+      WEIGHTS.map((one) => h("option", { value: String(one), selected: one === weight }, SIGNS[one]))),
     h("button", { type: "button", "aria-label": `Remove: ${whole}`, title: "Remove", onclick: onRemove }, icon("cross")));
 }
 

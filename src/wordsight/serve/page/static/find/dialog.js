@@ -5,7 +5,8 @@ import { drawMeter } from "./card.js";
 import { nameColumn, showValue } from "./conditions.js";
 import { isMarked } from "./query.js";
 
-const LARGE = 1280;
+const LARGE = 1280; // pixels of the longer side
+const MOST_SCALE = 2; // a small image is not blown up further
 
 export class Detail {
   // hits(): the results that are shown. on: {mark(key, how), closed(key), last()}
@@ -57,6 +58,10 @@ export class Detail {
   draw() {
     const { hit } = this;
     const image = h("img", { class: "find-large", src: hit.page_image ?? `${hit.thumb}&size=${LARGE}`, alt: hit.alt });
+    if (!hit.page_image && hit.width) {
+      image.style.maxWidth = `${MOST_SCALE * hit.width}px`;
+      image.style.maxHeight = `${MOST_SCALE * hit.height}px`;
+    }
     this.dialog.setAttribute("aria-label", hit.title.text);
     this.dialog.replaceChildren(h("div", { class: "find-detail" },
       h("div", { class: "find-stage" }, image, this.drawStep(-1, "left", "Previous result"), this.drawStep(1, "right", "Next result")),

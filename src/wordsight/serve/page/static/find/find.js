@@ -152,7 +152,7 @@ class Find extends HTMLElement {
       const answer = await call("/v1/search", { ...this.asked, limit: PAGE }, { signal });
       if (signal.aborted) return undefined;
       this.take(answer, true);
-      if (this.count.getBoundingClientRect().top < 0) this.scrollIntoView();
+      if (this.count.getBoundingClientRect().top < 0) window.scrollTo(0, 0);
     } catch (error) {
       if (error.name !== "AbortError" && !signal.aborted) this.fail(error, () => this.search());
     }
