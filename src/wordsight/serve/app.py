@@ -8,7 +8,20 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, facets, galleries, health, models, search
+from wordsight.serve.api import (
+    classify,
+    duplicates,
+    embeddings,
+    facets,
+    galleries,
+    health,
+    items,
+    models,
+    rank,
+    search,
+    similarity,
+    templates,
+)
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -18,18 +31,28 @@ from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
 ROUTERS = (
+    classify.router,
+    duplicates.router,
     embeddings.router,
     facets.router,
     galleries.router,
     health.router,
+    items.router,
     media.router,
     models.router,
+    rank.router,
     search.router,
+    similarity.router,
+    templates.router,
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Application of a server; its models load once it runs. Raises: MissingExtraError for a page without Gradio."""
+def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
+    """Application of a server; its models load once it runs. service: None makes it of the settings.
+
+    Raises: MissingExtraError for a page without Gradio.
+    """
+    service = service or Service(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +63,6 @@ def create_app(settings: Settings) -> FastAPI:
             await service.stop()
 
     app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan)
-    service = Service(settings)
     app.state.service = service
     handle_errors(app)
     for router in ROUTERS:
