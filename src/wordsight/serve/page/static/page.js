@@ -1,6 +1,7 @@
 // All components of the page; each module defines its custom element.
-import "./find.js";
+import "./find/find.js";
 import "./sort.js";
 import "./compare.js";
 import "./add.js";
 import "./duplicates.js";
+import "./app.js";
