@@ -24,6 +24,7 @@ TABS = {
     "Duplicates": "ws-duplicates",
 }
 FONTS = ("system-ui", "sans-serif")
+STYLES = ("style.css", "find.css")
 
 
 class NoGradioError(ImportError):
@@ -75,6 +76,6 @@ def _head() -> str:
     """Our styles and the module that defines all components."""
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="stylesheet" href="{escape(asset_url("style.css"))}">'
-        f'<script type="module" src="{escape(asset_url("page.js"))}"></script>'
+        + "".join(f'<link rel="stylesheet" href="{escape(asset_url(name))}">' for name in STYLES)
+        + f'<script type="module" src="{escape(asset_url("page.js"))}"></script>'
     )
