@@ -8,7 +8,18 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from wordsight import __version__
-from wordsight.serve.api import embeddings, facets, galleries, health, models, search
+from wordsight.serve.api import (
+    classify,
+    embeddings,
+    facets,
+    galleries,
+    health,
+    models,
+    rank,
+    search,
+    similarity,
+    templates,
+)
 from wordsight.serve.api.errors import handle_errors
 from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
@@ -18,13 +29,17 @@ from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
 ROUTERS = (
+    classify.router,
     embeddings.router,
     facets.router,
     galleries.router,
     health.router,
     media.router,
     models.router,
+    rank.router,
     search.router,
+    similarity.router,
+    templates.router,
 )
 
 

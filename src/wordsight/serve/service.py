@@ -9,6 +9,7 @@ from fastapi import Request
 
 from wordsight.errors import WordsightError
 from wordsight.search.reference import Reference, load_reference
+from wordsight.serve.classifiers import Classifiers
 from wordsight.serve.engine.engine import Engine
 from wordsight.serve.engine.engines import Engines
 from wordsight.serve.library import Library, OpenGallery
@@ -26,6 +27,7 @@ class Service:
         self.settings = settings
         self.engines = Engines(settings)
         self.library = Library(settings)
+        self.classifiers = Classifiers()
         self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

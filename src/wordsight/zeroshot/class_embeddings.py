@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -60,7 +61,8 @@ def check_classnames(names: Sequence[str]) -> None:
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"The class name {name!r} is empty or not a text; each class needs a name.")
     folded = [name.strip().casefold() for name in names]
-    twice = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
+    counts = Counter(folded)
+    twice = sorted({name for name, key in zip(names, folded, strict=True) if counts[key] > 1})
     if twice:
         shown = ", ".join(map(repr, twice[:10])) + ", …" * (len(twice) > 10)
         raise InputError(f"Classes given more than once: {shown}; name each class once (of a column: .unique()).")
@@ -97,10 +99,23 @@ def embed_classes(
     the prompts; a damaged file is computed again, a folder that cannot be written is not an error.
     Source: Radford et al. 2021, §3.1.4.
     """
-    prompts = [[p for word in words for p in fill(templates, word)] for words in wordings.values()]
+    prompts = class_prompts(wordings, templates)
     if not cache:
         return _embed(model, prompts)
     return cached_vectors("classes", model, prompts, len(prompts), lambda: _embed(model, prompts))
+
+
+def class_prompts(wordings: Mapping[str, Sequence[str]], templates: Sequence[str]) -> list[list[str]]:
+    """Prompts of each class: its wordings × templates."""
+    return [[prompt for word in words for prompt in fill(templates, word)] for words in wordings.values()]
+
+
+def average_prompts(vectors_PD: NDArray[np.floating], prompts: Sequence[Sequence[str]]) -> Floats:
+    """Class embeddings (K, D) from the embeddings (P, D) of all classes' prompts in a row."""
+    vectors_PD = normalise_rows(vectors_PD)
+    starts = np.cumsum([0, *map(len, prompts)])
+    means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
+    return normalise_rows(np.stack(means))
 
 
 def normalise_rows(vectors_ND: NDArray[np.floating]) -> Floats:
@@ -113,7 +128,4 @@ def _embed(model: TextEmbedder, prompts: Sequence[Sequence[str]]) -> Floats:
     """Class embeddings: all prompts, some at a time, and the mean of each class's."""
     flat = list(itertools.chain.from_iterable(prompts))
     parts = [model.embed_texts(flat[i : i + _PROMPTS_AT_ONCE]) for i in range(0, len(flat), _PROMPTS_AT_ONCE)]
-    vectors_PD = normalise_rows(np.concatenate(parts))
-    starts = np.cumsum([0, *map(len, prompts)])
-    means = [vectors_PD[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
-    return normalise_rows(np.stack(means))
+    return average_prompts(np.concatenate(parts), prompts)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -74,16 +74,44 @@ class Classifier(ImageClassifier):
             model = load(model if isinstance(model, str) else Path(model))
         if not callable(getattr(model, "embed_texts", None)):
             raise InputError(f"The model is {model!r:.80}, expected a Model, or the name, file or folder of one.")
-        self.model: ImageTextModel = model
-        wordings = {name: _with_singular(name, words) for name, words in as_wordings(classnames).items()}
-        self.classnames: tuple[str, ...] = tuple(wordings)
-        self.templates = resolve_templates(templates)
-        if none and NONE_LABEL in wordings:
-            raise InputError(f"A class is named {NONE_LABEL!r}, as the answer that none=True adds; drop one.")
-        self.none = none
+        wordings = word_classes(classnames)
+        chosen = resolve_templates(templates)
+        self._name(model, tuple(wordings), chosen, none)
         self.cache = cache
-        self.class_embeddings = embed_classes(model, wordings, self.templates, cache=cache)
-        self.labels: tuple[str, ...] = (*self.classnames, NONE_LABEL) if none else self.classnames
+        self.class_embeddings = embed_classes(model, wordings, chosen, cache=cache)
+
+    @classmethod
+    def from_embeddings(
+        cls,
+        model: Any,
+        classnames: Sequence[str],
+        class_KD: Floats,
+        *,
+        templates: Sequence[str],
+        judge: NoneOfThese | None = None,
+        none: bool = False,
+    ) -> Self:
+        """Classifier of class embeddings that were made elsewhere, (K, D) of unit length.
+
+        model: anything with the `scale` and `bias` of cosines; images are then given as embeddings.
+        judge: of the same class embeddings; needed for `none` and `predict_multi`.
+        """
+        made = cls.__new__(cls)
+        made._name(model, tuple(classnames), tuple(templates), none)
+        made.class_embeddings = class_KD
+        if judge is not None:
+            made.judge = judge
+        return made
+
+    def _name(self, model: Any, classnames: tuple[str, ...], templates: tuple[str, ...], none: bool) -> None:
+        """Take what all classifiers have but the embeddings."""
+        if none and NONE_LABEL in classnames:
+            raise InputError(f"A class is named {NONE_LABEL!r}, as the answer that none=True adds; drop one.")
+        self.model: ImageTextModel = model
+        self.classnames = classnames
+        self.templates = templates
+        self.none = none
+        self.labels: tuple[str, ...] = (*classnames, NONE_LABEL) if none else classnames
 
     @functools.cached_property
     def judge(self) -> NoneOfThese:
@@ -155,6 +183,11 @@ class Classifier(ImageClassifier):
                 f"{self.class_embeddings.shape[-1]}; use embeddings from the classifier's own model."
             )
         return image_ND
+
+
+def word_classes(classnames: ClassNames) -> dict[str, tuple[str, ...]]:
+    """Class name → wordings that are embedded of it: those given, or the name and its singular. Checked."""
+    return {name: _with_singular(name, words) for name, words in as_wordings(classnames).items()}
 
 
 def _with_singular(name: str, words: tuple[str, ...]) -> tuple[str, ...]:

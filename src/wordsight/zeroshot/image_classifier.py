@@ -65,7 +65,9 @@ class ImageClassifier(abc.ABC):
         top: number of labels in `Answer.ranked`. multi: the row is of `predict_proba_multi`, whose answer is every
         probable class, or "none of these".
         """
-        ranked = self.rank(proba_K[None], len(self.labels))[0]
+        check_count("top", top, least=0, meaning="the number of labels")
+        probable = int((proba_K > 0.5).sum()) if multi else 0
+        ranked = self.rank(proba_K[None], max(top, probable, 1))[0]
         chosen: Ranked = ranked[:1]
         if multi:
             nothing = (NONE_LABEL, float((1 - proba_K).prod()))

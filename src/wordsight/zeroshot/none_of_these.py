@@ -39,6 +39,12 @@ def bank_words() -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
+def bank_templates(templates: Sequence[str]) -> tuple[str, ...]:
+    """Templates that the bank is embedded with: up to seven of the classes' own."""
+    step = max(1, -(-len(templates) // _BANK_TEMPLATES))
+    return tuple(itertools.islice(templates, 0, None, step))
+
+
 @dataclass(frozen=True, eq=False)
 class Bank:
     """Unrelated prompts as unit vectors (B, D), and what does not depend on the classes.
@@ -86,9 +92,8 @@ class NoneOfThese:
         cls, model: TextEmbedder, class_KD: Floats, templates: Sequence[str], *, cache: bool = True
     ) -> NoneOfThese:
         """Embed the bank with (up to seven of) the classes' own templates, and leave out what is near to a class."""
-        step = max(1, -(-len(templates) // _BANK_TEMPLATES))
         words = {word: (word,) for word in bank_words()}
-        bank_BD = embed_classes(model, words, tuple(itertools.islice(templates, 0, None, step)), cache=cache)
+        bank_BD = embed_classes(model, words, bank_templates(templates), cache=cache)
         return cls.from_embeddings(class_KD, bank_BD)
 
     @staticmethod

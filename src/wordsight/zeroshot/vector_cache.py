@@ -26,12 +26,25 @@ def cached_vectors(folder: str, model: Any, inputs: Any, count: int, compute: Ca
     The key is the model's fingerprint, backend and precision, and `inputs`, anything that JSON can hold. A damaged file
     is computed again; a folder that cannot be written is not an error.
     """
-    path = cache_dir(folder) / f"{_key(model, inputs)}.npy"
-    kept = _read(path, count)
+    kept = find_vectors(folder, model, inputs, count)
     if kept is None:
         kept = compute()
-        _write(path, kept)
+        keep_vectors(folder, model, inputs, kept)
     return kept
+
+
+def find_vectors(folder: str, model: Any, inputs: Any, count: int) -> Floats | None:
+    """Unit vectors (count, D) that were kept of these inputs, or None where there are none or they are damaged."""
+    return _read(_path(folder, model, inputs), count)
+
+
+def keep_vectors(folder: str, model: Any, inputs: Any, vectors_ND: Floats) -> None:
+    """Keep unit vectors of inputs; not being allowed to write them is not an error."""
+    _write(_path(folder, model, inputs), vectors_ND)
+
+
+def _path(folder: str, model: Any, inputs: Any) -> Path:
+    return cache_dir(folder) / f"{_key(model, inputs)}.npy"
 
 
 def _key(model: Any, inputs: Any) -> str:

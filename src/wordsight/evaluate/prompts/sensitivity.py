@@ -15,7 +15,7 @@ from wordsight.evaluate.prompts.wordings import Wording
 from wordsight.images.skipped import Skipped
 from wordsight.zeroshot.class_embeddings import Floats, embed_classes
 from wordsight.zeroshot.logistic import softmax
-from wordsight.zeroshot.none_of_these import NoneOfThese, bank_words
+from wordsight.zeroshot.none_of_these import Bank, bank_words
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 
@@ -101,16 +101,27 @@ def measure_sensitivity(
     image_D = _embed_image(model, image)
     flat = [text for wording in wordings for text in wording.texts]
     vectors_VKD = model.embed_texts(flat).reshape(len(wordings), len(classes), -1)
+    bank = None if len(classes) > 1 else Bank.of(_embed_bank(model))
+    scores = score_wordings(image_D, wordings, vectors_VKD, scale=model.scale, bank=bank)
+    return Sensitivity(str(image), model.name, tuple(classes), scores)
+
+
+def score_wordings(
+    image_D: Floats, wordings: Sequence[Wording], vectors_VKD: Floats, *, scale: float, bank: Bank | None = None
+) -> tuple[WordingScore, ...]:
+    """Scores of an image for V wordings of K classes, all embedded; bank: of unrelated prompts, needed for one class.
+
+    Probabilities of several classes are the softmax over them; of one, as `classify --multi` judges it.
+    """
     cosine_VK = vectors_VKD @ image_D
-    if len(classes) > 1:
-        proba_VK = softmax(model.scale * cosine_VK.astype(np.float64))
+    if bank is None:
+        proba_VK = softmax(scale * cosine_VK.astype(np.float64))
     else:
-        proba_VK = _proba_of_texts(model, image_D, vectors_VKD[:, 0])[:, None]
-    scores = [
+        proba_VK = bank.against(vectors_VKD[:, 0]).independent_proba(image_D[None])[0][:, None]
+    return tuple(
         WordingScore(wording.kind, wording.texts, tuple(map(float, cosine_K)), tuple(map(float, proba_K)))
         for wording, cosine_K, proba_K in zip(wordings, cosine_VK, proba_VK, strict=True)
-    ]
-    return Sensitivity(str(image), model.name, tuple(classes), tuple(scores))
+    )
 
 
 def _embed_image(model: ImageTextEmbedder, image: Any) -> Floats:
@@ -121,8 +132,5 @@ def _embed_image(model: ImageTextEmbedder, image: Any) -> Floats:
     return vector_D
 
 
-def _proba_of_texts(model: ImageTextEmbedder, image_D: Floats, vectors_VD: Floats) -> Floats:
-    """Probability (V,) of each text by itself, as `classify --multi` judges one class."""
-    bank_BD = embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["photo"])
-    judge = NoneOfThese.from_embeddings(vectors_VD, bank_BD)
-    return np.asarray(judge.independent_proba(image_D[None])[0])
+def _embed_bank(model: ImageTextEmbedder) -> Floats:
+    return embed_classes(model, {word: (word,) for word in bank_words()}, TEMPLATE_SETS["photo"])

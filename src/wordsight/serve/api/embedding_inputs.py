@@ -24,6 +24,17 @@ _ONE_EACH = (
     'own, or all as {"input": [{"text": …}, {"image": …}]}, and add their embeddings where one vector is wanted'
 )
 
+INPUT_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "description": '{"text": …}, {"image": …}, {"url": …}, or {"id": …, "gallery": …}',
+            "properties": {name: {"type": "string"} for name in ("text", *ImageObject.model_fields)},
+        },
+    ]
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -39,7 +50,7 @@ class Inputs:
 
 
 def read_inputs(given: Any, messages: Any, modality: str, limits: Limits) -> Inputs:
-    """Inputs of a request. modality: what its strings are, "text", "image", or "auto": data: URIs and URLs are images.
+    """Inputs of `POST /v1/embeddings`: its `input` or its `messages`; modality: as of `read_list`.
 
     Raises: RequestError naming the first input that is not a text or image, or is over a limit.
     """
@@ -50,12 +61,25 @@ def read_inputs(given: Any, messages: Any, modality: str, limits: Limits) -> Inp
         return _sort([content], [name], "text", limits)
     if isinstance(given, str | Mapping):
         return _sort([given], ["input"], modality, limits)
-    if not isinstance(given, Sequence):
-        raise RequestError(f"is {_kind(given)}; expected a text, an image object, or a list of these", "input")
+    return read_list(given, modality, limits, "input")
+
+
+def read_list(given: Any, modality: str, limits: Limits, param: str) -> Inputs:
+    """Texts and images of a list. modality: what its strings are, "text", "image", or "auto": URIs and URLs are images.
+
+    Raises: RequestError naming the first that is neither, or is over a limit.
+    """
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise RequestError(f"is {_kind(given)}; expected a text, an image object, or a list of these", param)
     if not given:
-        raise RequestError("is an empty list; expected at least one text or image", "input")
-    check_number(len(given), limits.texts, "inputs", "input")
-    return _sort(given, [f"input.{place}" for place in range(len(given))], modality, limits)
+        raise RequestError("is an empty list; expected at least one text or image", param)
+    check_number(len(given), limits.texts, "inputs", param)
+    return _sort(given, [f"{param}.{place}" for place in range(len(given))], modality, limits)
+
+
+def read_one(given: Any, limits: Limits, param: str) -> Inputs:
+    """One text or image. Raises: RequestError."""
+    return _sort([given], [param], "auto", limits)
 
 
 def _sort(given: Sequence[Any], names: list[str], modality: str, limits: Limits) -> Inputs:
@@ -72,7 +96,7 @@ def _sort(given: Sequence[Any], names: list[str], modality: str, limits: Limits)
         elif isinstance(one, Mapping):
             _sort_object(one, place, inputs, limits)
         elif isinstance(one, int | Sequence) and not isinstance(one, bool):
-            raise RequestError(_TOKENS, name if name == "input" else "input")
+            raise RequestError(_TOKENS, name.partition(".")[0])
         else:
             raise RequestError(f"is {_kind(one)}; expected a text or an image object", name)
     return inputs

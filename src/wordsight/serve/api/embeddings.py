@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,11 +12,10 @@ import pydantic_core
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from wordsight.images.skipped import Skipped
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.embedding_inputs import Inputs, read_inputs
+from wordsight.serve.api.embedding_inputs import INPUT_SCHEMA, Inputs, read_inputs
 from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import embed_image_inputs
+from wordsight.serve.api.input_embeddings import Embedded, embed_inputs
 from wordsight.serve.api.model_names import find_model
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.service import Service, get_service
@@ -27,13 +24,7 @@ router = APIRouter(prefix="/v1", tags=["embeddings"])
 
 _DECIMALS = 10  # of a number in JSON: half a unit in the last place of most float32s of a unit vector
 
-_TEXT = {"type": "string"}
-_OBJECT = {
-    "type": "object",
-    "description": '{"text": …}, {"image": …}, {"url": …}, or {"id": …, "gallery": …}',
-    "properties": dict.fromkeys(("text", "image", "url", "id", "gallery"), _TEXT),
-}
-_INPUT = {"anyOf": [_TEXT, _OBJECT, {"type": "array", "minItems": 1, "items": {"anyOf": [_TEXT, _OBJECT]}}]}
+_INPUT = {"anyOf": [INPUT_SCHEMA, {"type": "array", "minItems": 1, "items": INPUT_SCHEMA}]}
 _MESSAGES = {"type": "array", "minItems": 1, "items": {"type": "object"}}
 
 
@@ -108,37 +99,9 @@ async def embed(
     name, engine = await find_model(service, asked.model)
     if asked.dimensions is not None:
         await _check_dimensions(asked.dimensions, name, engine)
-    answer = await _embed(inputs, service, engine, caller)
+    answer = await embed_inputs(inputs, service, engine, caller)
     content = await asyncio.to_thread(_to_json, answer, name, asked.encoding_format, _list_warnings(inputs))
     return Response(content, media_type="application/json")
-
-
-@dataclass(frozen=True, eq=False)
-class _Embedded:
-    """Unit vectors of all inputs in their order; tokens and truncated ones of each, 0 for images."""
-
-    vectors: Sequence[Floats]
-    tokens: Sequence[int]
-    truncated: Sequence[int]
-
-
-async def _embed(inputs: Inputs, service: Service, engine: Engine, caller: Caller) -> _Embedded:
-    """Embeddings of texts and images, each kind in one call."""
-    count = len(inputs.names)
-    vectors: dict[int, Floats] = {}
-    tokens, truncated = [0] * count, [0] * count
-    if inputs.images:
-        answers = await embed_image_inputs(list(inputs.images.values()), service, engine, caller, "input")
-        for place, answer in zip(inputs.images, answers, strict=True):
-            if isinstance(answer, Skipped):
-                raise RequestError(answer.reason, inputs.names[place])
-            vectors[place] = answer
-    if inputs.texts:
-        texts = await engine.embed_texts(list(inputs.texts.values()), caller)
-        rows = zip(inputs.texts, texts.vectors_ND, texts.tokens_N, texts.truncated_N, strict=True)
-        for place, vector_D, read, lost in rows:
-            vectors[place], tokens[place], truncated[place] = vector_D, int(read), int(lost)
-    return _Embedded([vectors[place] for place in range(count)], tokens, truncated)
 
 
 async def _check_dimensions(asked: int, name: str, engine: Engine) -> None:
@@ -163,7 +126,7 @@ def _list_warnings(inputs: Inputs) -> list[str]:
     ]
 
 
-def _to_json(answer: _Embedded, name: str, encoding: str, warnings: list[str]) -> bytes:
+def _to_json(answer: Embedded, name: str, encoding: str, warnings: list[str]) -> bytes:
     """Answer as JSON, row by row: json.dumps would hold the interpreter, and other requests, ten times as long."""
     write = _base64 if encoding == "base64" else _floats
     rows = (

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from wordsight.index import Row
 from wordsight.serve.api.errors import RequestError
@@ -45,6 +45,18 @@ class ImageObject(BaseModel):
 ImageInput: TypeAlias = Annotated[
     str | ImageObject,
     Field(description="A data: URI, base64, a URL where the server allows them, or an object that names an image."),
+]
+
+IMAGE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {key: {"type": "string"} for key in ImageObject.model_fields}},
+    ],
+    "description": "A data: URI, base64, a URL where the server allows them, or an object that names an image.",
+}
+# a list of images that `read_image` reads one by one, so that a message names the first that is wrong
+ImageList: TypeAlias = Annotated[
+    list[Any], Field(min_length=1), WithJsonSchema({"type": "array", "minItems": 1, "items": IMAGE_SCHEMA})
 ]
 
 
