@@ -1,10 +1,10 @@
 // <ws-add>: images, ZIP archives, PDF files and tables into a gallery, with progress and what was skipped.
 
-import { acceptDrops } from "./image-picker.js";
-import { freshId, h } from "./dom.js";
-import { append, button, count, fileSize, refill, table } from "./elements.js";
-import { GalleryChoice } from "./gallery-choice.js";
-import { watchJob } from "./requests.js";
+import { acceptDrops } from "../forms/image-picker.js";
+import { freshId, h, icon } from "../dom.js";
+import { append, button, count, fileSize, refill, table } from "../forms/elements.js";
+import { GalleryChoice } from "../forms/gallery-choice.js";
+import { watchJob } from "../forms/requests.js";
 import { upload } from "./upload.js";
 
 const LISTED = 12; // files shown by name
@@ -14,9 +14,9 @@ class Add extends HTMLElement {
     if (this.built) return;
     this.built = true;
     this.files = [];
-    this.fault = h("p", { class: "ws-fault", role: "alert" });
-    this.place = h("div", {}, h("p", { class: "ws-told" }, "Looking for galleries…"));
-    append(this, [h("div", { class: "ws-single" }, this.place, this.fault)]);
+    this.fault = h("p", { class: "tb-fault", role: "alert" });
+    this.place = h("div", {}, h("p", { class: "tb-told" }, "Looking for galleries…"));
+    append(this, [h("div", { class: "tb-single" }, this.place, this.fault)]);
     this.choice = new GalleryChoice("add.gallery");
     this.#open();
   }
@@ -48,20 +48,20 @@ class Add extends HTMLElement {
       this.#take([...input.files]);
       input.value = "";
     });
-    const zone = h("div", { class: "ws-drop ws-drop-large" },
+    const zone = h("div", { class: "tb-drop tb-drop-large" },
       h("p", {}, "Drop images, folders, ZIP archives, PDF files or tables here."),
-      h("div", { class: "ws-row ws-center" }, input, h("label", { for: input.id, class: "ws-button" }, "Choose files")));
+      h("div", { class: "tb-row tb-center" }, input, h("label", { for: input.id, class: "ws-button" }, "Choose files")));
     acceptDrops(zone, (files) => this.#take(files));
     this.input = input;
-    this.list = h("ul", { class: "ws-files", "aria-label": "Files to add" });
+    this.list = h("ul", { class: "tb-files", "aria-label": "Files to add" });
     this.go = button("Add", () => this.#add(), { class: "ws-button ws-primary", disabled: true });
     this.clear = button("Remove all", () => this.#setFiles([]), { class: "ws-button ws-quiet", hidden: true });
     this.stop = button("Stop", () => this.running.abort(), { hidden: true });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress" });
-    this.told = h("p", { class: "ws-told", role: "status" });
-    this.outcome = h("div", {});
-    refill(this.place, h("div", { class: "ws-form" }, this.choice.element, zone, this.list,
-      h("div", { class: "ws-row" }, this.go, this.stop, this.clear), this.bar, this.told, this.outcome));
+    this.told = h("p", { class: "tb-told", role: "status" });
+    this.outcome = h("div", { class: "tb-outcome" });
+    refill(this.place, h("div", { class: "tb-form" }, this.choice.element, zone, this.list,
+      h("div", { class: "tb-row" }, this.go, this.stop, this.clear), this.bar, this.told, this.outcome));
   }
 
   #take(files) {
@@ -77,8 +77,8 @@ class Add extends HTMLElement {
     this.go.textContent = files.length ? `Add ${count(files.length, "file")} (${fileSize(bytes)})` : "Add";
     this.clear.hidden = files.length < 2;
     refill(this.list, files.slice(0, LISTED).map((file, i) => h("li", {},
-      h("span", { class: "ws-name" }, file.name), h("span", { class: "ws-faint" }, fileSize(file.size)),
-      button("×", () => this.#remove(i), { class: "ws-remove", "aria-label": `Remove ${file.name}` }))),
+      h("span", { class: "tb-name" }, file.name), h("span", { class: "ws-faint" }, fileSize(file.size)),
+      button(icon("cross"), () => this.#remove(i), { class: "tb-remove", "aria-label": `Remove ${file.name}` }))),
     files.length > LISTED ? h("li", { class: "ws-faint" }, `and ${files.length - LISTED} more`) : null);
   }
 
@@ -158,7 +158,7 @@ function identify(file) {
 }
 
 function notice(title, text, command) {
-  return h("div", { class: "ws-notice" }, h("h2", {}, title), h("p", {}, text, h("code", {}, command), "."));
+  return h("div", { class: "tb-notice" }, h("h2", {}, title), h("p", {}, text, h("code", {}, command), "."));
 }
 
 customElements.define("ws-add", Add);

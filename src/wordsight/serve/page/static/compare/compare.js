@@ -1,15 +1,16 @@
 // <ws-compare>: similarity of images and texts as a heat map, and how much the wording of a text matters.
 
-import "./image-picker.js";
-import { h } from "./dom.js";
-import { append, button, count, kept, radios, refill } from "./elements.js";
-import { download, toCsv } from "./csv.js";
+import "../forms/image-picker.js";
+import { h, icon } from "../dom.js";
+import { append, button, count, kept, radios, refill } from "../forms/elements.js";
+import { download, toCsv } from "../forms/csv.js";
 import { heatMap } from "./heat-map.js";
-import { readModel } from "./served-model.js";
+import { readScale } from "./scale.js";
+import { Judged } from "./judged.js";
 import { softmax, Vectors } from "./vectors.js";
 import { WordingSpread } from "./wording-spread.js";
 
-const MEASURES = [["cosine", "Cosine similarity"], ["probability", "Probability of each text, by image"]];
+const MEASURES = [["cosine", "Cosine similarity"], ["probability", "Which text fits"], ["alone", "Is the text true"]];
 const MOST_TEXTS = 200;
 
 class Compare extends HTMLElement {
@@ -17,35 +18,36 @@ class Compare extends HTMLElement {
     if (this.built) return;
     this.built = true;
     this.vectors = new Vectors();
+    this.judged = new Judged();
     this.texts = kept.read("compare.texts", []);
     this.measure = kept.read("compare.measure", "cosine");
     this.picker = h("ws-image-picker", { keep: "compare.images" });
-    this.told = h("p", { class: "ws-told", role: "status" });
-    this.fault = h("p", { class: "ws-fault", role: "alert" });
+    this.told = h("p", { class: "tb-told", role: "status" });
+    this.fault = h("p", { class: "tb-fault", role: "alert" });
     this.retry = button("Try again", () => this.#update(), { hidden: true });
     this.map = h("div", {});
     this.spread = new WordingSpread(this.vectors);
     const choice = radios("Show", MEASURES, this.measure, (value) => {
       this.measure = value;
       kept.write("compare.measure", value);
-      this.#draw();
+      this.#update();
     });
     this.save = button("Download CSV", () => this.#save());
-    this.tools = h("div", { class: "ws-row ws-between", hidden: true }, choice, this.save);
-    this.empty = h("p", { class: "ws-empty" }, "Choose images and type texts: the table shows how well each fits each.");
-    this.output = h("section", { class: "ws-output", "aria-label": "Similarity" }, this.empty, this.tools, this.map,
+    this.tools = h("div", { class: "tb-row tb-between", hidden: true }, choice, this.save);
+    this.empty = h("p", { class: "tb-empty" }, "Choose images and type texts: the table shows how well each fits each.");
+    this.output = h("section", { class: "tb-output", "aria-label": "Similarity" }, this.empty, this.tools, this.map,
       this.spread.element);
-    append(this, [h("div", { class: "ws-columns" },
-      h("div", { class: "ws-form" }, this.picker, this.#textField(), this.told, this.fault, this.retry), this.output)]);
+    append(this, [h("div", { class: "tb-columns" },
+      h("div", { class: "tb-form" }, this.picker, this.#textField(), this.told, this.fault, this.retry), this.output)]);
     this.picker.addEventListener("change", () => this.#update());
     this.#update();
   }
 
   #textField() {
-    this.list = h("ul", { class: "ws-texts", "aria-label": "Texts" });
-    this.input = h("input", { id: "ws-compare-text", type: "text", autocomplete: "off",
-      placeholder: "a photo of a cat", "aria-describedby": "ws-compare-hint" });
-    const form = h("form", { class: "ws-row ws-nowrap" }, this.input, h("button", { class: "ws-button" }, "Add"));
+    this.list = h("ul", { class: "tb-texts", "aria-label": "Texts" });
+    this.input = h("input", { id: "tb-compare-text", type: "text", autocomplete: "off",
+      placeholder: "a photo of a cat", "aria-describedby": "tb-compare-hint" });
+    const form = h("form", { class: "tb-row tb-nowrap" }, this.input, h("button", { class: "ws-button" }, "Add"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#addTexts(this.input.value);
@@ -57,9 +59,9 @@ class Compare extends HTMLElement {
       this.#addTexts(text);
     });
     this.#listTexts();
-    return h("fieldset", { class: "ws-plain" }, h("legend", {}, "Texts"),
-      h("div", { class: "ws-field" }, h("label", { for: "ws-compare-text", class: "ws-hidden" }, "Text to add"), form,
-        h("p", { class: "ws-hint", id: "ws-compare-hint" }, "Enter adds it; several lines can be pasted at once.")),
+    return h("fieldset", { class: "tb-plain" }, h("legend", {}, "Texts"),
+      h("div", { class: "tb-field" }, h("label", { for: "tb-compare-text", class: "ws-hidden" }, "Text to add"), form,
+        h("p", { class: "tb-hint", id: "tb-compare-hint" }, "Enter adds it; several lines can be pasted at once.")),
       this.list);
   }
 
@@ -82,10 +84,10 @@ class Compare extends HTMLElement {
 
   #listTexts() {
     refill(this.list, this.texts.map((text, i) => h("li", {}, h("span", {}, text),
-      button("×", () => {
+      button(icon("cross"), () => {
         this.#setTexts(this.texts.filter((other) => other !== text));
         (this.list.children[Math.min(i, this.texts.length - 1)]?.querySelector("button") ?? this.input).focus();
-      }, { class: "ws-remove", "aria-label": `Remove ${text}` }))));
+      }, { class: "tb-remove", "aria-label": `Remove ${text}` }))));
   }
 
   /** Have the vectors that are missing, and draw; what was asked for before is left. */
@@ -106,9 +108,10 @@ class Compare extends HTMLElement {
         onWait: () => { this.told.textContent = "The server is busy; waiting…"; },
         onProgress: (done, total) => { this.told.textContent = `${done} of ${count(total, "image")} read`; } };
       this.told.textContent = "Comparing…";
-      this.model = await readModel();
+      this.scale = await readScale();
       await this.vectors.addTexts(this.texts, options);
       await this.vectors.addImages(images, options);
+      if (this.measure === "alone") await this.judged.add(this.#readable(), this.texts, options);
       this.#draw();
       this.told.textContent = this.#notes(images);
     } catch (error) {
@@ -132,7 +135,7 @@ class Compare extends HTMLElement {
   }
 
   #draw() {
-    const images = this.picker.images.filter((image) => this.vectors.images.has(image.key));
+    const images = this.#readable().filter((image) => this.measure !== "alone" || this.judged.knows(image));
     const texts = this.texts.filter((text) => this.vectors.texts.has(text));
     const some = Boolean(images.length && texts.length);
     this.empty.hidden = some;
@@ -144,18 +147,17 @@ class Compare extends HTMLElement {
     refill(this.map, heatMap(this.shown, this.measure));
   }
 
-  /** Values by text and image. */
-  #values(images, texts) {
-    const cosines = this.vectors.cosines(texts, images);
-    if (this.measure === "cosine") return cosines;
-    const byImage = images.map((_, i) => this.#probabilities(cosines.map((row) => row[i])));
-    return texts.map((_, t) => byImage.map((column) => column[t]));
+  #readable() {
+    return this.picker.images.filter((image) => this.vectors.images.has(image.key));
   }
 
-  #probabilities(cosines) {
-    const { scale, bias } = this.model;
-    if (bias === null) return softmax(cosines, scale);
-    return cosines.map((cosine) => 1 / (1 + Math.exp(-(scale * cosine + bias))));
+  /** Values by text and image. */
+  #values(images, texts) {
+    if (this.measure === "alone") return this.judged.values(texts, images);
+    const cosines = this.vectors.cosines(texts, images);
+    if (this.measure === "cosine") return cosines;
+    const byImage = images.map((_, i) => softmax(cosines.map((row) => row[i]), this.scale));
+    return texts.map((_, t) => byImage.map((column) => column[t]));
   }
 
   #save() {

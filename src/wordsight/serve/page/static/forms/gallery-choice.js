@@ -1,6 +1,6 @@
 // A field for choosing one of the server's galleries.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 import { count, field, kept } from "./elements.js";
 import { listGalleries } from "./requests.js";
 

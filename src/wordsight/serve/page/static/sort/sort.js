@@ -1,14 +1,14 @@
 // <ws-sort>: images sorted by words: probabilities, "none of these", the effect of templates, CSV.
 
-import "./image-picker.js";
+import "../forms/image-picker.js";
 import { readClasses, toRequest } from "./classes.js";
-import { h } from "./dom.js";
-import { append, button, count, field, kept, radios, remember, switchField } from "./elements.js";
-import { post } from "./requests.js";
-import { findSortFolder, SortFolder } from "./sort-folder.js";
-import { SortResults } from "./sort-results.js";
-import { TemplateChoice } from "./template-choice.js";
-import { batches } from "./vectors.js";
+import { h } from "../dom.js";
+import { append, button, count, field, kept, radios, remember, switchField } from "../forms/elements.js";
+import { post } from "../forms/requests.js";
+import { findSortFolder, SortFolder } from "./folder.js";
+import { SortResults } from "./results.js";
+import { TemplateChoice } from "../forms/template-choice.js";
+import { batches } from "../forms/batches.js";
 
 const EXAMPLE = "cat\ndog\nbird: bird, parrot, owl";
 
@@ -25,23 +25,23 @@ class Sort extends HTMLElement {
     remember(this.none.input, "sort.none");
     this.go = h("button", { class: "ws-button ws-primary" }, "Sort");
     this.stop = button("Stop", () => this.running?.abort(), { hidden: true });
-    this.told = h("p", { class: "ws-told", role: "status" });
-    this.fault = h("p", { class: "ws-fault", role: "alert" });
+    this.told = h("p", { class: "tb-told", role: "status" });
+    this.fault = h("p", { class: "tb-fault", role: "alert" });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Images sorted" });
     this.results = new SortResults();
     this.where = h("div", {});
-    this.form = h("form", { class: "ws-form", novalidate: true }, this.where, this.picker,
+    this.form = h("form", { class: "tb-form", novalidate: true }, this.where, this.picker,
       field("Classes", this.classes, "One per line, or separated by commas. Wordings of a class: “bird: parrot, owl”."),
       this.choice.element, this.none.element,
-      h("div", { class: "ws-row" }, this.go, this.stop), this.bar, this.told, this.fault);
+      h("div", { class: "tb-row" }, this.go, this.stop), this.bar, this.told, this.fault);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.place === "folder") this.#sortFolder();
       else this.#sort();
     });
     this.picker.addEventListener("change", () => this.#label());
-    this.output = h("div", { class: "ws-output" }, this.results.element);
-    append(this, [h("div", { class: "ws-columns" }, this.form, this.output)]);
+    this.output = h("div", { class: "tb-output" }, this.results.element);
+    append(this, [h("div", { class: "tb-columns" }, this.form, this.output)]);
     this.#label();
     this.#offerFolder();
   }

@@ -1,8 +1,8 @@
 // Choosing templates: one of the sets that the server knows, or lines of one's own.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 import { append, count, field, kept } from "./elements.js";
-import { call } from "./api.js";
+import { call } from "../api.js";
 
 const OWN = "own";
 const USUAL = "photo";
@@ -16,9 +16,9 @@ export class TemplateChoice {
     this.sets = new Map([[USUAL, ["a photo of a {}."]]]);
     this.select = h("select", {});
     this.own = h("textarea", { rows: 3, spellcheck: "false", placeholder: "a photo of a {}.\na drawing of a {}." });
-    this.preview = h("p", { class: "ws-hint" });
+    this.preview = h("p", { class: "tb-hint" });
     this.ownField = field("Your templates, one per line", this.own, "{} is the place of the class.");
-    this.element = h("div", { class: "ws-stack" }, field("Templates", this.select), this.ownField, this.preview);
+    this.element = h("div", { class: "tb-stack" }, field("Templates", this.select), this.ownField, this.preview);
     this.select.addEventListener("change", () => this.#changed());
     this.own.addEventListener("input", () => this.#changed());
     this.own.value = kept.read(`${key}.own`, "");

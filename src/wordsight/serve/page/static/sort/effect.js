@@ -1,19 +1,19 @@
 // What each template does to the answers: how many would be others with this template alone.
 
-import { h, percent } from "./dom.js";
+import { h, percent } from "../dom.js";
 import { toRequest } from "./classes.js";
-import { button, count, refill, table } from "./elements.js";
-import { post } from "./requests.js";
-import { batches } from "./vectors.js";
+import { button, count, refill, table } from "../forms/elements.js";
+import { post } from "../forms/requests.js";
+import { batches } from "../forms/batches.js";
 
 const NAMED = 3; // images named in a row
 
 export class TemplateEffect {
   constructor() {
     this.button = button("Effect of each template", () => this.#run(), { class: "ws-button ws-quiet" });
-    this.told = h("p", { class: "ws-told", role: "status" });
+    this.told = h("p", { class: "tb-told", role: "status" });
     this.place = h("div", {});
-    this.element = h("div", { class: "ws-effect", hidden: true }, this.button, this.told, this.place);
+    this.element = h("div", { class: "tb-effect", hidden: true }, this.button, this.told, this.place);
   }
 
   hide() {
@@ -79,7 +79,7 @@ export class TemplateEffect {
     refill(this.place, table("Effect of each template",
       ["Template", "Other answers", "Mean probability", "What becomes what"],
       rows.map(({ template, changed, sum }) => [template,
-        h("span", { class: "ws-share", style: `--p: ${(changed.length / number).toFixed(4)}` },
+        h("span", { class: "tb-share", style: `--p: ${(changed.length / number).toFixed(4)}` },
           `${changed.length} of ${number}`),
         percent(sum / number), changed.length ? list(changed) : "–"])));
   }
@@ -87,6 +87,6 @@ export class TemplateEffect {
 
 function list(changed) {
   const lines = changed.map(([name, before, after]) => h("li", {}, `${name}: ${before} → ${after}`));
-  if (lines.length <= NAMED) return h("ul", { class: "ws-lines" }, ...lines);
-  return h("details", {}, h("summary", {}, count(lines.length, "image")), h("ul", { class: "ws-lines" }, ...lines));
+  if (lines.length <= NAMED) return h("ul", { class: "tb-lines" }, ...lines);
+  return h("details", {}, h("summary", {}, count(lines.length, "image")), h("ul", { class: "tb-lines" }, ...lines));
 }

@@ -1,24 +1,24 @@
 // Answers of a sorting: cards with bars, a filter by class, the effect of templates, CSV.
 
-import { csvRows } from "./sort-csv.js";
-import { download, toCsv } from "./csv.js";
-import { h, percent } from "./dom.js";
-import { append, button, count, refill } from "./elements.js";
-import { thumbnail } from "./image-picker.js";
-import { TemplateEffect } from "./template-effect.js";
+import { csvRows } from "./rows.js";
+import { download, toCsv } from "../forms/csv.js";
+import { h, percent } from "../dom.js";
+import { append, button, count, refill } from "../forms/elements.js";
+import { thumbnail } from "../forms/image-picker.js";
+import { TemplateEffect } from "./effect.js";
 
 const BARS = 5; // classes shown on a card at once
 const NONE = "none of these";
 
 export class SortResults {
   constructor() {
-    this.cards = h("ul", { class: "ws-cards" });
-    this.filter = h("fieldset", { class: "ws-chips", hidden: true });
+    this.cards = h("ul", { class: "tb-cards" });
+    this.filter = h("fieldset", { class: "tb-chips", hidden: true });
     this.save = button("Download CSV", () => this.#save(), { hidden: true });
     this.effect = new TemplateEffect();
-    this.empty = h("p", { class: "ws-empty" }, "The answers will be here: each image with its most probable class.");
+    this.empty = h("p", { class: "tb-empty" }, "The answers will be here: each image with its most probable class.");
     this.element = h("section", { "aria-label": "Answers" }, this.empty,
-      h("div", { class: "ws-row ws-between" }, this.filter, this.save), this.effect.element, this.cards);
+      h("div", { class: "tb-row tb-between" }, this.filter, this.save), this.effect.element, this.cards);
     this.answers = [];
   }
 
@@ -65,9 +65,9 @@ export class SortResults {
     for (const one of this.answers) counts.set(one.label, (counts.get(one.label) ?? 0) + 1);
     const labels = [...this.question.classes.keys(), NONE, null].filter((label) => counts.has(label));
     const chip = (value, text, checked) => {
-      const input = h("input", { type: "radio", name: "ws-sort-class", checked, id: `ws-chip-${value}` });
+      const input = h("input", { type: "radio", name: "tb-class", checked, id: `tb-chip-${value}` });
       input.addEventListener("change", () => this.#show(value));
-      return h("span", { class: "ws-chip" }, input, h("label", { for: input.id }, text));
+      return h("span", { class: "tb-chip" }, input, h("label", { for: input.id }, text));
     };
     refill(this.filter, h("legend", { class: "ws-hidden" }, "Show the images of"),
       chip("all", `All ${this.answers.length}`, true),
@@ -97,16 +97,16 @@ export function readAnswers(answer) {
 
 /** Bars of probabilities: [label, probability], the most probable first. */
 export function bars(proba, label) {
-  return h("ol", { class: "ws-bars" }, proba.map(([name, p]) =>
-    h("li", { class: name === label ? "ws-best" : null, style: `--p: ${p.toFixed(4)}` },
-      h("span", { class: "ws-bar-name", title: name }, name),
-      h("span", { class: "ws-bar", "aria-hidden": "true" }), h("span", { class: "ws-bar-p" }, percent(p)))));
+  return h("ol", { class: "tb-bars" }, proba.map(([name, p]) =>
+    h("li", { class: name === label ? "tb-best" : null, style: `--p: ${p.toFixed(4)}` },
+      h("span", { class: "tb-bar-name", title: name }, name),
+      h("span", { class: "tb-bar", "aria-hidden": "true" }), h("span", { class: "tb-bar-p" }, percent(p)))));
 }
 
 function card({ image, label, proba, fault }) {
-  const element = h("li", { class: "ws-card" }, thumbnail(image, ""));
-  const body = h("div", { class: "ws-card-body" }, h("h3", { class: "ws-name", title: image.name }, image.name));
-  if (fault) append(body, [h("p", { class: "ws-fault" }, fault)]);
+  const element = h("li", { class: "tb-card" }, thumbnail(image, ""));
+  const body = h("div", { class: "tb-card-body" }, h("h3", { class: "tb-name", title: image.name }, image.name));
+  if (fault) append(body, [h("p", { class: "tb-fault" }, fault)]);
   else append(body, [bars(proba.slice(0, BARS), label)]);
   if (proba.length > BARS) {
     append(body, [h("details", {}, h("summary", {}, `${proba.length - BARS} more`),

@@ -1,9 +1,9 @@
 // A folder of the server sorted into classes: a preview that can be changed, then the move, then undo.
 
-import { call } from "./api.js";
-import { freshId, h, percent } from "./dom.js";
-import { append, button, count, refill, scrolling } from "./elements.js";
-import { post, watchJob } from "./requests.js";
+import { call } from "../api.js";
+import { freshId, h, percent } from "../dom.js";
+import { append, button, count, refill, scrolling } from "../forms/elements.js";
+import { post, watchJob } from "../forms/requests.js";
 
 const SHOWN = 60; // rows of a class at a time
 
@@ -21,7 +21,7 @@ export class SortFolder {
   constructor({ name, undo }, tellFault) {
     this.name = name;
     this.tellFault = tellFault;
-    this.told = h("p", { class: "ws-told", role: "status" });
+    this.told = h("p", { class: "tb-told", role: "status" });
     this.least = h("input", { type: "range", id: freshId(), min: 0, max: 1, step: 0.05 });
     this.least.value = 0;
     this.leastShown = h("output", { for: this.least.id }, "0 %");
@@ -30,15 +30,15 @@ export class SortFolder {
       this.#count();
     });
     this.move = button("Move", () => this.#confirm(), { class: "ws-button ws-primary" });
-    this.tools = h("div", { class: "ws-sticky", hidden: true }, h("div", { class: "ws-row ws-between" },
-      h("span", { class: "ws-choice" }, h("label", { for: this.least.id }, "Move from a probability of"), this.least,
+    this.tools = h("div", { class: "tb-sticky", hidden: true }, h("div", { class: "tb-row tb-between" },
+      h("span", { class: "tb-choice" }, h("label", { for: this.least.id }, "Move from a probability of"), this.least,
         this.leastShown), this.move));
     this.undo = button("Undo the last move", () => this.#undo(), { hidden: !undo });
-    this.tables = h("div", { class: "ws-stack" });
-    this.empty = h("p", { class: "ws-empty" }, `Type classes and ask for a preview: it shows where each image of ${name} `
+    this.tables = h("div", { class: "tb-stack" });
+    this.empty = h("p", { class: "tb-empty" }, `Type classes and ask for a preview: it shows where each image of ${name} `
       + "would go. Nothing is moved before you confirm it.");
     this.element = h("section", { "aria-label": `Sorting the folder ${name}`, hidden: true }, this.empty, this.tools,
-      this.told, h("div", { class: "ws-row" }, this.undo), this.tables);
+      this.told, h("div", { class: "tb-row" }, this.undo), this.tables);
   }
 
   /** Ask for a plan: question as `/v1/sort/preview` takes it. Throws: ApiError, AbortError. */
@@ -79,7 +79,7 @@ export class SortFolder {
     };
     show();
     const caption = `${label}: ${count(items.length, "image")}`;
-    return h("div", {}, scrolling(caption, h("table", { class: "ws-table ws-plan" },
+    return h("div", {}, scrolling(caption, h("table", { class: "tb-table tb-plan" },
       h("caption", {}, caption),
       h("thead", {}, h("tr", {}, ...["Image", "File", "Probability", "Class"].map((head) =>
         h("th", { scope: "col" }, head)))), body)), more);
@@ -94,7 +94,7 @@ export class SortFolder {
       item.byHand = item.to !== item.label;
       this.#count();
     });
-    return h("tr", {}, h("td", {}, h("img", { class: "ws-thumb", src: item.thumb, alt: "", loading: "lazy" })),
+    return h("tr", {}, h("td", {}, h("img", { class: "tb-thumb", src: item.thumb, alt: "", loading: "lazy" })),
       h("th", { scope: "row" }, item.name), h("td", {}, percent(item.probability)), h("td", {}, select));
   }
 
@@ -112,7 +112,7 @@ export class SortFolder {
   async #confirm() {
     const moving = this.#moving();
     const counts = this.labels.map((label) => [label, moving.filter((item) => item.to === label).length]);
-    const sure = await confirmDialog(`Move ${count(moving.length, "file")}?`, [
+    const sure = await confirmDialog(this.element, `Move ${count(moving.length, "file")}?`, [
       h("p", {}, `In ${this.name}, each file goes into the folder of its class:`),
       h("ul", {}, ...counts.filter(([, number]) => number).map(([label, number]) =>
         h("li", {}, `${label}: ${count(number, "file")}`))),
@@ -153,18 +153,18 @@ export class SortFolder {
   }
 }
 
-/** Whether a person says yes to what a dialog tells. */
-function confirmDialog(title, content, yes) {
+/** Whether a person says yes to what a dialog tells. host: it is put there. */
+function confirmDialog(host, title, content, yes) {
   return new Promise((resolve) => {
     const id = freshId();
-    const dialog = h("dialog", { class: "ws-dialog", "aria-labelledby": id }, h("h2", { id }, title), ...content,
-      h("div", { class: "ws-row ws-end" }, button("Cancel", () => dialog.close(), { autofocus: true }),
+    const dialog = h("dialog", { class: "ws-dialog tb-dialog", "aria-labelledby": id }, h("h2", { id }, title), ...content,
+      h("div", { class: "tb-row tb-end" }, button("Cancel", () => dialog.close(), { autofocus: true }),
         button(yes, () => dialog.close("yes"), { class: "ws-button ws-primary" })));
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue === "yes");
     });
-    document.body.append(dialog);
+    host.append(dialog);
     dialog.showModal();
   });
 }

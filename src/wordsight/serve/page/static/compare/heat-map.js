@@ -1,30 +1,31 @@
 // A matrix of texts and images as a table with coloured cells and a legend.
 
 import { cellStyle, gradient } from "./colours.js";
-import { h, percent } from "./dom.js";
-import { scrolling } from "./elements.js";
-import { thumbnail } from "./image-picker.js";
+import { h, percent } from "../dom.js";
+import { scrolling } from "../forms/elements.js";
+import { thumbnail } from "../forms/image-picker.js";
 import { argmax } from "./vectors.js";
 
 const CAPTIONS = {
   cosine: "Cosine similarity of each text and image",
-  probability: "Probability of each text, by image",
+  probability: "Probability of each text, of those in the table, by image",
+  alone: "Probability that each text is true of each image",
 };
 
-/** Table of values by text and image. measure: "cosine" or "probability"; the best text of each image is marked. */
+/** Table of values by text and image. measure: "cosine", "probability" or "alone"; the best text of each image is marked. */
 export function heatMap({ images, texts, values }, measure) {
   const [least, most] = range(values, measure);
   const best = images.map((_, i) => argmax(values.map((row) => row[i])));
   const write = writer(measure);
   const cells = (row, t) => row.map((value, i) => h("td", {
     style: cellStyle(most > least ? (value - least) / (most - least) : 0.5),
-    class: best[i] === t && texts.length > 1 ? "ws-best" : null,
+    class: best[i] === t && texts.length > 1 ? "tb-best" : null,
   }, write(value), best[i] === t && texts.length > 1 ? h("span", { class: "ws-hidden" }, " best text of the image") : null));
-  const element = h("table", { class: "ws-heat" },
+  const element = h("table", { class: "tb-heat" },
     h("caption", { class: "ws-hidden" }, CAPTIONS[measure]),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Text"), ...images.map(imageHead))),
     h("tbody", {}, ...texts.map((text, t) => h("tr", {}, h("th", { scope: "row" }, text), ...cells(values[t], t)))));
-  return h("div", { class: "ws-stack" }, scrolling(CAPTIONS[measure], element), legend(least, most, write));
+  return h("div", { class: "tb-stack" }, scrolling(CAPTIONS[measure], element), legend(least, most, write));
 }
 
 /** Head of a column: the image, with its name for those who do not see it. */
@@ -33,17 +34,17 @@ export function imageHead(image) {
 }
 
 function range(values, measure) {
-  if (measure === "probability") return [0, 1];
+  if (measure !== "cosine") return [0, 1];
   return [Math.min(...values.flat()), Math.max(...values.flat())];
 }
 
 function writer(measure) {
-  return measure === "probability" ? percent : (value) => value.toFixed(3).replace("-", "−");
+  return measure !== "cosine" ? percent : (value) => value.toFixed(3).replace("-", "−");
 }
 
 function legend(least, most, write) {
   const ends = write === percent ? ["0 %", "100 %"] : [write(least), write(most)];
-  return h("p", { class: "ws-legend" }, h("span", {}, ends[0]),
-    h("span", { class: "ws-legend-bar", style: gradient(), "aria-hidden": "true" }), h("span", {}, ends[1]),
-    h("span", { class: "ws-legend-best" }, "outlined: best text of the image"));
+  return h("p", { class: "tb-legend" }, h("span", {}, ends[0]),
+    h("span", { class: "tb-legend-bar", style: gradient(), "aria-hidden": "true" }), h("span", {}, ends[1]),
+    h("span", { class: "tb-legend-best" }, "outlined: best text of the image"));
 }

@@ -1,10 +1,9 @@
 // Embeddings, each asked for once; cosines and probabilities of them.
 
-import { post } from "./requests.js";
+import { batches } from "../forms/batches.js";
+import { post } from "../forms/requests.js";
 
 const TEXTS_AT_ONCE = 256;
-const BYTES_AT_ONCE = 6 << 20;
-const IMAGES_AT_ONCE = 16;
 
 /** Cosine of two unit vectors. */
 export function dot(a, b) {
@@ -29,23 +28,6 @@ export function argmax(numbers) {
 function decode(base64) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   return new Float32Array(bytes.buffer);
-}
-
-/** Groups of images that go into one request: few enough, and small enough. */
-export function batches(images) {
-  const groups = [];
-  let room = 0;
-  for (const image of images) {
-    const last = groups.at(-1);
-    if (!last || last.length === IMAGES_AT_ONCE || image.bytes > room) {
-      groups.push([image]);
-      room = BYTES_AT_ONCE - image.bytes;
-    } else {
-      last.push(image);
-      room -= image.bytes;
-    }
-  }
-  return groups;
 }
 
 /** Embeddings of one model: those that were asked for are kept. */

@@ -1,9 +1,9 @@
 // How much the wording of a text matters: the range of its cosines over templates, for each image.
 
-import { h } from "./dom.js";
-import { count, refill, scrolling } from "./elements.js";
+import { h } from "../dom.js";
+import { count, refill, scrolling } from "../forms/elements.js";
 import { imageHead } from "./heat-map.js";
-import { TemplateChoice } from "./template-choice.js";
+import { TemplateChoice } from "../forms/template-choice.js";
 import { dot } from "./vectors.js";
 
 const SET = "imagenet-7";
@@ -12,10 +12,10 @@ export class WordingSpread {
   constructor(vectors) {
     this.vectors = vectors;
     this.choice = new TemplateChoice("compare.templates", SET);
-    this.told = h("p", { class: "ws-told", role: "status" });
+    this.told = h("p", { class: "tb-told", role: "status" });
     this.place = h("div", {});
-    this.element = h("details", { class: "ws-spread", hidden: true }, h("summary", {}, "Wording sensitivity"),
-      h("p", { class: "ws-hint" }, "The same text said in other ways: how far its similarity to each image moves. "
+    this.element = h("details", { class: "tb-spread", hidden: true }, h("summary", {}, "Wording sensitivity"),
+      h("p", { class: "tb-hint" }, "The same text said in other ways: how far its similarity to each image moves. "
         + "A short bar means that the wording hardly matters."),
       this.choice.element, this.told, this.place);
     this.element.addEventListener("toggle", () => this.#update());
@@ -60,12 +60,12 @@ export class WordingSpread {
     const all = rows.flatMap((row) => row.cells);
     const scale = [Math.min(...all.map((cell) => cell.least)), Math.max(...all.map((cell) => cell.most))];
     const caption = "Range of cosines over wordings";
-    return scrolling(caption, h("table", { class: "ws-heat ws-ranges" }, h("caption", { class: "ws-hidden" }, caption),
+    return scrolling(caption, h("table", { class: "tb-heat tb-ranges" }, h("caption", { class: "ws-hidden" }, caption),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Text"), ...images.map(imageHead),
         h("th", { scope: "col" }, "Fits best and least, said as"))),
       h("tbody", {}, ...rows.map(({ text, cells, ends: [best, worst] }) => h("tr", {}, h("th", { scope: "row" }, text),
         ...cells.map((cell) => rangeCell(cell, scale)),
-        h("td", { class: "ws-said" }, h("div", {}, best), h("div", { class: "ws-faint" }, worst)))))));
+        h("td", { class: "tb-said" }, h("div", {}, best), h("div", { class: "ws-faint" }, worst)))))));
   }
 }
 
@@ -83,7 +83,7 @@ function summarise(numbers) {
 function rangeCell({ least, most, mean }, [from, to]) {
   const place = (value) => (to > from ? (100 * (value - from)) / (to - from) : 50).toFixed(1);
   const write = (value) => value.toFixed(2).replace("-", "−");
-  return h("td", {}, h("span", { class: "ws-range", "aria-hidden": "true",
+  return h("td", {}, h("span", { class: "tb-range", "aria-hidden": "true",
     style: `--from: ${place(least)}%; --to: ${place(most)}%; --at: ${place(mean)}%` }),
-    h("span", { class: "ws-range-text" }, `${write(least)} to ${write(most)}`));
+    h("span", { class: "tb-range-text" }, `${write(least)} to ${write(most)}`));
 }

@@ -1,16 +1,16 @@
 // A dialog for choosing items of a gallery.
 
-import { freshId, h } from "./dom.js";
+import { freshId, h } from "../dom.js";
 import { button, count, refill } from "./elements.js";
 import { listGalleries, post } from "./requests.js";
 
 const PAGE = 24;
 
-/** Items that a person chooses: [{id, gallery, name, thumb}]; none where the dialog is closed. */
-export function pickFromGallery() {
+/** Items that a person chooses: [{id, gallery, name, thumb}]; none where the dialog is closed. host: it is put there. */
+export function pickFromGallery(host) {
   return new Promise((resolve) => {
     const dialog = new GalleryDialog(resolve);
-    document.body.append(dialog.element);
+    host.append(dialog.element);
     dialog.open();
   });
 }
@@ -23,22 +23,22 @@ class GalleryDialog {
     this.words = h("input", { type: "search", id: freshId(), autocomplete: "off" });
     this.select = h("select", { id: freshId() });
     this.select.addEventListener("change", () => this.search());
-    this.told = h("p", { class: "ws-told", role: "status" });
-    this.grid = h("ul", { class: "ws-pick-grid" });
+    this.told = h("p", { class: "tb-told", role: "status" });
+    this.grid = h("ul", { class: "tb-pick-grid" });
     this.more = button("Show more", () => this.load(), { class: "ws-button ws-quiet", hidden: true });
     this.take = button("Add", () => this.element.close("add"), { class: "ws-button ws-primary", disabled: true });
-    const form = h("form", { class: "ws-row", role: "search" },
-      h("div", { class: "ws-field" }, h("label", { for: this.select.id }, "Gallery"), this.select),
-      h("div", { class: "ws-field ws-wide" }, h("label", { for: this.words.id }, "Words"), this.words),
+    const form = h("form", { class: "tb-row", role: "search" },
+      h("div", { class: "tb-field" }, h("label", { for: this.select.id }, "Gallery"), this.select),
+      h("div", { class: "tb-field tb-wide" }, h("label", { for: this.words.id }, "Words"), this.words),
       h("button", { class: "ws-button" }, "Find"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.search();
     });
-    this.element = h("dialog", { class: "ws-dialog", "aria-labelledby": title },
+    this.element = h("dialog", { class: "ws-dialog tb-dialog", "aria-labelledby": title },
       h("h2", { id: title }, "Images of the gallery"), form, this.told,
-      h("div", { class: "ws-pick-scroll" }, this.grid, this.more),
-      h("div", { class: "ws-row ws-end" }, button("Cancel", () => this.element.close()), this.take));
+      h("div", { class: "tb-pick-scroll" }, this.grid, this.more),
+      h("div", { class: "tb-row tb-end" }, button("Cancel", () => this.element.close()), this.take));
     this.element.addEventListener("close", () => {
       this.element.remove();
       resolve(this.element.returnValue === "add" ? [...this.chosen.values()] : []);
@@ -93,6 +93,6 @@ class GalleryDialog {
       this.take.textContent = this.chosen.size ? `Add ${count(this.chosen.size, "image")}` : "Add";
     });
     return h("li", {}, input, h("label", { for: input.id },
-      h("img", { src: hit.thumb, alt: "", loading: "lazy" }), h("span", { class: "ws-name" }, item.name)));
+      h("img", { src: hit.thumb, alt: "", loading: "lazy" }), h("span", { class: "tb-name" }, item.name)));
   }
 }

@@ -1,6 +1,6 @@
 // Sending files to a gallery, with the progress of what was sent.
 
-import { ApiError } from "./api.js";
+import { ApiError } from "../api.js";
 
 /** Job that adds files to a gallery. onProgress: called with (bytes sent, bytes in all). Throws: ApiError, AbortError. */
 export function upload(files, gallery, onProgress, signal) {

@@ -1,6 +1,6 @@
 // Requests that wait for a busy server, and jobs that take a while.
 
-import { ApiError, call } from "./api.js";
+import { ApiError, call } from "../api.js";
 
 const TRIES = 5;
 const LONGEST_WAIT = 20; // seconds

@@ -1,11 +1,11 @@
 // <ws-duplicates>: near copies side by side; what to keep is marked, the list of the others saved. Nothing is deleted.
 
-import { h } from "./dom.js";
-import { append, button, count, fileSize, kept, refill } from "./elements.js";
-import { download, toCsv } from "./csv.js";
-import { duplicateGroup } from "./duplicate-group.js";
-import { GalleryChoice } from "./gallery-choice.js";
-import { post, watchJob } from "./requests.js";
+import { h } from "../dom.js";
+import { append, button, count, fileSize, kept, refill } from "../forms/elements.js";
+import { download, toCsv } from "../forms/csv.js";
+import { duplicateGroup } from "./group.js";
+import { GalleryChoice } from "../forms/gallery-choice.js";
+import { post, watchJob } from "../forms/requests.js";
 
 const SHOWN = 30; // groups at a time
 const LEAST = 0.7;
@@ -16,21 +16,21 @@ class Duplicates extends HTMLElement {
     this.built = true;
     this.groups = [];
     this.choice = new GalleryChoice("duplicates.gallery");
-    this.auto = h("input", { type: "checkbox", id: "ws-dup-auto", checked: kept.read("duplicates.auto", true) });
-    this.slider = h("input", { type: "range", id: "ws-dup-threshold", min: LEAST, max: 1, step: 0.01 });
+    this.auto = h("input", { type: "checkbox", id: "tb-dup-auto", checked: kept.read("duplicates.auto", true) });
+    this.slider = h("input", { type: "range", id: "tb-dup-threshold", min: LEAST, max: 1, step: 0.01 });
     this.slider.value = kept.read("duplicates.threshold", 0.9);
-    this.value = h("output", { for: "ws-dup-threshold" });
+    this.value = h("output", { for: "tb-dup-threshold" });
     this.go = h("button", { class: "ws-button ws-primary" }, "Find duplicates");
     this.stop = button("Stop", () => this.running.abort(), { hidden: true });
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Images compared" });
-    this.told = h("p", { class: "ws-told", role: "status" });
-    this.fault = h("p", { class: "ws-fault", role: "alert" });
-    this.list = h("div", { class: "ws-groups" });
+    this.told = h("p", { class: "tb-told", role: "status" });
+    this.fault = h("p", { class: "tb-fault", role: "alert" });
+    this.list = h("div", { class: "tb-groups" });
     this.more = button("Show more groups", () => this.#showMore(), { hidden: true });
-    this.summary = h("p", { class: "ws-summary", role: "status" });
-    this.tools = h("div", { class: "ws-sticky", hidden: true }, this.summary, h("div", { class: "ws-row" },
+    this.summary = h("p", { class: "tb-summary", role: "status" });
+    this.tools = h("div", { class: "tb-sticky", hidden: true }, this.summary, h("div", { class: "tb-row" },
       button("Save the others as text", () => this.#saveText()), button("Save as CSV", () => this.#saveCsv())));
-    append(this, [h("div", { class: "ws-single" }, this.#form(), this.bar, this.told, this.fault, this.tools, this.list,
+    append(this, [h("div", { class: "tb-single" }, this.#form(), this.bar, this.told, this.fault, this.tools, this.list,
       this.more)]);
     this.auto.addEventListener("change", () => this.#label());
     this.slider.addEventListener("input", () => this.#label());
@@ -39,18 +39,18 @@ class Duplicates extends HTMLElement {
   }
 
   #form() {
-    const form = h("form", { class: "ws-row ws-toolbar" }, this.choice.element,
-      h("fieldset", { class: "ws-choices ws-threshold" }, h("legend", {}, "How close"),
-        h("span", { class: "ws-choice" }, this.auto, h("label", { for: "ws-dup-auto" }, "As suits the gallery")),
-        h("span", { class: "ws-choice" }, h("label", { for: "ws-dup-threshold" }, "Cosine from"), this.slider,
+    const form = h("form", { class: "tb-row tb-toolbar" }, this.choice.element,
+      h("fieldset", { class: "tb-choices tb-threshold" }, h("legend", {}, "How close"),
+        h("span", { class: "tb-choice" }, this.auto, h("label", { for: "tb-dup-auto" }, "As suits the gallery")),
+        h("span", { class: "tb-choice" }, h("label", { for: "tb-dup-threshold" }, "Cosine from"), this.slider,
           this.value)),
-      h("div", { class: "ws-row" }, this.go, this.stop));
+      h("div", { class: "tb-row" }, this.go, this.stop));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#find();
     });
-    return h("div", { class: "ws-form" },
-      h("p", { class: "ws-hint" }, "Copies of the same image, side by side. Mark what to keep and save the list of the "
+    return h("div", { class: "tb-form" },
+      h("p", { class: "tb-hint" }, "Copies of the same image, side by side. Mark what to keep and save the list of the "
         + "others: nothing is deleted by this page."), form);
   }
 

@@ -3,7 +3,7 @@
 // `images` are those chosen; the event "change" tells that there are others. Each has: key, name, bytes (to send),
 // url (to show), toInput() (what the API takes).
 
-import { freshId, h } from "./dom.js";
+import { freshId, h, icon } from "../dom.js";
 import { append, button, count, kept, refill } from "./elements.js";
 import { droppedFiles } from "./dropped-files.js";
 import { pickFromGallery } from "./gallery-dialog.js";
@@ -44,9 +44,9 @@ function readBase64(file) {
 
 /** Image that stands for itself; where the browser cannot show it, its name does. */
 export function thumbnail(image, alt = image.name) {
-  const shown = h("img", { class: "ws-thumb", src: image.url, alt, loading: "lazy", decoding: "async" });
+  const shown = h("img", { class: "tb-thumb", src: image.url, alt, loading: "lazy", decoding: "async" });
   shown.addEventListener("error", () => {
-    shown.replaceWith(h("span", { class: "ws-thumb ws-thumb-none" }, alt));
+    shown.replaceWith(h("span", { class: "tb-thumb tb-thumb-none" }, alt));
   }, { once: true });
   return shown;
 }
@@ -64,16 +64,16 @@ class ImagePicker extends HTMLElement {
       this.addFiles([...input.files]);
       input.value = "";
     });
-    this.told = h("p", { class: "ws-told", role: "status", id: input.getAttribute("aria-describedby") });
-    this.list = h("ul", { class: "ws-picked" });
+    this.told = h("p", { class: "tb-told", role: "status", id: input.getAttribute("aria-describedby") });
+    this.list = h("ul", { class: "tb-picked" });
     this.clear = button("Remove all", () => this.#setImages([]), { class: "ws-button ws-quiet", hidden: true });
-    const zone = h("div", { class: "ws-drop" },
+    const zone = h("div", { class: "tb-drop" },
       h("p", {}, "Drop images or a folder here, or paste them."),
-      h("div", { class: "ws-row" },
+      h("div", { class: "tb-row" },
         input, h("label", { for: input.id, class: "ws-button" }, "Choose images"),
-        button("From the gallery", () => this.#pick(), { class: "ws-button ws-from-gallery" }), this.clear));
+        button("From the gallery", () => this.#pick(), { class: "ws-button tb-from-gallery" }), this.clear));
     acceptDrops(zone, (files) => this.addFiles(files));
-    append(this, [h("fieldset", { class: "ws-plain" }, h("legend", {}, "Images"), zone, this.told, this.list)]);
+    append(this, [h("fieldset", { class: "tb-plain" }, h("legend", {}, "Images"), zone, this.told, this.list)]);
     const before = this.getAttribute("keep") ? kept.read(this.getAttribute("keep"), []) : [];
     if (before.length) this.#setImages(before.map(itemImage));
   }
@@ -108,7 +108,7 @@ class ImagePicker extends HTMLElement {
     this.told.textContent = "";
     this.clear.hidden = images.length < 2;
     refill(this.list, images.map((image) => h("li", {}, thumbnail(image, image.name),
-      button("×", () => this.#remove(image), { class: "ws-remove", "aria-label": `Remove ${image.name}` }))));
+      button(icon("cross"), () => this.#remove(image), { class: "tb-remove", "aria-label": `Remove ${image.name}` }))));
     if (this.getAttribute("keep")) {
       kept.write(this.getAttribute("keep"), images.filter((image) => image.item).map((image) => image.item));
     }
@@ -120,11 +120,11 @@ class ImagePicker extends HTMLElement {
     this.#setImages(this.images.filter((other) => other !== image));
     this.told.textContent = `${image.name} is removed; ${count(this.images.length, "image is", "images are")} left.`;
     const next = this.list.children[Math.min(place, this.images.length - 1)]?.querySelector("button");
-    (next ?? this.querySelector(".ws-from-gallery")).focus();
+    (next ?? this.querySelector(".tb-from-gallery")).focus();
   }
 
   async #pick() {
-    const items = await pickFromGallery();
+    const items = await pickFromGallery(this);
     if (items.length) this.#add(items.map(itemImage));
   }
 
@@ -141,7 +141,7 @@ export function acceptDrops(zone, take) {
   const over = (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    zone.classList.toggle("ws-over", event.type === "dragover");
+    zone.classList.toggle("tb-over", event.type === "dragover");
   };
   zone.addEventListener("dragover", over);
   zone.addEventListener("dragleave", over);

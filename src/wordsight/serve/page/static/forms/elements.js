@@ -1,6 +1,6 @@
 // Making elements, and small things that every tab does with them.
 
-import { freshId, h } from "./dom.js";
+import { freshId, h } from "../dom.js";
 
 /** Add children: elements, texts, lists of these; null and false are left out. */
 export function append(parent, children) {
@@ -20,10 +20,10 @@ export function field(label, control, hint = null) {
   control.id ||= freshId();
   let told = null;
   if (hint) {
-    told = h("p", { class: "ws-hint", id: `${control.id}-hint` }, hint);
+    told = h("p", { class: "tb-hint", id: `${control.id}-hint` }, hint);
     control.setAttribute("aria-describedby", told.id);
   }
-  return h("div", { class: "ws-field" }, h("label", { for: control.id }, label), control, told);
+  return h("div", { class: "tb-field" }, h("label", { for: control.id }, label), control, told);
 }
 
 /** Button that submits nothing. */
@@ -34,9 +34,9 @@ export function button(text, onclick, attributes = {}) {
 /** Switch: a checkbox that reads as on or off. */
 export function switchField(label, checked, hint = null) {
   const input = h("input", { type: "checkbox", role: "switch", id: freshId(), checked });
-  const told = hint && h("span", { class: "ws-hint", id: `${input.id}-hint` }, hint);
+  const told = hint && h("span", { class: "tb-hint", id: `${input.id}-hint` }, hint);
   if (told) input.setAttribute("aria-describedby", told.id);
-  return { input, element: h("div", { class: "ws-switch" }, input, h("label", { for: input.id }, label), told) };
+  return { input, element: h("div", { class: "tb-switch" }, input, h("label", { for: input.id }, label), told) };
 }
 
 /** Group of radio buttons: options are [value, text]; `onchange` gets the value. */
@@ -45,9 +45,9 @@ export function radios(legend, options, chosen, onchange) {
   const items = options.map(([value, text]) => {
     const input = h("input", { type: "radio", name, value, checked: value === chosen, id: freshId() });
     input.addEventListener("change", () => onchange(value));
-    return h("span", { class: "ws-choice" }, input, h("label", { for: input.id }, text));
+    return h("span", { class: "tb-choice" }, input, h("label", { for: input.id }, text));
   });
-  return h("fieldset", { class: "ws-choices" }, h("legend", {}, legend), items);
+  return h("fieldset", { class: "tb-choices" }, h("legend", {}, legend), items);
 }
 
 /** Number with its noun: "1 image", "12 images". */
@@ -93,12 +93,12 @@ export function remember(control, key) {
 
 /** Frame in which something wide scrolls by itself, by keys too. */
 export function scrolling(label, content) {
-  return h("div", { class: "ws-scroll", tabindex: "0", role: "region", "aria-label": label }, content);
+  return h("div", { class: "tb-scroll", tabindex: "0", role: "region", "aria-label": label }, content);
 }
 
 /** Table with a caption, heads and rows of cells; the first cell of a row is its head. */
 export function table(caption, heads, rows) {
-  return scrolling(caption, h("table", { class: "ws-table" },
+  return scrolling(caption, h("table", { class: "tb-table" },
     h("caption", { class: "ws-hidden" }, caption),
     h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
     h("tbody", {}, ...rows.map((cells) => h("tr", {}, ...cells.map((cell, i) =>
