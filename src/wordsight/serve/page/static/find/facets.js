@@ -1,6 +1,6 @@
 // Columns of the gallery with their counts: what is chosen becomes the filter.
 
-import { freshId, h } from "./dom.js";
+import { freshId, h } from "../dom.js";
 
 const SHOWN = 8;
 

@@ -1,6 +1,6 @@
 // The results: a list of buttons that arrow keys walk through, with a line below what is likely.
 
-import { h, marked, percent } from "./dom.js";
+import { h, marked, percent } from "../dom.js";
 
 const WORDS = [
   [0.5, "likely"],

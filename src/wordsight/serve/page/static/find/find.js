@@ -1,11 +1,11 @@
 // <ws-find>: search a gallery by words, images, and what one likes.
 
-import { call, readAsDataUri, whenReady } from "./api.js";
-import { announce, freshId, h } from "./dom.js";
-import { Detail } from "./find-dialog.js";
-import { describeCondition, drawFacets, without } from "./find-facets.js";
-import { Grid } from "./find-grid.js";
-import { emptyQuery, isBrowsing, isWanting, mark, readAddress, toRequest, writeAddress } from "./find-query.js";
+import { call, readAsDataUri, whenReady } from "../api.js";
+import { announce, freshId, h } from "../dom.js";
+import { Detail } from "./dialog.js";
+import { describeCondition, drawFacets, without } from "./facets.js";
+import { Grid } from "./grid.js";
+import { emptyQuery, isBrowsing, isWanting, mark, readAddress, toRequest, writeAddress } from "./query.js";
 
 const PAGE = 30;
 const DEFAULT_ALPHA = 0.5;

@@ -1,7 +1,7 @@
 // One result, large: its image or page, all it came with, and the ones before and after it.
 
-import { h, marked } from "./dom.js";
-import { meter } from "./find-grid.js";
+import { h, marked } from "../dom.js";
+import { meter } from "./grid.js";
 
 export class Detail {
   // on: {mark(id, how), search(hit), moved(index)}; hits(): those that are shown
