@@ -32,6 +32,7 @@ COMMANDS = {
     "quantize": "Make an int8 copy of a model; report accuracy loss and speed-up.",
     "search": "Find images by words, by example, or both.",
     "serve": "Serve a page, an API and tools for agents over galleries.",
+    "space": "Write a Hugging Face Space of galleries.",
     "train": "Train a model from a recipe.",
     "tune": "Tune the text/image fusion weight on your own judged queries.",
 }

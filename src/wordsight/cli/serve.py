@@ -34,8 +34,8 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, after answering what was accepted; 2
 
 TOKEN = "WORDSIGHT_TOKEN"
 # options that go into the settings under their own names
-_SETTINGS = ("model", "host", "port", "allowed_hosts", "allowed_frames", "mcp", "allow_add", "allow_sql", "allow_urls",
-             "sort_folder", "unload_after", "backend", "precision")  # fmt: skip
+_SETTINGS = ("model", "host", "port", "public", "allowed_hosts", "allowed_frames", "mcp", "allow_add", "allow_sql",
+             "allow_urls", "sort_folder", "unload_after", "backend", "precision")  # fmt: skip
 
 
 class ServeCommand(SpreadCommand):
@@ -54,6 +54,7 @@ class ServeCommand(SpreadCommand):
 @click.option("--port", default=7860, show_default=True, help="Port; 0: any free one.")
 @click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="File with the token that clients "
               f"need (default: ${TOKEN}).")  # fmt: skip
+@click.option("--public", is_flag=True, help="Let anyone connect without a token, to a read-only server.")
 @click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME", help="Host name by which clients may "
               "call this server; repeatable.")  # fmt: skip
 @click.option("--allowed-frame", "allowed_frames", multiple=True, metavar="ORIGIN", help="Site that may show the page "

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 
 from wordsight.errors import ImageError, InputError
-from wordsight.ingest.url_route import Route, check_authority
+from wordsight.ingest.url_route import ANYWHERE, Reach, Route, check_authority
 
 TIMEOUT = 20.0  # seconds without an answer
 TOTAL_TIMEOUT = 60.0  # seconds for the whole image, with redirects, headers and body
@@ -45,19 +45,26 @@ def decode_data_uri(uri: str) -> bytes:
         raise ImageError(f"is a data: URI that cannot be decoded ({error})") from error
 
 
-def fetch(url: str, *, timeout: float = TIMEOUT, total: float = TOTAL_TIMEOUT, size_limit: int = SIZE_LIMIT) -> bytes:
+def fetch(
+    url: str,
+    *,
+    timeout: float = TIMEOUT,
+    total: float = TOTAL_TIMEOUT,
+    size_limit: int = SIZE_LIMIT,
+    reach: Reach = ANYWHERE,
+) -> bytes:
     """Content of an http or https URL. Nothing but the URL is sent; nothing is kept on disk.
 
     Redirects are followed to http and https only, and from a public host never to one of this machine or of a private
     network: a table from elsewhere could name them, to reach what only this machine can.
-    timeout: seconds to wait for an answer; total: for all of it.
+    timeout: seconds to wait for an answer; total: for all of it. reach: hosts that it may reach.
     Raises: ImageError with the reason alone, also for a URL with a user name or password; InputError for another kind
         of URL.
     """
     if not is_url(url):
         raise InputError(f"{url!r} is not the URL of an image; expected one that begins with http:// or https://.")
-    check_authority(url)
-    route = Route(total)
+    check_authority(url, reach)
+    route = Route(total, reach)
     try:
         with route.opener().open(ascii_url(url), timeout=timeout) as answer:
             content = bytearray()

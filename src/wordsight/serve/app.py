@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from wordsight import __version__
 from wordsight.serve.api import (
     classify,
+    duplicates,
     embeddings,
     facets,
     galleries,
     health,
+    items,
     models,
     rank,
     search,
@@ -30,10 +32,12 @@ from wordsight.serve.settings import Settings
 
 ROUTERS = (
     classify.router,
+    duplicates.router,
     embeddings.router,
     facets.router,
     galleries.router,
     health.router,
+    items.router,
     media.router,
     models.router,
     rank.router,
@@ -43,8 +47,12 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Application of a server; its models load once it runs. Raises: MissingExtraError for a page without Gradio."""
+def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
+    """Application of a server; its models load once it runs. service: None makes it of the settings.
+
+    Raises: MissingExtraError for a page without Gradio.
+    """
+    service = service or Service(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +63,6 @@ def create_app(settings: Settings) -> FastAPI:
             await service.stop()
 
     app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan)
-    service = Service(settings)
     app.state.service = service
     handle_errors(app)
     for router in ROUTERS:

@@ -11,7 +11,8 @@ import uvicorn
 
 from wordsight.errors import InputError
 from wordsight.serve.app import create_app
-from wordsight.serve.guard.connections import HEADER_BYTES, MOST_CONNECTIONS, GuardedProtocol
+from wordsight.serve.guard.checks import HEADER_BYTES
+from wordsight.serve.guard.connections import MOST_CONNECTIONS, GuardedProtocol
 from wordsight.serve.settings import Settings
 
 GRACE = 30  # seconds for answering what was accepted, after the signal to stop

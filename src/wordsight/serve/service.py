@@ -12,6 +12,7 @@ from wordsight.search.reference import Reference, load_reference
 from wordsight.serve.classifiers import Classifiers
 from wordsight.serve.engine.engine import Engine
 from wordsight.serve.engine.engines import Engines
+from wordsight.serve.items.jobs import Jobs
 from wordsight.serve.library import Library, OpenGallery
 from wordsight.serve.settings import Settings
 
@@ -23,10 +24,11 @@ class Service:
     models through their engine.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engines: Engines | None = None) -> None:
         self.settings = settings
-        self.engines = Engines(settings)
+        self.engines = engines or Engines(settings)
         self.library = Library(settings)
+        self.jobs = Jobs()
         self.classifiers = Classifiers()
         self._opening: asyncio.Task[None] | None = None
 
@@ -50,6 +52,7 @@ class Service:
         """Finish what was accepted, then close galleries and engines."""
         if self._opening is not None:
             self._opening.cancel()
+        await self.jobs.stop()
         await self.engines.stop()
         await asyncio.to_thread(self.library.close)
 
@@ -74,7 +77,7 @@ class Service:
         return await asyncio.to_thread(load_reference, await engine.model())
 
 
-def get_service(request: Request) -> Service:
-    """Service of the application that a request came to."""
+async def get_service(request: Request) -> Service:
+    """Service of the application that a request came to. Async, or FastAPI would call it in a thread."""
     service: Service = request.app.state.service
     return service

@@ -45,6 +45,7 @@ class Settings:
     model: of a server without galleries, and of `/v1/embeddings` where the request names none of the galleries'.
     host, port: the address it listens on; one beyond this machine needs a token.
     token: what clients prove themselves with: "Authorization: Bearer TOKEN", or a cookie after signing in on the page.
+    public: anyone may connect from anywhere without a token; the server is then read-only and fetches nothing.
     allowed_hosts: values of the Host header beside those of the address itself.
     allowed_frames: origins of other sites that may show the page in a frame ("https://huggingface.co").
     page, mcp: whether there is a page at / and an MCP endpoint at /mcp.
@@ -61,6 +62,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = PORT
     token: str | None = field(default=None, repr=False)
+    public: bool = False
     allowed_hosts: tuple[str, ...] = ()
     allowed_frames: tuple[str, ...] = ()
     page: bool = True
@@ -77,11 +79,26 @@ class Settings:
             raise InputError(f"The port is {self.port}, expected a number from 0 (any free one) to 65535.")
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not self.token.isascii()):
             raise InputError(f"The token has {len(self.token)} characters, expected at least {LEAST_TOKEN}, all ASCII.")
-        if self.token is None and not is_loopback(self.host):
+        if self.public:
+            self._check_public()
+        elif self.token is None and not is_loopback(self.host):
             raise InputError(
                 f"The host {self.host!r} is reachable from other machines, so a token is needed: set --token-file FILE "
-                "or $WORDSIGHT_TOKEN; or leave --host out to serve this machine alone."
+                "or $WORDSIGHT_TOKEN; or leave --host out to serve this machine alone; or set --public for a read-only "
+                "server for anyone."
             )
+
+    def _check_public(self) -> None:
+        """Raise InputError for what strangers must not be allowed."""
+        permitted = {"--allow-add": self.allow_add, "--allow-sql": self.allow_sql, "--allow-urls": self.allow_urls,
+                     "--sort-folder": self.sort_folder}  # fmt: skip
+        for option, value in permitted.items():
+            if value:
+                raise InputError(
+                    f"A public server is read-only, so it does not go with {option}; leave one of them out."
+                )
+        if self.token is not None:
+            raise InputError("A public server asks for no token; leave out --public, or the token.")
 
     def with_galleries(self, galleries: Mapping[str, str]) -> Settings:
         """The same settings for other galleries."""

@@ -74,6 +74,20 @@ class Task:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """Content of a task: its image, what its header says, and whether the index holds the vector of such content."""
+
+    image: ImageSource | Image.Image
+    facts: Facts
+    known: bool
+
+
+def skip_task(task: Task, error: Exception) -> Skipped:
+    """Record of a task that cannot be read."""
+    return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
+
+
 class Reader:
     """Reads tasks for `Model.stream_read`: the answer is pixels (S, S, 3), None (its vector is known), or Skipped."""
 
@@ -92,31 +106,33 @@ class Reader:
         if task.what == "describe":
             return None
         try:
-            content = task.item.read()
-            content_hash = content.content_hash + (MASKED if task.mask else "")
-            known = not task.fresh and not self.contents.claim(content_hash)
-            image = content.image()
+            opened = self.open(task)
             try:
-                return self._pixels(task, content_hash, image, known)
+                return self._pixels(task, opened)
             except ImageError as error:
-                raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
+                raise ImageError(str(error).removeprefix(f"{source_name(opened.image)}: ")) from error
         except Exception as error:  # whatever is wrong with one image, the others are read
-            return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
+            return skip_task(task, error)
 
-    def _pixels(
-        self, task: Task, content_hash: str, source: ImageSource | Image.Image, known: bool
-    ) -> np.ndarray | None:
-        said = read_header(source)
-        facts = Facts(content_hash, said.width, said.height, said.taken)
-        if known and not task.thumbnail:
-            self._facts[task.item.id] = facts
+    def open(self, task: Task) -> Opened:
+        """Content of a task, not decoded yet: for those who decode elsewhere. Raises: ImageError and others."""
+        content = task.item.read()
+        content_hash = content.content_hash + (MASKED if task.mask else "")
+        known = not task.fresh and not self.contents.claim(content_hash)
+        image = content.image()
+        said = read_header(image)
+        return Opened(image, Facts(content_hash, said.width, said.height, said.taken), known)
+
+    def _pixels(self, task: Task, opened: Opened) -> np.ndarray | None:
+        if opened.known and not task.thumbnail:
+            self._facts[task.item.id] = opened.facts
             return None
-        decoded = decode(source, at_least=None if self.exact else self.spec.image_size)
+        decoded = decode(opened.image, at_least=None if self.exact else self.spec.image_size)
         thumbnail = b""
         if task.thumbnail:
             thumbnail = make_thumbnail(decoded.image)
-        self._facts[task.item.id] = dataclasses.replace(facts, thumbnail=thumbnail, flaw=decoded.flaw)
-        if known:
+        self._facts[task.item.id] = dataclasses.replace(opened.facts, thumbnail=thumbnail, flaw=decoded.flaw)
+        if opened.known:
             return None
         image = decoded.image
         if task.mask:

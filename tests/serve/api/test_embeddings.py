@@ -8,8 +8,8 @@ import pytest
 
 import wordsight
 from wordsight.samples import sample_images
-from wordsight.serve.api.embedding_inputs import read_inputs
-from wordsight.serve.api.errors import RequestError
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.texts_and_images import read_inputs
 from wordsight.serve.settings import Limits
 
 JSON = {"Content-Type": "application/json"}

@@ -7,8 +7,8 @@ import pytest
 
 from wordsight.index import Row
 from wordsight.samples import sample_images
-from wordsight.serve.api.errors import RequestError
 from wordsight.serve.api.image_inputs import ImageObject, read_image_input
+from wordsight.serve.errors import RequestError
 from wordsight.serve.library import UnknownGalleryError
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Limits, Settings

@@ -5,7 +5,7 @@ import asyncio
 from serving import run_server
 
 import wordsight
-from wordsight.serve.api.model_names import list_models
+from wordsight.serve.inputs.models import list_models
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 

@@ -15,21 +15,25 @@ def test_rows_are_padded_to_the_next_size():
     assert [Buckets((2, 4, 8)).fit(rows) for rows in (1, 2, 3, 7)] == [2, 2, 4, 8]
 
 
-def measured(seconds_per_row, limit):
+def measured(seconds_per_row, limit, seconds_per_batch=0.0):
     """Sizes that are chosen on a machine of a speed, and those that were run."""
     now, run = [0.0], []
 
     def encode(rows):
         run.append(rows)
-        now[0] += rows * seconds_per_row
+        now[0] += rows * seconds_per_row + seconds_per_batch
 
-    return measure_buckets(encode, (2, 4, 8, 16), limit, lambda: now[0]).sizes, run
+    return measure_buckets(run.append, encode, (2, 4, 8, 16), limit, lambda: now[0]).sizes, run
 
 
 def test_batches_that_would_take_too_long_are_not_even_compiled():
-    sizes, run = measured(0.010, limit=0.1)
+    sizes, run = measured(0.004, limit=0.1, seconds_per_batch=0.03)
     assert sizes == (2, 4, 8)
-    assert run == [2, 2, 2, 4, 4, 4, 8, 8, 8]
+    assert run == [2] * 4 + [4] * 4 + [8] * 4
+
+
+def test_a_size_is_tried_only_while_the_last_one_gained():
+    assert measured(0.001, limit=1)[0] == (2, 4)
 
 
 def test_a_slow_machine_has_the_smallest_size():

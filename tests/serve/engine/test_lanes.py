@@ -2,6 +2,7 @@
 
 import asyncio
 
+from wordsight.serve.engine.admission import Admission
 from wordsight.serve.engine.callers import Caller, Lane
 from wordsight.serve.engine.inputs import Asked, Input
 from wordsight.serve.engine.lanes import SEARCHES_IN_A_ROW, LaneQueue
@@ -11,7 +12,7 @@ def fill(queue, kind, names, client="anna", lane=Lane.BULK):
     """Put a request's inputs, named by their payload."""
 
     async def make():
-        return Asked(kind, len(names), Caller(client, lane))
+        return Asked(kind, len(names), Caller(client, lane), Admission(1))
 
     asked = asyncio.run(make())
     for i, name in enumerate(names):

@@ -12,18 +12,18 @@ from pydantic import BaseModel, Field
 from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.class_inputs import (
+from wordsight.serve.api.image_inputs import ImageList
+from wordsight.serve.engine.engine import Caller, Floats
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.classes import (
     CLASSES_SCHEMA,
     TEMPLATES_SCHEMA,
     check_prompts,
     read_classes,
     read_templates,
 )
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import embed_image_inputs
-from wordsight.serve.api.image_inputs import ImageList
-from wordsight.serve.api.model_names import find_model
-from wordsight.serve.engine.engine import Caller, Floats
+from wordsight.serve.inputs.images import embed_image_inputs
+from wordsight.serve.inputs.models import find_model
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.classifier import Classifier
 

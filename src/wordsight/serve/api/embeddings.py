@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.embedding_inputs import INPUT_SCHEMA, Inputs, read_inputs
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.input_embeddings import Embedded, embed_inputs
-from wordsight.serve.api.model_names import find_model
 from wordsight.serve.engine.engine import Caller, Engine, Floats
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.embedded import Embedded, embed_inputs
+from wordsight.serve.inputs.models import find_model
+from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_inputs
 from wordsight.serve.service import Service, get_service
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])

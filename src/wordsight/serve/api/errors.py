@@ -15,12 +15,14 @@ from wordsight.errors import (
     ImageError,
     InputError,
     MissingExtraError,
+    NoIndexError,
     StoreError,
     UnknownModelError,
     WordsightError,
 )
 from wordsight.serve.engine.engine import BusyError, ClientGoneError, StoppingError
-from wordsight.serve.errors import DiskFullError, TooLargeError
+from wordsight.serve.errors import DiskFullError, RequestError, TooLargeError
+from wordsight.serve.items.jobs import UnknownJobError
 from wordsight.serve.library import UnknownGalleryError
 
 # of the first class that fits
@@ -29,6 +31,8 @@ _STATUS: dict[type[WordsightError], int] = {
     ClientGoneError: 499,  # as nginx counts it; nobody reads the answer
     StoppingError: 503,
     UnknownGalleryError: 404,
+    UnknownJobError: 404,
+    NoIndexError: 404,
     UnknownModelError: 404,
     TooLargeError: 413,
     DiskFullError: 507,
@@ -39,22 +43,6 @@ _STATUS: dict[type[WordsightError], int] = {
     CheckpointError: 503,
     WordsightError: 400,
 }
-
-
-class RequestError(InputError):
-    """A part of a request that the server cannot work with: "PARAM REASON.".
-
-    param: its place, such as "input.3". reason: in words that follow it. status: of the answer.
-    """
-
-    def __init__(self, reason: str, param: str, *, status: int = 400, code: str | None = None) -> None:
-        super().__init__(f"{param} {reason}.")
-        self.reason = reason
-        self.param = param
-        self.status = status
-        self.code = code
-
-
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
           413: "request_too_large", 429: "rate_limit_error"}  # fmt: skip
 

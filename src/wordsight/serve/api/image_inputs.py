@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from wordsight.index import Row
-from wordsight.serve.api.errors import RequestError
+from wordsight.serve.errors import RequestError
 from wordsight.serve.library import OpenGallery
 from wordsight.serve.service import Service
 

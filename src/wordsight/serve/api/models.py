@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 
 from wordsight.errors import WordsightError
 from wordsight.model import Model
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.model_names import ServedModel, list_models
 from wordsight.serve.engine.engine import Engine
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.models import ServedModel, list_models
 from wordsight.serve.service import Service, get_service
 
 router = APIRouter(prefix="/v1", tags=["models"])

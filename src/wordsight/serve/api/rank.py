@@ -14,11 +14,11 @@ from wordsight.search.reference import Reference
 from wordsight.search.relevance import best_among, count_words, judge_image, judge_text
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.embedding_inputs import INPUT_SCHEMA, Inputs, read_list, read_one
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.input_embeddings import Embedded, embed_inputs
-from wordsight.serve.api.model_names import find_model
 from wordsight.serve.engine.engine import Caller, Engine, Floats
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.embedded import Embedded, embed_inputs
+from wordsight.serve.inputs.models import find_model
+from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_list, read_one
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 

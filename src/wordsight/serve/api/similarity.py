@@ -15,13 +15,13 @@ from wordsight.evaluate.prompts.wordings import Wording, vary_names
 from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.class_inputs import TEMPLATES_SCHEMA, check_texts, read_templates
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import check_number, embed_image_inputs
 from wordsight.serve.api.image_inputs import ImageList
-from wordsight.serve.api.model_names import find_model
 from wordsight.serve.classifiers import Scaling, embed_prompts
 from wordsight.serve.engine.engine import Caller, Engine, Floats
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.classes import TEMPLATES_SCHEMA, check_texts, read_templates
+from wordsight.serve.inputs.images import check_number, embed_image_inputs
+from wordsight.serve.inputs.models import find_model
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.none_of_these import Bank

@@ -16,6 +16,7 @@ from typing import IO, Any
 from wordsight.errors import ImageError, WordsightError
 from wordsight.images.decode import decode
 from wordsight.images.header import read_header
+from wordsight.images.identify import readable_formats
 from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
 from wordsight.spec import Preprocess
@@ -74,6 +75,7 @@ def _limit_process(most_bytes: int) -> None:
 def main(requests: IO[bytes], answers: IO[bytes], most_bytes: int) -> None:
     """Answer requests until there are no more."""
     _limit_process(most_bytes)
+    readable_formats()  # Pillow's plug-ins, now and not with the first image
     while line := requests.readline():
         request = json.loads(line)
         content = requests.read(request["bytes"])

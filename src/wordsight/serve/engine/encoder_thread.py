@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.serve.engine.admission import Admission
 from wordsight.serve.engine.inputs import Asked, Input, Kind
 from wordsight.serve.engine.lanes import LaneQueue
 from wordsight.serve.engine.loading import Loaded
@@ -31,10 +30,9 @@ class Hooks:
 class EncoderThread:
     """A loaded model and the thread that it runs in, with the queue of inputs in front of it."""
 
-    def __init__(self, loaded: Loaded, queue: LaneQueue, admission: Admission, metrics: Metrics, hooks: Hooks) -> None:
+    def __init__(self, loaded: Loaded, queue: LaneQueue, metrics: Metrics, hooks: Hooks) -> None:
         self.loaded = loaded
         self._queue = queue
-        self._admission = admission
         self._metrics = metrics
         self._hooks = hooks
         self._changed = threading.Condition()
@@ -90,8 +88,7 @@ class EncoderThread:
             self._encode(batch)
         except Exception as error:  # of whatever kind: the caller gets it, the thread lives on
             if len(batch) == 1:
-                left = batch[0].asked.close(error)
-                self._admission.leave(left, answered=False)
+                batch[0].asked.close(error)
                 return
             for entry in batch:
                 if entry.asked.open:
@@ -105,10 +102,8 @@ class EncoderThread:
         self._metrics.encode_seconds.labels(kind).observe(time.perf_counter() - start)
         self._metrics.batch_size.labels(kind).observe(len(batch))
         self._metrics.embedded.labels(kind).inc(len(batch))
-        answered = 0
         for entry, vector_D in zip(batch, vectors_BD, strict=True):
-            answered += entry.asked.answer(entry.index, self._hooks.embedded(entry, vector_D.copy()))
-        self._admission.leave(answered)
+            entry.asked.answer(entry.index, self._hooks.embedded(entry, vector_D.copy()))
 
     def _embed(self, kind: Kind, batch: list[Input]) -> np.ndarray:
         """Unit vectors of a batch, padded to a size that is compiled."""

@@ -143,7 +143,7 @@ class Engine:
         """For each image (encoded bytes, or a path of a gallery's own file) its unit vector (D,), or why not."""
         if not images:
             return []
-        asked = Asked("image", len(images), caller)
+        asked = Asked("image", len(images), caller, self.admission)
         n_bytes = sum(len(image) for image in images if isinstance(image, bytes))
         with self._admitted(asked, n_bytes):
             encoder = await self._running()
@@ -169,7 +169,7 @@ class Engine:
             await asyncio.to_thread(self._decoders.stop)
 
     async def _ask_texts(self, texts: list[str], caller: Caller) -> list[EmbeddedText]:
-        asked = Asked("text", len(texts), caller)
+        asked = Asked("text", len(texts), caller, self.admission)
         with self._admitted(asked):
             encoder = await self._running()
             if encoder.loaded.no_texts is not None:
@@ -200,11 +200,10 @@ class Engine:
         try:
             yield
         finally:
-            left = asked.close()
+            asked.close()
             self._decoders.remove(asked)
             if self._encoder is not None:
                 self._encoder.remove(asked)
-            self.admission.leave(left, answered=False)
             self.admission.release(n_bytes)
             self._note_use()
 
@@ -212,12 +211,12 @@ class Engine:
         """Pass a decoded image on to the encoder; called in a thread of the decoders."""
         if isinstance(decoded, ImageError):
             self.metrics.skipped.inc()
-            self.admission.leave(int(entry.asked.answer(entry.index, Skipped(entry.payload, str(decoded)))))
+            entry.asked.answer(entry.index, Skipped(entry.payload, str(decoded)))
             return
         encoder = self._encoder
         if encoder is None or not entry.asked.open:
             self._decoders.taken(1)
-            self.admission.leave(entry.asked.close(StoppingError(_STOPPING)), answered=False)
+            entry.asked.close(StoppingError(_STOPPING))
             return
         entry.payload, entry.since = decoded, time.perf_counter()
         encoder.submit([entry])
@@ -253,7 +252,7 @@ class Engine:
             self.cache.clear()
             self._fingerprint = loaded.model.fingerprint
         hooks = Hooks(self._decoders.taken, self._make_answer)
-        self._encoder = EncoderThread(loaded, self._queue, self.admission, self.metrics, hooks)
+        self._encoder = EncoderThread(loaded, self._queue, self.metrics, hooks)
         self._problem, self._unloaded = None, False
         self.metrics.models.inc()
         self._note_use()

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wordsight.serve.engine.admission import Admission
 from wordsight.serve.engine.callers import Caller
 
 Kind = Literal["text", "image"]
@@ -17,12 +18,14 @@ Kind = Literal["text", "image"]
 class Asked:
     """Inputs that one caller asked for together; `future` resolves with all answers once the last is there.
 
-    Made in the event loop, answered from the threads of the decoders and the encoder.
+    Made in the event loop, answered from the threads of the decoders and the encoder. Its inputs are counted out of
+    `admission` before anybody learns of an answer, so that who asks again at once finds room.
     """
 
-    def __init__(self, kind: Kind, size: int, caller: Caller) -> None:
+    def __init__(self, kind: Kind, size: int, caller: Caller, admission: Admission) -> None:
         self.kind = kind
         self.caller = caller
+        self._admission = admission
         self.remaining = size
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[Any]] = self.loop.create_future()
@@ -35,29 +38,27 @@ class Asked:
         """Whether somebody still waits for it."""
         return self._open
 
-    def answer(self, index: int, answer: Any) -> bool:
-        """Record an input's answer; False where nobody waits for it any more."""
+    def answer(self, index: int, answer: Any) -> None:
+        """Record an input's answer; nothing where nobody waits for it any more."""
         with self._lock:
             if not self._open:
-                return False
+                return
             self._answers[index] = answer
             self.remaining -= 1
-            if self.remaining:
-                return True
-            self._open = False
-        self._resolve(self._answers)
-        return True
+            self._open = self.remaining > 0
+            self._admission.leave(1)
+            if not self._open:
+                self._resolve(self._answers)
 
-    def close(self, error: Exception | None = None) -> int:
-        """End it, with an error or (a client that left) without any; returns the number of inputs not answered."""
+    def close(self, error: Exception | None = None) -> None:
+        """End it, with an error or (a client that left) without any; nothing where it ended before."""
         with self._lock:
             if not self._open:
-                return 0
+                return
             self._open = False
-            remaining = self.remaining
+            self._admission.leave(self.remaining, answered=False)
         if error is not None:
             self._resolve(error)
-        return remaining
 
     def _resolve(self, outcome: list[Any] | Exception) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile

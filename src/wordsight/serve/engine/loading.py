@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,27 +31,28 @@ class Loaded:
 def compile_towers(model: Model) -> Loaded:
     """Model with both towers compiled for every size of batch. Raises: CheckpointError for damaged tensors."""
     image_size = model.spec.preprocess.image_size
-    buckets: dict[Kind, Buckets] = {
-        "image": measure_buckets(lambda rows: model.embed_pixels(_grey(rows, image_size)), IMAGES)
-    }
+
+    def encode_grey(rows: int) -> None:
+        model.embed_pixels(np.full((rows, image_size, image_size, 3), 127, np.uint8))
+
+    buckets: dict[Kind, Buckets] = {"image": measure_buckets(encode_grey, encode_grey, IMAGES)}
     no_texts = None
     try:
-        model.embed_tokens(model.tokenizer(["a photo"]).ids, ["a photo"])
-        encode = functools.partial(_encode_lengths, model)
-        buckets["text"] = measure_buckets(encode, TEXTS)
+        prompts = ["a photo", "a drawing"]  # two: one would compile another tower, for latency
+        model.embed_tokens(model.tokenizer(prompts).ids, prompts)
+        lengths = text_lengths(model.spec)
+        prepare = functools.partial(_encode_lengths, model, lengths)
+        run = functools.partial(_encode_lengths, model, lengths[-1:])
+        buckets["text"] = measure_buckets(prepare, run, TEXTS)
     except InputError as error:
         no_texts = error
     release_memory()
     return Loaded(model, buckets, no_texts)
 
 
-def _grey(rows: int, size: int) -> NDArray[np.uint8]:
-    return np.full((rows, size, size, 3), 127, np.uint8)
-
-
-def _encode_lengths(model: Model, rows: int) -> None:
-    """Encode texts of every length that the encoder tells apart, the longest last."""
-    for length in text_lengths(model.spec):
+def _encode_lengths(model: Model, lengths: Sequence[int], rows: int) -> None:
+    """Encode texts of so many tokens, a batch of each length."""
+    for length in lengths:
         model.encoder.encode_texts(np.repeat(_tokens(model.spec, length), rows, axis=0))
 
 

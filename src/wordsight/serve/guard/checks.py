@@ -20,6 +20,7 @@ from wordsight.serve.settings import Settings
 PUBLIC = frozenset({"/healthz", "/readyz"})  # for load balancers, which have no token
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 MOST_HEADERS = 100
+HEADER_BYTES = 32 << 10  # of first line and headers together
 # of which two would let servers and proxies disagree
 _SINGLE = ("host", "content-length", "transfer-encoding", "content-type", "authorization", "origin", "sec-fetch-site")
 
@@ -57,6 +58,9 @@ class Checks:
             return error_answer(
                 400, f"The request has more than {MOST_HEADERS} headers, or one twice that may be once."
             )
+        size = len(scope["path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) for name, value in headers.raw) > HEADER_BYTES:
+            return error_answer(431, f"The headers of the request have more than {HEADER_BYTES:,} bytes.")
         if "content-length" in headers and "transfer-encoding" in headers:
             return error_answer(400, "The request states its length in two ways.", Connection="close")
         host = headers.get("host")

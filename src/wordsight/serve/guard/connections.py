@@ -9,7 +9,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # for the first line and headers of a request, from the first byte or the connection
 READ_SECONDS = 60.0  # that a client may leave an answer unread
-HEADER_BYTES = 32 << 10  # of first line and headers together
 MOST_CONNECTIONS = 900  # below the 1024 files that a process may open by default
 
 

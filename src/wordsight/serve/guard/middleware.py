@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from starlette.datastructures import Headers
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wordsight.serve.guard.access_log import log_request
+from wordsight.serve.guard.access_log import escape, log_request
 from wordsight.serve.guard.answers import AnswerHeaders, error_answer
 from wordsight.serve.guard.bodies import Body, RefusedBody
 from wordsight.serve.guard.checks import PUBLIC, Checks
@@ -17,6 +18,7 @@ from wordsight.serve.guard.login import MOST_BYTES, Login
 from wordsight.serve.guard.sender import Sender
 from wordsight.serve.settings import Settings
 
+_LOGGER = logging.getLogger(__name__)
 UPLOADS = frozenset({"/v1/items"})  # paths that take whole uploads
 _SIGNING = ("/login", "/logout")
 
@@ -49,6 +51,11 @@ class Guard:
             await self._pass(scope, body, sender)
         except RefusedBody:
             pass  # answered below
+        except Exception:
+            if not sender.ended:
+                raise
+            # it was answered; raised further, it would cost the client its connection
+            _LOGGER.exception("a request to %s failed", escape(scope["path"]))
         finally:
             if body.refusal is not None and not sender.started:
                 await self._refuse_body(scope, body, sender)

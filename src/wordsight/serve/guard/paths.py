@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 LONGEST_NEXT = 2000  # characters
@@ -19,6 +20,8 @@ def path_fault(path: str) -> str | None:
         return "it has a backslash, or a character escaped twice"
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in path):
         return "it has control characters"
+    if "\ufffd" in path:
+        return "it is not UTF-8"
     if "//" in path or any(part in (".", "..") for part in path.split("/")):
         return "it has empty parts, . or .."
     return None
@@ -32,6 +35,8 @@ def safe_next(given: str | None) -> str:
         parts = urlsplit(given)
     except ValueError:
         return "/"
-    if parts.scheme or parts.netloc or path_fault(parts.path) or parts.path in ("/login", "/logout"):
+    # urlsplit takes "///there" for a path, browsers take it for a host
+    path = re.split(r"[?#]", given, maxsplit=1)[0]
+    if parts.scheme or parts.netloc or path_fault(path) or path in ("/login", "/logout"):
         return "/"
     return given

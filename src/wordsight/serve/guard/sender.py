@@ -17,12 +17,13 @@ _LONGEST_PAGE = 16 << 20  # bytes
 
 
 class Sender:
-    """`send` of one request. started: whether an answer began; status: of that answer, 0 before."""
+    """`send` of one request. started, ended: whether an answer began, and was sent whole; status: of it, 0 before."""
 
     pages: ClassVar[frozenset[str]] = frozenset({"/", "/docs", "/redoc"})  # HTML of ours that runs scripts
 
     def __init__(self, send: Send, scope: Scope, headers: AnswerHeaders, body: Body) -> None:
         self.started = False
+        self.ended = False
         self.status = 0
         self._send = send
         self._scope = scope
@@ -42,6 +43,8 @@ class Sender:
             await self._gather(message)
         else:
             await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.ended = True
 
     def last_word(self, drain: Callable[[], Awaitable[None]] | None) -> Send:
         """`send` of the guard's answer about the body; `drain` comes before its end."""

@@ -77,8 +77,8 @@ class Get(Arguments):
 class Facets(Arguments):
     """Arguments of `list_facets`."""
 
-    text: Annotated[str | None, Field(description="Count only among images that probably match these words.")] = None
     filter: Condition = None
+    columns: Annotated[Texts | None, Field(description="Columns to count; by default those worth narrowing by.")] = None
     gallery: GalleryName = None
 
 

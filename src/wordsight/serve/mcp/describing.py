@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -11,8 +13,10 @@ from wordsight.serve.library import OpenGallery
 from wordsight.serve.mcp import arguments
 from wordsight.serve.mcp.answer import Answer
 from wordsight.serve.mcp.asker import Asker
-from wordsight.serve.mcp.quoting import NOTE, clean_text, quote_text
+from wordsight.serve.mcp.questions import ask_facets
+from wordsight.serve.mcp.quoting import LONG, NOTE, clean_text, quote_text
 
+_VALUES = 20  # of one column in the text
 _COLUMNS = 60  # named in the text; the data has all
 
 
@@ -44,6 +48,76 @@ async def describe_gallery(asker: Asker, asked: arguments.Describe) -> Answer:
         lines.append(f"Other galleries: {', '.join(others)}.")
     lines.append("Values and their counts: list_facets. Find images: search_images.")
     return Answer("\n".join([*lines, NOTE]), data)
+
+
+class Count(BaseModel):
+    """A value of a column, or a range from `from_value` to below `to_value` (None: open), and its number of images."""
+
+    value: str | int | float | bool | None = None
+    from_value: str | int | float | None = None
+    to_value: str | int | float | None = None
+    count: int
+
+
+class CountedColumn(BaseModel):
+    """Counts of one column. missing: images without a value."""
+
+    column: str
+    kind: str
+    counts: list[Count]
+    missing: int
+
+
+class FacetsFound(BaseModel):
+    """What `list_facets` answers. total: images that the filter leaves."""
+
+    total: int
+    columns: list[CountedColumn]
+
+
+async def list_facets(asker: Asker, asked: arguments.Facets) -> Answer:
+    """Counts of the values of columns, under a filter."""
+    answer = await ask_facets(asker.service, asked.model_dump())
+    columns = [
+        CountedColumn(
+            column=clean_text(facet["column"]),
+            kind=facet["kind"],
+            counts=[_read_value(one) for one in facet["values"]] + [_read_range(one) for one in facet["ranges"]],
+            missing=facet["missing"],
+        )
+        for facet in answer["facets"]
+    ]
+    data = FacetsFound(total=answer["total"], columns=columns)
+    lines = [f"{data.total:,} images. Counts by column (each without the filter's own condition on it):"]
+    lines += [_tell_counts(column) for column in columns]
+    if not columns:
+        lines.append("No column has few enough values to count.")
+    return Answer("\n".join([*lines, NOTE]), data)
+
+
+def _read_value(one: Mapping[str, Any]) -> Count:
+    value = one["value"]
+    return Count(value=clean_text(value, LONG) if isinstance(value, str) else value, count=one["count"])
+
+
+def _read_range(one: Mapping[str, Any]) -> Count:
+    return Count(from_value=one["from"], to_value=one["to"], count=one["count"])
+
+
+def _tell_counts(column: CountedColumn) -> str:
+    shown = [f"{_tell_value(one)} {one.count:,}" for one in column.counts[:_VALUES]]
+    if len(column.counts) > _VALUES:
+        shown.append(f"and {len(column.counts) - _VALUES} more values")
+    if column.missing:
+        shown.append(f"without a value {column.missing:,}")
+    return f"- {_column(column.column)} ({column.kind}): {', '.join(shown)}"
+
+
+def _tell_value(one: Count) -> str:
+    if one.value is not None:
+        return quote_text(one.value) if isinstance(one.value, str) else str(one.value).lower()
+    start = "…" if one.from_value is None else one.from_value
+    return f"{start} to below {'…' if one.to_value is None else one.to_value}:"
 
 
 def _describe(opened: OpenGallery, names: list[str]) -> Described:

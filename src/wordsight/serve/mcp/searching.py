@@ -59,8 +59,7 @@ async def search_images(asker: Asker, asked: arguments.Search) -> Answer:
     """Images that most probably match, numbered, with a line where the improbable ones begin."""
     answer = await ask_search(asker.service, _make_request(asked), asker.searcher)
     is_query = bool(asked.text or asked.like)
-    start = answer.get("offset", 0)
-    hits = [_read_hit(number, hit) for number, hit in enumerate(answer["hits"], start + 1)]
+    hits = [_read_hit(number, hit) for number, hit in enumerate(answer["hits"], 1)]  # as a sheet of the same ids has it
     data = Found(
         gallery=answer["gallery"],
         likely=answer["likely"],
@@ -87,14 +86,14 @@ def _make_request(asked: arguments.Search) -> dict[str, Any]:
         "text": asked.text,
         "query": parts,
         "exclude": asked.exclude,
-        "filter": asked.filter,
+        "filter": asked.filter or None,
         "limit": asked.limit,
         "cursor": asked.cursor,
     }
 
 
 def _read_hit(number: int, hit: Mapping[str, Any]) -> FoundImage:
-    page = hit["page"]
+    page, snippet = hit["page"], hit["snippet"]
     return FoundImage(
         number=number,
         id=name_row(hit["id"]),
@@ -106,7 +105,7 @@ def _read_hit(number: int, hit: Mapping[str, Any]) -> FoundImage:
         height=hit["height"],
         taken=hit["taken"],
         meta=clean_columns(hit["meta"]),
-        snippet=clean_text(hit.get("snippet") or "", LONG),
+        snippet=clean_text(snippet["text"], LONG) if snippet else "",
         copies=len(hit["copies"]),
     )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from wordsight.serve.mcp import arguments
 from wordsight.serve.mcp.answer import Answer
 from wordsight.serve.mcp.asker import Asker
-from wordsight.serve.mcp.describing import Described, describe_gallery
+from wordsight.serve.mcp.describing import Described, FacetsFound, describe_gallery, list_facets
 from wordsight.serve.mcp.searching import Found, search_images
 from wordsight.serve.mcp.showing import Shown, ShownOne, get_image, show_images
 
@@ -51,6 +51,14 @@ TOOLS: dict[str, Tool] = {
         arguments.Get,
         ShownOne,
         get_image,
+    ),
+    "list_facets": Tool(
+        "List facets",
+        "Count the values of the gallery's columns (colour, type, price, date …), of all images or of those that a "
+        "filter leaves: what can be filtered by in search_images.",
+        arguments.Facets,
+        FacetsFound,
+        list_facets,
     ),
     "describe_gallery": Tool(
         "Describe the gallery",

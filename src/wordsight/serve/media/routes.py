@@ -18,7 +18,7 @@ from wordsight.errors import ImageError
 from wordsight.index import Index, Row
 from wordsight.path_text import to_path
 from wordsight.row_images import row_image, shown_image
-from wordsight.serve.api.errors import RequestError
+from wordsight.serve.errors import RequestError
 from wordsight.serve.media.content_type import find_content_type
 from wordsight.serve.media.keys import decode_key
 from wordsight.serve.service import Service, get_service

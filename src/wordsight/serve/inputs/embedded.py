@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wordsight.images.skipped import Skipped
-from wordsight.serve.api.embedding_inputs import Inputs
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import embed_image_inputs
 from wordsight.serve.engine.engine import Caller, Engine, Floats
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.images import embed_image_inputs
+from wordsight.serve.inputs.texts_and_images import Inputs
 from wordsight.serve.service import Service
 
 

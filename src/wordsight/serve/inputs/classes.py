@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import WithJsonSchema
 
 from wordsight.errors import InputError, did_you_mean
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import check_number
 from wordsight.serve.api.image_inputs import is_unicode
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.images import check_number
 from wordsight.serve.settings import Limits
 from wordsight.zeroshot.classifier import word_classes
 from wordsight.zeroshot.templates import TEMPLATE_SETS

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass, field
 
 from wordsight.errors import WordsightError
-from wordsight.serve.api.errors import RequestError
 from wordsight.serve.engine.engine import Engine
+from wordsight.serve.errors import RequestError
 from wordsight.serve.service import Service
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wordsight.serve.api.errors import RequestError
-from wordsight.serve.api.image_embeddings import check_number
 from wordsight.serve.api.image_inputs import FORMS, ImageObject, is_unicode
+from wordsight.serve.errors import RequestError
+from wordsight.serve.inputs.images import check_number
 from wordsight.serve.settings import Limits
 
 _IMAGE_URI = re.compile(r"data:image/", re.IGNORECASE)

@@ -10,9 +10,9 @@ from typing import Any
 from wordsight.errors import ImageError, InputError
 from wordsight.images.skipped import Skipped
 from wordsight.path_text import to_path
-from wordsight.serve.api.errors import RequestError
 from wordsight.serve.api.image_inputs import Item, read_image
 from wordsight.serve.engine.engine import Caller, Engine, Floats
+from wordsight.serve.errors import RequestError
 from wordsight.serve.library import UnknownGalleryError
 from wordsight.serve.service import Service
 
