@@ -92,16 +92,12 @@ class Duplicates extends HTMLElement {
     }
   }
 
-  /** All groups: of the answer, of the job that it names, and of the pages after it. */
+  /** Groups of copies. */
   async #ask(body, signal) {
-    const groups = [];
-    let answer = await post("/v1/duplicates", body, { signal });
-    if (answer.job) answer = (await watchJob(answer.job, (job) => this.#worked(job), signal)).result;
-    for (;;) {
-      groups.push(...answer.groups);
-      if (!answer.cursor) return groups;
-      answer = await post("/v1/duplicates", { ...body, cursor: answer.cursor }, { signal });
-    }
+    const { job } = await post("/v1/duplicates", body, { signal });
+    const { result } = await watchJob(job, (state) => this.#worked(state), signal);
+    this.left = result.groups_total - result.groups.length;
+    return result.groups;
   }
 
   #worked({ done, total }) {
@@ -129,7 +125,8 @@ class Duplicates extends HTMLElement {
     this.keep = new Map(this.groups.flatMap((group) =>
       group.items.map((item) => [item.id, marks[item.id] ?? item.keep])));
     this.tools.hidden = !this.groups.length;
-    this.told.textContent = this.groups.length ? "" : "There are no copies that are so close.";
+    this.told.textContent = this.left > 0 ? `The largest ${this.groups.length} groups; ${this.left} more are left out.` : "";
+    if (!this.groups.length) this.told.textContent = "There are no copies that are so close.";
     refill(this.list);
     this.#showMore();
     this.#count();

@@ -34,14 +34,25 @@ export function wait(milliseconds, signal) {
   });
 }
 
-/** Last state of a job: asked for until it has ended, `onProgress` told each time. Throws: ApiError, AbortError. */
+/** Last state of a job: asked for until it has ended, `onProgress` told each time; the signal cancels it.
+ *
+ * Throws: ApiError, AbortError.
+ */
 export async function watchJob(id, onProgress, signal) {
-  for (let pause = 150; ; pause = Math.min(1000, pause * 1.4)) {
-    const job = await call(`/v1/jobs/${encodeURIComponent(id)}`, undefined, { signal });
-    onProgress(job);
-    if (job.state === "done") return job;
-    if (job.state === "failed") throw new ApiError(job.message || "The server could not finish this.", 0);
-    await wait(pause, signal);
+  const path = `/v1/jobs/${encodeURIComponent(id)}`;
+  try {
+    for (let pause = 150; ; pause = Math.min(1000, pause * 1.4)) {
+      const job = await call(path, undefined, { signal });
+      onProgress(job);
+      if (job.state === "done") return job;
+      if (job.state === "failed" || job.state === "cancelled") {
+        throw new ApiError(job.message || "The server could not finish this.", 0);
+      }
+      await wait(pause, signal);
+    }
+  } catch (error) {
+    if (error.name === "AbortError") call(path, undefined, { method: "DELETE" }).catch(() => {});
+    throw error;
   }
 }
 

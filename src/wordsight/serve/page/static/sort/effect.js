@@ -19,6 +19,7 @@ export class TemplateEffect {
   hide() {
     this.running?.abort();
     this.element.hidden = true;
+    this.element.append(this.told, this.place);
     this.place.replaceChildren();
     this.told.textContent = "";
   }
@@ -76,12 +77,12 @@ export class TemplateEffect {
     rows.sort((a, b) => b.changed.length - a.changed.length || a.sum - b.sum);
     this.told.textContent = "Answers with one template alone, compared with those of all templates together; "
       + "“none of these” is left out here.";
-    refill(this.place, table("Effect of each template",
+    refill(this.place, h("details", { open: true }, h("summary", {}, "Effect of each template"), this.told, table("Effect of each template",
       ["Template", "Other answers", "Mean probability", "What becomes what"],
       rows.map(({ template, changed, sum }) => [template,
         h("span", { class: "tb-share", style: `--p: ${(changed.length / number).toFixed(4)}` },
           `${changed.length} of ${number}`),
-        percent(sum / number), changed.length ? list(changed) : "–"])));
+        percent(sum / number), changed.length ? list(changed) : "–"]))));
   }
 }
 

@@ -7,7 +7,8 @@ import { append, button, count, refill } from "../forms/elements.js";
 import { thumbnail } from "../forms/image-picker.js";
 import { TemplateEffect } from "./effect.js";
 
-const BARS = 5; // classes shown on a card at once
+const BARS = 4; // classes shown on a card at once, the first one and those that are not improbable
+const IMPROBABLE = 0.01;
 const NONE = "none of these";
 
 export class SortResults {
@@ -104,14 +105,12 @@ export function bars(proba, label) {
 }
 
 function card({ image, label, proba, fault }) {
-  const element = h("li", { class: "tb-card" }, thumbnail(image, ""));
-  const body = h("div", { class: "tb-card-body" }, h("h3", { class: "tb-name", title: image.name }, image.name));
+  const body = h("div", { class: "tb-card-body" }, h("p", { class: "tb-name", title: image.name }, image.name));
   if (fault) append(body, [h("p", { class: "tb-fault" }, fault)]);
-  else append(body, [bars(proba.slice(0, BARS), label)]);
-  if (proba.length > BARS) {
-    append(body, [h("details", {}, h("summary", {}, `${proba.length - BARS} more`),
-      bars(proba.slice(BARS), label))]);
+  const shown = proba.filter(([, p], i) => i === 0 || (i < BARS && p >= IMPROBABLE)).length;
+  if (shown) append(body, [bars(proba.slice(0, shown), label)]);
+  if (proba.length > shown) {
+    append(body, [h("details", {}, h("summary", {}, `${proba.length - shown} more`), bars(proba.slice(shown), label))]);
   }
-  element.append(body);
-  return element;
+  return h("li", { class: "tb-card" }, thumbnail(image, ""), body);
 }
