@@ -60,8 +60,8 @@ class Add extends HTMLElement {
     this.bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress" });
     this.told = h("p", { class: "tb-told", role: "status" });
     this.outcome = h("div", { class: "tb-outcome" });
-    refill(this.place, h("div", { class: "tb-form" }, this.choice.element, zone, this.list,
-      h("div", { class: "tb-row" }, this.go, this.stop, this.clear), this.bar, this.told, this.outcome));
+    refill(this.place, h("div", { class: "tb-add" }, h("div", { class: "tb-form" }, this.choice.element, zone, this.list,
+      h("div", { class: "tb-row" }, this.go, this.stop, this.clear), this.bar, this.told, this.outcome), explain()));
   }
 
   #take(files) {
@@ -155,6 +155,21 @@ class Add extends HTMLElement {
 
 function identify(file) {
   return `${file.name}:${file.size}:${file.lastModified}`;
+}
+
+/** What can be added, and what becomes of it. */
+function explain() {
+  const kinds = [
+    ["Images", "JPEG, PNG, WebP, TIFF, HEIC and others; each becomes an item."],
+    ["ZIP archives", "All images inside."],
+    ["PDF files", "Each page becomes an item, its text can be found too."],
+    ["Tables", "CSV or Parquet, with the image of each row as data or as a URL; the columns become facets."],
+  ];
+  return h("aside", { class: "tb-explained", "aria-label": "What can be added" },
+    h("h2", {}, "What can be added"),
+    h("dl", {}, ...kinds.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
+    h("p", { class: "tb-hint" }, "Files are kept beside the gallery, each once. Whatever cannot be read is skipped, and "
+      + "listed with the reason."));
 }
 
 function notice(title, text, command) {

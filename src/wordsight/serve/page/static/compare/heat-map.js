@@ -39,7 +39,12 @@ function range(values, measure) {
 }
 
 function writer(measure) {
-  return measure !== "cosine" ? percent : (value) => value.toFixed(3).replace("-", "−");
+  return measure !== "cosine" ? percent : (value) => writeCosine(value, 3);
+}
+
+/** Cosine with a number of decimals; never "−0.00". */
+export function writeCosine(value, decimals) {
+  return (Number(value.toFixed(decimals)) || 0).toFixed(decimals).replace("-", "−");
 }
 
 function legend(least, most, write) {

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { count, refill, scrolling } from "../forms/elements.js";
-import { imageHead } from "./heat-map.js";
+import { imageHead, writeCosine } from "./heat-map.js";
 import { TemplateChoice } from "../forms/template-choice.js";
 import { dot } from "./vectors.js";
 
@@ -15,9 +15,9 @@ export class WordingSpread {
     this.told = h("p", { class: "tb-told", role: "status" });
     this.place = h("div", {});
     this.element = h("details", { class: "tb-spread", hidden: true }, h("summary", {}, "Wording sensitivity"),
-      h("p", { class: "tb-hint" }, "The same text said in other ways: how far its similarity to each image moves. "
-        + "A short bar means that the wording hardly matters."),
-      this.choice.element, this.told, this.place);
+      h("div", { class: "tb-stack" }, h("p", { class: "tb-hint" }, "The same text said in other ways: how far its similarity to each image moves. "
+        + "A short bar means that the wording hardly matters; the stroke is the mean."),
+      h("div", { class: "tb-narrow" }, this.choice.element), this.told, this.place));
     this.element.addEventListener("toggle", () => this.#update());
     this.choice.onchange = () => this.#update();
   }
@@ -82,7 +82,7 @@ function summarise(numbers) {
 
 function rangeCell({ least, most, mean }, [from, to]) {
   const place = (value) => (to > from ? (100 * (value - from)) / (to - from) : 50).toFixed(1);
-  const write = (value) => value.toFixed(2).replace("-", "−");
+  const write = (value) => writeCosine(value, 2);
   return h("td", {}, h("span", { class: "tb-range", "aria-hidden": "true",
     style: `--from: ${place(least)}%; --to: ${place(most)}%; --at: ${place(mean)}%` }),
     h("span", { class: "tb-range-text" }, `${write(least)} to ${write(most)}`));

@@ -71,9 +71,9 @@ class ImagePicker extends HTMLElement {
       h("p", {}, "Drop images or a folder here, or paste them."),
       h("div", { class: "tb-row" },
         input, h("label", { for: input.id, class: "ws-button" }, "Choose images"),
-        button("From the gallery", () => this.#pick(), { class: "ws-button tb-from-gallery" }), this.clear));
+        button("From gallery", () => this.#pick(), { class: "ws-button tb-from-gallery" })));
     acceptDrops(zone, (files) => this.addFiles(files));
-    append(this, [h("fieldset", { class: "tb-plain" }, h("legend", {}, "Images"), zone, this.told, this.list)]);
+    append(this, [h("fieldset", { class: "tb-plain" }, h("legend", {}, "Images"), zone, this.told, this.list, this.clear)]);
     const before = this.getAttribute("keep") ? kept.read(this.getAttribute("keep"), []) : [];
     if (before.length) this.#setImages(before.map(itemImage));
   }

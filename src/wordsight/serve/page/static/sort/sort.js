@@ -17,7 +17,7 @@ class Sort extends HTMLElement {
     if (this.built) return;
     this.built = true;
     this.picker = h("ws-image-picker", { keep: "sort.images" });
-    this.classes = h("textarea", { rows: 5, spellcheck: "false", placeholder: EXAMPLE });
+    this.classes = h("textarea", { rows: 6, spellcheck: "false", placeholder: EXAMPLE });
     remember(this.classes, "sort.classes");
     this.choice = new TemplateChoice("sort.templates");
     this.choice.load();
