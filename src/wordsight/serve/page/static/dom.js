@@ -27,9 +27,9 @@ export function marked({ text, marks }) {
 }
 
 export function percent(probability) {
-  if (probability >= 0.995) return "> 99 %";
-  if (probability < 0.005) return "< 1 %";
-  return `${Math.round(100 * probability)} %`;
+  if (probability >= 0.995) return "> 99%";
+  if (probability < 0.005) return "< 1%";
+  return `${Math.round(100 * probability)}%`;
 }
 
 let last = 0;

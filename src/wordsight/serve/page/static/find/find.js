@@ -1,249 +1,291 @@
-// <ws-find>: search a gallery by words, images, and what one likes.
+// <ws-find>: search a gallery by words, images, and what one likes; without any of them, look through it.
 
-import { call, readAsDataUri, whenReady } from "../api.js";
-import { announce, freshId, h } from "../dom.js";
+import { call } from "../api.js";
+import { announce, h, icon } from "../dom.js";
+import { SearchBar } from "./bar.js";
+import { drawChips } from "./chips.js";
 import { Detail } from "./dialog.js";
-import { describeCondition, drawFacets, without } from "./facets.js";
+import { Facets } from "./facets.js";
 import { Grid } from "./grid.js";
-import { emptyQuery, isBrowsing, isWanting, mark, readAddress, toRequest, writeAddress } from "./query.js";
+import { imageFiles, takeImage } from "./images.js";
+import { emptyQuery, isWanting, mark, readAddress, toRequest, writeAddress } from "./query.js";
+import { countLikely, describeAnswer, describeEmpty } from "./saying.js";
+import { Sheet } from "./sheet.js";
+import { Weight } from "./weight.js";
 
-const PAGE = 30;
-const DEFAULT_ALPHA = 0.5;
+const PAGE = 40; // results of one request
+const KEPT = 12; // searches whose results going back shows at once
 
 class Find extends HTMLElement {
   connectedCallback() {
     if (this.query) return;
     this.query = readAddress();
-    this.known = new Map(); // id → hit, for the chips of liked items
-    this.unfolded = new Set();
-    this.grid = new Grid({ open: (index) => this.detail.open(index, this.query), mark: (id, how) => this.change(mark(this.query, id, how)) });
-    this.detail = new Detail(() => this.grid.hits, {
-      mark: (id, how) => this.change(mark(this.query, id, how)),
-      moved: () => {},
-      closed: (index) => this.grid.focus(index),
-    });
+    this.known = new Map(); // key → hit, for the chips of marked items
+    this.kept = new Map(); // request → its results so far
     this.draw();
-    window.addEventListener("popstate", () => this.show(readAddress()));
+    this.listen();
     this.start();
   }
 
   draw() {
-    this.id ||= freshId("ws-find");
-    this.box = h("input", { type: "search", class: "ws-box", name: "q", placeholder: "What do you want to see?", "aria-label": "Words to find", autocomplete: "off", value: this.query.q, maxlength: "2000" });
-    this.file = h("input", { type: "file", accept: "image/*", class: "ws-hidden", "aria-label": "Image to search by", tabIndex: -1, onchange: () => this.takeFiles(this.file.files) });
-    this.exclude = h("input", { type: "text", class: "ws-box ws-small", placeholder: "but not …", "aria-label": "Words that the images should not show", autocomplete: "off", maxlength: "500" });
-    this.galleries = h("select", { class: "ws-select", "aria-label": "Gallery", hidden: true, onchange: () => this.change(emptyQuery(this.galleries.value)) });
-    this.chips = h("ul", { class: "ws-chips", "aria-label": "The query" });
-    this.status = h("p", { class: "ws-status", role: "status" });
-    this.problem = h("div", { class: "ws-problem", role: "alert", hidden: true });
-    this.facets = h("div", { class: "ws-facets" });
-    this.weight = this.drawWeight();
-    this.more = h("button", { type: "button", class: "ws-button ws-more", hidden: true, onclick: () => this.loadMore() }, "More");
-    const form = h("form", { class: "ws-search", role: "search", onsubmit: (event) => this.submit(event) },
-      this.galleries, this.box, this.exclude,
-      h("button", { type: "button", class: "ws-button", onclick: () => this.file.click() }, "Image …"), this.file,
-      h("button", { type: "submit", class: "ws-button ws-primary" }, "Search"));
-    this.side = h("details", { class: "ws-side", open: matchMedia("(min-width: 801px)").matches }, h("summary", {}, "Narrow down"), this.weight, this.facets);
-    this.replaceChildren(form, this.chips, h("div", { class: "ws-columns" }, this.side,
-      h("div", { class: "ws-main" }, this.status, this.problem, this.grid.list, this.more)), this.detail.dialog);
-    this.addEventListener("dragover", (event) => event.preventDefault());
-    this.addEventListener("drop", (event) => { event.preventDefault(); this.takeFiles(event.dataTransfer.files); });
-    this.addEventListener("paste", (event) => event.clipboardData.files.length && this.takeFiles(event.clipboardData.files));
-    new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.loadMore(), { rootMargin: "600px" }).observe(this.more);
+    const change = (query) => this.change(query);
+    const onMark = (key, how) => this.change(mark(this.query, key, how));
+    this.bar = new SearchBar({
+      submit: ({ q, not }) => this.change({ ...this.query, q, not: not ? [...this.query.not, { text: not, weight: 1 }] : this.query.not }, true),
+      files: (files) => this.takeFiles(files),
+      gallery: (name) => change(emptyQuery(name)),
+    });
+    this.grid = new Grid({ open: (hit, of) => this.detail.open(hit, this.query, of), mark: onMark });
+    this.detail = new Detail(() => this.grid.hits, { mark: onMark, closed: (key) => this.grid.focus(key), last: () => this.loadMore() });
+    this.facets = new Facets((filter) => change({ ...this.query, filter }));
+    this.weight = new Weight((alpha) => change({ ...this.query, alpha }));
+    this.sheet = new Sheet([this.weight.element, this.facets.element]);
+    this.chips = h("ul", { class: "find-chips", role: "list", "aria-label": "Your search", hidden: true });
+    this.count = h("h2", { class: "find-count", tabIndex: -1 });
+    this.note = h("div", { class: "find-note", hidden: true });
+    this.problem = h("div", { class: "find-problem", role: "alert", hidden: true });
+    this.more = h("button", { type: "button", class: "ws-button find-more", hidden: true, onclick: () => this.loadMore() }, "More results");
+    this.results = h("section", { class: "find-results", "aria-labelledby": "find-count" },
+      h("div", { class: "find-head" }, this.count, this.sheet.button), this.problem, this.note, this.grid.element, this.more);
+    this.count.id = "find-count";
+    this.overlay = h("div", { class: "find-drop", hidden: true, "aria-hidden": "true" }, icon("image"), "Drop to search by this image");
+    this.replaceChildren(this.bar.element, this.chips, h("div", { class: "find-columns" }, this.sheet.aside, this.results), this.detail.dialog, this.sheet.dialog, this.overlay);
   }
 
-  drawWeight() {
-    const id = freshId("weight");
-    this.slider = h("input", { id, type: "range", min: "0", max: "1", step: "0.05", list: `${id}-tuned`, onchange: () => this.change({ ...this.query, alpha: Number(this.slider.value) }) });
-    this.tuned = h("datalist", { id: `${id}-tuned` });
-    this.tunedNote = h("span", { class: "ws-faint" });
-    return h("div", { class: "ws-weight", hidden: true }, h("label", { for: id }, "Words or looks"), this.slider, this.tuned,
-      h("div", { class: "ws-ends" }, h("span", {}, "texts"), this.tunedNote, h("span", {}, "images")));
+  listen() {
+    window.addEventListener("popstate", () => this.comeBack());
+    document.addEventListener("paste", (event) => this.visible && imageFiles(event.clipboardData).length && this.takeFiles(imageFiles(event.clipboardData)));
+    document.addEventListener("keydown", (event) => this.reachBox(event));
+    this.addEventListener("dragover", (event) => this.hover(event));
+    this.addEventListener("dragleave", (event) => { if (!this.contains(event.relatedTarget)) this.overlay.hidden = true; });
+    this.addEventListener("drop", (event) => this.drop(event));
+    new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.loadMore(), { rootMargin: "900px" }).observe(this.more);
+  }
+
+  get visible() {
+    return this.offsetParent !== null;
   }
 
   async start() {
-    this.status.textContent = "Opening …";
     this.grid.wait();
+    this.count.textContent = "Opening…";
+    this.bar.show(this.query);
+    if (matchMedia("(hover: hover) and (min-width: 801px)").matches && this.visible) this.bar.words.focus({ preventScroll: true });
     try {
       const { galleries } = await call("/v1/galleries");
-      this.list = galleries;
-      this.galleries.replaceChildren(...galleries.map(({ name, images }) => h("option", { value: name }, `${name} (${images.toLocaleString()})`)));
-      this.galleries.hidden = galleries.length < 2;
-      if (!galleries.length) return this.explainNoGallery();
+      this.galleries = galleries;
     } catch (error) {
       return this.fail(error, () => this.start());
     }
-    this.search();
+    this.bar.showGalleries(this.galleries);
+    this.bar.show(this.query);
+    if (!this.galleries.length) return this.tellEmpty(describeEmpty(null));
+    return this.search();
   }
 
   get gallery() {
-    return this.list?.find((one) => (this.query.gallery ? one.name === this.query.gallery : one.default)) ?? this.list?.[0];
+    const named = this.galleries.find(({ name }) => name === this.query.gallery);
+    return named ?? this.galleries.find((one) => one.default) ?? this.galleries[0];
   }
 
-  explainNoGallery() {
-    this.grid.clear();
-    this.status.replaceChildren("There is no gallery yet. Start the server with a folder of images: ", h("code", {}, "wordsight serve --gallery FOLDER"));
-  }
-
-  submit(event) {
-    event.preventDefault();
-    const not = this.exclude.value.trim();
-    this.exclude.value = "";
-    this.change({ ...this.query, q: this.box.value.trim(), not: not ? [...this.query.not, not] : this.query.not });
-  }
-
-  change(query) {
+  // A new query, and its address. again: search even if nothing changed.
+  change(query, again = false) {
     const address = writeAddress(query);
-    if (address !== (location.search || location.pathname)) history.pushState(null, "", address);
-    this.show(query);
-  }
-
-  show(query) {
-    this.query = query;
-    this.box.value = query.q;
-    this.detail.close();
-    this.search();
-  }
-
-  async takeFiles(files) {
-    const images = [...files].filter((file) => file.type.startsWith("image/"));
-    this.file.value = "";
-    if (!images.length) return this.fail(new Error("That is not an image. Drop a JPEG, PNG or WebP file."));
-    try {
-      const added = await Promise.all(images.slice(0, 5).map(async (file) => ({ name: file.name || "pasted image", uri: await readAsDataUri(file) })));
-      this.change({ ...this.query, images: [...this.query.images, ...added] });
-    } catch (error) {
-      this.fail(error);
+    const same = address === (location.search || location.pathname) && query.images === this.query.images;
+    if (!same) {
+      this.keep();
+      history.pushState(query.images.length ? { images: query.images } : null, "", address);
     }
+    this.query = query;
+    if (!same || again) this.show();
   }
 
-  async search() {
+  comeBack() {
+    const query = readAddress();
+    if (writeAddress(query) === writeAddress(this.query) && query.images.length === this.query.images.length) return;
+    this.keep();
+    this.query = query;
+    this.show(true);
+  }
+
+  show(back = false) {
+    this.bar.show(this.query);
+    this.detail.close();
+    const before = back ? this.kept.get(JSON.stringify(toRequest(this.query))) : null;
+    if (this.galleries?.length) this.search(before);
+  }
+
+  // Results as they are, for coming back to them.
+  keep() {
+    if (!this.answer || this.abort?.running) return;
+    const key = JSON.stringify(this.asked);
+    this.kept.delete(key);
+    this.kept.set(key, { answer: { ...this.answer, hits: [...this.grid.hits], cursor: this.cursor }, top: window.scrollY });
+    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+  }
+
+  async search(before = null) {
     this.abort?.abort();
     this.abort = new AbortController();
     const { signal } = this.abort;
+    this.asked = toRequest(this.query);
+    this.answer = null;
     this.cursor = null;
     this.more.hidden = true;
     this.problem.hidden = true;
+    this.note.hidden = true;
     this.drawChips();
-    if (!isWanting(this.query) && !isBrowsing(this.query)) {
-      this.grid.clear();
-      this.status.textContent = "Add what you want to see: words, an image, or “more like this”.";
-      return;
-    }
-    this.grid.wait();
-    this.status.textContent = "Searching …";
-    const asked = toRequest(this.query);
-    whenReadyOnce().then((waited) => waited && this.status.textContent.startsWith("The model") && (this.status.textContent = "Searching …"));
-    if (!ready) this.status.textContent = "The model is being loaded; your search runs as soon as it is there.";
+    document.title = this.query.q ? `${this.query.q} – wordsight` : "wordsight";
+    if (this.gallery.error) return this.fail(new Error(this.gallery.error), () => this.start());
+    if (!this.gallery.images) return this.tellEmpty(describeEmpty(this.gallery));
     this.countFacets(signal);
-    try {
-      const answer = await call("/v1/search", { ...asked, limit: PAGE }, { signal });
-      if (signal.aborted) return;
-      this.asked = asked;
-      this.take(answer);
-      this.describe(answer);
-    } catch (error) {
-      if (error.name !== "AbortError") this.fail(error, () => this.search());
+    if (before) {
+      this.take(before.answer, true);
+      return window.scrollTo(0, before.top);
     }
+    const lost = this.results.contains(this.getRootNode().activeElement);
+    this.results.setAttribute("aria-busy", "true");
+    if (!this.grid.hits.length) this.grid.wait();
+    this.count.textContent = "Searching…";
+    if (lost) this.count.focus({ preventScroll: true });
+    try {
+      const answer = await call("/v1/search", { ...this.asked, limit: PAGE }, { signal });
+      if (signal.aborted) return undefined;
+      this.take(answer, true);
+      if (this.count.getBoundingClientRect().top < 0) window.scrollTo(0, 0);
+    } catch (error) {
+      if (error.name !== "AbortError" && !signal.aborted) this.fail(error, () => this.search());
+    }
+    return undefined;
   }
 
-  take(answer) {
-    for (const hit of answer.hits) this.known.set(hit.id, hit);
-    this.grid.add(answer.hits, this.query);
+  // Draws an answer's results. first: of a new search, rather than more of the same
+  take(answer, first) {
+    this.results.removeAttribute("aria-busy");
+    if (first) {
+      this.answer = answer;
+      this.grid.clear();
+      this.tell(answer);
+    }
+    for (const hit of answer.hits) this.known.set(hit.key, hit);
+    const dislikes = isWanting(this.query) ? [] : this.query.unlike.map(({ key }) => key);
+    this.grid.add(answer.hits.filter(({ key }) => !dislikes.includes(key)), this.query, countLikely(this.answer));
     this.cursor = answer.cursor;
     this.more.hidden = !answer.cursor;
-    this.drawChips();
+    if (first) this.drawChips();
   }
 
-  describe(answer) {
-    const browsing = isBrowsing(this.query);
-    if (!answer.hits.length) this.grid.clear();
-    let text = `${answer.at_least ? "more than " : ""}${answer.likely.toLocaleString()} likely`;
-    if (browsing) text = `${answer.likely.toLocaleString()} ${answer.likely === 1 ? "image" : "images"}`;
-    else if (!answer.hits.length) text = answer.hint || "Nothing here meets these conditions.";
-    else if (!answer.likely) text = `Nothing here likely matches${this.query.q ? ` “${this.query.q}”` : ""}. The nearest are below.`;
-    if (answer.truncated) text += ` · the last ${answer.truncated} tokens of the text were not read`;
-    this.status.textContent = text;
-    this.weight.hidden = !this.query.q.trim();
-    const tuned = answer.by?.tuned ?? DEFAULT_ALPHA;
-    this.slider.value = String(this.query.alpha ?? (answer.by?.method === "vector" ? 1 : (answer.by?.alpha ?? tuned)));
-    this.tuned.replaceChildren(h("option", { value: String(tuned) }));
-    this.tunedNote.textContent = answer.by?.tuned === null || answer.by === null ? "" : `tuned: ${tuned}`;
+  tell(answer) {
+    const { count, note } = describeAnswer(answer, this.query, this.gallery);
+    this.count.textContent = count;
+    this.note.hidden = !note;
+    this.note.textContent = note;
+    announce([count, note].filter(Boolean).join(". "));
+    const texts = answer.hits.some((hit) => hit.page !== null || hit.bm25 || Object.keys(hit.meta).length);
+    this.weight.element.hidden = !(this.query.q.trim() && texts) && this.query.alpha === null;
+    this.weight.draw(answer.by, this.query.alpha);
+    this.showSheet();
+    this.sheet.tell(count);
+  }
+
+  tellEmpty({ count, parts }) {
+    this.grid.clear();
+    this.count.textContent = count;
+    this.note.hidden = false;
+    this.note.replaceChildren(...parts);
+    this.sheet.show(0, true);
+  }
+
+  showSheet() {
+    this.sheet.show(Object.keys(this.query.filter).length, this.facets.empty && this.weight.element.hidden);
   }
 
   async loadMore() {
     if (!this.cursor || this.loading) return;
-    this.loading = true;
+    this.loading = this.cursor;
+    this.more.disabled = true;
     const { signal } = this.abort;
     try {
       const answer = await call("/v1/search", { ...this.asked, limit: PAGE, cursor: this.cursor }, { signal });
+      if (signal.aborted) return;
       if (answer.changed) announce("The gallery has changed since this search; search again to see all of it.");
-      this.take(answer);
+      const focused = this.getRootNode().activeElement === this.more;
+      const before = this.grid.hits.length;
+      this.take(answer, false);
+      if (focused && this.grid.hits[before]) this.grid.focus(this.grid.hits[before].key);
+      announce(`${this.grid.hits.length} results shown.`);
     } catch (error) {
-      if (error.name !== "AbortError") this.fail(error, () => this.loadMore());
+      if (error.name !== "AbortError") this.fail(error, () => this.loadMore(), true);
     } finally {
-      this.loading = false;
+      this.loading = null;
+      this.more.disabled = false;
     }
   }
 
   async countFacets(signal) {
     try {
-      const body = { filter: this.query.filter };
-      if (this.query.gallery) body.gallery = this.query.gallery;
-      const { facets } = await call("/v1/facets", body, { signal });
-      this.lastFacets = facets;
-      this.drawFacets();
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      this.facets.replaceChildren(h("p", { class: "ws-faint" }, error.message));
+      const { gallery, filter } = this.asked;
+      const { facets } = await call("/v1/facets", { gallery, filter }, { signal });
+      this.facets.draw(facets, this.query.filter);
+      this.showSheet();
+    } catch {
+      // a filter that is wrong is told by the search itself
     }
   }
 
-  drawFacets() {
-    const chosen = (filter) => {
-      if (filter === this.query.filter) return this.drawFacets();
-      return this.change({ ...this.query, filter });
-    };
-    this.facets.replaceChildren(...drawFacets(this.lastFacets, this.query.filter, chosen, this.unfolded));
-    this.side.hidden = !this.facets.childElementCount && this.weight.hidden;
-  }
-
   drawChips() {
-    const { query } = this;
-    const chip = (text, remove, image) => h("li", { class: "ws-chip" }, image ? h("img", { src: image, alt: "", width: 28, height: 28 }) : null, h("span", {}, text),
-      h("button", { type: "button", "aria-label": `Remove: ${text}`, onclick: remove }, "✕"));
-    const liked = (how, text) => query[how].map((id) => {
-      const hit = this.known.get(id);
-      return chip(`${text} ${hit?.name ?? id.split("/").pop()}`, () => this.change(mark(query, id, how)), hit?.thumb);
-    });
-    const chips = [
-      ...query.images.map((image) => chip(`like ${image.name} (only in this window)`, () => this.change({ ...query, images: query.images.filter((one) => one !== image) }), image.uri)),
-      ...liked("like", "more like"),
-      ...liked("unlike", "less like"),
-      ...query.not.map((text) => chip(`not ${text}`, () => this.change({ ...query, not: query.not.filter((one) => one !== text) }))),
-      ...Object.entries(query.filter).map(([column, test]) => chip(describeCondition(column, test), () => this.change({ ...query, filter: without(query.filter, column) }))),
-    ];
-    if (chips.length > 1) chips.push(h("li", {}, h("button", { type: "button", class: "ws-link", onclick: () => this.change(emptyQuery(query.gallery)) }, "Start again")));
+    const chips = drawChips(this.query, this.gallery?.name ?? "", this.known, (query) => this.change(query));
     this.chips.replaceChildren(...chips);
     this.chips.hidden = !chips.length;
   }
 
-  fail(error, again) {
-    if (!this.grid.hits.length) this.grid.clear();
-    this.status.textContent = "";
-    this.problem.hidden = false;
-    this.problem.replaceChildren(h("span", {}, error.message), again ? h("button", { type: "button", class: "ws-button", onclick: () => { this.problem.hidden = true; again(); } }, "Try again") : "");
+  async takeFiles(files) {
+    this.problem.hidden = true;
+    try {
+      const images = await Promise.all(files.map(takeImage));
+      if (images.length) this.change({ ...this.query, images: [...this.query.images, ...images] });
+    } catch (error) {
+      this.fail(error, null, true);
+    }
   }
-}
 
-let ready = false;
-let waiting = null;
+  hover(event) {
+    const { types } = event.dataTransfer;
+    if (!types.includes("Files") && !types.includes("application/x-wordsight-key")) return;
+    event.preventDefault();
+    if (!types.includes("application/x-wordsight-key")) this.overlay.hidden = false;
+  }
 
-// Whether the model had to be waited for; asked once.
-function whenReadyOnce() {
-  if (ready) return Promise.resolve(false);
-  waiting ??= whenReady().then(() => (ready = true));
-  return waiting;
+  drop(event) {
+    event.preventDefault();
+    this.overlay.hidden = true;
+    const key = event.dataTransfer.getData("application/x-wordsight-key");
+    if (!key) this.takeFiles(imageFiles(event.dataTransfer));
+    else if (!event.composedPath().includes(this.results)) this.change(mark(this.query, key, "like"));
+  }
+
+  // "/" goes to the search box from anywhere but another field.
+  reachBox(event) {
+    const typing = event.composedPath()[0]?.matches?.("input, textarea, select, [contenteditable]");
+    if (event.key !== "/" || typing || !this.visible || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.bar.words.select();
+  }
+
+  // also: the results that are there stay.
+  fail(error, again = null, also = false) {
+    this.results.removeAttribute("aria-busy");
+    if (!also) {
+      this.grid.clear();
+      this.count.textContent = "No results";
+    }
+    this.problem.hidden = false;
+    const retry = () => {
+      this.problem.hidden = true;
+      again();
+    };
+    this.problem.replaceChildren(h("span", {}, error.message), again ? h("button", { type: "button", class: "ws-button", onclick: retry }, "Try again") : "");
+  }
 }
 
 customElements.define("ws-find", Find);

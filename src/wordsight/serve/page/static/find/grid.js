@@ -1,129 +1,91 @@
-// The results: a list of buttons that arrow keys walk through, with a line below what is likely.
+// The results: a list of cards that arrow keys walk through, with a line below what is likely.
 
-import { h, marked, percent } from "../dom.js";
+import { h } from "../dom.js";
+import { drawCard } from "./card.js";
 
-const WORDS = [
-  [0.5, "likely"],
-  [0.2, "perhaps"],
-  [0, "probably not"],
-];
-
-export function judge(probability) {
-  return WORDS.find(([least]) => probability >= least)[1];
-}
+const EAGER = 10; // images that are on the first screen
 
 export class Grid {
-  // on: {open(index), mark(id, "like" | "unlike")}
+  // on: {open(hit), mark(key, how)}
   constructor(on) {
     this.on = on;
     this.hits = [];
-    this.list = h("ul", { class: "ws-grid", onkeydown: (event) => this.move(event) });
     this.lined = false;
+    this.element = h("ul", { class: "find-grid", role: "list", "aria-label": "Results", onkeydown: (event) => this.move(event), onfocusin: (event) => this.take(event.target) });
   }
 
   clear() {
     this.hits = [];
     this.lined = false;
-    this.list.replaceChildren();
+    this.element.replaceChildren();
   }
 
   // Grey cards while the first answer is on its way.
   wait(count = 12) {
     this.clear();
-    this.list.append(...Array.from({ length: count }, () => h("li", { class: "ws-card ws-waiting", "aria-hidden": "true" })));
+    this.element.append(...Array.from({ length: count }, () => h("li", { class: "find-card find-waiting", "aria-hidden": "true" })));
   }
 
-  add(hits, query) {
-    if (!this.hits.length) this.list.replaceChildren();
+  // likely: number of likely results in all, "12" or "more than 12"
+  add(hits, query, likely) {
+    const first = !this.hits.length;
+    if (first) this.element.replaceChildren();
     for (const hit of hits) {
       if (!this.lined && hit.likely === false) {
         this.lined = true;
-        const text = this.hits.length ? "Below this line: probably not" : "Nothing likely; these are the nearest";
-        this.list.append(h("li", { class: "ws-line" }, h("span", {}, text)));
+        if (this.hits.length) this.element.append(h("li", { class: "find-line" }, h("span", {}, `${likely} likely — below this line: probably not`)));
       }
-      this.list.append(this.card(hit, this.hits.length, query));
+      this.element.append(drawCard(hit, query, this.on, this.hits.length < EAGER));
       this.hits.push(hit);
     }
+    if (first && this.hits.length) this.reach(this.cards()[0]);
   }
 
-  card(hit, index, query) {
-    const first = index === 0;
-    const liked = query.like.includes(hit.id);
-    const unliked = query.unlike.includes(hit.id);
-    return h(
-      "li",
-      { class: `ws-card${hit.likely === false ? " ws-unlikely" : ""}` },
-      h(
-        "button",
-        { type: "button", class: "ws-open", tabIndex: first ? 0 : -1, "data-index": String(index), onclick: () => this.on.open(index) },
-        h("img", { src: hit.thumb, alt: hit.alt, loading: index < 12 ? "eager" : "lazy", width: 320, height: 320, onerror: missing }),
-        h("span", { class: "ws-title" }, marked(hit.title)),
-        hit.snippet ? h("span", { class: "ws-snippet" }, marked(hit.snippet)) : null,
-        details(hit),
-        hit.probability === null ? null : meter(hit.probability),
-      ),
-      h("div", { class: "ws-tools" },
-        copies(hit),
-        this.button("More like this", "＋", liked, first, () => this.on.mark(hit.id, "like")),
-        this.button("Less like this", "－", unliked, first, () => this.on.mark(hit.id, "unlike")),
-      ),
-    );
+  cards() {
+    return [...this.element.querySelectorAll(".find-card[data-key]")];
   }
 
-  button(label, sign, pressed, reachable, onclick) {
-    return h(
-      "button",
-      { type: "button", class: "ws-mark", title: label, "aria-label": label, "aria-pressed": String(pressed), tabIndex: reachable ? 0 : -1, onclick },
-      sign,
-    );
+  // Makes one card the one whose buttons Tab reaches.
+  reach(card) {
+    for (const one of this.element.querySelectorAll('button[tabindex="0"]')) one.tabIndex = -1;
+    for (const one of card.querySelectorAll("button")) one.tabIndex = 0;
+    this.reached = card;
   }
 
-  openers() {
-    return [...this.list.querySelectorAll(".ws-open")];
+  take(target) {
+    const card = target.closest(".find-card");
+    if (card && card !== this.reached) this.reach(card);
   }
 
-  // Makes one card the one that Tab reaches.
-  focus(index) {
-    const openers = this.openers();
-    const target = openers[Math.max(0, Math.min(index, openers.length - 1))];
-    if (!target) return;
-    for (const element of this.list.querySelectorAll("button")) element.tabIndex = -1;
-    for (const element of target.closest("li").querySelectorAll("button")) element.tabIndex = 0;
-    target.focus();
+  focus(key) {
+    const cards = this.cards();
+    const card = cards.find((one) => one.dataset.key === key) ?? cards[0];
+    card?.querySelector(".find-open").focus();
   }
 
   move(event) {
-    const at = event.target.closest("li")?.querySelector(".ws-open");
-    if (!at || event.ctrlKey || event.metaKey || event.altKey) return;
-    const openers = this.openers();
-    const index = openers.indexOf(at);
-    const columns = openers.filter((one) => one.closest("li").offsetTop === openers[0].closest("li").offsetTop).length || 1;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-    const target = { Home: 0, End: openers.length - 1 }[event.key] ?? (step === undefined ? undefined : index + step);
-    if (target === undefined || target < 0) return;
+    const card = event.target.closest(".find-card");
+    if (!card || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const cards = this.cards();
+    const at = cards.indexOf(card);
+    const next = { Home: 0, End: cards.length - 1, ArrowRight: at + 1, ArrowLeft: at - 1 }[event.key] ?? this.across(cards, at, event.key);
+    if (next === undefined) return;
     event.preventDefault();
-    this.focus(target);
+    cards[Math.max(0, Math.min(next, cards.length - 1))].querySelector(".find-open").focus();
   }
-}
 
-function missing(event) {
-  event.target.classList.add("ws-missing");
-}
-
-function details(hit) {
-  if (!hit.details.length) return null;
-  const shown = hit.details.slice(0, 3).map(({ name, value }) => h("span", {}, h("span", { class: "ws-key" }, `${name} `), marked(value)));
-  return h("span", { class: "ws-details" }, shown);
-}
-
-export function meter(probability) {
-  const bar = h("span", { class: "ws-bar" }, h("span", { class: "ws-fill" }));
-  bar.firstChild.style.width = `${Math.round(100 * probability)}%`;
-  return h("span", { class: "ws-meter" }, bar, h("span", { class: "ws-percent" }, `${percent(probability)} ${judge(probability)}`));
-}
-
-function copies(hit) {
-  const count = hit.copies?.length ?? 0;
-  if (!count) return h("span", { class: "ws-copies" });
-  return h("span", { class: "ws-copies" }, `+${count} ${count === 1 ? "copy" : "copies"}`);
+  // The card above or below: the nearest one of the next row in that direction.
+  across(cards, at, key) {
+    const down = { ArrowDown: 1, ArrowUp: -1 }[key];
+    if (!down) return undefined;
+    const { offsetTop: top, offsetLeft: left } = cards[at];
+    let row = null;
+    for (let i = at + down; cards[i]; i += down) {
+      if (cards[i].offsetTop === top) continue;
+      row ??= cards[i].offsetTop;
+      if (cards[i].offsetTop !== row) break;
+      if (down > 0 ? cards[i].offsetLeft >= left : cards[i].offsetLeft <= left) return i;
+    }
+    return row === null ? at : cards.findLastIndex((one) => one.offsetTop === row);
+  }
 }
