@@ -1,24 +1,18 @@
 // A folder of the server sorted into classes: a preview that can be changed, then the move, then undo.
 
-import { call } from "../api.js";
 import { freshId, h, percent } from "../dom.js";
 import { append, button, count, refill, scrolling } from "../forms/elements.js";
 import { post, watchJob } from "../forms/requests.js";
 
 const SHOWN = 60; // rows of a class at a time
 
-/** The server's sort folder: {name, undo: number of moves that can be undone}; null where it has none. */
-export async function findSortFolder() {
-  try {
-    const answer = await call("/v1/sort");
-    return answer.folder ? { name: answer.folder, undo: answer.undo ?? 0 } : null;
-  } catch {
-    return null;
-  }
+/** Name of the folder that the server lets the page sort; null where there is none. */
+export function findSortFolder() {
+  return document.querySelector('meta[name="wordsight-sort-folder"]')?.content || null;
 }
 
 export class SortFolder {
-  constructor({ name, undo }, tellFault) {
+  constructor(name, tellFault) {
     this.name = name;
     this.tellFault = tellFault;
     this.told = h("p", { class: "tb-told", role: "status" });
@@ -33,7 +27,7 @@ export class SortFolder {
     this.tools = h("div", { class: "tb-sticky", hidden: true }, h("div", { class: "tb-row tb-between" },
       h("span", { class: "tb-choice" }, h("label", { for: this.least.id }, "Move from a probability of"), this.least,
         this.leastShown), this.move));
-    this.undo = button("Undo the last move", () => this.#undo(), { hidden: !undo });
+    this.undo = button("Undo the last move", () => this.#undo(), { class: "ws-button ws-quiet" });
     this.tables = h("div", { class: "tb-stack" });
     this.empty = h("p", { class: "tb-empty" }, `Type classes and ask for a preview: it shows where each image of ${name} `
       + "would go. Nothing is moved before you confirm it.");
@@ -126,14 +120,12 @@ export class SortFolder {
     const changes = Object.fromEntries(this.items.filter((item) => item.byHand).map((item) => [item.id, item.to]));
     await this.#do("Moving…", "/v1/sort/apply", { plan: this.plan.id, changes, least: Number(this.least.value) },
       (answer) => `${count(answer.moved, "file is", "files are")} moved.`);
-    this.undo.hidden = false;
     this.undo.focus();
   }
 
   async #undo() {
     await this.#do("Moving back…", "/v1/sort/undo", {},
       (answer) => `${count(answer.moved_back, "file is", "files are")} back where they were.`);
-    this.undo.hidden = true;
   }
 
   async #do(doing, path, body, describe) {
