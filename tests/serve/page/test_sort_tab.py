@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from browsing import PHONE, browse, chromium, save_download  # noqa: F401
+from browsing import PHONE, browse, save_download
 from playwright.sync_api import expect
 from serving import run_server
 
