@@ -105,7 +105,7 @@ function drawOption({ type, name, at, label, count, share, checked, onChoose }) 
   return h("div", { class: `find-option${count || checked ? "" : " find-none"}` },
     h("input", { id, type, name, checked, "data-at": at, onchange: (event) => onChoose(event.target.checked) }),
     h("label", { for: id }, h("span", { class: "find-value", title: label }, label),
-      share === undefined ? null : drawShare(share), h("span", { class: "find-count" }, h("span", { class: "ws-hidden" }, ": "), count.toLocaleString())));
+      share === undefined ? null : drawShare(share), h("span", { class: "find-number" }, h("span", { class: "ws-hidden" }, ": "), count.toLocaleString())));
 }
 
 function drawShare(share) {
