@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
-from wordsight.path_text import json_text
 from wordsight.serve.page.assets import asset_url
 
 TITLE = "wordsight"
@@ -39,7 +37,7 @@ def mount_shell(app: FastAPI) -> None:
         _build(gradio),
         path="/",
         theme=theme,
-        head=_head(app.state.service.settings.sort_folder),
+        head=_head(),
         footer_links=[],
         show_error=False,
         run_history=False,
@@ -67,15 +65,10 @@ def _build(gradio: Any) -> Any:
     return blocks
 
 
-def _head(sort_folder: Path | None) -> str:
-    """Our styles, the module that defines all components, and the name of the folder that Sort may offer."""
-    offered = ""
-    if sort_folder is not None:
-        name = json_text(Path(os.path.abspath(sort_folder)).name)
-        offered = f'<meta name="wordsight-sort-folder" content="{escape(name)}">'
+def _head() -> str:
+    """Our styles and the module that defines all components."""
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        + offered
         + "".join(f'<link rel="stylesheet" href="{escape(asset_url(name))}">' for name in STYLES)
         + f'<script type="module" src="{escape(asset_url("page.js"))}"></script>'
     )

@@ -144,7 +144,7 @@ class Add extends HTMLElement {
     const parts = [];
     if (added) parts.push(h("p", {}, h("a", { class: "ws-button", href: address }, "Show in Find")));
     if (left) {
-      parts.push(h("h3", {}, left > skipped.length ? `Skipped, the first ${skipped.length}` : "Skipped"),
+      parts.push(h("h2", {}, left > skipped.length ? `Skipped, the first ${skipped.length}` : "Skipped"),
         table("Skipped files and why", ["File", "Reason"], skipped.map(({ name, reason }) => [name, reason])));
     }
     refill(this.outcome, parts);

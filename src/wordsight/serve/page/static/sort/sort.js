@@ -47,14 +47,14 @@ class Sort extends HTMLElement {
   }
 
   /** Offer the server's sort folder where it has one. */
-  #offerFolder() {
-    const name = findSortFolder();
-    if (!name) return;
-    this.folder = new SortFolder(name, (fault) => { this.fault.textContent = fault; });
+  async #offerFolder() {
+    const found = await findSortFolder();
+    if (!found) return;
+    this.folder = new SortFolder(found, (fault) => { this.fault.textContent = fault; });
     this.output.append(this.folder.element);
     const before = kept.read("sort.place", "images");
     append(this.where, [radios("What to sort", [["images", "Images of yours"],
-      ["folder", `The folder ${name}`]], before, (value) => this.#choosePlace(value))]);
+      ["folder", `The folder ${found.name}`]], before, (value) => this.#choosePlace(value))]);
     this.#choosePlace(before);
   }
 
