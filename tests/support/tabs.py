@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from browser import TIMEOUT, sync_api
+
+sync_api.expect.set_options(timeout=TIMEOUT)  # as for all else that a test waits for
+
 PHONE = {"width": 390, "height": 844}
 LOOKS = [{}, {"viewport": PHONE}, {"color_scheme": "dark"}]  # options of `browser.open_page`
 REFUSED = ("Failed to load resource",)  # what Chromium notes of an answer that is an error

@@ -47,7 +47,7 @@ export class SortFolder {
     this.told.textContent = "";
     this.tables.replaceChildren();
     const { job } = await post("/v1/sort/preview", question, options);
-    const ended = await watchJob(job, ({ done, total }) => onProgress(done, total), options.signal);
+    const ended = await watchJob(job, ({ done, total }) => total && onProgress(done, total), options.signal);
     this.plan = ended.plan;
     this.items = this.plan.items.map((item) => ({ ...item, to: item.label }));
     this.labels = this.plan.labels;
