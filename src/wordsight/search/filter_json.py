@@ -34,6 +34,22 @@ def compile_filter(tree: Any, columns: Mapping[str, str]) -> str:
     return compiler.read(tree, 0)
 
 
+def omit_column(tree: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """Filter without the conditions on a column that must hold by themselves; {} where nothing is left.
+
+    Those below "or" and "not" stay: what is left without them would select other rows.
+    """
+    left: dict[str, Any] = {}
+    for name, value in tree.items():
+        if name == "and" and isinstance(value, list):
+            parts = [omit_column(part, column) if isinstance(part, Mapping) else part for part in value]
+            if kept := [part for part, given in zip(parts, value, strict=True) if part or not given]:
+                left[name] = kept
+        elif name != column:
+            left[name] = value
+    return left
+
+
 class _Compiler:
     def __init__(self, columns: Mapping[str, str]) -> None:
         self.columns = columns
