@@ -256,6 +256,7 @@ class _Writing:
             foreign.update(row.id for row in rows if row.source != self._source)
         for id in sorted(foreign):
             self.job.skip(self._shown[id], f"has the id {id[:80]!r}, which an item of another source has; take another")
+        self._new = {path: [id for id in ids if id not in foreign] for path, ids in self._new.items()}
         return [item for item in items if item.id not in foreign]
 
     def _remove_unused(self) -> None:
