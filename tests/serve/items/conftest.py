@@ -7,7 +7,7 @@ import pytest
 from changing_gallery import ChangingGallery
 from serving import run_server
 
-_MOST = 40  # tests of one run
+_MOST = 50  # tests of one run
 
 
 @pytest.fixture(scope="session")

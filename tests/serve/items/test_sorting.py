@@ -76,7 +76,7 @@ def test_changes_by_hand_a_least_probability_and_copies(server, folder):
     plan = preview(server, min_probability=1.0)
     state = finish(server, apply(server, plan, changes={"coffee.jpg": "cat"}, copy=True))
     assert state["copied"] == 1
-    assert "cat/coffee.jpg" in files(folder) and "coffee.jpg" in files(folder)
+    assert {"cat/coffee.jpg", "coffee.jpg"} <= set(files(folder))
     assert finish(server, server.post("/v1/sort/undo"))["removed"] == 1
 
 
@@ -109,8 +109,9 @@ def test_names_of_classes_never_leave_the_folder(server, folder):
     for path in folder.rglob("*"):
         assert path.resolve().is_relative_to(folder)
     made = {path.name for path in folder.iterdir() if path.is_dir()}
-    assert "CON" not in made and all(len(name) <= 100 and not name.startswith(".") for name in made)
-    assert not (folder.parent / "x").exists() and not (folder.parent.parent / "y").exists()
+    assert "CON" not in made
+    assert all(len(name) <= 100 and not name.startswith(".") for name in made)
+    assert not list(folder.parent.rglob("x"))
     assert finish(server, server.post("/v1/sort/undo"))["moved_back"] == 12
 
 
