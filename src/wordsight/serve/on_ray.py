@@ -1,6 +1,6 @@
 """The server on a Ray cluster: any number of ingresses, which ask any number of encoders, both scaled by load.
 
-    serve run wordsight.serve.on_ray:build gallery.shop=s3://bucket/shop-index
+    RAY_USAGE_STATS_ENABLED=0 serve run wordsight.serve.on_ray:build gallery.shop=s3://bucket/shop-index
 
 An ingress is the application of `wordsight serve`: it checks requests, asks the galleries and keeps nothing. Models run
 in encoders, one deployment for each model and lane, so that bulk work does not hold up the searches of people: each
@@ -38,7 +38,7 @@ from wordsight.serve.engine.text_cache import EmbeddedText
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to Ray's makers
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to Ray's makers, of a cluster that is started after this
 try:
     from ray import serve
     from ray.serve.exceptions import BackPressureError
