@@ -96,7 +96,7 @@ export class Facets {
     };
     const keys = (event) => event.key === "Enter" && apply();
     return h("div", { class: "find-bounds", onkeydown: keys }, from, h("span", { "aria-hidden": "true" }, "–"), to,
-      h("button", { type: "button", class: "ws-button", "aria-label": `Apply range of ${nameColumn(column)}`, onclick: apply }, "Go"));
+      h("button", { type: "button", class: "ws-button", "aria-label": `Go: ${nameColumn(column)}`, onclick: apply }, "Go"));
   }
 }
 
@@ -105,7 +105,7 @@ function drawOption({ type, name, at, label, count, share, checked, onChoose }) 
   return h("div", { class: `find-option${count || checked ? "" : " find-none"}` },
     h("input", { id, type, name, checked, "data-at": at, onchange: (event) => onChoose(event.target.checked) }),
     h("label", { for: id }, h("span", { class: "find-value", title: label }, label),
-      share === undefined ? null : drawShare(share), h("span", { class: "find-count" }, h("span", { class: "ws-hidden" }, ": "), count.toLocaleString())));
+      share === undefined ? null : drawShare(share), h("span", { class: "find-number" }, h("span", { class: "ws-hidden" }, ": "), count.toLocaleString())));
 }
 
 function drawShare(share) {
