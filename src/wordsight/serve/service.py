@@ -14,6 +14,7 @@ from wordsight.serve.engine.engine import Engine
 from wordsight.serve.engine.engines import Engines
 from wordsight.serve.items.jobs import Jobs
 from wordsight.serve.library import Library, OpenGallery
+from wordsight.serve.media.thumbnails import Thumbnails
 from wordsight.serve.settings import Settings
 
 
@@ -30,6 +31,7 @@ class Service:
         self.library = Library(settings)
         self.jobs = Jobs()
         self.classifiers = Classifiers()
+        self.thumbnails = Thumbnails(settings.limits)
         self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -53,6 +55,7 @@ class Service:
         if self._opening is not None:
             self._opening.cancel()
         await self.jobs.stop()
+        await self.thumbnails.stop()
         await self.engines.stop()
         await asyncio.to_thread(self.library.close)
 

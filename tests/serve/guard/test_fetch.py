@@ -57,7 +57,7 @@ def site(monkeypatch):
     """A site on this machine. Names of `PUBLIC_NAMES` resolve to it as to a public address; all others as they do."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.asked, server.stopped, server.resolved, server.connected = [], threading.Event(), [], []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     real_resolve, real_connect = socket.getaddrinfo, socket.socket.connect
 
     def resolve(host, port, *given, **named):

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.image_inputs import ImageList
+from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE, ImageList
 from wordsight.serve.engine.engine import Caller, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.classes import (
@@ -30,10 +31,13 @@ from wordsight.zeroshot.classifier import Classifier
 router = APIRouter(prefix="/v1", tags=["classify"])
 
 _MOST_ANSWERS = 100_000  # labels with probabilities in one answer: images × top, for each template of the effect
+_EXAMPLE: JsonDict = {"images": [IMAGE_EXAMPLE], "classes": ["cat", "rocket"]}
 
 
 class ClassifyRequest(BaseModel):
     """Images, and the classes that they may show."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     images: ImageList
     classes: Annotated[Any, CLASSES_SCHEMA] = Field(
@@ -86,7 +90,7 @@ class ClassifyAnswer(BaseModel):
     effect: list[TemplateEffect] | None = None
 
 
-@router.post("/classify", operation_id="classify", response_model=ClassifyAnswer, response_class=Response)
+@router.post("/classify", operation_id="classify", response_model=ClassifyAnswer)
 async def classify(
     asked: ClassifyRequest,
     service: Annotated[Service, Depends(get_service)],

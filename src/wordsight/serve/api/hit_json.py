@@ -12,6 +12,7 @@ from wordsight.output.lead_columns import Lead, cell_text, lead_columns
 from wordsight.row_images import locate_image, page_suffix
 from wordsight.search.hits import Hit
 from wordsight.serve.media.keys import encode_key
+from wordsight.serve.media.source_file import has_own_file
 from wordsight.text.analysis import Query
 from wordsight.text.snippet import Marked, marked, snippet
 
@@ -63,10 +64,15 @@ def describe_row(row: Row, gallery: str, words: Query = "", lead: Lead | None = 
 
 
 def make_links(row: Row, gallery: str) -> dict[str, Any]:
-    """Key of a row, and the addresses of its thumbnail, its file and (of a document) its page."""
+    """Key of a row, and the addresses of its thumbnail, its file and (of a document) its page.
+
+    Of an image without a file of its own (a member of an archive, one that was fetched), file is the index's image.
+    """
     key, of = encode_key(row.id), f"gallery={quote(gallery, safe='')}"
     file = f"/file/{key}?{of}"
     page = None
+    if not has_own_file(row):
+        file = f"/page/{key}?{of}&v={row.content_hash[:16]}"
     if row.page is not None:
         file += f"#page={row.page}"
         page = f"/page/{key}?{of}&v={row.content_hash[:16]}"

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from wordsight.search.reference import Reference
 from wordsight.search.relevance import best_among, count_words, judge_image, judge_text
@@ -23,10 +24,13 @@ from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
 router = APIRouter(prefix="/v1", tags=["rank"])
+_EXAMPLE: JsonDict = {"query": "a kitten", "documents": ["an invoice", "a cat"]}
 
 
 class RankRequest(BaseModel):
     """A query, and the texts or images to order by it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     query: Annotated[Any, WithJsonSchema(INPUT_SCHEMA)] = Field(
         description="A text, or an image: a data: URI, or an image object.", examples=["a cat"]
@@ -66,8 +70,8 @@ class RankAnswer(BaseModel):
     usage: RankUsage
 
 
-@router.post("/rank", operation_id="rank", response_model=RankAnswer, response_class=Response)
-@router.post("/rerank", include_in_schema=False, response_model=RankAnswer, response_class=Response)
+@router.post("/rank", operation_id="rank", response_model=RankAnswer)
+@router.post("/rerank", include_in_schema=False, response_model=RankAnswer)
 async def rank(
     asked: RankRequest,
     service: Annotated[Service, Depends(get_service)],

@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,12 @@ class DecodeProcess:
         return self._process.pid if self._process else None
 
     def read_pixels(self, source: str | bytes | os.PathLike[str], spec: Preprocess) -> NDArray[np.uint8]:
-        """Pixels (S, S, 3) of an image.
+        """Pixels (S, S, 3) of an image. Raises: ImageError with the reason alone."""
+        pixels = self.ask(source, {"preprocess": describe_preprocess(spec)})
+        return np.frombuffer(pixels, np.uint8).reshape(spec.image_size, spec.image_size, 3)
+
+    def ask(self, source: str | bytes | os.PathLike[str], work: Mapping[str, Any]) -> bytes:
+        """Bytes that the worker makes of an image. work: what it shall make (see `decode_worker`).
 
         A process that something else ended is started again once, in case the image was not to blame.
         Raises: ImageError with the reason alone.
@@ -62,7 +68,7 @@ class DecodeProcess:
             self.start()
             self._deadline = time.monotonic() + self.seconds
             try:
-                return self._exchange(source, spec)
+                return self._exchange(source, work)
             except ImageError:
                 raise
             except (OSError, ValueError) as error:  # the process ended
@@ -115,7 +121,7 @@ class DecodeProcess:
         self._closed = True
         self.end()
 
-    def _exchange(self, source: str | bytes | os.PathLike[str], spec: Preprocess) -> NDArray[np.uint8]:
+    def _exchange(self, source: str | bytes | os.PathLike[str], work: Mapping[str, Any]) -> bytes:
         """Write a request and read its answer. Raises: ImageError; OSError or ValueError where the process ended."""
         process = self._process
         assert process is not None
@@ -124,17 +130,16 @@ class DecodeProcess:
         is_path = not isinstance(source, bytes)
         content = source if isinstance(source, bytes) else os.fsencode(source)
         facts = {"path": is_path, "bytes": len(content), "most_pixels": self.most_pixels}
-        process.stdin.write(json.dumps({**facts, "preprocess": describe_preprocess(spec)}).encode() + b"\n")
+        process.stdin.write(json.dumps({**facts, **work}).encode() + b"\n")
         process.stdin.write(content)
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
         if "error" in answer:
             raise ImageError(answer["error"])
-        pixels = process.stdout.read(answer["bytes"])
-        expected = 3 * spec.image_size**2
-        if len(pixels) != expected:
-            raise ValueError(f"{len(pixels)} of {expected} bytes of pixels")
-        return np.frombuffer(pixels, np.uint8).reshape(spec.image_size, spec.image_size, 3)
+        made = process.stdout.read(answer["bytes"])
+        if len(made) != answer["bytes"]:
+            raise ValueError(f"{len(made)} of {answer['bytes']} bytes")
+        return made
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:

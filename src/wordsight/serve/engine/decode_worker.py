@@ -1,16 +1,19 @@
 """The process that decodes images which strangers sent, asked on its standard streams: see `decode_process`.
 
 It imports Pillow and NumPy, no encoder: about 30 MB. A request is one line of JSON and the bytes of the image; the
-answer one line of JSON and the pixels.
+answer one line of JSON and what was made of it: the pixels that a model sees ("preprocess"), or a thumbnail ("side",
+"kind").
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import IO, Any
 
 from wordsight.errors import ImageError, WordsightError
@@ -19,6 +22,7 @@ from wordsight.images.header import read_header
 from wordsight.images.identify import readable_formats
 from wordsight.images.names import source_name
 from wordsight.images.preprocess import preprocess
+from wordsight.serve.media.rendering import encode_image
 from wordsight.spec import Preprocess
 
 NICENESS = 5  # so that the event loop and the encoder, which wait for nobody, come first
@@ -26,15 +30,34 @@ NICENESS = 5  # so that the event loop and the encoder, which wait for nobody, c
 
 def read_pixels(source: str | bytes, spec: Preprocess, most_pixels: int) -> bytes:
     """Pixels (S, S, 3) uint8 that a model sees of an image. Raises: ImageError with the reason alone."""
-    try:
-        header = read_header(source)
-        if header.width * header.height > most_pixels:
-            raise ImageError(
-                f"has {header.width * header.height:,} pixels ({header.width:,}×{header.height:,}), more than the "
-                f"limit of {most_pixels:,}; make it smaller"
-            )
+    with _reasons_alone(source):
+        check_pixels(source, most_pixels)
         image = decode(source, at_least=spec.image_size)
         return preprocess(image.image, spec, image.box).tobytes()
+
+
+def render_thumbnail(source: str | bytes, side: int, kind: str, most_pixels: int) -> bytes:
+    """Thumbnail of an image as `media.rendering` encodes it. Raises: ImageError with the reason alone."""
+    with _reasons_alone(source):
+        check_pixels(source, most_pixels)
+        return encode_image(decode(source, at_least=side).image, side, kind)
+
+
+def check_pixels(source: str | bytes, most_pixels: int) -> None:
+    """Raise ImageError for an image of more pixels than the limit, by its header."""
+    header = read_header(source)
+    if header.width * header.height > most_pixels:
+        raise ImageError(
+            f"has {header.width * header.height:,} pixels ({header.width:,}×{header.height:,}), more than the "
+            f"limit of {most_pixels:,}; make it smaller"
+        )
+
+
+@contextlib.contextmanager
+def _reasons_alone(source: str | bytes) -> Iterator[None]:
+    """Raise all errors as ImageErrors that do not name the image."""
+    try:
+        yield
     except WordsightError as error:
         raise ImageError(str(error).removeprefix(f"{source_name(source)}: ")) from error
     except MemoryError:
@@ -55,8 +78,11 @@ def _answer(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], by
     source: str | bytes = content
     if request["path"]:
         source = os.fsdecode(content)
+    most_pixels = request["most_pixels"]
     try:
-        return {}, read_pixels(source, _read_preprocess(request["preprocess"]), request["most_pixels"])
+        if "side" in request:
+            return {}, render_thumbnail(source, request["side"], request["kind"], most_pixels)
+        return {}, read_pixels(source, _read_preprocess(request["preprocess"]), most_pixels)
     except ImageError as error:
         return {"error": str(error)}, b""
 

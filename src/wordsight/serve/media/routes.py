@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import os
-import stat
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, Response
-from PIL import Image
 
 from wordsight.errors import ImageError
+from wordsight.images.decode import read_image
 from wordsight.index import Index, Row
-from wordsight.path_text import to_path
-from wordsight.row_images import row_image, shown_image
+from wordsight.row_images import shown_image
 from wordsight.serve.errors import RequestError
 from wordsight.serve.media.content_type import find_content_type
 from wordsight.serve.media.keys import decode_key
+from wordsight.serve.media.rendering import encode_image
+from wordsight.serve.media.source_file import find_source_file
 from wordsight.serve.service import Service, get_service
 
 router = APIRouter(tags=["media"])
 
 SIZES = (160, 320, 640, 1280)  # pixels of a thumbnail's longer side
 PAGE_SIZE = 2000
+LEAST_HASH = 16  # digits of `v`
 FOR_EVER = "private, max-age=31536000, immutable"
 REVALIDATE = "private, no-cache"
 
@@ -46,8 +44,11 @@ async def thumb(
     index, row = await _find(service, gallery, key)
     side = next((one for one in SIZES if one >= size), SIZES[-1])
     kind = "WEBP" if "image/webp" in request.headers.get("accept", "") else "JPEG"
-    content = await asyncio.to_thread(_render_thumbnail, index, row, side, kind)
-    return _answer_image(content, kind, request, lasting=v is not None and row.content_hash.startswith(v))
+    try:
+        made = await service.thumbnails.get(index, row, side, kind)
+    except ImageError as error:
+        raise RequestError(f"cannot be shown: {error}", "key", status=404) from None
+    return _answer_image(made.content, kind, request, lasting=made.lasting and _is_version(v, row))
 
 
 @router.get("/page/{key}", response_class=Response)
@@ -60,15 +61,29 @@ async def page(
 ) -> Response:
     """Page of a document, rendered to be read."""
     index, row = await _find(service, gallery, key)
-    content = await asyncio.to_thread(_render_page, index, row)
-    return _answer_image(content, "JPEG", request, lasting=v is not None and row.content_hash.startswith(v))
+    if row.page is None:
+        return await thumb(key, request, service, gallery, v, SIZES[-1])
+    found = await asyncio.to_thread(find_source_file, row)
+    content = await asyncio.to_thread(_render_page, index, row, readable=found is not None)
+    lasting = found is not None and found.unchanged and _is_version(v, row)
+    return _answer_image(content, "JPEG", request, lasting=lasting)
 
 
 @router.get("/file/{key}", response_class=Response)
 async def file(key: str, service: Annotated[Service, Depends(get_service)], gallery: Gallery = None) -> Response:
-    """The file of an item as it is, metadata included."""
+    """The file of an item as it is, metadata included; of a document's page, the document.
+
+    Types that run scripts in a browser (SVG, HTML) are sent as files to be saved. `Range` is understood.
+    """
     _, row = await _find(service, gallery, key)
-    path = await asyncio.to_thread(_find_file, row)
+    found = await asyncio.to_thread(find_source_file, row)
+    if found is None:
+        raise RequestError(
+            "is not there: the item's file has gone, is not below its source, or is part of an archive",
+            "key",
+            status=404,
+        )
+    path = found.path
     kind = await asyncio.to_thread(find_content_type, path)
     disposition = "inline" if kind.inline else "attachment"
     return FileResponse(
@@ -90,45 +105,21 @@ async def _find(service: Service, gallery: str | None, key: str) -> tuple[Index,
     return opened.gallery.index, rows[0]
 
 
-def _find_file(row: Row) -> Path:
-    """File of a row: a regular file below the source that it was indexed from, links followed.
+def _is_version(v: str | None, row: Row) -> bool:
+    """Whether an address names the content that the index has, so that its answer may be kept for ever."""
+    return v is not None and len(v) >= LEAST_HASH and row.content_hash.startswith(v)
 
-    Raises: RequestError (404) where it is gone, leads elsewhere, or was fetched from a URL.
-    """
-    path = to_path(row.path)
-    source = to_path(row.source)
+
+def _render_page(index: Index, row: Row, *, readable: bool) -> bytes:
+    """Page as it looks, where its document may be read; else the small image that the index keeps."""
     try:
-        real = Path(os.path.realpath(path, strict=True))
-        root = Path(os.path.realpath(source if source.is_dir() else source.parent, strict=True))
-        if stat.S_ISREG(real.stat().st_mode) and real.is_relative_to(root):
-            return real
-    except (OSError, ValueError):
-        pass
-    raise RequestError("is not there: the item's file has gone, or is not below its source", "key", status=404)
-
-
-def _render_thumbnail(index: Index, row: Row, side: int, kind: str) -> bytes:
-    try:
-        image = row_image(index, row, at_least=side)
+        if readable:
+            return encode_image(shown_image(index, row), PAGE_SIZE, "JPEG")
+        if kept := row.thumbnail or index.thumbnail(row.id):
+            return encode_image(read_image(kept), PAGE_SIZE, "JPEG")
     except ImageError as error:
         raise RequestError(f"cannot be shown: {error}", "key", status=404) from None
-    return _encode(image, side, kind)
-
-
-def _render_page(index: Index, row: Row) -> bytes:
-    try:
-        return _encode(shown_image(index, row), PAGE_SIZE, "JPEG")
-    except ImageError as error:
-        raise RequestError(f"cannot be shown: {error}", "key", status=404) from None
-
-
-def _encode(image: Image.Image, side: int, kind: str) -> bytes:
-    """Pixels alone, scaled down to a longer side."""
-    image = image.convert("RGB")
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    Image.frombytes("RGB", image.size, image.tobytes()).save(file, kind, quality=82)
-    return file.getvalue()
+    raise RequestError("cannot be shown: the index keeps no image of this page", "key", status=404)
 
 
 def _answer_image(content: bytes, kind: str, request: Request, *, lasting: bool) -> Response:

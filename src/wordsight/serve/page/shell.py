@@ -18,7 +18,8 @@ from wordsight.serve.page.assets import asset_url
 TITLE = "wordsight"
 FONTS = ("system-ui", "sans-serif")
 # of the document, and of the component, which Gradio's styles do not reach
-STYLES = ("style.css", "find/find.css")
+STYLES = ("style.css", "find/find.css", "forms/forms.css", "sort/sort.css", "compare/compare.css", "add/add.css",
+          "duplicates/duplicates.css")  # fmt: skip
 
 
 class NoGradioError(ImportError):

@@ -1,0 +1,73 @@
+"""Thumbnails of a server: made once for each content, kept in memory and on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from wordsight.errors import ImageError
+from wordsight.index import Index, Row
+from wordsight.locations import cache_dir
+from wordsight.serve.made_once import MadeOnce
+from wordsight.serve.media.disk_cache import DiskCache
+from wordsight.serve.media.renderers import Renderers
+from wordsight.serve.media.source_file import SourceFile, find_source_file
+from wordsight.serve.settings import Limits
+
+MEMORY_BYTES = 32 << 20
+_FORMAT = 1  # of what is kept on disk; another one where thumbnails are made in another way
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """content: an encoded image. lasting: it is of the content that the index has, and will never be another."""
+
+    content: bytes
+    lasting: bool
+
+
+class Thumbnails:
+    """Thumbnails by content, side and kind."""
+
+    def __init__(self, limits: Limits, disk: DiskCache | None = None) -> None:
+        self.renderers = Renderers(limits)
+        self._disk = disk or DiskCache(cache_dir("thumbnails"))
+        self._memory: MadeOnce[bytes] = MadeOnce(MEMORY_BYTES, len)
+
+    async def get(self, index: Index, row: Row, side: int, kind: str) -> Thumbnail:
+        """Thumbnail of a row: of its file, else of the small image that the index keeps.
+
+        Raises: ImageError with the reason alone, where there is neither; BusyError.
+        """
+        file = await asyncio.to_thread(find_source_file, row) if row.page is None else None
+        if file is not None and not file.unchanged:
+            return Thumbnail(await self._render(index, row, file, side, kind), lasting=False)
+        name = hashlib.blake2b(
+            f"{_FORMAT} {row.content_hash or row.id} {side} {kind}".encode("utf-8", "surrogateescape"), digest_size=20
+        ).hexdigest()
+
+        async def make() -> bytes:
+            if kept := await asyncio.to_thread(self._disk.get, name):
+                return kept
+            content = await self._render(index, row, file, side, kind)
+            await asyncio.to_thread(self._disk.put, name, content)
+            return content
+
+        return Thumbnail(await self._memory.get(name, make), lasting=bool(row.content_hash))
+
+    async def stop(self) -> None:
+        """End the processes that render."""
+        await self.renderers.stop()
+
+    async def _render(self, index: Index, row: Row, file: SourceFile | None, side: int, kind: str) -> bytes:
+        problem = ImageError("its file has gone, or is not below its source")
+        if file is not None:
+            try:
+                return await self.renderers.render(file.path, side, kind)
+            except ImageError as error:
+                problem = error
+        kept = row.thumbnail or await asyncio.to_thread(index.thumbnail, row.id)
+        if not kept:
+            raise problem
+        return await self.renderers.render(kept, side, kind)
