@@ -32,7 +32,9 @@ def test_files_of_another_version_are_asked_for_again(client):
     assert client.get("/ui/0123/page.js").headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("name", ["", "../shell.py", "..%2fshell.py", "find/../../shell.py", "missing.js", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["", "../shell.py", "..%2fshell.py", "find/../../shell.py", "missing.js", "/etc/passwd"]
+)
 def test_nothing_else_is_served(client, name):
     answer = client.get(f"/ui/0123/{name}")
     assert answer.status_code in (400, 404)

@@ -14,7 +14,7 @@ from wordsight.serve.settings import Settings
 pytestmark = pytest.mark.browser
 
 
-def test_the_page_says_that_the_model_is_loading(page):
+def test_the_page_says_that_the_model_is_loading(chromium, site):
     waiting = [json.dumps({"status": "loading"})] * 2
 
     def answer(route):
@@ -23,11 +23,11 @@ def test_the_page_says_that_the_model_is_loading(page):
         else:
             route.continue_()
 
-    page.on("console", lambda _: None)
-    page.route("**/readyz", answer)
-    page.goto("/")
-    expect(page.locator(".ws-readiness")).to_have_text("Loading the model…")
-    expect(page.locator(".ws-readiness")).to_be_hidden()
+    with open_page(chromium, site, expect=["503"]) as page:
+        page.route("**/readyz", answer)
+        page.goto("/")
+        expect(page.locator(".ws-readiness")).to_have_text("Loading the model…")
+        expect(page.locator(".ws-readiness")).to_be_hidden()
 
 
 @pytest.fixture

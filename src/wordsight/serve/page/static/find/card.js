@@ -23,7 +23,7 @@ export function drawCard(hit, query, on, eager) {
       h("img", { src: hit.thumb, alt: hit.alt, class: `find-${fit}`, loading: eager ? "eager" : "lazy", decoding: "async", width: 320, height: 320, draggable: true, onerror: showMissing, ondragstart: (event) => event.dataTransfer.setData("application/x-wordsight-key", hit.key) }),
       hit.page === null ? null : h("span", { class: "find-page", "aria-hidden": "true" }, `p. ${hit.page}`)),
     drawMeter(hit),
-    h("span", { class: `find-title${hit.title.text === hit.name && !hit.snippet ? " find-name" : ""}`, title: hit.title.text }, marked(hit.title)),
+    h("span", { class: `find-title${hit.title.text === hit.name && !hit.snippet ? " find-name" : ""}`, title: hit.title.text, "aria-hidden": hit.alt === hit.title.text ? "true" : null }, marked(hit.title)), // not said twice
     hit.snippet ? h("span", { class: "find-snippet" }, marked(hit.snippet)) : drawDetails(hit));
   const card = h("li", { class: `find-card${hit.likely === false ? " find-unlikely" : ""}`, "data-key": hit.key }, open,
     h("div", { class: "find-tools" }, drawCopies(hit, on),

@@ -96,7 +96,7 @@ export class Facets {
     };
     const keys = (event) => event.key === "Enter" && apply();
     return h("div", { class: "find-bounds", onkeydown: keys }, from, h("span", { "aria-hidden": "true" }, "–"), to,
-      h("button", { type: "button", class: "ws-button", "aria-label": `Apply range of ${nameColumn(column)}`, onclick: apply }, "Go"));
+      h("button", { type: "button", class: "ws-button", "aria-label": `Go: ${nameColumn(column)}`, onclick: apply }, "Go"));
   }
 }
 
