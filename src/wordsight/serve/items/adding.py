@@ -100,20 +100,28 @@ class Adding:
         named = NamedFiles([file for file in files if file.kind is UploadKind.IMAGE])
         used: set[Path] = set()
         for table in tables:
-            for row in read_rows(table, named, self.form.image_column):
-                job.check()
-                try:
-                    file = self._image_of(row, job)
-                except (ImageError, InputError) as error:
-                    job.skip(row.name, str(error).rstrip("."))
-                    continue
-                used.add(file.path)
-                yield Addition(file.path, row.cell or row.name, meta={**row.meta, **self.form.meta}, said=True)
+            try:
+                for addition in self._list_rows(table, named, job):
+                    used.add(addition.file)
+                    yield addition
+            except InputError as error:
+                job.skip(table.shown_name, str(error))
         for file in files:
             if file.kind is not UploadKind.TABLE and file.path not in used:
                 title = os.path.splitext(file.shown_name.rsplit("/", 1)[-1])[0]
                 meta = {"title": title, **self.form.meta}
                 yield Addition(file.path, file.shown_name, meta=meta, said=bool(self.form.meta))
+
+    def _list_rows(self, table: Upload, named: NamedFiles, job: Job) -> Iterator[Addition]:
+        """Yield the images of a table's rows; those without one are skipped. Raises: InputError for the table."""
+        for row in read_rows(table, named, self.form.image_column):
+            job.check()
+            try:
+                file = self._image_of(row, job)
+            except (ImageError, InputError) as error:
+                job.skip(row.name, str(error).rstrip("."))
+                continue
+            yield Addition(file.path, row.cell or row.name, meta={**row.meta, **self.form.meta}, said=True)
 
     def _unpack(self, job: Job) -> Iterator[Upload]:
         """Yield the files of the upload, those of archives in their place."""
@@ -256,6 +264,7 @@ class _Writing:
             foreign.update(row.id for row in rows if row.source != self._source)
         for id in sorted(foreign):
             self.job.skip(self._shown[id], f"has the id {id[:80]!r}, which an item of another source has; take another")
+        self._new = {path: [id for id in ids if id not in foreign] for path, ids in self._new.items()}
         return [item for item in items if item.id not in foreign]
 
     def _remove_unused(self) -> None:
