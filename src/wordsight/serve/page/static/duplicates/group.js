@@ -8,14 +8,12 @@ export function duplicateGroup(group, number, keep, mark) {
   const same = group.exact ? ", the same content" : "";
   return h("fieldset", { class: "tb-group" },
     h("legend", {}, `Group ${number}: ${count(group.items.length, "image")}${same}`),
-    h("ul", { class: "tb-side" }, ...group.items.map((item, i) => {
-      const why = i === 0 ? `Suggested: ${group.because || "the original"}` : describe(item);
-      return card(item, why, keep, mark);
-    })));
+    h("ul", { class: "tb-side" }, ...group.items.map((item) => card(item, describe(item), keep, mark))));
 }
 
-function describe({ role, cosine }) {
-  return role === "shot" ? "Another file of the same shot" : `Cosine ${cosine.toFixed(3)}`;
+function describe({ keep, reason }) {
+  const told = reason || "the original";
+  return keep ? `Suggested: ${told}` : told[0].toUpperCase() + told.slice(1);
 }
 
 function card(item, why, keep, mark) {
