@@ -5,6 +5,7 @@
 Takes Chromium and Playwright. Each tab at desktop size and at that of a phone.
 """
 
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -89,8 +90,8 @@ SHOWN = {
     "sort": show_sort,
     "sort-folder": show_sort_folder,
     "compare": show_compare,
-    "add": show_add,
     "duplicates": show_duplicates,
+    "add": show_add,
 }
 
 
@@ -130,7 +131,8 @@ def main():
                         page.evaluate(_LOAD)
                         height = min(MOST_HEIGHT, page.evaluate("document.documentElement.scrollHeight"))
                         page.set_viewport_size({**viewport, "height": max(height, viewport["height"])})
-                        page.screenshot(path=HERE / f"{name}-{size}.png")
+                        shot = Image.open(io.BytesIO(page.screenshot()))
+                        shot.convert("RGB").quantize(256).save(HERE / f"{name}-{size}.png", optimize=True)
 
 
 if __name__ == "__main__":

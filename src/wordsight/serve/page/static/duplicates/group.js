@@ -21,10 +21,10 @@ function card(item, why, keep, mark) {
   const facts = [item.width && `${item.width} × ${item.height}`, fileSize(item.size)].filter(Boolean).join(" · ");
   const element = h("li", { class: "tb-copy" },
     h("a", { href: item.page_image ?? item.file, target: "_blank", rel: "noopener", class: "tb-copy-image" },
-      h("img", { src: item.thumb, alt: `${item.name}, opens in a new tab`, loading: "lazy" })),
+      h("img", { src: item.thumb, alt: `${item.alt}, opens in a new tab`, loading: "lazy" })),
     h("div", { class: "tb-choice" }, input, h("label", { for: input.id }, "Keep ",
-      h("span", { class: "ws-hidden" }, item.name))),
-    h("p", { class: "tb-name", title: item.path }, item.name),
+      h("span", { class: "ws-hidden" }, item.alt))),
+    h("p", { class: "tb-name", title: item.name }, item.alt),
     h("p", { class: "ws-faint" }, facts),
     h("p", { class: "tb-suggested" }, why),
     h("p", { class: "tb-path" }, item.path));
