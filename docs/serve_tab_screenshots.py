@@ -1,6 +1,6 @@
 """Write the screenshots of Sort, Compare, Add and Duplicates in docs/serve, of the bundled images.
 
-    python docs/serve/tab_screenshots.py
+    python docs/serve_tab_screenshots.py
 
 Takes Chromium and Playwright. Each tab at desktop size and at that of a phone.
 """
@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent.parent / "tests" / "support"))
+FOLDER = Path(__file__).parent / "serve"
+sys.path.insert(0, str(FOLDER.parent.parent / "tests" / "support"))
 
 from browser import open_browser, open_page  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -132,7 +132,7 @@ def main():
                         height = min(MOST_HEIGHT, page.evaluate("document.documentElement.scrollHeight"))
                         page.set_viewport_size({**viewport, "height": max(height, viewport["height"])})
                         shot = Image.open(io.BytesIO(page.screenshot()))
-                        shot.convert("RGB").quantize(256).save(HERE / f"{name}-{size}.png", optimize=True)
+                        shot.convert("RGB").quantize(256).save(FOLDER / f"{name}-{size}.png", optimize=True)
 
 
 if __name__ == "__main__":
