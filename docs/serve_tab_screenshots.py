@@ -42,7 +42,7 @@ def show_sort(page, images):
     element.get_by_role("button", name="Download CSV").wait_for()
 
 
-def show_sort_folder(page, images):
+def show_sort_folder(page, _):
     """Preview of a folder."""
     element = open_tab(page, "sort")
     element.get_by_role("radio", name="The folder").check()
@@ -79,7 +79,7 @@ def show_add(page, images):
         element.get_by_role("table").wait_for()
 
 
-def show_duplicates(page, images):
+def show_duplicates(page, _):
     """Groups of copies."""
     element = open_tab(page, "duplicates")
     element.get_by_role("button", name="Find duplicates").click()
