@@ -3,9 +3,10 @@
 import { h, icon, marked, percent } from "../dom.js";
 import { isMarked } from "./query.js";
 
+export const PERHAPS = 0.2;
 const JUDGEMENTS = [
   [0.5, "likely"],
-  [0.2, "perhaps"],
+  [PERHAPS, "perhaps"],
   [0, "probably not"],
 ];
 const SQUARE = [0.6, 1.7]; // aspects that a square shows well when it is filled
