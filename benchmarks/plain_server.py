@@ -14,13 +14,14 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from transformers import AutoProcessor, CLIPModel
+from transformers import CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
 
 def make_app(folder: str) -> FastAPI:
     """Application with `POST /v1/embeddings` for texts and data URIs of images."""
     model = CLIPModel.from_pretrained(folder).eval()
-    processor = AutoProcessor.from_pretrained(folder)
+    processor = CLIPImageProcessor.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     app = FastAPI()
 
     @app.get("/readyz")
@@ -35,7 +36,7 @@ def make_app(folder: str) -> FastAPI:
                 pixels = processor(images=[image.convert("RGB") for image in images], return_tensors="pt")
                 features = model.get_image_features(**pixels).pooler_output
             else:
-                tokens = processor.tokenizer(asked["input"], padding=True, truncation=True, return_tensors="pt")
+                tokens = tokenizer(asked["input"], padding=True, truncation=True, return_tensors="pt")
                 features = model.get_text_features(**tokens).pooler_output
             features = features / features.norm(dim=-1, keepdim=True)
         data = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(features.tolist())]

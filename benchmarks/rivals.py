@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tokenizers
 import torch
 
 from wordsight.checkpoint import Checkpoint
@@ -26,6 +27,23 @@ def vit_b_32(folder: Path, layers: int = 12) -> Path:
     torch.manual_seed(0)
     CLIPModel(CLIPConfig(**towers)).save_pretrained(folder)
     CLIPImageProcessor().save_pretrained(folder)
+    return folder
+
+
+def write_tokenizer(folder: Path) -> Path:
+    """Put CLIP's tokenizer, as transformers reads it, beside a model."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    from wordsight.text.tokenizer import _clip_bpe
+
+    start, end = "<|startoftext|>", "<|endoftext|>"
+    engine = tokenizers.Tokenizer.from_str(_clip_bpe().to_str())
+    engine.post_processor = TemplateProcessing(
+        single=f"{start} $A {end}", special_tokens=[(mark, engine.token_to_id(mark)) for mark in (start, end)]
+    )
+    names = {"bos_token": start, "eos_token": end, "unk_token": end, "pad_token": end}
+    PreTrainedTokenizerFast(tokenizer_object=engine, model_max_length=77, **names).save_pretrained(folder)
     return folder
 
 

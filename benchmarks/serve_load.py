@@ -1,6 +1,6 @@
 """What `wordsight serve` sustains: embeddings a second, latency and memory under closed and open load.
 
-    python benchmarks/serve_load.py [--seconds 6] [--parts closed,open,mixed,start,rivals] [--infinity PYTHON] [--quick]
+    python benchmarks/serve_load.py [--seconds 6] [--parts closed,open,mixed,start,rivals] [--infinity PROGRAM]
 
 All on one machine, the clients too: one process, whose own processor time each row states (`client_cpu`, in cores).
 Closed: so many clients, each asking again once it is answered, one image (a bundled photograph as a data URI) or one
@@ -9,7 +9,8 @@ in a process of its own, measured before and after. Open: requests at a fixed ra
 Mixed: searches at 5 a second in a gallery of the bundled images while 32 clients embed images. Start: a fresh process
 until it answers, until it is ready, its first text, and memory (resident, of the server's process and with those
 that decode). Rivals: a randomly initialised ViT-B/32 in wordsight (f32 and auto), in `plain_server.py`, and in
-infinity-emb where --infinity names the Python of an environment that has it. Rows go to results/serve_load.jsonl.
+infinity-emb where --infinity names its command (in an environment of its own: pip install
+"infinity-emb[server,torch]" aiohttp "torch==2.13.0" "numpy<2" "transformers<5"). Rows go to results/serve_load.jsonl.
 Takes about five minutes; --quick: one.
 """
 
@@ -72,7 +73,10 @@ def serve(*command: str, ready: str = "/readyz") -> Iterator[Server]:
         port = free.getsockname()[1]
     command = tuple(part.replace("PORT", str(port)) for part in command)
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"}
+    process = subprocess.Popen(
+        command, env={**os.environ, **quiet}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         seconds = {}
         for name, path in (("answers", "/healthz"), ("ready", ready)):
@@ -286,7 +290,7 @@ def rivals_part(seconds: float, folder: Path, infinity: str | None) -> list[dict
     """Rows of closed loops with the same ViT-B/32 in several servers."""
     import rivals
 
-    place = str(rivals.vit_b_32(folder / "vit-b-32"))
+    place = str(rivals.write_tokenizer(rivals.vit_b_32(folder / "vit-b-32")))
     plain = str(Path(__file__).parent / "plain_server.py")
     contenders = {
         "wordsight auto": wordsight("--model", place),
@@ -294,16 +298,27 @@ def rivals_part(seconds: float, folder: Path, infinity: str | None) -> list[dict
         "FastAPI + transformers": (sys.executable, plain, place, "PORT"),
     }
     if infinity:
-        options = ("v2", "--model-id", place, "--engine", "torch", "--device", "cpu", "--port", "PORT")
-        name = "--served-model-name", "clip"
-        contenders["infinity"] = (infinity, "-m", "infinity_emb", *options, *name, "--url-prefix", "/v1")
+        options = (
+            "--engine",
+            "torch",
+            "--device",
+            "cpu",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "PORT",
+            "--url-prefix",
+            "/v1",
+        )
+        named = ("--served-model-name", "clip", "--no-bettertransformer")
+        contenders["infinity"] = (infinity, "v2", "--model-id", place, *options, *named)
     rows = []
     for name, command in contenders.items():
         ours, model = name.startswith("wordsight"), "clip" if name == "infinity" else None
         with serve(*command, ready="/v1/models" if name == "infinity" else "/readyz") as server:
             for of in REQUESTS:
                 for clients in (1, 32):
-                    more = {"server": name, "model": "ViT-B/32", "ask_model": model}
+                    more = {"contender": name, "model": "ViT-B/32", "ask_model": model}
                     rows.append(closed(server, of, clients, seconds, **more))
         if ours:
             rates = offline(place, seconds, name.split()[1])
@@ -320,7 +335,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--parts", default="closed,open,mixed,start,rivals")
-    parser.add_argument("--infinity", metavar="PYTHON", help="of an environment with infinity-emb")
+    parser.add_argument("--infinity", metavar="PROGRAM", help="infinity_emb of an environment that has it")
     parser.add_argument("--quick", action="store_true", help="smoke run: a second for each load")
     parser.add_argument("--only-clients", nargs=3, metavar=("ADDRESS", "CLIENTS", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()

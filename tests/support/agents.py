@@ -51,6 +51,11 @@ def stdio(*arguments, errlog=sys.stderr):
     return stdio_client(command, errlog=errlog)
 
 
-def http(address, **headers):
+@contextlib.asynccontextmanager
+async def http(address, **headers):
     """Transport to the endpoint of a server."""
-    return streamable_http_client(f"{address}/mcp", http_client=httpx2.AsyncClient(headers=headers, trust_env=False))
+    async with (
+        httpx2.AsyncClient(headers=headers, trust_env=False) as client,
+        streamable_http_client(f"{address}/mcp", http_client=client) as streams,
+    ):
+        yield streams

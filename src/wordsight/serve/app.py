@@ -20,6 +20,7 @@ from wordsight.serve.api import (
     rank,
     search,
     similarity,
+    sort,
     templates,
 )
 from wordsight.serve.api.errors import handle_errors
@@ -27,6 +28,8 @@ from wordsight.serve.engine.metrics import CountRequests
 from wordsight.serve.engine.presence import WatchClients
 from wordsight.serve.guard import install_guard
 from wordsight.serve.media import routes as media
+from wordsight.serve.reference import page as reference
+from wordsight.serve.reference.openapi import describe_api
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
@@ -40,9 +43,11 @@ ROUTERS = (
     items.router,
     media.router,
     models.router,
+    reference.router,
     rank.router,
     search.router,
     similarity.router,
+    sort.router,
     templates.router,
 )
 
@@ -62,11 +67,13 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         finally:
             await service.stop()
 
-    app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
+                  generate_unique_id_function=lambda route: route.name)  # fmt: skip
     app.state.service = service
     handle_errors(app)
     for router in ROUTERS:
         app.include_router(router)
+    describe_api(app, settings)
     install_guard(app, settings)
     app.add_middleware(WatchClients)
     app.add_middleware(CountRequests, metrics=service.engines.metrics)

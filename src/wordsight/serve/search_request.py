@@ -115,6 +115,7 @@ def _leave_out(hits: Hits, ids: set[str], asked: SearchRequest) -> int | None:
         if hit.id not in ids:
             kept.append(hit)
     more = taken < len(hits)
+    hits.likely -= sum(hit.likely for hit in hits[:taken] if hit.id in ids)
     hits[:] = kept
     return asked.offset + taken if more else None
 

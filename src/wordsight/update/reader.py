@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +85,15 @@ class Opened:
     known: bool
 
 
+@contextlib.contextmanager
+def _reason_alone(image: ImageSource | Image.Image) -> Iterator[None]:
+    """Leave the image's name out of errors: the record of the task has one."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(str(error).removeprefix(f"{source_name(image)}: ")) from error
+
+
 def skip_task(task: Task, error: Exception) -> Skipped:
     """Record of a task that cannot be read."""
     return Skipped(task.item.id, describe_error(error).removeprefix(f"{source_name(task.item.path)}: "))
@@ -107,10 +118,8 @@ class Reader:
             return None
         try:
             opened = self.open(task)
-            try:
+            with _reason_alone(opened.image):
                 return self._pixels(task, opened)
-            except ImageError as error:
-                raise ImageError(str(error).removeprefix(f"{source_name(opened.image)}: ")) from error
         except Exception as error:  # whatever is wrong with one image, the others are read
             return skip_task(task, error)
 
@@ -120,7 +129,8 @@ class Reader:
         content_hash = content.content_hash + (MASKED if task.mask else "")
         known = not task.fresh and not self.contents.claim(content_hash)
         image = content.image()
-        said = read_header(image)
+        with _reason_alone(image):
+            said = read_header(image)
         return Opened(image, Facts(content_hash, said.width, said.height, said.taken), known)
 
     def _pixels(self, task: Task, opened: Opened) -> np.ndarray | None:

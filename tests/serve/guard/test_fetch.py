@@ -57,7 +57,7 @@ def site(monkeypatch):
     """A site on this machine. Names of `PUBLIC_NAMES` resolve to it as to a public address; all others as they do."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.asked, server.stopped, server.resolved, server.connected = [], threading.Event(), [], []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     real_resolve, real_connect = socket.getaddrinfo, socket.socket.connect
 
     def resolve(host, port, *given, **named):
@@ -218,7 +218,7 @@ def test_addresses_of_the_internet_are_public(address):
 
 def test_a_real_server_does_not_reach_itself():
     with run_server(wait=False, allow_urls=True) as client:
-        for url in (f"{client.base_url}healthz", f"http://[::ffff:127.0.0.1]:{client.base_url.port}/healthz",
+        for url in (f"{client.base_url}/healthz", f"http://[::ffff:127.0.0.1]:{client.base_url.port}/healthz",
                     "http://169.254.169.254/latest/meta-data/", "http://localhost/"):  # fmt: skip
             answer = client.post("/v1/embeddings", json={"input": [{"image": url}], "modality": "image"})
             assert answer.status_code == 400, answer.text

@@ -5,6 +5,8 @@ import io
 
 from PIL import Image
 
+from wordsight.samples import sample_images
+
 
 def open_image(content):
     return Image.open(io.BytesIO(base64.b64decode(content.data)))
@@ -110,6 +112,38 @@ def test_a_filter_that_nothing_meets_is_said(agent):
     assert "names the column 'size', which is not there; there are: path" in agent.fail(
         "search_images", text="cat", filter={"size": 1}
     )
+
+
+def test_images_are_sorted_into_classes(agent):
+    _, data, _ = find(agent, limit=1)
+    (cat,) = (image for image in sample_images() if image.stem == "cat")
+    given = "data:image/png;base64," + base64.b64encode(cat.read_bytes()).decode()
+    text, sorted_, _ = agent.call(
+        "classify_images",
+        images=[data["hits"][0]["id"], given, "data:image/png;base64,AAAA"],
+        classes=["coffee", "cat"],
+    )
+    assert [one["label"] for one in sorted_["images"]][:2] == ["coffee", "cat"]
+    assert sorted_["labels"] == ["coffee", "cat", "none of these"]
+    first, second, third = text.splitlines()[1:4]
+    assert first.startswith('1. "coffee.jpg" id="')
+    assert '% "coffee"' in first
+    assert second.startswith('2. "image given": ')
+    assert third.startswith('3. "image given": cannot be read: ')
+
+
+def test_classes_that_are_the_same_are_said(agent):
+    assert "'cat'" in agent.fail("classify_images", images=["data:,x"], classes=["cat", "cat"])
+
+
+def test_without_a_query_all_images_are_listed(agent):
+    for arguments in ({}, {"text": " "}):
+        text, data, _ = agent.call("search_images", **arguments, limit=5)
+        assert text.startswith('Images in the gallery "shop", without a query:')
+        assert [hit["probability"] for hit in data["hits"]] == [None] * 5
+        assert data["remaining"] == 19
+    assert "also give text or like" in agent.fail("search_images", exclude="dog")
+    assert "negative parts only" in agent.fail("search_images", unlike=[data["hits"][0]["id"]])
 
 
 def test_errors_say_what_to_do(agent):

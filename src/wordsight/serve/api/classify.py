@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.image_inputs import ImageList
+from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE, ImageList
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.classes import (
@@ -27,13 +30,16 @@ from wordsight.serve.inputs.models import find_model
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.classifier import Classifier
 
-router = APIRouter(prefix="/v1", tags=["classify"])
+router = APIRouter(prefix="/v1", tags=["classify"], route_class=LargeBodyRoute)
 
 _MOST_ANSWERS = 100_000  # labels with probabilities in one answer: images × top, for each template of the effect
+_EXAMPLE: JsonDict = {"images": [IMAGE_EXAMPLE], "classes": ["cat", "rocket"]}
 
 
 class ClassifyRequest(BaseModel):
     """Images, and the classes that they may show."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     images: ImageList
     classes: Annotated[Any, CLASSES_SCHEMA] = Field(
@@ -86,7 +92,7 @@ class ClassifyAnswer(BaseModel):
     effect: list[TemplateEffect] | None = None
 
 
-@router.post("/classify", operation_id="classify", response_model=ClassifyAnswer, response_class=Response)
+@router.post("/classify", operation_id="classify", response_model=ClassifyAnswer)
 async def classify(
     asked: ClassifyRequest,
     service: Annotated[Service, Depends(get_service)],
@@ -97,8 +103,8 @@ async def classify(
     An image that cannot be read has an `error` in its place; the others are answered. Class embeddings are kept while
     they are used, so that asking again with the same classes takes no longer than the images do.
     """
-    wordings = read_classes(asked.classes, service.settings.limits.classes)
     templates = read_templates(asked.templates)
+    wordings = await asyncio.to_thread(read_classes, asked.classes, service.settings.limits.classes)
     check_prompts(wordings, templates)
     if asked.multi and asked.together:
         raise RequestError("and multi exclude each other", "together")

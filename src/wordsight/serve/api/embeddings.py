@@ -10,9 +10,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pydantic_core
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from wordsight.serve.api.callers import get_caller
+from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.embedded import Embedded, embed_inputs
@@ -20,16 +23,19 @@ from wordsight.serve.inputs.models import find_model
 from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_inputs
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["embeddings"])
+router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=LargeBodyRoute)
 
 _DECIMALS = 10  # of a number in JSON: half a unit in the last place of most float32s of a unit vector
 
 _INPUT = {"anyOf": [INPUT_SCHEMA, {"type": "array", "minItems": 1, "items": INPUT_SCHEMA}]}
 _MESSAGES = {"type": "array", "minItems": 1, "items": {"type": "object"}}
+_EXAMPLE: JsonDict = {"input": ["a red car", {"image": IMAGE_EXAMPLE}]}
 
 
 class EmbeddingsRequest(BaseModel):
     """Texts and images to embed: `input`, or `messages`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     input: Annotated[Any, WithJsonSchema(_INPUT)] = Field(
         default=None, description="A text, or a list of texts and of image objects.", examples=["a red car"]
@@ -83,7 +89,7 @@ class EmbeddingsAnswer(BaseModel):
     )
 
 
-@router.post("/embeddings", response_model=EmbeddingsAnswer, response_class=Response, operation_id="embed")
+@router.post("/embeddings", response_model=EmbeddingsAnswer, operation_id="embed")
 async def embed(
     asked: EmbeddingsRequest,
     service: Annotated[Service, Depends(get_service)],

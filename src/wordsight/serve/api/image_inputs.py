@@ -16,12 +16,16 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from wordsight.errors import ImageError, InputError
 from wordsight.index import Row
 from wordsight.serve.errors import RequestError
+from wordsight.serve.guard.fetch import fetch_url
 from wordsight.serve.library import OpenGallery
 from wordsight.serve.service import Service
 
 FORMS = 'a data: URI, base64, {"image": either of these}, or {"id": ITEM, "gallery": NAME}'
+# one pixel
+IMAGE_EXAMPLE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 _SHOWN = 40  # characters of what was given, in a message
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _DATA = re.compile(r"data:", re.IGNORECASE)
@@ -56,7 +60,11 @@ IMAGE_SCHEMA = {
 }
 # a list of images that `read_image` reads one by one, so that a message names the first that is wrong
 ImageList: TypeAlias = Annotated[
-    list[Any], Field(min_length=1), WithJsonSchema({"type": "array", "minItems": 1, "items": IMAGE_SCHEMA})
+    list[Any],
+    Field(min_length=1),
+    WithJsonSchema(
+        {"type": "array", "minItems": 1, "items": IMAGE_SCHEMA, "description": "Images; see the top of this page."}
+    ),
 ]
 
 
@@ -125,9 +133,10 @@ async def _fetch(url: str, service: Service, param: str) -> bytes:
             "--allow-urls",
             param,
         )
-    from wordsight.serve.guard.fetch import fetch_url
-
-    return await fetch_url(url, service.settings)
+    try:
+        return await fetch_url(url, service.settings)
+    except (InputError, ImageError) as error:
+        raise RequestError(f"cannot be used: {str(error).rstrip('.')}", param) from error
 
 
 async def _decode(text: str, most: int, param: str) -> bytes:

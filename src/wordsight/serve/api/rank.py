@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from wordsight.search.reference import Reference
 from wordsight.search.relevance import best_among, count_words, judge_image, judge_text
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.embedded import Embedded, embed_inputs
@@ -22,11 +24,14 @@ from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_l
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
-router = APIRouter(prefix="/v1", tags=["rank"])
+router = APIRouter(prefix="/v1", tags=["rank"], route_class=LargeBodyRoute)
+_EXAMPLE: JsonDict = {"query": "a kitten", "documents": ["an invoice", "a cat"]}
 
 
 class RankRequest(BaseModel):
     """A query, and the texts or images to order by it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     query: Annotated[Any, WithJsonSchema(INPUT_SCHEMA)] = Field(
         description="A text, or an image: a data: URI, or an image object.", examples=["a cat"]
@@ -66,8 +71,8 @@ class RankAnswer(BaseModel):
     usage: RankUsage
 
 
-@router.post("/rank", operation_id="rank", response_model=RankAnswer, response_class=Response)
-@router.post("/rerank", include_in_schema=False, response_model=RankAnswer, response_class=Response)
+@router.post("/rank", operation_id="rank", response_model=RankAnswer)
+@router.post("/rerank", include_in_schema=False, response_model=RankAnswer)
 async def rank(
     asked: RankRequest,
     service: Annotated[Service, Depends(get_service)],

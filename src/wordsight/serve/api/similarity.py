@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from wordsight.evaluate.prompts.sensitivity import Sensitivity, score_wordings
 from wordsight.evaluate.prompts.wordings import Wording, vary_names
 from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
-from wordsight.serve.api.image_inputs import ImageList
+from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE, ImageList
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.classifiers import Scaling, embed_prompts
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
@@ -27,16 +29,19 @@ from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.none_of_these import Bank
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
-router = APIRouter(prefix="/v1", tags=["similarity"])
+router = APIRouter(prefix="/v1", tags=["similarity"], route_class=LargeBodyRoute)
 
 _MOST_PAIRS = 100_000  # of an image and a text, in all wordings
 _MOST_WORDED = 100  # texts whose wordings are scored: up to 200 templates each
 
 Matrix = list[list[float] | None]
+_EXAMPLE: JsonDict = {"images": [IMAGE_EXAMPLE], "texts": ["a cat", "a rocket"]}
 
 
 class SimilarityRequest(BaseModel):
     """Images and texts to compare."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     images: ImageList
     texts: list[Any] = Field(
@@ -104,7 +109,7 @@ class _Compared:
     varied_VKD: Floats | None = None
 
 
-@router.post("/similarity", operation_id="compare", response_model=SimilarityAnswer, response_class=Response)
+@router.post("/similarity", operation_id="compare", response_model=SimilarityAnswer)
 async def compare(
     asked: SimilarityRequest,
     service: Annotated[Service, Depends(get_service)],

@@ -12,13 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wordsight.serve.guard.answers import error_answer
 
-PATHS = frozenset(
-    {
-        *("", "/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json"),
-        *("/gradio_api/theme.css", "/gradio_api/startup-events", "/gradio_api/app_id"),
-    }
-)
-FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+PATHS = frozenset({"", "/", "/theme.css", "/favicon.ico", "/robots.txt"})
+FOLDERS = ("/assets/", "/static/")  # scripts, styles and fonts that Gradio brings
 METHODS = frozenset({"GET", "HEAD"})
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from wordsight.serve.mcp import arguments
 from wordsight.serve.mcp.answer import Answer
 from wordsight.serve.mcp.asker import Asker
+from wordsight.serve.mcp.classifying import Classified, classify_images
 from wordsight.serve.mcp.describing import Described, FacetsFound, describe_gallery, list_facets
 from wordsight.serve.mcp.searching import Found, search_images
 from wordsight.serve.mcp.showing import Shown, ShownOne, get_image, show_images
@@ -59,6 +60,13 @@ TOOLS: dict[str, Tool] = {
         arguments.Facets,
         FacetsFound,
         list_facets,
+    ),
+    "classify_images": Tool(
+        "Classify images",
+        "Sort images into classes that you name: the probability of each class, and of none of them.",
+        arguments.Classify,
+        Classified,
+        classify_images,
     ),
     "describe_gallery": Tool(
         "Describe the gallery",

@@ -20,9 +20,16 @@ REVALIDATE = "no-cache"
 def version() -> str:
     """Hash of all files of the page."""
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(FOLDER.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, path in _list_files().items():
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+@functools.cache
+def _list_files() -> dict[str, Path]:
+    """Name → file: what is served, and nothing else of the folder."""
+    paths = sorted(path for path in FOLDER.rglob("*") if path.suffix in KINDS)
+    return {path.relative_to(FOLDER).as_posix(): path for path in paths}
 
 
 def asset_url(name: str) -> str:
@@ -31,12 +38,12 @@ def asset_url(name: str) -> str:
 
 
 def mount_assets(app: FastAPI) -> None:
-    """Serve the page's files, and nothing else of their folder."""
-    names = {path.name for path in FOLDER.iterdir() if path.suffix in KINDS}
+    """Serve the page's files."""
+    files = _list_files()
 
-    @app.get("/ui/{of}/{name}", include_in_schema=False)
+    @app.get("/ui/{of}/{name:path}", include_in_schema=False)
     async def asset(of: str, name: str) -> Response:
-        if name not in names:
+        if name not in files:
             raise HTTPException(404, "There is nothing here.")
         headers = {"Cache-Control": FOR_EVER if of == version() else REVALIDATE}
-        return FileResponse(FOLDER / name, media_type=KINDS[Path(name).suffix], headers=headers)
+        return FileResponse(files[name], media_type=KINDS[files[name].suffix], headers=headers)

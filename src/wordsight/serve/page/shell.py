@@ -1,7 +1,8 @@
-"""The page's frame: a Gradio application of five tabs, each holding one component of ours.
+"""The page's frame: a Gradio application that holds one component of ours, `<ws-app>`, with a tab for each task.
 
 Nothing in it calls Python: the components ask the server's API, so that Gradio's endpoints for files, uploads, URLs and
-functions are not needed, and `guard` closes them.
+functions are not needed, and `guard` closes them. The tabs are ours too: Gradio's own have no addresses, no arrow keys,
+and name no panel for screen readers.
 """
 
 from __future__ import annotations
@@ -15,16 +16,10 @@ from fastapi import FastAPI
 from wordsight.serve.page.assets import asset_url
 
 TITLE = "wordsight"
-# tab → its custom element, which is the module of the same name
-TABS = {
-    "Find": "ws-find",
-    "Sort": "ws-sort",
-    "Compare": "ws-compare",
-    "Add": "ws-add",
-    "Duplicates": "ws-duplicates",
-}
 FONTS = ("system-ui", "sans-serif")
-STYLES = ("style.css", "find.css")
+# of the document, and of the component, which Gradio's styles do not reach
+STYLES = ("style.css", "find/find.css", "forms/forms.css", "sort/sort.css", "compare/compare.css", "add/add.css",
+          "duplicates/duplicates.css")  # fmt: skip
 
 
 class NoGradioError(ImportError):
@@ -65,10 +60,8 @@ def _import_gradio() -> Any:
 
 
 def _build(gradio: Any) -> Any:
-    with gradio.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks, gradio.Tabs():
-        for name, element in TABS.items():
-            with gradio.Tab(name, id=element, render_children=True):
-                gradio.Markdown(f"<{element}></{element}>", sanitize_html=False)
+    with gradio.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+        gradio.Markdown("<ws-app></ws-app>", sanitize_html=False)
     return blocks
 
 

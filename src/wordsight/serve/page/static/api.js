@@ -1,10 +1,11 @@
 // Requests to the server that the page came from. Errors have a message for people.
 
 export class ApiError extends Error {
-  constructor(message, status, retryAfter) {
+  constructor(message, status, retryAfter, param = null) {
     super(message);
     this.status = status;
     this.retryAfter = retryAfter;
+    this.param = param; // place in the request that is at fault
   }
 }
 
@@ -36,7 +37,7 @@ export async function readAnswer(answer) {
   if (answer.ok) return json;
   if (answer.status === 401) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
   const message = json?.error?.message ?? `The server answered ${answer.status}.`;
-  throw new ApiError(message, answer.status, Number(answer.headers.get("Retry-After")) || null);
+  throw new ApiError(message, answer.status, Number(answer.headers.get("Retry-After")) || null, json?.error?.param);
 }
 
 // Resolves once the models are warm; calls onWait while they are not.

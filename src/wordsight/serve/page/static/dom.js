@@ -27,9 +27,9 @@ export function marked({ text, marks }) {
 }
 
 export function percent(probability) {
-  if (probability >= 0.995) return "> 99 %";
-  if (probability < 0.005) return "< 1 %";
-  return `${Math.round(100 * probability)} %`;
+  if (probability >= 0.995) return "> 99%";
+  if (probability < 0.005) return "< 1%";
+  return `${Math.round(100 * probability)}%`;
 }
 
 let last = 0;
@@ -46,4 +46,30 @@ export function announce(message) {
     document.body.append(region);
   }
   region.textContent = message;
+}
+
+// Lines of icons on a field of 24 × 24.
+const ICONS = {
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16 16l5 5",
+  image: "M4 5h16v14H4ZM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  cross: "M6 6l12 12M18 6L6 18",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  open: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
+  filter: "M4 6h16M7 12h10M10 18h4",
+  copies: "M8 8h12v12H8ZM16 8V4H4v12h4",
+};
+
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "ws-icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(space, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
 }

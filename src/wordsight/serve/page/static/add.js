@@ -1,8 +1,0 @@
-customElements.define(
-  "ws-add",
-  class extends HTMLElement {
-    connectedCallback() {
-      this.textContent = "add";
-    }
-  },
-);

@@ -1,8 +1,0 @@
-customElements.define(
-  "ws-compare",
-  class extends HTMLElement {
-    connectedCallback() {
-      this.textContent = "compare";
-    }
-  },
-);

@@ -1,8 +1,0 @@
-customElements.define(
-  "ws-duplicates",
-  class extends HTMLElement {
-    connectedCallback() {
-      this.textContent = "duplicates";
-    }
-  },
-);

@@ -1,8 +1,0 @@
-customElements.define(
-  "ws-sort",
-  class extends HTMLElement {
-    connectedCallback() {
-      this.textContent = "sort";
-    }
-  },
-);
