@@ -613,7 +613,10 @@ def test_columns_of_all_rows_are_read_under_a_condition(index):
     if "Pinecone" in type(index).__name__:
         with pytest.raises(InputError, match="Pinecone cannot list the rows"):
             index.read_columns(["gender"])
+        with pytest.raises(InputError, match="Pinecone cannot list the rows"):
+            index.count("price > 50")
         return
+    assert [index.count(where) for where in ("price > 50", "gender = 'Women'", "gender = 'x'")] == [2, 2, 0]
     read = index.read_columns(["gender", "price", "page"], "price > 50")
     assert sorted(zip(*read.values(), strict=True)) == [("b", "Men", 60.0, None), ("c", "Women", 80.0, None)]
     assert set(index.read_columns([])["id"]) == {"a", "b", "c", "d", "e"}

@@ -243,6 +243,10 @@ class Index(ABC):
         Raises: InputError for a column that is not there, and of a store that cannot list rows (Pinecone).
         """
 
+    def count(self, where: str) -> int:
+        """Number of rows that a condition admits. Raises: InputError of a store that cannot count them (Pinecone)."""
+        return len(self.read_columns([], where)["id"])
+
     def state(self) -> str | None:
         """Name of the present contents, another after each write; None of a store that does not tell."""
         return None

@@ -8,8 +8,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from wordsight.columns import Value
 
@@ -50,10 +52,41 @@ class Facet:
         return {
             "column": self.column,
             "kind": self.kind,
-            "values": [{"value": value, "count": count} for value, count in self.values],
+            "values": [{"value": value, "count": count} for value, count in self.values[:MOST_VALUES]],
             "ranges": [one.to_dict() for one in self.ranges],
             "missing": self.missing,
         }
+
+
+def count_again(facet: Facet, values: Sequence[Value]) -> Facet:
+    """The facet with the counts of other rows of its column; its ranges stay, so that a chosen one stays chosen."""
+    filled = [value for value in values if value is not None]
+    missing = len(values) - len(filled)
+    if not facet.ranges:
+        counts = Counter(filled)
+        found = [(value, counts[value]) for value, _ in facet.values if value is not None and counts[value]]
+        if facet.kind not in ("number", "integer"):
+            found.sort(key=lambda pair: (-pair[1], str(pair[0])))
+        return replace(facet, values=found, missing=missing)
+    counted = _count_dates if facet.kind == "date" else _count_numbers
+    counts_R = counted(facet.ranges, filled)
+    ranges = [replace(one, count=count) for one, count in zip(facet.ranges, counts_R, strict=True) if count]
+    return replace(facet, ranges=ranges, missing=missing)
+
+
+def _count_numbers(ranges: Sequence[Range], values: Sequence[Any]) -> list[int]:
+    """Number of values in each of some ranges without gaps, the lowest first."""
+    edges = [one.start for one in ranges[1:]]
+    finite_N = np.array(values, np.float64)
+    placed_N = np.searchsorted(np.array(edges, np.float64), finite_N[np.isfinite(finite_N)], side="right")
+    return [int(count) for count in np.bincount(placed_N, minlength=len(ranges))]
+
+
+def _count_dates(ranges: Sequence[Range], values: Sequence[Any]) -> list[int]:
+    """Number of values in each of some years or months."""
+    length = max((len(str(one.start)) for one in ranges), default=0)
+    counts = Counter(str(value)[:length] for value in values)
+    return [counts[str(one.start)] for one in ranges]
 
 
 def count_facet(column: str, kind: str, values: Sequence[Value]) -> Facet | None:
@@ -73,25 +106,26 @@ def count_facet(column: str, kind: str, values: Sequence[Value]) -> Facet | None
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
     if kind in ("number", "integer"):
         ordered = sorted(counts.items(), key=lambda pair: float(pair[0] or 0))
-    return Facet(column, kind, ordered[:MOST_VALUES], missing=missing)
+    return Facet(column, kind, ordered, missing=missing)
 
 
 def _number_ranges(values: Sequence[float]) -> list[Range]:
     """About `RANGES` ranges of similar counts with readable edges: quantiles, rounded to 1, 2 or 5 · 10ⁿ."""
-    values = sorted(value for value in values if math.isfinite(value))
-    cuts = [values[len(values) * part // RANGES] for part in range(1, RANGES)]
-    spread = (values[-1] - values[0]) or 1.0
+    sorted_N = np.sort(np.array([value for value in values if math.isfinite(value)], np.float64))
+    least, most = float(sorted_N[0]), float(sorted_N[-1])
+    spread = (most - least) or 1.0
     edges: list[float] = []
-    for cut in cuts:
-        edge = _round_readably(cut, spread / RANGES)
-        if values[0] < edge <= values[-1] and (not edges or edge > edges[-1]):
+    for part in range(1, RANGES):
+        edge = _round_readably(float(sorted_N[len(sorted_N) * part // RANGES]), spread / RANGES)
+        if least < edge <= most and (not edges or edge > edges[-1]):
             edges.append(edge)
     bounds: list[float | None] = [None, *edges, None]
-    ranges = []
-    for start, end in itertools.pairwise(bounds):
-        count = sum((start is None or value >= start) and (end is None or value < end) for value in values)
-        ranges.append(Range(start, end, count, _label(start, end)))
-    return [one for one in ranges if one.count]
+    ends = [*np.searchsorted(sorted_N, edges, side="left").tolist(), len(sorted_N)]
+    counts = np.diff([0, *ends]).tolist()
+    return [
+        Range(start, end, count, _label(start, end))
+        for (start, end), count in zip(itertools.pairwise(bounds), counts, strict=True)
+    ]
 
 
 def _round_readably(value: float, step: float) -> float:

@@ -34,6 +34,22 @@ def compile_filter(tree: Any, columns: Mapping[str, str]) -> str:
     return compiler.read(tree, 0)
 
 
+def omit_column(tree: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """Filter without the conditions on a column that must hold by themselves; {} where nothing is left.
+
+    Those below "or" and "not" stay: what is left without them would select other rows.
+    """
+    left: dict[str, Any] = {}
+    for name, value in tree.items():
+        if name == "and" and isinstance(value, list):
+            parts = [omit_column(part, column) if isinstance(part, Mapping) else part for part in value]
+            if kept := [part for part, given in zip(parts, value, strict=True) if part or not given]:
+                left[name] = kept
+        elif name != column:
+            left[name] = value
+    return left
+
+
 class _Compiler:
     def __init__(self, columns: Mapping[str, str]) -> None:
         self.columns = columns
@@ -68,7 +84,7 @@ class _Compiler:
         self.conditions += 1
         if self.conditions > MOST_CONDITIONS:
             raise InputError(f"The filter has more than {MOST_CONDITIONS} conditions; name many values with 'in'.")
-        column = f"`{name}`"
+        column = "`" + name.replace("`", "``") + "`"
         if operator == "exists":
             if not isinstance(value, bool):
                 raise InputError(f"'exists' of {name!r} is {value!r:.80}, expected true or false.")
@@ -81,7 +97,10 @@ class _Compiler:
             if not isinstance(value, list) or not 0 < len(value) <= MOST_VALUES:
                 raise InputError(f"{operator!r} of {name!r} is {value!r:.80}, expected a list of 1 to {MOST_VALUES} "
                                  "values.")  # fmt: skip
-            listed = ", ".join(self._literal(name, each) for each in value)
+            given = [self._literal(name, each) for each in value if not self._is_between(name, each)]
+            if not given:
+                return _all_or_none(column, all=operator == "not_in")
+            listed = ", ".join(given)
             return f"({column} {'NOT ' if operator == 'not_in' else ''}IN ({listed}))"
         if operator not in _ORDERS:
             raise InputError(f"The filter on {name!r} has the operator {operator!r}, expected one of: "
@@ -90,7 +109,20 @@ class _Compiler:
             return f"({column} IS {'NOT ' if operator == 'ne' else ''}NULL)"
         if self.columns[name] == "boolean" and operator not in ("eq", "ne"):
             raise InputError(f"The filter orders {name!r}, which is true or false; use eq or ne.")
+        if self._is_between(name, value):
+            if operator in ("eq", "ne"):
+                return _all_or_none(column, all=operator == "ne")
+            value, operator = math.floor(value), "lte" if operator in ("lt", "lte") else "gt"
         return f"({column} {_ORDERS[operator]} {self._literal(name, value)})"
+
+    def _is_between(self, name: str, value: Any) -> bool:
+        """Whether a number lies between two that its column can hold: stores refuse to compare them."""
+        return (
+            self.columns[name] == "integer"
+            and isinstance(value, float)
+            and math.isfinite(value)
+            and not value.is_integer()
+        )
 
     def _literal(self, name: str, value: Any) -> str:
         """Value as SQL. Raises: InputError for one of another kind than its column."""
@@ -101,9 +133,16 @@ class _Compiler:
             return str(value).lower()
         if kind in ("integer", "number") and type(value) in (int, float) and math.isfinite(value):
             if abs(value) < 2**63:
-                return repr(value)
+                return repr(int(value) if kind == "integer" else value)
             raise InputError(f"The filter compares {name!r} with {value:g}, which needs more than 64 bits.")
         raise InputError(f"The filter compares {name!r}, which holds {KIND_NAMES[kind]}, with {value!r:.80}.")
+
+
+def _all_or_none(column: str, *, all: bool) -> str:
+    """Condition that all values of a column meet, or none; of a missing one it is unknown, as every comparison."""
+    if all:
+        return f"({column} <= 0 OR {column} > 0)"
+    return f"({column} < 0 AND {column} > 0)"
 
 
 def _join(parts: list[str], word: str) -> str:

@@ -74,9 +74,9 @@ class Finder:
         fusion = self._chosen_fusion or self._fusion_of_nearest(n)
         if fusion.method != "vector":
             words = self.index.query_words(self.query.words)
-            matches = self.index.match_text(words, max(n, CANDIDATES), self.where)
+            matches = self.index.match_text(words, CANDIDATES, self.where)
             if matches or fusion.method == "text":
-                return self._find_by_text(max(n, CANDIDATES), words, matches, fusion)
+                return self._find_by_text(n, words, matches, fusion)
         return self._find_by_vector(self._nearest(max(n, BEST)))
 
     def explain_nothing(self) -> str:
@@ -115,7 +115,27 @@ class Finder:
         return Found([match.row for match in near], cosine_K, self._proba(self.relevance, cosine_K), count_likely)
 
     def _find_by_text(self, n: int, words: tuple[Word, ...], matches: Sequence[Match], fusion: Fusion) -> Found:
-        """Rows of texts that hold words of the query and, unless texts alone count, the nearest rows."""
+        """Rows of texts that hold words of the query and, unless texts alone count, the nearest rows.
+
+        matches: the best CANDIDATES. Where more rows are needed, four times as many of each side are compared, and so
+        on; those found so come after all before, so that a later page neither repeats nor leaves out what an earlier
+        one showed.
+        """
+        compared = CANDIDATES
+        stage = found = self._fuse(compared, words, matches, fusion)
+        while len(found.rows) < n and not self._is_all(compared, matches, fusion):
+            compared *= 4
+            matches = self.index.match_text(words, compared, self.where)
+            stage = self._fuse(compared, words, matches, fusion)
+            found = _append_unseen(found, stage)
+        return found
+
+    def _is_all(self, compared: int, matches: Sequence[Match], fusion: Fusion) -> bool:
+        """Whether no row is left beside those that were compared."""
+        return len(matches) < compared and (fusion.method != "both" or len(self._nearest(compared)) < compared)
+
+    def _fuse(self, n: int, words: tuple[Word, ...], matches: Sequence[Match], fusion: Fusion) -> Found:
+        """The best n rows of each side in one order."""
         near: Sequence[Match] = ()
         if fusion.method == "both":
             near = self._nearest(n)
@@ -233,6 +253,20 @@ def choose_fusion(index: Index, query: Query, by: By, alpha: float | None = None
     if by == "both" and (tuned is None or tuned.method != "both"):
         return Fusion()
     return tuned
+
+
+def _append_unseen(found: Found, more: Found) -> Found:
+    """Rows found, and behind them those of a larger answer that are not among them."""
+    seen = {row.id for row in found.rows}
+    new = [at for at, row in enumerate(more.rows) if row.id not in seen]
+    return Found(
+        [*found.rows, *(more.rows[at] for at in new)],
+        np.concatenate([found.cosine_K, more.cosine_K[new]]),
+        np.concatenate([found.proba_K, more.proba_K[new]]),
+        more.count_likely,
+        {**more.bm25, **found.bm25},
+        found.words,
+    )
 
 
 def gather_evidence(ids: Sequence[str], matches: Sequence[Match], words: int) -> np.ndarray:

@@ -69,6 +69,7 @@ def answer_query(
     finder = open_finder(index, reference, query, parts_PD, options)
     found, groups = _fold(index, finder.find, options)
     hits = [_hit(found, group) for group in groups[options.offset : options.end]]
+    hits.sort(key=lambda hit: -hit.proba)  # of several stages; sorting changes nothing else
     if options.likely:
         hits = [hit for hit in hits if hit.likely]
     likely, at_least = found.count_likely()

@@ -20,6 +20,7 @@ from wordsight.serve.api import (
     rank,
     search,
     similarity,
+    sort,
     templates,
 )
 from wordsight.serve.api.errors import handle_errors
@@ -46,6 +47,7 @@ ROUTERS = (
     rank.router,
     search.router,
     similarity.router,
+    sort.router,
     templates.router,
 )
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wordsight.errors import InputError
 from wordsight.index import Index, Row
 from wordsight.serve.kept import keep_while_unchanged
+
+MOST_LISTINGS = 3  # of one index: a million ids take 100 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,17 @@ def list_rows(index: Index, where: str | None = None) -> Listing:
     Kept while the index stays as it is. Raises: InputError for a condition that cannot be read, and of a store that
     cannot list its rows.
     """
-    return keep_while_unchanged(index, ("listing", where), lambda: _read(index, where))
+    return keep_while_unchanged(index, "listing", where, lambda: _read(index, where), most=MOST_LISTINGS)
+
+
+def count_rows(index: Index, where: str | None) -> int | None:
+    """Number of rows that a condition admits; None of a store that cannot tell. Kept as `list_rows`."""
+    if where is None:
+        return len(index)
+    try:
+        return keep_while_unchanged(index, "count", where, lambda: index.count(where))
+    except InputError:
+        return None
 
 
 def _read(index: Index, where: str | None) -> Listing:

@@ -61,14 +61,15 @@ class SearchRequest:
 class SearchAnswer:
     """Hits of a search. next_offset: where the next ones begin, None where there are no more.
 
-    by: the weights of texts and images, and those that `wordsight tune` chose. truncated: tokens of the query's texts
-    that were not read. state: of the gallery's contents (`Index.state`).
+    where: condition of the filter. by: the weights of texts and images, and those that `wordsight tune` chose.
+    truncated: tokens of the query's texts that were not read. state: of the gallery's contents (`Index.state`).
     """
 
     opened: OpenGallery
     hits: Hits
     query: Query
     next_offset: int | None
+    where: str | None
     by: Mapping[str, Any]
     truncated: int
     state: str | None
@@ -100,7 +101,7 @@ async def search_gallery(service: Service, asked: SearchRequest, caller: Caller)
     hits = await asyncio.to_thread(answer_query, index, reference, query, parts_PD, options)
     next_offset = _leave_out(hits, shown, asked)
     by = await asyncio.to_thread(_describe_fusion, index, query, asked)
-    return SearchAnswer(opened, hits, query, next_offset, by, truncated, await asyncio.to_thread(index.state))
+    return SearchAnswer(opened, hits, query, next_offset, where, by, truncated, await asyncio.to_thread(index.state))
 
 
 def _leave_out(hits: Hits, ids: set[str], asked: SearchRequest) -> int | None:

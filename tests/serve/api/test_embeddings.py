@@ -174,7 +174,10 @@ def test_the_models_own_number_of_dimensions_may_be_asked_for(client):
     assert vectors(embed(client, input="a", dimensions=384)).shape == (1, 384)
 
 
-def test_a_list_of_millions_is_refused_at_once():
+def test_a_list_of_millions_is_refused_at_once(client):
+    answer = client.post("/v1/embeddings", content=b'{"input": [%b]}' % b",".join([b"7"] * 1_500_000), headers=JSON)
+    assert answer.status_code == 413
+    assert "more than 1,048,576 values" in answer.json()["error"]["message"]
     with pytest.raises(RequestError, match="5,000,000 inputs"):
         read_inputs([0] * 5_000_000, None, "text", Limits())
 

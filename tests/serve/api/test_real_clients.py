@@ -34,7 +34,9 @@ def model():
 
 def connect(client, **options):
     options = {"api_key": "none", "max_retries": 0} | options
-    return openai.OpenAI(base_url=f"{client.base_url}/v1", http_client=openai.DefaultHttpxClient(trust_env=False), **options)
+    return openai.OpenAI(
+        base_url=f"{client.base_url}/v1", http_client=openai.DefaultHttpxClient(trust_env=False), **options
+    )
 
 
 @pytest.fixture

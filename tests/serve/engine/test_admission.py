@@ -3,6 +3,7 @@
 import pytest
 
 from wordsight.serve.engine.admission import QUEUED_BYTES, Admission, BusyError
+from wordsight.serve.engine.callers import Lane
 
 
 class Clock:
@@ -59,6 +60,15 @@ def test_an_empty_queue_takes_a_request_of_any_size():
     admission.leave(500)
     admission.release(2 * QUEUED_BYTES)
     admission.enter(1)
+
+
+def test_bulk_work_leaves_room_for_searches():
+    admission = Admission(100)
+    admission.enter(100)
+    for _ in range(25):
+        admission.enter(1, lane=Lane.SEARCH)
+    with pytest.raises(BusyError):
+        admission.enter(1, lane=Lane.SEARCH)
 
 
 def test_bytes_are_limited_too():

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 import pytest
-from fake_engine import ANNA, fake_engine, queued, started
+from fake_engine import ANNA, SEARCHER, fake_engine, queued, started
 from PIL import Image
 from small_spec import small_spec
 
@@ -126,6 +126,22 @@ def test_an_image_that_takes_too_long_ends_its_process_and_is_skipped():
     with pool(limits={"decode_seconds": 0.3}, command=SLEEPS) as decoders:
         first, second = embed(decoders, SAMPLE, SAMPLE)
     assert first.reason == second.reason == "took longer than 0.3 seconds to decode"
+
+
+def test_a_search_does_not_wait_for_bulk_images_that_take_long():
+    with pool(limits={"decode_seconds": 1}, command=SLEEPS) as decoders:
+
+        async def main():
+            async with fake_engine(decoders) as engine:
+                bulk = asyncio.create_task(engine.embed_images([SAMPLE] * 3, ANNA))
+                while decoders.running < 1:
+                    await asyncio.sleep(0.01)
+                search = asyncio.create_task(engine.embed_images([SAMPLE], SEARCHER))
+                while decoders.running < 2:
+                    await asyncio.sleep(0.01)
+                await asyncio.gather(bulk, search)
+
+        asyncio.run(main())
 
 
 def test_an_image_that_crashes_its_process_is_skipped():

@@ -1,10 +1,11 @@
 """An engine with a fake encoder: what joins into a batch, in which order, and what happens to requests that end."""
 
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
-from fake_engine import ANNA, BEN, SEARCHER, fake_engine, queued, reset, started
+from fake_engine import ANNA, BEN, SEARCHER, fake_engine, queued, started
 
 from wordsight.serve.engine.engine import BusyError, StoppingError
 
@@ -179,7 +180,7 @@ def test_a_model_that_is_not_used_leaves_and_comes_back():
             assert engine._encoder is None
             assert engine.ready  # the next request is answered
             assert "wordsight_models_loaded 0.0" in engine.metrics.render().decode()
-            reset(engine.fake)
+            engine.settings = dataclasses.replace(engine.settings, unload_after=None)  # stays, however slow this is
             again = await engine.embed_texts(["a dog", "a cat"], SEARCHER)
             np.testing.assert_array_equal(first.vectors_ND[0], again.vectors_ND[1])
             assert not engine.unloaded

@@ -48,3 +48,11 @@ def test_the_dashboard_names_only_figures_that_exist():
     ours = {family.name for family in families if family.name.startswith("wordsight_")}
     shown = {name for name in ours if not name.endswith("_created")}
     assert shown <= {name.removesuffix("_total") for name in used}, "a figure that no panel shows"
+
+
+def test_the_documentation_names_all_figures():
+    page = (ROOT / "docs" / "serve" / "load.md").read_text(encoding="utf-8")
+    families = text_string_to_metric_families(Metrics().render().decode())
+    ours = {family.name for family in families if family.name.startswith("wordsight_")}
+    ours = {name for name in ours if not name.endswith("_created")}
+    assert {name.removesuffix("_total") for name in re.findall(r"wordsight_\w+", page)} == ours

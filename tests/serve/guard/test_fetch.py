@@ -218,7 +218,7 @@ def test_addresses_of_the_internet_are_public(address):
 
 def test_a_real_server_does_not_reach_itself():
     with run_server(wait=False, allow_urls=True) as client:
-        for url in (f"{client.base_url}healthz", f"http://[::ffff:127.0.0.1]:{client.base_url.port}/healthz",
+        for url in (f"{client.base_url}/healthz", f"http://[::ffff:127.0.0.1]:{client.base_url.port}/healthz",
                     "http://169.254.169.254/latest/meta-data/", "http://localhost/"):  # fmt: skip
             answer = client.post("/v1/embeddings", json={"input": [{"image": url}], "modality": "image"})
             assert answer.status_code == 400, answer.text

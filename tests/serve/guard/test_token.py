@@ -78,6 +78,7 @@ def test_a_person_is_sent_to_the_form_and_back(closed_server, origin):
     form = closed_server.get(sent.headers["location"])
     assert 'name="next" value="/docs?q=a%20b"' in form.text
     assert '<label for="token">' in form.text
+    assert form.headers["referrer-policy"] == "same-origin"  # or browsers would send the form with "Origin: null"
     back = sign_in(closed_server, origin, next="/docs?q=a%20b")
     assert (back.status_code, back.headers["location"]) == (303, "/docs?q=a%20b")
     assert closed_server.get("/openapi.json").status_code == 200  # by the cookie

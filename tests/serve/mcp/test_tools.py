@@ -136,6 +136,16 @@ def test_classes_that_are_the_same_are_said(agent):
     assert "'cat'" in agent.fail("classify_images", images=["data:,x"], classes=["cat", "cat"])
 
 
+def test_without_a_query_all_images_are_listed(agent):
+    for arguments in ({}, {"text": " "}):
+        text, data, _ = agent.call("search_images", **arguments, limit=5)
+        assert text.startswith('Images in the gallery "shop", without a query:')
+        assert [hit["probability"] for hit in data["hits"]] == [None] * 5
+        assert data["remaining"] == 19
+    assert "also give text or like" in agent.fail("search_images", exclude="dog")
+    assert "negative parts only" in agent.fail("search_images", unlike=[data["hits"][0]["id"]])
+
+
 def test_errors_say_what_to_do(agent):
     assert agent.fail("search_images", txt="cat").endswith("Did you mean: text?")
     assert agent.fail("search_images", text="cat", limit=1000) == "limit: Input should be less than or equal to 50"

@@ -7,11 +7,12 @@ import tarfile
 import pytest
 from PIL import Image
 from serving import run_server
-from small_pdf import small_pdf
+from small_pdf import page, small_pdf
 
 from wordsight.gallery import Gallery
 from wordsight.serve.media.disk_cache import DiskCache
 from wordsight.serve.media.keys import decode_key, encode_key
+from wordsight.serve.settings import Limits
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_a_file_swapped_for_a_link_is_not_followed(tmp_path):
         assert answer.headers["content-disposition"].startswith("attachment")
 
 
-@pytest.mark.parametrize("id", ["a.jpg", "/photos/ä b.png", "x#page=3", "\udcff"])
+@pytest.mark.parametrize("id", ["a.jpg", "/photos/ä b.png", "x#page=3", "\uef80"])
 def test_keys_give_ids_back(id):
     assert decode_key(encode_key(id)) == id
 
@@ -194,15 +195,15 @@ def test_members_of_archives_are_shown_and_the_archive_is_not_sent(tmp_path):
 
 def test_pages_of_documents_are_rendered_and_the_document_is_sent(tmp_path):
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "plan.pdf").write_bytes(small_pdf(["first page", "second page"]))
+    (tmp_path / "photos" / "plan.pdf").write_bytes(small_pdf([page("first page"), page("second page")]))
     with run_server(galleries=serve_folder(tmp_path)) as client:
         hits = client.post("/v1/search", json={}).json()["hits"]
         assert [hit["page"] for hit in hits] == [1, 2]
         assert hits[1]["file"].endswith("#page=2")
         assert client.get(hits[1]["file"]).headers["content-type"] == "application/pdf"
-        page = client.get(hits[1]["page_image"])
-        assert "immutable" in page.headers["cache-control"]
-        assert max(Image.open(io.BytesIO(page.content)).size) > 640
+        shown = client.get(hits[1]["page_image"])
+        assert "immutable" in shown.headers["cache-control"]
+        assert max(Image.open(io.BytesIO(shown.content)).size) > 640
 
 
 def test_the_disk_cache_stays_within_its_limit(tmp_path):
@@ -220,3 +221,16 @@ def test_a_disk_that_cannot_be_written_costs_nothing_but_time(tmp_path):
     cache = DiskCache(tmp_path / "cache")
     cache.put("ab", b"x")
     assert cache.get("ab") is None
+
+
+def test_links_are_shown_while_they_lead_to_what_was_indexed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "elsewhere" / "a.png")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    with Gallery.create(tmp_path / "index") as gallery:
+        gallery.add(tmp_path / "photos")
+    with run_server(galleries={"photos": str(tmp_path / "index")}) as client:
+        hit = client.post("/v1/search", json={}).json()["hits"][0]
+        assert client.get(hit["thumb"]).status_code == 200
+        assert client.get(hit["file"]).status_code == 200

@@ -275,6 +275,10 @@ class LanceIndex(Index):
         check_columns(names, self.columns())
         return self._reader.ask(where, ["_id", *dict.fromkeys(names)], read, with_row_id=True)
 
+    def count(self, where: str) -> int:
+        """Number of rows that a condition admits."""
+        return self._reader.ask(where, [], lambda _, table: int(table.num_rows), with_row_id=True)
+
     def state(self) -> str | None:
         """Number of the newest version."""
         if self._folder is not None:

@@ -131,6 +131,14 @@ class QdrantIndex(RecordIndex):
         with self._asking():
             return int(self._client.count(self._collection, exact=True).count)
 
+    def count(self, where: str) -> int:
+        """Number of rows that a condition admits."""
+        chosen = self._filter(where)
+        if chosen is False:
+            return 0
+        with self._asking():
+            return int(self._client.count(self._collection, count_filter=chosen, exact=True).count)
+
     def row_versions(self) -> Iterator[RowVersion]:
         """Yield the version of every row, a thousand at a time."""
         for point in self._scroll(list(STORED_FIELD.values()), vectors=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
 from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE, ImageList
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.classes import (
@@ -28,7 +30,7 @@ from wordsight.serve.inputs.models import find_model
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.classifier import Classifier
 
-router = APIRouter(prefix="/v1", tags=["classify"])
+router = APIRouter(prefix="/v1", tags=["classify"], route_class=LargeBodyRoute)
 
 _MOST_ANSWERS = 100_000  # labels with probabilities in one answer: images × top, for each template of the effect
 _EXAMPLE: JsonDict = {"images": [IMAGE_EXAMPLE], "classes": ["cat", "rocket"]}
@@ -101,8 +103,8 @@ async def classify(
     An image that cannot be read has an `error` in its place; the others are answered. Class embeddings are kept while
     they are used, so that asking again with the same classes takes no longer than the images do.
     """
-    wordings = read_classes(asked.classes, service.settings.limits.classes)
     templates = read_templates(asked.templates)
+    wordings = await asyncio.to_thread(read_classes, asked.classes, service.settings.limits.classes)
     check_prompts(wordings, templates)
     if asked.multi and asked.together:
         raise RequestError("and multi exclude each other", "together")

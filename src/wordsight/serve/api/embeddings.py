@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 
 from wordsight.serve.api.callers import get_caller
 from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.embedded import Embedded, embed_inputs
@@ -22,7 +23,7 @@ from wordsight.serve.inputs.models import find_model
 from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_inputs
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["embeddings"])
+router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=LargeBodyRoute)
 
 _DECIMALS = 10  # of a number in JSON: half a unit in the last place of most float32s of a unit vector
 

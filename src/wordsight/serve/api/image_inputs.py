@@ -60,7 +60,11 @@ IMAGE_SCHEMA = {
 }
 # a list of images that `read_image` reads one by one, so that a message names the first that is wrong
 ImageList: TypeAlias = Annotated[
-    list[Any], Field(min_length=1), WithJsonSchema({"type": "array", "minItems": 1, "items": IMAGE_SCHEMA})
+    list[Any],
+    Field(min_length=1),
+    WithJsonSchema(
+        {"type": "array", "minItems": 1, "items": IMAGE_SCHEMA, "description": "Images; see the top of this page."}
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from wordsight.search.reference import Reference
 from wordsight.search.relevance import best_among, count_words, judge_image, judge_text
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.embedded import Embedded, embed_inputs
@@ -23,7 +24,7 @@ from wordsight.serve.inputs.texts_and_images import INPUT_SCHEMA, Inputs, read_l
 from wordsight.serve.service import Service, get_service
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
-router = APIRouter(prefix="/v1", tags=["rank"])
+router = APIRouter(prefix="/v1", tags=["rank"], route_class=LargeBodyRoute)
 _EXAMPLE: JsonDict = {"query": "a kitten", "documents": ["an invoice", "a cat"]}
 
 

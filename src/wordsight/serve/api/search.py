@@ -14,7 +14,7 @@ from wordsight.serve.api.callers import get_searcher
 from wordsight.serve.api.cursor import Cursor, hash_request, read_cursor
 from wordsight.serve.api.hit_json import describe_hits, describe_row
 from wordsight.serve.api.image_inputs import read_image_input
-from wordsight.serve.browse import list_rows
+from wordsight.serve.browse import count_rows, list_rows
 from wordsight.serve.engine.engine import Caller
 from wordsight.serve.search_request import Part, SearchRequest, make_condition, search_gallery
 from wordsight.serve.service import Service, get_service
@@ -59,7 +59,9 @@ async def search(
 ) -> dict[str, Any]:
     """Images that most probably answer, each with its probability; `likely` is the number of likely ones in all.
 
-    `cursor` leads to the next results; `changed` tells that the gallery was written since the cursor was made.
+    An item that the query names (`like`) is not among the results. `remaining` counts images, of which near copies may
+    be shown as one; null of a store that cannot count them. `cursor` leads to the next results; `changed` tells that
+    the gallery was written since the cursor was made.
     """
     start = time.perf_counter()
     of = hash_request(asked.model_dump(exclude={"cursor", "limit"}))
@@ -102,8 +104,8 @@ async def _search(service: Service, request: SearchRequest, caller: Caller, of: 
     cursor = remaining = None
     if found.next_offset is not None:
         cursor = Cursor(found.next_offset, of, found.state).encode()
-        if not request.where and not request.filter:
-            remaining = len(found.opened.gallery) - found.next_offset
+        total = await asyncio.to_thread(count_rows, found.opened.gallery.index, found.where)
+        remaining = None if total is None else max(1, total - found.next_offset)
     return {
         "gallery": found.opened.name,
         "likely": found.hits.likely,

@@ -17,6 +17,7 @@ from wordsight.images.skipped import Skipped
 from wordsight.serve.api.answers import write_answer
 from wordsight.serve.api.callers import get_caller
 from wordsight.serve.api.image_inputs import IMAGE_EXAMPLE, ImageList
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.classifiers import Scaling, embed_prompts
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
@@ -28,7 +29,7 @@ from wordsight.zeroshot.logistic import softmax
 from wordsight.zeroshot.none_of_these import Bank
 from wordsight.zeroshot.templates import TEMPLATE_SETS
 
-router = APIRouter(prefix="/v1", tags=["similarity"])
+router = APIRouter(prefix="/v1", tags=["similarity"], route_class=LargeBodyRoute)
 
 _MOST_PAIRS = 100_000  # of an image and a text, in all wordings
 _MOST_WORDED = 100  # texts whose wordings are scored: up to 200 templates each

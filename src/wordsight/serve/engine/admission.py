@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 
 from wordsight.errors import WordsightError
+from wordsight.serve.engine.callers import Lane
 
 QUEUED_BYTES = 512 << 20  # encoded images that wait; one request may exceed it alone
+SEARCH_SHARE = 0.25  # of the limits, which only searches may use beyond them
 LEAST_WAIT = 1.0  # seconds that a refused client is asked to wait
 _FIRST_GUESS = 0.02  # seconds of an input, before any was measured
 _MEMORY = 0.98  # weight that a measured time keeps with each further input
@@ -25,7 +27,8 @@ class BusyError(WordsightError):
 class Admission:
     """Counts the inputs that were accepted and not answered yet, and measures how fast they are.
 
-    limit: inputs that may wait. An empty queue accepts a request of any size, so that none is refused for ever.
+    limit: inputs that may wait; searches may wait beyond it, so that bulk work does not shut them out. An empty queue
+        accepts a request of any size, so that none is refused for ever.
     """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,10 +40,11 @@ class Admission:
         self._seconds_each = _FIRST_GUESS
         self._lock = threading.Lock()
 
-    def enter(self, inputs: int, n_bytes: int = 0) -> None:
+    def enter(self, inputs: int, n_bytes: int = 0, lane: Lane = Lane.BULK) -> None:
         """Accept so many inputs of so many bytes. Raises: BusyError."""
+        share = 1 + SEARCH_SHARE * (lane is Lane.SEARCH)
         with self._lock:
-            full = self.waiting + inputs > self.limit or self._bytes + n_bytes > QUEUED_BYTES
+            full = self.waiting + inputs > share * self.limit or self._bytes + n_bytes > share * QUEUED_BYTES
             if self.waiting and full:
                 raise BusyError(self._retry_after(inputs))
             if not self.waiting:

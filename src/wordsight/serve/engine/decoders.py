@@ -20,6 +20,7 @@ from wordsight.serve.engine.metrics import Metrics
 from wordsight.serve.settings import Limits
 from wordsight.spec import Preprocess
 
+MOST_PROCESSES = 8  # of 40 MB each
 AHEAD = 48  # decoded bulk images that may wait for the encoder: 10 MB of pixels with mini
 _CHECK = 0.25  # seconds between two looks at the time limit
 
@@ -38,7 +39,9 @@ class Decoders:
     """Processes that decode, each asked by a thread of its own; started with the first image.
 
     Foreign bytes are touched in the processes alone: one that crashes, takes too long or too much memory costs its
-    image. processes: how many; None: one for each core.
+    image. One process more takes searches alone, so that slow bulk images do not hold them up; it is started by the
+    first that finds it waiting.
+    processes: how many for all images; None: one for each core, up to `MOST_PROCESSES`.
     idle_seconds: after which a process without work ends; None: never.
     """
 
@@ -53,11 +56,12 @@ class Decoders:
     ) -> None:
         self._metrics = metrics
         self._idle_seconds = idle_seconds
-        count = processes or decode_threads()
-        self._processes = [DecodeProcess(limits.decode_seconds, limits.pixels, command) for _ in range(count)]
+        count = processes or min(decode_threads(), MOST_PROCESSES)
+        self._processes = [DecodeProcess(limits.decode_seconds, limits.pixels, command) for _ in range(count + 1)]
         self._queue = LaneQueue()
         self._targets: dict[Asked, Target] = {}
         self._ahead = 0
+        self._running = 0
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._stopping = False
@@ -67,6 +71,11 @@ class Decoders:
     def pids(self) -> list[int]:
         """Ids of the processes that run."""
         return [one.pid for one in self._processes if one.pid is not None]
+
+    @property
+    def running(self) -> int:
+        """Number of images that are being decoded."""
+        return self._running
 
     def submit(self, inputs: list[Input], target: Target) -> None:
         """Decode images of one request."""
@@ -78,10 +87,11 @@ class Decoders:
             self._changed.notify_all()
 
     def remove(self, asked: Asked) -> None:
-        """Drop what waits of a request."""
+        """Forget a request, and drop what waits of it."""
         with self._changed:
-            self._queue.remove(asked)
             self._targets.pop(asked, None)
+            if asked.remaining:
+                self._queue.remove(asked)
 
     def taken(self, images: int) -> None:
         """Say that so many decoded images went to the encoder, or were dropped."""
@@ -111,22 +121,28 @@ class Decoders:
         if self._threads or self._stopping:
             return
         for i, process in enumerate(self._processes):
-            thread = threading.Thread(target=self._work, args=(process,), name=f"wordsight-decode-{i}", daemon=True)
+            searches = process is self._processes[-1]
+            thread = threading.Thread(
+                target=self._work, args=(process, searches), name=f"wordsight-decode-{i}", daemon=True
+            )
             self._threads.append(thread)
         self._threads.append(threading.Thread(target=self._watch, name="wordsight-decode-limit", daemon=True))
         for thread in self._threads:
             thread.start()
 
-    def _work(self, process: DecodeProcess) -> None:
-        with contextlib.suppress(ImageError, OSError):  # where it cannot start, each image says so
-            process.start()
-        while (entry := self._next(process)) is not None:
+    def _work(self, process: DecodeProcess, searches: bool) -> None:
+        if not searches:
+            with contextlib.suppress(ImageError, OSError):  # where it cannot start, each image says so
+                process.start()
+        while (entry := self._next(process, searches)) is not None:
             with self._changed:
                 target = self._targets.get(entry.asked)
             decoded: Decoded = ImageError("nobody waits for it")
             if target is not None and entry.asked.open:
                 decoded = self._decode(process, entry, target)
                 target.deliver(entry, decoded)
+            with self._changed:
+                self._running -= 1
             if isinstance(decoded, ImageError):
                 self.taken(1)
 
@@ -143,13 +159,14 @@ class Decoders:
         finally:
             self._metrics.decode_seconds.observe(time.perf_counter() - start)
 
-    def _next(self, process: DecodeProcess) -> Input | None:
-        """Next image to decode; None when the pool stops."""
+    def _next(self, process: DecodeProcess, searches: bool) -> Input | None:
+        """Next image to decode, of searches alone or of all; None when the pool stops."""
         with self._changed:
             while not self._stopping:
-                batch = self._queue.take(lambda *_: 1, bulk=self._ahead < AHEAD)
+                batch = self._queue.take(lambda *_: 1, bulk=not searches and self._ahead < AHEAD)
                 if batch:
                     self._ahead += 1
+                    self._running += 1
                     return batch[0]
                 if not self._changed.wait(self._idle_seconds):
                     process.end()

@@ -148,7 +148,7 @@ class Engine:
         with self._admitted(asked, n_bytes):
             encoder = await self._running()
             target = Target(encoder.loaded.model.spec.preprocess, self._take_decoded)
-            self._decoders.submit([Input(asked, i, image) for i, image in enumerate(images)], target)
+            self._decoders.submit([Input(asked, i, _plain(image)) for i, image in enumerate(images)], target)
             return await until_gone(asked.future)
 
     async def stop(self) -> None:
@@ -193,7 +193,7 @@ class Engine:
             raise StoppingError(_STOPPING)
         size = asked.remaining
         try:
-            self.admission.enter(size, n_bytes)
+            self.admission.enter(size, n_bytes, asked.caller.lane)
         except BusyError:
             self.metrics.refused.inc()
             raise
@@ -202,7 +202,7 @@ class Engine:
         finally:
             asked.close()
             self._decoders.remove(asked)
-            if self._encoder is not None:
+            if asked.remaining and self._encoder is not None:
                 self._encoder.remove(asked)
             self.admission.release(n_bytes)
             self._note_use()
@@ -287,3 +287,8 @@ class Engine:
         await asyncio.to_thread(encoder.stop)
         del encoder
         await asyncio.to_thread(release_memory)
+
+
+def _plain(image: Any) -> Any:
+    """Encoded bytes as `bytes`, whatever holds them."""
+    return bytes(image) if isinstance(image, bytearray | memoryview) else image

@@ -18,7 +18,6 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     "X-Permitted-Cross-Domain-Policies": "none",
 }
@@ -58,6 +57,7 @@ class AnswerHeaders:
             del headers[name]
         for name, value in _ALWAYS.items():
             headers[name] = value
+        headers.setdefault("Referrer-Policy", "no-referrer")
         headers.setdefault("Cache-Control", "no-store")
         kind = headers.get("content-type", "").lower()
         headers.setdefault("Content-Security-Policy", self._policy(kind))

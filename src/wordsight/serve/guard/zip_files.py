@@ -9,7 +9,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +32,18 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Images of an archive, and the members that were left, each with the reason."""
+    """Members of an archive that were taken, and the members that were left, each with the reason."""
 
     files: tuple[Upload, ...]
     left: tuple[Left, ...]
 
 
-def unpack_zip(path: Path, folder: Path, limits: Limits) -> Unpacked:
+def unpack_zip(
+    path: Path, folder: Path, limits: Limits, kinds: Collection[UploadKind] = (UploadKind.IMAGE,)
+) -> Unpacked:
     """Images of a ZIP archive, written to `folder` under names of ours; other members are left and listed.
 
+    kinds: of the members that are taken; of archives none is.
     Nothing is written before the whole list of members was checked. Hidden files and folders of systems (`.DS_Store`,
     `__MACOSX`) are left without a word, as in folders.
     Raises: TooLargeError for an archive of too many members or bytes, or of a ratio that only bombs have; InputError
@@ -49,7 +52,7 @@ def unpack_zip(path: Path, folder: Path, limits: Limits) -> Unpacked:
     try:
         with _BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
             members = _check(archive, file, limits)
-            return _unpack(archive, members, folder, limits)
+            return _unpack(archive, members, folder, limits, kinds)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, EOFError, ValueError) as error:
         raise InputError(f"The ZIP archive is damaged ({error}); nothing of it was kept.") from error
 
@@ -121,7 +124,13 @@ def _check_overlaps(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], fi
         raise InputError("The ZIP archive is damaged (members overlap its list); nothing was unpacked.")
 
 
-def _unpack(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path, limits: Limits) -> Unpacked:
+def _unpack(
+    archive: zipfile.ZipFile,
+    members: list[zipfile.ZipInfo],
+    folder: Path,
+    limits: Limits,
+    kinds: Collection[UploadKind],
+) -> Unpacked:
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Upload] = []
     left: list[Left] = []
@@ -132,9 +141,10 @@ def _unpack(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Pa
         try:
             room -= _write(archive, member, path, min(room, limits.file_bytes))
             upload = receive(path, shown, limits)
-            if upload.kind is not UploadKind.IMAGE:
+            if upload.kind not in kinds:
                 path = upload.path
-                raise ImageError(f"is a {upload.kind.value}; of an archive only the images are taken")
+                taken = " and ".join(f"{kind.value}s" for kind in kinds)
+                raise ImageError(f"is a {upload.kind.value}; of an archive only the {taken} are taken")
             files.append(upload)
         except ImageError as error:
             path.unlink(missing_ok=True)

@@ -17,10 +17,11 @@ from wordsight.serve.service import Service
 
 @dataclass(frozen=True, eq=False)
 class Asker:
-    """A service, and the client that asks it."""
+    """A service, and the client that asks it. drawing: held while images are read and drawn, by a few at a time."""
 
     service: Service
     client: str
+    drawing: asyncio.Semaphore
 
     @property
     def searcher(self) -> Caller:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from wordsight.errors import InputError
 from wordsight.row_images import page_suffix
 from wordsight.search.query_parts import NOT_WEIGHT
 from wordsight.serve.mcp import arguments
@@ -57,8 +58,10 @@ class Found(BaseModel):
 
 async def search_images(asker: Asker, asked: arguments.Search) -> Answer:
     """Images that most probably match, numbered, with a line where the improbable ones begin."""
+    is_query = bool((asked.text or "").strip() or asked.like)
+    if asked.exclude and not is_query:
+        raise InputError("exclude takes away from a search; also give text or like.")
     answer = await ask_search(asker.service, _make_request(asked), asker.searcher)
-    is_query = bool(asked.text or asked.like)
     hits = [_read_hit(number, hit) for number, hit in enumerate(answer["hits"], 1)]  # as a sheet of the same ids has it
     data = Found(
         gallery=answer["gallery"],
@@ -70,7 +73,7 @@ async def search_images(asker: Asker, asked: arguments.Search) -> Answer:
         cursor=answer["cursor"],
         hint=clean_text(answer["hint"], LONG),
     )
-    lines = [_summarise(data, asked), *_list_hits(hits, data.nothing_likely)]
+    lines = [_summarise(data, asked, is_query), *_list_hits(hits, data.nothing_likely)]
     if data.hint:
         lines.append(f"Hint: {quote_text(data.hint, LONG)}")
     lines.append(_tell_rest(data))
@@ -110,10 +113,10 @@ def _read_hit(number: int, hit: Mapping[str, Any]) -> FoundImage:
     )
 
 
-def _summarise(data: Found, asked: arguments.Search) -> str:
+def _summarise(data: Found, asked: arguments.Search, is_query: bool) -> str:
     """First line: how many images probably match, said plainly where it is none."""
     place = f"in the gallery {quote_text(data.gallery)}"
-    if asked.text is None and not asked.like:
+    if not is_query:
         return f"Images {place}, without a query:" if data.hits else f"No image {place} meets the filter."
     wanted = quote_text(asked.text) if asked.text else "the examples"
     if data.nothing_likely:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,6 +32,8 @@ _READ_ONLY = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 
+_DRAWN_AT_ONCE = 2  # sheets and images, each of which decodes up to 36 files
+
 log = logging.getLogger("wordsight.mcp")
 
 Lifespan = Callable[[Server[Any]], AbstractAsyncContextManager[Any]]
@@ -43,6 +46,7 @@ async def _nothing(_: Server[Any]) -> AsyncIterator[None]:
 
 def make_server(service: Service, lifespan: Lifespan = _nothing) -> Server[Any]:
     """Server of the tools over a service. lifespan: entered while it runs."""
+    drawing = asyncio.Semaphore(_DRAWN_AT_ONCE)
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -52,7 +56,7 @@ def make_server(service: Service, lifespan: Lifespan = _nothing) -> Server[Any]:
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        return await run_tool(Asker(service, _client(context)), params.name, params.arguments or {})
+        return await run_tool(Asker(service, _client(context), drawing), params.name, params.arguments or {})
 
     return Server(
         "wordsight",

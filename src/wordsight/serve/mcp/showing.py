@@ -57,7 +57,8 @@ async def show_images(asker: Asker, asked: arguments.Show) -> Answer:
     """Contact sheet of images, with a list of their numbers."""
     opened = await asker.open_gallery(asked.gallery)
     rows = await get_rows(opened, asked.ids)
-    image, unread = await asyncio.to_thread(draw_sheet, opened.gallery.index, rows)
+    async with asker.drawing:
+        image, unread = await asyncio.to_thread(draw_sheet, opened.gallery.index, rows)
     images = [
         ShownImage(number=at, id=name_row(row.id), name=file_name(row), unread=at in unread)
         for at, row in enumerate(rows, 1)
@@ -74,8 +75,9 @@ async def get_image(asker: Asker, asked: arguments.Get) -> Answer:
     """One image, at most `max_side` pixels long."""
     opened = await asker.open_gallery(asked.gallery)
     (row,) = await get_rows(opened, [asked.id])
-    image = await asyncio.to_thread(draw_image, opened.gallery.index, row, asked.max_side)
-    content = await asyncio.to_thread(encode_jpeg, image)
+    async with asker.drawing:
+        image = await asyncio.to_thread(draw_image, opened.gallery.index, row, asked.max_side)
+        content = await asyncio.to_thread(encode_jpeg, image)
     data = ShownOne(
         gallery=opened.name,
         id=name_row(row.id),

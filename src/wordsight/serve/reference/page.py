@@ -18,7 +18,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; overflow-wrap: anywhere; }
 code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
-pre { border: 1px solid GrayText; border-radius: .25rem; overflow: auto; padding: .5rem; }
+pre { border: 1px solid GrayText; border-radius: .25rem; padding: .5rem; white-space: pre-wrap; }
 nav ul { columns: 16rem; list-style: none; padding: 0; }
 article { border-top: 1px solid GrayText; padding-block: .5rem; }
 summary { cursor: pointer; padding-block: .25rem; }

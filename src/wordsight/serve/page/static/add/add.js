@@ -8,6 +8,7 @@ import { watchJob } from "../forms/requests.js";
 import { upload } from "./upload.js";
 
 const LISTED = 12; // files shown by name
+const MOST_TITLES = 30; // of a filter in an address
 
 class Add extends HTMLElement {
   connectedCallback() {
@@ -98,8 +99,8 @@ class Add extends HTMLElement {
       this.told.textContent = "The files are there; reading them…";
       this.bar.removeAttribute("value");
       const ended = await watchJob(job, (state) => this.#worked(state), signal);
+      this.#tell(ended, findAddress(gallery, this.files), gallery);
       this.#setFiles([]);
-      this.#tell(ended, gallery);
       await this.choice.load(true);
       this.dispatchEvent(new CustomEvent("ws-gallery-changed", { bubbles: true, detail: { gallery } }));
     } catch (error) {
@@ -137,20 +138,27 @@ class Add extends HTMLElement {
     this.told.textContent = `Adding: ${done.toLocaleString("en")} of ${count(total, "image")}`;
   }
 
-  #tell({ added, skipped }, gallery) {
-    this.told.textContent = `${count(added, "image is", "images are")} added to ${gallery}.`
-      + (skipped.length ? ` ${count(skipped.length, "file")} skipped.` : "");
+  #tell({ added, skipped, skipped_total: left }, address, gallery) {
+    this.told.textContent = (added ? `${count(added, "image is", "images are")} added to ${gallery}.` : "Nothing is new.")
+      + (left ? ` ${count(left, "file")} skipped.` : "");
     const parts = [];
-    if (added) {
-      parts.push(h("p", {}, h("a", { class: "ws-button", href: `/?gallery=${encodeURIComponent(gallery)}` },
-        "Show the gallery in Find")));
-    }
-    if (skipped.length) {
-      parts.push(h("h3", {}, "Skipped"), table("Skipped files and why", ["File", "Reason"],
-        skipped.map(({ name, reason }) => [name, reason])));
+    if (added) parts.push(h("p", {}, h("a", { class: "ws-button", href: address }, "Show in Find")));
+    if (left) {
+      parts.push(h("h2", {}, left > skipped.length ? `Skipped, the first ${skipped.length}` : "Skipped"),
+        table("Skipped files and why", ["File", "Reason"], skipped.map(({ name, reason }) => [name, reason])));
     }
     refill(this.outcome, parts);
   }
+}
+
+/** Address of what was added in Find: those very images where their titles tell them, else the gallery. */
+function findAddress(gallery, files) {
+  const address = new URLSearchParams({ gallery });
+  if (files.length <= MOST_TITLES && files.every((file) => file.type.startsWith("image/"))) {
+    const titles = files.map((file) => file.name.replace(/(.)\.[^.]*$/, "$1"));
+    address.set("f", JSON.stringify({ title: { in: titles } }));
+  }
+  return `/?${address}`;
 }
 
 function identify(file) {
@@ -163,7 +171,8 @@ function explain() {
     ["Images", "JPEG, PNG, WebP, TIFF, HEIC and others; each becomes an item."],
     ["ZIP archives", "All images inside."],
     ["PDF files", "Each page becomes an item, its text can be found too."],
-    ["Tables", "CSV or Parquet, with the image of each row as data or as a URL; the columns become facets."],
+    ["Tables", "CSV or Parquet. The images of the rows come along, are in the table, or are URLs where the server "
+      + "fetches; the columns become facets."],
   ];
   return h("aside", { class: "tb-explained", "aria-label": "What can be added" },
     h("h2", {}, "What can be added"),

@@ -48,7 +48,7 @@ export function writeCosine(value, decimals) {
 }
 
 function legend(least, most, write) {
-  const ends = write === percent ? ["0 %", "100 %"] : [write(least), write(most)];
+  const ends = write === percent ? ["0%", "100%"] : [write(least), write(most)];
   return h("p", { class: "tb-legend" }, h("span", {}, ends[0]),
     h("span", { class: "tb-legend-bar", style: gradient(), "aria-hidden": "true" }), h("span", {}, ends[1]),
     h("span", { class: "tb-legend-best" }, "outlined: best text of the image"));

@@ -7,13 +7,13 @@ import { post, watchJob } from "../forms/requests.js";
 
 const SHOWN = 60; // rows of a class at a time
 
-/** The server's sort folder: {name, undo: number of moves that can be undone}; null where it has none. */
+/** The server's sort folder: {name, undo: number of steps that can be undone}; null where it has none. */
 export async function findSortFolder() {
   try {
-    const answer = await call("/v1/sort");
-    return answer.folder ? { name: answer.folder, undo: answer.undo ?? 0 } : null;
+    const { folder, undo } = await call("/v1/sort");
+    return folder ? { name: folder, undo } : null;
   } catch {
-    return null;
+    return null; // images can be sorted all the same
   }
 }
 
@@ -24,16 +24,16 @@ export class SortFolder {
     this.told = h("p", { class: "tb-told", role: "status" });
     this.least = h("input", { type: "range", id: freshId(), min: 0, max: 1, step: 0.05 });
     this.least.value = 0;
-    this.leastShown = h("output", { for: this.least.id }, "0 %");
+    this.leastShown = h("output", { for: this.least.id }, "0%");
     this.least.addEventListener("input", () => {
-      this.leastShown.textContent = `${Math.round(100 * this.least.value)} %`;
+      this.leastShown.textContent = `${Math.round(100 * this.least.value)}%`;
       this.#count();
     });
     this.move = button("Move", () => this.#confirm(), { class: "ws-button ws-primary" });
     this.tools = h("div", { class: "tb-sticky", hidden: true }, h("div", { class: "tb-row tb-between" },
       h("span", { class: "tb-choice" }, h("label", { for: this.least.id }, "Move from a probability of"), this.least,
         this.leastShown), this.move));
-    this.undo = button("Undo the last move", () => this.#undo(), { hidden: !undo });
+    this.undo = button("Undo all moves", () => this.#undo(), { hidden: !undo });
     this.tables = h("div", { class: "tb-stack" });
     this.empty = h("p", { class: "tb-empty" }, `Type classes and ask for a preview: it shows where each image of ${name} `
       + "would go. Nothing is moved before you confirm it.");
@@ -47,7 +47,7 @@ export class SortFolder {
     this.told.textContent = "";
     this.tables.replaceChildren();
     const { job } = await post("/v1/sort/preview", question, options);
-    const ended = await watchJob(job, ({ done, total }) => onProgress(done, total), options.signal);
+    const ended = await watchJob(job, ({ done, total }) => total && onProgress(done, total), options.signal);
     this.plan = ended.plan;
     this.items = this.plan.items.map((item) => ({ ...item, to: item.label }));
     this.labels = this.plan.labels;
@@ -81,7 +81,7 @@ export class SortFolder {
     const caption = `${label}: ${count(items.length, "image")}`;
     return h("div", {}, scrolling(caption, h("table", { class: "tb-table tb-plan" },
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, ...["Image", "File", "Probability", "Class"].map((head) =>
+      h("thead", {}, h("tr", {}, ...["Image", "File and probability", "Class"].map((head) =>
         h("th", { scope: "col" }, head)))), body)), more);
   }
 
@@ -95,7 +95,8 @@ export class SortFolder {
       this.#count();
     });
     return h("tr", {}, h("td", {}, h("img", { class: "tb-thumb", src: item.thumb, alt: "", loading: "lazy" })),
-      h("th", { scope: "row" }, item.name), h("td", {}, percent(item.probability)), h("td", {}, select));
+      h("th", { scope: "row" }, item.name, h("span", { class: "ws-faint tb-sure" }, percent(item.probability))),
+      h("td", {}, select));
   }
 
   /** Items that would be moved: those that are probable enough, or given a class by hand. */
@@ -124,25 +125,25 @@ export class SortFolder {
 
   async #apply() {
     const changes = Object.fromEntries(this.items.filter((item) => item.byHand).map((item) => [item.id, item.to]));
-    await this.#do("Moving…", "/v1/sort/apply", { plan: this.plan.id, changes, least: Number(this.least.value) },
-      (answer) => `${count(answer.moved, "file is", "files are")} moved.`);
-    this.undo.hidden = false;
-    this.undo.focus();
+    const body = { plan: this.plan.id, changes, least: Number(this.least.value) };
+    await this.#do("Moving…", "/v1/sort/apply", body, ({ moved }) => `${count(moved, "file is", "files are")} moved.`);
+    if (!this.undo.hidden) this.undo.focus();
   }
 
   async #undo() {
     await this.#do("Moving back…", "/v1/sort/undo", {},
-      (answer) => `${count(answer.moved_back, "file is", "files are")} back where they were.`);
-    this.undo.hidden = true;
+      (ended) => `${count(ended.moved_back, "file is", "files are")} back in ${this.name}.`);
   }
 
   async #do(doing, path, body, describe) {
     this.tellFault("");
     this.told.textContent = doing;
     try {
-      let answer = await post(path, body);
-      if (answer.job) answer = await watchJob(answer.job, () => {});
-      this.told.textContent = describe(answer);
+      const { job } = await post(path, body);
+      const ended = await watchJob(job, ({ done, total }) => {
+        if (total) this.told.textContent = `${doing} ${done} of ${total}`;
+      });
+      this.told.textContent = describe(ended) + this.#leftBehind(ended);
       this.tools.hidden = true;
       this.tables.replaceChildren();
       this.empty.hidden = false;
@@ -150,6 +151,13 @@ export class SortFolder {
       this.told.textContent = "";
       this.tellFault(error.message);
     }
+    this.undo.hidden = !(await findSortFolder())?.undo;
+  }
+
+  #leftBehind({ skipped, skipped_total: left }) {
+    if (!left) return "";
+    const [{ name, reason }] = skipped;
+    return ` ${count(left, "file stays", "files stay")}: ${name} ${reason}${left > 1 ? ", …" : ""}.`;
   }
 }
 
