@@ -39,8 +39,8 @@ function drawMark(label, sign, how, hit, query, on) {
 
 // Three details without the values that the title says already.
 function drawDetails(hit) {
-  const title = hit.title.text.toLowerCase();
-  const told = hit.details.filter(({ value }) => !title.includes(value.text.toLowerCase())).slice(0, 3);
+  const title = ` ${hit.title.text.toLowerCase()} `;
+  const told = hit.details.filter(({ value }) => !title.includes(` ${value.text.toLowerCase()} `)).slice(0, 3);
   if (!told.length) return null;
   return h("span", { class: "find-details" }, told.map(({ name, value }) =>
     h("span", {}, h("span", { class: isSpoken(value) ? "ws-hidden" : "find-key" }, `${name} `), marked(value))));
