@@ -266,3 +266,22 @@ def test_how_many_are_asked_for_does_not_change_the_order(model):
     ten, twenty = (run(index, model, "red", k) for k in (10, 21))
     assert [hit.id for hit in ten] == [hit.id for hit in twenty][:10]
     assert {hit.bm25 for hit in twenty} == {None}
+
+
+def test_pages_show_each_result_once_however_many_rows_are_compared(model, monkeypatch):
+    """Texts and images disagree; later pages compare more rows of each side."""
+    monkeypatch.setattr("wordsight.search.finder.CANDIDATES", 10)
+    index = MemoryIndex(index_info(DIM, "colour", "colour"))
+    red, blue = model.embed_images([image("red"), image("blue")])
+    random = np.random.default_rng(0)
+    for i in range(120):
+        vector = normalise_rows((red + random.random() * 3 * blue)[None])[0]
+        text = "a red car" if i % 3 == 0 else "red " * (i % 4) + "thing"
+        index.add([row(f"/p/{i}.png", vector, text, price=i)])
+    for by in ("both", "text", "vector"):
+        pages = [run(index, model, "red car", 7, offset=offset, by=by) for offset in range(0, 126, 7)]
+        ids = [hit.id for page in pages for hit in page]
+        assert len(ids) == len(set(ids))
+        if by != "text":
+            assert len(ids) == 120
+        assert all(page[0].proba >= page[-1].proba for page in pages if page)

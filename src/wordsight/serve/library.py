@@ -31,7 +31,7 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._open: dict[str, OpenGallery] = {}
-        self._lock = threading.Lock()
+        self._locks = {name: threading.Lock() for name in settings.galleries}  # one that opens slowly delays no other
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ class Library:
                 f"There is no gallery {wanted!r}; there are: {', '.join(self.names)}.{did_you_mean(wanted, self.names)}"
             )
         location = self.settings.galleries[wanted]
-        with self._lock:
+        with self._locks[wanted]:
             identity = _identify_folder(location)
             opened = self._open.get(wanted)
             if opened is not None and opened.identity == identity:
@@ -67,8 +67,8 @@ class Library:
 
     def close(self) -> None:
         """Close all galleries."""
-        with self._lock:
-            for name in list(self._open):
+        for name, lock in self._locks.items():
+            with lock:
                 self._forget(name)
 
     def _forget(self, name: str) -> None:

@@ -82,6 +82,8 @@ def test_raw_sql_needs_the_switch(client):
     ("asked", "message"),
     [
         ({"text": "cat", "limit": 0}, "limit is 0"),
+        ({"limit": 1000}, "limit is 1000"),
+        ({"exclude": ["cat"]}, "asks for nothing"),
         ({"query": [{"text": "cat", "like": "x"}]}, "has 2 of text, image and like"),
         ({"query": [{"like": "nothing"}]}, "no item 'nothing'"),
         ({"query": [{"text": "cat", "weight": -1}]}, "negative parts only"),
@@ -116,3 +118,20 @@ def test_galleries_are_listed_with_their_columns(client):
     assert shop["images"] == 24
     assert shop["columns"]["price"] == "number"
     assert not shop["can_add"]
+
+
+def test_ranges_stay_while_other_columns_narrow(client):
+    def ranges(**asked):
+        facets = client.post("/v1/facets", json=asked).json()["facets"]
+        (price,) = [facet for facet in facets if facet["column"] == "price"]
+        return {(one["from"], one["to"]): one["count"] for one in price["ranges"]}
+
+    whole, red = ranges(), ranges(filter={"colour": "red"})
+    assert red.keys() <= whole.keys()
+    assert (sum(whole.values()), sum(red.values())) == (12, 4)
+    assert ranges(filter={"and": [{"colour": "red"}, {"price": {"lt": 20}}]}) == red  # its own condition is ignored
+
+
+def test_the_number_that_remains_heeds_the_filter(client):
+    answer = search(client, text="cat", fold=False, filter={"colour": "red"}, limit=3)
+    assert answer["remaining"] == 1
