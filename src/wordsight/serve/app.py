@@ -29,7 +29,7 @@ from wordsight.serve.engine.presence import WatchClients
 from wordsight.serve.guard import install_guard
 from wordsight.serve.media import routes as media
 from wordsight.serve.reference import page as reference
-from wordsight.serve.reference.openapi import describe_api
+from wordsight.serve.reference.openapi import describe_api, name_operation
 from wordsight.serve.service import Service
 from wordsight.serve.settings import Settings
 
@@ -68,7 +68,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
             await service.stop()
 
     app = FastAPI(title="wordsight", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
-                  generate_unique_id_function=lambda route: route.name)  # fmt: skip
+                  generate_unique_id_function=name_operation)  # fmt: skip
     app.state.service = service
     handle_errors(app)
     for router in ROUTERS:

@@ -1,6 +1,7 @@
 """Programs that speak to embedding servers speak to this one: the openai package, mteb's ways, our own ServerModel."""
 
 import base64
+import itertools
 import threading
 
 import numpy as np
@@ -112,13 +113,17 @@ def test_a_wrong_key_is_an_authentication_error():
 
 def test_a_full_queue_is_a_rate_limit_with_the_time_to_wait():
     texts = [f"text number {i} of a long list of texts" for i in range(2048)]
-    with run_server(limits=Limits(queued=1)) as client, connect(client) as official:
-        bulk = threading.Thread(target=official.embeddings.create, kwargs={"input": texts, "model": "mini"})
+    with (
+        run_server(limits=Limits(queued=1)) as client,
+        connect(client) as official,
+        connect(client, max_retries=20) as patient,
+    ):
+        bulk = threading.Thread(target=patient.embeddings.create, kwargs={"input": texts, "model": "mini"})
         bulk.start()
-        refused = None
+        refused, number = None, itertools.count()
         while bulk.is_alive() and refused is None:
             try:
-                official.embeddings.create(input=["now"], model="mini")
+                official.embeddings.create(input=[f"new text {next(number)}"], model="mini")  # not one that is cached
             except openai.RateLimitError as error:
                 refused = error
         bulk.join()

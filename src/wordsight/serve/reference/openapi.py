@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from wordsight.serve.settings import Settings
 
@@ -65,6 +66,11 @@ _ERROR = {
         }
     ],
 }
+
+
+def name_operation(route: APIRoute) -> str:
+    """Operation's id: its tag and the name of its handler, of which there may be one for each tag."""
+    return "_".join([*map(str, route.tags[:1]), route.name])
 
 
 def describe_api(app: FastAPI, settings: Settings) -> None:
