@@ -14,10 +14,11 @@ from wordsight.path_text import to_path
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A row's file, links followed. unchanged: since it was indexed."""
+    """A row's file, links followed. unchanged: since it was indexed. version: of what is there now."""
 
     path: Path
     unchanged: bool
+    version: str
 
 
 def has_own_file(row: Row) -> bool:
@@ -45,5 +46,5 @@ def find_source_file(row: Row) -> SourceFile | None:
     except (OSError, ValueError):
         return None
     if real.is_relative_to(root) or (unchanged and source.is_file()):
-        return SourceFile(real, unchanged)
+        return SourceFile(real, unchanged, f"{real} {status.st_size} {status.st_mtime_ns}")
     return None

@@ -41,10 +41,10 @@ class Thumbnails:
         Raises: ImageError with the reason alone, where there is neither; BusyError.
         """
         file = await asyncio.to_thread(find_source_file, row) if row.page is None else None
-        if file is not None and not file.unchanged:
-            return Thumbnail(await self._render(index, row, file, side, kind), lasting=False)
+        lasting = bool(row.content_hash) and (file is None or file.unchanged)
+        version = row.content_hash if lasting or file is None else file.version
         name = hashlib.blake2b(
-            f"{_FORMAT} {row.content_hash or row.id} {side} {kind}".encode("utf-8", "surrogateescape"), digest_size=20
+            f"{_FORMAT} {version or row.id} {side} {kind}".encode("utf-8", "surrogateescape"), digest_size=20
         ).hexdigest()
 
         async def make() -> bytes:
@@ -54,7 +54,7 @@ class Thumbnails:
             await asyncio.to_thread(self._disk.put, name, content)
             return content
 
-        return Thumbnail(await self._memory.get(name, make), lasting=bool(row.content_hash))
+        return Thumbnail(await self._memory.get(name, make), lasting)
 
     async def stop(self) -> None:
         """End the processes that render."""
