@@ -24,17 +24,28 @@ def _ask(script):
     return done.stdout.splitlines()[0]
 
 
+_open = []  # [browser, users, stack]: Playwright runs once in a process
+
+
 @contextlib.contextmanager
 def open_browser():
-    """A Chromium; skips the test where there is none."""
-    path = _ask("chromium.sh")
-    with sync_api.sync_playwright() as playwright:
+    """A Chromium, the same for all who have it open; skips the test where there is none."""
+    if not _open:
+        path = _ask("chromium.sh")
+        stack = contextlib.ExitStack()
+        playwright = stack.enter_context(sync_api.sync_playwright())
         # no sandbox: it cannot be had as root, and the pages are our own
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
+        stack.callback(chromium.close)
+        _open[:] = [chromium, 0, stack]
+    _open[1] += 1
+    try:
+        yield _open[0]
+    finally:
+        _open[1] -= 1
+        if not _open[1]:
+            _open[2].close()
+            _open.clear()
 
 
 @contextlib.contextmanager
@@ -65,7 +76,7 @@ def _is_foreign(url, site):
 
 def find_violations(page):
     """Faults of accessibility that axe-core finds in a page as it is: rule and elements of each."""
-    page.evaluate(_read_axe())
+    page.evaluate(read_axe())
     found = page.evaluate(f"axe.run(document, {{runOnly: {list(RULES)}, resultTypes: ['violations']}})")
     return [
         f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary'][:400]}"
@@ -75,6 +86,7 @@ def find_violations(page):
 
 
 @functools.cache
-def _read_axe():
+def read_axe():
+    """Source of axe-core; skips the test where it cannot be had."""
     with open(_ask("axe.sh"), encoding="utf-8") as file:
         return file.read()

@@ -73,6 +73,11 @@ def _named(name: str, columns: Sequence[str]) -> str:
     return same[0]
 
 
+def is_id_column(name: str) -> bool:
+    """Whether a column is named as one of ids: "product_id", "SKU"."""
+    return bool(set(_words(name)[-1:]) & set(IDS))
+
+
 def _words(key: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key).lower())
 
@@ -91,7 +96,7 @@ def _rank(key: str, cells: Sequence[Value], rows: int) -> tuple[bool, bool, bool
     """Rank of a column among others, less is earlier."""
     words = _words(key)
     same = rows > 1 and len(cells) == rows and len(set(map(str, cells))) == 1
-    is_id = bool(set(words[-1:]) & set(IDS)) or any(isinstance(cell, str) and "://" in cell for cell in cells)
+    is_id = is_id_column(key) or any(isinstance(cell, str) and "://" in cell for cell in cells)
     long = statistics.median(len(str(cell)) for cell in cells) > LONG
     important = min((FIRST.index(word) for word in words if word in FIRST), default=len(FIRST))
     return is_id, long, same, important

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from wordsight.columns import Value
+from wordsight.output.lead_columns import is_id_column
 
 MOST_VALUES = 50  # shown of one column
 MOST_DISTINCT = 200  # of a text column; one of more, or of nearly as many as rows, tells rows apart
 _MOST_OF_ROWS = 0.5  # share of the filled rows
 RANGES = 6  # of a column of numbers, about
-_FEW_NUMBERS = 8  # distinct numbers that are listed as they are
+_FEW = {"number": 8, "integer": 24}  # distinct numbers that are listed as they are: years, sizes, stars
+_MOST_ALIKE = 0.9  # share of the filled rows from which distinct whole numbers are taken for ids
 _DATE = re.compile(r"(\d{4})-(\d\d)(?:-(\d\d))?")
 
 
@@ -91,12 +93,16 @@ def _count_dates(ranges: Sequence[Range], values: Sequence[Any]) -> list[int]:
 
 def count_facet(column: str, kind: str, values: Sequence[Value]) -> Facet | None:
     """Facet of a column's values; None of one that tells rows apart (titles, ids) or is the same in all."""
+    if is_id_column(column):
+        return None
     filled = [value for value in values if value is not None]
     missing = len(values) - len(filled)
     counts = Counter(filled)
     if len(counts) < 2:
         return None
-    if kind in ("number", "integer") and len(counts) > _FEW_NUMBERS:
+    if kind == "integer" and len(counts) > max(_FEW[kind], _MOST_ALIKE * len(filled)):
+        return None
+    if kind in _FEW and len(counts) > _FEW[kind]:
         return Facet(column, kind, ranges=_number_ranges([float(value) for value in filled if value is not None]),
                      missing=missing)  # fmt: skip
     if kind == "text" and all(_DATE.match(str(value)) for value in counts):

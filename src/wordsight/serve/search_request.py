@@ -80,7 +80,7 @@ async def search_gallery(service: Service, asked: SearchRequest, caller: Caller)
 
     Raises: InputError for a request that is not valid; UnknownGalleryError; StoreError; BusyError; ImageError.
     """
-    _check(asked)
+    check_request(asked)
     opened = await asyncio.to_thread(service.open_gallery, asked.gallery)
     index = opened.gallery.index
     where = await asyncio.to_thread(make_condition, service, index, asked)
@@ -132,11 +132,14 @@ def make_condition(service: Service, index: Index, asked: SearchRequest) -> str 
     return " AND ".join(conditions) or None
 
 
-def _check(asked: SearchRequest) -> None:
+def check_request(asked: SearchRequest) -> None:
+    """Raise InputError for numbers that are out of bounds, and unwanted texts without anything wanted."""
     if not 1 <= asked.limit <= MOST_HITS:
         raise InputError(f"limit is {asked.limit}, expected 1 to {MOST_HITS}; more results come by the cursor.")
     if len(asked.parts) + len(asked.exclude) > MOST_PARTS:
         raise InputError(f"The query has {len(asked.parts) + len(asked.exclude)} parts, at most {MOST_PARTS} are read.")
+    if asked.exclude and not asked.parts:
+        raise InputError("The query excludes texts and asks for nothing; add a text, an image or an item to find.")
 
 
 async def _embed(engine: Engine, index: Index, asked: SearchRequest, caller: Caller) -> tuple[Query, Floats, int]:

@@ -42,7 +42,7 @@ class Settings:
     """How a server is set up.
 
     galleries: name → location of an index; the first is the one that is meant where none is named.
-    model: of a server without galleries, and of `/v1/embeddings` where the request names none of the galleries'.
+    model: of a server without galleries, and one that requests may name beside the galleries'.
     host, port: the address it listens on; one beyond this machine needs a token.
     token: what clients prove themselves with: "Authorization: Bearer TOKEN", or a cookie after signing in on the page.
     public: anyone may connect from anywhere without a token; the server is then read-only and fetches nothing.

@@ -84,3 +84,22 @@ def test_an_image_of_too_many_bytes_is_not_decoded():
         read(URI, limits=limits)
     assert error.value.status == 413
     assert read(URI, limits=Limits(file_bytes=len(IMAGE))) == IMAGE
+
+
+def test_urls_are_fetched_where_the_server_allows_them(monkeypatch):
+    asked = []
+
+    async def fetch(url, settings):
+        asked.append(url)
+        return IMAGE
+
+    monkeypatch.setattr("wordsight.serve.api.image_inputs.fetch_url", fetch)
+    for given in ("https://example.org/a.jpg", {"image": "HTTP://example.org/a.jpg"}, {"url": "https://example.org/a"}):
+        assert read(given, allow_urls=True) == IMAGE
+    assert len(asked) == 3
+
+
+def test_a_url_of_this_machine_is_not_fetched():
+    with pytest.raises(RequestError, match=r"^input.3 cannot be used: The image was not fetched") as error:
+        read("http://127.0.0.1:80/secret.png", allow_urls=True)
+    assert error.value.status == 400

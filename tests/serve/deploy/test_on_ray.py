@@ -11,6 +11,7 @@ import pytest
 
 from wordsight.errors import ImageError, InputError, StoreError, UnknownModelError
 from wordsight.serve.engine.engine import BusyError
+from wordsight.serve.ray_plan import Plan, Scaling, read_plan
 from wordsight.serve.settings import Settings
 
 ray = pytest.importorskip("ray")
@@ -25,7 +26,7 @@ def on_ray():
 
 def test_arguments_are_read_as_ray_gives_them():
     given = {"gallery.shop": "s3://bucket/shop", "search.most": "20", "bulk": {"cpus": 4}, "mcp": "true"}
-    plan = on_ray().read_plan(given)
+    plan = read_plan(given)
     assert plan.settings.galleries == {"shop": "s3://bucket/shop"}
     assert plan.settings.mcp
     assert not plan.settings.page
@@ -34,11 +35,11 @@ def test_arguments_are_read_as_ray_gives_them():
 
 def test_arguments_that_are_not_known_are_said():
     with pytest.raises(InputError, match=r"no argument 'galery\.shop'.*Did you mean: gallery.NAME"):
-        on_ray().read_plan({"galery.shop": "x"})
+        read_plan({"galery.shop": "x"})
     with pytest.raises(InputError, match=r"search\.most is 'many', expected a number"):
-        on_ray().read_plan({"search.most": "many"})
+        read_plan({"search.most": "many"})
     with pytest.raises(InputError, match="so a token is needed"):
-        on_ray().read_plan({"host": "0.0.0.0"})
+        read_plan({"host": "0.0.0.0"})
 
 
 @pytest.mark.parametrize(
@@ -92,8 +93,6 @@ def cluster():
 
 
 def plan_of(gallery_folder, **changes):
-    from wordsight.serve.on_ray import Plan, Scaling
-
     small = Scaling(least=1, most=1, cpus=0.4)
     settings = Settings(galleries={"shop": str(gallery_folder)}, page=False)
     ingress = Scaling(least=1, most=1, cpus=0.4, ongoing=256, queued=1024)
@@ -104,7 +103,7 @@ def plan_of(gallery_folder, **changes):
 def test_a_cluster_answers_as_one_server_does(cluster, client, gallery_folder):
     from ray import serve
 
-    from wordsight.serve.on_ray import Scaling, deploy
+    from wordsight.serve.on_ray import deploy
 
     plan = plan_of(gallery_folder, bulk=Scaling(least=2, most=2, cpus=1.2))  # more than fit on one node
     serve.run(deploy(plan))
@@ -125,7 +124,7 @@ def test_a_cluster_answers_as_one_server_does(cluster, client, gallery_folder):
 def test_more_than_may_wait_is_refused_and_searches_go_on(cluster, gallery_folder):
     from ray import serve
 
-    from wordsight.serve.on_ray import Scaling, deploy
+    from wordsight.serve.on_ray import deploy
 
     tight = Scaling(least=1, most=1, cpus=0.4, ongoing=1, queued=1)
     serve.run(deploy(plan_of(gallery_folder, bulk=tight)))

@@ -221,3 +221,16 @@ def test_a_disk_that_cannot_be_written_costs_nothing_but_time(tmp_path):
     cache = DiskCache(tmp_path / "cache")
     cache.put("ab", b"x")
     assert cache.get("ab") is None
+
+
+def test_links_are_shown_while_they_lead_to_what_was_indexed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "elsewhere" / "a.png")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    with Gallery.create(tmp_path / "index") as gallery:
+        gallery.add(tmp_path / "photos")
+    with run_server(galleries={"photos": str(tmp_path / "index")}) as client:
+        hit = client.post("/v1/search", json={}).json()["hits"][0]
+        assert client.get(hit["thumb"]).status_code == 200
+        assert client.get(hit["file"]).status_code == 200

@@ -95,6 +95,12 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(chromium, server, tm
         expect(element).to_contain_text("leads out of it")
 
 
+def test_an_image_that_is_there_already_is_told(page):
+    element = add(page, [CAT])
+    expect(element.get_by_role("status")).to_contain_text("Nothing is new. 1 file skipped.")
+    expect(element.get_by_role("table")).to_contain_text("is in the gallery already")
+
+
 def test_files_can_be_taken_back_before_they_are_sent(page):
     element = open_tab(page, "add")
     element.locator("input[type=file]").set_input_files([CAT, COFFEE])

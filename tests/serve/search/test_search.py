@@ -82,6 +82,8 @@ def test_raw_sql_needs_the_switch(client):
     ("asked", "message"),
     [
         ({"text": "cat", "limit": 0}, "limit is 0"),
+        ({"limit": 1000}, "limit is 1000"),
+        ({"exclude": ["cat"]}, "asks for nothing"),
         ({"query": [{"text": "cat", "like": "x"}]}, "has 2 of text, image and like"),
         ({"query": [{"like": "nothing"}]}, "no item 'nothing'"),
         ({"query": [{"text": "cat", "weight": -1}]}, "negative parts only"),

@@ -90,7 +90,7 @@ class Removal(BaseModel):
     delete_uploads: bool = False
 
 
-def check_allowed(service: Annotated[Service, Depends(get_service)]) -> None:
+async def check_allowed(service: Annotated[Service, Depends(get_service)]) -> None:
     """Raise RequestError (403) unless the server takes changes."""
     if not service.settings.allow_add:
         raise RequestError("is refused: this server is read-only; start it with --allow-add", "The change", status=403)

@@ -16,7 +16,14 @@ from wordsight.serve.api.hit_json import describe_hits, describe_row
 from wordsight.serve.api.image_inputs import read_image_input
 from wordsight.serve.browse import count_rows, list_rows
 from wordsight.serve.engine.engine import Caller
-from wordsight.serve.search_request import Part, SearchRequest, make_condition, search_gallery
+from wordsight.serve.search_request import (
+    Part,
+    SearchAnswer,
+    SearchRequest,
+    check_request,
+    make_condition,
+    search_gallery,
+)
 from wordsight.serve.service import Service, get_service
 
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -67,6 +74,7 @@ async def search(
     of = hash_request(asked.model_dump(exclude={"cursor", "limit"}))
     cursor = read_cursor(asked.cursor, of) if asked.cursor else Cursor(0, of, None)
     request = await _make_request(asked, cursor.offset, service)
+    check_request(request)
     if request.parts:
         answer = await _search(service, request, caller, of)
     else:
@@ -101,11 +109,11 @@ async def _make_part(part: QueryPart, service: Service) -> Part:
 async def _search(service: Service, request: SearchRequest, caller: Caller, of: str) -> dict[str, Any]:
     found = await search_gallery(service, request, caller)
     words = found.hits[0].words if found.hits else ""
-    cursor = remaining = None
+    cursor: str | None = None
+    remaining: int | None = 0
     if found.next_offset is not None:
         cursor = Cursor(found.next_offset, of, found.state).encode()
-        total = await asyncio.to_thread(count_rows, found.opened.gallery.index, found.where)
-        remaining = None if total is None else max(1, total - found.next_offset)
+        remaining = await asyncio.to_thread(_count_rest, found)
     return {
         "gallery": found.opened.name,
         "likely": found.hits.likely,
@@ -113,11 +121,17 @@ async def _search(service: Service, request: SearchRequest, caller: Caller, of: 
         "hint": found.hits.hint,
         "hits": await asyncio.to_thread(describe_hits, found.hits, found.opened.name, words),
         "cursor": cursor,
-        "remaining": remaining if cursor else 0,
+        "remaining": remaining,
         "by": found.by,
         "truncated": found.truncated,
         "state": found.state,
     }
+
+
+def _count_rest(found: SearchAnswer) -> int | None:
+    """Number of rows behind an answer that there is more of; None of a store that cannot count."""
+    total = count_rows(found.opened.gallery.index, found.where)
+    return None if total is None else max(1, total - (found.next_offset or 0))
 
 
 async def _list(service: Service, request: SearchRequest, of: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class SortState(BaseModel):
     undo: int = 0
 
 
-def find_folder(service: Annotated[Service, Depends(get_service)]) -> SortFolder:
+async def find_folder(service: Annotated[Service, Depends(get_service)]) -> SortFolder:
     """Folder that the server may sort. Raises: RequestError (403) where there is none."""
     folder = service.settings.sort_folder
     if folder is None:

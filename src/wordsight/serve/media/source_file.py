@@ -29,9 +29,9 @@ def has_own_file(row: Row) -> bool:
 def find_source_file(row: Row) -> SourceFile | None:
     """File of a row, where it is a regular file below the source that it was indexed from, links followed.
 
-    A table may name images anywhere; those elsewhere count while they are as they were indexed (size and time): a link
-    that was put in their place leads nowhere. None for all others, of images that were fetched, and of members of
-    archives, which have no file of their own.
+    Tables, links and Python code may name images elsewhere; those count while they are as they were indexed (size and
+    time), so that a link which was put in their place leads nowhere. None for all others, of images that were fetched,
+    and of members of archives, which have no file of their own.
     """
     if not has_own_file(row):
         return None
@@ -45,6 +45,6 @@ def find_source_file(row: Row) -> SourceFile | None:
         root = Path(os.path.realpath(source if source.is_dir() else source.parent, strict=True))
     except (OSError, ValueError):
         return None
-    if real.is_relative_to(root) or (unchanged and source.is_file()):
+    if real.is_relative_to(root) or unchanged:
         return SourceFile(real, unchanged, f"{real} {status.st_size} {status.st_mtime_ns}")
     return None

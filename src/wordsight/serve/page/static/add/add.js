@@ -139,7 +139,7 @@ class Add extends HTMLElement {
   }
 
   #tell({ added, skipped, skipped_total: left }, address, gallery) {
-    this.told.textContent = `${count(added, "image is", "images are")} added to ${gallery}.`
+    this.told.textContent = (added ? `${count(added, "image is", "images are")} added to ${gallery}.` : "Nothing is new.")
       + (left ? ` ${count(left, "file")} skipped.` : "");
     const parts = [];
     if (added) parts.push(h("p", {}, h("a", { class: "ws-button", href: address }, "Show in Find")));

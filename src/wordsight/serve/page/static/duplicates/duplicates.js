@@ -8,6 +8,8 @@ import { GalleryChoice } from "../forms/gallery-choice.js";
 import { post, watchJob } from "../forms/requests.js";
 
 const SHOWN = 30; // groups at a time
+const AT_ONCE = 200; // of an answer
+const MOST = 2000;
 const LEAST = 0.7;
 
 class Duplicates extends HTMLElement {
@@ -92,12 +94,17 @@ class Duplicates extends HTMLElement {
     }
   }
 
-  /** Groups of copies. */
+  /** All groups: of the answer, or of the job that it names, and of the answers after it. */
   async #ask(body, signal) {
-    const { job } = await post("/v1/duplicates", body, { signal });
-    const { result } = await watchJob(job, (state) => this.#worked(state), signal);
-    this.left = result.groups_total - result.groups.length;
-    return result.groups;
+    const groups = [];
+    for (let cursor = null; ;) {
+      let answer = await post("/v1/duplicates", { ...body, limit: AT_ONCE, cursor }, { signal });
+      if (answer.job) answer = (await watchJob(answer.job, (state) => this.#worked(state), signal)).result;
+      groups.push(...answer.groups);
+      cursor = answer.cursor;
+      this.left = answer.groups_total - groups.length;
+      if (!cursor || groups.length >= MOST) return groups;
+    }
   }
 
   #worked({ done, total }) {

@@ -8,14 +8,12 @@ export function duplicateGroup(group, number, keep, mark) {
   const same = group.exact ? ", the same content" : "";
   return h("fieldset", { class: "tb-group" },
     h("legend", {}, `Group ${number}: ${count(group.items.length, "image")}${same}`),
-    h("ul", { class: "tb-side" }, ...group.items.map((item, i) => {
-      const why = i === 0 ? `Suggested: ${group.because || "the original"}` : describe(item);
-      return card(item, why, keep, mark);
-    })));
+    h("ul", { class: "tb-side" }, ...group.items.map((item) => card(item, describe(item), keep, mark))));
 }
 
-function describe({ role, cosine }) {
-  return role === "shot" ? "Another file of the same shot" : `Cosine ${cosine.toFixed(3)}`;
+function describe({ keep, reason }) {
+  const told = reason || "the original";
+  return keep ? `Suggested: ${told}` : told[0].toUpperCase() + told.slice(1);
 }
 
 function card(item, why, keep, mark) {
@@ -23,10 +21,10 @@ function card(item, why, keep, mark) {
   const facts = [item.width && `${item.width} × ${item.height}`, fileSize(item.size)].filter(Boolean).join(" · ");
   const element = h("li", { class: "tb-copy" },
     h("a", { href: item.page_image ?? item.file, target: "_blank", rel: "noopener", class: "tb-copy-image" },
-      h("img", { src: item.thumb, alt: `${item.name}, opens in a new tab`, loading: "lazy" })),
+      h("img", { src: item.thumb, alt: `${item.alt}, opens in a new tab`, loading: "lazy" })),
     h("div", { class: "tb-choice" }, input, h("label", { for: input.id }, "Keep ",
-      h("span", { class: "ws-hidden" }, item.name))),
-    h("p", { class: "tb-name", title: item.path }, item.name),
+      h("span", { class: "ws-hidden" }, item.alt))),
+    h("p", { class: "tb-name", title: item.name }, item.alt),
     h("p", { class: "ws-faint" }, facts),
     h("p", { class: "tb-suggested" }, why),
     h("p", { class: "tb-path" }, item.path));

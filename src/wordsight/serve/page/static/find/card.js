@@ -3,9 +3,10 @@
 import { h, icon, marked, percent } from "../dom.js";
 import { isMarked } from "./query.js";
 
+export const PERHAPS = 0.2;
 const JUDGEMENTS = [
   [0.5, "likely"],
-  [0.2, "perhaps"],
+  [PERHAPS, "perhaps"],
   [0, "probably not"],
 ];
 const SQUARE = [0.6, 1.7]; // aspects that a square shows well when it is filled
@@ -38,8 +39,8 @@ function drawMark(label, sign, how, hit, query, on) {
 
 // Three details without the values that the title says already.
 function drawDetails(hit) {
-  const title = hit.title.text.toLowerCase();
-  const told = hit.details.filter(({ value }) => !title.includes(value.text.toLowerCase())).slice(0, 3);
+  const title = ` ${hit.title.text.toLowerCase()} `;
+  const told = hit.details.filter(({ value }) => !title.includes(` ${value.text.toLowerCase()} `)).slice(0, 3);
   if (!told.length) return null;
   return h("span", { class: "find-details" }, told.map(({ name, value }) =>
     h("span", {}, h("span", { class: isSpoken(value) ? "ws-hidden" : "find-key" }, `${name} `), marked(value))));

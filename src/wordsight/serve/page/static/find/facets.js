@@ -19,8 +19,17 @@ export class Facets {
     this.filter = filter;
     const focused = this.element.getRootNode().activeElement;
     const at = this.element.contains(focused) ? focused.dataset.at : null;
+    const typed = this.bounds().filter((one) => one.value !== one.defaultValue); // counts may come while one types
     this.element.replaceChildren(...this.facets.map((facet) => this.drawFacet(facet)));
+    for (const before of typed) {
+      const again = this.bounds().find((one) => one.dataset.at === before.dataset.at);
+      if (again && again.defaultValue === before.defaultValue) again.value = before.value;
+    }
     if (at) [...this.element.querySelectorAll("[data-at]")].find((one) => one.dataset.at === at)?.focus();
+  }
+
+  bounds() {
+    return [...this.element.querySelectorAll(".find-bounds input")];
   }
 
   get empty() {

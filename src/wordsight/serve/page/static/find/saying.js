@@ -1,6 +1,7 @@
 // What the page says of an answer.
 
 import { h } from "../dom.js";
+import { PERHAPS } from "./card.js";
 import { isWanting } from "./query.js";
 
 export function countLikely({ likely, at_least: more }) {
@@ -19,6 +20,7 @@ export function describeAnswer(answer, query, gallery) {
   if (!answer.hits.length) return { count: "Nothing meets these conditions", note: [answer.hint || "Remove one of them to see more.", ...notes].join(" ") };
   if (!answer.likely) {
     const what = query.q ? ` “${query.q}”` : " this";
+    if (answer.hits[0].probability >= PERHAPS) return { count: `Perhaps some of these match${what}`, note: ["None is likely; the nearest are below.", ...notes].join(" ") };
     return { count: `Nothing here likely matches${what}`, note: ["The nearest are below.", ...notes].join(" ") };
   }
   return { count: `${countLikely(answer)} likely ${answer.likely === 1 && !answer.at_least ? "result" : "results"}`, note: notes.join(" ") };

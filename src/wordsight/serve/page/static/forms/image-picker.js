@@ -66,7 +66,7 @@ class ImagePicker extends HTMLElement {
     });
     this.told = h("p", { class: "tb-told", role: "status", id: input.getAttribute("aria-describedby") });
     this.list = h("ul", { class: "tb-picked" });
-    this.clear = button("Remove all", () => this.#setImages([]), { class: "ws-button ws-quiet", hidden: true });
+    this.clear = button("Remove all", () => this.#setImages([]), { class: "ws-link tb-clear", hidden: true });
     const zone = h("div", { class: "tb-drop" },
       h("p", {}, "Drop images or a folder here, or paste them."),
       h("div", { class: "tb-row" },

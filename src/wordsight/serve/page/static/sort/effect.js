@@ -10,7 +10,7 @@ const NAMED = 3; // images named in a row
 
 export class TemplateEffect {
   constructor() {
-    this.button = button("Effect of each template", () => this.#run(), { class: "ws-button ws-quiet" });
+    this.button = button("Effect of each template", () => this.#run());
     this.told = h("p", { class: "tb-told", role: "status" });
     this.place = h("div", {});
     this.element = h("div", { class: "tb-effect", hidden: true }, this.button, this.told, this.place);

@@ -81,7 +81,7 @@ export class SortFolder {
     const caption = `${label}: ${count(items.length, "image")}`;
     return h("div", {}, scrolling(caption, h("table", { class: "tb-table tb-plan" },
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, ...["Image", "File", "Probability", "Class"].map((head) =>
+      h("thead", {}, h("tr", {}, ...["Image", "File and probability", "Class"].map((head) =>
         h("th", { scope: "col" }, head)))), body)), more);
   }
 
@@ -95,7 +95,8 @@ export class SortFolder {
       this.#count();
     });
     return h("tr", {}, h("td", {}, h("img", { class: "tb-thumb", src: item.thumb, alt: "", loading: "lazy" })),
-      h("th", { scope: "row" }, item.name), h("td", {}, percent(item.probability)), h("td", {}, select));
+      h("th", { scope: "row" }, item.name, h("span", { class: "ws-faint tb-sure" }, percent(item.probability))),
+      h("td", {}, select));
   }
 
   /** Items that would be moved: those that are probable enough, or given a class by hand. */
