@@ -141,8 +141,11 @@ class RemoteEngine(Engine):
         for encoder in self._encoders.values():
             theirs = await encoder.fingerprint.remote()
             if theirs != mine:
-                raise InputError(f"The model {self.name!r} is another in the encoders ({theirs}) than here ({mine}).")
-        self._warm = True
+                self._problem = InputError(
+                    f"The model {self.name!r} is another in the encoders ({theirs}) than here ({mine})."
+                )
+                raise self._problem
+        self._problem, self._warm = None, True
 
     async def embed_images(
         self, images: Sequence[bytes | str | os.PathLike[str]], caller: Caller
@@ -180,7 +183,12 @@ class RemoteEngine(Engine):
 
     @asynccontextmanager
     async def _counted(self, inputs: int) -> AsyncIterator[None]:
-        """Count the inputs of a request while they are under way. Raises: BusyError where too many are."""
+        """Count the inputs of a request while they are under way.
+
+        Raises: BusyError where too many are; InputError where the encoders have another model.
+        """
+        if self._problem is not None:
+            raise self._problem.with_traceback(None)
         try:
             self.admission.enter(inputs)
         except BusyError:

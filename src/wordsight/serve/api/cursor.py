@@ -1,4 +1,4 @@
-"""Cursors: where an answer's next results begin. Opaque to clients, and worth nothing to one who forges them."""
+"""Cursors: where an answer's next results begin. Opaque to clients; a forged one only begins elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from wordsight.errors import InputError
 
-MOST_OFFSET = 1_000_000
+MOST_OFFSET = 10_000_000  # beyond the images of a gallery that one server lists
 
 
 @dataclass(frozen=True)

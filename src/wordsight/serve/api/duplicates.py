@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wordsight.errors import InputError, StoreError
 from wordsight.serve.api.cursor import Cursor, read_cursor
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.items.duplicates import (
     FoundGroups,
     Search,
@@ -24,7 +25,7 @@ from wordsight.serve.items.duplicates import (
 )
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["duplicates"])
+router = APIRouter(prefix="/v1", tags=["duplicates"], route_class=LargeBodyRoute)
 
 PROMPT = 1.0  # seconds within which an answer comes at once, without a job to ask for
 

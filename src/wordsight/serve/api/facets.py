@@ -13,11 +13,12 @@ from wordsight.index import Index
 from wordsight.index.base import check_columns
 from wordsight.search.facets import Facet, count_again, count_facet
 from wordsight.search.filter_json import omit_column
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.kept import keep_while_unchanged
 from wordsight.serve.search_request import SearchRequest, make_condition
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], route_class=LargeBodyRoute)
 
 _HIDDEN = ("path", "width", "height", "page")  # columns of every gallery by which nobody narrows a search first
 MOST_FACETS = 20

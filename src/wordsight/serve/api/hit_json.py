@@ -79,10 +79,6 @@ def make_links(row: Row, gallery: str) -> dict[str, Any]:
     return {"key": key, "thumb": f"/thumb/{key}?{of}&v={row.content_hash[:16]}", "file": file, "page_image": page}
 
 
-def _describe_cell(name: str, text: str, words: Query) -> dict[str, Any]:
-    return {"name": source_name(name), "value": _mark(marked(text, words))}
-
-
 def _mark(text: Marked) -> dict[str, Any]:
     """Text, and where in it words of the query are: [start, end] in characters."""
     return {"text": text.text, "marks": [list(span) for span in text.spans]}

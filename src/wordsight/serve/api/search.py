@@ -14,9 +14,11 @@ from wordsight.serve.api.callers import get_searcher
 from wordsight.serve.api.cursor import Cursor, hash_request, read_cursor
 from wordsight.serve.api.hit_json import describe_hits, describe_row
 from wordsight.serve.api.image_inputs import read_image_input
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.browse import count_rows, list_rows
 from wordsight.serve.engine.engine import Caller
 from wordsight.serve.search_request import (
+    MOST_PARTS,
     Part,
     SearchAnswer,
     SearchRequest,
@@ -26,7 +28,7 @@ from wordsight.serve.search_request import (
 )
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], route_class=LargeBodyRoute)
 
 
 class QueryPart(BaseModel):
@@ -45,8 +47,8 @@ class SearchBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     gallery: str | None = Field(default=None, description="Name of the gallery; default: the server's first.")
     text: str | None = Field(default=None, description="Words to find.")
-    query: list[QueryPart] = Field(default=[], description="Further parts, each with a weight.")
-    exclude: list[str] = Field(default=[], description="Texts that the images should not show.")
+    query: list[QueryPart] = Field(default=[], max_length=MOST_PARTS, description="Further parts, each with a weight.")
+    exclude: list[str] = Field(default=[], max_length=MOST_PARTS, description="Texts that the images should not show.")
     filter: dict[str, Any] | None = Field(default=None, examples=[{"price": {"lt": 50}}])
     where: str | None = Field(default=None, description="Raw SQL condition; only with --allow-sql.")
     by: Literal["auto", "vector", "text", "both"] = "auto"
@@ -71,7 +73,7 @@ async def search(
     the gallery was written since the cursor was made.
     """
     start = time.perf_counter()
-    of = hash_request(asked.model_dump(exclude={"cursor", "limit"}))
+    of = await asyncio.to_thread(_hash_body, asked)
     cursor = read_cursor(asked.cursor, of) if asked.cursor else Cursor(0, of, None)
     request = await _make_request(asked, cursor.offset, service)
     check_request(request)
@@ -83,6 +85,10 @@ async def search(
     answer.pop("state", None)
     answer["took_ms"] = round(1000 * (time.perf_counter() - start), 1)
     return answer
+
+
+def _hash_body(asked: SearchBody) -> str:
+    return hash_request(asked.model_dump(exclude={"cursor", "limit"}))
 
 
 async def _make_request(asked: SearchBody, offset: int, service: Service) -> SearchRequest:

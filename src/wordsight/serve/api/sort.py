@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from wordsight.errors import ImageError, InputError
-from wordsight.images.decode import read_image
-from wordsight.images.header import read_header
+from wordsight.errors import ImageError
 from wordsight.serve.api.callers import get_caller
 from wordsight.serve.api.items import Started
+from wordsight.serve.api.json_bodies import LargeBodyRoute
 from wordsight.serve.engine.engine import Caller
 from wordsight.serve.errors import RequestError
 from wordsight.serve.inputs.classes import (
@@ -32,7 +29,7 @@ from wordsight.serve.items.sorting import Apply, Plan, Preview, check_changes, c
 from wordsight.serve.media.keys import decode_key
 from wordsight.serve.service import Service, get_service
 
-router = APIRouter(prefix="/v1", tags=["sort"])
+router = APIRouter(prefix="/v1", tags=["sort"], route_class=LargeBodyRoute)
 
 KIND = "sort"
 _THUMB = 160  # pixels
@@ -136,25 +133,13 @@ async def undo(folder: Folder, service: Annotated[Service, Depends(get_service)]
 
 
 @router.get("/sort/thumb/{key}", response_class=Response)
-async def thumb(key: str, folder: Folder, service: Annotated[Service, Depends(get_service)]) -> Response:
+async def show_thumb(key: str, folder: Folder, service: Annotated[Service, Depends(get_service)]) -> Response:
     """Thumbnail of an image in the folder, without metadata."""
     name = decode_key(key)
-    content = await asyncio.to_thread(_render, folder, name, service.settings.limits.pixels)
-    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-
-def _render(folder: SortFolder, name: str, most_pixels: int) -> bytes:
-    if not folder.has_image(name):
+    if not await asyncio.to_thread(folder.has_image, name):
         raise RequestError("is not there: the folder has no such image", "key", status=404)
-    path = folder.path(name)
     try:
-        header = read_header(path)
-        if header.width * header.height > most_pixels:
-            raise InputError("The image has more pixels than the limit.")
-        image = read_image(path, at_least=_THUMB).convert("RGB")
+        content = await service.thumbnails.renderers.render(folder.path(name), _THUMB, "JPEG")
     except ImageError:
         raise RequestError("cannot be shown: it is not an image that can be read", "key", status=404) from None
-    image.thumbnail((_THUMB, _THUMB), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    Image.frombytes("RGB", image.size, image.tobytes()).save(file, "JPEG", quality=80)
-    return file.getvalue()
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

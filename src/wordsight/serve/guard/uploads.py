@@ -57,6 +57,10 @@ class Uploads:
         """Leave the files when the request ends, for work that goes on; whoever does it calls `remove`."""
         self._kept = True
 
+    def drop(self) -> None:
+        """Let the files go when the request ends, whatever was said before."""
+        self._kept = False
+
     @property
     def kept(self) -> bool:
         """Whether the files outlive the request."""
@@ -87,12 +91,12 @@ async def read_uploads(request: Request, settings: Settings) -> AsyncIterator[Up
         await asyncio.to_thread(form.receive)
         yield uploads
     except OSError as error:
-        uploads.remove()
+        uploads.drop()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError("The server's disk has no room for this upload; nothing of it was kept.") from error
         raise
     except BaseException:
-        uploads.remove()
+        uploads.drop()
         raise
     finally:
         if not uploads.kept:

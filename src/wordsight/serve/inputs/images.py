@@ -9,11 +9,11 @@ from typing import Any
 
 from wordsight.errors import ImageError, InputError
 from wordsight.images.skipped import Skipped
-from wordsight.path_text import to_path
 from wordsight.serve.api.image_inputs import Item, read_image
 from wordsight.serve.engine.engine import Caller, Engine, Floats
 from wordsight.serve.errors import RequestError
 from wordsight.serve.library import UnknownGalleryError
+from wordsight.serve.media.source_file import find_source_file
 from wordsight.serve.service import Service
 
 _AT_ONCE = 8  # images of one request that are fetched or looked up at a time
@@ -95,10 +95,10 @@ async def _read_source(given: Any, service: Service, engine: Engine, param: str)
     index = read.gallery.gallery.index
     if (await engine.model()).fingerprint == index.info.fingerprint:
         return read.row.vector
-    if read.row.page is None and "://" not in read.row.path:
-        path = to_path(read.row.path)
-        if await asyncio.to_thread(path.is_file):
-            return path
+    if read.row.page is None:
+        file = await asyncio.to_thread(find_source_file, read.row)
+        if file is not None:
+            return file.path
     kept = read.row.thumbnail or await asyncio.to_thread(index.thumbnail, read.row.id)
     if not kept:
         raise RequestError("is of a gallery of another model, which keeps no image of it", param)

@@ -124,18 +124,25 @@ class Adding:
             yield Addition(file.path, row.cell or row.name, meta={**row.meta, **self.form.meta}, said=True)
 
     def _unpack(self, job: Job) -> Iterator[Upload]:
-        """Yield the files of the upload, those of archives in their place."""
+        """Yield the files of the upload, those of archives in their place; limits are of all archives together."""
+        limits = self.settings.limits
         for number, upload in enumerate(self.uploads):
             if upload.kind is not UploadKind.ZIP:
                 yield upload
                 continue
+            job.check()
             try:
                 folder = self.uploads.folder / f"zip-{number}"
-                unpacked = unpack_zip(upload.path, folder, self.settings.limits, _TAKEN)
+                unpacked = unpack_zip(upload.path, folder, limits, _TAKEN)
             except InputError as error:
                 job.skip(upload.shown_name, str(error))
                 continue
             job.skipped += [(left.name, left.reason) for left in unpacked.left]
+            limits = dataclasses.replace(
+                limits,
+                upload_bytes=limits.upload_bytes - sum(file.bytes for file in unpacked.files),
+                files=limits.files - len(unpacked.files),
+            )
             yield from unpacked.files
 
     def _image_of(self, row: TableRow, job: Job) -> Upload:

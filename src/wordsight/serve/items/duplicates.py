@@ -132,7 +132,9 @@ def _list_copies(found: FoundGroups) -> Iterable[tuple[int, Mapping[str, Any], M
 
 def _cell(value: Any) -> Any:
     """Cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    if isinstance(value, str) and (value[:1] in ("\t", "\r") or value.lstrip()[:1] in ("=", "+", "-", "@")):
+        return f"'{value}"
+    return value
 
 
 class NotFoundYetError(WordsightError):

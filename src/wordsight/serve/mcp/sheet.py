@@ -2,62 +2,60 @@
 
 from __future__ import annotations
 
-import io
+import asyncio
 import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ImageError
+from wordsight.images.decode import read_image
 from wordsight.index import Index, Row
 from wordsight.output.thumbnails import GROUND
-from wordsight.row_images import row_image, shown_image
+from wordsight.row_images import shown_image
+from wordsight.serve.media.rendering import encode_image
+from wordsight.serve.media.source_file import find_source_file
+from wordsight.serve.media.thumbnails import Thumbnails
 
 SIDE = 1024  # pixels of a sheet's longer side: models scale larger images down
 MOST = 36  # images of a sheet, each then 170 pixels wide
 _GAP = 4
 _READABLE = 400  # pixels of a tile from which pages are rendered, to be read
-_QUALITY = 88
 
 
-def draw_sheet(index: Index, rows: Sequence[Row]) -> tuple[bytes, list[int]]:
-    """JPEG of a sheet of images, numbered from 1 row by row, and the numbers of those that could not be read."""
-    columns = math.ceil(math.sqrt(len(rows)))
-    lines = math.ceil(len(rows) / columns)
+async def read_images(thumbnails: Thumbnails, index: Index, rows: Sequence[Row], side: int) -> list[bytes | None]:
+    """JPEG of each row, about so many pixels long; None of what cannot be read. Pages are rendered, to be read."""
+    return [await _read(thumbnails, index, row, side) for row in rows]
+
+
+def count_columns(images: int) -> int:
+    """Number of columns of a sheet."""
+    return math.ceil(math.sqrt(images))
+
+
+def draw_sheet(images: Sequence[bytes | None]) -> bytes:
+    """JPEG of a sheet of images, numbered from 1 row by row; those that could not be read are grey."""
+    columns = count_columns(len(images))
+    lines = math.ceil(len(images) / columns)
     side = SIDE // columns
     sheet = Image.new("RGB", (columns * side, lines * side), "white")
-    unread = []
-    for at, row in enumerate(rows):
+    for at, content in enumerate(images):
         left, top = (at % columns) * side, (at // columns) * side
-        try:
-            tile = _read(index, row, side)
-        except ImageError:
-            tile = Image.new("RGB", (side, side), GROUND)
-            unread.append(at + 1)
+        tile = Image.new("RGB", (side, side), GROUND) if content is None else read_image(content)
         tile = _fit(tile, side - _GAP)
         sheet.paste(tile, (left + (side - tile.width) // 2, top + (side - tile.height) // 2))
         _write_number(sheet, at + 1, left, top, side)
-    return encode_jpeg(sheet), unread
+    return encode_image(sheet, SIDE, "JPEG")
 
 
-def draw_image(index: Index, row: Row, side: int) -> Image.Image:
-    """One image at most `side` pixels long; a page is rendered. Raises: ImageError where it cannot be read."""
-    image = shown_image(index, row) if row.page is not None else row_image(index, row, at_least=side)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return image
-
-
-def encode_jpeg(image: Image.Image) -> bytes:
-    """JPEG file of the pixels alone."""
-    file = io.BytesIO()
-    Image.frombytes("RGB", image.size, image.convert("RGB").tobytes()).save(file, "JPEG", quality=_QUALITY)
-    return file.getvalue()
-
-
-def _read(index: Index, row: Row, side: int) -> Image.Image:
-    if row.page is not None and side >= _READABLE:
-        return shown_image(index, row)
-    return row_image(index, row, at_least=side)
+async def _read(thumbnails: Thumbnails, index: Index, row: Row, side: int) -> bytes | None:
+    try:
+        if row.page is not None and side >= _READABLE and await asyncio.to_thread(find_source_file, row) is not None:
+            image = await asyncio.to_thread(shown_image, index, row)
+            return await asyncio.to_thread(encode_image, image, side, "JPEG")
+        return (await thumbnails.get(index, row, side, "JPEG")).content
+    except ImageError:
+        return None
 
 
 def _fit(image: Image.Image, side: int) -> Image.Image:

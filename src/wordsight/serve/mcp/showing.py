@@ -7,6 +7,8 @@ from pathlib import PurePath
 
 from pydantic import BaseModel
 
+from wordsight.errors import ImageError
+from wordsight.images.decode import read_image
 from wordsight.index import Row
 from wordsight.row_images import page_suffix
 from wordsight.serve.mcp import arguments
@@ -14,7 +16,7 @@ from wordsight.serve.mcp.answer import Answer
 from wordsight.serve.mcp.asker import Asker, get_rows
 from wordsight.serve.mcp.quoting import NOTE, clean_columns, clean_text, quote_columns, quote_text
 from wordsight.serve.mcp.row_names import name_row
-from wordsight.serve.mcp.sheet import draw_image, draw_sheet, encode_jpeg
+from wordsight.serve.mcp.sheet import SIDE, count_columns, draw_sheet, read_images
 
 
 class ShownImage(BaseModel):
@@ -58,10 +60,12 @@ async def show_images(asker: Asker, asked: arguments.Show) -> Answer:
     opened = await asker.open_gallery(asked.gallery)
     rows = await get_rows(opened, asked.ids)
     async with asker.drawing:
-        image, unread = await asyncio.to_thread(draw_sheet, opened.gallery.index, rows)
+        side = SIDE // count_columns(len(rows))
+        contents = await read_images(asker.service.thumbnails, opened.gallery.index, rows, side)
+        image = await asyncio.to_thread(draw_sheet, contents)
     images = [
-        ShownImage(number=at, id=name_row(row.id), name=file_name(row), unread=at in unread)
-        for at, row in enumerate(rows, 1)
+        ShownImage(number=at, id=name_row(row.id), name=file_name(row), unread=content is None)
+        for at, (row, content) in enumerate(zip(rows, contents, strict=True), 1)
     ]
     lines = [
         f'{one.number}. {quote_text(one.name)} id="{one.id}"' + ("  [cannot be read now]" if one.unread else "")
@@ -76,8 +80,10 @@ async def get_image(asker: Asker, asked: arguments.Get) -> Answer:
     opened = await asker.open_gallery(asked.gallery)
     (row,) = await get_rows(opened, [asked.id])
     async with asker.drawing:
-        image = await asyncio.to_thread(draw_image, opened.gallery.index, row, asked.max_side)
-        content = await asyncio.to_thread(encode_jpeg, image)
+        (content,) = await read_images(asker.service.thumbnails, opened.gallery.index, [row], asked.max_side)
+    if content is None:
+        raise ImageError(f"The image {file_name(row)!r} cannot be read now: its file has gone or is damaged.")
+    image = await asyncio.to_thread(read_image, content)
     data = ShownOne(
         gallery=opened.name,
         id=name_row(row.id),

@@ -12,7 +12,7 @@ from wordsight.locations import cache_dir
 from wordsight.serve.made_once import MadeOnce
 from wordsight.serve.media.disk_cache import DiskCache
 from wordsight.serve.media.renderers import Renderers
-from wordsight.serve.media.source_file import SourceFile, find_source_file
+from wordsight.serve.media.source_file import SourceFile, find_source_file, has_own_file
 from wordsight.serve.settings import Limits
 
 MEMORY_BYTES = 32 << 20
@@ -43,30 +43,38 @@ class Thumbnails:
         file = await asyncio.to_thread(find_source_file, row) if row.page is None else None
         lasting = bool(row.content_hash) and (file is None or file.unchanged)
         version = row.content_hash if lasting or file is None else file.version
-        name = hashlib.blake2b(
-            f"{_FORMAT} {version or row.id} {side} {kind}".encode("utf-8", "surrogateescape"), digest_size=20
-        ).hexdigest()
+        said = f"{_FORMAT} {version or f'{index.info.created} {row.id}'} {side} {kind}"
+        name = hashlib.blake2b(said.encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()
 
         async def make() -> bytes:
             if kept := await asyncio.to_thread(self._disk.get, name):
                 return kept
-            content = await self._render(index, row, file, side, kind)
+            content = await self._render_whole(index, row, file, side, kind)
             await asyncio.to_thread(self._disk.put, name, content)
             return content
 
-        return Thumbnail(await self._memory.get(name, make), lasting)
+        try:
+            return Thumbnail(await self._memory.get(name, make), lasting)
+        except ImageError as problem:  # until the file is back, the small image; it is not kept under the file's name
+            if not has_own_file(row):
+                raise
+            return Thumbnail(await self._render_kept(index, row, side, kind, problem), lasting=False)
 
     async def stop(self) -> None:
         """End the processes that render."""
         await self.renderers.stop()
 
-    async def _render(self, index: Index, row: Row, file: SourceFile | None, side: int, kind: str) -> bytes:
+    async def _render_whole(self, index: Index, row: Row, file: SourceFile | None, side: int, kind: str) -> bytes:
+        """Thumbnail of a row's file; of a page, or what has no file of its own, of the image in the index."""
         problem = ImageError("its file has gone, or is not below its source")
         if file is not None:
-            try:
-                return await self.renderers.render(file.path, side, kind)
-            except ImageError as error:
-                problem = error
+            return await self.renderers.render(file.path, side, kind)
+        if row.page is None and has_own_file(row):
+            raise problem
+        return await self._render_kept(index, row, side, kind, problem)
+
+    async def _render_kept(self, index: Index, row: Row, side: int, kind: str, problem: ImageError) -> bytes:
+        """Thumbnail of the small image that the index keeps. Raises: the problem, where it keeps none."""
         kept = row.thumbnail or await asyncio.to_thread(index.thumbnail, row.id)
         if not kept:
             raise problem

@@ -22,7 +22,7 @@ from wordsight.index.base import Note
 from wordsight.path_text import to_path
 from wordsight.row_images import row_image
 from wordsight.search import tune
-from wordsight.serve.mcp.sheet import encode_jpeg
+from wordsight.serve.media.rendering import encode_image
 from wordsight.serve.space.places import Places
 from wordsight.update.sources import SOURCES
 
@@ -110,7 +110,7 @@ def _keep_image(index: Index, row: Row, moved: Row, folder: Path, images: Images
             return moved
         image = row_image(index, row, at_least=SIDE)
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        return dataclasses.replace(moved, thumbnail=encode_jpeg(image))
+        return dataclasses.replace(moved, thumbnail=encode_image(image, SIDE, "JPEG"))
     except ImageError as error:
         return record_skipped(row.path, error)
     except OSError as error:
