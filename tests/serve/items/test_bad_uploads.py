@@ -1,14 +1,18 @@
 """Hostile and unlucky uploads: refused or skipped with a reason; the server lives on, the gallery stays intact."""
 
 import http.client
+import io
 import shutil
 import threading
 
 import pytest
 from jobs import finish, image_bytes, wait_for, zip_bytes
+from PIL import Image
+from serving import run_server
 
 from wordsight.gallery import Gallery
 from wordsight.index.writer_lock import WriterLock
+from wordsight.serve.settings import Limits
 
 
 def check_intact(shop, images=24):
@@ -139,3 +143,17 @@ def test_too_many_jobs_wait(shop):
     for answer in answers:
         if answer.status_code == 202:
             assert wait_for(shop.client, answer.json()["job"])["state"] == "done"
+
+
+def test_archives_of_one_upload_share_its_limits(gallery_folder, tmp_path):
+    grey = io.BytesIO()
+    Image.new("RGB", (300, 300), "grey").save(grey, "BMP")  # 270 KB, a few hundred bytes in an archive
+    archive = zip_bytes({"grey.bmp": grey.getvalue()})
+    shutil.copytree(gallery_folder, tmp_path / "shop")
+    limits = Limits(upload_bytes=400_000)
+    with run_server(galleries={"shop": str(tmp_path / "shop")}, allow_add=True, limits=limits) as client:
+        files = [("files", (f"{name}.zip", archive)) for name in "ab"]
+        state = finish(client, client.post("/v1/items", files=files))
+    (skip,) = state["skipped"]
+    assert skip["name"] == "b.zip"
+    assert "unpacks to 270,054 bytes, more than the limit of" in skip["reason"]
