@@ -9,6 +9,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import PIL
 import pillow_heif
 import pytest
 from PIL import Image, ImageDraw
@@ -285,6 +286,8 @@ def modes() -> dict[str, Image.Image]:
 
 @pytest.mark.parametrize("mode", modes())
 def test_large_images_become_rgb_in_strips_like_others_at_once(monkeypatch, mode):
+    if mode == "YCbCr" and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow 12 cannot read the YCbCr TIFF that it writes")
     monkeypatch.setattr(image_memory, "_STRIP", 700)
     image = modes()[mode]
     at_once = read_image(image)

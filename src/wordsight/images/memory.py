@@ -99,7 +99,10 @@ def in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], 
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     rows = max(1, _STRIP // (width * factor)) * factor
     for top in range(0, height, rows):
-        strip = to_rgb(image.crop((0, top, width, min(height, top + rows))))
+        strip = image
+        if rows < height:  # Pillow 12 refuses to crop what it would refuse to open
+            strip = image.crop((0, top, width, min(height, top + rows)))
+        strip = to_rgb(strip)
         if factor > 1:
             strip = strip.reduce(factor)
         small.paste(strip, (0, top // factor))

@@ -235,13 +235,13 @@ class Index(ABC):
     def sample(self, n: int) -> Floats:
         """Vectors (≤ n, D) of rows spread evenly over the index, the same each time."""
 
-    @abstractmethod
     def read_columns(self, names: Sequence[str], where: str | None = None) -> dict[str, list[Value]]:
         """Values of columns, and the ids under "id", of all rows that a condition admits; None where there is none.
 
         names: of `columns`. The rows of each list are the same, in an order that stays while nothing is written.
         Raises: InputError for a column that is not there, and of a store that cannot list rows (Pinecone).
         """
+        raise InputError("This store cannot list its rows, so that there are no facets and no browsing.")
 
     def count(self, where: str) -> int:
         """Number of rows that a condition admits. Raises: InputError of a store that cannot count them (Pinecone)."""

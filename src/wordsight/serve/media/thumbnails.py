@@ -16,6 +16,7 @@ from wordsight.serve.media.source_file import SourceFile, find_source_file, has_
 from wordsight.serve.settings import Limits
 
 MEMORY_BYTES = 32 << 20
+_GONE = ImageError("its file has gone, or is not below its source")
 _FORMAT = 1  # of what is kept on disk; another one where thumbnails are made in another way
 
 
@@ -41,6 +42,8 @@ class Thumbnails:
         Raises: ImageError with the reason alone, where there is neither; BusyError.
         """
         file = await asyncio.to_thread(find_source_file, row) if row.page is None else None
+        if file is None and row.page is None and has_own_file(row):
+            return Thumbnail(await self._render_kept(index, row, side, kind, _GONE), lasting=False)
         lasting = bool(row.content_hash) and (file is None or file.unchanged)
         version = row.content_hash if lasting or file is None else file.version
         said = f"{_FORMAT} {version or f'{index.info.created} {row.id}'} {side} {kind}"
@@ -66,12 +69,9 @@ class Thumbnails:
 
     async def _render_whole(self, index: Index, row: Row, file: SourceFile | None, side: int, kind: str) -> bytes:
         """Thumbnail of a row's file; of a page, or what has no file of its own, of the image in the index."""
-        problem = ImageError("its file has gone, or is not below its source")
         if file is not None:
             return await self.renderers.render(file.path, side, kind)
-        if row.page is None and has_own_file(row):
-            raise problem
-        return await self._render_kept(index, row, side, kind, problem)
+        return await self._render_kept(index, row, side, kind, _GONE)
 
     async def _render_kept(self, index: Index, row: Row, side: int, kind: str, problem: ImageError) -> bytes:
         """Thumbnail of the small image that the index keeps. Raises: the problem, where it keeps none."""
